@@ -6,7 +6,7 @@ import pytest
 
 from harness.judging.record import Record
 from harness.subject.service import Service
-from harness.world.crashes import Ground, survive
+from harness.world.crashes import CrashTarget, survive
 from harness.world.customer import DEADLINE_S
 from harness.world.world import World
 
@@ -22,19 +22,19 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     repeated with its key. Links and store agree in the end.
     """
     service = world.subject.service
-    account = survive(ground_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
-    record.measure("processes killed", account.kills)
-    record.measure("changes answered", account.done)
-    record.measure("changes refused for the moment", account.refused)
-    record.measure("changes cut off", account.cut_off)
-    record.measure("reported as done when repeated", account.told)
+    counts = survive(target_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
+    record.measure("processes killed", counts.kills)
+    record.measure("changes answered", counts.done)
+    record.measure("changes refused for the moment", counts.refused)
+    record.measure("changes cut off", counts.cut_off)
+    record.measure("reported as done when repeated", counts.confirmed)
 
 
-def ground_of(service: Service, deadline_s: float) -> Ground:
+def target_of(service: Service, deadline_s: float) -> CrashTarget:
     """Returns access to the service's own host."""
 
     def peers(namespace: str, link: str) -> frozenset[str]:
         shown = service.host.run("ip", "netns", "exec", namespace, "wg", "show", link, "peers")
         return frozenset(shown.stdout.split())
 
-    return Ground(service.api, service.children, lambda: service.census().values(), peers, deadline_s)
+    return CrashTarget(service.api, service.children, lambda: service.census().values(), peers, deadline_s)

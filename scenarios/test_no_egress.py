@@ -48,7 +48,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
         own = outside.probes(_address(beyond), _address(beyond), HUB, neighbours)
         with record.control("the internet and the hub's host see the same packets from a neighbour of the hub"):
             raw.send(beyond.neighbour, "eth0", [packet for probe in own for packet in probe.packets])
-            outside.send_6(beyond.neighbour, "eth0", neighbours.mark(len(own)))
+            outside.send_ipv6(beyond.neighbour, "eth0", neighbours.mark(len(own)))
             reachable = {number for number, probe in enumerate(own) if probe.destination in (*INTERNET, *EVERYBODY)}
             reachable.add(len(own))
             assert reachable <= internet.wait_for(neighbours, reachable)
@@ -227,7 +227,7 @@ def _to(source: Machine, mate: Machine, marks: Marks) -> Packet:
 def _send_6(machine: Machine, payload: bytes) -> None:
     link = machine.tunnel.interface
     machine.host.run("ip", "address", "add", "fd00:6d77::2/64", "dev", link, "nodad")
-    outside.send_6(machine.host, link, payload)
+    outside.send_ipv6(machine.host, link, payload)
 
 
 def _address(beyond: Outside) -> str:

@@ -26,7 +26,7 @@ from harness.overlay.connection import repeat_soon
 from harness.overlay.mesh import Machine, Mesh, Rule
 from harness.overlay.traffic import KINDS, Traffic
 from harness.overlay.truth import CellKey, PortProtocol
-from harness.world.history import History, Hosts
+from harness.world.history import History, HostPool
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("policy-churn")
@@ -82,7 +82,7 @@ def test_each_kind_of_change_lands(world: World, record: Record) -> None:
     """
     from_red = {"action": "deny", "source": "group:red", "destination": "any"}
     to_blue = {"action": "allow", "source": "any", "destination": "group:blue"}
-    with History(world, Hosts(world.client), record, SERVICES) as history:
+    with History(world, HostPool(world.client), record, SERVICES) as history:
         for groups in (["red"], ["blue"], []):
             history.add(groups)
         with record.control("without a rule every cell arrives"):
@@ -116,7 +116,7 @@ def test_any_history_leaves_what_the_policy_says(world: World, record: Record, p
 
     A history that refutes the claim is reported, by the full profile in its shortest form; its seed repeats it.
     """
-    hosts, histories = Hosts(world.client), []
+    hosts, histories = HostPool(world.client), []
 
     class Churn(RuleBasedStateMachine):
         def __init__(self) -> None:

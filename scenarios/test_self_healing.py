@@ -17,7 +17,7 @@ from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.outage import HealthStream
-from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Barrier, Damage, Noticed
+from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Barrier, Damage, Detection
 from harness.world.inside import Inside
 from harness.world.world import World
 from netlab import UdpStream, wait_until
@@ -68,7 +68,7 @@ class DamageRun:
             Inconclusive: the damage could not be done, or had no effect.
         """
         begin = self.allowed.expect_loss()
-        with self.target.unattended():
+        with self.target.hub_suspended():
             self._suffer(damage)
             arrived = self.allowed.count_delivered(self.within_s(damage))
             if damage.cuts and arrived:
@@ -77,7 +77,7 @@ class DamageRun:
 
     def within_s(self, damage: Damage) -> float:
         """Returns the seconds that recovery may take on this machine."""
-        return damage.noticed.within_s(self.world.patience)
+        return damage.detection.within_s(self.world.patience)
 
     def recovers(self, *damages: Damage) -> float:
         """Damages the running hub in several ways one right after another; a later damage may find nothing left to
@@ -95,10 +95,10 @@ class DamageRun:
         return self._check_recovery(begin, damages)
 
     def _suffer(self, first: Damage, *others: Damage) -> None:
-        if not self.target.suffer(first):
+        if not self.target.apply(first):
             raise Inconclusive(f"{first}: the hub's host could not be damaged")
         for other in others:
-            self.target.suffer(other)
+            self.target.apply(other)
 
     def _check_recovery(self, begin: int, damages: Sequence[Damage]) -> float:
         start, deadline_s = self.allowed.expect_loss(), max(map(self.within_s, damages))
@@ -111,7 +111,7 @@ class DamageRun:
             for other in others:
                 other.wait_until_reaches(mumbai, deadline_s)
             self.denied.stays_stopped()
-            if any(damage.noticed is Noticed.RESTART for damage in damages):
+            if any(damage.detection is Detection.RESTART for damage in damages):
                 self._wait_until_ready(deadline_s)
         except Refuted as error:
             raise Refuted(f"{' and '.join(map(str, damages))}: {error}") from error
@@ -136,11 +136,11 @@ def damage_run(world: World, record: Record, mesh: Mesh, machines: Sequence[Mach
     denied = kolkata.stream_to(pune, interval=interval)
     with HealthStream(mumbai, pune, record, interval, beside=denied) as allowed, denied:
         with record.control("both streams flow before the rule and the damage"):
-            allowed.wait_until_whole(Noticed.EVENT.value)
+            allowed.wait_until_whole(Detection.EVENT.value)
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
         target = Inside(world.subject.installed, mesh, pune, mumbai)
-        yield DamageRun(world, record, machines, target, allowed, denied, target.seen())
+        yield DamageRun(world, record, machines, target, allowed, denied, target.snapshot())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
             denied.flows(mesh.allow(kolkata, pune))
@@ -155,10 +155,10 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
     with damage_run(world, record, mesh, machines) as run:
-        applying = [damage for damage in CATALOGUE if run.target.applies(damage)]
+        applying = [damage for damage in CATALOGUE if run.target.is_possible(damage)]
         wanted = _quick_selection(applying, world.seed) if profile == "quick" else applying
         for damage in wanted:
-            stands = damage.noticed is Noticed.EVENT
+            stands = damage.detection is Detection.EVENT
             cut = run.shows_and_recovers(damage) if stands else run.recovers(damage)
             record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {run.within_s(damage):g}")
     record.measure("WireGuard of the hub", run.target.wireguard)
@@ -181,7 +181,7 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
                 if cut >= worst:
                     worst, cause = cut, f"{first} and {second}"
     record.measure("pairs of damage", PAIRS[profile])
-    record.measure("the longest cut", worst, "s", limit=f"<= {Noticed.RESTART.within_s(world.patience):g}")
+    record.measure("the longest cut", worst, "s", limit=f"<= {Detection.RESTART.within_s(world.patience):g}")
     record.measure("cause of the longest cut", cause)
 
 
@@ -192,25 +192,25 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     target = Inside(world.subject.installed, mesh, pune, mumbai)
     with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL) as denied:
         with record.control("the stream flows before the rule"):
-            denied.wait_delivery(denied.mark(), Noticed.EVENT.value)
+            denied.wait_delivery(denied.mark(), Detection.EVENT.value)
         closed = [(mesh.deny(kolkata, pune).answered_ns, 0)]
         for damage in FORCED_OPEN:
-            before, start = target.seen(), denied.mark()
+            before, start = target.snapshot(), denied.mark()
             closed[-1] = (closed[-1][0], start)
-            with target.unattended(), record.control(f"{damage}: this lets a denied packet through"):
-                assert target.suffer(damage)
-                denied.wait_delivery(start, damage.noticed.value)
+            with target.hub_suspended(), record.control(f"{damage}: this lets a denied packet through"):
+                assert target.apply(damage)
+                denied.wait_delivery(start, damage.detection.value)
             attended = denied.mark()
-            wait_until_seen(target, before, damage.noticed.value)
+            wait_until_seen(target, before, damage.detection.value)
             whole = denied.mark()
             through = [each.sent_ns for each in denied.received() if attended <= each.sent_ns <= whole]
             open_for = (max(through, default=attended) - attended) / 1e9
-            record.measure(f"{damage}: open for", open_for, "s", limit=f"<= {damage.noticed.value}")
+            record.measure(f"{damage}: open for", open_for, "s", limit=f"<= {damage.detection.value}")
             closed.append((whole, 0))
         allowed = mesh.allow(kolkata, pune)
         closed[-1] = (closed[-1][0], allowed.requested_ns)
         with record.control("the stream flows when the rule is gone"):
-            denied.wait_delivery(allowed.answered_ns, Noticed.EVENT.value)
+            denied.wait_delivery(allowed.answered_ns, Detection.EVENT.value)
     late = [seq for start, end in closed for seq in denied.delivered_sent_in(start, end - _WAY_NS)]
     record.none_of("packets delivered while no barrier was open", late, "a barrier that was forced open stayed open")
 
@@ -223,22 +223,22 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     mumbai, pune = mesh.machines("mumbai", "pune")
     # Only our own service: the relay to a remote hub drops packets from another port, as NAT does.
     target = Inside(world.subject.service, mesh, pune, mumbai)
-    before = target.seen()
+    before = target.snapshot()
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
     endpoint = mesh.organization["endpoint"]
-    with target.unattended(), record.control("the damage misleads a machine, and it reaches no other"):
-        assert target.suffer(UNMASKED)
+    with target.hub_suspended(), record.control("the damage misleads a machine, and it reaches no other"):
+        assert target.apply(UNMASKED)
         start = time.monotonic()
         while [peer.endpoint for peer in mumbai.tunnel.peers()] == [endpoint]:
-            assert time.monotonic() - start < UNMASKED.noticed.value
+            assert time.monotonic() - start < UNMASKED.detection.value
             pune.reaches(mumbai, _POLL)
         assert not mumbai.reaches(pune, _LONGEST_POLL)
-    limit = f"<= {Noticed.EVENT.value}"
+    limit = f"<= {Detection.EVENT.value}"
     record.measure("back by its session after", _finds_back(mumbai, pune, target, before, endpoint), "s", limit=limit)
     longest = 0.0
     for _ in range(_MISLED):
-        if not target.suffer(MISLED):
+        if not target.apply(MISLED):
             raise Inconclusive(f"{MISLED}: the hub's host could not be damaged")
         longest = max(longest, _finds_back(mumbai, pune, target, before, endpoint))
     record.measure("back by the handshake of a new link after", longest, "s", limit=limit)
@@ -247,8 +247,8 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
 def _finds_back(mumbai: Machine, pune: Machine, target: Inside, before: str, endpoint: str) -> float:
     """Returns the seconds until all is restored and the machine talks through the public port."""
     start = time.monotonic()
-    wait_until_seen(target, before, Noticed.EVENT.value)
-    mumbai.wait_until_reaches(pune, Noticed.EVENT.value)
+    wait_until_seen(target, before, Detection.EVENT.value)
+    mumbai.wait_until_reaches(pune, Detection.EVENT.value)
     took = time.monotonic() - start
     if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
         raise Refuted("a machine is back through another port than the public one")
@@ -272,7 +272,7 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
             # Other scenarios need it running, whatever the result of this one.
             ready_after = world.subject.installed.start()
         record.measure("start to ready", ready_after, "s")
-        whole = run.allowed.wait_until_whole(Noticed.RESTART.within_s(world.patience))
+        whole = run.allowed.wait_until_whole(Detection.RESTART.within_s(world.patience))
         cut = run.allowed.outage(start, whole)
         record.measure("cut for", cut, "s")
         if not cut:
@@ -287,7 +287,7 @@ def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
         Refuted: they don't within ``deadline_s`` seconds.
     """
     start, pause = time.monotonic(), _POLL
-    while (now := target.seen()) != before:
+    while (now := target.snapshot()) != before:
         if time.monotonic() - start > deadline_s:
             raise Refuted(f"after {deadline_s:.0f} s the host's state is not restored: {_difference(before, now)}")
         time.sleep(pause)
@@ -298,17 +298,19 @@ def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
 def _quick_selection(kinds: Sequence[Damage], seed: int) -> list[Damage]:
     """Returns the first kind of each family, others drawn by the seed, and one of each kind that takes long."""
     chance = random.Random(f"kinds {seed}")
-    fast = [each for each in kinds if each.noticed is Noticed.EVENT]
+    fast = [each for each in kinds if each.detection is Detection.EVENT]
     first = {family[0] for family in FAMILIES}
     chosen = {each for each in fast if each in first}
     chosen.update(chance.sample([each for each in fast if each not in first], QUICK - 2 - len(chosen)))
-    for noticed in (Noticed.SWEEP, Noticed.RESTART):
-        chosen.add(chance.choice([each for each in kinds if each.noticed is noticed]))
+    for detection in (Detection.SWEEP, Detection.RESTART):
+        chosen.add(chance.choice([each for each in kinds if each.detection is detection]))
     return [each for each in kinds if each in chosen]
 
 
 def _pairs(chance: random.Random, target: Inside, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
-    kinds = [each for each in CATALOGUE if target.applies(each) and (each.noticed is Noticed.EVENT or not quick)]
+    kinds = [
+        each for each in CATALOGUE if target.is_possible(each) and (each.detection is Detection.EVENT or not quick)
+    ]
     # Another scenario forces both barriers open at once.
     pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.barrier for each in pair} != set(Barrier)]
     return chance.sample(pairs, number)

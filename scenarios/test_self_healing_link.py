@@ -7,7 +7,7 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.outage import HealthStream
-from harness.world.damage import Noticed
+from harness.world.damage import Detection
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")
@@ -34,13 +34,13 @@ def test_the_link_of_an_organization_is_made_anew(world: World, record: Record) 
     mumbai, pune = mesh.machines("mumbai", "pune")
     with HealthStream(mumbai, pune, record) as stream:
         with record.control("the stream flows before"):
-            stream.wait_until_whole(Noticed.EVENT.value)
+            stream.wait_until_whole(Detection.EVENT.value)
         start = stream.expect_loss()
         # Not every implementation shows the hub's own key.
         key = mumbai.host.run("wg", "show", mumbai.tunnel.interface, "public-key").stdout.strip()
         if world.subject.host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
             raise Inconclusive("no link of the hub's host has the machine as a peer")
-        cut = stream.outage(start, stream.wait_until_whole(Noticed.EVENT.value))
-        record.measure("cut for", cut, "s", limit=f"<= {Noticed.EVENT.value}")
+        cut = stream.outage(start, stream.wait_until_whole(Detection.EVENT.value))
+        record.measure("cut for", cut, "s", limit=f"<= {Detection.EVENT.value}")
         if not cut:
             raise Inconclusive("a link that is gone cut nothing")

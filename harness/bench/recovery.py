@@ -40,7 +40,7 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     mumbai, pune = mesh.machines("mumbai", "pune")
     target = Inside(world.subject.service, mesh, mumbai, pune)
     known = {damage.name: damage for damage in (*RULES, *ROUTES, *LINK, *PROCESSES)}
-    rows = {row: [known[name] for name in names if target.applies(known[name])] for row, names in _ROWS.items()}
+    rows = {row: [known[name] for name in names if target.is_possible(known[name])] for row, names in _ROWS.items()}
     outages: dict[str, list[float]] = {damage.name: [] for kinds in rows.values() for damage in kinds}
     mended: dict[str, list[float]] = {name: [] for name in outages}
     with HealthStream(mumbai, pune, Record()) as stream:
@@ -71,7 +71,7 @@ def _damage_once(world: World, target: Inside, stream: HealthStream, damage: Dam
     """Returns the seconds for which packets were lost, and the seconds that the service logged for its repairs."""
     before = len(_repairs(world))
     start = stream.expect_loss()
-    target.suffer(damage)
+    target.apply(damage)
     deadline = time.monotonic() + _DEADLINE
     while len(_repairs(world)) <= before:
         if time.monotonic() > deadline:

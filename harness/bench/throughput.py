@@ -31,7 +31,7 @@ def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
-    router, address = world.bare_host()
+    router, address = world.router()
     other = plainhub.connect(router, address, [mumbai.host, pune.host]).addresses[1]
     server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(PORT))
     server.wait_for_log("Server listening", 10.0)

@@ -204,7 +204,7 @@ def _hub(config: pytest.Config) -> type[Target] | None:
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Whoever else's hub it is gets rid of what the scenario signed up."""
     if _WORLD in item.config.stash:
-        item.config.stash[_WORLD].leave()
+        item.config.stash[_WORLD].delete_organizations()
 
 
 @pytest.fixture

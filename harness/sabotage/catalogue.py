@@ -217,7 +217,7 @@ SABOTAGES = (
         "a machine that is removed, or has a new key, stays a peer of the hub's link",
         "churn:leave_peers_in_the_link",
         "test_each_kind_of_change_lands",
-        "a key that was taken away still",
+        "a removed or rotated key still",
     ),
     Sabotage(
         "default-unseen",

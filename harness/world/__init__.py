@@ -1,1 +1,1 @@
-"""The lab that scenarios run in, and the people and accidents in it."""
+"""Lab that scenarios run in, with its customers, their surroundings, and damage to the hub."""

@@ -1,4 +1,4 @@
-"""Processes are killed at random moments under customers' random changes, and what came of it is judged."""
+"""Kills of the service's processes at random times, under random changes of customers, and the judgement afterwards."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from harness.world.customer import DEADLINE_S, Customer, log_in, require, sign_u
 COMMANDS = ("hub", "web")
 CUSTOMERS = 3
 _MOST_CHANGES = 12
-"""Fewer are answered between one kill and the next."""
+"""Bound, exclusive, on the changes that are answered between two kills."""
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Where the service runs, as whoever kills it and looks after it sees it.
+class CrashTarget:
+    """Access to the service whose processes are killed.
 
     Attributes:
-        new_api: makes a connection that is signed in as nobody.
-        processes: ids of those of a command, ``hub`` or ``web``, that may be killed just now.
-        census: what exists, organization by organization.
-        peers: the keys that a link has, of a namespace and a link's name.
-        deadline_s: how long a service may take to be back.
+        new_api: opens an API connection that is not signed in.
+        processes: returns the ids of the processes of a command, ``hub`` or ``web``.
+        census: returns the service's census, one entry per organization.
+        peers: returns the public keys of a link's peers, by names of namespace and link.
+        deadline_s: seconds that the service may take to recover.
     """
 
     new_api: Callable[[], Api]
@@ -46,28 +46,28 @@ class Ground:
 
 @dataclass(frozen=True)
 class CrashCounts:
-    """Numbers of kills, and of changes by what came of them (`Customer`)."""
+    """Number of kills, and numbers of changes by outcome; see `Customer`."""
 
     kills: int
     done: int
     refused: int
     cut_off: int
-    told: int
+    confirmed: int
 
 
-def survive(ground: Ground, kills: int, seed: int) -> CrashCounts:
-    """Kills processes, one after the other, while customers change what is theirs and others come and go.
+def survive(target: CrashTarget, kills: int, seed: int) -> CrashCounts:
+    """Kills processes one after the other, while customers make changes and others sign up and leave.
 
     Args:
-        kills: how many; of each command at least one, where they are that many.
-        seed: makes the choices; names are of it, so each run on one service takes another one.
+        kills: number of kills; two or more kill each command at least once.
+        seed: seed of all choices. It is part of the organizations' names, so each run on a service needs another one.
 
     Raises:
-        Refuted: what was answered is missing, what was not is half there, or host and store don't agree.
+        Refuted: an answered change is missing, another one was made in part, or links and store don't agree.
     """
-    api, name = ground.new_api(), f"crash-{seed}"
+    api, name = target.new_api(), f"crash-{seed}"
     customers = [
-        Customer(ground.new_api, f"{name}-{number}", seed + number, ground.deadline_s) for number in range(CUSTOMERS)
+        Customer(target.new_api, f"{name}-{number}", seed + number, target.deadline_s) for number in range(CUSTOMERS)
     ]
     chooser, ended = random.Random(seed), threading.Event()  # noqa: S311 - a choice, no secret
     killed_at = 0.0
@@ -76,31 +76,31 @@ def survive(ground: Ground, kills: int, seed: int) -> CrashCounts:
         while not ended.is_set():
             customer.step()
 
-    def come_and_go() -> None:
+    def sign_up_and_leave() -> None:
         number = 0
         while not ended.is_set():
             number += 1
-            _come_and_go(ground.new_api(), f"{name}-guest-{number}", ground.deadline_s, lambda: killed_at)
+            _sign_up_and_leave(target.new_api(), f"{name}-guest-{number}", target.deadline_s, lambda: killed_at)
 
     with ThreadPoolExecutor(CUSTOMERS + 1) as pool:
-        working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(come_and_go)]
+        working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(sign_up_and_leave)]
         try:
             for command in _commands(kills, chooser):
-                wait_for_health(api, deadline_s=ground.deadline_s)
-                _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, ground.deadline_s)
-                _kill(sorted(ground.processes(command)), chooser)
+                wait_for_health(api, deadline_s=target.deadline_s)
+                _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, target.deadline_s)
+                _kill(sorted(target.processes(command)), chooser)
                 killed_at = time.monotonic()
         finally:
             ended.set()
         for each in working:
             each.result()
-    _judge(ground, api, customers, f"{name}-guest-")
+    _judge(target, api, customers, f"{name}-guest-")
     return CrashCounts(
         kills,
         sum(each.done for each in customers),
         sum(each.refused for each in customers),
         sum(each.cut_off for each in customers),
-        sum(each.told for each in customers),
+        sum(each.confirmed for each in customers),
     )
 
 
@@ -110,7 +110,7 @@ def _commands(kills: int, chooser: random.Random) -> list[str]:
     return chosen[:kills]
 
 
-def _come_and_go(api: Api, name: str, deadline_s: float, disturbed_at: Callable[[], float]) -> None:
+def _sign_up_and_leave(api: Api, name: str, deadline_s: float, disturbed_at: Callable[[], float]) -> None:
     try:
         sign_up(api, name, deadline_s, disturbed_at)
         with suppress(httpx.TransportError):
@@ -123,7 +123,7 @@ def _come_and_go(api: Api, name: str, deadline_s: float, disturbed_at: Callable[
 def _wait_for_changes(
     customers: Collection[Customer], count: int, working: Collection[Future[None]], deadline_s: float
 ) -> None:
-    """Until so many more changes were answered, or somebody has found a fault."""
+    """Waits until ``count`` more changes were answered, or a thread has ended by an error."""
     enough = sum(each.done for each in customers) + count
     require(
         lambda: sum(each.done for each in customers) >= enough or any(each.done() for each in working),
@@ -138,30 +138,30 @@ def _kill(processes: list[int], chooser: random.Random) -> None:
             os.kill(chooser.choice(processes), signal.SIGKILL)
 
 
-def _judge(ground: Ground, api: Api, customers: Collection[Customer], guests: str) -> None:
-    wait_for_health(api, "/readyz", ground.deadline_s)
+def _judge(target: CrashTarget, api: Api, customers: Collection[Customer], guests: str) -> None:
+    wait_for_health(api, "/readyz", target.deadline_s)
     for each in customers:
         found = each.look()
         if found != each.state:
-            raise Refuted(f"{each.name}: what was answered is not there any more: {each.state} became {found}")
-    require(lambda: _has_its_peers(ground, customers), "a link has other peers than the store", ground.deadline_s)
-    halves = "an organization is in the store or on the host, and not in both"
-    require(lambda: _is_whole(ground), halves, ground.deadline_s)
-    # Guests that were cut off are there as a whole or not at all.
-    for name in sorted({each["name"] for each in ground.census() if str(each["name"]).startswith(guests)}):
+            raise Refuted(f"{each.name}: an answered change is lost: {each.state} became {found}")
+    require(lambda: _peers_agree(target, customers), "a link has other peers than the store", target.deadline_s)
+    partial = "an organization is in the store or on the host, and not in both"
+    require(lambda: _census_agrees(target), partial, target.deadline_s)
+    # A guest whose sign-up was cut off either has an owner who can log in, or does not exist.
+    for name in sorted({each["name"] for each in target.census() if str(each["name"]).startswith(guests)}):
         answer = log_in(api, name)
         if answer.status != httpx.codes.CREATED:
             raise Refuted(f"{name} exists, and its owner is answered {answer.status}")
 
 
-def _has_its_peers(ground: Ground, customers: Collection[Customer]) -> bool:
-    """Whether the links have the keys that the organizations' machines have."""
-    hosts = {each["id"]: each["host"] for each in ground.census()}
+def _peers_agree(target: CrashTarget, customers: Collection[Customer]) -> bool:
+    """Returns True if each customer's link has the keys of the customer's machines as peers, and no others."""
+    hosts = {each["id"]: each["host"] for each in target.census()}
     return all(
-        hosts.get(each.id) and ground.peers(hosts[each.id]["namespace"], hosts[each.id]["links"][0]) == each.state.keys
+        hosts.get(each.id) and target.peers(hosts[each.id]["namespace"], hosts[each.id]["links"][0]) == each.state.keys
         for each in customers
     )
 
 
-def _is_whole(ground: Ground) -> bool:
-    return all(bool(each["host"]) == bool(each["rows"]) and not each["orphan"] for each in ground.census())
+def _census_agrees(target: CrashTarget) -> bool:
+    return all(bool(each["host"]) == bool(each["rows"]) and not each["orphan"] for each in target.census())

@@ -1,4 +1,4 @@
-"""A customer who never loses count: what was answered holds, and what was not was done as a whole or not at all."""
+"""A customer who makes random changes and checks each: answered ones hold, others are made as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from harness.world.world import PASSWORD
 from netlab import wait_until
 
 DEADLINE_S = 60.0
-"""A process that was killed is back long before, also where there are many at once."""
+"""Longest wait for a service whose processes were killed; seconds."""
 
 _DONE_BEFORE = "urn:meshwg:problem:done-before"
 _PAUSE_S = 0.05
-_AGAIN_S = 0.2
-_FORGOTTEN_S = 1.0
-"""A sign-up that was cut off is forgotten about so soon."""
+_RETRY_S = 0.2
+_SIGN_UP_RETRY_S = 1.0
+"""Time after which the service forgets a sign-up that was cut off."""
 
 
 @dataclass(frozen=True)
 class OrganizationState:
-    """What an organization is, for its owner.
+    """State of an organization as its owner sees it.
 
     Attributes:
-        machines: by id, name and groups.
-        keys: of those machines.
+        machines: id, name and groups of each machine.
+        keys: public keys of the machines.
+        default: default of the policy, ``allow`` or ``deny``.
     """
 
     machines: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
@@ -41,58 +42,58 @@ class OrganizationState:
 
 
 class Customer:
-    """The owner of an organization of their own, who asks for random changes, one after the other.
+    """Owner of an organization who requests random changes, one after the other.
 
     Args:
-        new_api: makes a connection that is signed in as nobody.
-        name: of the organization; nobody else's address has it.
-        seed: makes the choices.
-        deadline_s: how long a service may take to be back.
+        new_api: opens an API connection that is not signed in.
+        name: unique name of the organization, also used in the owner's address.
+        seed: seed of the choices.
+        deadline_s: seconds that the service may take to recover.
 
     Attributes:
-        state: what was there when it was looked at last.
-        cut_off: how often a change was not answered.
-        unanswered: how many of these were not asked for again.
-        refused: how many were answered 503.
-        done: how many were answered as done.
-        told: how many were not answered, and told as done when they were asked for again.
+        state: the organization after the last step.
+        cut_off: number of requests without an answer.
+        unanswered: number of these that were not repeated.
+        refused: number of changes that were answered 503.
+        done: number of changes that were answered as done.
+        confirmed: number of changes without an answer whose repetition was answered as done before.
     """
 
     def __init__(self, new_api: Callable[[], Api], name: str, seed: int, deadline_s: float = DEADLINE_S) -> None:
         self.name = name
-        self.cut_off = self.unanswered = self.refused = self.done = self.told = 0
+        self.cut_off = self.unanswered = self.refused = self.done = self.confirmed = 0
         self._random = random.Random(seed)  # noqa: S311 - a choice, no secret
         self._number = 0
         self._deadline_s = deadline_s
         self._api = new_api()
         self.id = sign_up(self._api, name, deadline_s)
-        while self._ask("PATCH", "/organization", {"plan": "paid"}) is None:
+        while self._request("PATCH", "/organization", {"plan": "paid"}) is None:
             pass
         self.state = OrganizationState()
 
     def step(self) -> None:
-        """One change.
+        """Requests a random change, and checks its outcome.
 
         Raises:
-            Refuted: its outcome is not what was answered; or it was not answered, and is neither done nor not done.
+            Refuted: an answered change is missing, or one without an answer was made in part.
         """
-        before, told = self.state, self.told
-        wish = self._random.choice([self._add, self._remove, self._rotate, self._regroup, self._flip])
-        expected = wish()
+        before, confirmed = self.state, self.confirmed
+        change = self._random.choice([self._add, self._remove, self._rotate, self._regroup, self._flip])
+        expected = change()
         after = self.look()
         if expected is None:
             if after != before and not _is_one_step(before, after):
-                raise Refuted(f"{self.name}: a change that was not answered is half there: {before} became {after}")
-            if after == before and self.told > told:
-                raise Refuted(f"{self.name}: a change was told as done when it was asked for again, and is not there")
+                raise Refuted(f"{self.name}: a change without an answer was made in part: {before} became {after}")
+            if after == before and self.confirmed > confirmed:
+                raise Refuted(f"{self.name}: a repeated change was answered as done before, and is missing")
         else:
             self.done += 1
             if after != expected:
-                raise Refuted(f"{self.name}: a change was answered, and is not there: {expected} is {after}")
+                raise Refuted(f"{self.name}: an answered change is missing: expected {expected}, found {after}")
         self.state = after
 
     def look(self) -> OrganizationState:
-        """What there is, as soon as somebody tells."""
+        """Reads the organization's state, as soon as the service answers."""
         machines = self._read("/machines")["machines"]
         return OrganizationState(
             tuple(sorted((each["id"], each["name"], tuple(each["groups"])) for each in machines)),
@@ -100,12 +101,12 @@ class Customer:
             self._read("/policy")["default"],
         )
 
-    # Each wish gives the state that its answer promises; None where there was no such answer.
+    # Each of these requests one change. They return the state that its answer promises; None without such an answer.
 
     def _add(self) -> OrganizationState | None:
         self._number += 1
         name = f"machine {self._number}"
-        answer = self._ask("POST", "/machines", {"name": name})
+        answer = self._request("POST", "/machines", {"name": name})
         if answer is None:
             return None
         machine = answer.body["machine"]
@@ -117,7 +118,7 @@ class Customer:
             return self._add()
         gone = self._random.choice(self.state.machines)
         key = self._read(f"/machines/{gone[0]}")["public_key"]
-        if self._ask("DELETE", f"/machines/{gone[0]}") is None:
+        if self._request("DELETE", f"/machines/{gone[0]}") is None:
             return None
         machines = tuple(each for each in self.state.machines if each != gone)
         return replace(self.state, machines=machines, keys=self.state.keys - {key})
@@ -127,7 +128,7 @@ class Customer:
             return self._add()
         machine, _, _ = self._random.choice(self.state.machines)
         key = self._read(f"/machines/{machine}")["public_key"]
-        answer = self._ask("POST", f"/machines/{machine}/rotate", {})
+        answer = self._request("POST", f"/machines/{machine}/rotate", {})
         if answer is None:
             return None
         return replace(self.state, keys=self.state.keys - {key} | {answer.body["machine"]["public_key"]})
@@ -137,24 +138,25 @@ class Customer:
             return self._add()
         machine, name, _ = self._random.choice(self.state.machines)
         groups = (self._random.choice(["red", "green", "blue"]),)
-        if self._ask("PATCH", f"/machines/{machine}", {"groups": list(groups)}) is None:
+        if self._request("PATCH", f"/machines/{machine}", {"groups": list(groups)}) is None:
             return None
         others = (each for each in self.state.machines if each[0] != machine)
         return replace(self.state, machines=tuple(sorted((*others, (machine, name, groups)))))
 
     def _flip(self) -> OrganizationState | None:
         default = "deny" if self.state.default == "allow" else "allow"
-        if self._ask("PUT", "/policy", {"default": default, "rules": []}) is None:
+        if self._request("PUT", "/policy", {"default": default, "rules": []}) is None:
             return None
         return replace(self.state, default=default)
 
     def _read(self, path: str) -> Any:
-        return told(self._api, path, self._deadline_s)
+        return read(self._api, path, self._deadline_s)
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Answer | None:
-        """The answer, or None where the change was refused for now or not answered.
+    def _request(self, method: str, path: str, body: Any = None) -> Answer | None:
+        """Requests a change. A POST is repeated with its Idempotency-Key until it is answered.
 
-        What takes an Idempotency-Key is asked for again until it is answered.
+        Returns:
+            The answer; None if the change was refused with 503, was not answered, or was done before.
         """
         key = {"Idempotency-Key": f"{self._random.getrandbits(128):032x}"} if method == "POST" else {}
         while True:
@@ -169,7 +171,7 @@ class Customer:
             else:
                 break
         if key and answer.status == httpx.codes.CONFLICT and answer.body["type"] == _DONE_BEFORE:
-            self.told += 1
+            self.confirmed += 1
             return None
         if answer.status == httpx.codes.SERVICE_UNAVAILABLE:
             self.refused += 1
@@ -180,17 +182,19 @@ class Customer:
 def sign_up(
     api: Api, name: str, deadline_s: float = DEADLINE_S, disturbed_at: Callable[[], float] = lambda: 0.0
 ) -> str:
-    """Signs an organization up and gives its id, whoever is killed meanwhile.
+    """Signs an organization up, even if processes are killed meanwhile.
 
-    A sign-up that was not answered has made an organization that its owner can log in to, or it can be made again.
+    After a sign-up without an answer, the owner can log in or sign up again.
 
     Args:
-        deadline_s: how long that may take; those who come between one kill and the next may find no time in which it
-            can be done, so it counts from the last one.
-        disturbed_at: tells when that was; monotonic seconds.
+        deadline_s: longest time in seconds, from the last kill on: there may be too little time between two kills.
+        disturbed_at: returns the time of the last kill, in monotonic seconds.
+
+    Returns:
+        The organization's id.
 
     Raises:
-        Refuted: neither is so.
+        Refuted: the owner can neither log in nor sign up.
     """
     email, start = f"{name}@example.net", time.monotonic()
     while True:
@@ -203,24 +207,27 @@ def sign_up(
             continue
         if answer.status == httpx.codes.CREATED:
             api.token = str(answer.body["token"])
-            return str(told(api, "/organization", deadline_s)["id"])
-        # 401: the address is taken by what was cut off, and will be forgotten in a moment; 429: it was asked often.
+            return str(read(api, "/organization", deadline_s)["id"])
+        # 401: the sign-up that was cut off still has the address, and will be forgotten soon. 429: too many requests.
         is_late = time.monotonic() > max(start, disturbed_at()) + deadline_s
         if answer.status not in (401, 429, 503) or is_late:
-            raise Refuted(f"{name}: whoever was cut off can neither sign up nor log in: {answer.status} {answer.body}")
-        time.sleep(_FORGOTTEN_S)
+            raise Refuted(f"{name}: the owner can neither sign up nor log in: {answer.status} {answer.body}")
+        time.sleep(_SIGN_UP_RETRY_S)
 
 
 def log_in(api: Api, name: str) -> Answer:
-    """What an organization's owner is answered at log-in."""
+    """Tries to log in as the owner of a customer's organization."""
     return api.send("POST", "/sessions", {"email": f"{name}@example.net", "password": PASSWORD})
 
 
-def told(api: Api, path: str, deadline_s: float = DEADLINE_S) -> Any:
-    """What there is, as soon as somebody tells.
+def read(api: Api, path: str, deadline_s: float = DEADLINE_S) -> Any:
+    """Reads a resource of the API, as soon as the service answers.
+
+    Returns:
+        The body of the answer.
 
     Raises:
-        Refuted: nobody does.
+        Refuted: the service refuses, or does not answer in time.
     """
     deadline = time.monotonic() + deadline_s
     while True:
@@ -231,30 +238,33 @@ def told(api: Api, path: str, deadline_s: float = DEADLINE_S) -> Any:
             continue
         if answer.status != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
             return _succeeded(answer, f"GET {path}").body
-        time.sleep(_AGAIN_S)
+        time.sleep(_RETRY_S)
 
 
 def wait_for_health(api: Api, path: str = "/healthz", deadline_s: float = DEADLINE_S) -> None:
-    """Until the service says that it is well.
+    """Waits until the service answers that it is healthy.
 
     Raises:
-        Refuted: it does not.
+        Refuted: it does not in time.
     """
 
-    def is_well() -> bool:
+    def is_healthy() -> bool:
         try:
             return api.send("GET", path).status == httpx.codes.OK
         except httpx.TransportError:
             return False
 
-    require(is_well, f"the service does not say at {path} that it is well", deadline_s)
+    require(is_healthy, f"the service does not answer at {path} that it is healthy", deadline_s)
 
 
 def require(condition: Callable[[], bool], otherwise: str, deadline_s: float = DEADLINE_S) -> None:
     """Waits until a condition holds.
 
+    Args:
+        otherwise: sentence that is true if the condition does not hold.
+
     Raises:
-        Refuted: it does not in time; ``otherwise`` says what that means.
+        Refuted: the condition does not hold in time.
     """
     if not wait_until(condition, deadline_s, _PAUSE_S):
         raise Refuted(f"{otherwise}, for {deadline_s:.0f} s")
@@ -267,7 +277,7 @@ def _succeeded(answer: Answer, call: str) -> Answer:
 
 
 def _is_one_step(before: OrganizationState, after: OrganizationState) -> bool:
-    """Whether one change of a customer leads from the one to the other."""
+    """Returns True if a single change of a customer leads from one state to the other."""
     machines = len(set(before.machines) ^ set(after.machines))
     keys = len(before.keys ^ after.keys)
     return (machines, keys, before.default != after.default) in {

@@ -1,6 +1,6 @@
-"""Damage by force: what an intruder, or an admin in a hurry, does to a running hub with a shell on its host.
+"""Catalogue of damage that a user with a root shell can do to a running hub.
 
-The commands speak of what `inside.Inside` finds with the host's own tools. Nothing here knows the appliance.
+The commands are shell commands with the variables of `inside.Inside`, which come from the host's own tools.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Noticed(Enum):
-    """How it can come to the hub's notice; the value is how long recovery may take at most, in seconds."""
+class Detection(Enum):
+    """Ways in which the hub detects damage; the value is the longest time of recovery in seconds."""
 
     EVENT = 5.0
-    """The kernel tells of it."""
+    """An event of the kernel."""
     SWEEP = 15.0
-    """Nothing tells of it: the hub has to look by itself, for which it takes a tenth of a core at most."""
+    """A periodic check, which takes a tenth of a core at most."""
     RESTART = 20.0
-    """Processes of the service have to be started again; who dies often waits some seconds for that."""
+    """The end of a process, which is started again, with a pause of some seconds if it ends often."""
 
     def within_s(self, patience: float) -> float:
-        """The same where everything takes a processor so many times as long."""
-        return float(self.value) * (1.0 if self is Noticed.EVENT else patience)
+        """Returns the longest time of recovery on a machine that is ``patience`` times slower than usual; seconds."""
+        return float(self.value) * (1.0 if self is Detection.EVENT else patience)
 
 
 class Barrier(Enum):
-    """One of the two things that have to agree before a packet is forwarded: the rules' judgement, and a route."""
+    """One of the two conditions of forwarding a packet: a verdict of the nftables rules, and a route."""
 
     RULES = "rules"
     ROUTES = "routes"
@@ -36,18 +36,18 @@ class Damage:
     """One kind of damage.
 
     Attributes:
-        name: what is wrong afterwards.
-        command: for ``sh``, with what `inside.Inside.variables` gives; it succeeds where the damage is done.
-        cuts: whether machines' traffic stops for as long as it stands.
-        barrier: which of the two it forces open. One alone lets nothing denied through.
-        needs_process: whether it takes a WireGuard that is a process, as the kernel's is not.
-        undo: what the hub has no business to mend, taken back by the same shell; it succeeds whatever other damage came
-            after this one.
+        name: the damaged state in words.
+        command: command for ``sh`` with the variables of `inside.Inside`; it fails if the damage can't be done.
+        detection: way in which the hub detects it.
+        cuts: True if the machines' traffic stops until it is repaired.
+        barrier: the barrier that it opens, if any. One open barrier lets no denied packet through.
+        needs_process: True if it needs WireGuard as a process, not in the kernel.
+        undo: command that removes the part which the hub does not repair; it also succeeds after other damage.
     """
 
     name: str
     command: str
-    noticed: Noticed = Noticed.EVENT
+    detection: Detection = Detection.EVENT
     cuts: bool = True
     barrier: Barrier | None = None
     needs_process: bool = False
@@ -62,7 +62,7 @@ def _in_namespace(command: str) -> str:
 
 
 def _insisting(command: str) -> str:
-    """Does again what a hub that looks on undoes halfway."""
+    """Repeats a command up to five times, since a running hub may repair a part of it before its end."""
     return f"for again in 1 2 3 4 5; do {command} && break; done"
 
 
@@ -117,31 +117,31 @@ LINK = (
 )
 
 MACHINES = (
-    Damage("a machine is removed", _in_namespace("wg set $LINK peer $KEY remove"), Noticed.SWEEP),
+    Damage("a machine is removed", _in_namespace("wg set $LINK peer $KEY remove"), Detection.SWEEP),
     Damage(
         "a machine has another's address",
         _in_namespace("wg set $LINK peer $OTHER_KEY allowed-ips $OTHER_ADDRESS/32,$ADDRESS/32"),
-        Noticed.SWEEP,
+        Detection.SWEEP,
     ),
     Damage(
         "a machine that nobody added",
         _in_namespace("wg set $LINK peer $STRANGER allowed-ips $NETWORK"),
-        Noticed.SWEEP,
+        Detection.SWEEP,
         cuts=False,
     ),
     Damage(
         "another hub key",
         f"umask 077; echo $NEW_KEY > $FOLDER/key; {_in_namespace('wg set $LINK private-key $FOLDER/key')}",
-        Noticed.SWEEP,
+        Detection.SWEEP,
     ),
-    Damage("another port", _in_namespace("wg set $LINK listen-port 40404"), Noticed.SWEEP),
+    Damage("another port", _in_namespace("wg set $LINK listen-port 40404"), Detection.SWEEP),
 )
 
 PROCESSES = (
     Damage("WireGuard is killed", "kill -KILL $WIREGUARD", needs_process=True),
-    Damage("WireGuard hangs", "kill -STOP $WIREGUARD", Noticed.SWEEP, needs_process=True),
+    Damage("WireGuard hangs", "kill -STOP $WIREGUARD", Detection.SWEEP, needs_process=True),
     Damage(
-        "WireGuard can't be asked", "rm /var/run/wireguard/$LINK.sock", Noticed.SWEEP, cuts=False, needs_process=True
+        "WireGuard can't be asked", "rm /var/run/wireguard/$LINK.sock", Detection.SWEEP, cuts=False, needs_process=True
     ),
 )
 
@@ -151,7 +151,7 @@ MISLED = Damage(
     "a link that begins anew while the front door lets answers out as they are",
     f"ip -n $NS link delete $LINK; done=1; for again in $(seq 20); do {UNMASKED.command} && done=0; done; exit $done",
 )
-"""The hub mends the front door between two of these, and each can meet one that is being mended."""
+"""Two kinds of damage at once. The hub may repair the front door between its commands, so they are repeated."""
 
 FRONT_DOOR = (
     Damage("an empty front door", "nft flush table inet $DOOR"),
@@ -183,9 +183,9 @@ HOST = (
 )
 
 SERVICE = (
-    Damage("the hub's process is killed", "kill -KILL $HUB", Noticed.RESTART, cuts=False),
-    Damage("the web process is killed", "kill -KILL $WEB", Noticed.RESTART, cuts=False),
-    Damage("both processes are killed", "kill -KILL $HUB $WEB", Noticed.RESTART, cuts=False),
+    Damage("the hub's process is killed", "kill -KILL $HUB", Detection.RESTART, cuts=False),
+    Damage("the web process is killed", "kill -KILL $WEB", Detection.RESTART, cuts=False),
+    Damage("both processes are killed", "kill -KILL $HUB $WEB", Detection.RESTART, cuts=False),
 )
 
 FAMILIES = (RULES, ROUTES, LINK, MACHINES, PROCESSES, FRONT_DOOR, HOST, SERVICE)
@@ -203,4 +203,4 @@ FORCED_OPEN = (
         cuts=False,
     ),
 )
-"""Damage that opens both barriers at once. The hub can't keep root from it, and has to close them again."""
+"""Damage that opens both barriers at once. The hub can't prevent it, and has to close them again."""

@@ -1,4 +1,4 @@
-"""What a failed scenario leaves for whoever looks into it: state of every host and link, rules, logs."""
+"""Evidence of a failed scenario: state of every host and link, rules, captures, logs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ _HOST_COMMANDS = {
 
 
 def new_folder(out: Path) -> Path:
-    """A new folder for it beside the transcripts; a sandbox has memory for temporary files, and this may be large."""
+    """Makes a folder for evidence in the transcripts' folder ``out``, and removes those that killed runs left there.
+
+    Evidence may be large, and temporary files of a sandbox are in memory.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for other in out.glob(f"{_PREFIX}*"):
-        # Of a run that was killed: no other is as old. One that ends meanwhile removes its own.
+        # A folder this old belongs to a killed run. A run that ends meanwhile removes its own.
         with suppress(FileNotFoundError):
             if time.time() - other.stat().st_mtime > _WEEK_S:
                 shutil.rmtree(other, ignore_errors=True)
@@ -34,32 +37,36 @@ def new_folder(out: Path) -> Path:
 
 
 def collect(folder: Path, error: str, world: World | None) -> list[str]:
-    """Writes what there is into the folder; returns the files' names, relative to the folder's parent.
+    """Writes evidence into a folder.
 
     Args:
-        error: what ended the scenario, in full.
-        world: None if it ended before there was one.
+        folder: folder of the scenario; made if it is missing.
+        error: the scenario's error with its traceback.
+        world: the scenario's lab; None if the scenario ended before there was one.
+
+    Returns:
+        The files' names, relative to the folder's parent.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "error.txt").write_text(error)
     if world is not None:
-        _state(world, folder)
+        _write_state(world, folder)
     return sorted(str(path.relative_to(folder.parent)) for path in folder.iterdir())
 
 
-def _state(world: World, folder: Path) -> None:
+def _write_state(world: World, folder: Path) -> None:
     for host in world.lab.hosts.values():
         for name, command in _HOST_COMMANDS.items():
             (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
-    # Of a service that others run, there is nothing more to be seen.
+    # A service that others run does not show its host.
     with suppress(Inconclusive):
-        _namespaces_of_hub(world.subject.host, folder)
+        _write_namespaces(world.subject.host, folder)
         (folder / "service.log").write_text(world.subject.installed.log_text())
     for capture in world.lab.folder.rglob("*.pcap"):
         shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
 
 
-def _namespaces_of_hub(hub: Host, folder: Path) -> None:
+def _write_namespaces(hub: Host, folder: Path) -> None:
     for line in _output(hub, ("ip", "netns", "list")).splitlines():
         name = line.split()[0] if line.split() else ""
         if not name.startswith("mw"):

@@ -1,4 +1,4 @@
-"""A machine's place behind a router that translates addresses, as at home: below the tunnel nobody gets in."""
+"""Host behind a router that translates addresses, as at home."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ _NETWORK = "192.168.77"
 
 @dataclass(frozen=True)
 class Home:
-    """A host on a network of its own, and what is between it and the underlay.
+    """A host on a network of its own, and the router to the underlay.
 
     Attributes:
-        own_address: the host's, on its network.
-        router: forwards, and gives its own address to what goes out by ``eth0``.
-        address: the router's on the underlay.
-        inside: the router's link to the host.
+        host: the host.
+        own_address: address of the host on its network.
+        router: router that translates the source address of what it sends by ``eth0``.
+        address: address of the router on the underlay.
+        inside: name of the router's link to the host.
     """
 
     host: LabHost
@@ -29,8 +30,12 @@ class Home:
 
 
 def behind_a_router(world: World, name: str) -> Home:
-    """Makes one; nothing else in the lab is called so."""
-    router, address = world.bare_host()
+    """Makes a host and its router.
+
+    Args:
+        name: unique name in the lab, for the host and its network.
+    """
+    router, address = world.router()
     router.masquerade("eth0")
     switch, host = world.lab.switch(name), world.lab.host(name)
     inside = world.lab.connect(router, switch, f"{_NETWORK}.1/24").interface

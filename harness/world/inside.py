@@ -1,4 +1,4 @@
-"""What of an organization there is on the hub's host, found with the host's own tools, and damage done to it."""
+"""Parts of an organization on the hub's host, found by the host's own tools, and damage to them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from harness.subject.installed import Installed
 from harness.world.damage import Damage
 from netlab import Completed, genkey, pubkey
 
-# A look is a dozen programs, one after the other: seconds where the processor is emulated. This is for one that hangs.
+# For a program that hangs: on an emulated processor, a dozen programs in a row take seconds.
 _TOOLS_DEADLINE = 60.0
 
 
 class Inside:
-    """What there is of an organization on the hub's host.
+    """Parts of an organization on the hub's host, as variables of shell commands.
 
     Args:
+        service: the service, with access to its host.
         mesh: the organization.
-        machine: the machine that damage is done to.
-        other: the one that gets what was its.
+        machine: machine whose peer is damaged.
+        other: machine that gets the address of ``machine``.
 
     Raises:
-        Inconclusive: it can't be found.
+        Inconclusive: the organization's namespace, or the front door's table, can't be found.
     """
 
     def __init__(self, service: Installed, mesh: Mesh, machine: Machine, other: Machine) -> None:
@@ -61,15 +62,15 @@ class Inside:
 
     @property
     def wireguard(self) -> str:
-        """The implementation that serves the link."""
+        """Name of the WireGuard implementation of the link."""
         return self._wireguard()[1]
 
-    def applies(self, damage: Damage) -> bool:
-        """Whether this hub has what the damage is done to."""
+    def is_possible(self, damage: Damage) -> bool:
+        """Returns True unless the damage needs a WireGuard process, and the link is the kernel's."""
         return not damage.needs_process or bool(self._wireguard()[0])
 
     def variables(self) -> Mapping[str, str]:
-        """What commands may speak of; the processes are those of now."""
+        """Returns the variables of commands, with the current process ids."""
         return {
             **self._variables,
             "WIREGUARD": self._wireguard()[0],
@@ -77,13 +78,13 @@ class Inside:
             "WEB": " ".join(map(str, self._service.children("web"))),
         }
 
-    def suffer(self, damage: Damage) -> bool:
-        """Does it; returns whether the host's tools say that it is done."""
+    def apply(self, damage: Damage) -> bool:
+        """Does damage; returns True if its command succeeds."""
         return self._run(damage.command, check=False, env=self.variables()).returncode == 0
 
     @contextmanager
-    def unattended(self) -> Iterator[None]:
-        """The hub's process is stopped (SIGSTOP) for as long as ``with`` lasts, so that damage stands for a while."""
+    def hub_suspended(self) -> Iterator[None]:
+        """Suspends the hub process (SIGSTOP) for as long as ``with`` lasts, so that damage is not repaired."""
         pids = self._service.children("hub")
         try:
             self._service.signal(pids, signal.SIGSTOP)
@@ -92,19 +93,19 @@ class Inside:
             self._service.signal(pids, signal.SIGCONT)
 
     def undo(self, damage: Damage) -> None:
-        """Takes back what the hub has no business to mend."""
+        """Removes the part of damage that the hub does not repair."""
         if damage.undo:
             self._run(damage.undo, env=self.variables())
 
-    def seen(self) -> str:
-        """All that the host's tools tell of the organization and of the front door; equal while nothing is wrong."""
+    def snapshot(self) -> str:
+        """Returns the state of organization and front door by the host's tools; equal while nothing is damaged."""
         done = self._run(_LOOK, check=False, env=self._variables)
         return done.stdout + done.stderr
 
     def _judging_chain(self, namespace: str) -> tuple[str, str]:
         listed = json.loads(self._run(f"ip netns exec {namespace} nft --json list chains").stdout)["nftables"]
         chains = [each["chain"] for each in listed if "chain" in each]
-        # Others that see a packet before it let through what they have nothing to say about.
+        # The judging chain drops by default; other chains at this hook accept by default.
         judges = [each for each in chains if each.get("hook") == "prerouting" and each.get("policy") == "drop"]
         return next((each["table"], each["name"]) for each in judges)
 
@@ -118,16 +119,16 @@ class Inside:
         return str(mesh.api.call("GET", f"/machines/{machine.id}").body["public_key"])
 
     def _wireguard(self) -> tuple[str, str]:
-        """Process id and name of what serves the link."""
-        told = self._run(_SERVES, env=self._variables).stdout.split()
-        return (told[0], told[1]) if told else ("", "kernel")
+        """Returns process id and name of the link's WireGuard; no id for the kernel's."""
+        found = self._run(_WIREGUARD_PROCESS, env=self._variables).stdout.split()
+        return (found[0], found[1]) if found else ("", "kernel")
 
     def _run(self, command: str, *, check: bool = True, env: Mapping[str, str] | None = None) -> Completed:
         return self._hub.run("sh", "-ec", command, check=check, env=env, timeout=_TOOLS_DEADLINE)
 
 
-# A program is known by its name, and its link by a word of its own.
-_SERVES = r"""
+# The process has the name of a known program, and the link's name as an argument.
+_WIREGUARD_PROCESS = r"""
 for file in $(grep --files-with-matches --null-data --line-regexp --no-messages -- "$LINK" /proc/[0-9]*/cmdline); do
     program=$(head --zero-terminated --lines=1 "$file" | tr -d '\0')
     pid=${file#/proc/}
@@ -135,8 +136,7 @@ for file in $(grep --files-with-matches --null-data --line-regexp --no-messages 
 done
 """
 
-# Links are numbered as they come; machines, routes and chains are listed as they come; queues depend on who made the
-# link.
+# Link numbers, order of lines, and queues differ between equal states, so they are removed or sorted.
 _LOOK = r"""
 ip netns exec $NS sh -c '{
     printf "address\nlink\nroute show table all\nrule\n" | ip -oneline -batch -

@@ -1,4 +1,4 @@
-"""What lies outside of a mesh: an internet behind the hub that would take, and answer, whatever the hub let out."""
+"""Network outside of a mesh: an internet behind the hub that receives whatever the hub forwards to it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from netlab import Host
 WEB, NAMES, METADATA = "203.0.113.80", "198.51.100.53", "169.254.169.254"
 WEB_6 = "2001:db8::80"
 _NETWORK_6 = "2001:db8::/64"
-# Ranges that a hub's neighbourhood may have: private (RFC 1918), carriers' (RFC 6598), benchmarks' (RFC 2544).
+# Addresses in ranges near a hub: private (RFC 1918), carriers' (RFC 6598), benchmarks' (RFC 2544).
 _RANGES = ("10.99.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "198.18.0.1")
 INTERNET = (WEB, NAMES, METADATA, *_RANGES)
-"""Addresses of the one host that plays all of the internet."""
+"""Addresses of the one host that stands for the internet."""
 EVERYBODY = ("255.255.255.255", "192.0.2.255", "224.0.0.1", "239.1.2.3")
-_FRAGMENT = 272  # bytes of the larger one of two
+_FRAGMENT = 272  # bytes of the larger of two fragments
 _DEADLINE = 5.0
 
 
@@ -49,22 +49,22 @@ class Probe:
 
 
 class Outside:
-    """The internet of a world, and a hub's host that forwards to it, for as long as ``with`` lasts.
+    """An internet, and a hub's host that forwards to it, for as long as ``with`` lasts.
 
     Attributes:
-        internet: the host that has every address of `INTERNET`; the hub's host has its default route there.
-        neighbour: a host beside the hub, without a tunnel: what it sends gets there.
+        internet: host that has every address of `INTERNET`; the default route of the hub's host leads to it.
+        neighbour: host beside the hub, without a tunnel, that reaches the internet.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._stack = ExitStack()
-        self.internet, self.internet_address = world.bare_host()
+        self.internet, self.internet_address = world.router()
         self.neighbour = world.client("neighbour")
         self._hub = world.subject.lab_host
 
     def __enter__(self) -> Outside:
-        # Answers are nobody's business here, and an internet that forwards would send packets in circles.
+        # The internet must not forward: packets would go in circles.
         self.internet.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv4.icmp_echo_ignore_all=0")
         for address in INTERNET:
             self.internet.netlink.add_address("lo", f"{address}/32")
@@ -84,21 +84,22 @@ class Outside:
         self._stack.close()
 
     def is_reached_by_hub(self) -> bool:
-        """Whether the hub's host itself reaches the internet."""
+        """Returns True if the hub's host gets an answer to a ping of the internet."""
         return bool(self._hub.ping(WEB, timeout=_DEADLINE))
 
     def settle(self) -> None:
-        """What the hub's host had sent by now to the internet is there when this returns: its own ping comes last."""
+        """Waits until the internet has received what the hub's host sent so far: a ping follows it and is answered."""
         self.is_reached_by_hub()
 
 
 def probes(source: str, mate: str, hub: str, marks: Marks) -> list[Probe]:
-    """Everything that a machine may try to get a packet out of its mesh, each marked with its place in the list.
+    """Returns all attempts of a machine to get a packet out of its mesh.
 
     Args:
-        source: the machine's address, the sender of each.
-        mate: a machine that it may speak with.
-        hub: where it would ask for a source route.
+        source: address of the machine, the source of all packets.
+        mate: address of a machine that it is allowed to reach.
+        hub: address of the hub in the mesh.
+        marks: marks each packet with its attempt's place in the list.
     """
     made: list[Probe] = []
     udp = UDP(sport=SOURCE_PORT, dport=80)
@@ -135,8 +136,8 @@ def probes(source: str, mate: str, hub: str, marks: Marks) -> list[Probe]:
     return made
 
 
-def send_6(host: Host, link: str, payload: bytes) -> None:
-    """Sends UDP over IPv6 to the internet out of one link of a host."""
+def send_ipv6(host: Host, link: str, payload: bytes) -> None:
+    """Sends a UDP datagram over IPv6 to the internet by a link of a host."""
     host.run("ip", "-6", "route", "replace", _NETWORK_6, "dev", link)
     with host.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
@@ -144,6 +145,6 @@ def send_6(host: Host, link: str, payload: bytes) -> None:
 
 
 def _query(mark: bytes) -> bytes:
-    """A question for the address of a name (RFC 1035); a label of it is the mark."""
+    """Returns a DNS query (RFC 1035) for a name whose first label is the mark."""
     head = struct.pack("!HHHHHH", 0x6D77, 0x0100, 1, 0, 0, 0)
     return head + bytes([len(mark)]) + mark + b"\x07example\x00" + struct.pack("!HH", 1, 1)

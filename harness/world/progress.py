@@ -1,4 +1,4 @@
-"""Tells now and then how far something is that takes its time."""
+"""Progress messages of a long task."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Progress:
     """Counts steps, from any thread.
 
     Args:
-        total: how many steps there are.
-        what: what each step is, in the plural.
-        tell: hears of it every ten seconds, and at the end.
+        total: number of steps.
+        what: noun for the steps, in the plural.
+        tell: takes a message every ten seconds, and one at the end.
     """
 
     def __init__(self, total: int, what: str, tell: Callable[[str], None]) -> None:
@@ -25,7 +25,7 @@ class Progress:
         self._start = self._told = time.monotonic()
 
     def step(self) -> None:
-        """One more is done."""
+        """Counts one step."""
         with self._lock:
             self._done += 1
             now = time.monotonic()

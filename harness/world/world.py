@@ -1,4 +1,4 @@
-"""The lab that scenarios run in: an underlay, the hub on it, and room for customers' machines."""
+"""Lab that scenarios run in: an underlay, the hub on it, and hosts for customers' machines."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from harness.subject.kinds import OwnService
 from harness.subject.subject import Site, Subject
 from netlab import Lab, LabHost
 
-# RFC 5737: addresses for documentation, which no real network has.
+# Addresses for documentation (RFC 5737), which no real network has.
 UNDERLAY = "192.0.2.0/24"
 HUB = "192.0.2.1"
 OFFICE = "192.0.2.250"
 PROXY = "192.0.2.251"
-PASSWORD = "correct horse battery"  # noqa: S105 - of customers that live as long as the lab
+PASSWORD = "correct horse battery"  # noqa: S105 - for customers that exist as long as the lab
 _PROXY_NAME = "proxy"
 _FIRST_CLIENT, _LAST_CLIENT = 2, 249
 
 
 class World:
-    """A lab with a hub in it. Who runs the scenarios sits on its underlay.
+    """A lab with a hub in it. This process has an address on its underlay.
 
     Args:
         subject: makes the hub at its site.
-        seed: makes the run's choices; the same seed makes the same ones.
-        patience: how many times slower than a usual machine this one is, for what is the machine's and not the hub's.
+        seed: seed of the run's choices.
+        patience: factor by which this machine is slower than usual; lengthens deadlines that depend on the machine.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class World:
         self.subject = subject(Site(self.lab, host, HUB, OFFICE, PROXY))
         self._addresses = iter(range(_FIRST_CLIENT, _LAST_CLIENT + 1))
         self._organizations = itertools.count(1)
-        # Somebody else's service keeps its customers from run to run.
+        # A service outside of the lab keeps its customers between runs.
         self._run = secrets.token_hex(4)
         self._owned: list[Api] = []
         self._lock = threading.Lock()
@@ -67,13 +67,13 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.leave()
+            self.delete_organizations()
             self.subject.__exit__(kind, error, trace)
         finally:
             self.lab.close()
 
     def client(self, name: str) -> LabHost:
-        """A customer's machine on the underlay, without a tunnel yet."""
+        """Makes a host for a customer's machine on the underlay, without a tunnel."""
         address = self.free_address()
         host = self.lab.host(f"{name}-{address.rpartition('.')[2]}")
         self.lab.connect(host, self.internet, f"{address}/24")
@@ -81,10 +81,10 @@ class World:
         return host
 
     def proxy(self) -> LabHost:
-        """A host whose word the service takes on the address that a request comes from.
+        """Makes a host at the address of the service's trusted proxy.
 
         Raises:
-            Inconclusive: somebody else decides whose word that is.
+            Inconclusive: the lab does not run the service.
         """
         _ = self.subject.service
         with self._lock:
@@ -92,15 +92,15 @@ class World:
                 self.lab.connect(self.lab.host(_PROXY_NAME), self.internet, f"{PROXY}/24")
             return self.lab.hosts[_PROXY_NAME]
 
-    def bare_host(self) -> tuple[LabHost, str]:
-        """A host that forwards and has nothing of the service, with its address on the underlay."""
+    def router(self) -> tuple[LabHost, str]:
+        """Makes a host that forwards; returns it with its address on the underlay."""
         address = self.free_address()
         host = self.lab.router(f"router-{address.rpartition('.')[2]}")
         self.lab.connect(host, self.internet, f"{address}/24")
         return host, address
 
     def free_address(self) -> str:
-        """An address of the underlay that nobody has, and that nobody else gets."""
+        """Returns an unused address of the underlay, and never returns it again."""
         with self._lock:
             return f"192.0.2.{next(self._addresses)}"
 
@@ -113,11 +113,14 @@ class World:
         network: str | None = None,
         new_host: Callable[[str], LabHost] | None = None,
     ) -> Mesh:
-        """Signs an organization up, on the paid plan, with no machine yet.
+        """Signs up an organization on the paid plan, without machines.
 
         Args:
-            email: the owner's.
-            new_host: where its machines are made; `client` if None.
+            record: takes the figures of its machines.
+            name: name of the organization; None for a numbered one.
+            email: address of the owner; None for one that no other run uses.
+            network: range of the machines' addresses; None for the service's default.
+            new_host: makes the hosts of its machines; None for `client`.
         """
         with self._lock:
             number = next(self._organizations)
@@ -129,11 +132,8 @@ class World:
         self.subject.admit(api, signed_up.body["organization"])
         return Mesh(api, new_host or self.client, record)
 
-    def leave(self) -> None:
-        """Delete the organizations that were signed up on a hub which outlives the run.
-
-        One that can't be deleted is found there by its owner's address.
-        """
+    def delete_organizations(self) -> None:
+        """Deletes the run's organizations on a hub that outlives the run. Skips those that can't be deleted."""
         while self._owned:
             api = self._owned.pop()
             with suppress(ApiError, httpx.TransportError):

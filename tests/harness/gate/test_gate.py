@@ -21,7 +21,7 @@ from harness.gate.runs import Finished, RunOptions
 from harness.sabotage.catalogue import Sabotage
 from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
-from harness.world.damage import Noticed
+from harness.world.damage import Detection
 
 LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
 
@@ -75,9 +75,9 @@ def test_turns_come_in_order_and_then_there_are_no_more() -> None:
 def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
     usual, slow = RunOptions(profile="full"), RunOptions(profile="full", patience=10)
     assert slow.deadline_s == 10 * usual.deadline_s
-    for each in (Noticed.SWEEP, Noticed.RESTART):
+    for each in (Detection.SWEEP, Detection.RESTART):
         assert each.within_s(slow.patience) == 10 * each.within_s(usual.patience)
-    assert Noticed.EVENT.within_s(slow.patience) == Noticed.EVENT.within_s(usual.patience)
+    assert Detection.EVENT.within_s(slow.patience) == Detection.EVENT.within_s(usual.patience)
     assert concurrency(usual, cores=2) == Concurrency(scenarios=2, runs=4)
     assert concurrency(slow, cores=2) == Concurrency(scenarios=1, runs=2)
     assert concurrency(slow, cores=1) == Concurrency(scenarios=1, runs=1)

@@ -174,7 +174,7 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
         class World:
             up = True
 
-            def leave(self):
+            def delete_organizations(self):
                 pass
 
             @property

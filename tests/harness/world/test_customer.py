@@ -1,4 +1,4 @@
-"""A customer notices what was answered and is not there, and what is half there, and nothing else."""
+"""Customer of the crash scenario: notices lost and partial changes, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ STEPS = 60
 
 @dataclass
 class Service:
-    """Keeps one organization in memory, and does wrong where a test says so.
+    """Service with one organization in memory, and optional faults.
 
     Attributes:
-        forgets: answers changes of machines without making them.
-        loses: does not answer every third change, which is made all the same every other time.
-        adds_rubbish: where it does not answer, it makes another change beside.
-        forgets_keys: makes a change again that is asked for again.
-        tells_lies: says of each change that is asked for again that it was done.
+        forgets: fault: answers additions of machines without making them.
+        loses: leaves every third change without an answer, and makes every other one of these.
+        adds_rubbish: fault: makes another change beside each one without an answer.
+        forgets_keys: fault: makes a repeated change again.
+        tells_lies: fault: answers each repeated change as done before.
     """
 
     forgets: bool = False
@@ -45,9 +45,9 @@ class Service:
     machines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def send(self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
-        """As `Api.send`."""
+        """Answers a request; see `Api.send`."""
         if method == "GET" or path in ("/signup", "/organization"):
-            return self._answer(*self._told(path))
+            return self._answer(*self._read(path))
         key = (headers or {}).get("Idempotency-Key", "")
         if key in self.known and (self.known[key] or self.tells_lies) and not self.forgets_keys:
             return self._answer(409, {"type": "urn:meshwg:problem:done-before"})
@@ -66,7 +66,7 @@ class Service:
             self.default = "deny" if self.default == "allow" else "allow"
         raise httpx.ReadError("cut off")
 
-    def _told(self, path: str) -> tuple[int, Any]:
+    def _read(self, path: str) -> tuple[int, Any]:
         if path == "/machines":
             return 200, {"machines": list(self.machines.values())}
         if path == "/policy":
@@ -104,7 +104,7 @@ class Service:
 
 @pytest.fixture
 def go() -> Callable[[Service], Customer]:
-    """Has a customer of this service make changes."""
+    """Makes a customer of a service take `STEPS` steps."""
 
     def steps(service: Service) -> Customer:
         customer = Customer(lambda: cast(Api, service), "acme", seed=1)
@@ -115,41 +115,41 @@ def go() -> Callable[[Service], Customer]:
     return steps
 
 
-def test_a_service_that_is_well_is_believed(go: Callable[[Service], Customer]) -> None:
+def test_a_healthy_service_passes(go: Callable[[Service], Customer]) -> None:
     assert go(Service()).done == STEPS
 
 
-def test_what_is_not_answered_may_have_happened_or_not(go: Callable[[Service], Customer]) -> None:
+def test_a_change_without_an_answer_may_be_made_or_not(go: Callable[[Service], Customer]) -> None:
     customer = go(Service(loses=True))
     assert customer.cut_off > 0
-    assert customer.told > 0
-    assert customer.done + customer.told + customer.unanswered == STEPS
+    assert customer.confirmed > 0
+    assert customer.done + customer.confirmed + customer.unanswered == STEPS
 
 
 def test_an_answer_without_its_change_is_noticed(go: Callable[[Service], Customer]) -> None:
-    with pytest.raises(Refuted, match="was answered, and is not there"):
+    with pytest.raises(Refuted, match="an answered change is missing"):
         go(Service(forgets=True))
 
 
-def test_a_change_that_is_made_again_when_it_is_asked_for_again_is_noticed(go: Callable[[Service], Customer]) -> None:
-    with pytest.raises(Refuted, match="was answered, and is not there"):
+def test_a_repeated_change_that_is_made_again_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="an answered change is missing"):
         go(Service(loses=True, forgets_keys=True))
 
 
-def test_a_change_that_is_told_as_done_and_was_not_is_noticed(go: Callable[[Service], Customer]) -> None:
-    with pytest.raises(Refuted, match="told as done when it was asked for again, and is not there"):
+def test_a_repeated_change_that_is_answered_as_done_and_missing_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="answered as done before, and is missing"):
         go(Service(loses=True, tells_lies=True))
 
 
 def test_more_than_one_change_without_an_answer_is_noticed(go: Callable[[Service], Customer]) -> None:
-    with pytest.raises(Refuted, match="half there"):
+    with pytest.raises(Refuted, match="made in part"):
         go(Service(loses=True, adds_rubbish=True))
 
 
 @pytest.mark.parametrize("comes_back", [True, False])
-def test_who_signs_up_between_kills_may_wait_until_they_end(monkeypatch: pytest.MonkeyPatch, comes_back: bool) -> None:
-    """No time is left here from the last kill on."""
-    monkeypatch.setattr(customer, "_FORGOTTEN_S", 0.0)
+def test_the_deadline_of_a_sign_up_starts_at_the_last_kill(monkeypatch: pytest.MonkeyPatch, comes_back: bool) -> None:
+    """The deadline is over at once after the last kill."""
+    monkeypatch.setattr(customer, "_SIGN_UP_RETRY_S", 0.0)
     service = Service()
     refusals = [Answer(503, {}, 0, 0)] * (50 if comes_back else 51)
     answers = iter(refusals)

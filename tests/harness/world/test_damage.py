@@ -1,4 +1,4 @@
-"""Damage to the hub's host: every command is a program, and every pair of damage can be taken back."""
+"""Damage to the hub's host: commands that a shell can parse, and undo after any other damage."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def host() -> Iterator[Host]:
 
 
 @pytest.mark.parametrize("damage", [*CATALOGUE, *FORCED_OPEN, MISLED], ids=str)
-def test_commands_are_programs_of_the_shell(damage: Damage) -> None:
+def test_the_shell_can_parse_the_commands(damage: Damage) -> None:
     for command in (damage.command, damage.undo):
         subprocess.run(["sh", "-nc", command], check=True)
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(HOST, 2)), ids=str)
-def test_damage_to_the_host_is_taken_back_whatever_came_after_it(host: Host, first: Damage, second: Damage) -> None:
+def test_damage_to_the_host_can_be_undone_after_any_other(host: Host, first: Damage, second: Damage) -> None:
     for command in (first.command, second.command, first.undo, second.undo):
         host.run("sh", "-ec", command)
     assert host.run("nft", "list", "ruleset").stdout == ""

@@ -1,4 +1,4 @@
-"""A place for what failed scenarios leave."""
+"""Folders for the evidence of failed scenarios."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.world import evidence
 
 
-def test_each_run_has_a_place_of_its_own_on_disk(tmp_path: Path) -> None:
+def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     out = tmp_path / "reports" / "out"
     one, other = evidence.new_folder(out), evidence.new_folder(out)
     assert one != other
@@ -17,7 +17,7 @@ def test_each_run_has_a_place_of_its_own_on_disk(tmp_path: Path) -> None:
     assert one.is_dir()
 
 
-def test_what_a_killed_run_left_is_removed_a_week_later(tmp_path: Path) -> None:
+def test_evidence_of_a_killed_run_is_removed_after_a_week(tmp_path: Path) -> None:
     old, recent, another = (
         evidence.new_folder(tmp_path),
         evidence.new_folder(tmp_path),
