@@ -12,7 +12,7 @@ from appliance.hub.front_door.share import Share
 
 def let_answers_renew_sessions() -> None:
     """Whatever looks like an answer to the hub's handshake makes its session last longer."""
-    as_it_is: Callable[[Layout], dict[str, tuple[str, ...]]] = rules._rules
+    as_it_is: Callable[[Layout], dict[str, tuple[str, ...]]] = rules.chains_of
     found = f"udp dport set {SECOND_WORD} map @{SESSIONS.name}"
     renewed = f"{found} update @{SESSIONS.name} {{ {SECOND_WORD} : udp dport }} goto deliver"
 
@@ -21,7 +21,7 @@ def let_answers_renew_sessions() -> None:
         response = tuple(renewed if rule.startswith(found) else rule for rule in chains["response"])
         return {**chains, "response": response}
 
-    rules._rules = renewing
+    rules.chains_of = renewing
 
 
 def give_all_organizations_one_share() -> None:

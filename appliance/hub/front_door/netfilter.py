@@ -110,6 +110,10 @@ class Reader:
         if _SET_COUNT in attributes:
             return int.from_bytes(attributes[_SET_COUNT], "big")
         # Not every kernel reports the count.
+        return self.listed(name)
+
+    def listed(self, name: str) -> int:
+        """Count the elements of a set or map by listing them."""
         parts = self._dump(_GETSETELEM, netlink.text(_SET_NAME, name))
         return sum(1 for part in parts for _ in netlink.attributes(part.get(_ELEMENTS, b"")))
 

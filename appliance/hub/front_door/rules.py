@@ -98,7 +98,7 @@ def objects(layout: Layout) -> str:
     """Counters, maps, sets, and chains without rules. Loading it again changes nothing."""
     counters = "\n".join(f"    counter {name} {{\n    }}" for name in (*DROPS, *BOUNDS))
     memories = "\n".join(f"    {each.declaration()}" for each in MEMORIES)
-    chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
+    chains = "\n".join(f"    chain {name} {{\n    }}" for name in chains_of(layout) if name not in _HOOKS)
     hooks = "\n".join(
         f"    chain {name} {{\n        type {hook}; policy accept;\n    }}" for name, hook in _HOOKS.items()
     )
@@ -128,7 +128,7 @@ def in_place(layout: Layout) -> str:
     lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
     lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
     lines += [sentinel(layout.table, name).strip() for name in SENTINELS]
-    for chain, statements in _rules(layout).items():
+    for chain, statements in chains_of(layout).items():
         lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
     return "\n".join(lines) + "\n"
 
@@ -148,7 +148,8 @@ _SENT_ANEW = 0x6D77
 _NOT_FORWARDED = "fib daddr type != unicast"
 
 
-def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
+def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
+    """Rules of each chain."""
     public = f"udp dport set {layout.public_port} accept"
     return {
         "deliver": (

@@ -22,11 +22,11 @@ class Share:
     """
 
     def __init__(self, machines: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._known, self._strangers = (Pace(*each, clock) for each in _paces(machines))
+        self._known, self._strangers = (Pace(*each, clock) for each in paces(machines))
 
     def fit(self, machines: int) -> None:
         """Adapt the limits to another number of machines."""
-        known, strangers = _paces(machines)
+        known, strangers = paces(machines)
         self._known.change(*known)
         self._strangers.change(*strangers)
 
@@ -39,6 +39,7 @@ class Share:
         return (self._known if is_known else self._strangers).take()
 
 
-def _paces(machines: int) -> tuple[tuple[float, float], tuple[float, float]]:
+def paces(machines: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Rate per second and burst of known sources, and those of strangers, for a number of machines."""
     more, burst = machines / _MACHINES_OF_ONE_PER_S, machines * _AT_ONCE_PER_MACHINE
     return (5 + more, 50 + burst), (20 + more, 100 + burst)

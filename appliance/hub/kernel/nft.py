@@ -71,11 +71,15 @@ class Rulesets:
 
     A context is kept, because closing its socket waits until the kernel has freed what the last transaction replaced:
     8 to 20 ms measured, against 0.3 ms for the transaction itself. An open socket also keeps its namespace alive, so
-    `forget` comes before the namespace is removed. Of more than `_MOST_OPEN`, those that were used last are kept: their
-    sockets need low numbers (`descriptors`).
+    `forget` comes before the namespace is removed.
+
+    Args:
+        most_open: most contexts that are kept, those that were used last: their sockets need low numbers
+            (`descriptors`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_open: int = _MOST_OPEN) -> None:
+        self._most_open = most_open
         # In the order of their last use.
         self._open: OrderedDict[str, tuple[threading.Lock, Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -110,6 +114,6 @@ class Rulesets:
         with self._lock:
             kept = self._open.setdefault(name, made)
             # One that is in use ends when it is not any more.
-            oldest = [self._open.popitem(last=False) for _ in range(len(self._open) - _MOST_OPEN)]
+            oldest = [self._open.popitem(last=False) for _ in range(len(self._open) - self._most_open)]
         del oldest
         return kept

@@ -26,7 +26,8 @@ from appliance.model.policy import Action, Policy
 
 log = structlog.get_logger()
 
-_OUT_BY_THEN_S = 0.05
+OUT_BY_THEN_S = 0.05
+"""Seconds after which no packet passes through a chain any more that nothing leads to."""
 # Each keeps its last result; without it, a ruleset is compiled from nothing.
 _MOST_COMPILERS = 200
 _NOT_YET = Ruleset()
@@ -51,7 +52,7 @@ class _ActiveRules:
     def out_of_use(self) -> frozenset[str]:
         """Remains that no packet can be passing through any more."""
         now = time.monotonic()
-        return frozenset(name for name, since in self.left.items() if now - since > _OUT_BY_THEN_S)
+        return frozenset(name for name, since in self.left.items() if now - since > OUT_BY_THEN_S)
 
 
 class Enforcement:

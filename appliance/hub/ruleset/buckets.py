@@ -10,14 +10,15 @@ from functools import lru_cache
 from appliance.hub.ruleset.lookups import Key
 
 SEED = 0x6D657368
-_MOST_IN_ONE = 64
+MOST_IN_ONE = 64
+"""Elements in a bucket on average, at most."""
 _WORD = 0xFFFF_FFFF
 
 
 def count_for(elements: int) -> int:
     """Number of buckets for a number of elements: a power of two, so that it seldom changes."""
     buckets = 1
-    while buckets * _MOST_IN_ONE < elements:
+    while buckets * MOST_IN_ONE < elements:
         buckets *= 2
     return buckets
 

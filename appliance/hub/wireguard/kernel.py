@@ -12,7 +12,8 @@ from pyroute2.netlink.exceptions import NetlinkError
 from appliance.hub.errors import HubError, LinkError, reason
 from appliance.hub.kernel import links, namespace
 from appliance.hub.names import KernelNames
-from appliance.hub.wireguard import processes, uapi
+from appliance.hub.wireguard import uapi
+from appliance.hub.wireguard.processes import Processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
@@ -24,6 +25,7 @@ class Kernel:
 
     def __init__(self) -> None:
         self.version = platform.release()
+        self._processes = Processes()
 
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
@@ -100,7 +102,7 @@ class Kernel:
         links.delete(names)
         if uapi.path_of(names.link).exists():
             # The hub ran with a userspace implementation before.
-            processes.end(names.link)
+            self._processes.end(names.link)
 
 
 def listen_port(names: KernelNames) -> int | None:

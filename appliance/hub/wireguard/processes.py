@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,47 +19,18 @@ FIRST_UID = 1_900_000_000
 SHARED_UID = 64218
 """For a user namespace with few users: a number that distributions give to nobody, and not the web process's."""
 
-# Result of the last search, which is cached because it reads a file of each process on the host.
-_seen: dict[str, int] = {}
-_looking = threading.Lock()
-
 
 def by_link() -> dict[str, int]:
     """Find the ids of all WireGuard processes on this host, by the link that each serves."""
     found: dict[str, int] = {}
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and (link := _served_by(pid := int(folder.name))) is not None:
+        if folder.name.isdigit() and (link := served_by(pid := int(folder.name))) is not None:
             found[link] = pid
     return found
 
 
-def serving(link: str) -> int | None:
-    """Find the id of the process that serves a link."""
-    with _looking:
-        if link not in _seen or _served_by(_seen[link]) != link:
-            _look()
-        return _seen.get(link)
-
-
-def end(link: str) -> None:
-    """End the process that serves the link, if there is one, and remove its control socket."""
-    with _looking:
-        if link not in _seen:
-            _look()
-        # A process that no longer serves it has ended, so another search would find none.
-        pid = _seen.pop(link, None)
-    if pid is not None and _served_by(pid) == link:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    uapi.path_of(link).unlink(missing_ok=True)
-
-
-def _look() -> None:
-    _seen.clear()
-    _seen.update(by_link())
-
-
-def _served_by(pid: int) -> str | None:
+def served_by(pid: int) -> str | None:
+    """Find the link that a process serves; None if it is no WireGuard process of the hub's."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
     except (OSError, UnicodeDecodeError):
@@ -74,3 +46,41 @@ def _is_ours(pid: int) -> bool:
         return False
     (line,) = (line for line in status.splitlines() if line.startswith("Uid:"))
     return all(uid in (0, SHARED_UID) or uid - FIRST_UID in range(2**16) for uid in map(int, line.split()[1:]))
+
+
+class Processes:
+    """Finds processes by the link that they serve, and ends them. Safe to share between threads.
+
+    A search reads a file of each process on the host, so its result is kept.
+
+    Args:
+        search: finds the ids of all processes, by link.
+        check: tells which link a process serves; None: none, or it has ended.
+    """
+
+    def __init__(
+        self, search: Callable[[], dict[str, int]] = by_link, check: Callable[[int], str | None] = served_by
+    ) -> None:
+        self._search = search
+        self._check = check
+        self._seen: dict[str, int] = {}
+        self._looking = threading.Lock()
+
+    def serving(self, link: str) -> int | None:
+        """Find the id of the process that serves a link."""
+        with self._looking:
+            if link not in self._seen or self._check(self._seen[link]) != link:
+                self._seen = self._search()
+            return self._seen.get(link)
+
+    def end(self, link: str) -> None:
+        """End the process that serves the link, if there is one, and remove its control socket."""
+        with self._looking:
+            if link not in self._seen:
+                self._seen = self._search()
+            # A process that no longer serves it has ended, so another search would find none.
+            pid = self._seen.pop(link, None)
+        if pid is not None and self._check(pid) == link:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        uapi.path_of(link).unlink(missing_ok=True)

@@ -50,6 +50,7 @@ class Userspace(ABC):
         shown = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=False)
         self.version = _first_version(shown.stdout)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes = processes.Processes()
 
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
@@ -133,7 +134,7 @@ class Userspace(ABC):
 
     def process(self, names: KernelNames) -> int | None:
         child = self._children.get(names.link)
-        return child.pid if child is not None else processes.serving(names.link)
+        return child.pid if child is not None else self._processes.serving(names.link)
 
     def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
         return uapi.get_device(names.link).peers
@@ -156,7 +157,7 @@ class Userspace(ABC):
             uapi.path_of(link).unlink(missing_ok=True)
         # Without a child, a link or a socket there is no process, and a search reads every process of the host.
         elif had_link or uapi.path_of(link).exists():
-            processes.end(link)
+            self._processes.end(link)
 
 
 def _call(names: KernelNames, endpoints: Mapping[str, str | None]) -> None:

@@ -32,7 +32,7 @@ from appliance.hub.front_door.memory import (
     Meter,
 )
 from appliance.hub.front_door.pace import Pace
-from appliance.hub.front_door.share import Share, _paces
+from appliance.hub.front_door.share import Share, paces
 from appliance.model.keys import new_key_pair
 from tests.appliance.hub.front_door.attacks import initiation
 
@@ -141,9 +141,9 @@ def test_handshakes_of_all_organizations_together_can_t_fill_the_sessions() -> N
 @given(st.integers(0, 100))
 def test_a_small_organization_s_share_is_small(machines: int) -> None:
     """For each hundred of its machines, of which it has a few on the free plan: a hundredth or two of the room."""
-    paces = _paces(machines)
-    assert sum(_most(*each, SESSIONS.lease_s) for each in paces) < SESSIONS.size / 50
-    assert sum(rate for rate, _ in paces) <= HANDSHAKES[0] / 25
+    found = paces(machines)
+    assert sum(_most(*each, SESSIONS.lease_s) for each in found) < SESSIONS.size / 50
+    assert sum(rate for rate, _ in found) <= HANDSHAKES[0] / 25
     for memory in KNOWN_SOURCES:
         assert _most(KNOWN_OF.rate, KNOWN_OF.burst, memory.lease_s) < memory.size / 30
 
@@ -151,7 +151,7 @@ def test_a_small_organization_s_share_is_small(machines: int) -> None:
 @given(st.integers(0, 50_000))
 def test_an_organization_s_machines_all_have_their_turn(machines: int) -> None:
     """All at once after a power cut; and each every two minutes, twice over."""
-    for rate, burst in _paces(machines):
+    for rate, burst in paces(machines):
         assert burst >= machines
         assert rate >= 2 * machines / 120
 
@@ -243,7 +243,7 @@ def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypa
 
 def test_a_session_s_packets_meet_few_rules() -> None:
     """Packets of sessions, which are most of the traffic, are matched before all others."""
-    chains = rules._rules(rules.Layout("mwabcdoor", 51820, 41000))
+    chains = rules.chains_of(rules.Layout("mwabcdoor", 51820, 41000))
     way_in = [chains["enter"][0], *chains["public"][:2], chains["session"][0], chains["deliver"][0]]
     assert [each.rsplit(" ", 2)[-2:] for each in way_in[:1] + way_in[2:4]] == [
         ["goto", "public"],

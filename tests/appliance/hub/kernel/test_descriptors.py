@@ -72,26 +72,29 @@ def test_watching_an_organization_takes_no_low_descriptors(namespaces: tuple[str
     watcher.close()
 
 
-def test_no_more_contexts_are_open_than_low_numbers_allow(
-    namespaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nft, "_MOST_OPEN", 2)
-    rulesets = Rulesets()
+def sockets() -> set[str]:
+    """Sockets of this process, each by a name that no later one has."""
+    files = [Path(f"/proc/self/fd/{number}") for number in opened()]
+    return {str(each.readlink()) for each in files if each.is_socket()}
+
+
+def test_no_more_contexts_are_open_than_low_numbers_allow(namespaces: tuple[str, ...]) -> None:
+    before, rulesets = sockets(), Rulesets(most_open=2)
     first, second, third = namespaces
     for name in (first, second, first, third, second, first):
         rulesets.load(name, TABLE)
-        assert len(rulesets._open) <= 2
-    assert [*rulesets._open] == [second, first]
+        assert len(sockets() - before) <= 2
+    kept = sockets()
+    for name in (second, first):
+        rulesets.load(name, TABLE)
+        assert sockets() == kept, "those that were used last are kept"
     for name in namespaces:
         assert nft.tables(name) == ("inet t",)
         rulesets.forget(name)
 
 
-def test_a_context_that_is_in_use_is_not_closed_by_others(
-    namespaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nft, "_MOST_OPEN", 1)
-    rulesets = Rulesets()
+def test_a_context_that_is_in_use_is_not_closed_by_others(namespaces: tuple[str, ...]) -> None:
+    rulesets = Rulesets(most_open=1)
 
     def load(name: str) -> None:
         for _ in range(30):

@@ -16,6 +16,7 @@ from appliance.hub.kernel import namespace, nft
 from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.names import Names
+from appliance.hub.plane import enforcement
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.ruleset import Compiler, Ruleset, compile_ruleset
@@ -86,7 +87,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
     out_by_then_s: float,
 ) -> None:
     """None of them meets anything that it did not expect, and nothing is left of what was before."""
-    monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", out_by_then_s)
+    monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", out_by_then_s)
     own = names.of(desired.organization)
     states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
     plane.apply(states[0])
@@ -103,7 +104,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
             plane.apply(state)
             assert plane.heal(desired.organization, NamespaceEvent.RULES) is None
     assert not any(text.startswith("flush ruleset") for text in loaded)
-    monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", 0.0)
+    monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", 0.0)
     plane.heal(desired.organization, NamespaceEvent.RULES)
     assert nft.present(own.namespace).names == compile_ruleset(states[-1], own.link).names
 
@@ -117,7 +118,7 @@ def test_a_lookup_that_comes_again_before_it_was_tidied_away_meets_nothing(
     plane.apply(state)
     monkeypatch.setattr(Reconciler, "make_whole", lambda *_: pytest.fail("a change met something unexpected"))
     for out_by_then_s in (1e9, 0.0, 0.002):
-        monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", out_by_then_s)
+        monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", out_by_then_s)
         for number in range(12):
             rule = Rule(
                 f"r{number}", Action.DENY, Selector(SelectorKind.MACHINE, "m0"), Selector(SelectorKind.MACHINE, "m1")

@@ -58,7 +58,7 @@ def steps(draw: st.DrawFn) -> list[Desired]:
 def test_a_history_compiles_to_the_ruleset_of_its_last_state(history: list[Desired], most: int, copied: bool) -> None:
     """The size of buckets and shared rule objects make no difference."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(buckets, "_MOST_IN_ONE", most)
+        patch.setattr(buckets, "MOST_IN_ONE", most)
         compiler = Compiler()
         for state in history:
             if copied:

@@ -15,6 +15,7 @@ from appliance import privileges
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.wireguard import Backend, processes, uapi, userspace
+from appliance.hub.wireguard.processes import Processes
 from appliance.model.desired import Desired
 from appliance.model.ids import new_organization_id
 
@@ -101,42 +102,34 @@ class Hundreds:
     looks: list[int] = field(default_factory=list)
 
     def look(self) -> dict[str, int]:
-        """Fake of `processes.by_link`."""
+        """Fake of `by_link`."""
         self.looks.append(len(self.served))
         return {link: pid for pid, link in self.served.items()}
 
 
-@pytest.fixture
-def hundreds(monkeypatch: pytest.MonkeyPatch) -> Hundreds:
-    """All that the host seems to have."""
-    made = Hundreds()
-    monkeypatch.setattr(processes, "by_link", made.look)
-    monkeypatch.setattr(processes, "_served_by", made.served.get)
-    monkeypatch.setattr(processes, "_seen", {})
-    return made
-
-
-def test_hundreds_are_found_by_one_look(hundreds: Hundreds) -> None:
-    served = hundreds.served
-    assert [processes.serving(link) for link in served.values()] == list(served)
+def test_hundreds_are_found_by_one_look() -> None:
+    hundreds = Hundreds()
+    served, found = hundreds.served, Processes(hundreds.look, hundreds.served.get)
+    assert [found.serving(link) for link in served.values()] == list(served)
     assert len(hundreds.looks) == 1
     # Another process has its number meanwhile, and another one serves the link.
     served[7], served[1007] = "something else", "mw7"
-    assert processes.serving("mw7") == 1007
-    assert processes.serving("mw8") == 8
+    assert found.serving("mw7") == 1007
+    assert found.serving("mw8") == 8
     del served[8]
-    assert processes.serving("mw8") is None
+    assert found.serving("mw8") is None
 
 
-def test_hundreds_are_ended_after_one_look(hundreds: Hundreds, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = hundreds.served
+def test_hundreds_are_ended_after_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    hundreds = Hundreds()
+    served, found = hundreds.served, Processes(hundreds.look, hundreds.served.get)
     ended: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, _signal: ended.append(pid))
     # One has ended by itself since the look.
-    processes.serving("mw1")
+    found.serving("mw1")
     del served[7]
     for pid in range(1, 301):
-        processes.end(f"mw{pid}")
+        found.end(f"mw{pid}")
     assert ended == list(served)
     assert len(hundreds.looks) == 1
 
