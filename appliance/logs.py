@@ -31,8 +31,7 @@ _SECRET_TEXTS = (
     re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),
     re.compile(r"(?i)(?<=bearer )\S+"),
 )
-# Events of every ordinary start and change; on a terminal they would bury the others.
-_ROUTINE = frozenset(
+ROUTINE = frozenset(
     (
         "a change is prepared again",
         "a letter was sent",
@@ -43,6 +42,7 @@ _ROUTINE = frozenset(
         "the front door is open",
     )
 )
+"""Events of every ordinary start and change; on a terminal they would bury the others."""
 _REMOVED = "[removed]"
 # Fields that a line of text shows elsewhere or not at all.
 _NO_FACTS = frozenset(("event", "exception", "level", "process", "timestamp"))
@@ -128,7 +128,7 @@ def printable(text: str) -> str:
 
 
 def _drop_routine(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if event["level"] == "info" and event["event"] in _ROUTINE:
+    if event["level"] == "info" and event["event"] in ROUTINE:
         raise structlog.DropEvent
     return event
 

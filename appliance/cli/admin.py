@@ -51,7 +51,7 @@ def list_organizations(as_json: AsJson = False, *, settings: Settings) -> None:
     if as_json:
         print(json.dumps({"organizations": [_document(line) for line in lines]}, indent=2))
     else:
-        _print_table(lines)
+        print_table(lines)
 
 
 @admin.command("plan", epilog=_EXITS)
@@ -175,7 +175,8 @@ def _document(line: OrganizationSummary) -> dict[str, object]:
     }
 
 
-def _print_table(lines: Sequence[OrganizationSummary]) -> None:
+def print_table(lines: Sequence[OrganizationSummary]) -> None:
+    """Print organizations as a table that is as wide as it needs to be."""
     table = Table(box=None)
     for column in ("id", "name", "plan", "machines", "members", "created", "suspended"):
         table.add_column(column, no_wrap=True)

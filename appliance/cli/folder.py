@@ -22,10 +22,14 @@ from appliance.users import User, file_access_as
 
 WEB_USER = "meshwg"
 STORE_FILE = "meshwg.sqlite"
+NAMELESS = User(64217, 64217)
+"""User of the web process where none was made: a number that distributions give to nobody.
+
+systemd keeps 61184 to 65519 for this use.
+"""
+
 _LOCK = "lock"
 _RUN = Path("/run/meshwg")
-# Where no such user was made: a number that distributions give to nobody (systemd keeps 61184 to 65519 for this use).
-_NAMELESS = User(64217, 64217)
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A pipe or a device must not hold up its opening.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -251,7 +255,7 @@ def _give_to_user(folder: int, path: Path, user: User) -> None:
         _check_files(folder, path, (user.uid,))
         return
     owners = (owner, user.uid)
-    if owner not in (os.geteuid(), _NAMELESS.uid):
+    if owner not in (os.geteuid(), NAMELESS.uid):
         raise _not_the_services(path, owner, user)
     _check_files(folder, path, owners)
     # From here on nobody puts anything else there.
@@ -337,7 +341,7 @@ def web_user() -> User:
     try:
         found = pwd.getpwnam(WEB_USER)
     except KeyError:
-        user = _NAMELESS
+        user = NAMELESS
     else:
         user = User(found.pw_uid, found.pw_gid)
     return user if privileges.is_mapped(user.uid) else User(os.geteuid(), os.getegid())

@@ -190,8 +190,11 @@ def _inherited() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key in _USEFUL or key.startswith(_USEFUL_PREFIXES)}
 
 
-def wait_until_restored(hub: Child, client: HubClient, signals: Signals) -> bool:
+def wait_until_restored(hub: Child, client: HubClient, signals: Signals, patience_s: float = _RESTORE_DEADLINE) -> bool:
     """What is printed as up enforces what the store has; a hub that is started again later answers at once.
+
+    Args:
+        patience_s: seconds in which one organization more has to be enforced.
 
     Returns:
         Whether it does; False if it is to stop meanwhile.
@@ -200,7 +203,7 @@ def wait_until_restored(hub: Child, client: HubClient, signals: Signals) -> bool
         NotStarted: the hub ended, or has brought nothing more back for a long time.
     """
     start = time.monotonic()
-    most, deadline = 0, start + _RESTORE_DEADLINE
+    most, deadline = 0, start + patience_s
     while not signals.stopped:
         hub.check()
         with suppress(HubError):
@@ -208,9 +211,9 @@ def wait_until_restored(hub: Child, client: HubClient, signals: Signals) -> bool
             if status.restored:
                 return True
             if status.enforcing > most:
-                most, deadline = status.enforcing, time.monotonic() + _RESTORE_DEADLINE
+                most, deadline = status.enforcing, time.monotonic() + patience_s
         if time.monotonic() > deadline:
-            raise NotStarted(f"For {_RESTORE_DEADLINE:.0f} seconds no more organization was enforced than {most}.")
+            raise NotStarted(f"For {patience_s:.0f} seconds no more organization was enforced than {most}.")
         time.sleep(pause(time.monotonic() - start))
     return False
 

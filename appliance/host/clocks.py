@@ -16,13 +16,16 @@ def boottime() -> float:
 
 
 @functools.cache
-def boot_id() -> str:
+def boot_id(file: Path = _BOOT_ID) -> str:
     """Id of the boot that `boottime` counts from.
 
     If this process can't read the host's id, it gets a random one, so that stored values of `boottime` are treated like
     those of another boot.
+
+    Args:
+        file: the kernel's file with the id.
     """
     try:
-        return _BOOT_ID.read_text().strip()
+        return file.read_text().strip()
     except OSError:
         return str(uuid.uuid4())

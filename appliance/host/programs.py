@@ -24,8 +24,9 @@ _VERSION_OPTIONS: Mapping[str, str] = {
     "ping": "-V",
 }
 _WITHOUT_VERSION = ("wg-quick", "tc")
-# Labs search these folders too, because an ordinary user's PATH often lacks some of them.
-_MORE_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+MORE_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Folders that labs search too, because an ordinary user's PATH often lacks some of them."""
+
 _VERSION = re.compile(r"(?<!\w)v?(\d[\w.+~-]*)")
 _DEADLINE = 5.0
 _BROWSER = "chromium"
@@ -64,7 +65,7 @@ def browser() -> str:
 def _find(name: str) -> str | None:
     # The hub searches its userspace WireGuard in PATH alone.
     path = os.environ.get("PATH", os.defpath)
-    return shutil.which(name, path=path if name in WIREGUARD_PROGRAMS.values() else f"{path}:{_MORE_FOLDERS}")
+    return shutil.which(name, path=path if name in WIREGUARD_PROGRAMS.values() else f"{path}:{MORE_FOLDERS}")
 
 
 def _version(path: str, option: str) -> str:

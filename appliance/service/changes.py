@@ -31,8 +31,10 @@ log = structlog.get_logger()
 T = TypeVar("T")
 Write = Callable[[Connection], object]
 
+FIRST_PAUSE_S = 0.02
+"""Seconds before a change that was overtaken is worked out anew; twice as long each time."""
+
 _MOST_TRIES = 6
-_FIRST_PAUSE_S = 0.02
 
 
 @dataclass
@@ -98,7 +100,7 @@ def carry_out(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -
             except Overtaken as error:
                 log.info("a change is prepared again", organization=actor.organization_id, reason=str(error))
                 # Another process made the other change: this one's wait for each other.
-                time.sleep(_FIRST_PAUSE_S * 2**attempt)
+                time.sleep(FIRST_PAUSE_S * 2**attempt)
     raise Conflict("Others change this organization at the same time. Try again.", retry_after=1)
 
 

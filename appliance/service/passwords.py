@@ -35,7 +35,9 @@ _FEWEST_DIFFERENT = 4
 slots = Slots(at_once=len(os.sched_getaffinity(0)), waiting=8)
 """Slots of this process for hashing."""
 
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+"""Hashes and checks passwords, at the cost that OWASP recommends."""
+
 # Hash of a random text that was not kept. It is checked if there is no such account, so that both answers take the same
 # time.
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$NksaE20mW6tY8jr3wKlCag$b8UxOPnXnWSt4Ik5cUaqJ5A4PjV9uHDubVEKq1zB2j0"
@@ -104,7 +106,7 @@ def hash_password(password: str) -> str:
         TooMany: too many callers wait.
     """
     with _slot():
-        return _hasher.hash(_normal(password))
+        return hasher.hash(_normal(password))
 
 
 def verify(stored: str | None, password: str) -> bool:
@@ -119,14 +121,14 @@ def verify(stored: str | None, password: str) -> bool:
     """
     with _slot():
         try:
-            return _hasher.verify(stored or _NOBODY, _normal(password[:_LONGEST_TYPED])) and stored is not None
+            return hasher.verify(stored or _NOBODY, _normal(password[:_LONGEST_TYPED])) and stored is not None
         except (VerificationError, InvalidHashError):
             return False
 
 
 def is_outdated(stored: str) -> bool:
     """True if the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(stored)
+    return hasher.check_needs_rehash(stored)
 
 
 def _slot() -> AbstractContextManager[None]:

@@ -20,9 +20,11 @@ from appliance.model.errors import Invalid, Unavailable
 from appliance.store import engines
 from appliance.users import User, file_access_as
 
+WAIT_FOR_TURN_S = 30.0
+"""Seconds that a writer waits for the others of this process."""
+
 # Short, because writers wait meanwhile.
 _WAIT_FOR_READERS = 0.5
-_WAIT_FOR_TURN = 30.0
 _RETRY_AFTER = 5
 
 
@@ -94,7 +96,7 @@ class Store:
         if self._turn is None:
             yield
             return
-        if not self._turn.acquire(timeout=_WAIT_FOR_TURN):
+        if not self._turn.acquire(timeout=WAIT_FOR_TURN_S):
             raise _unavailable()
         try:
             yield

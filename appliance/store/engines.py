@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
-_WAIT_FOR_WRITER = 10.0
+WAIT_FOR_WRITER_S = 10.0
+"""Seconds that a transaction waits for one of another process."""
+
 _WAIT_FOR_SERVER = 5
 
 
@@ -23,7 +25,7 @@ def postgresql(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": _WAIT_FOR_SERVER,
-            "options": f"-c lock_timeout={_WAIT_FOR_WRITER:.0f}s",
+            "options": f"-c lock_timeout={WAIT_FOR_WRITER_S:.0f}s",
             # An unreachable server is given up after ten seconds, not after hours (tcp(7)).
             "keepalives_idle": _WAIT_FOR_SERVER,
             "keepalives_interval": 1,
@@ -50,7 +52,7 @@ def sqlite(url: str) -> Engine:
         max_overflow=48,
         # Error texts are logged, and parameters may be secret.
         hide_parameters=True,
-        connect_args={"timeout": _WAIT_FOR_WRITER},
+        connect_args={"timeout": WAIT_FOR_WRITER_S},
     )
 
     @event.listens_for(engine, "connect")

@@ -17,7 +17,7 @@ def count(transaction: Connection) -> dict[str, dict[str, int]]:
     """Number of rows by organization and table, including rows whose organization is gone."""
     counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for table in schema.metadata.sorted_tables:
-        query = _by_organization(table)
+        query = counting(table)
         if query is not None:
             for organization, rows in transaction.execute(query):
                 counts[organization][table.name] = rows
@@ -46,7 +46,8 @@ def _tables_of(organization_id: str) -> Iterator[tuple[Table, ColumnElement[bool
             yield table, table.c.member_id.in_(people)
 
 
-def _by_organization(table: Table) -> Select[tuple[str, int]] | None:
+def counting(table: Table) -> Select[tuple[str, int]] | None:
+    """Query for the number of the table's rows by organization; None if its rows are of no organization."""
     source: FromClause = table
     if table is schema.organizations:
         owner = table.c.id

@@ -22,10 +22,13 @@ _STEP_S = 1.0
 _LONGEST_CALL = timedelta(minutes=5)
 
 
-def keep_at_it(context: Context) -> None:
+def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
     """Do what is due, now and every minute: forget sign-ups, finish deletions, remove what is unused, old or lost.
 
     Never returns.
+
+    Args:
+        every_s: seconds between two rounds.
     """
     never = threading.Event()
     # What an earlier process noted by a clock that was ahead is of now at the latest.
@@ -39,18 +42,23 @@ def keep_at_it(context: Context) -> None:
         _try(trails.tidy, context)
         _try(factor_removals.finish_due, context)
         _try(factor_removals.forget_letters, context)
-        never.wait(_EVERY_S)
+        never.wait(every_s)
         begun_until = context.clock() - _LONGEST_CALL
 
 
-def watch_clock(context: Context) -> None:
-    """Looks whether the clock was set back; now and every second. Never returns."""
+def watch_clock(context: Context, pause_s: float = _PAUSE_S, again_s: float = _EVERY_S) -> None:
+    """Look whether the clock was set back, now and every second. Never returns.
+
+    Args:
+        pause_s: seconds between two looks.
+        again_s: seconds until the next look after one that failed.
+    """
     never, known = threading.Event(), None
     while True:
         offset = context.clock().timestamp() - clocks.boottime()
         if known is None or abs(offset - known) >= _STEP_S:
             known = offset if _try(setbacks.settle, context) else None
-        never.wait(_PAUSE_S if known is not None else _EVERY_S)
+        never.wait(pause_s if known is not None else again_s)
 
 
 def _try(work: Callable[..., object], *arguments: object) -> bool:

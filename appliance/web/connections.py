@@ -116,13 +116,16 @@ def _spare() -> ExitStack:
     return held
 
 
-def end_unread(port: int, seconds: float) -> None:
+def end_unread(port: int, seconds: float, first: int = _FIRST) -> None:
     """Has the kernel end connections to this port whose client takes nothing of an answer for so long (tcp(7)).
 
     Connections have it from the socket that listens, which is among the first descriptors. The server opens that when
     it likes, so this is repeated, and reaches the first connections themselves.
+
+    Args:
+        first: number of descriptors to look at.
     """
-    for descriptor in range(_FIRST):
+    for descriptor in range(first):
         held = _tcp_socket(descriptor, port)
         if held is not None:
             with held:

@@ -59,11 +59,13 @@ class RateLimits:
         trusted: addresses in these ranges have no limit but on guessing, which everybody has.
         clock: seconds that only grow.
         refused: how often each limit was reached, by its name and its level.
+        most_known: accounts whose sources are remembered at a time.
     """
 
     trusted: Sequence[Network] = ()
     clock: Callable[[], float] = time.monotonic
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    most_known: int = _MOST_KNOWN_ACCOUNTS
     _known: OrderedDict[str, OrderedDict[str, None]] = field(default_factory=OrderedDict)
     _logged_at: dict[tuple[str, str], float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -195,7 +197,7 @@ class RateLimits:
             sources.move_to_end(source)
             if len(sources) > _MOST_KNOWN_OF_ONE:
                 sources.popitem(last=False)
-            if len(self._known) > _MOST_KNOWN_ACCOUNTS:
+            if len(self._known) > self.most_known:
                 self._known.popitem(last=False)
 
     def _join(self, limit: str, crowd: Crowd, address: str, *, as_everybody: bool = True) -> None:

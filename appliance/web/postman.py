@@ -19,14 +19,20 @@ _LOOKS_EVERY_S = 2.0
 _OF_ACCOUNTS = (factor_removals.LETTER, notices.LETTER)
 
 
-def work(context: Context, relay: RelayPort, limits: RateLimits, stopped: Event) -> None:
-    """Sends what is due, and then what becomes so, until it is told to stop."""
+def work(
+    context: Context, relay: RelayPort, limits: RateLimits, stopped: Event, every_s: float = _LOOKS_EVERY_S
+) -> None:
+    """Send what is due, and then what becomes so, until it is told to stop.
+
+    Args:
+        every_s: seconds between two looks for letters that are due.
+    """
 
     def admits(queued: QueuedLetter, letter: Letter) -> bool:
         # Nobody may use up what tells somebody that the way into an account changes.
         return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(queued.organization_id, letter.recipient)
 
-    while not stopped.wait(_LOOKS_EVERY_S):
+    while not stopped.wait(every_s):
         try:
             resets.answer_all(context)
             while postman.deliver_one(context, relay, COMPOSERS, admits):

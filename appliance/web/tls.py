@@ -99,20 +99,21 @@ def _in_memory(name: str, data: bytes) -> Path:
     return _Descriptor(f"/proc/self/fd/{descriptor}")
 
 
-def self_signed(names: Iterable[str]) -> Certificate:
+def self_signed(names: Iterable[str], lifetime: timedelta = _LIFETIME) -> Certificate:
     """A new key, and a certificate for these names that vouches for nothing else.
 
     Args:
         names: host names and addresses that it is good for.
+        lifetime: time from now on in which it is good.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     return Certificate(
-        _certificate(key, names).public_bytes(serialization.Encoding.PEM),
+        _certificate(key, names, lifetime).public_bytes(serialization.Encoding.PEM),
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str], lifetime: timedelta) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "MeshWG")])
     now = datetime.now(timezone.utc)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -124,7 +125,7 @@ def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.
         .serial_number(x509.random_serial_number())
         # A machine whose clock is a little behind ours would refuse a certificate of this second.
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _LIFETIME)
+        .not_valid_after(now + lifetime)
         .add_extension(
             x509.SubjectAlternativeName([_alternative(each) for each in dict.fromkeys(names)]), critical=False
         )

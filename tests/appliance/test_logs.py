@@ -167,4 +167,4 @@ def test_a_logged_text_can_t_steer_a_terminal(as_text: io.StringIO, hostile: str
 def test_every_routine_event_is_logged_somewhere() -> None:
     package = Path(logs.__file__).parent
     sources = "".join(file.read_text() for file in package.rglob("*.py") if file.name != "logs.py")
-    assert [event for event in logs._ROUTINE if f'log.info("{event}"' not in sources] == []
+    assert [event for event in logs.ROUTINE if f'log.info("{event}"' not in sources] == []

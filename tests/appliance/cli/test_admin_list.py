@@ -21,7 +21,7 @@ def test_every_organization_is_there_with_all_that_is_known(
     lines = [OrganizationSummary(f"id{number}", name, Plan.PAID, 17, 3, at, at) for number, name in enumerate(_NAMES)]
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    admin._print_table(lines)
+    admin.print_table(lines)
     shown = capsys.readouterr().out
     assert "…" not in shown
     together = "".join(shown.split())

@@ -147,14 +147,15 @@ def test_one_of_an_earlier_version_is_replaced_and_the_log_tells_the_new_one_s_f
     assert "vouch" in line["reason"]
 
 
-def test_one_that_is_about_to_end_or_has_other_names_is_made_anew(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tls, "_LIFETIME", timedelta(days=99))
-    soon = certificate(settings_of(folder), folder)
-    monkeypatch.undo()
+@pytest.mark.parametrize(("days", "is_kept"), [(99, False), (101, True)])
+def test_one_that_is_about_to_end_or_has_other_names_is_made_anew(folder: Folder, days: int, is_kept: bool) -> None:
+    alternatives = certificate(settings_of(folder), folder).parsed.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    before = tls.self_signed([str(each.value) for each in alternatives.value], timedelta(days=days))
+    write(folder.tls, before)
     served = certificate(settings_of(folder), folder)
-    assert served != soon
+    assert (served == before) is is_kept
     assert certificate(settings_of(folder), folder) == served
     assert certificate(settings_of(folder, endpoint="hub.example.net"), folder) != served
 

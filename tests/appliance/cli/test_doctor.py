@@ -100,7 +100,7 @@ def test_up_refuses_what_doctor_calls_missing(on: tuple[str, ...], code: Exit, m
 
 def test_without_programs_the_advice_is_to_install_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(programs, "_MORE_FOLDERS", str(tmp_path))
+    monkeypatch.setattr(programs, "MORE_FOLDERS", str(tmp_path))
     diagnosis = diagnose(find_facts())
     found = findings(doctor.document(diagnosis))
     assert found["wireguard-go"]["state"] == "optional"

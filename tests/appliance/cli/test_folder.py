@@ -17,7 +17,7 @@ from appliance.users import User, owner_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives folders away")
 
-WEB, OTHER, NAMELESS = User(990, 991), 1234, module._NAMELESS
+WEB, OTHER, NAMELESS = User(990, 991), 1234, module.NAMELESS
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -37,8 +36,8 @@ def with_enforced(count: int, *, restored: bool = False) -> HubStatus:
     return HubStatus("none", "1", count, 100, restored=restored)
 
 
-def wait(hub: MadeUpHub, signals: Signals | None = None) -> bool:
-    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), signals or Signals())
+def wait(hub: MadeUpHub, signals: Signals | None = None, patience_s: float = 10.0) -> bool:
+    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), signals or Signals(), patience_s)
 
 
 @pytest.fixture
@@ -48,33 +47,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Sets how long one that does not get on is waited for."""
-
-    def set_to(seconds: float) -> None:
-        monkeypatch.setattr(up, "_RESTORE_DEADLINE", seconds)
-
-    set_to(10.0)
-    return set_to
-
-
 def test_it_waits_until_all_is_restored() -> None:
     assert wait(MadeUpHub(HubError("not yet"), with_enforced(5), with_enforced(100, restored=True)))
 
 
-def test_one_that_gets_on_is_not_given_up(patience: Callable[[float], None], clock: Clock) -> None:
-    patience(0.1)
+def test_one_that_gets_on_is_not_given_up(clock: Clock) -> None:
     start = clock.now
-    assert wait(MadeUpHub(*(with_enforced(count) for count in range(50)), with_enforced(50, restored=True)))
+    hub = MadeUpHub(*(with_enforced(count) for count in range(50)), with_enforced(50, restored=True))
+    assert wait(hub, patience_s=0.1)
     assert clock.now - start > 0.3
 
 
-def test_one_that_does_not_is(patience: Callable[[float], None], clock: Clock) -> None:
-    patience(0.1)
+def test_one_that_does_not_is(clock: Clock) -> None:
     start = clock.now
     with pytest.raises(NotStarted, match="no more organization was enforced than 7"):
-        wait(MadeUpHub(with_enforced(7)))
+        wait(MadeUpHub(with_enforced(7)), patience_s=0.1)
     assert 0.1 < clock.now - start < 0.15
 
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from structlog.testing import capture_logs
 
 from appliance.cli import supervision
-from appliance.cli.supervision import Child, Signals, watch
+from appliance.cli.supervision import Child, NotStarted, Signals, watch
 from tests.waiting import DEADLINE, Clock, wait_until
 
 _LOOKS = 0.002
@@ -50,25 +51,27 @@ def test_who_dies_at_once_waits_longer_with_each_death_not_with_each_look(monkey
     clock = Clock()
     monkeypatch.setattr(supervision, "time", clock)
     child = Child("hub", {}, lambda: True)
-    starts: list[float] = []
-    spawn = Child._spawn
-
-    def noted(self: Child) -> object:
-        starts.append(clock.now)
-        return spawn(self)
-
-    monkeypatch.setattr(Child, "_spawn", noted)
     child.start(DEADLINE)
-    for _ in range(3):
-        assert child._process is not None
-        child._process.wait(DEADLINE)
-        before = len(starts)
-        while len(starts) == before:
-            child.revive()
-            clock.sleep(_LOOKS)
+    starts = [clock.now]
+    with capture_logs() as logged:
+        for _ in range(3):
+            wait_until(partial(_is_dead, child))
+            logged.clear()
+            while not logged:
+                child.revive()
+                starts[len(starts) :] = [clock.now] * len(logged)
+                clock.sleep(_LOOKS)
     child.stop()
     pauses = [later - sooner for sooner, later in pairwise(starts)]
     assert pauses == pytest.approx([0.4, 0.8, 1.6], abs=2 * _LOOKS)
+
+
+def _is_dead(child: Child) -> bool:
+    try:
+        child.check()
+    except NotStarted:
+        return True
+    return False
 
 
 @contextmanager
@@ -202,16 +205,8 @@ os.write(2, b"x" * 100_000 + b"last words")
     monkeypatch.chdir(tmp_path)
     child = Child("web", {}, lambda: True, is_confined=True)
     child.start(DEADLINE)
-    wait_until(lambda: _has_ended(child))
+    wait_until(lambda: _is_dead(child))
     child.stop()
     said = capfd.readouterr().err
     assert said.startswith("[True, True] / False\n")
     assert said.endswith("x" * 100_000 + "last words")
-
-
-def _has_ended(child: Child) -> bool:
-    try:
-        child.check()
-    except supervision.NotStarted:
-        return True
-    return False

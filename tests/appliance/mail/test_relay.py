@@ -15,10 +15,11 @@ from appliance.web import tls
 from tests.appliance.mail.mailbox import Mailbox
 
 LETTER = Letter("asha@example.net", "Invitation to Ärzte & Co", "Go to https://vpn.example.net/join/mwi_x\n")
+ELSEWHERE = "mail.example.net"
 
 
-def relay_at(mailbox: Mailbox, scheme: str = "smtp", user: str = "") -> Relay:
-    return Relay.parse(f"{scheme}://{user}127.0.0.1:{mailbox.port}", "meshwg@vpn.example.net")
+def relay_at(mailbox: Mailbox, scheme: str = "smtp", user: str = "", host: str = "127.0.0.1") -> Relay:
+    return Relay.parse(f"{scheme}://{user}{host}:{mailbox.port}", "meshwg@vpn.example.net")
 
 
 def test_a_letter_arrives_unchanged(mailbox: Mailbox) -> None:
@@ -81,8 +82,8 @@ def test_a_recipient_s_host_beyond_ascii_is_encoded_for_the_relay(mailbox: Mailb
 
 @pytest.fixture
 def certificate(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """A certificate for 127.0.0.1 that this process trusts."""
-    file, key = tls.self_signed(["127.0.0.1"]).as_files()
+    """A certificate for this host's names that this process trusts."""
+    file, key = tls.self_signed(["127.0.0.1", ELSEWHERE]).as_files()
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(file, key)
@@ -98,13 +99,14 @@ def test_a_letter_is_sent_over_implicit_tls(certificate: ssl.SSLContext) -> None
 def test_starttls_is_required_unless_the_relay_is_on_this_host(
     certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Relay, "_is_local", lambda _: False)
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more: look_up(host.replace(ELSEWHERE, "127.0.0.1"), *more))
     with Mailbox.open(certificate) as mailbox:
-        relay_at(mailbox).send(LETTER)
+        relay_at(mailbox, host=ELSEWHERE).send(LETTER)
         assert mailbox.started_tls == [True]
     with Mailbox.open() as mailbox:
         with pytest.raises(Unreachable):
-            relay_at(mailbox).send(LETTER)
+            relay_at(mailbox, host=ELSEWHERE).send(LETTER)
         assert mailbox.letters == []
 
 

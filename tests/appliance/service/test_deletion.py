@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.rows import everything, fill
 from tests.appliance.sites import make_store
+from tests.waiting import DEADLINE
 
 NAME = "acme-networks"
 
@@ -194,15 +198,30 @@ def test_keys_of_another_unlock_secret_are_not_put_back(
 
 
 def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
-    context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two calls, one meets a data plane that refuses, and the other goes on."""
-    with store.write() as transaction:
-        doomed = deletions.find_locked(transaction, owner.organization_id)
-    assert doomed is not None
-    monkeypatch.setattr(hub, "remove", lambda _: deletion._take_back(context, doomed))
-    with pytest.raises(NotEnforced):
-        deletion.delete(context, owner, confirm=NAME)
+    second_is_there, first_is_back = threading.Event(), threading.Event()
+    delete = partial(deletion.delete, context, owner, confirm=NAME)
+
+    def remove_as_second(_: str) -> None:
+        second_is_there.set()
+        assert first_is_back.wait(DEADLINE)
+
+    def remove_as_first(_: str) -> None:
+        monkeypatch.setattr(hub, "remove", remove_as_second)
+        calls.append(pool.submit(delete))
+        assert second_is_there.wait(DEADLINE)
+        raise HubError("refused")
+
+    calls: list[Future[object]] = []
+    monkeypatch.setattr(hub, "remove", remove_as_first)
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(NotEnforced):
+            delete()
+        first_is_back.set()
+        with pytest.raises(NotEnforced, match="everything is as it was before"):
+            calls[0].result(DEADLINE)
     assert organizations.get(context, owner).name == NAME
     assert owner.organization_id in hub.enforced
 

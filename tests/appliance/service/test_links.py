@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import Engine, event, select
 
 from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Unauthenticated
 from appliance.model.letters import Letter
@@ -100,9 +100,9 @@ def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(context: Con
         def hear(_: object, __: object, statement: str, *___: object, heard: list[str] = statements) -> None:
             heard.append(statement)
 
-        event.listen(context.store._engine, "before_cursor_execute", hear)
+        event.listen(Engine, "before_cursor_execute", hear)
         resets.ask(context, email)
-        event.remove(context.store._engine, "before_cursor_execute", hear)
+        event.remove(Engine, "before_cursor_execute", hear)
     assert asked[EMAIL] == asked["nobody@example.net"] != []
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from queue import Queue
 
 import pytest
 
 from appliance.model.errors import TooMany
 from appliance.service.queues import Queues
-
-
-def waiting(queues: Queues, organization: str) -> int:
-    with queues._lock:
-        return len(queues._waiting.get(organization, ()))
+from tests.waiting import wait_until
 
 
 def test_changes_come_one_after_the_other_in_the_order_of_their_asking() -> None:
@@ -29,15 +26,14 @@ def test_changes_come_one_after_the_other_in_the_order_of_their_asking() -> None
         made: list[Future[None]] = []
         for number in range(8):
             made.append(pool.submit(change, number))
-            while waiting(queues, "acme") <= number:
-                pass
+            wait_until(partial(lambda wanted: queues.under_way == {"acme": wanted}, number + 1))
         with queues.turn("bolt"):
             assert done.empty()
         begins.set()
         for each in made:
             each.result(10)
     assert [done.get() for _ in range(8)] == list(range(8))
-    assert queues._waiting == {}
+    assert queues.under_way == {}
 
 
 def test_only_so_many_wait_and_nobody_else_is_refused() -> None:
@@ -58,7 +54,7 @@ def test_nobody_waits_for_ever() -> None:
         pytest.fail("it had its turn")
     with queues.turn("acme"):
         pass
-    assert queues._waiting == {}
+    assert queues.under_way == {}
 
 
 def test_a_change_that_fails_lets_the_next_one_begin() -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import Connection
@@ -56,15 +57,17 @@ class Work:
         return ANSWER
 
 
-def once(context: Context, actor: Actor, work: Work, key: str = "k", request: bytes = b"r") -> StoredAnswer | None:
+def once(
+    context: Context, actor: Actor, work: repeats.Work, key: str = "k", request: bytes = b"r"
+) -> StoredAnswer | None:
     return repeats.idempotent(context, actor, key=key, request=request, work=work)
 
 
-def by_form(context: Context, actor: Actor, work: Work, form: bytes = b"f") -> StoredAnswer | None:
+def by_form(context: Context, actor: Actor, work: repeats.Work, form: bytes = b"f") -> StoredAnswer | None:
     return repeats.idempotent_form(context, actor, form=form, work=work)
 
 
-Way = Callable[[Context, Actor, Work], StoredAnswer | None]
+Way = Callable[[Context, Actor, repeats.Work], StoredAnswer | None]
 WAYS = pytest.mark.parametrize("way", [once, by_form], ids=["key", "form"])
 
 
@@ -141,10 +144,18 @@ def test_what_a_killed_process_began_is_known_to_the_next_one(
 ) -> None:
     """A process that is killed can't even forget what it was at."""
     killed = Work(context, after=KeyboardInterrupt()) if is_stored else Work(context, KeyboardInterrupt())
-    with monkeypatch.context() as patch:
-        patch.setattr(repeats, "_look_again", lambda *_: None)
-        with pytest.raises(KeyboardInterrupt):
-            way(context, owner, killed)
+
+    def away() -> NoReturn:
+        raise Unavailable("a dead process stores nothing")
+
+    def die(actor: Actor) -> StoredAnswer:
+        try:
+            return killed(actor)
+        finally:
+            patch.setattr(context.store, "write", away)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        way(context, owner, die)
     work = Work(context)
     assert way(replace(context, underway=Underway()), owner, work) == (LOST if is_stored else None)
     assert killed.done + work.done == 1

@@ -129,7 +129,7 @@ def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
         return member.password_hash
 
     before = kept()
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    monkeypatch.setattr(passwords, "hasher", PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
     with pytest.raises(Unauthenticated):
         log_in(context, "wrong")
     assert kept() == before

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pyotp
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import create_engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from appliance.model.errors import NotFound, Unauthenticated
@@ -41,14 +41,16 @@ def test_invitations_end_with_the_right_to_make_them(
 
 
 @on_postgresql
-def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(context: Context, owner: Actor) -> None:
+def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
+    context: Context, owner: Actor, database: str
+) -> None:
     """A log-in takes its organization before its code. Else each would hold what the other one waits for."""
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
     now = context.clock()
     code = pyotp.TOTP(secret).at(now)
     made = enrolment.enable(replace(context, clock=lambda: now), owner, code=code)
     present = accounts.actor_of(context, made.session.token)
-    engine = context.store._engine
+    engine = create_engine(database)
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     with ThreadPoolExecutor(1) as pool, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
         with recording(context, present) as record:
@@ -63,7 +65,7 @@ def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(co
 @on_postgresql
 @pytest.mark.parametrize("with_token", [False, True])
 def test_nobody_ends_what_a_change_came_with_before_it_commits(
-    context: Context, owner: Actor, with_token: bool
+    context: Context, owner: Actor, database: str, with_token: bool
 ) -> None:
     """Whoever is told that a session has ended can rely on it: nothing of it commits after that."""
     actor = owner
@@ -73,7 +75,7 @@ def test_nobody_ends_what_a_change_came_with_before_it_commits(
         actor, table = api_tokens.holder(context, token), schema.api_tokens
     machines.add(context, actor, name="one")
     mine = select(table).where(table.c.member_id == owner.member_id).with_for_update(nowait=True)
-    engine = context.store._engine
+    engine = create_engine(database)
     with recording(context, actor), engine.connect() as other, pytest.raises(OperationalError, match="lock"):
         other.execute(mine)
     with engine.connect() as other:

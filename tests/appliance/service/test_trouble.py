@@ -104,7 +104,7 @@ def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, context: Context,
 
 @on_sqlite
 def test_a_database_that_somebody_else_holds(database: str, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.05)
+    monkeypatch.setattr(engines, "WAIT_FOR_WRITER_S", 0.05)
     file = sqlite_file(database)
     assert file is not None
     tenant = Tenant(Context(make_store(file), hub, "vpn.example.net", 51820), hub)

@@ -81,7 +81,7 @@ def test_a_snapshot_during_writes_has_whole_transactions(store: Store, owner: Ac
 def test_writers_of_one_process_wait_for_each_other_without_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.0)
+    monkeypatch.setattr(engines, "WAIT_FOR_WRITER_S", 0.0)
     store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     upgrade(store)
     with store.write() as transaction:

@@ -28,9 +28,8 @@ def test_what_was_in_the_way_once_is_tried_again(context: Context, monkeypatch: 
             raise outcome
 
     monkeypatch.setattr(deletion, "resume", resume)
-    monkeypatch.setattr(cleanup, "_EVERY_S", 0.0)
     with pytest.raises(Enough):
-        cleanup.keep_at_it(context)
+        cleanup.keep_at_it(context, every_s=0.0)
     assert list(outcomes) == []
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
 
@@ -58,8 +57,6 @@ def test_a_clock_that_is_set_is_noticed_and_looked_at_again_after_a_failure(
             raise outcome
 
     monkeypatch.setattr(setbacks, "settle", settle)
-    monkeypatch.setattr(cleanup, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(cleanup, "_EVERY_S", 0.0)
     with pytest.raises(Enough):
-        cleanup.watch_clock(replace(context, clock=clock))
+        cleanup.watch_clock(replace(context, clock=clock), pause_s=0.0, again_s=0.0)
     assert settled == [1, 4, 5]

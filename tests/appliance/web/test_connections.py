@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.web import connections
 from appliance.web.connections import Bounds, Connection, beyond, end_unread, trim
 from tests.waiting import DEADLINE
 
@@ -115,10 +114,9 @@ def _fill(server: socket.socket) -> None:
             assert select.select([], [server], [], DEADLINE)[1], "it is not let go"
 
 
-def test_a_client_that_takes_nothing_of_an_answer_is_let_go(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_takes_nothing_of_an_answer_is_let_go(crowd: Crowd) -> None:
     # In this process, a socket that listens is not among the first descriptors.
-    monkeypatch.setattr(connections, "_FIRST", crowd.listening + 1)
-    end_unread(crowd.port, 0.2)
+    end_unread(crowd.port, 0.2, first=crowd.listening + 1)
     client, server = crowd.connect(), crowd.accepted[-1]
     server.setblocking(False)
     # The kernel takes more and more for the client, until it is full as well.

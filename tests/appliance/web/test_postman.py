@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event, Thread
@@ -35,13 +36,12 @@ def test_it_goes_on_after_a_failure(context: Context, owner: Actor, monkeypatch:
         return Letter("asha@example.net", "Hello", "")
 
     monkeypatch.setattr(postman, "COMPOSERS", {"greeting": compose})
-    monkeypatch.setattr(postman, "_LOOKS_EVERY_S", 0.01)
-    monkeypatch.setattr("appliance.service.postman._FIRST_PAUSE", context.clock() - context.clock())
-    sending = replace(context, sends_mail=True)
+    hours = itertools.count()
+    sending = replace(context, sends_mail=True, clock=lambda: context.clock() + timedelta(hours=next(hours)))
     with sending.store.write() as transaction:
         mail.queue(sending, transaction, owner.organization_id, "greeting", "asha")
     relay, stopped = Relay(), Event()
-    thread = Thread(target=postman.work, args=(sending, relay, RateLimits(), stopped))
+    thread = Thread(target=postman.work, args=(sending, relay, RateLimits(), stopped, 0.01))
     thread.start()
     assert relay.has_it.wait(10)
     stopped.set()
@@ -72,7 +72,6 @@ def test_many_senders_write_to_one_person_no_more_than_one_may(
         for kind in ("one", "two", notices.LETTER)
     }
     monkeypatch.setattr(postman, "COMPOSERS", kinds)
-    monkeypatch.setattr(postman, "_LOOKS_EVERY_S", 0.01)
     sending = replace(context, sends_mail=True)
     with sending.store.write() as transaction:
         for number in range(9):
@@ -83,7 +82,7 @@ def test_many_senders_write_to_one_person_no_more_than_one_may(
     with later.store.write() as transaction:
         mail.queue(later, transaction, None, "one", "0:b@example.net")
     relay, stopped = Box("b@example.net"), Event()
-    thread = Thread(target=postman.work, args=(replace(later), relay, RateLimits(clock=lambda: 1000.0), stopped))
+    thread = Thread(target=postman.work, args=(replace(later), relay, RateLimits(clock=lambda: 1000.0), stopped, 0.01))
     thread.start()
     assert relay.has_it.wait(20)
     stopped.set()

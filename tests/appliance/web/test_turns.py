@@ -28,6 +28,7 @@ class Crowd:
         self.turns = turns
         self.at_work: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.waiting: list[str] = []
         self._go: dict[str, asyncio.Event] = {}
 
     async def come(self, *payers: str) -> None:
@@ -41,7 +42,9 @@ class Crowd:
         await settled()
 
     async def _work(self, payer: str) -> None:
+        self.waiting.append(payer)
         async with self.turns.turn(payer):
+            self.waiting.remove(payer)
             self.at_work.append(payer)
             event = self._go.setdefault(payer, asyncio.Event())
             await event.wait()
@@ -135,8 +138,7 @@ def test_no_thread_is_lost_and_none_is_idle_while_somebody_may_have_it(steps: li
             assert turns.running == held.total() <= 3
             assert max(held.values(), default=0) <= 2
             if turns.running < 3:
-                waiting = Counter(each for each in "abc" for _ in turns._waiting.get(each, ()))
-                assert all(held[each] == 2 for each in waiting)
+                assert all(held[payer] == 2 for payer in crowd.waiting)
         async with AsyncExitStack() as stack:
             stack.callback(lambda: [task.cancel() for task in crowd.tasks])
         await settled()

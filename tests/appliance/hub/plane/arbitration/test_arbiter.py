@@ -46,7 +46,7 @@ def revision(store: Store, owner: Actor) -> int:
 def test_the_store_is_not_locked_while_the_hub_works(
     context: Context, store: Store, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_WAIT_FOR_TURN", 0.05)
+    monkeypatch.setattr(database, "WAIT_FOR_TURN_S", 0.05)
     committed: list[int] = []
 
     def commit() -> None:
@@ -102,7 +102,7 @@ def test_of_two_changes_of_one_revision_neither_is_lost(
 def test_a_change_that_is_always_overtaken_is_refused(
     context: Context, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(changes, "FIRST_PAUSE_S", 0.0)
     before = stored(store, owner)
 
     def intrude() -> None:
