@@ -50,6 +50,8 @@ def sqlite(url: str) -> Engine:
         url,
         pool_size=16,
         max_overflow=48,
+        # A connection's pages are out of date once another one has written. So the one that was used last comes next.
+        pool_use_lifo=True,
         # Error texts are logged, and parameters may be secret.
         hide_parameters=True,
         connect_args={"timeout": WAIT_FOR_WRITER_S},

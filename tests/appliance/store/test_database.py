@@ -110,6 +110,16 @@ def test_a_reader_sees_one_state_while_others_commit(store: Store, owner: Actor)
     assert after.name == "another"
 
 
+@on_sqlite
+def test_a_transaction_has_the_connection_that_was_used_last(store: Store) -> None:
+    """Its cache has what the last change wrote; that of any other connection is out of date."""
+    with store.read() as outer, store.read():
+        last = outer.connection.driver_connection
+    for _ in range(2):
+        with store.read() as transaction:
+            assert transaction.connection.driver_connection is last
+
+
 @on_postgresql
 def test_a_read_transaction_can_t_write(store: Store, owner: Actor) -> None:
     with pytest.raises(Unavailable), store.read() as transaction:
