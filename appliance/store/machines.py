@@ -25,6 +25,9 @@ _ENABLED = (
 _DISABLED = select(_table.c.id, _table.c.address).where(
     _table.c.organization_id == bindparam("organization"), ~_table.c.enabled
 )
+_NAMES = select(_table.c.id, _table.c.name).where(
+    _table.c.organization_id == bindparam("organization"), _table.c.id.in_(bindparam("ids", expanding=True))
+)
 _CREATE = insert(_table)
 _ALIKE = select(_table.c.public_key).where(
     _table.c.organization_id == bindparam("organization"),
@@ -115,8 +118,8 @@ def names_of(transaction: Connection, organization_id: str, ids: Collection[str]
     """Names of the organization's machines of these ids, by id."""
     if not ids:
         return {}
-    query = select(_table.c.id, _table.c.name).where(_table.c.organization_id == organization_id, _table.c.id.in_(ids))
-    return {row.id: row.name for row in transaction.execute(query)}
+    rows = transaction.execute(_NAMES, {"organization": organization_id, "ids": list(ids)})
+    return {row.id: row.name for row in rows}
 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
