@@ -63,7 +63,7 @@ class Ledger:
 
     def note(self, name: str, entry: LedgerEntry) -> None:
         """Note the expected result of the next transaction."""
-        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(f"{self._folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             # Entries have one length, so that an interrupted write never leaves half a line.
             os.pwrite(descriptor, f"{entry.generation:010d} {entry.fingerprint}".encode(), 0)

@@ -185,8 +185,8 @@ class Enforcement:
 
     def _compiler(self, name: str) -> Compiler:
         with self._choosing:
-            compiler = self._compilers.setdefault(name, Compiler())
-            self._compilers.move_to_end(name)
+            compiler = self._compilers.pop(name, None) or Compiler()
+            self._compilers[name] = compiler
             if len(self._compilers) > _MOST_COMPILERS:
                 self._compilers.popitem(last=False)
         return compiler

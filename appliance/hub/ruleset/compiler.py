@@ -9,7 +9,7 @@ from appliance.hub.ruleset.chains import counter_name
 from appliance.hub.ruleset.classes import Classes
 from appliance.hub.ruleset.document import ChainDraft, Ruleset
 from appliance.hub.ruleset.frame import HOOKS, UNMATCHED, add_frame
-from appliance.hub.ruleset.lookups import IN_ORDER, Element, Ends, Key, Lookup, elements_of, keys_of, lookup_of
+from appliance.hub.ruleset.lookups import POSITIONS, Element, Ends, Key, Lookup, elements_of, keys_of, lookup_of
 from appliance.hub.ruleset.openings import FULL, PACED
 from appliance.hub.ruleset.spread import Spread
 from appliance.model.desired import Desired, Peer
@@ -131,7 +131,7 @@ class Compiler:
 
     def _written(self, desired: Desired, link: str) -> Ruleset:
         draft = ChainDraft()
-        lookups = [lookup for lookup in IN_ORDER if lookup in self._spreads]
+        lookups = sorted(self._spreads, key=POSITIONS.__getitem__)
         has_classes = any(map(len, self._classes))
         add_frame(draft, desired, link, lookups, has_classes=has_classes)
         for spread in (*(self._classes if has_classes else ()), *map(self._spreads.__getitem__, lookups)):

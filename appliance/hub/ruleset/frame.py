@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.ruleset import chains
@@ -120,6 +121,8 @@ def _dispatch(part: str) -> tuple[str, ...]:
     return (f"ct protocol vmap {{ {known}, * : jump {part}_other }}", f"jump {part}_{Topic.ANY.value}")
 
 
+# The same for all policies of a network, and longer than the rest of a small ruleset.
+@lru_cache(maxsize=256)
 def _from_its_end(network: IPv4Network) -> str:
     """Condition that an ICMP error was sent by the destination of the packet that it quotes.
 

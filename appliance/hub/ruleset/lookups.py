@@ -71,8 +71,8 @@ def _in_order() -> Iterator[Lookup]:
                     yield Lookup(action, topic, shape, has_ports)
 
 
-IN_ORDER = tuple(_in_order())
-"""All possible lookups; those of one action and topic are in the order in which a packet meets them."""
+POSITIONS: Mapping[Lookup, int] = {lookup: position for position, lookup in enumerate(_in_order())}
+"""Positions of all possible lookups; those of one action and topic are in the order in which a packet meets them."""
 
 
 @dataclass(frozen=True)
