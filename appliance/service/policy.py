@@ -57,32 +57,32 @@ def _check_count(rules: int) -> None:
 
 
 def get(context: Context, actor: Actor) -> SavedPolicy:
-    """Load the organization's policy.
+    """The organization's policy.
 
     Raises:
-        NotFound: the organization was removed.
+        NotFound: the organization is gone.
     """
     with context.store.read() as transaction:
-        organization = organizations.find(transaction, actor.organization_id)
-        if organization is None:
-            raise NotFound("This organization does not exist any more.")
-        kept = context.states.get(organization.id, organization.revision)
-        if kept is not None:
-            return SavedPolicy(kept.policy, organization.policy_version)
-        return policies.load(transaction, organization.id)
+        version, known = _known(context, transaction, actor)
+        return policies.load(transaction, actor.organization_id) if known is None else SavedPolicy(known, version)
 
 
-def version(context: Context, actor: Actor) -> int:
-    """Read the policy's version without its rules.
+def latest(context: Context, actor: Actor) -> tuple[int, Policy | None]:
+    """The number of the policy's last save, and the policy, or None if its rules would have to be read.
 
     Raises:
-        NotFound: the organization was removed.
+        NotFound: the organization is gone.
     """
     with context.store.read() as transaction:
-        organization = organizations.find(transaction, actor.organization_id)
+        return _known(context, transaction, actor)
+
+
+def _known(context: Context, transaction: Connection, actor: Actor) -> tuple[int, Policy | None]:
+    organization = organizations.find(transaction, actor.organization_id)
     if organization is None:
         raise NotFound("This organization does not exist any more.")
-    return organization.policy_version
+    kept = context.states.get(organization.id, organization.revision)
+    return organization.policy_version, None if kept is None else kept.policy
 
 
 def save(

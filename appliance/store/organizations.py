@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Network
 from itertools import islice
 from typing import Any
@@ -22,6 +23,8 @@ from appliance.vault import SealedKeys
 # Arbitrary, and unique among advisory locks.
 _PORTS_LOCK = 0x6D657368
 _table = schema.organizations
+# Each request reads its organization; most of them have the default network.
+_network = lru_cache(maxsize=256)(IPv4Network)
 # Removed rows of these tables are counted as one kind.
 _COUNTED_AS = {"sessions": "tokens", "api_tokens": "tokens"}
 
@@ -220,7 +223,7 @@ def _loaded(row: Any) -> Organization:
     return Organization(
         id=row.id,
         name=row.name,
-        network=IPv4Network(row.network),
+        network=_network(row.network),
         port=row.port,
         hub_public_key=row.hub_public_key,
         plan=Plan(row.plan),

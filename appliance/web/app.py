@@ -62,10 +62,12 @@ def make_app(
     app.default_error_handler = _error(view)
 
     def finish() -> None:
+        # Past bottle's own methods, which check each name and value anew for each answer.
+        headers = bottle.response.headers.dict
         for name, value in HEADERS.items():
-            bottle.response.headers.setdefault(name, value)
+            headers.setdefault(name, [value])
         if not bottle.request.path.startswith("/static/"):
-            bottle.response.headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("Cache-Control", ["no-store"])
         counted.count(bottle.response.status_code)
 
     app.add_hook("after_request", finish)

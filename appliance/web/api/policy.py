@@ -125,13 +125,13 @@ class VerdictAnswer(msgspec.Struct, frozen=True):
 
 
 def _policy(call: ApiCall) -> Encoded:
-    version = policies.version(call.context, call.actor)
+    version, known = policies.latest(call.context, call.actor)
     if conditions.has_it_already(call.request, _etag(version)):
         return Encoded(b"", _etag(version))
 
     def make() -> Answer:
-        answer = PolicyAnswer.of(policies.get(call.context, call.actor))
-        return Answer(answer.version, msgspec.json.encode(answer))
+        saved = policies.get(call.context, call.actor) if known is None else SavedPolicy(known, version)
+        return Answer(saved.version, msgspec.json.encode(PolicyAnswer.of(saved)))
 
     found = call.site.answers.get(("policy", call.actor.organization_id), version, make)
     return Encoded(found.data, f'"{found.version}"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selec
 from appliance.model.port_ranges import parse_ports
 from appliance.service import Actor, Context, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
+from appliance.service.states import States
 from appliance.store import organizations as stored
 from appliance.store import schema
 from tests.appliance.fakes import FakeHub
@@ -143,6 +144,15 @@ def test_the_free_plan_takes_smaller_policies(context: Context, hub: FakeHub, ow
         policies.add_rule(context, owner, Rule("more", Action.DENY, ANYONE, ANYONE))
     policies.remove_rule(context, owner, policies.get(context, owner).policy.rules[0].id)
     assert hub.enforced[owner.organization_id].elements == 4000
+
+
+def test_a_policy_is_known_where_it_was_saved_and_read_elsewhere(context: Context, owner: Actor) -> None:
+    policies.add_rule(context, owner, Rule("r", Action.DENY, ANYONE, ANYONE))
+    saved = policies.get(context, owner)
+    assert policies.latest(context, owner) == (saved.version, saved.policy)
+    elsewhere = replace(context, states=States())
+    assert policies.latest(elsewhere, owner) == (saved.version, None)
+    assert policies.get(elsewhere, owner) == saved
 
 
 def set_most(monkeypatch: pytest.MonkeyPatch, most: int) -> None:

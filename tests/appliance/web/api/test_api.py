@@ -328,7 +328,7 @@ def test_a_fault_of_ours_tells_nothing_of_its_insides(
     def fault(*_: object) -> None:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr("appliance.service.policy.get", fault)
+    monkeypatch.setattr("appliance.service.policy.latest", fault)
     answer = call(app, "GET", "/api/v1/policy", token=token)
     assert_problem(answer, 500)
     assert b"secret detail" not in answer.data
