@@ -38,9 +38,12 @@ class _Look:
         """
         if public_key in self.known:
             known, at = self.known[public_key]
-            # boringtun reports the age, so that the time moves with the wall clock.
-            if known == reported or abs(age - (steady - at)) <= _SAME_S:
+            if known == reported:
                 return at
+            # boringtun reports the age, so that the time moves with the wall clock; the age is right. So it is after
+            # a new handshake within these seconds of the one before.
+            if abs(age - (steady - at)) <= _SAME_S:
+                return steady - max(0.0, age)
         most = age if self.at is None else steady - self.at
         return steady - max(0.0, min(age, most))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.hub.wireguard.handshakes import Handshakes
@@ -104,6 +104,7 @@ def test_with_an_unchanged_clock_times_are_as_reported() -> None:
         max_size=30,
     )
 )
+@example([("pass", 1.5), ("shake", 0.0), ("set", 3.0)])
 def test_the_age_is_right_after_the_clock_was_set(steps: list[tuple[str, float]]) -> None:
     host = Host()
     handshakes = on(host)
