@@ -69,7 +69,7 @@ class Container(RemotePrograms, LabHost):
             execution = self._api.exec_create(self._container.id, list(argv), stdin=True)["Id"]
             stream = self._api.exec_start(execution, socket=True)
             # The library has no call that ends the program's input, so its raw socket is used.
-            raw: socket.socket = stream._sock  # type: ignore[union-attr]
+            raw: socket.socket = stream._sock  # type: ignore[union-attr]  # noqa: SLF001
             raw.settimeout(deadline_s)
             sender = threading.Thread(target=_send, args=(raw, input), name="netlab-docker-input", daemon=True)
             sender.start()

@@ -30,7 +30,7 @@ from appliance.service.context import Context
 
 log = structlog.get_logger()
 
-_NEEDED = (
+NEEDED_CAPABILITIES = (
     # Links, routes, rules and sockets of namespaces; namespaces themselves, and their names, which are mounts.
     Capability.NET_ADMIN,
     Capability.SYS_ADMIN,
@@ -46,6 +46,7 @@ _NEEDED = (
     Capability.SETPCAP,
     Capability.KILL,
 )
+"""Capabilities that the hub's process keeps."""
 
 
 def hub() -> None:
@@ -68,7 +69,7 @@ def hub() -> None:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
     name = unlocked.instance.id
     limits.raise_limits()
-    privileges.keep_only(_NEEDED)
+    privileges.keep_only(NEEDED_CAPABILITIES)
     if handover is not None:
         # Who reached files as another user is not told of the supervisor's end any more.
         lifeline.end_with_parent(supervisor)

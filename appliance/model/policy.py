@@ -233,7 +233,8 @@ class Policy:
 
     def with_default(self, default: Action) -> Policy:
         """Copy of this policy with another default."""
-        return Policy(default, self.rules)._with_weights(self.weights)
+        after = Policy(default, self.rules)
+        return after._with_weights(self.weights)
 
     def without_rules(self, ids: Collection[str]) -> Policy:
         """Copy of this policy without the rules of these ids; this object itself if it has none of them."""

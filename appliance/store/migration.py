@@ -19,7 +19,8 @@ def upgrade(store: Store, to: str = "head") -> None:
     scripts = ScriptDirectory(str(_MIGRATIONS))
     # Loaded before the transaction, in which files are read with the rights of the store's owner.
     tuple(scripts.walk_revisions())
-    steps = EnvironmentContext(Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs(to, revision))
+    # Alembic's public command reads a file, `env.py`, within the transaction.
+    steps = EnvironmentContext(Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs(to, revision))  # noqa: SLF001
     with store.write() as transaction, steps:
         steps.configure(connection=transaction, target_metadata=metadata, render_as_batch=True)
         with steps.begin_transaction():

@@ -20,14 +20,15 @@ from harness.overlay.mesh import Mesh
 from harness.world.world import World
 from netlab import UdpStream
 
-_INTERVAL = 0.001
-_DEADLINE = 60.0
-_POLL = 0.01
-_STEADY_S = 31.0
+STEADY_S = 31.0
 """Seconds between restarts, in which the stream is the baseline.
 
 A process that ends within 30 s of its start would be restarted with a delay.
 """
+
+_INTERVAL = 0.001
+_DEADLINE = 60.0
+_POLL = 0.01
 _QUIET_S = 2.0
 
 
@@ -68,7 +69,7 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
         for number in range(rounds):
             periods.append(_quiet(_QUIET_S))
             periods.append(_disturbed(world, mesh, "SIGHUP", world.subject.service.restart_children))
-            periods.append(_quiet(_STEADY_S))
+            periods.append(_quiet(STEADY_S))
             periods.append(_disturbed(world, mesh, "SIGKILL", world.subject.service.kill_children))
             tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_downtimes(periods[-3:])}")
     if stream.receiver_drops:

@@ -17,7 +17,9 @@ from harness.subject.service import Service
 
 PAGE = ("127.0.0.1", 8089)
 """Address of locust's page, in the caller's network namespace."""
-_FILE = Path(__file__).with_name("locustfile.py")
+LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+"""What locust runs."""
+
 _GRACE = 15.0
 
 
@@ -74,7 +76,7 @@ def _command(load: Load, service: Service) -> list[str]:
         sys.executable,
         "-m",
         "locust",
-        f"--locustfile={_FILE}",
+        f"--locustfile={LOCUSTFILE}",
         f"--host={service.url}",
         f"--users={load.users}",
         f"--spawn-rate={load.users}",

@@ -18,7 +18,8 @@ PORT = 4500
 NUMBERS = 10
 _AGAIN_S = 0.1
 # Token and number. Even numbers go from the first machine to the second, odd ones back.
-_PACKET = struct.Struct("!8sI")
+PACKET = struct.Struct("!8sI")
+"""Packet of an exchange: the exchange's token, and the number."""
 
 
 class Unproven(Exception):
@@ -88,18 +89,18 @@ def _pass(
     sender, receiver = number % 2, 1 - number % 2
     # A packet that the sender's kernel refuses counts as lost.
     with suppress(OSError):
-        sockets[sender].sendto(_PACKET.pack(token, number), (ends[receiver].address, PORT))
+        sockets[sender].sendto(PACKET.pack(token, number), (ends[receiver].address, PORT))
     until = deadline if number else min(deadline, time.monotonic() + _AGAIN_S)
     while (left := until - time.monotonic()) > 0:
         for ready in select.select(sockets, [], [], left)[0]:
             packet, (source, _) = ready.recvfrom(65536)
             listener = sockets.index(ready)
-            if _is_expected(packet, source, token, number, ends, listener) and listener == receiver:
+            if is_expected(packet, source, token, number, ends, listener) and listener == receiver:
                 return True
     return False
 
 
-def _is_expected(
+def is_expected(
     packet: bytes, source: str, token: bytes, number: int, ends: Sequence[MeshEndpoint], listener: int
 ) -> bool:
     """Returns True for the expected packet, False for one that arrived before.
@@ -107,7 +108,7 @@ def _is_expected(
     Raises:
         Unproven: the packet was not sent to this machine.
     """
-    packet_token, heard = _PACKET.unpack(packet) if len(packet) == _PACKET.size else (b"", -1)
+    packet_token, heard = PACKET.unpack(packet) if len(packet) == PACKET.size else (b"", -1)
     speaker = 1 - listener
     if packet_token != token or heard % 2 != speaker or heard > number or source != ends[speaker].address:
         raise Unproven(f"{ends[listener].address} received a packet that its organization did not send, from {source}")

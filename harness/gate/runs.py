@@ -19,7 +19,9 @@ from harness.paths import CACHE, ROOT, SCENARIOS
 from harness.subject.live import Live
 from netlab import sandbox
 
-_DEADLINE = {"quick": 900.0, "full": 3600.0}
+DEADLINES_S = {"quick": 900.0, "full": 3600.0}
+"""Seconds after which a run is ended, by profile."""
+
 _MOST_SCENARIOS = 4096
 _ENDED_WELL = (0, 1)
 """Exit codes of pytest: all passed, some failed."""
@@ -48,7 +50,7 @@ class RunOptions:
     @property
     def deadline_s(self) -> float:
         """How long a run may take."""
-        return _DEADLINE[self.profile] * self.patience
+        return DEADLINES_S[self.profile] * self.patience
 
 
 _CRASH = "Fatal Python error"

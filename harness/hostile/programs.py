@@ -16,7 +16,9 @@ from netlab import NothingArrived, Process
 Start = Callable[..., Process]
 """Starts a program on the attacking host (`netlab.Host.start_tool`)."""
 
-_DEADLINE = 30.0
+READY_S = 30.0
+"""Seconds in which an attack has to be on."""
+
 _GRACE = 30.0
 _runs = itertools.count(1)
 
@@ -42,7 +44,7 @@ def running(
         ready: text that it prints once the attack is on; None: the block does not wait for it.
         log: name of its log; a number is appended.
         failure: message if ``ready`` is not printed.
-        deadline_s: seconds to wait for ``ready``; 30 if None.
+        deadline_s: seconds to wait for ``ready``; `READY_S` if None.
         patience_s: seconds that the program may take to end by itself after the block; 0 ends it at once.
 
     Returns:
@@ -57,7 +59,7 @@ def running(
     try:
         if ready is not None:
             try:
-                process.wait_for_log(ready, _DEADLINE if deadline_s is None else deadline_s)
+                process.wait_for_log(ready, READY_S if deadline_s is None else deadline_s)
             except NothingArrived as error:
                 raise Inconclusive(f"{failure}: {process.log_text()[-500:]}") from error
         yield result

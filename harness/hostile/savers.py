@@ -45,6 +45,10 @@ class Savers:
         """Makes every connection end after its present request."""
         self._over.set()
 
+    def wait(self, seconds: float) -> None:
+        """Waits until `end` was called, at most so long."""
+        self._over.wait(seconds)
+
     def run_connection(self) -> None:
         """Sends requests one after another until `end`. Reconnects whenever the service closes the connection."""
         connection: http.client.HTTPConnection | None = None
@@ -99,7 +103,7 @@ def main(options: dict[str, object]) -> None:
     for thread in threads:
         thread.start()
     with suppress(KeyboardInterrupt):
-        savers._over.wait(float(str(options["seconds"])))
+        savers.wait(float(str(options["seconds"])))
     savers.end()
     for thread in threads:
         # Requests that the service still works on may take long, and are not waited for.

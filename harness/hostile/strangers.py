@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from harness.hostile import crowd
 from harness.hostile.programs import Start, running
 
-_DEADLINE = 60.0
+READY_S = 60.0
+"""Seconds in which a crowd has to be answered first."""
 
 
 @dataclass
@@ -79,7 +80,7 @@ def sending(
         ready=None if kind == "bodies" else crowd.READY,
         log=log,
         failure="the crowd was not answered",
-        deadline_s=_DEADLINE,
+        deadline_s=READY_S,
         patience_s=seconds if count else 0.0,
     ) as result:
         yield answers

@@ -23,24 +23,31 @@ class JudgedConnection:
         source: machine that opens the connection.
         destination: machine that accepts it.
         interval: seconds between lines.
+        deadline_s: seconds in which a line has to come back while the connection is allowed.
+
+    Attributes:
+        stream: the lines and their echoes; None before the block.
 
     Raises (on leaving the block):
         Refuted: a line that was sent while the connection was denied came back.
     """
 
-    def __init__(self, source: Machine, destination: Machine, interval: float = 0.005) -> None:
+    def __init__(
+        self, source: Machine, destination: Machine, interval: float = 0.005, deadline_s: float = _DEADLINE
+    ) -> None:
         self.name = f"TCP {source.name}→{destination.name}"
         self._ends = source, destination
         self._interval = interval
+        self._deadline_s = deadline_s
         self._denied_since: int | None = None
         self._listener: TcpListener | None = None
-        self._stream: TcpStream | None = None
+        self.stream: TcpStream | None = None
 
     def __enter__(self) -> JudgedConnection:
         source, destination = self._ends
         self._listener = TcpListener(destination.host, 0, destination.address)
         try:
-            self._stream = TcpStream(source.host, destination.address, self._listener.port, self._interval)
+            self.stream = TcpStream(source.host, destination.address, self._listener.port, self._interval)
         except OSError as error:
             self._listener.close()
             raise Inconclusive(f"{self.name} could not be opened: {error}") from error
@@ -49,10 +56,10 @@ class JudgedConnection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._stream is not None
+        assert self.stream is not None
         assert self._listener is not None
-        end = self._stream.mark()
-        self._stream.close()
+        end = self.stream.mark()
+        self.stream.close()
         self._listener.close()
         if error is None:
             self._judge_denial(end)
@@ -66,12 +73,12 @@ class JudgedConnection:
         Raises:
             Refuted: no line comes back in 10 s, or one came back while the connection was denied.
         """
-        assert self._stream is not None
+        assert self.stream is not None
         self._judge_denial(None if change is None else change.requested_ns)
         try:
-            self._stream.wait_echo(self._stream.mark() if change is None else change.answered_ns, _DEADLINE)
+            self.stream.wait_echo(self.stream.mark() if change is None else change.answered_ns, self._deadline_s)
         except NothingArrived as error:
-            raise Refuted(f"{self.name} is allowed, and carries nothing for {_DEADLINE:.0f} s") from error
+            raise Refuted(f"{self.name} is allowed, and carries nothing for {self._deadline_s:.0f} s") from error
 
     def stops(self, change: Answer) -> None:
         """Notes that the connection is denied from an answer on, until `goes_on` is called.
@@ -99,8 +106,8 @@ class JudgedConnection:
         start, self._denied_since = self._denied_since, None
         if start is None:
             return
-        assert self._stream is not None
-        late = self._stream.echoed_in(start, self._stream.mark() if end_ns is None else end_ns)
+        assert self.stream is not None
+        late = self.stream.echoed_in(start, self.stream.mark() if end_ns is None else end_ns)
         if late:
             raise Refuted(f"{self.name}: {len(late)} lines crossed it although it was denied")
 

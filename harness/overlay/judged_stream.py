@@ -28,6 +28,7 @@ class JudgedStream:
         name: name in messages and in the transcript.
         interval: seconds between packets.
         fence: returns once everything that was sent before has met the hub.
+        deadline_s: seconds to wait for packets.
 
     Raises (on leaving the block):
         Refuted: a packet was delivered although denied, or lost although allowed.
@@ -43,9 +44,11 @@ class JudgedStream:
         name: str,
         interval: float,
         fence: Callable[[], None],
+        deadline_s: float = _DEADLINE,
     ) -> None:
         self.name = name
         self._fence = fence
+        self._deadline_s = deadline_s
         self._record = record
         self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
         self._phases: list[Phase] = []
@@ -83,9 +86,9 @@ class JudgedStream:
         """
         start = self._begin(change, allowed=True)
         try:
-            waited = self._stream.wait_delivery(start, _DEADLINE)
+            waited = self._stream.wait_delivery(start, self._deadline_s)
         except NothingArrived as error:
-            raise Refuted(f"{self.name} is allowed, and nothing arrives for {_DEADLINE:.0f} s") from error
+            raise Refuted(f"{self.name} is allowed, and nothing arrives for {self._deadline_s:.0f} s") from error
         if change is not None:
             self._record.slowest("delivery after allow", waited)
         self._wait_for_enough("delivered", lambda: len(self._stream.delivered_sent_in(start, self._stream.mark())))
@@ -119,7 +122,7 @@ class JudgedStream:
         """Waits for one more delivery: losses at the very end show only beside a later packet that arrived."""
         if self._phases and self._phases[-1].allowed:
             try:
-                self._stream.wait_delivery(self._stream.mark(), _DEADLINE)
+                self._stream.wait_delivery(self._stream.mark(), self._deadline_s)
             except NothingArrived as error:
                 raise Refuted(f"{self.name} is allowed, and nothing arrives any more") from error
 
@@ -135,8 +138,8 @@ class JudgedStream:
             self._phases.append(replace(last, end_ns=end_ns))
 
     def _wait_for_enough(self, what: str, count: Callable[[], int]) -> None:
-        if not wait_until(lambda: count() >= _ENOUGH, _DEADLINE):
-            raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
+        if not wait_until(lambda: count() >= _ENOUGH, self._deadline_s):
+            raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {self._deadline_s:.0f} s")
 
     def _check(self, judgement: Judgement) -> None:
         self._check_denied(judgement.late)

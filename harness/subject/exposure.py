@@ -53,11 +53,12 @@ def in_bytes(content: bytes, secrets: Mapping[str, str]) -> list[str]:
     )
 
 
-def in_files(files: Iterable[Path], secrets: Mapping[str, str]) -> list[str]:
+def in_files(files: Iterable[Path], secrets: Mapping[str, str], chunk_size: int = _CHUNK) -> list[str]:
     """Returns the secrets that the files contain, as ``NAME (FORM) in FILE``. Skips files that disappear meanwhile.
 
     Args:
         secrets: secrets by name.
+        chunk_size: bytes that are read at a time.
     """
     wanted = [(f"{name} ({form})", data) for name, secret in secrets.items() for form, data in forms(secret).items()]
     overlap = max((len(data) for _, data in wanted), default=1) - 1
@@ -66,7 +67,7 @@ def in_files(files: Iterable[Path], secrets: Mapping[str, str]) -> list[str]:
         try:
             with file.open("rb") as content:
                 before = b""
-                while chunk := content.read(_CHUNK):
+                while chunk := content.read(chunk_size):
                     window = before + chunk
                     found |= {f"{form} in {file.name}" for form, data in wanted if data in window}
                     before = window[-overlap:]

@@ -69,6 +69,9 @@ class NoiseClient:
         hub_address: underlay address of the hub.
         timeout_s: seconds to wait for an answer.
         source: address and port to send from; ``("", 0)`` for any.
+
+    Attributes:
+        timeout_s: seconds to wait for the next answers.
     """
 
     def __init__(
@@ -82,12 +85,11 @@ class NoiseClient:
     ) -> None:
         self.configuration = ClientConfiguration.read(configuration)
         self._noise = NoiseConnection.from_name(_NAME)
-        self._timeout = timeout_s
+        self.timeout_s = timeout_s
         self._index = os.urandom(4)
         self._hub_index = b""
         self._sent = 0
         self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.settimeout(timeout_s)
         self._socket.bind(source)
         self._socket.connect((hub_address, self.configuration.port))
 
@@ -139,13 +141,13 @@ class NoiseClient:
             NothingArrived: the address did not answer.
         """
         self.send(bytes(IP(src=self.configuration.address, dst=destination) / ICMP() / b"meshwg"))
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout_s
         with suppress(NothingArrived):
             while time.monotonic() < deadline:
                 answer = self.receive()
                 if raw.is_echo_reply(answer) and IP(answer).src == destination:
                     return
-        raise NothingArrived(f"answer of {destination} to a ping", self._timeout)
+        raise NothingArrived(f"answer of {destination} to a ping", self.timeout_s)
 
     def receive(self) -> bytes:
         """Returns the next IP packet from the tunnel, with its padding.
@@ -162,7 +164,8 @@ class NoiseClient:
             # An empty message is a keepalive.
 
     def _receive(self, wanted: MessageKind) -> bytes:
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout_s
+        self._socket.settimeout(self.timeout_s)
         while time.monotonic() < deadline:
             try:
                 message = self._socket.recv(65536)
@@ -170,7 +173,7 @@ class NoiseClient:
                 break
             if forgery.kind(message) is wanted and forgery.receiver_index(message) == self._index:
                 return message
-        raise NothingArrived(f"{wanted.name.lower()} of the hub", self._timeout)
+        raise NothingArrived(f"{wanted.name.lower()} of the hub", self.timeout_s)
 
 
 def _head(kind: MessageKind) -> bytes:

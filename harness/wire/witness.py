@@ -58,13 +58,14 @@ class Witness:
         host: host whose links are watched.
         link: name of a single interface; None for all.
         filter: pcap-filter(7) expression, with a single interface only; "" for everything.
+        buffer: bytes of room for frames between two readings.
     """
 
-    def __init__(self, host: Host, link: str | None = None, filter: str = "") -> None:
+    def __init__(self, host: Host, link: str | None = None, filter: str = "", buffer: int = _BUFFER) -> None:
         self._host = host
         # Protocol 0 receives nothing until it is bound.
         self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL) if link is None else 0)
-        recorder.enlarge_buffer(self._socket, _BUFFER)
+        recorder.enlarge_buffer(self._socket, buffer)
         self._socket.setblocking(False)
         if link is not None:
             if filter:

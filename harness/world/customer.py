@@ -180,7 +180,11 @@ class Customer:
 
 
 def sign_up(
-    api: Api, name: str, deadline_s: float = DEADLINE_S, disturbed_at: Callable[[], float] = lambda: 0.0
+    api: Api,
+    name: str,
+    deadline_s: float = DEADLINE_S,
+    disturbed_at: Callable[[], float] = lambda: 0.0,
+    retry_s: float = _SIGN_UP_RETRY_S,
 ) -> str:
     """Signs an organization up, even if processes are killed meanwhile.
 
@@ -189,6 +193,7 @@ def sign_up(
     Args:
         deadline_s: longest time in seconds, from the last kill on: there may be too little time between two kills.
         disturbed_at: returns the time of the last kill, in monotonic seconds.
+        retry_s: seconds between two attempts.
 
     Returns:
         The organization's id.
@@ -212,7 +217,7 @@ def sign_up(
         is_late = time.monotonic() > max(start, disturbed_at()) + deadline_s
         if answer.status not in (401, 429, 503) or is_late:
             raise Refuted(f"{name}: the owner can neither sign up nor log in: {answer.status} {answer.body}")
-        time.sleep(_SIGN_UP_RETRY_S)
+        time.sleep(retry_s)
 
 
 def log_in(api: Api, name: str) -> Answer:

@@ -167,13 +167,14 @@ def test_packets_that_the_kernel_holds_at_the_end_count_as_arrived(pair: Pair, m
         return look(*arguments)  # type: ignore[arg-type]
 
     stream = UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0, drain_s=0.01)
-    stop = stream._stop_receiving.set
+    join = threading.Thread.join
 
-    def noted_stop() -> None:
-        stop()
-        ended.set()
+    def noted_join(thread: threading.Thread, timeout: float | None = None) -> None:
+        if thread.name == "netlab-udp-receive":
+            ended.set()
+        join(thread, timeout)
 
-    monkeypatch.setattr(stream._stop_receiving, "set", noted_stop)
+    monkeypatch.setattr(threading.Thread, "join", noted_join)
     monkeypatch.setattr(select, "select", late)
     with stream:
         wait_until(lambda: len(stream.sent()) > 20)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.cli.hub import _NEEDED
+from appliance.cli.hub import NEEDED_CAPABILITIES
 from tests.appliance.cli.started import (
     PORT,
     Run,
@@ -136,7 +136,7 @@ def test_the_hub_has_the_privileges_that_it_needs_and_no_more(data: Path, runs: 
     sign_up("acme")
     hub = children(run.process.pid)["hub"]
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{hub}/status").read_text().splitlines())
-    needed = sum(1 << capability for capability in _NEEDED)
+    needed = sum(1 << capability for capability in NEEDED_CAPABILITIES)
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == needed
     assert status["NoNewPrivs"] == "1"
     assert leaves_no_core(hub)

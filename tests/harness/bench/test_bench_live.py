@@ -80,7 +80,7 @@ def test_saves_at_a_pace_are_all_answered(world: World, monkeypatch: pytest.Monk
 
 
 def test_both_processes_are_started_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restarts, "_STEADY_S", 1.0)
+    monkeypatch.setattr(restarts, "STEADY_S", 1.0)
     before = world.subject.service.children()
     found = restarts.measure(world, 2, 1, quiet)
     assert before.isdisjoint(world.subject.service.children())

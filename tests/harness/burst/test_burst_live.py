@@ -74,7 +74,7 @@ def test_organizations_stay_if_the_spec_keeps_them(world: World, machines: list[
 def test_a_burst_that_cannot_begin_is_inconclusive(
     world: World, machines: list[ClientPair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "_FILE", Path("/nonexistent.py"))
+    monkeypatch.setattr(load, "LOCUSTFILE", Path("/nonexistent.py"))
     with pytest.raises(Inconclusive, match="locust ended before the first organization"):
         burst(world, machines, BurstSpec(1, "never"))
 

@@ -56,7 +56,7 @@ def test_both_directions_are_needed(ends: tuple[MeshEndpoint, MeshEndpoint, Host
 
 
 @pytest.mark.parametrize(
-    "packet", [os.urandom(proof._PACKET.size), b"", b"hello"], ids=["a twin's number", "nothing", "something else"]
+    "packet", [os.urandom(proof.PACKET.size), b"", b"hello"], ids=["a twin's number", "nothing", "something else"]
 )
 def test_a_strangers_packet_is_noticed(ends: tuple[MeshEndpoint, MeshEndpoint, Host], packet: bytes) -> None:
     first, second, stranger = ends
@@ -83,18 +83,18 @@ def test_a_number_of_another_sender_or_exchange_is_noticed() -> None:
     host = cast(Host, None)
     ends = MeshEndpoint(host, "10.100.0.2"), MeshEndpoint(host, "10.100.0.3")
     token = os.urandom(8)
-    number = proof._PACKET.pack(token, 4)
-    assert proof._is_expected(number, "10.100.0.2", token, 4, ends, listener=1)
+    number = proof.PACKET.pack(token, 4)
+    assert proof.is_expected(number, "10.100.0.2", token, 4, ends, listener=1)
     # A repetition of an earlier number.
-    assert not proof._is_expected(number, "10.100.0.2", token, 6, ends, listener=1)
+    assert not proof.is_expected(number, "10.100.0.2", token, 6, ends, listener=1)
     for packet, source, listener in (
         (number, "10.100.0.9", 1),
         (number, "10.100.0.3", 0),
-        (proof._PACKET.pack(token, 6), "10.100.0.2", 1),
-        (proof._PACKET.pack(os.urandom(8), 4), "10.100.0.2", 1),
+        (proof.PACKET.pack(token, 6), "10.100.0.2", 1),
+        (proof.PACKET.pack(os.urandom(8), 4), "10.100.0.2", 1),
     ):
         with pytest.raises(Unproven):
-            proof._is_expected(packet, source, token, 4, ends, listener)
+            proof.is_expected(packet, source, token, 4, ends, listener)
 
 
 def test_a_machine_without_its_address_is_named(ends: tuple[MeshEndpoint, MeshEndpoint, Host]) -> None:

@@ -40,7 +40,7 @@ def test_a_break_is_noticed_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_one_that_takes_too_long_is_ended_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(runs._DEADLINE, "quick", 1.0)
+    monkeypatch.setitem(runs.DEADLINES_S, "quick", 1.0)
     wrong_key = BY_ID["wrong-hub-key"]
     assert wrong_key.waits
     finished = broken_runs.run(RunOptions(claim=wrong_key.claim), wrong_key)

@@ -48,7 +48,7 @@ def test_no_two_connections_have_the_same_ports_in_either_order() -> None:
 
 
 def test_no_connection_opened_is_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "_DEADLINE", 0.5)
+    monkeypatch.setattr(programs, "READY_S", 0.5)
     with (
         pytest.raises(Inconclusive),
         conntrack.opening(Starter(tmp_path), ADDRESS, "no-such-link"),

@@ -83,7 +83,7 @@ def test_every_source_sends_initiations_and_responses_to_every_session(hub: sock
 def test_a_program_that_cannot_send_is_inconclusive(
     hub: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(programs, "_DEADLINE", 0.5)
+    monkeypatch.setattr(programs, "READY_S", 0.5)
     taken = hub.getsockname()
     with pytest.raises(Inconclusive), front_door.flooding(Starter(tmp_path), taken, KEY, [taken]):
         pass

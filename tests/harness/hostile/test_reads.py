@@ -100,7 +100,7 @@ def test_each_attack_has_a_log_of_its_own(served: Served, tmp_path: Path) -> Non
 
 
 def test_a_service_that_is_not_there_is_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "_DEADLINE", 0.5)
+    monkeypatch.setattr(programs, "READY_S", 0.5)
     with pytest.raises(Inconclusive), reads.reading(Starter(tmp_path), "http://127.0.0.1:9", "t"):
         pass
 

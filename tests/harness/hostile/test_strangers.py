@@ -105,7 +105,7 @@ def test_bodies_are_announced_and_not_sent(served: Served, tmp_path: Path) -> No
 
 
 def test_a_crowd_that_is_never_answered_is_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strangers, "_DEADLINE", 0.5)
+    monkeypatch.setattr(strangers, "READY_S", 0.5)
     with (
         pytest.raises(Inconclusive, match="not answered"),
         strangers.sending(Starter(tmp_path), "http://127.0.0.1:1", "resets"),

@@ -36,10 +36,14 @@ def gate() -> Iterator[Gated]:
         yield made
 
 
+def connection_over(gate: Gated, deadline_s: float = DEADLINE) -> JudgedConnection:
+    left, right = End("left", gate.left, "198.51.100.2"), End("right", gate.right, "203.0.113.2")
+    return JudgedConnection(cast(Machine, left), cast(Machine, right), deadline_s=deadline_s)
+
+
 @pytest.fixture
 def connection(gate: Gated) -> JudgedConnection:
-    left, right = End("left", gate.left, "198.51.100.2"), End("right", gate.right, "203.0.113.2")
-    return JudgedConnection(cast(Machine, left), cast(Machine, right))
+    return connection_over(gate)
 
 
 def change(make: Callable[[], None]) -> Answer:
@@ -70,8 +74,8 @@ def denied_in_vain(connection: JudgedConnection, noticed_by: str) -> None:
     with connection:
         connection.goes_on()
         connection.stops(change(nothing))
-        assert connection._stream is not None
-        connection._stream.wait_echo(time.monotonic_ns(), DEADLINE)
+        assert connection.stream is not None
+        connection.stream.wait_echo(time.monotonic_ns(), DEADLINE)
         if noticed_by == "stays_stopped":
             connection.stays_stopped()
         elif noticed_by == "goes_on":
@@ -93,9 +97,6 @@ def test_a_connection_that_carries_on_although_denied_refutes(connection: Judged
         denied_in_vain(connection, noticed_by)
 
 
-def test_a_connection_that_does_not_go_on_when_allowed_refutes(
-    gate: Gated, connection: JudgedConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("harness.overlay.connection._DEADLINE", 0.2)
+def test_a_connection_that_does_not_go_on_when_allowed_refutes(gate: Gated) -> None:
     with pytest.raises(Refuted, match="TCP left→right is allowed, and carries nothing"):
-        allowed_in_vain(connection, gate)
+        allowed_in_vain(connection_over(gate, deadline_s=0.2), gate)

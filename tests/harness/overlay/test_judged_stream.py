@@ -115,10 +115,12 @@ class Stage:
 
     stream: MadeUpStream = field(default_factory=MadeUpStream)
     record: Record = field(default_factory=Record)
+    deadline_s: float = 5.0
 
     def flow(self) -> JudgedStream:
         nobody = cast(Any, None)
-        return JudgedStream(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002, self.fence)
+        name = "mumbai→pune"
+        return JudgedStream(nobody, nobody, "10.100.0.3", self.record, name, 0.002, self.fence, self.deadline_s)
 
     def fence(self) -> None:
         """Takes as long as a ping to the hub and back."""
@@ -309,8 +311,8 @@ def test_a_packet_lost_to_a_full_queue_is_no_loss_of_the_hub(stage: Stage) -> No
     assert stage.record.measured["mumbai→pune lost although allowed"] == {"value": 0, "unit": "", "limit": 0}
 
 
-def test_too_few_packets_show_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judged_stream, "_DEADLINE", -1.0)
+def test_too_few_packets_show_nothing(stage: Stage) -> None:
+    stage.deadline_s = -1.0
     with stage.ends(Inconclusive, "the lab sent fewer than 25 packets") as running:
         running.flows()
         stage.stream.sends = False

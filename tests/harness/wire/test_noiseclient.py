@@ -89,9 +89,7 @@ def host() -> Iterator[Host]:
     ],
     ids=["alone", "after others", "none", "of another"],
 )
-def test_a_ping_waits_for_its_own_answer(
-    host: Host, answers: Sequence[bytes], reached: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ping_waits_for_its_own_answer(host: Host, answers: Sequence[bytes], reached: bool) -> None:
     key = genkey()
     with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
@@ -111,8 +109,7 @@ def test_a_ping_waits_for_its_own_answer(
             if reached:
                 client.ping(MATE)
             else:
-                monkeypatch.setattr(client, "_timeout", 0.3)
-                client._socket.settimeout(0.3)
+                client.timeout_s = 0.3
                 with pytest.raises(NothingArrived, match=MATE):
                     client.ping(MATE)
         hub.join()

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 
 from harness.judging.verdicts import Inconclusive
-from harness.wire import witness
 from harness.wire.witness import Marks, Witness
 from netlab import Host, Lab
 
@@ -53,12 +52,12 @@ def test_a_filter_keeps_what_it_names(ends: tuple[Host, Host, str]) -> None:
         assert sees.wait_for(marks, {2}) == {2}
 
 
-def test_lost_frames_are_inconclusive(ends: tuple[Host, Host, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_frames_are_inconclusive(ends: tuple[Host, Host, str]) -> None:
     here, there, link = ends
     marks = Marks()
-    monkeypatch.setattr(witness, "_BUFFER", 1 << 16)
     crowd = [b"another"] * 500
-    with Witness(there, link) as sees, Witness(there, link, f"udp dst port {PORT}") as looks_away:
+    looking_away = Witness(there, link, f"udp dst port {PORT}")
+    with Witness(there, link, buffer=1 << 16) as sees, looking_away as looks_away:
         send(here, OTHER_PORT, *crowd)
         send(here, PORT, marks.mark(1))
         assert looks_away.wait_for(marks, {1}) == {1}

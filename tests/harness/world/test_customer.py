@@ -14,7 +14,6 @@ import pytest
 from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
-from harness.world import customer
 from harness.world.customer import Customer, sign_up
 
 STEPS = 60
@@ -149,7 +148,6 @@ def test_more_than_one_change_without_an_answer_is_noticed(go: Callable[[Service
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_the_deadline_of_a_sign_up_starts_at_the_last_kill(monkeypatch: pytest.MonkeyPatch, comes_back: bool) -> None:
     """The deadline is over at once after the last kill."""
-    monkeypatch.setattr(customer, "_SIGN_UP_RETRY_S", 0.0)
     service = Service()
     refusals = [Answer(503, {}, 0, 0)] * (50 if comes_back else 51)
     answers = iter(refusals)
@@ -157,5 +155,5 @@ def test_the_deadline_of_a_sign_up_starts_at_the_last_kill(monkeypatch: pytest.M
     disturbed = iter([math.inf] * 50)
     expected = nullcontext() if comes_back else pytest.raises(Refuted, match="neither sign up nor log in: 503")
     with expected:
-        assert sign_up(cast(Api, service), "guest", -1.0, lambda: next(disturbed, 0.0)) == "acme"
+        assert sign_up(cast(Api, service), "guest", -1.0, lambda: next(disturbed, 0.0), retry_s=0.0) == "acme"
     assert next(answers, None) is None
