@@ -11,7 +11,7 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, Protocol
@@ -42,6 +42,8 @@ _SLOWEST = 50_000
 _ASKERS = 2
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""Status, headers and body."""
 
 
 class RequestHead(Protocol):
@@ -75,7 +77,7 @@ class RequestHead(Protocol):
 class Exchange(Protocol):
     """A request's body and its answer (RSGI)."""
 
-    async def __call__(self) -> bytes: ...
+    def __call__(self) -> Awaitable[bytes]: ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
@@ -136,17 +138,20 @@ class Gateway:
             _check_head(scope)
             body = await self._read(environ, exchange)
         except Refused as refusal:
-            # The rest of the body would be taken for the next request, so the connection ends with the answer.
-            environ[REFUSED], body = refusal, b""
+            # The rest of the body would be taken for the next request, so the connection ends with the answer. The
+            # server ends it once the exchange is let go, and the frames that the refusal came through would hold that.
+            refusal.__context__ = None
+            environ[REFUSED], body = refusal.with_traceback(None), b""
         environ["wsgi.input"] = io.BytesIO(body)
         payer = environ[PAYER] = self._payers.payer_of(environ)
         try:
-            await self._in_turn(payer, environ, exchange)
+            answer = await self._in_turn(payer, environ)
         except TooMany as refusal:
             await asyncio.sleep(self._pause)
-            exchange.response_bytes(*_closing(environ, *problems.bare(refusal)))
+            answer = problems.bare(refusal)
+        exchange.response_bytes(*_closing(environ, *answer))
 
-    async def _in_turn(self, payer: Payer, environ: dict[str, Any], exchange: Exchange) -> None:
+    async def _in_turn(self, payer: Payer, environ: dict[str, Any]) -> Answer:
         reason = "processor"
         try:
             self._payers.check(payer)
@@ -156,7 +161,7 @@ class Gateway:
                 self._large_turns.turn(payer.name) if is_large else nullcontext(),
                 self._turns.turn(payer.name),
             ):
-                await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, exchange)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ)
         except TooMany:
             self._payers.note_turned_away(payer, reason)
             raise
@@ -171,7 +176,7 @@ class Gateway:
             raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
         try:
             if length <= SMALL:
-                return bytes(await asyncio.wait_for(exchange(), self._patience))
+                return bytes(await _within(self._patience, exchange()))
             # A place is a scarce thing, and only the head of a request tells whose it is to be.
             sender = await asyncio.get_running_loop().run_in_executor(self._askers, self._sender, environ)
             with self._budget.taken(sender):
@@ -189,21 +194,21 @@ class Gateway:
         while True:
             left = began + self._patience + len(arrived) / _SLOWEST - loop.time()
             try:
-                arrived += await asyncio.wait_for(anext(chunks), max(left, 0.0))
+                arrived += await _within(max(left, 0.0), anext(chunks))
             except StopAsyncIteration:
                 break
         if len(arrived) != length:
             raise Malformed("The body ended before its Content-Length.")
         return bytes(arrived)
 
-    def _answer(self, environ: dict[str, Any], exchange: Exchange) -> None:
+    def _answer(self, environ: dict[str, Any]) -> Answer:
         start = time.thread_time()
         status, headers, body = self._answered(environ)
         # Before the answer: the next request may come with it, and is this payer's too.
         self._payers.used(environ, time.thread_time() - start, len(body))
-        exchange.response_bytes(status, headers, body)
+        return status, headers, body
 
-    def _answered(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _answered(self, environ: dict[str, Any]) -> Answer:
         started: list[tuple[int, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -221,12 +226,25 @@ class Gateway:
         except Exception:
             log.exception("a request failed outside of the application", path=environ["PATH_INFO"])
             started, body = [(500, [])], b""
-        return _closing(environ, *started[0], body)
+        return *started[0], body
 
 
-def _closing(
-    environ: dict[str, Any], status: int, headers: list[tuple[str, str]], body: bytes
-) -> tuple[int, list[tuple[str, str]], bytes]:
+async def _within(seconds: float, part: Awaitable[bytes]) -> bytes:
+    """Wait for a body, or some of it.
+
+    Raises:
+        asyncio.TimeoutError: it is not there in time.
+    """
+    try:
+        return await asyncio.wait_for(part, seconds)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        # A future keeps its error, an error the frames that it came through, and `wait_for`'s and this one the future.
+        # The garbage collector can't look into the server's futures, and would never free them.
+        del part
+        raise error.with_traceback(None) from None
+
+
+def _closing(environ: dict[str, Any], status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
     """The answer, which ends the connection where the request's body was not read to its end."""
     return status, [*headers, ("Connection", "close")] if REFUSED in environ else headers, body
 

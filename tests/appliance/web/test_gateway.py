@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from appliance.model.errors import Malformed, TooMany, TooSlow, Unauthenticated
+from appliance.model.errors import Malformed, Refused, TooMany, TooSlow, Unauthenticated
 from appliance.web.bodies import SMALL, Budget
 from appliance.web.gateway import Gateway
 from appliance.web.payers import Payers
@@ -27,10 +29,13 @@ class Exchange:
     data: bytes | None = b""
     answer: tuple[int, list[tuple[str, str]], bytes] | None = None
 
-    async def __call__(self) -> bytes:
+    def __call__(self) -> asyncio.Future[bytes]:
+        whole = asyncio.get_running_loop().create_future()
         if self.data is None:
-            raise RuntimeError("transport closed")
-        return self.data
+            whole.set_exception(RuntimeError("transport closed"))
+        else:
+            whole.set_result(self.data)
+        return whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         data = await self()
@@ -305,6 +310,9 @@ def large(length: int = LARGE) -> list[tuple[str, str]]:
 class Trickle(Exchange):
     """A body of which some is there at once, and the rest never comes."""
 
+    def __call__(self) -> asyncio.Future[bytes]:
+        return asyncio.get_running_loop().create_future()
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._chunks()
 
@@ -358,3 +366,64 @@ def test_a_stranger_has_no_place() -> None:
 
     budget = Budget(places=0)
     assert isinstance(ask(Application(), Trickle(b""), large(), sender=sender, budget=budget)[REFUSED], Unauthenticated)
+
+
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    """Leave everything that refers to itself where it is."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def raising(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Raise the refusal and tell it, as the pages and the API do."""
+    try:
+        if REFUSED in environ:
+            raise environ[REFUSED]
+        start("200 OK", [])
+    except Refused as refusal:
+        start("400 Bad Request", [])
+        return [str(refusal).encode()]
+    return [b"done"]
+
+
+def nobody(environ: Mapping[str, Any]) -> str:
+    """Refuse whoever asks, for a reason."""
+    try:
+        return str(environ["nobody"])
+    except LookupError as error:
+        raise Unauthenticated("nobody") from error
+
+
+@pytest.mark.usefixtures("_no_collector")
+@pytest.mark.parametrize(
+    ("exchange", "headers", "bounds"),
+    [
+        pytest.param(Exchange, [], {}, id="head"),
+        pytest.param(Trickle, [HOST, ("content-length", "4")], {}, id="slow"),
+        pytest.param(Trickle, large(), {}, id="large-slow"),
+        pytest.param(lambda: Exchange(None), [HOST, ("content-length", "4")], {}, id="broken-off"),
+        pytest.param(lambda: Exchange(None), large(), {}, id="large-broken-off"),
+        pytest.param(Exchange, large(), {}, id="short"),
+        pytest.param(Exchange, large(2**30), {}, id="too-large"),
+        pytest.param(Exchange, [HOST, ("transfer-encoding", "chunked")], {}, id="chunked"),
+        pytest.param(Exchange, large(), {"sender": nobody}, id="stranger"),
+        pytest.param(Exchange, large(), {"budget": Budget(places=0)}, id="no-place"),
+    ],
+)
+def test_nothing_holds_an_exchange_that_was_answered(
+    exchange: Callable[[], Exchange], headers: list[tuple[str, str]], bounds: dict[str, Any]
+) -> None:
+    """The server ends the connection of a body that was not read to its end once the exchange is let go."""
+
+    async def work() -> None:
+        asked = exchange()
+        answered = weakref.ref(asked)
+        await Gateway(raising, threads=1, patience=0.01, **bounds).__rsgi__(head("[2001:db8::2]:4711", headers), asked)
+        assert asked.answer is not None
+        assert asked.answer[0] == 400
+        del asked
+        assert answered() is None
+
+    asyncio.run(work())
