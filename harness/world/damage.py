@@ -1,6 +1,7 @@
 """Catalogue of damage that a user with a root shell can do to a running hub.
 
-The commands are shell commands with the variables of `inside.Inside`, which come from the host's own tools.
+The commands are shell commands with the variables of `inside.Inside`, which come from the host's own tools. Tests of
+the hub do the damage of this catalogue, too.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ ROUTES = (
     Damage("no rule for local addresses", "ip -n $NS rule del priority 0", cuts=False),
     Damage("no forwarding", _in_namespace("sysctl -qw net.ipv4.ip_forward=0")),
     Damage("strict reverse paths", _in_namespace("sysctl -qw net.ipv4.conf.all.rp_filter=1")),
+    Damage("redirects are sent", _in_namespace("sysctl -qw net.ipv4.conf.all.send_redirects=1"), cuts=False),
     Damage("no hub address", "ip -n $NS address flush dev $LINK", cuts=False),
     Damage("a machine's address on the hub", "ip -n $NS address add $ADDRESS/32 dev $LINK"),
 )
@@ -105,22 +107,44 @@ LINK = (
         "the link has another name",
         _insisting("ip -n $NS link set $LINK down && ip -n $NS link set $LINK name other"),
     ),
+    Damage("the loopback link is down", "ip -n $NS link set lo down", cuts=False),
     Damage("another MTU", "ip -n $NS link set $LINK mtu 1280", cuts=False),
     Damage(
         "an uplink",
         _insisting("ip link add up0 type veth peer name up1 && ip link set up1 netns $NS && ip -n $NS link set up1 up"),
         cuts=False,
     ),
-    Damage("a namespace without its name", _insisting("ip netns delete $NS"), cuts=False),
-    Damage("another namespace of that name", _insisting("ip netns delete $NS && ip netns add $NS"), cuts=False),
     Damage("neither namespace nor link", f"ip -n $NS link delete $LINK; {_insisting('ip netns delete $NS')}"),
 )
+
+NAMES = (
+    Damage("a namespace without its name", _insisting("ip netns delete $NS"), cuts=False),
+    Damage("another namespace of that name", _insisting("ip netns delete $NS && ip netns add $NS"), cuts=False),
+    Damage("a namespace's name is unmounted", "umount --lazy /run/netns/$NS", cuts=False),
+    Damage(
+        "another namespace is mounted over the name",
+        "ip netns add other && mount --bind /run/netns/other /run/netns/$NS; ip netns delete other",
+        cuts=False,
+    ),
+)
+
+ALL_NAMES = (
+    Damage("the folder of all names is unmounted", "umount --lazy /run/netns", cuts=False),
+    # It stays for the tests that come after, and is nobody else's to write to.
+    Damage("the folder of all names is mounted over", "mount -t tmpfs -o mode=755 none /run/netns", cuts=False),
+)
+"""Damage to the names of all namespaces, which a host may share with others. No scenario does it."""
 
 MACHINES = (
     Damage("a machine is removed", _in_namespace("wg set $LINK peer $KEY remove"), Detection.SWEEP),
     Damage(
         "a machine has another's address",
         _in_namespace("wg set $LINK peer $OTHER_KEY allowed-ips $OTHER_ADDRESS/32,$ADDRESS/32"),
+        Detection.SWEEP,
+    ),
+    Damage(
+        "a machine added anew with everybody's addresses",
+        _in_namespace("sh -ec 'wg set $LINK peer $KEY remove; wg set $LINK peer $KEY allowed-ips $NETWORK'"),
         Detection.SWEEP,
     ),
     Damage(
@@ -188,7 +212,7 @@ SERVICE = (
     Damage("both processes are killed", "kill -KILL $HUB $WEB", Detection.RESTART, cuts=False),
 )
 
-FAMILIES = (RULES, ROUTES, LINK, MACHINES, PROCESSES, FRONT_DOOR, HOST, SERVICE)
+FAMILIES = (RULES, ROUTES, LINK, NAMES, MACHINES, PROCESSES, FRONT_DOOR, HOST, SERVICE)
 CATALOGUE = tuple(damage for family in FAMILIES for damage in family)
 
 FORCED_OPEN = (

@@ -141,7 +141,7 @@ _LOOK = r"""
 ip netns exec $NS sh -c '{
     printf "address\nlink\nroute show table all\nrule\n" | ip -oneline -batch -
     cd /proc/sys/net/ipv4
-    head ip_forward conf/all/rp_filter conf/$LINK/rp_filter | tr "\n" " "
+    head ip_forward conf/all/rp_filter conf/all/send_redirects conf/$LINK/rp_filter | tr "\n" " "
     echo
     wg show $LINK dump | awk "NR == 1 { print \$1, \$3 } NR > 1 { print \$1, \$4 }"
 } 2>&1 | sed -E "s/^[0-9]+: //; s/ (qlen|qdisc) [^ ]+//g" | sort

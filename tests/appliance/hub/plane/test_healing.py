@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -23,53 +25,19 @@ from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.healing import Healer, Sweep
+from appliance.hub.ruleset import ALLOWED_MARK, TABLE
 from appliance.hub.wireguard import Backend, processes
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule
 from appliance.model.port_ranges import parse_ports
+from harness.world import damage
 from tests.waiting import wait_until
 
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.send_redirects")
 POLICY = Policy(Action.ALLOW, (Rule("x", Action.DENY, ANYONE, ANYONE, Protocol.TCP, parse_ports("22")),))
 
-# By what a vandal does in the organization's namespace: NS and LINK stand for their names, KEY for a machine's.
-DAMAGE = {
-    "the link is down": "ip -n NS link set LINK down",
-    "the link is gone": "ip -n NS link del LINK",
-    "the link has another name": "ip -n NS link set LINK down && ip -n NS link set LINK name other",
-    "another MTU": "ip -n NS link set LINK mtu 1200",
-    "lo is down": "ip -n NS link set lo down",
-    "no address": "ip -n NS addr flush dev LINK",
-    "an address of a machine": "ip -n NS addr add 10.100.0.2/32 dev LINK",
-    "no overlay route": "ip -n NS route flush table 100",
-    "a blackhole in its place": "ip -n NS route replace blackhole 10.100.0.0/16 table 100",
-    "a way around the mark": "ip -n NS route add 10.100.0.0/16 dev LINK",
-    "a default route": "ip -n NS route add default dev LINK",
-    "no rule for the mark": "ip -n NS rule del priority 100",
-    "a rule without a mark": "ip -n NS rule add priority 50 lookup 100",
-    "no rule for local addresses": "ip -n NS rule del priority 0",
-    "no forwarding": "ip netns exec NS sysctl -qw net.ipv4.ip_forward=0",
-    "strict reverse paths": "ip netns exec NS sysctl -qw net.ipv4.conf.all.rp_filter=1",
-    "redirects": "ip netns exec NS sysctl -qw net.ipv4.conf.all.send_redirects=1",
-    "no ruleset": "ip netns exec NS nft flush ruleset",
-    "no table": "ip netns exec NS nft delete table inet mesh",
-    "empty chains": "ip netns exec NS nft flush table inet mesh",
-    "a table that drops": "ip netns exec NS nft 'add table inet other; add chain inet other stop "
-    "{ type filter hook forward priority 0; policy drop; }'",
-    "a rule that allows": "ip netns exec NS nft insert rule inet mesh gate meta mark set 1 accept",
-    "an uplink": "ip link add up0 type veth peer name up1 && ip link set up1 netns NS && ip -n NS link set up1 up",
-    "no machine": "ip netns exec NS wg set LINK peer KEY remove",
-    "a machine with another's addresses": "ip netns exec NS wg set LINK peer KEY remove && "
-    "ip netns exec NS wg set LINK peer KEY allowed-ips 10.100.0.0/16",
-    "another hub key": "ip netns exec NS wg set LINK private-key KEYFILE",
-    "another port": "ip netns exec NS wg set LINK listen-port 40404",
-    "no name": "ip netns del NS",
-    "another namespace of its name": "ip netns del NS && ip netns add NS",
-    "a killed process": "pkill -KILL --full '(wireguard-go|boringtun-cli) .*LINK$'",
-    "a process that hangs": "pkill -STOP --full '(wireguard-go|boringtun-cli) .*LINK$'",
-    "no control socket": "rm /var/run/wireguard/LINK.sock",
-}
+KINDS = (*damage.RULES, *damage.ROUTES, *damage.LINK, *damage.NAMES, *damage.MACHINES, *damage.PROCESSES)
 
 
 @pytest.fixture
@@ -91,14 +59,34 @@ def looking() -> threading.Lock:
 
 
 @pytest.fixture
-def damaged(looking: threading.Lock) -> Callable[[str], None]:
+def apply_damage(
+    looking: threading.Lock, names: Names, state: Desired, tmp_path: Path
+) -> Callable[[damage.Damage], None]:
     """Apply damage as one step: a check in the middle of a command would undo its first part."""
+    own, (first, second) = names.of(state.organization), state.peers
+    variables = {
+        "NS": own.namespace,
+        "LINK": own.link,
+        "TABLE": TABLE,
+        "GATE": "gate",
+        "MARK": str(ALLOWED_MARK),
+        "ROUTES": "100",
+        "NETWORK": str(state.network),
+        "KEY": first.public_key,
+        "ADDRESS": str(first.address),
+        "OTHER_KEY": second.public_key,
+        "OTHER_ADDRESS": str(second.address),
+        "STRANGER": new_key_pair().public,
+        "NEW_KEY": new_key_pair().private,
+        "FOLDER": str(tmp_path),
+    }
 
-    def damage(command: str) -> None:
+    def apply(kind: damage.Damage) -> None:
+        process = str(processes.by_link().get(own.link, ""))
         with looking:
-            shell(command)
+            shell(kind.command, {**variables, "WIREGUARD": process})
 
-    return damage
+    return apply
 
 
 @pytest.fixture
@@ -148,9 +136,15 @@ class CommandFailed(Exception):
     """Failure of a command, with what it said."""
 
 
-def shell(text: str) -> str:
+def shell(text: str, variables: Mapping[str, str] = MappingProxyType({})) -> str:
     done = subprocess.run(
-        ["bash", "-c", text], check=False, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
+        ["sh", "-c", text],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **variables},
     )
     if done.returncode != 0:
         raise CommandFailed(f"{text}: exit code {done.returncode}: {done.stderr}")
@@ -177,28 +171,23 @@ def seen(names: Names, backend: Backend, state: Desired) -> str:
         return str(error)
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("kind", [*KINDS, *damage.FORCED_OPEN], ids=str)
 def test_damage_is_repaired(
     healed: DataPlane,
     repairs: list[Repair],
     names: Names,
     backend: Backend,
     state: Desired,
-    damaged: Callable[[str], None],
-    tmp_path_factory: pytest.TempPathFactory,
+    apply_damage: Callable[[damage.Damage], None],
     deadline_s: float,
-    damage: str,
+    kind: damage.Damage,
 ) -> None:
-    if backend.name == "kernel" and ("pkill" in DAMAGE[damage] or "sock" in DAMAGE[damage]):
+    if backend.name == "kernel" and kind.needs_process:
         pytest.skip("the kernel's WireGuard has no process")
     healed.apply(state)
     own = names.of(state.organization)
     before = seen(names, backend, state)
-    keyfile = tmp_path_factory.mktemp("keys") / "key"
-    keyfile.write_text(new_key_pair().private)
-    command = DAMAGE[damage].replace("NS", own.namespace).replace("LINK", own.link)
-    # Last: a key may have any letters in it.
-    damaged(command.replace("KEYFILE", str(keyfile)).replace("KEY", state.peers[0].public_key))
+    apply_damage(kind)
     deadline = time.monotonic() + deadline_s
     while not repairs or seen(names, backend, state) != before:
         if time.monotonic() > deadline:
@@ -211,34 +200,22 @@ def test_damage_is_repaired(
     assert set(backend.allowed(own)) == {state.peers[0].public_key}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        DAMAGE["no name"],
-        DAMAGE["another namespace of its name"],
-        "umount --lazy /run/netns/NS",
-        "ip netns add other && mount --bind /run/netns/other /run/netns/NS; ip netns del other",
-        "umount --lazy /run/netns",
-        # It stays for the tests that come after, and is nobody else's to write to.
-        "mount -t tmpfs -o mode=755 none /run/netns",
-    ],
-    ids=["deleted", "given to another", "unmounted", "mounted over", "folder unmounted", "folder mounted over"],
-)
+@pytest.mark.parametrize("kind", [*damage.NAMES, *damage.ALL_NAMES], ids=str)
 def test_a_lost_name_causes_an_event(
     told: DataPlane,
     repairs: list[Repair],
     names: Names,
     backend: Backend,
     state: Desired,
-    damaged: Callable[[str], None],
-    damage: str,
+    apply_damage: Callable[[damage.Damage], None],
+    kind: damage.Damage,
 ) -> None:
     """No netlink message tells of it, and no sweep looks here."""
     told.apply(state)
-    before, name = seen(names, backend, state), names.of(state.organization).namespace
+    before = seen(names, backend, state)
     for _ in range(2):
         repairs.clear()
-        damaged(damage.replace("NS", name))
+        apply_damage(kind)
         wait_until(lambda: bool(repairs) and seen(names, backend, state) == before)
         assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
 
