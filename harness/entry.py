@@ -1,6 +1,6 @@
-"""What pytest loads of this package in any project that has it installed: one option, and the gate's plugins behind it.
+"""Pytest plugin of every project that has this package installed: the option ``--hub``, which loads the gate's plugins.
 
-Those have options with everyday names, and need more than every project has.
+The gate's plugins are not loaded without it: their options have common names, and they import more packages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """With ``--hub``, loads the gate's plugins, in time for their own options."""
+    """Loads the gate's plugins if there is ``--hub``, before pytest parses their options."""
     if early_config.known_args_namespace.hub is not None:
         early_config.pluginmanager.import_plugin("harness.gate.plugin")
         early_config.pluginmanager.import_plugin("harness.gate.otherhub")

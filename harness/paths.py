@@ -1,4 +1,4 @@
-"""Files and folders beside this package: in a checkout all of them, and what is installed with it elsewhere."""
+"""Files and folders beside this package. An installation has only a part of them."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ CLAIMS_FILE = ROOT / "appliance" / "model" / "claims.toml"
 SCENARIOS = ROOT / "scenarios"
 TESTS = ROOT / "tests"
 REPORTS = ROOT / "reports" / "out"
-#: What tools keep between runs; below the virtual environment, so that it goes with it.
+#: Cache of tools between runs, removed with the virtual environment.
 CACHE = ROOT / ".venv" / "cache"

@@ -29,7 +29,7 @@ _SIOCGIFHWADDR = 0x8927
 _LINK_TYPES = {1: (1, "EN10MB"), 772: (1, "EN10MB"), 65534: (101, "RAW")}
 
 
-class Refused(Exception):
+class CaptureRefused(Exception):
     """An interface or a filter can't be recorded; the message is the reason."""
 
 
@@ -44,13 +44,13 @@ def link_type(interface: str) -> tuple[int, str]:
 
     Raises:
         OSError: there is no such interface.
-        Refused: no link type is known here for it.
+        CaptureRefused: no link type is known here for it.
     """
     request = struct.pack("16s24x", interface.encode())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         (kind,) = struct.unpack_from("H", fcntl.ioctl(sock, _SIOCGIFHWADDR, request), 16)
     if kind not in _LINK_TYPES:
-        raise Refused(f"{interface} is a link of kind {kind}, unknown here")
+        raise CaptureRefused(f"{interface} is a link of kind {kind}, unknown here")
     return _LINK_TYPES[kind]
 
 
@@ -66,7 +66,7 @@ def compile_filter(type_name: str, expression: str, snaplen: str) -> list[str]:
         Instructions of the classic packet filter, each as `code,jt,jf,k`.
 
     Raises:
-        Refused: tcpdump is not installed, or the expression has an error.
+        CaptureRefused: tcpdump is not installed, or the expression has an error.
     """
     if not expression:
         return [f"6,0,0,{snaplen}"]
@@ -76,9 +76,9 @@ def compile_filter(type_name: str, expression: str, snaplen: str) -> list[str]:
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise Refused("filters of captures need tcpdump, which is not installed") from None
+        raise CaptureRefused("filters of captures need tcpdump, which is not installed") from None
     if done.returncode != 0:
-        raise Refused(f"filter {expression!r}: {done.stderr.strip()}")
+        raise CaptureRefused(f"filter {expression!r}: {done.stderr.strip()}")
     # The first line is the number of instructions.
     return [line.replace(" ", ",") for line in done.stdout.splitlines()[1:]]
 
@@ -169,7 +169,7 @@ def main(interface: str, path: str, snaplen: str, expression: str) -> int:
     except OSError as error:
         print(f"{interface}: {error.strerror}", flush=True)
         return 1
-    except Refused as error:
+    except CaptureRefused as error:
         print(error, flush=True)
         return 1
     os.write(file, struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, pcap_type))

@@ -112,7 +112,7 @@ class Claim(msgspec.Struct, frozen=True):
     claim: str = ""
 
 
-class Sabotage(msgspec.Struct, frozen=True):
+class SabotageVerdict(msgspec.Struct, frozen=True):
     """A fault that was put into the service, to see whether the claim's scenarios notice it.
 
     Attributes:
@@ -156,7 +156,7 @@ class Transcript(msgspec.Struct, frozen=True):
     seed: int
     environment: dict[str, str | int]
     claims: list[Claim]
-    sabotage: list[Sabotage]
+    sabotage: list[SabotageVerdict]
     verdict: str = ""
     problems: list[str] = []
     left_out: list[str] = []

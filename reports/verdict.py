@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reports.schema import Claim, Sabotage, Scenario, Verdict
+from reports.schema import Claim, SabotageVerdict, Scenario, Verdict
 
 
 def of_claim(scenarios: Sequence[Scenario]) -> Verdict:
@@ -22,7 +22,7 @@ def of_claim(scenarios: Sequence[Scenario]) -> Verdict:
     return Verdict.PROVEN if verdicts == {Verdict.PROVEN} else Verdict.INCONCLUSIVE
 
 
-def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage], *, broken: bool = True) -> list[str]:
+def problems_of(claims: Iterable[Claim], sabotages: Sequence[SabotageVerdict], *, broken: bool = True) -> list[str]:
     """Finds the reasons why the gate does not pass.
 
     A claim without a scenario is a problem, and so is a claim without a sabotage that its scenarios notice: nobody

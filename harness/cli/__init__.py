@@ -1,4 +1,4 @@
-"""``gate``, ``test``, ``lab``, ``bench`` and ``burst``: the commands that this package adds to the command line."""
+"""Commands of this package on the command line: ``gate``, ``test``, ``lab``, ``bench`` and ``burst``."""
 
 from harness.cli.options import bench, burst, gate, lab, run_everything
 

@@ -1,4 +1,4 @@
-"""Checks of options and of the machine, each of which ends the command with one sentence and an exit code."""
+"""Checks of options and machine; a failed one ends the command with one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _USER = re.compile(r"[^@:/\s]+")
 def checked_target(url: str, sabotages_only: bool) -> str:
     """Return the URL of ``--target`` with its host in ASCII."""
     if sabotages_only:
-        end("--sabotage breaks the service, which --target says is somebody's.", BAD_USAGE)
+        end("--sabotage breaks the service, and --target names one that others run.", BAD_USAGE)
     try:
         return addresses.service_url(url)
     except ValueError:
@@ -52,7 +52,7 @@ def check_ssh(ssh: Ssh, target: str | None) -> None:
 
 
 def check_nftables() -> None:
-    """End unless the hub's rules can be had here: nearly everything is about them."""
+    """End unless nftables can be used, which nearly all tests need."""
     try:
         done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
         reason = done.stderr.strip().partition("\n")[0] if done.returncode else ""
@@ -74,7 +74,7 @@ def check_writable(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """End unless files can be put into a folder, which is made if it is not there."""
+    """End unless files can be written into a folder, which may not exist yet."""
     present = next(each for each in (path, *path.parents) if each.exists())
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
         end(f"The folder {str(path)!r} can't be written.", CANNOT_CREATE)
@@ -82,7 +82,7 @@ def check_folder(path: Path) -> None:
 
 def check_number(option: str, value: float | None) -> None:
     """End unless an option has a finite number, or none."""
-    # What is no number is not below any bound either.
+    # NaN passes every comparison with a bound.
     if value is not None and not math.isfinite(value):
         end(f"--{option} takes a number, not {value}.", BAD_USAGE)
 

@@ -1,4 +1,4 @@
-"""What the commands of this package do; `cli` has their options."""
+"""Bodies of this package's commands; `options` has their options."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _PROFILES = ("quick", "full", "soak")
 _WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
 _SOAK_MINUTES = 60.0
 
-# Whoever reads a file or a pipe has no width; the tables have one that fits them.
+# A file or a pipe has no width, so the tables get one that fits.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
@@ -121,7 +121,7 @@ def run_everything(only: str | None, profile: str) -> None:
         _console.print(f"{each.stage:8} {mark}  {each}, {each.seconds:.0f} s")
     _show_skipped(stages.skipped_by(outcomes))
     _console.print(f"took {time.monotonic() - start:.0f} s")
-    # Alone on its line, and last: programs look for it.
+    # The last line, by itself, for programs to read.
     print(stages.counts(outcomes))
     raise typer.Exit(1 if any(each.failed for each in outcomes) else 0)
 
@@ -134,7 +134,7 @@ def _show_skipped(skipped: Counter[str]) -> None:
 
 
 def lab(machines: int, listen: str, wireguard: str) -> None:
-    """Runs a lab until it is no longer wanted."""
+    """Runs a lab until the user ends it."""
     check_choice("wireguard", wireguard, _WIREGUARD)
     inward = enter_sandbox_with_way_in("listen", listen)
     try:
@@ -159,7 +159,7 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
         if json is not None:
             benches.write(json, measured)
 
-    # Also when nothing comes of it: an older file must not pass for this run's.
+    # Written first, so that a run that fails does not leave an older run's file.
     keep({})
     outcome = benches.run(chosen(profile, wanted), wanted, effort, wireguard, _console, keep)
     benches.show(outcome, _console)
@@ -174,7 +174,7 @@ def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     except OSError as error:
         end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
     except RuntimeError:
-        end("--ssh-known-hosts begins with ~, and nobody's home is known by that name.", checks.NO_INPUT)
+        end("--ssh-known-hosts begins with ~, and no user's home is known by that name.", checks.NO_INPUT)
 
 
 def burst(
@@ -195,7 +195,7 @@ def burst(
         end(str(error), checks.NO_INPUT)
     if json is not None:
         check_writable(json)
-        # Whatever comes of it: an older file must not pass for this run's. What is no file has no older content.
+        # Removed first, so that a run that fails does not leave an older run's file. Devices and pipes stay.
         if json.is_file():
             json.unlink()
     inward = None
@@ -214,32 +214,36 @@ def burst(
     raise typer.Exit(0 if met else 1)
 
 
-def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.Plan:
+def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.GatePlan:
     if options.profile != "soak":
-        return gates.Plan(options, sabotages_only)
-    return gates.Plan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
+        return gates.GatePlan(options, sabotages_only)
+    return gates.GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
 
 
-def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
-    """Runs the gate and publishes its transcript; tells whether it passed, and how much of it did and did not."""
+def _gate(plan: gates.GatePlan) -> tuple[bool, int, int]:
+    """Runs the gate and publishes its transcript.
+
+    Returns:
+        True if it passed, the number of scenarios and sabotages that did, and the number of those that did not.
+    """
     try:
         signer = Signer.find()
     except AttestationError as error:
         end(str(error), checks.NOT_CONFIGURED)
-    left = evidence.new_folder(REPORTS)
+    evidence_folder = evidence.new_folder(REPORTS)
     try:
-        run = gates.run(plan, left, _console)
+        run = gates.run(plan, evidence_folder, _console)
         transcript = transcripts.transcript_of(run)
-        folder = transcripts.publish(transcript, REPORTS, signer, left)
+        folder = transcripts.publish(transcript, REPORTS, signer, evidence_folder)
     finally:
-        shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(evidence_folder, ignore_errors=True)
     summarize(transcript, _console)
     _console.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
     passed = transcript.verdict == "pass"
     if plan.has_contract:
-        _console.print("the API's contract: made up requests for each call")
+        _console.print("the API's contract: generated requests for each operation")
         contract = stages.contract(plan.options.seed)
         passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
     return passed, good, bad if passed or bad else 1

@@ -1,4 +1,4 @@
-"""Entering the sandbox that a command runs in."""
+"""Entry of a command into its sandbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from netlab import SandboxError, sandbox
 
 
 def enter_sandbox_with_way_in(option: str, listen: str) -> Inward:
-    """Goes on inside a sandbox that is reached at an address of the outside."""
+    """Continues in a sandbox with a listener outside of it.
+
+    Args:
+        option: name of the option that has the address, for error messages.
+        listen: ``HOST:PORT`` to listen on.
+    """
     inward = inwards.find()
     if inward is not None:
         return inward
@@ -34,7 +39,7 @@ def enter_sandbox_with_way_in(option: str, listen: str) -> Inward:
 
 
 def enter_sandbox() -> None:
-    """Goes on inside a sandbox, of which nothing is left however the command ends."""
+    """Continues in a sandbox, which is gone with the command's end."""
     if sandbox.inside():
         return
     try:

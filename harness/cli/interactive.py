@@ -1,4 +1,4 @@
-"""``lab``: the service and a few connected machines to play with, in a lab that is gone when it ends."""
+"""``lab``: the service and a few connected machines in an interactive lab."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ _HELP = "Type the name of a machine for a shell in it, or quit. Ctrl-C ends the 
 
 
 def run(machines: int, wireguard: str, inward: Inward, console: Console) -> None:
-    """Builds the lab, tells how to use it, and waits until it is no longer wanted (quit, end of input, a signal).
+    """Builds the lab, prints how to use it, and waits for its end: quit, end of input, or a signal.
 
     Args:
-        machines: how many to connect, 2 to ``len(NAMES)``.
-        inward: where the outside reaches the pages.
+        machines: number of machines to connect, 2 to ``len(NAMES)``.
+        wireguard: WireGuard implementation of the hub.
+        inward: listener for the pages outside of the sandbox.
+        console: takes the output.
     """
-    # A lab that is asked to end from outside ends as it does by Ctrl-C.
+    # SIGTERM ends the lab like Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         console.print("Building the lab…")
@@ -63,15 +65,15 @@ def _print_welcome(inward: Inward, machines: Sequence[Machine], shells: dict[str
     console.print(f"\nTry       ping {second.address} in {first.name}, and deny it on the page meanwhile")
     console.print("\nShells, from any terminal of this machine, as root:")
     for name, inside in shells.items():
-        # Of the whole line a terminal may copy: not folded.
+        # Not wrapped, so that it can be copied as one line.
         console.print(f"  {name:9} {shell_from_outside(inward, inside)}", soft_wrap=True)
     console.print()
 
 
 def shell_from_outside(inward: Inward, host: LabHost) -> str:
-    """The command that opens a shell in a host of the lab from outside of the sandbox.
+    """Returns the command that opens a shell in a host of the lab from outside of the sandbox.
 
-    Process ids of the sandbox mean nothing outside, so its mounts are entered first, among them its ``/proc``.
+    It enters the sandbox's mounts first, since process ids of the sandbox are valid only with its own ``/proc``.
     """
     return f"nsenter --target {inward.starter} --mount nsenter --target {host.pid} --net --mount --uts"
 
@@ -96,7 +98,7 @@ def _serve(shells: dict[str, LabHost], console: Console) -> None:
 
 
 def _shell(host: LabHost) -> None:
-    # Ctrl-C belongs to the shell while there is one.
+    # Ctrl-C is for the shell while it runs.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         host.shell()
@@ -107,8 +109,8 @@ def _shell(host: LabHost) -> None:
 def _own_terminal() -> None:
     """Makes this process a process group of its own in the terminal's foreground.
 
-    A shell hands the terminal back to the group that had it. The one that the lab was started in has no number in the
-    sandbox, so that no shell could.
+    At its end, a shell gives the terminal back to the group that had it before. The group that the lab was started in
+    has no id in the sandbox.
     """
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     os.setpgid(0, 0)

@@ -1,6 +1,6 @@
-"""``gate``, ``test``, ``lab``, ``bench``, ``burst``: what this package adds to the command line.
+"""Options of ``gate``, ``test``, ``lab``, ``bench`` and ``burst``.
 
-Only their options are here, so that help can be had where what the commands need is not installed.
+This module imports nothing that the commands need, so that their help works without the harness's dependencies.
 """
 
 from __future__ import annotations
@@ -157,17 +157,17 @@ def burst(
 
 
 def _commands(*needed: str) -> ModuleType:
-    """The commands themselves.
+    """Imports the module of the commands' bodies.
 
     Args:
-        needed: modules that the one that is wanted takes beside those of all.
+        needed: further modules that the command needs.
     """
     try:
         from harness.cli import commands
     except ModuleNotFoundError as error:
         _lack(error.name)
     for name in needed:
-        # Looked for, not imported: nothing but its own processes may.
+        # Not imported: only the processes of locust may import it.
         if find_spec(name) is None:
             _lack(name)
     return commands

@@ -1,4 +1,4 @@
-"""What `test` runs before the gate: lint, types, import rules, unit tests. And the contract, which a full gate adds."""
+"""Stages of `test` before the gate: lint, types, import rules, unit tests; and the API's contract for a full gate."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StageResult:
 
 
 def counts(outcomes: Iterable[StageResult]) -> str:
-    """Say how many passed, failed and were skipped, if any were, as programs look for it."""
+    """Return the numbers of passed, failed and skipped tests, in a form that programs read."""
     found = list(outcomes)
     skipped = sum(sum(each.skipped.values()) for each in found)
     said = f"{sum(each.passed for each in found)} passed, {sum(each.failed for each in found)} failed"
@@ -58,30 +58,30 @@ def skipped_by(outcomes: Iterable[StageResult]) -> Counter[str]:
 
 
 def lint() -> StageResult:
-    """Style and format."""
+    """Check style and format."""
     ruff = str(Path(sys.executable).with_name("ruff"))
     cache = f"--cache-dir={CACHE / 'ruff'}"
     return _commands("lint", [[ruff, "check", cache, *_CODE], [ruff, "format", "--check", cache, *_CODE]])
 
 
 def types() -> StageResult:
-    """Types, strictly."""
+    """Check types, strictly."""
     return _commands("types", [[sys.executable, "-m", "mypy", f"--cache-dir={CACHE / 'mypy'}"]])
 
 
 def imports() -> StageResult:
-    """Imports run one way."""
+    """Check that imports run one way."""
     linter = str(Path(sys.executable).with_name("lint-imports"))
     return _commands("imports", [[linter, "--cache-dir", str(CACHE / "imports")]])
 
 
 def unit() -> StageResult:
-    """Unit tests, in parallel, each worker in a sandbox of its own."""
+    """Run unit tests in parallel, each worker in a sandbox of its own."""
     return _in_parallel("unit", "tests")
 
 
 def contract(seed: int) -> StageResult:
-    """Many made up requests for each call of the API, held to the document that describes them."""
+    """Check the API's answers to many generated requests against its OpenAPI document."""
     return _in_parallel("contract", _CONTRACT, f"--examples={_EXAMPLES}", f"--hypothesis-seed={seed}")
 
 
@@ -91,7 +91,7 @@ def _in_parallel(stage: str, *arguments: str) -> StageResult:
 
 
 def run_pytest(stage: str, *arguments: str) -> StageResult:
-    """Run pytest, show what it says, and reckon from that what it came to."""
+    """Run pytest, print its output, and read the result from its summary."""
     start = time.monotonic()
     last = ""
     skipped: Counter[str] = Counter()

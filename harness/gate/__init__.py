@@ -1,1 +1,1 @@
-"""Runs of scenarios and of sabotages, from pytest processes to a signed transcript."""
+"""Runs of scenarios and sabotages, from pytest processes to a signed transcript."""

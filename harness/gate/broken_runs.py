@@ -1,6 +1,6 @@
-"""Runs against a broken service, forked from one process that has loaded what each of them needs.
+"""Runs against a sabotaged service, forked from one process that has imported all modules.
 
-As programs, they would spend half of their processor time on loading the same modules anew.
+Separate programs would spend half of their processor time on imports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.gate import runs
-from harness.gate.runs import Finished, RunOptions
+from harness.gate.runs import RunOptions, RunResult
 from harness.paths import ROOT
 from harness.sabotage.catalogue import Sabotage
 from netlab import sandbox
@@ -25,11 +25,13 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["harness.sabotage.loaded"])
 
 
-def run(options: RunOptions, sabotage: Sabotage, *more: str) -> Finished:
-    """Runs the scenario that has to notice it, as `harness.gate.runs.run` does.
+def run(options: RunOptions, sabotage: Sabotage, *more: str) -> RunResult:
+    """Runs the scenario that has to notice a sabotage.
 
     Args:
-        more: arguments for pytest.
+        options: options of the run.
+        sabotage: sabotage of the service.
+        more: further arguments for pytest.
     """
     arguments = [f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}", *more]
     ours, theirs = _CONTEXT.Pipe(duplex=False)
@@ -38,25 +40,25 @@ def run(options: RunOptions, sabotage: Sabotage, *more: str) -> Finished:
     theirs.close()
     try:
         if ours.poll(options.deadline_s):
-            finished: Finished = ours.recv()
+            finished: RunResult = ours.recv()
             return finished
-        return Finished((), f"It was ended after {options.deadline_s:.0f} s.")
+        return RunResult((), f"It was ended after {options.deadline_s:.0f} s.")
     except EOFError:
-        return Finished((), "It was killed.")
+        return RunResult((), "It was killed.")
     finally:
         process.kill()
         process.join()
         ours.close()
 
 
-def _forked(options: RunOptions, arguments: Sequence[str], told: Connection) -> None:
+def _forked(options: RunOptions, arguments: Sequence[str], gate: Connection) -> None:
     try:
-        told.send(_in_a_sandbox(options, arguments))
-    except Exception:  # noqa: BLE001 - the gate tells of it
-        told.send(Finished((), traceback.format_exc()))
+        gate.send(_in_a_sandbox(options, arguments))
+    except Exception:  # noqa: BLE001 - the gate prints it
+        gate.send(RunResult((), traceback.format_exc()))
 
 
-def _in_a_sandbox(options: RunOptions, arguments: Sequence[str]) -> Finished:
+def _in_a_sandbox(options: RunOptions, arguments: Sequence[str]) -> RunResult:
     environment = runs.environment()
     os.environ.clear()
     os.environ.update(environment)
@@ -67,10 +69,10 @@ def _in_a_sandbox(options: RunOptions, arguments: Sequence[str]) -> Finished:
         command = [*runs.pytest_arguments(options, Path(f"/dev/fd/{results.fileno()}")), *arguments]
         status = sandbox.call(lambda: _pytest(command), die_with_parent=True)
         output.seek(0)
-        return runs.finished(status, output.read().decode(errors="replace"), results)
+        return runs.result_of(status, output.read().decode(errors="replace"), results)
 
 
 def _pytest(arguments: list[str]) -> NoReturn:
-    import pytest  # loaded already, but not in the gate's own process
+    import pytest  # preloaded in the forking process, and not needed in the gate's own
 
     sys.exit(pytest.main(arguments))

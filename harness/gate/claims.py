@@ -1,4 +1,4 @@
-"""The claims that the product publishes and this harness proves, read from the product's own file. Ids are stable."""
+"""Claims that the product publishes, read from the product's own file. Their ids are stable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.paths import CLAIMS_FILE
 
 
 class PublishedClaim(msgspec.Struct, frozen=True):
-    """A sentence that the product publishes about itself."""
+    """A claim of the product about itself."""
 
     id: str
     sentence: str

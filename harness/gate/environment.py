@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""Versions and machine of a run, for its transcript."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from netlab.programs import FOLDERS
 
 
 def facts(hub_wireguard: str) -> dict[str, str | int]:
-    """Versions and host, without a name of the machine or of anyone.
+    """Returns versions and properties of the machine, without names of machine or users.
 
     Args:
-        hub_wireguard: the implementation that the hub used, or where it never came up, was told to use.
+        hub_wireguard: WireGuard implementation of the hub; if no hub came up, the one that was asked for.
     """
     return {
         "meshwg": version("meshwg"),
@@ -35,8 +35,8 @@ def facts(hub_wireguard: str) -> dict[str, str | int]:
 
 
 def revision() -> str:
-    """The commit of the checkout, with a plus sign where files differ from it; "unknown" outside of one."""
-    # Installed elsewhere, it may well lie in a checkout of somebody else's.
+    """Returns the commit of the checkout, with a plus sign if files differ; "unknown" without a checkout."""
+    # An installed package may lie in a checkout of another project.
     if not (ROOT / ".git").exists():
         return "unknown"
     commit = _first_line("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
@@ -45,7 +45,7 @@ def revision() -> str:
 
 
 class _OwnNetwork:
-    """Programs in the network of this process, which is a sandbox's."""
+    """Runs programs in the network of this process, in place of a lab's host."""
 
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PATH": self._path}
@@ -56,14 +56,14 @@ class _OwnNetwork:
 
     @property
     def _path(self) -> str:
-        # As in a lab's hosts: an ordinary user's lacks the folders of the administrator's programs.
+        # An ordinary user's PATH lacks the folders of the administrator's programs.
         return f"{os.environ.get('PATH', '')}:{FOLDERS}"
 
 
 def _first_line(*command: str) -> str:
     if shutil.which(command[0]) is None:
         return "unknown"
-    # A checkout that belongs to someone else is no reason for git to say nothing about it.
+    # By default, git refuses a checkout that belongs to another user.
     environment = {
         **os.environ,
         "GIT_CONFIG_COUNT": "1",

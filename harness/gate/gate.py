@@ -1,4 +1,4 @@
-"""The gate: runs the scenarios and every sabotage, and says whether each claim is proven."""
+"""Gate: runs the scenarios and every sabotage."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from rich.markup import escape
 from harness.gate import broken_runs as broken
 from harness.gate import results, runs
 from harness.gate.results import ScenarioResult
-from harness.gate.runs import Finished, RunOptions
+from harness.gate.runs import RunOptions, RunResult
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from reports.schema import Verdict
 
 _CORES = os.cpu_count() or 1
 _BESIDE_OTHERS, _EXCLUSIVE = "--exclusive=skip", "--exclusive=only"
 _MOST_RERUNS = 8
-"""Where more has failed, nobody doubts it."""
+"""Bound on the scenarios that are run again; more failures are no chance."""
 
 
 @dataclass(frozen=True)
 class Concurrency:
-    """How many runs there are at once.
+    """Number of runs at once.
 
     Attributes:
-        scenarios: of those that share the scenarios; each costs the start of a service.
-        runs: of all. A scenario waits for packets half of its time.
+        scenarios: number of runs that share the scenarios; each starts a service.
+        runs: number of all runs, sabotages included. A scenario waits for packets half of its time.
     """
 
     scenarios: int
@@ -41,9 +41,10 @@ class Concurrency:
 
 
 def concurrency(options: RunOptions, cores: int = _CORES) -> Concurrency:
-    """As many as the processors can serve: a slow machine's have no time left, and a start has its deadline too.
+    """Returns the number of runs that the processors can serve.
 
-    Where one service is damaged for all runs, there is one at a time.
+    It is smaller on a slow machine, where a start of the service could miss its deadline, and 1 if all runs damage the
+    same service.
     """
     if options.live is not None and options.live.ssh is not None:
         return Concurrency(1, 1)
@@ -53,7 +54,12 @@ def concurrency(options: RunOptions, cores: int = _CORES) -> Concurrency:
 
 @dataclass(frozen=True)
 class SabotageResult:
-    """Whether a break was noticed, and what the scenario said that had to notice it."""
+    """Result of a sabotage.
+
+    Attributes:
+        caught: True if the scenario noticed the sabotage.
+        noticed: failure of the scenario, or the reason why there is none.
+    """
 
     sabotage: Sabotage
     caught: bool
@@ -62,12 +68,13 @@ class SabotageResult:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a gate is asked for.
+class GatePlan:
+    """Options of the gate.
 
     Attributes:
-        sabotages_only: whether it runs the sabotages and nothing else.
-        minutes: how long rounds of the scenarios follow each other, each with a seed of its own; one round if None.
+        options: options of each run.
+        sabotages_only: True for the sabotages without the scenarios.
+        minutes: time for rounds of the scenarios, each with its own seed; None for one round.
     """
 
     options: RunOptions
@@ -76,29 +83,30 @@ class Plan:
 
     @property
     def profile(self) -> str:
-        """As it is asked for and told."""
+        """Name of the profile: quick, full or soak."""
         return self.options.profile if self.minutes is None else "soak"
 
     @property
     def has_contract(self) -> bool:
-        """Whether the API is held to the document that describes it, too: in one full round of everything."""
+        """True if the run also checks the API against its OpenAPI document: in one full round of everything."""
         is_everything = self.options.claim is None and self.options.live is None and not self.sabotages_only
         return self.profile == "full" and is_everything
 
 
 @dataclass(frozen=True)
 class GateRun:
-    """What a run came to.
+    """Result of the gate.
 
     Attributes:
-        scenarios: of several rounds, what each scenario failed with, or the last outcome.
-        again: what the scenarios that failed came to when they were run once more alike, each by itself.
-        rounds: how many there were.
-        hub_wireguard: the implementation that the hub used, with its version; "" if no hub came up.
-        hub: the class of another hub that took the service's place, as MODULE:CLASS.
+        started_at: Unix time in seconds.
+        scenarios: one result for each scenario; of several rounds, its first failure or its last result.
+        again: results of the scenarios that failed, run again alone with the same seed.
+        rounds: number of rounds.
+        hub_wireguard: name and version of the hub's WireGuard implementation; "" if no hub came up.
+        hub: MODULE:CLASS of another project's hub; None for the service.
     """
 
-    plan: Plan
+    plan: GatePlan
     started_at: float
     seconds: float
     scenarios: tuple[ScenarioResult, ...]
@@ -116,18 +124,17 @@ class _Round:
     hub_wireguard: str
 
 
-def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
-    """Run scenarios and sabotages side by side, then what needs the machine for itself, then once more what failed.
-
-    Each run is in a world of its own.
+def run(plan: GatePlan, evidence: Path, console: Console) -> GateRun:
+    """Runs scenarios and sabotages side by side, then exclusive scenarios alone, then failed scenarios again.
 
     Args:
-        evidence: folder for what failed scenarios leave.
-        console: where progress is told.
+        plan: options of the gate.
+        evidence: folder for the evidence of failed scenarios.
+        console: takes the progress.
     """
     started_at, start = time.time(), time.monotonic()
     options = plan.options
-    # Nobody breaks a service that others run.
+    # A service that others run is not sabotaged.
     wanted = [each for each in SABOTAGES if options.claim in (None, each.claim) and options.live is None]
     what = "" if plan.sabotages_only else "scenarios, and "
     console.print(f"{what}{len(wanted)} sabotages (profile {plan.profile}, seed {options.seed})")
@@ -151,7 +158,7 @@ def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
 
 
 def _round(
-    options: RunOptions, breaks: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
+    options: RunOptions, sabotages: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
 ) -> _Round:
     many = concurrency(options)
     with _progress_pipe(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
@@ -162,16 +169,16 @@ def _round(
                 pool.submit(runs.run, options, *pooled, inherited=[turns, progress, folder])
                 for _ in range(many.scenarios if scenarios else 0)
             ]
-            # Waiting costs a processor nothing: who waits begins beside the scenarios, and is not left over at the end.
+            # Sabotages that mostly wait start first: they use little of the processors, and would prolong the end.
             begun = {
                 each.id: pool.submit(_sabotage, options, each, console, _BESIDE_OTHERS)
-                for each in _waiting_first(breaks)
+                for each in _waiting_first(sabotages)
             }
-        # The pool has ended: from here on, there is one run at a time.
+        # The pool has ended. From here on, there is one run at a time.
         finished = [part.result() for part in parts]
         if any(each.failure == results.NOT_RUN for each in results.merge([part.outcomes for part in finished])):
             finished.append(runs.run(options, _EXCLUSIVE, *shared, inherited=[progress, folder]))
-        tried = [begun[each.id].result() for each in breaks]
+        tried = [begun[each.id].result() for each in sabotages]
         caught = [
             _sabotage(options, each.sabotage, console, _EXCLUSIVE) if each.noticed == results.NOT_RUN else each
             for each in tried
@@ -186,19 +193,19 @@ def _round(
     )
 
 
-def _waiting_first(breaks: Sequence[Sabotage]) -> list[Sabotage]:
-    latest_first = breaks[::-1]
+def _waiting_first(sabotages: Sequence[Sabotage]) -> list[Sabotage]:
+    latest_first = sabotages[::-1]
     return [each for each in latest_first if each.waits] + [each for each in latest_first if not each.waits]
 
 
 def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Console) -> Iterator[ScenarioResult]:
-    """What failed is run once more with the same choices: a verdict that chance decides is none."""
+    """Runs failed scenarios again with the same seed, to find those whose verdict depends on chance."""
     failed = [
         each
         for each in outcomes
         if not each.is_proven
         and each.failure != results.NOT_RUN
-        # What can't be seen of a service that others run, can't be seen the second time either.
+        # A service that others run lacks the same members the second time.
         and (options.live is None or each.verdict == Verdict.REFUTED)
     ]
     for each in failed[:_MOST_RERUNS]:
@@ -212,7 +219,7 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
 
 @contextmanager
 def _progress_pipe(console: Console) -> Iterator[int]:
-    """An open file; each line that is written there is shown."""
+    """Opens a pipe whose lines are printed on the console; yields the descriptor to write to."""
     read, write = os.pipe()
 
     def show() -> None:
@@ -247,32 +254,31 @@ def _print(console: Console, word: str, what: str) -> None:
 
 
 def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console, exclusive: str) -> SabotageResult:
-    """Run one sabotage; `noticed` is `results.NOT_RUN` where its scenario was left to a run by itself."""
+    """Runs one sabotage; `noticed` is `results.NOT_RUN` if its scenario needs a run without others beside it."""
     start = time.monotonic()
     _print(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
     quick = replace(options, claim=sabotage.claim, profile="quick")
     finished = broken.run(quick, sabotage, exclusive)
-    if exclusive == _BESIDE_OTHERS and finished.left_all:
+    if exclusive == _BESIDE_OTHERS and finished.ran_nothing:
         _print(console, "left", f"{sabotage.id}, to a run by itself")
         return SabotageResult(sabotage, False, results.NOT_RUN, 0.0)
-    caught, said = judge(sabotage, finished)
-    _print(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(said)}")
-    return SabotageResult(sabotage, caught, said, time.monotonic() - start)
+    caught, text = judge_sabotage(sabotage, finished)
+    _print(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(text)}")
+    return SabotageResult(sabotage, caught, text, time.monotonic() - start)
 
 
-def judge(sabotage: Sabotage, finished: Finished) -> tuple[bool, str]:
-    """Whether the break was noticed as such, and what was said.
+def judge_sabotage(sabotage: Sabotage, finished: RunResult) -> tuple[bool, str]:
+    """Decides whether a run noticed a sabotage.
 
-    Only a refutation counts, and only one in the words that speak of this break: a service that is broken altogether
-    shows nothing about the scenario.
+    Only a refutation with the words of this sabotage counts: a service that does not work at all shows nothing about
+    the scenario.
+
+    Returns:
+        True if it did, and the failure text of the scenario, or the reason why there is none.
     """
     refuted = [each for each in finished.outcomes if each.verdict == Verdict.REFUTED]
     telling = [each for each in refuted if sabotage.says in (each.failure or "")]
     if telling:
         return True, f"{telling[0].name}: {telling[0].failure}"
-    return False, _unnoticed(finished.outcomes, finished.complaint)
-
-
-def _unnoticed(outcomes: Sequence[ScenarioResult], complaint: str) -> str:
-    said = "; ".join(f"{each.name}: {each.verdict} {each.failure or ''}".strip() for each in outcomes)
-    return said or f"no scenario ran: {complaint[-500:]}"
+    text = "; ".join(f"{each.name}: {each.verdict} {each.failure or ''}".strip() for each in finished.outcomes)
+    return False, text or f"no scenario ran: {finished.complaint[-500:]}"

@@ -1,4 +1,4 @@
-"""The run of another project's pytest on its own hub: what each claim came to, and a transcript of it all."""
+"""Pytest plugin of ``--hub``: verdict on each claim, and the transcript of another project's run on its own hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.gate import plugin, transcripts
-from harness.gate.gate import GateRun, Plan
+from harness.gate.gate import GatePlan, GateRun
 from harness.gate.runs import RunOptions
 from harness.gate.summary import summary
 from harness.world import evidence
@@ -22,7 +22,7 @@ _SIGNER = pytest.StashKey[Signer]()
 _EVIDENCE = pytest.StashKey[Path]()
 _WRITTEN = pytest.StashKey[Path]()
 _SELECTING = ("scenario", "turns", "exclusive", "ignore", "ignore_glob")
-_WHOLE = "--transcript is of all scenarios, or of all of one --claim"
+_WHOLE = "--transcript takes all scenarios, or all of one --claim"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,11 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Sees to it that there will be a transcript: who signs it, and what it is of.
+    """Checks that the run can have a transcript, and loads the key to sign it with.
 
     Raises:
-        pytest.UsageError: the key can't be read, only part of a claim's scenarios is wanted, or pytest-xdist is to
-            share them among processes that know nothing of each other's.
+        pytest.UsageError: the key can't be read, the options select a part of a claim's scenarios, or pytest-xdist
+            would share the scenarios among processes.
     """
     if config.getoption("dist", "no") != "no":
         raise pytest.UsageError(
@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """A claim is judged by all of its scenarios: a transcript without some of them would say too much."""
+    """Rejects a selection for a transcript, which needs all scenarios of each claim."""
     for item in items:
         marker, claim = item.get_closest_marker("claim"), item.config.getoption("--claim")
         if item.config.getoption("--transcript") and marker is not None and claim in (None, marker.args[0]):
@@ -64,7 +64,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Has a place for evidence, where a transcript is to be written and nobody named one."""
+    """Makes a folder for evidence if a transcript is wanted and no option names one."""
     config = session.config
     if _SIGNER in config.stash and config.getoption("--evidence") is None and not config.option.collectonly:
         config.stash[_EVIDENCE] = config.option.evidence = evidence.new_folder(config.getoption("--transcript"))
@@ -72,11 +72,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Writes the transcript, whatever the scenarios came to; there is none where none could run."""
+    """Writes the transcript, unless no scenario could run."""
     config = session.config
     if _SIGNER not in config.stash or config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
-    # The look for an implementation makes a link for a moment.
+    # To find out the WireGuard implementation, a link is made for a moment.
     if sandbox.inside():
         made = transcripts.transcript_of(_run(config))
         out, signer = config.getoption("--transcript"), config.stash[_SIGNER]
@@ -92,11 +92,11 @@ def _run(config: pytest.Config) -> GateRun:
     )
     begun = config.stash[_BEGUN]
     outcomes = tuple(plugin.outcomes(config))
-    return GateRun(Plan(options), begun, time.time() - begun, outcomes, (), hub=config.getoption("--hub"))
+    return GateRun(GatePlan(options), begun, time.time() - begun, outcomes, (), hub=config.getoption("--hub"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tells what each claim came to, and where the transcript is."""
+    """Prints the verdict on each claim, and the path of the transcript."""
     terminalreporter.section("claims")
     for line in summary(plugin.outcomes(config)):
         terminalreporter.line(line)
@@ -105,6 +105,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Evidence that nobody named a place for is in the transcript's folder."""
+    """Removes the folder for evidence that this plugin made; the transcript has a copy."""
     if _EVIDENCE in config.stash:
         shutil.rmtree(config.stash[_EVIDENCE], ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The pytest plugin that scenarios run under: options, fixtures, verdicts, evidence."""
+"""Pytest plugin of scenarios: options, fixtures, verdicts, evidence."""
 
 from __future__ import annotations
 
@@ -33,45 +33,42 @@ _WORLD = pytest.StashKey[World]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
 
 TURN = struct.Struct("=I")
-"""A scenario's place in the collection, as a process that shares the scenarios with others draws it from a pipe."""
+"""Encoding of a scenario's number in the pipe of ``--turns``."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The gate's own options."""
+    """Adds the gate's options."""
     group = parser.getgroup("gate")
     group.addoption("--results", type=Path, help="write the scenarios' results to this file")
-    group.addoption("--evidence", type=Path, help="folder for what a failed scenario leaves")
+    group.addoption("--evidence", type=Path, help="folder for the evidence of failed scenarios")
     group.addoption("--claim", help="run only scenarios of this claim")
     group.addoption("--scenario", help="run only the scenario of this name")
-    group.addoption("--turns", type=int, help="open file to draw the places of the scenarios from that are to be run")
+    group.addoption("--turns", type=int, help="descriptor of a pipe to draw the numbers of scenarios to run from")
     group.addoption(
         "--exclusive",
         choices=("skip", "only"),
-        help="leave scenarios that need the machine for themselves to another run, or run no others",
+        help="skip scenarios that nothing may run beside, or run only these",
     )
-    group.addoption("--progress", type=int, help="open file to tell what runs, a line each")
-    group.addoption("--sabotage", help="put this break into the service")
+    group.addoption("--progress", type=int, help="descriptor to write progress to, in lines")
+    group.addoption("--sabotage", help="id of the sabotage to put into the service")
     group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
-    group.addoption("--patience", type=float, default=1.0, help="how many times slower than usual the machine is")
-    group.addoption("--live", help="service that somebody else runs, as harness.subject.live.Live tells it")
+    group.addoption("--patience", type=float, default=1.0, help="factor by which the machine is slower than usual")
+    group.addoption("--live", help="service that somebody else runs: text of harness.subject.live.Live")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tells pytest of the marker, whatever project the run is one of, and looks whether there is such a hub."""
-    config.addinivalue_line("markers", "claim(id): the published claim that a scenario proves or refutes")
-    config.addinivalue_line("markers", "restarts: the scenario stops and starts the service")
-    config.addinivalue_line("markers", "exclusive: the gate runs nothing beside the scenario")
+    """Registers the markers, and checks the options about the hub."""
+    config.addinivalue_line("markers", "claim(id): published claim that the scenario tests")
+    config.addinivalue_line("markers", "restarts: scenario that stops and starts the service")
+    config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
     if _hub(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves modules without the one scenario that is asked for alone: loading them all takes as long as running it.
-
-    Which they are is a matter of text, so that none is loaded for the answer.
-    """
+    """Ignores modules whose text does not define the scenario of ``--scenario``, since imports take long."""
     name = config.getoption("--scenario")
     if name is None or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
         return None
@@ -79,9 +76,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps the scenarios of the wanted claim and name; a scenario of no published claim is a mistake.
+    """Keeps the scenarios of the wanted claim and name, those that restart the service first.
 
-    Those that restart the service come first: later, each start would bring back what all others have left in it.
+    Later restarts would take longer, since a start restores the organizations of all scenarios before.
+
+    Raises:
+        pytest.UsageError: a scenario names a claim that is not published.
     """
     claim, name = config.getoption("--claim"), config.getoption("--scenario")
     kept: list[pytest.Item] = []
@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         marker = item.get_closest_marker("claim")
         if marker is not None and marker.args[0] not in BY_ID:
-            raise pytest.UsageError(f"{item.nodeid} speaks of a claim that is not published: {marker.args[0]}")
+            raise pytest.UsageError(f"{item.nodeid} names a claim that is not published: {marker.args[0]}")
         of_claim = claim is None or (marker is not None and marker.args[0] == claim)
         (kept if of_claim and name in (None, function_name(item)) else left).append(item)
     if left:
@@ -98,14 +98,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def function_name(item: pytest.Item) -> str:
-    """A scenario's name without the parameters of this one of its items."""
+    """Returns a scenario's name without parameters."""
     return str(getattr(item, "originalname", None) or item.name)
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Run what ``--turns`` and ``--exclusive`` leave to this process.
+    """Runs the scenarios that ``--turns`` and ``--exclusive`` leave to this process.
 
-    With ``--turns``, these are the scenarios whose turn it draws; others draw from the same pipe.
+    With ``--turns``, it draws their numbers from a pipe that it shares with other processes.
     """
     turns, exclusive = session.config.getoption("--turns"), session.config.getoption("--exclusive")
     if (turns is None and exclusive is None) or session.testsfailed:
@@ -114,7 +114,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     own = iter(wanted) if turns is None else _drawn(turns, wanted)
     item = next(own, None)
     while item is not None:
-        # Drawn before the one in hand is run: pytest wants to know what may stay set up for the next.
+        # Drawn in advance, since pytest keeps the fixtures that the next item uses.
         following = next(own, None)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.shouldfail:
@@ -137,7 +137,7 @@ def _drawn(turns: int, items: list[pytest.Item]) -> Iterator[pytest.Item]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tells what runs now, and has the service run that another scenario left down."""
+    """Reports the scenario as running, and starts the service if the scenario before left it stopped."""
     _report(item, "runs")
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].subject.ensure_running()
@@ -151,10 +151,10 @@ def _report(item: pytest.Item, word: str, why: str | None = None) -> None:
 
 @pytest.fixture(scope="session")
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """The lab with the service in it, for all scenarios of the run."""
+    """Lab with the hub in it, for all scenarios of the run."""
     if not sandbox.inside():
         pytest.exit("Scenarios run in a sandbox: use `./meshwg gate`, or python -m netlab.sandbox.", returncode=4)
-    # Streams run in threads of this process; the default would let one of them keep the others waiting for 5 ms.
+    # Streams run in threads of this process. By default, a thread may make the others wait for 5 ms.
     sys.setswitchinterval(0.0005)
     config = request.config
     with World(
@@ -182,7 +182,7 @@ def _broken(config: pytest.Config) -> Broken | None:
 
 
 def _run_broken(sabotage: str, arguments: Sequence[str]) -> None:
-    from harness.sabotage import forks  # the appliance, which only the forked process has anything to do with
+    from harness.sabotage import forks  # imports the appliance, which only the forked process needs
 
     forks.command_line(sabotage, arguments)
 
@@ -202,27 +202,27 @@ def _hub(config: pytest.Config) -> type[Target] | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Whoever else's hub it is gets rid of what the scenario signed up."""
+    """Deletes the organizations of the scenario on a hub that outlives the run."""
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].delete_organizations()
 
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
-    """What this scenario measures."""
-    kept: Record = request.node.stash.setdefault(_RECORD, Record())
-    return kept
+    """Record of this scenario."""
+    record: Record = request.node.stash.setdefault(_RECORD, Record())
+    return record
 
 
 @pytest.fixture
 def profile(request: pytest.FixtureRequest) -> str:
-    """How long this run may take: quick or full."""
+    """Profile of this run: quick or full."""
     return str(request.config.getoption("--profile"))
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Turns an outcome into a verdict; a failure leaves evidence while the lab is still there."""
+    """Turns a test's outcome into a verdict, and collects evidence of a failure while the lab exists."""
     yield
     marker = item.get_closest_marker("claim")
     if marker is None or (call.when != "call" and call.excinfo is None):
@@ -240,19 +240,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         measured=record.measured,
         controls=record.controls,
         failure=None if error is None else failures.words(error),
-        evidence=[] if error is None else _leaves(item, error),
+        evidence=[] if error is None else _collect_evidence(item, error),
         seed=config.getoption("--seed"),
         exhibits=record.exhibits(),
     )
-    # After each scenario, so that a crash of the interpreter takes only the one that runs.
+    # Written after each scenario, so that a crash of the interpreter loses only the running one.
     _write_results(item.session)
     _report(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
-        item.session.shouldfail = "the break was noticed"
+        item.session.shouldfail = "the sabotage was noticed"
 
 
-def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
-    """Writes what a failure leaves; returns the files' names. Where there is no place for it, the verdict stands."""
+def _collect_evidence(item: pytest.Item, error: BaseException) -> list[str]:
+    """Writes the evidence of a failure; returns the files' names, none if they can't be written."""
     config, into = item.config, item.config.getoption("--evidence")
     if into is None:
         return []
@@ -264,12 +264,12 @@ def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the results for the gate."""
+    """Writes the results for the gate."""
     session.config.stash[_OUTCOMES] = _write_results(session)
 
 
 def _write_results(session: pytest.Session) -> list[results.ScenarioResult]:
-    """Write what the scenarios came to so far, if there is a file for it, and return it."""
+    """Returns the results so far, and writes them to the file of ``--results``, if any."""
     config = session.config
     so_far = [
         item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
@@ -282,7 +282,7 @@ def _write_results(session: pytest.Session) -> list[results.ScenarioResult]:
 
 
 def outcomes(config: pytest.Config) -> list[results.ScenarioResult]:
-    """What the scenarios of a run that ended came to; none if it ended before it had any."""
+    """Returns the results of a run that has ended; none if it ended before its first scenario."""
     return config.stash.get(_OUTCOMES, [])
 
 

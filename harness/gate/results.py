@@ -1,4 +1,4 @@
-"""What one run of scenarios came to, as the gate reads it."""
+"""Results of one run of scenarios, in the file that the gate reads."""
 
 from __future__ import annotations
 
@@ -10,28 +10,27 @@ import msgspec
 from reports.schema import Scenario
 
 NOT_RUN = "The run ended before it."
-"""The failure of a scenario whose turn never came."""
-
+"""Failure text of a scenario that was not started."""
 
 _BRIEF = 160
 
 
 def in_brief(words: str) -> str:
-    """The beginning of what was said, on one line."""
+    """Returns the beginning of a text, on one line."""
     return " ".join(words.split())[:_BRIEF]
 
 
 def with_reason(text: str, failure: str | None) -> str:
-    """The text with a failure's words in brief behind a colon; the text alone if nothing failed."""
+    """Returns ``TEXT: FAILURE`` with the failure in brief; the text alone if nothing failed."""
     return f"{text}: {in_brief(failure)}" if failure else text
 
 
 class ScenarioResult(Scenario, frozen=True, kw_only=True):
-    """A scenario of the transcript on its way there.
+    """A scenario of the transcript, with the facts that the gate needs beside it.
 
     Attributes:
         claim: id of the claim that it tests.
-        seed: makes its choices.
+        seed: seed of its choices.
     """
 
     claim: str
@@ -39,10 +38,10 @@ class ScenarioResult(Scenario, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True):
-    """All of a run.
+    """Results of a run.
 
     Attributes:
-        hub_wireguard: implementation and version, as the service told; "" if none was up.
+        hub_wireguard: name and version of the hub's WireGuard implementation; "" if no hub came up.
     """
 
     scenarios: list[ScenarioResult] = []
@@ -50,22 +49,22 @@ class Results(msgspec.Struct, frozen=True):
 
 
 def write(path: Path, results: Results) -> None:
-    """Writes what a run came to."""
+    """Writes the results of a run."""
     path.write_bytes(msgspec.json.encode(results))
 
 
 def read(path: Path) -> Results:
-    """Reads it again; a run that ended before it wrote any has none."""
+    """Reads the results of a run; they are empty if the run ended before it wrote any."""
     return decode(path.read_bytes() if path.exists() else b"")
 
 
 def decode(written: bytes) -> Results:
-    """The same from what the file has in it."""
+    """Decodes the content of a file of results; they are empty for an empty file."""
     return msgspec.json.decode(written, type=Results) if written else Results()
 
 
 def worst(rounds: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
-    """One list of what the same scenarios came to in several rounds: of each the first that failed, else the last."""
+    """Returns one result for each scenario of several rounds: the first that failed, or the last."""
     found: dict[tuple[str, str], ScenarioResult] = {}
     for each in (result for one in rounds for result in one):
         before = found.get((each.claim, each.name))
@@ -75,10 +74,10 @@ def worst(rounds: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
 
 
 def merge(parts: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
-    """One list of what several runs did of the same scenarios, each of which took some.
+    """Returns one result for each scenario of several runs that shared the scenarios.
 
     Args:
-        parts: by run, every scenario that it collected, in one order; those that it left to others as `NOT_RUN`.
+        parts: for each run, all scenarios in the same order; those that another run took have failure `NOT_RUN`.
     """
     merged: dict[tuple[str, str], ScenarioResult] = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""Runs of scenarios: each is a pytest process with a lab and a service of its own, in a sandbox of its own."""
+"""Runs of scenarios: pytest processes, each in a sandbox of its own with its own lab and service."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ DEADLINES_S = {"quick": 900.0, "full": 3600.0}
 """Seconds after which a run is ended, by profile."""
 
 _MOST_SCENARIOS = 4096
-_ENDED_WELL = (0, 1)
-"""Exit codes of pytest: all passed, some failed."""
+_COMPLETE = (0, 1)
+"""Exit codes of pytest after running all tests: all passed, some failed."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What every run of a gate is told.
+    """Options of a run.
 
     Attributes:
-        claim: only its scenarios; all if None.
-        profile: how often scenarios try: quick or full.
-        seed: makes the run's choices.
-        live: the service, if it is not one of the lab's own.
-        patience: how many times slower than a usual machine this one is; a run, and a start of the service, may take so
-            much longer.
+        claim: id of the claim whose scenarios run; None for all.
+        profile: number of tries in scenarios: quick or full.
+        seed: seed of the run's choices.
+        wireguard: WireGuard implementation of the lab's own service.
+        patience: factor by which this machine is slower than usual; lengthens the deadlines.
+        live: service that runs elsewhere; None for the lab's own.
     """
 
     claim: str | None = None
@@ -49,21 +49,22 @@ class RunOptions:
 
     @property
     def deadline_s(self) -> float:
-        """How long a run may take."""
+        """Longest time of the run; seconds."""
         return DEADLINES_S[self.profile] * self.patience
 
 
 _CRASH = "Fatal Python error"
-"""Begins the report of a crashed interpreter (`faulthandler`)."""
+"""First words in the report of a crashed interpreter (`faulthandler`)."""
 
 
 @dataclass(frozen=True)
-class Finished:
-    """What a run came to.
+class RunResult:
+    """Result of a run.
 
     Attributes:
-        complaint: what pytest wrote, where it ended in another way than with its scenarios' outcomes; empty otherwise.
-        hub_wireguard: as in `Results`.
+        outcomes: results of its scenarios.
+        complaint: output of pytest if it did not run all tests; "" otherwise.
+        hub_wireguard: name and version of the hub's WireGuard implementation; "" if no hub came up.
     """
 
     outcomes: tuple[ScenarioResult, ...]
@@ -72,13 +73,13 @@ class Finished:
 
     @property
     def excerpt(self) -> str:
-        """The end of the complaint; of a crashed interpreter, the beginning of its report, which names the place."""
+        """End of the complaint, or for a crashed interpreter, the beginning of its report."""
         crash = self.complaint.find(_CRASH)
         return self.complaint[-2000:] if crash < 0 else self.complaint[crash : crash + 4000]
 
     @property
-    def left_all(self) -> bool:
-        """True if it ended well and ran none of its scenarios."""
+    def ran_nothing(self) -> bool:
+        """True if pytest ended without errors, and started none of the scenarios."""
         return (
             bool(self.outcomes)
             and not self.complaint
@@ -88,7 +89,11 @@ class Finished:
 
 @contextmanager
 def turns() -> Iterator[int]:
-    """An open file from which runs draw whose turn it is, so that they share the scenarios: see ``--turns``."""
+    """Opens a pipe of scenario numbers, from which several runs draw, so that they share the scenarios (``--turns``).
+
+    Yields:
+        The descriptor to read from.
+    """
     read, write = os.pipe()
     try:
         os.write(write, b"".join(TURN.pack(number) for number in range(_MOST_SCENARIOS)))
@@ -98,12 +103,13 @@ def turns() -> Iterator[int]:
         os.close(read)
 
 
-def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> Finished:
-    """Runs scenarios until they end, or their time does. Call it from a thread that outlives it.
+def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> RunResult:
+    """Runs scenarios until they end, or until the deadline. The calling thread has to outlive the run.
 
     Args:
-        arguments: more of them for pytest.
-        inherited: open files that the arguments name. Temporary files of other sandboxes can't be seen in this one.
+        options: options of the run.
+        arguments: further arguments for pytest.
+        inherited: descriptors that the arguments name, since the sandbox has its own temporary files.
     """
     live = () if options.live is None else options.live.descriptors
     with tempfile.TemporaryFile() as file:
@@ -122,19 +128,30 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
                 timeout=options.deadline_s,
             )
         except subprocess.TimeoutExpired as error:
-            return Finished((), f"It was ended after {error.timeout:.0f} s.")
-        return finished(done.returncode, done.stdout, file)
+            return RunResult((), f"It was ended after {error.timeout:.0f} s.")
+        return result_of(done.returncode, done.stdout, file)
 
 
-def finished(status: int, output: str, file: IO[bytes]) -> Finished:
-    """What a run came to, by its exit status, what it printed, and the file with its results."""
+def result_of(status: int, output: str, file: IO[bytes]) -> RunResult:
+    """Returns the result of a pytest process that has ended.
+
+    Args:
+        status: exit code.
+        output: output of the process.
+        file: file with the results of its scenarios.
+    """
     file.seek(0)
-    told = results.decode(file.read())
-    return Finished(tuple(told.scenarios), "" if status in _ENDED_WELL else output, told.hub_wireguard)
+    found = results.decode(file.read())
+    return RunResult(tuple(found.scenarios), "" if status in _COMPLETE else output, found.hub_wireguard)
 
 
 def pytest_arguments(options: RunOptions, target: Path) -> list[str]:
-    """What a run's pytest is told, with the file for its results."""
+    """Returns the arguments of a run's pytest.
+
+    Args:
+        options: options of the run.
+        target: file for the results.
+    """
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
     live = [] if service is None else [f"--live={service.to_text()}"]
@@ -159,12 +176,12 @@ def pytest_arguments(options: RunOptions, target: Path) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Of a run."""
-    # Settings of an operator on this machine are none of the run's.
+    """Returns the environment of a run."""
+    # Settings of a service on this machine must not reach the run's.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_")}
     return {
         **kept,
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
-        # Those that are installed for other tests take longer to load than all that a run needs.
+        # Plugins that are installed for other tests take longer to import than everything that a run needs.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }

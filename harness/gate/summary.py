@@ -1,4 +1,4 @@
-"""What the claims came to in one run of scenarios, as a person reads it."""
+"""Summary of one run of scenarios for a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST = 160
 
 
 def summary(outcomes: Sequence[ScenarioResult]) -> Iterator[str]:
-    """A line for each claim that the run has scenarios of, and one for each of these that is not proven."""
+    """Yields a line for each claim that has scenarios in the run, and a line for each scenario that is not proven."""
     for claim in CLAIMS:
         own = [each for each in outcomes if each.claim == claim.id]
         if own:

@@ -1,4 +1,4 @@
-"""From a run of the gate to its transcript."""
+"""Transcript of a run of the gate."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from harness.gate.results import ScenarioResult
 from reports import publish as publishing
 from reports import verdict
 from reports.attest import Signer
-from reports.schema import VERSION, Claim, Scenario, Transcript
-from reports.schema import Sabotage as SabotageRecord
+from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript
 
 
 def transcript_of(run: GateRun) -> Transcript:
-    """The record of a run, with the verdict on each claim."""
+    """Returns the transcript of a run, with the verdict on each claim."""
     options = run.plan.options
     asked = [claim for claim in CLAIMS if options.claim in (None, claim.id)]
     wanted = [] if run.plan.sabotages_only else asked
     claims = [_claim(claim, run) for claim in wanted]
     sabotages = [
-        SabotageRecord(
+        SabotageVerdict(
             id=each.sabotage.id,
             claim=each.sabotage.claim,
             caught=each.caught,
@@ -42,7 +41,7 @@ def transcript_of(run: GateRun) -> Transcript:
         seconds=round(run.seconds, 1),
         profile=run.plan.profile,
         seed=options.seed,
-        environment={**environment.facts(run.hub_wireguard or _unseen(run)), **rounds},
+        environment={**environment.facts(run.hub_wireguard or _expected_wireguard(run)), **rounds},
         claims=claims,
         sabotage=sabotages,
         verdict="fail" if problems else "pass",
@@ -53,14 +52,24 @@ def transcript_of(run: GateRun) -> Transcript:
     )
 
 
-def _unseen(run: GateRun) -> str:
+def _expected_wireguard(run: GateRun) -> str:
     if run.hub is not None:
         return f"unknown, of {run.hub}"
     return run.plan.options.wireguard if run.plan.options.live is None else "unknown, of a live service"
 
 
 def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -> Path:
-    """Writes the files of the run; returns their folder."""
+    """Writes the files of a run.
+
+    Args:
+        transcript: the transcript.
+        out: folder of all runs.
+        signer: key to sign with.
+        evidence: folder with the evidence of failed scenarios.
+
+    Returns:
+        The folder of the files.
+    """
     return publishing.write(transcript, out, signer=signer, evidence=evidence)
 
 
@@ -80,14 +89,14 @@ def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
 
 
 def _command(result: ScenarioResult, run: GateRun) -> str:
-    """What runs a scenario again, beside the others of its claim."""
+    """Returns the command that runs a scenario again, with the others of its claim."""
     options = run.plan.options
     if run.hub is not None:
         chosen = f"--claim={result.claim} --profile={options.profile} --seed={result.seed}"
         return f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub={run.hub} {chosen}"
     command = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {result.seed}"
     if options.live is not None:
-        # Which one is nobody's business who reads the transcript.
+        # A transcript may be published, so it does not name the service.
         command += " --target URL"
     if options.wireguard != "auto":
         command += f" --wireguard {options.wireguard}"

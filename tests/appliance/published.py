@@ -19,7 +19,7 @@ from reports.exhibits import (
     Timeline,
     TruthTable,
 )
-from reports.schema import Claim, Sabotage, Scenario, Transcript
+from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
 
 ALL = ("no-egress", "one-hub")
 EXHIBITS: list[Exhibit] = [
@@ -50,7 +50,10 @@ def written(
         seed=1,
         environment={},
         claims=[Claim(each, verdict, [scenario]) for each in claims],
-        sabotage=[Sabotage("broken", claims[0], caught=True), Sabotage("unseen", claims[0], caught=False)],
+        sabotage=[
+            SabotageVerdict("broken", claims[0], caught=True),
+            SabotageVerdict("unseen", claims[0], caught=False),
+        ],
         verdict="pass" if verdict == "proven" else "fail",
         hub=hub,
     )

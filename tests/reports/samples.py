@@ -18,7 +18,7 @@ from reports.exhibits import (
     Timeline,
     TruthTable,
 )
-from reports.schema import VERSION, Claim, Sabotage, Scenario, Transcript
+from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript
 
 VERDICTS = ("proven", "refuted", "inconclusive")
 
@@ -106,7 +106,7 @@ claims = st.builds(
     Claim, id=texts, verdict=st.sampled_from(VERDICTS), scenarios=st.lists(scenarios, max_size=3), claim=texts
 )
 sabotages = st.builds(
-    Sabotage, id=texts, claim=texts, caught=st.booleans(), broke=texts, noticed=texts, seconds=seconds
+    SabotageVerdict, id=texts, claim=texts, caught=st.booleans(), broke=texts, noticed=texts, seconds=seconds
 )
 transcripts = st.builds(
     Transcript,
@@ -144,7 +144,7 @@ def run(*of: Claim, **facts: Any) -> Transcript:
     facts.setdefault("profile", "quick")
     facts.setdefault("seed", 271828)
     facts.setdefault("environment", {"kernel": "6.1.0", "cpus": 2})
-    facts.setdefault("sabotage", [Sabotage(f"break-{each.id}", each.id, caught=True) for each in wanted])
+    facts.setdefault("sabotage", [SabotageVerdict(f"break-{each.id}", each.id, caught=True) for each in wanted])
     facts.setdefault("verdict", "pass")
     return Transcript(claims=wanted, **facts)
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from reports import publish
 from reports.attest import AttestationError, Signer, verify
-from reports.schema import Sabotage
+from reports.schema import SabotageVerdict
 from tests.properties import sharing_fixtures
 from tests.reports.samples import claim, run, scenario
 
@@ -93,7 +93,7 @@ def test_the_payload_is_an_in_toto_statement(tmp_path: Path, signer: Signer) -> 
     made = run(
         claim("one-hub", scenario("test_good"), scenario("test_slow", "inconclusive"), verdict="inconclusive"),
         claim("no-egress", scenario("test_leaks", "refuted"), verdict="refuted"),
-        sabotage=[Sabotage("leak", "one-hub", caught=True), Sabotage("hole", "no-egress", caught=False)],
+        sabotage=[SabotageVerdict("leak", "one-hub", caught=True), SabotageVerdict("hole", "no-egress", caught=False)],
         verdict="fail",
     )
     folder = publish.write(made, tmp_path, signer=signer)

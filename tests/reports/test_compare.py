@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from reports.compare import Change, Figure, compare
 from reports.exhibits import Cell, Exhibit, Histogram, Row, TruthTable
-from reports.schema import Sabotage, Transcript
+from reports.schema import SabotageVerdict, Transcript
 from tests.reports.samples import claim, run, scenario, transcripts
 
 
@@ -66,8 +66,8 @@ def test_a_claim_that_is_gone_is_worse_and_a_new_one_is_not() -> None:
 
 
 def test_a_sabotage_that_goes_unnoticed_now_is_worse() -> None:
-    before = run(claim("one-hub"), sabotage=[Sabotage("leak", "one-hub", caught=True)])
-    after = run(claim("one-hub"), sabotage=[Sabotage("leak", "one-hub", caught=False)])
+    before = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=True)])
+    after = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=False)])
     assert compare(before, after).changes == (Change("sabotage leak", "noticed", "unnoticed", worse=True),)
     assert compare(before, after).is_worse
     assert not compare(after, before).is_worse

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from hypothesis import given, settings
 
 from reports.junit import junit
-from reports.schema import Claim, Sabotage, Transcript
+from reports.schema import Claim, SabotageVerdict, Transcript
 from reports.texts import printable
 from tests.reports.samples import claim, run, scenario, transcripts
 
@@ -59,7 +59,7 @@ def test_a_failure_says_why() -> None:
             scenario("test_slow", "inconclusive", failure="line one\n\tline two"),
             verdict="refuted",
         ),
-        sabotage=[Sabotage("leak", "one-hub", caught=False, noticed="test_good: proven", seconds=2)],
+        sabotage=[SabotageVerdict("leak", "one-hub", caught=False, noticed="test_good: proven", seconds=2)],
     )
     root = read(made)
     assert root.attrib == {"name": "meshwg gate", "time": "48.200"}

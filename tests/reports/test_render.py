@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from reports import texts
 from reports.exhibits import Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.render import html
-from reports.schema import Claim, Sabotage, Scenario, Transcript
+from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
 from tests.reports.samples import claim, run, scenario, transcripts
 
 HOSTILE = (
@@ -92,7 +92,7 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
         seed=1,
         environment={text: text},
         claims=[Claim(text, verdict, [of], text)],
-        sabotage=[Sabotage(text, text, caught=False, broke=text, noticed=text)],
+        sabotage=[SabotageVerdict(text, text, caught=False, broke=text, noticed=text)],
         verdict="fail",
         problems=[text],
     )
@@ -182,8 +182,10 @@ def test_the_page_has_everything_that_was_found() -> None:
         Claim("edge-names", "inconclusive", [], "Names are data."),
         environment={"kernel": "6.1.0-test", "cpus": 2},
         sabotage=[
-            Sabotage("open-door", "no-egress", caught=False, broke="the door is open", noticed="nothing was said"),
-            Sabotage("leak", "one-hub", caught=True, broke="there is a leak", noticed="1 packet leaked"),
+            SabotageVerdict(
+                "open-door", "no-egress", caught=False, broke="the door is open", noticed="nothing was said"
+            ),
+            SabotageVerdict("leak", "one-hub", caught=True, broke="there is a leak", noticed="1 packet leaked"),
         ],
         verdict="fail",
         problems=["no-egress is refuted.", "edge-names has no scenario."],

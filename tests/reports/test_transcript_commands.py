@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from reports import cli, publish, schema
 from reports.attest import Signer
-from reports.schema import Sabotage, Transcript
+from reports.schema import SabotageVerdict, Transcript
 from tests.reports.samples import claim, run, scenario
 
 GOOD, WORSE, UNREADABLE = 0, 1, 66
@@ -48,7 +48,7 @@ def bad(tmp_path: Path, signer: Signer) -> Path:
     """The folder of a run that does not."""
     made = run(
         claim("one-hub", scenario("test_x[kernel]", "refuted", measured={"flips": 6}), verdict="refuted"),
-        sabotage=[Sabotage("leak", "one-hub", caught=False)],
+        sabotage=[SabotageVerdict("leak", "one-hub", caught=False)],
         verdict="fail",
         problems=["one-hub is refuted."],
         environment={"kernel": "6.1.0 [custom]"},
@@ -109,7 +109,7 @@ def test_a_text_with_markup_is_shown_as_it_is(transcript: Command, tmp_path: Pat
         profile=text,
         verdict=text,
         problems=[text],
-        sabotage=[Sabotage(text, text, caught=False)],
+        sabotage=[SabotageVerdict(text, text, caught=False)],
     )
     plain = text.replace("\x1b", "\N{REPLACEMENT CHARACTER}")
     file = written(tmp_path, made)

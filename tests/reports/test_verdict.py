@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reports import verdict
-from reports.schema import Claim, Sabotage, Scenario, Verdict
+from reports.schema import Claim, SabotageVerdict, Scenario, Verdict
 from tests.reports.samples import claim, judged, scenario
 
 
@@ -18,7 +18,7 @@ class Gate:
     """Claims with their sabotages, and verdicts that follow from the scenarios."""
 
     claims: list[Claim]
-    sabotages: list[Sabotage]
+    sabotages: list[SabotageVerdict]
 
     @property
     def problems(self) -> list[str]:
@@ -34,7 +34,7 @@ def gates(draw: st.DrawFn) -> Gate:
     return Gate(
         [Claim(name, verdict.of_claim(of), of) for name, of in found],
         [
-            Sabotage(f"break-{number}", name, caught)
+            SabotageVerdict(f"break-{number}", name, caught)
             for number, (name, caught) in enumerate(
                 draw(st.lists(st.tuples(st.sampled_from(names), st.booleans()), max_size=6))
             )
@@ -110,12 +110,12 @@ def test_every_problem_names_its_claim_or_sabotage(gate: Gate) -> None:
 
 @given(gates(), st.integers(0, 6))
 def test_an_unnoticed_sabotage_never_passes(gate: Gate, place: int) -> None:
-    gate.sabotages.insert(place, Sabotage("more", gate.claims[0].id, caught=False))
+    gate.sabotages.insert(place, SabotageVerdict("more", gate.claims[0].id, caught=False))
     assert gate.problems
 
 
 def test_a_claim_without_a_sabotage_is_a_problem() -> None:
     assert verdict.problems_of([claim("one-hub")], []) == ["one-hub has no sabotage."]
-    other = Sabotage("break", "another-claim", caught=True)
+    other = SabotageVerdict("break", "another-claim", caught=True)
     assert verdict.problems_of([claim("one-hub")], [other]) == ["one-hub has no sabotage."]
-    assert verdict.problems_of([claim("one-hub")], [Sabotage("break", "one-hub", caught=True)]) == []
+    assert verdict.problems_of([claim("one-hub")], [SabotageVerdict("break", "one-hub", caught=True)]) == []

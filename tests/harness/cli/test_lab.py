@@ -1,4 +1,4 @@
-"""`lab` as a person at a terminal meets it: reached from outside of its sandbox, and gone when it ends."""
+"""Command `lab`: reachable from outside of its sandbox, and gone when it ends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pid_namespaces() -> set[str]:
 
 
 class Lab:
-    """A lab that runs in a sandbox below this one, so that this one is its outside."""
+    """A lab in a sandbox below this one, which is its outside."""
 
     def __init__(self) -> None:
         outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
@@ -67,14 +67,14 @@ class Lab:
         return found - {str(Path("/proc/self/ns/pid").readlink())}
 
     def shell(self, name: str, *command: str) -> str:
-        """What a command says in the shell that the lab told of."""
+        """Runs a command in the shell that the lab printed; returns its output."""
         found = re.search(rf"^  {name} +(nsenter .*)$", self.said, re.MULTILINE)
         assert found, self.said
         words = [*found[1].split(), *command]
         return subprocess.run(words, capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
 
     def end(self, number: int) -> tuple[int, str]:
-        """Exit status and last words after a signal."""
+        """Sends a signal; returns exit status and output."""
         self.process.send_signal(number)
         rest, _ = self.process.communicate(timeout=DEADLINE)
         return self.process.returncode, rest
@@ -92,7 +92,7 @@ def lab() -> Iterator[Lab]:
 
 
 def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> None:
-    # Another network: the way in is the one address that the lab printed.
+    # This network differs from the lab's, and reaches it only by the address that the lab printed.
     assert "192.0.2.1" not in subprocess.run(["ip", "address"], capture_output=True, text=True, check=True).stdout
 
     url = re.search(r"https://127\.0\.0\.1:\d+/", lab.said)
@@ -106,7 +106,7 @@ def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> Non
     assert "1 received" in lab.shell("mumbai", "ping", "-c", "1", "-W", "5", pune[1])
     assert lab.shell("hub", "hostname").strip() == "hub"
 
-    # The sandbox, and not this process, is what has to be gone.
+    # The lab's sandbox has to be gone; this process is in another one.
     assert lab.namespaces
     status, rest = lab.end(signal.SIGTERM)
     assert status == 0, rest
@@ -114,7 +114,7 @@ def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> Non
     assert not lab.namespaces & pid_namespaces()
 
 
-def test_a_taken_address_is_told_before_anything_is_built() -> None:
+def test_a_taken_address_has_an_exit_code_of_its_own() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "appliance", "lab", "--listen", "192.0.2.77:1"],
         capture_output=True,
@@ -127,7 +127,7 @@ def test_a_taken_address_is_told_before_anything_is_built() -> None:
 
 
 def test_a_terminal_gets_shells_one_after_the_other() -> None:
-    # script(1) is a terminal; each line is read by whatever has the terminal by then.
+    # script(1) provides a terminal. Each line is read by the program in the foreground.
     typed = "mumbai\necho in-$(hostname)\nexit\nnobody\nhub\necho in-$(hostname)\nexit\nquit\n"
     done = subprocess.run(
         ["script", "--quiet", "--return", "--command", f"{shlex.quote(sys.executable)} -m appliance lab", "/dev/null"],

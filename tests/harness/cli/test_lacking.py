@@ -1,4 +1,4 @@
-"""A machine that can't run the tests says so at once, in one sentence with what to do."""
+"""Machine that can't run the tests: one sentence with the reason and a remedy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.waiting import DEADLINE
 COMMAND = [sys.executable, "-m", "appliance", "test", "--only=lint"]
 
 
-def told(*mount: str) -> tuple[int, str]:
-    """Exit code and words of a run on a machine with another mount; a sandbox below this one, if it comes so far."""
+def run_with_mount(*mount: str) -> tuple[int, str]:
+    """Runs the tests on a machine with another mount; returns exit code and output."""
     environment = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     script = f'mount {shlex.join(mount)} && exec "$@"'
     done = subprocess.run(
@@ -33,19 +33,19 @@ def told(*mount: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_one_without_tun() -> None:
+def test_without_tun() -> None:
     if Path("/sys/module/wireguard").exists():
         pytest.skip("the kernel of this machine has WireGuard and needs no TUN")
-    code, said = told("-t", "tmpfs", "none", "/dev/net")
+    code, said = run_with_mount("-t", "tmpfs", "none", "/dev/net")
     assert (code, said.count("\n")) == (77, 1), said
     assert "/dev/net/tun can't be opened (No such file or directory): load the module" in said
     assert "root" not in said
 
 
-def test_one_without_nftables() -> None:
+def test_without_nftables() -> None:
     nft = shutil.which("nft")
     assert nft is not None
-    code, said = told("--bind", "/dev/null", nft)
+    code, said = run_with_mount("--bind", "/dev/null", nft)
     assert code == 69, said
     reason = "nft: Permission denied"
     assert said == f"meshwg: The tests need nftables, which can't be used here ({reason}): ./meshwg doctor says more.\n"

@@ -1,4 +1,4 @@
-"""What a run of the tests came to, those that were skipped included."""
+"""Results of the stages of `test`, skipped tests included."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_skipped_test_is_counted_with_its_reason(
     }
 
 
-def test_a_run_in_which_all_is_skipped_does_not_fail(tmp_path: Path) -> None:
+def test_a_run_with_skipped_tests_only_does_not_fail(tmp_path: Path) -> None:
     (tmp_path / "test_all.py").write_text("import pytest\n\ndef test_one():\n    pytest.skip('not here')\n")
     outcome = stages.run_pytest("unit", str(tmp_path))
     assert (outcome.passed, outcome.failed, outcome.skipped) == (0, 0, {"not here": 1})
@@ -77,5 +77,5 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
     assert said.index("   13  no daemon") < said.index("    2  no browser [bold]")
 
 
-def test_where_nothing_is_skipped_the_summary_does_not_speak_of_it() -> None:
+def test_without_skipped_tests_the_summary_does_not_mention_them() -> None:
     assert stages.counts([StageResult("lint", 2, 0, 1.0), StageResult("types", 1, 1, 1.0)]) == "3 passed, 1 failed"

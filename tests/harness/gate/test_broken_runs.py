@@ -1,4 +1,4 @@
-"""Runs against a broken service, each a fork in a sandbox of its own."""
+"""Runs against a sabotaged service, each a fork in a sandbox of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPTIONS = RunOptions(claim=BREAK.claim)
 
 
 def forks() -> set[int]:
-    """The runs that there are."""
+    """Returns the process ids of the running forks."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -24,22 +24,22 @@ def forks() -> set[int]:
             words = (folder / "cmdline").read_text()
         except OSError:
             continue
-        # Whatever is in a sandbox within this one has an id in there, too.
+        # A process in a sandbox below this one has a second id, in that sandbox.
         is_within = len(next(line for line in status.splitlines() if line.startswith("NSpid:")).split()) > 2
         if is_within and "multiprocessing.forkserver" in words:
             found.add(int(folder.name))
     return found
 
 
-def test_a_break_is_noticed_and_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sabotage_is_noticed_and_no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESHWG_LISTEN", "no address")
     finished = broken_runs.run(OPTIONS, BREAK)
-    assert gate.judge(BREAK, finished)[0], finished
+    assert gate.judge_sabotage(BREAK, finished)[0], finished
     assert finished.hub_wireguard
     assert not forks()
 
 
-def test_one_that_takes_too_long_is_ended_with_all_that_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_past_its_deadline_is_ended_with_all_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(runs.DEADLINES_S, "quick", 1.0)
     wrong_key = BY_ID["wrong-hub-key"]
     assert wrong_key.waits
@@ -48,6 +48,6 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_started(monkeypatch: 
     wait_until(lambda: not forks(), forks)
 
 
-def test_why_nothing_was_run_is_told() -> None:
+def test_a_run_without_a_service_gives_the_reason() -> None:
     finished = broken_runs.run(RunOptions(claim=BREAK.claim, wireguard="no-such-wireguard"), BREAK)
     assert "no-such-wireguard" in str(finished.outcomes[0].failure)

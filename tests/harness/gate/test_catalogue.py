@@ -1,4 +1,4 @@
-"""What is claimed, what speaks of it, and what breaks it: each has the others."""
+"""Completeness of claims, scenarios and sabotages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def scenarios(pytester: pytest.Pytester) -> list[pytest.Item]:
 
 
 def claim_of(item: pytest.Item) -> str:
-    """The id of the claim that a scenario speaks of."""
+    """Returns the id of the claim that a scenario tests."""
     marker = item.get_closest_marker("claim")
     assert marker is not None, f"{item.nodeid} speaks of no claim"
     return str(marker.args[0])
@@ -64,12 +64,12 @@ def test_every_claim_has_a_scenario_and_every_scenario_a_claim(scenarios: list[p
     assert {claim_of(item) for item in scenarios} == set(BY_ID)
 
 
-def test_every_scenario_says_what_it_shows(scenarios: list[pytest.Item]) -> None:
+def test_every_scenario_has_a_title(scenarios: list[pytest.Item]) -> None:
     silent = [item.nodeid for item in scenarios if not inspect.getdoc(getattr(item, "function", None))]
     assert silent == []
 
 
-def test_names_of_scenarios_tell_them_apart(scenarios: list[pytest.Item]) -> None:
+def test_names_of_scenarios_are_unique(scenarios: list[pytest.Item]) -> None:
     # Evidence, the page and comparisons go by the name within its claim.
     names = Counter((claim_of(item), item.name) for item in scenarios)
     assert [name for name, count in names.items() if count > 1] == []
@@ -79,12 +79,12 @@ def test_every_claim_has_a_sabotage_and_every_sabotage_a_claim() -> None:
     assert {sabotage.claim for sabotage in SABOTAGES} == set(BY_ID)
 
 
-def test_the_scenario_that_has_to_notice_a_sabotage_speaks_of_its_claim(scenarios: list[pytest.Item]) -> None:
+def test_the_scenario_of_a_sabotage_tests_the_claim_of_the_sabotage(scenarios: list[pytest.Item]) -> None:
     named = {(claim_of(item), function_name(item)) for item in scenarios}
     assert [each.id for each in SABOTAGES if (each.claim, each.scenario) not in named] == []
 
 
-def test_sabotages_are_told_apart() -> None:
+def test_ids_of_sabotages_are_unique() -> None:
     for attribute in ("id", "function", "broke"):
         assert len({getattr(sabotage, attribute) for sabotage in SABOTAGES}) == len(SABOTAGES)
     assert {sabotage.id: sabotage for sabotage in SABOTAGES} == catalogue.BY_ID
@@ -94,7 +94,7 @@ def test_sabotages_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: str(sabotage.id))
-def test_the_code_of_a_sabotage_is_there(sabotage: Sabotage) -> None:
+def test_the_function_of_a_sabotage_exists(sabotage: Sabotage) -> None:
     module, _, name = sabotage.function.partition(":")
     function = getattr(importlib.import_module(f"harness.sabotage.{module}"), name)
     assert callable(function)
@@ -103,5 +103,5 @@ def test_the_code_of_a_sabotage_is_there(sabotage: Sabotage) -> None:
 
 
 @pytest.mark.parametrize("claim", [claim.id for claim in CLAIMS])
-def test_every_claim_is_broken_in_two_ways_at_least(claim: str) -> None:
+def test_every_claim_has_two_sabotages_at_least(claim: str) -> None:
     assert len([sabotage for sabotage in SABOTAGES if sabotage.claim == claim]) >= 2

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""Versions and machine of a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from harness.gate import environment
 from netlab import Lab
 
 
-def test_installed_in_somebody_else_s_checkout_it_does_not_tell_theirs_for_its_revision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_revision_of_a_surrounding_checkout_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.net")
     for command in (("init", "--quiet"), (*who, "commit", "--quiet", "--allow-empty", "--message=theirs")):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
@@ -26,7 +24,7 @@ def test_installed_in_somebody_else_s_checkout_it_does_not_tell_theirs_for_its_r
     assert environment.revision() == "unknown"
 
 
-def test_the_clients_wireguard_is_told_without_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wireguard_of_the_clients_is_found_without_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Lab, "__init__", lambda _: pytest.fail("a lab was built"))
     # Programs of the administrator are found for an ordinary user, too.
     monkeypatch.setenv("PATH", "/usr/bin:/bin")

@@ -1,4 +1,4 @@
-"""What counts as a break that was noticed."""
+"""Gate: judgement of sabotages, order and number of runs, rounds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rich.console import Console
 
 from harness.gate import broken_runs as broken
 from harness.gate import gate, results, runs
-from harness.gate.gate import Concurrency, Plan, concurrency, judge
+from harness.gate.gate import Concurrency, GatePlan, concurrency, judge_sabotage
 from harness.gate.plugin import TURN
 from harness.gate.results import ScenarioResult
-from harness.gate.runs import Finished, RunOptions
+from harness.gate.runs import RunOptions, RunResult
 from harness.sabotage.catalogue import Sabotage
 from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
@@ -26,14 +26,14 @@ from harness.world.damage import Detection
 LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
 
 
-def said(verdict: str, failure: str | None) -> Finished:
-    """A run of the one scenario."""
+def result_with(verdict: str, failure: str | None) -> RunResult:
+    """Returns a run of one scenario."""
     result = ScenarioResult("test_nothing_gets_out", verdict, 1.0, {}, claim="no-egress", failure=failure)
-    return Finished((result,), "")
+    return RunResult((result,), "")
 
 
-def test_a_refutation_in_the_words_of_the_break_counts() -> None:
-    assert judge(LEAK, said("refuted", "3 packets got out (a, b, c)")) == (
+def test_a_refutation_with_the_words_of_the_sabotage_counts() -> None:
+    assert judge_sabotage(LEAK, result_with("refuted", "3 packets got out (a, b, c)")) == (
         True,
         "test_nothing_gets_out: 3 packets got out (a, b, c)",
     )
@@ -47,24 +47,27 @@ def test_a_refutation_in_the_words_of_the_break_counts() -> None:
         ("proven", None),
     ],
 )
-def test_nothing_else_does(verdict: str, failure: str | None) -> None:
-    caught, noticed = judge(LEAK, said(verdict, failure))
+def test_any_other_failure_does_not_count(verdict: str, failure: str | None) -> None:
+    caught, noticed = judge_sabotage(LEAK, result_with(verdict, failure))
     assert not caught
     assert verdict in noticed
     assert failure is None or failure in noticed
 
 
-def test_a_run_that_came_to_nothing_tells_why() -> None:
-    assert judge(LEAK, Finished((), "ImportError: no module")) == (False, "no scenario ran: ImportError: no module")
+def test_a_run_without_scenarios_gives_the_reason() -> None:
+    assert judge_sabotage(LEAK, RunResult((), "ImportError: no module")) == (
+        False,
+        "no scenario ran: ImportError: no module",
+    )
 
 
-def test_a_crash_is_reported_from_its_beginning_and_other_ends_from_their_end() -> None:
+def test_an_excerpt_begins_at_a_crash_or_is_the_end_of_the_output() -> None:
     printed = "." * 5000 + "Fatal Python error: Segmentation fault\n\nCurrent thread\n" + "  File x\n" * 1000
-    assert Finished((), printed).excerpt.startswith("Fatal Python error: Segmentation fault\n\nCurrent thread\n")
-    assert Finished((), "." * 5000 + "ImportError: no module").excerpt.endswith("ImportError: no module")
+    assert RunResult((), printed).excerpt.startswith("Fatal Python error: Segmentation fault\n\nCurrent thread\n")
+    assert RunResult((), "." * 5000 + "ImportError: no module").excerpt.endswith("ImportError: no module")
 
 
-def test_turns_come_in_order_and_then_there_are_no_more() -> None:
+def test_turns_are_drawn_in_order_until_none_is_left() -> None:
     with runs.turns() as descriptor:
         drawn = [os.read(descriptor, TURN.size) for _ in range(3)]
         assert [TURN.unpack(each)[0] for each in drawn] == [0, 1, 2]
@@ -72,7 +75,7 @@ def test_turns_come_in_order_and_then_there_are_no_more() -> None:
             pass
 
 
-def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
+def test_a_slow_machine_gets_more_time_and_fewer_runs_at_once() -> None:
     usual, slow = RunOptions(profile="full"), RunOptions(profile="full", patience=10)
     assert slow.deadline_s == 10 * usual.deadline_s
     for each in (Detection.SWEEP, Detection.RESTART):
@@ -84,7 +87,7 @@ def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
     assert concurrency(usual, cores=16).scenarios == 4
 
 
-def test_a_service_that_is_damaged_for_all_runs_has_one_at_a_time() -> None:
+def test_runs_that_damage_the_same_service_run_one_at_a_time() -> None:
     live = Live("https://vpn.example.net", Outward(3))
     assert concurrency(RunOptions(live=live), cores=2).scenarios == 2
     with_shell = replace(live, ssh=Shell("root@vpn.example.net", known_hosts=4))
@@ -93,20 +96,20 @@ def test_a_service_that_is_damaged_for_all_runs_has_one_at_a_time() -> None:
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]]:
-    """Runs that are only noted, by seed and arguments, and come to what `VERDICTS` says of their seed, in turns."""
+    """Replaces runs: notes seed and arguments of each, and takes its verdict from `VERDICTS` by seed, in turn."""
     noted: list[tuple[int, tuple[str, ...]]] = []
 
-    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> Finished:
+    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
         del inherited
         noted.append((options.seed, arguments))
         verdict = VERDICTS[options.seed].pop(0)
-        (outcome,) = said(verdict, None if verdict == "proven" else "it failed").outcomes
-        return Finished((msgspec.structs.replace(outcome, seed=options.seed),), "")
+        (outcome,) = result_with(verdict, None if verdict == "proven" else "it failed").outcomes
+        return RunResult((msgspec.structs.replace(outcome, seed=options.seed),), "")
 
-    def run_broken(options: RunOptions, sabotage: Sabotage, *arguments: str) -> Finished:
+    def run_broken(options: RunOptions, sabotage: Sabotage, *arguments: str) -> RunResult:
         del arguments
         noted.append((options.seed, (f"--sabotage={sabotage.id}",)))
-        return said("proven", None)
+        return result_with("proven", None)
 
     monkeypatch.setattr(runs, "run", run)
     monkeypatch.setattr(broken, "run", run_broken)
@@ -118,18 +121,18 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
 VERDICTS: dict[int, list[str]] = {}
 
 
-def gated(tmp_path: Path, plan: Plan, verdicts: dict[int, list[str]]) -> gate.GateRun:
+def gated(tmp_path: Path, plan: GatePlan, verdicts: dict[int, list[str]]) -> gate.GateRun:
     VERDICTS.clear()
     VERDICTS.update(verdicts)
     return gate.run(plan, tmp_path, Console(file=io.StringIO()))
 
 
-def test_sabotages_that_wait_are_begun_first_and_told_in_their_order(
+def test_sabotages_that_wait_start_first_and_keep_their_order_in_the_results(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaks = tuple(replace(LEAK, id=name, waits=name in "bc") for name in "abcd")
     monkeypatch.setattr(gate, "SABOTAGES", breaks)
-    run = gated(tmp_path, Plan(RunOptions(), sabotages_only=True), {})
+    run = gated(tmp_path, GatePlan(RunOptions(), sabotages_only=True), {})
     assert [arguments[0] for _, arguments in made_up] == [f"--sabotage={name}" for name in "cbda"]
     assert [each.sabotage.id for each in run.sabotages] == list("abcd")
 
@@ -138,20 +141,20 @@ def is_scenarios(arguments: tuple[str, ...]) -> bool:
     return any(each.startswith("--turns") for each in arguments)
 
 
-def test_what_failed_is_run_once_more_by_itself_with_the_same_choices(
+def test_a_failed_scenario_is_run_again_alone_with_the_same_seed(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
 ) -> None:
-    run = gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["refuted", "proven"]})
+    run = gated(tmp_path, GatePlan(RunOptions(seed=3)), {3: ["refuted", "proven"]})
     assert [each.verdict for each in run.scenarios] == ["refuted"]
     assert [each.verdict for each in run.again] == ["proven"]
     assert made_up[-1] == (3, ("--scenario=test_nothing_gets_out",))
 
 
 class Machine:
-    """Counts the runs that there are at once, and hands out what `TIMED` and the others come to.
+    """Replaces runs: counts those at once, and gives `TIMED` and other scenarios their results.
 
     Args:
-        together: number of runs that wait for each other, so that they are certain to be at once.
+        together: number of runs that wait for each other, so that they surely overlap.
     """
 
     def __init__(self, together: int) -> None:
@@ -160,14 +163,14 @@ class Machine:
         self._lock = threading.Lock()
         self._running = 0
 
-    def run(self, options: RunOptions, *arguments: str, inherited: object = ()) -> Finished:
+    def run(self, options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
         del options, inherited
         skips, is_again = "--exclusive=skip" in arguments, f"--scenario={TIMED.scenario}" in arguments
         self._occupy("again" if is_again else "scenarios" if skips else "exclusive scenarios", waits=skips)
         timed = ("inconclusive", results.NOT_RUN) if skips else ("proven", None) if is_again else ("refuted", "slow")
         return outcomes({LEAK.scenario: ("proven", None), TIMED.scenario: timed})
 
-    def run_broken(self, options: RunOptions, sabotage: Sabotage, *arguments: str) -> Finished:
+    def run_broken(self, options: RunOptions, sabotage: Sabotage, *arguments: str) -> RunResult:
         del options
         skips, is_timed = "--exclusive=skip" in arguments, sabotage.scenario == TIMED.scenario
         self._occupy("sabotages" if skips else "exclusive sabotages", waits=skips)
@@ -187,8 +190,8 @@ class Machine:
 TIMED = replace(LEAK, id="slow", scenario="test_nothing_takes_long", says="held up")
 
 
-def outcomes(verdicts: dict[str, tuple[str, str | None]]) -> Finished:
-    return Finished(
+def outcomes(verdicts: dict[str, tuple[str, str | None]]) -> RunResult:
+    return RunResult(
         tuple(
             ScenarioResult(name, verdict, 1.0, {}, claim="no-egress", failure=failure)
             for name, (verdict, failure) in verdicts.items()
@@ -197,15 +200,13 @@ def outcomes(verdicts: dict[str, tuple[str, str | None]]) -> Finished:
     )
 
 
-def test_what_needs_the_machine_for_itself_has_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exclusive_scenario_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(together=4)
     monkeypatch.setattr(runs, "run", machine.run)
     monkeypatch.setattr(broken, "run", machine.run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (TIMED, LEAK))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(scenarios=2, runs=4))
-    run = gate.run(Plan(RunOptions()), tmp_path, Console(file=io.StringIO()))
+    run = gate.run(GatePlan(RunOptions()), tmp_path, Console(file=io.StringIO()))
     pooled = machine.at_once.pop("scenarios") + machine.at_once.pop("sabotages")
     assert sorted(pooled) == [1, 2, 3, 4]
     assert machine.at_once == {"exclusive scenarios": [1], "exclusive sabotages": [1], "again": [1]}
@@ -217,15 +218,15 @@ def test_what_needs_the_machine_for_itself_has_nothing_beside_it(
     assert [(each.sabotage, each.caught) for each in run.sabotages] == [(TIMED, True), (LEAK, True)]
 
 
-def test_where_nothing_needs_the_machine_for_itself_there_is_no_further_run(
+def test_without_exclusive_scenarios_there_is_no_further_run(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
 ) -> None:
-    gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["proven"]})
+    gated(tmp_path, GatePlan(RunOptions(seed=3)), {3: ["proven"]})
     assert not any("--exclusive=only" in arguments for _, arguments in made_up)
 
 
-def test_what_is_proven_is_not_run_again(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
-    run = gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["proven"]})
+def test_a_proven_scenario_is_not_run_again(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    run = gated(tmp_path, GatePlan(RunOptions(seed=3)), {3: ["proven"]})
     assert (run.again, run.rounds) == ((), 1)
     assert len(made_up) == 2
 
@@ -234,7 +235,7 @@ def test_a_soak_goes_on_with_other_seeds_until_a_round_fails(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
 ) -> None:
     verdicts = {3: ["proven"], 4: ["proven"], 5: ["refuted", "refuted"]}
-    run = gated(tmp_path, Plan(RunOptions(seed=3), minutes=60), verdicts)
+    run = gated(tmp_path, GatePlan(RunOptions(seed=3), minutes=60), verdicts)
     assert run.rounds == 3
     assert [(each.verdict, each.seed) for each in run.scenarios] == [("refuted", 5)]
     assert [seed for seed, arguments in made_up if is_scenarios(arguments)] == [3, 4, 5]
@@ -242,12 +243,12 @@ def test_a_soak_goes_on_with_other_seeds_until_a_round_fails(
 
 
 def test_a_soak_ends_when_its_time_is_over(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
-    assert gated(tmp_path, Plan(RunOptions(seed=3), minutes=0), {3: ["proven"]}).rounds == 1
+    assert gated(tmp_path, GatePlan(RunOptions(seed=3), minutes=0), {3: ["proven"]}).rounds == 1
     assert [seed for seed, arguments in made_up if is_scenarios(arguments)] == [3]
 
 
 def test_the_sabotages_can_be_run_alone(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
-    run = gated(tmp_path, Plan(RunOptions(seed=3), sabotages_only=True), {})
+    run = gated(tmp_path, GatePlan(RunOptions(seed=3), sabotages_only=True), {})
     assert (run.scenarios, len(run.sabotages)) == ((), 1)
     assert [arguments[0] for _, arguments in made_up] == ["--sabotage=leak"]
 
@@ -255,12 +256,12 @@ def test_the_sabotages_can_be_run_alone(made_up: list[tuple[int, tuple[str, ...]
 @pytest.mark.parametrize(
     ("plan", "has_it"),
     [
-        (Plan(RunOptions(profile="full")), True),
-        (Plan(RunOptions(profile="quick")), False),
-        (Plan(RunOptions(profile="full"), minutes=60), False),
-        (Plan(RunOptions(profile="full"), sabotages_only=True), False),
-        (Plan(RunOptions(claim="one-hub", profile="full")), False),
+        (GatePlan(RunOptions(profile="full")), True),
+        (GatePlan(RunOptions(profile="quick")), False),
+        (GatePlan(RunOptions(profile="full"), minutes=60), False),
+        (GatePlan(RunOptions(profile="full"), sabotages_only=True), False),
+        (GatePlan(RunOptions(claim="one-hub", profile="full")), False),
     ],
 )
-def test_a_full_round_of_everything_holds_the_api_to_its_document(plan: Plan, has_it: bool) -> None:
+def test_a_full_round_of_everything_checks_the_api_s_contract(plan: GatePlan, has_it: bool) -> None:
     assert plan.has_contract is has_it

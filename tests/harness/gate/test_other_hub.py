@@ -1,4 +1,4 @@
-"""Another project's hub under the gate: its folder, its configuration of pytest, one class of its own."""
+"""Gate over another project's hub, from that project's folder and with its pytest configuration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SOME = (
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of some scenarios came to: verdict and reason by scenario, and all that pytest said."""
+    """Result of a run: verdict and reason by scenario, and pytest's output."""
 
     code: int
     outcomes: dict[str, tuple[str, str | None]]
@@ -37,12 +37,12 @@ class Run:
 
 
 def gate(folder: Path, *options: str) -> Run:
-    """The gate, in a copy of the project's folder."""
+    """Runs the gate in a copy of the project's folder."""
     shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
     file = folder / "results.json"
     done = subprocess.run(
         [
-            # Where the package is installed, nothing has to be named: see deploy/other-hub/prove.
+            # An installed package needs no such option: see deploy/other-hub/prove.
             *(sys.executable, "-m", "pytest", "-p", "harness.entry", "-p", "no:cacheprovider"),
             *("--pyargs", "scenarios", f"--results={file}", *options),
         ],
@@ -60,11 +60,11 @@ def gate(folder: Path, *options: str) -> Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Some scenarios of several claims."""
+    """A run of some scenarios of several claims."""
     return gate(tmp_path_factory.mktemp("project"), "-k", " or ".join(SOME))
 
 
-def test_a_plain_hub_proves_what_it_holds(run: Run) -> None:
+def test_claims_that_a_plain_hub_keeps_are_proven(run: Run) -> None:
     for name in (
         "test_two_machines_shake_hands_and_exchange_packets",
         "test_the_configuration_is_exact_and_wg_quick_accepts_it",
@@ -74,13 +74,13 @@ def test_a_plain_hub_proves_what_it_holds(run: Run) -> None:
     assert run.code == 1
 
 
-def test_what_it_does_not_hold_is_refuted(run: Run) -> None:
+def test_claims_that_it_does_not_keep_are_refuted(run: Run) -> None:
     verdict, reason = run.outcomes["test_the_link_of_an_organization_is_made_anew"]
     assert (verdict, reason) == ("refuted", "mumbai→pune is allowed, and its packets don't arrive for 5 s")
     assert "refuted      self-healing" in run.said
 
 
-def test_what_it_does_not_have_is_inconclusive_and_nothing_is_left_out(run: Run) -> None:
+def test_claims_about_members_that_it_lacks_are_inconclusive(run: Run) -> None:
     assert run.outcomes["test_no_start_without_the_secret"] == (
         "inconclusive",
         "it needs the service's own processes, files and commands, and --hub names another hub",
@@ -94,7 +94,7 @@ def test_what_it_does_not_have_is_inconclusive_and_nothing_is_left_out(run: Run)
         assert verdict == "proven" or f"{name} is {verdict}: " in run.said
 
 
-def test_the_run_leaves_a_signed_transcript_that_says_whose_hub_it_was(tmp_path: Path) -> None:
+def test_the_run_writes_a_signed_transcript_that_names_the_hub(tmp_path: Path) -> None:
     run = gate(tmp_path, "--claim=tunnel-handshake", "--seed=7", "--transcript=out")
     latest = tmp_path / "out" / "latest"
     assert f"transcript: out/{latest.resolve().name}/transcript.html" in run.said
@@ -111,8 +111,8 @@ def test_the_run_leaves_a_signed_transcript_that_says_whose_hub_it_was(tmp_path:
     assert {each.name for each in latest.parent.iterdir()} == {"latest", latest.resolve().name}
 
 
-def test_no_private_key_is_in_a_transcript_however_much_pytest_is_to_say(tmp_path: Path) -> None:
-    # A control fails, and the words of its assertion tell of a machine.
+def test_no_private_key_is_in_a_transcript_even_with_verbose_pytest(tmp_path: Path) -> None:
+    # A control fails, and pytest's text of the assertion shows a machine.
     (tmp_path / "deaf.py").write_text("import netlab\n\nnetlab.tcp_probe = lambda *_: False\n")
     gate(tmp_path, "-p", "deaf", "--claim=no-egress", "--transcript=out", "-vv")
     latest = tmp_path / "out" / "latest"
@@ -126,20 +126,20 @@ def test_no_private_key_is_in_a_transcript_however_much_pytest_is_to_say(tmp_pat
 @pytest.mark.parametrize(
     "selection", [("--scenario=test_no_start_without_the_secret",), ("-k", "shake"), ("--ignore-glob=*test_sign_in*",)]
 )
-def test_a_transcript_is_never_of_a_part_of_a_claim(tmp_path: Path, selection: tuple[str, ...]) -> None:
+def test_a_transcript_of_a_part_of_a_claim_is_bad_usage(tmp_path: Path, selection: tuple[str, ...]) -> None:
     run = gate(tmp_path, "--transcript=out", *selection)
     assert run.code == pytest.ExitCode.USAGE_ERROR
-    assert "--transcript is of all scenarios, or of all of one --claim" in run.said
+    assert "--transcript takes all scenarios, or of all of one --claim" in run.said
     assert not (tmp_path / "out").exists()
 
 
-def test_what_pytest_shares_among_processes_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_pytest_xdist_is_bad_usage(tmp_path: Path) -> None:
     run = gate(tmp_path, "-n2")
     assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
     assert "leave out pytest-xdist's -n" in run.said
 
 
-def test_a_key_that_can_t_sign_is_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_can_t_sign_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(attest.KEY_VARIABLE, str(tmp_path / "nowhere.pem"))
     run = gate(tmp_path, "--transcript=out")
     assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})

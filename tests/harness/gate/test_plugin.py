@@ -1,4 +1,4 @@
-"""Which scenarios a run has, what it tells, and how it ends."""
+"""Gate's plugin: choice and order of scenarios, progress, results, bad usage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.gate.plugin import TURN
 from harness.gate.results import NOT_RUN, read
 
 if TYPE_CHECKING:
-    # Loaded by pytest, which has to see its assertions first.
+    # Imported by pytest, which rewrites its assertions.
     from tests.harness.gate.written import Gate
 
 pytest_plugins = ("pytester", "tests.harness.gate.written")
@@ -30,8 +30,8 @@ def test_a_claim_that_is_not_published_is_bad_usage(gate: Gate) -> None:
     """
     )
     assert run.code == pytest.ExitCode.USAGE_ERROR
-    assert "test_y speaks of a claim that is not published: free-lunch" in run.output
-    # Not even the others count.
+    assert "test_y names a claim that is not published: free-lunch" in run.output
+    # The other scenario does not run either.
     assert "proven" not in run.verdicts.values()
 
 
@@ -49,13 +49,13 @@ TWO_CLAIMS = """
 """
 
 
-def test_one_claim_can_be_asked_for(gate: Gate) -> None:
+def test_only_scenarios_of_the_claim_run(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, "--claim=live-change")
     assert run.verdicts == {"test_y": "proven"}
     assert run.counts == {"passed": 1, "deselected": 2}
 
 
-def test_one_scenario_can_be_asked_for(gate: Gate) -> None:
+def test_only_the_named_scenario_runs_with_all_its_parameters(gate: Gate) -> None:
     run = gate(
         """
         pytestmark = claim("live-change")
@@ -72,7 +72,7 @@ def test_one_scenario_can_be_asked_for(gate: Gate) -> None:
     assert run.verdicts == {"test_x[a]": "proven", "test_x[b]": "proven"}
 
 
-def test_modules_without_the_scenario_that_is_asked_for_are_not_loaded(gate: Gate) -> None:
+def test_modules_without_the_named_scenario_are_not_imported(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, "--scenario=test_x", test_other="def test_xy(): pass\nraise RuntimeError('loaded')")
     assert run.code == 0
     assert run.verdicts == {"test_x": "proven"}
@@ -96,7 +96,7 @@ THREE_SCENARIOS = """
 """
 
 
-def test_scenarios_are_run_in_the_turns_that_are_drawn(gate: Gate) -> None:
+def test_only_the_scenarios_drawn_from_the_pipe_run(gate: Gate) -> None:
     read, write = os.pipe()
     told, progress = os.pipe()
     # Another process has drawn the second.
@@ -118,14 +118,14 @@ WITH_ONE_EXCLUSIVE = THREE_SCENARIOS.replace("def test_b", "@pytest.mark.exclusi
 
 
 @pytest.mark.parametrize(("exclusive", "left"), [("skip", {"test_b"}), ("only", {"test_a", "test_c"})])
-def test_what_needs_the_machine_for_itself_is_run_apart(gate: Gate, exclusive: str, left: set[str]) -> None:
+def test_exclusive_scenarios_are_skipped_or_run_alone(gate: Gate, exclusive: str, left: set[str]) -> None:
     run = gate(WITH_ONE_EXCLUSIVE, f"--exclusive={exclusive}")
     assert {name for name, each in run.outcomes.items() if each.failure == NOT_RUN} == left
-    # In one order, whatever is left: the gate merges them.
+    # The order is always the same, since the gate merges the results.
     assert list(run.verdicts) == ["test_a", "test_b", "test_c"]
 
 
-def test_no_turn_is_spent_on_what_is_run_apart(gate: Gate) -> None:
+def test_exclusive_scenarios_take_no_turn(gate: Gate) -> None:
     read, write = os.pipe()
     os.write(write, b"".join(map(TURN.pack, range(5))))
     run = gate(WITH_ONE_EXCLUSIVE, f"--turns={read}", "--exclusive=skip")
@@ -134,12 +134,12 @@ def test_no_turn_is_spent_on_what_is_run_apart(gate: Gate) -> None:
         os.close(descriptor)
 
 
-def test_what_restarts_the_service_comes_first(gate: Gate) -> None:
+def test_scenarios_that_restart_the_service_come_first(gate: Gate) -> None:
     run = gate(THREE_SCENARIOS.replace("def test_c", "@pytest.mark.restarts\n    def test_c"))
     assert list(run.verdicts) == ["test_c", "test_a", "test_b"]
 
 
-def test_why_a_scenario_failed_is_told_at_once(gate: Gate) -> None:
+def test_progress_has_the_reason_of_a_failure(gate: Gate) -> None:
     told, progress = os.pipe()
     gate(THREE_SCENARIOS, "--scenario=test_b", f"--progress={progress}")
     assert os.read(told, 4096).decode().splitlines()[1] == "refuted test_b (live-change): 5 packets lost"
@@ -155,13 +155,13 @@ def test_a_run_without_a_turn_left_runs_nothing(gate: Gate) -> None:
     assert {each.failure for each in run.outcomes.values()} == {NOT_RUN}
 
 
-def test_without_a_claim_everything_runs_and_only_scenarios_are_told(gate: Gate) -> None:
+def test_without_a_claim_everything_runs_and_only_scenarios_have_results(gate: Gate) -> None:
     run = gate(TWO_CLAIMS)
     assert run.verdicts == {"test_x": "proven", "test_y": "proven"}
     assert run.counts == {"passed": 3}
 
 
-def test_a_module_can_speak_of_one_claim(gate: Gate) -> None:
+def test_a_module_can_be_marked_with_a_claim(gate: Gate) -> None:
     run = gate("""
         pytestmark = claim("live-change")
 
@@ -197,7 +197,7 @@ def test_a_crash_keeps_the_results_of_the_scenarios_before_it(pytester: pytest.P
     ]
 
 
-def test_without_a_place_for_them_no_results_are_written(pytester: pytest.Pytester, gate: Gate) -> None:
+def test_without_the_option_no_results_are_written(pytester: pytest.Pytester, gate: Gate) -> None:
     del gate
     pytester.makepyfile("def test_x(record, profile):\n    assert profile == 'quick'\n")
     done = pytester.runpytest_inprocess("-p", "harness.gate.plugin", "-p", "no:cacheprovider")
@@ -205,14 +205,14 @@ def test_without_a_place_for_them_no_results_are_written(pytester: pytest.Pytest
     assert not (pytester.path / "results.json").exists()
 
 
-def test_a_module_that_can_t_be_read_proves_nothing(gate: Gate) -> None:
+def test_a_module_with_a_syntax_error_proves_nothing(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, test_broken="import nowhere")
     assert run.code == pytest.ExitCode.INTERRUPTED
     assert "proven" not in run.verdicts.values()
 
 
 @pytest.mark.parametrize("options", [(), ("--exclusive=skip",)])
-def test_the_run_ends_when_the_break_was_noticed(gate: Gate, options: tuple[str, ...]) -> None:
+def test_the_run_ends_when_the_sabotage_was_noticed(gate: Gate, options: tuple[str, ...]) -> None:
     run = gate(
         """
         pytestmark = claim("live-change")
@@ -233,7 +233,7 @@ def test_the_run_ends_when_the_break_was_noticed(gate: Gate, options: tuple[str,
     assert "it went on" not in run.output
 
 
-def test_without_a_break_it_goes_on(gate: Gate) -> None:
+def test_without_a_sabotage_the_run_goes_on(gate: Gate) -> None:
     run = gate("""
         pytestmark = claim("live-change")
 
@@ -246,7 +246,7 @@ def test_without_a_break_it_goes_on(gate: Gate) -> None:
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
 
 
-def test_scenarios_run_in_a_sandbox_or_not_at_all(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scenarios_run_only_in_a_sandbox(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETLAB_SANDBOX", raising=False)
     run = gate("""
         @claim("tunnel-handshake")
@@ -259,17 +259,17 @@ def test_scenarios_run_in_a_sandbox_or_not_at_all(gate: Gate, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("option", ["--profile=endless", "--seed=x"])
-def test_options_that_make_no_sense_are_bad_usage(gate: Gate, option: str) -> None:
+def test_invalid_values_of_options_are_bad_usage(gate: Gate, option: str) -> None:
     assert gate(TWO_CLAIMS, option).code == pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.mark.parametrize("hub", ["plain", "nowhere:Hub", "pathlib:Nobody", "os:sep"])
-def test_a_hub_that_is_no_class_is_bad_usage(gate: Gate, hub: str) -> None:
+def test_a_hub_that_is_not_a_class_is_bad_usage(gate: Gate, hub: str) -> None:
     run = gate(TWO_CLAIMS, "-p", "harness.entry", f"--hub={hub}")
     assert run.code == pytest.ExitCode.USAGE_ERROR
     assert hub in run.output
 
 
-def test_another_hub_is_neither_broken_nor_somebody_s(gate: Gate) -> None:
+def test_another_hub_with_a_sabotage_or_a_live_service_is_bad_usage(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, "-p", "harness.entry", "--hub=pathlib:Path", "--sabotage=flush-then-load")
     assert run.code == pytest.ExitCode.USAGE_ERROR

@@ -1,4 +1,4 @@
-"""From outcomes of tests to verdicts."""
+"""Gate's plugin: verdicts and evidence of scenarios."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from netlab import genkey
 
 if TYPE_CHECKING:
-    # Loaded by pytest, which has to see its assertions first.
+    # Imported by pytest, which rewrites its assertions.
     from tests.harness.gate.written import Gate
 
 pytest_plugins = ("pytester", "tests.harness.gate.written")
 
 
-def test_a_scenario_that_ends_well_is_proven(gate: Gate) -> None:
+def test_a_scenario_that_passes_is_proven(gate: Gate) -> None:
     run = gate('''
         @claim("tunnel-handshake")
         def test_x(record):
@@ -38,7 +38,7 @@ def test_a_scenario_that_ends_well_is_proven(gate: Gate) -> None:
     assert only.seconds >= 0
 
 
-def test_refuted_is_a_verdict_with_its_own_words(gate: Gate) -> None:
+def test_refuted_is_a_verdict_with_its_message(gate: Gate) -> None:
     run = gate("""
         @claim("tunnel-handshake")
         def test_x(record):
@@ -50,7 +50,7 @@ def test_refuted_is_a_verdict_with_its_own_words(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("raised", ["Refuted", "Inconclusive", "AssertionError"])
-def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, pytester: pytest.Pytester, raised: str) -> None:
+def test_no_key_and_no_token_is_in_failure_or_evidence(gate: Gate, pytester: pytest.Pytester, raised: str) -> None:
     key, token = genkey(), "mws_" + "x7_-" * 10
     run = gate(
         f"""
@@ -79,7 +79,7 @@ def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, pytester: pytest.Pyt
         ("raise BaseException('worse')", "BaseException: worse"),
     ],
 )
-def test_every_other_error_shows_nothing(gate: Gate, statement: str, words: str) -> None:
+def test_any_other_error_is_inconclusive(gate: Gate, statement: str, words: str) -> None:
     run = gate(f"""
         @claim("tunnel-handshake")
         def test_x():
@@ -89,7 +89,7 @@ def test_every_other_error_shows_nothing(gate: Gate, statement: str, words: str)
     assert words in (run.only.failure or "")
 
 
-def test_an_error_says_which_line_of_ours_it_came_from(gate: Gate, pytester: pytest.Pytester) -> None:
+def test_an_error_names_the_innermost_line_of_our_code(gate: Gate, pytester: pytest.Pytester) -> None:
     folder = pytester.path / "evidence"
     run = gate(
         """
@@ -112,7 +112,7 @@ def test_an_error_says_which_line_of_ours_it_came_from(gate: Gate, pytester: pyt
 
 
 @pytest.mark.parametrize(("error", "verdict"), [("Refuted", "refuted"), ("OSError", "inconclusive")])
-def test_an_error_before_the_scenario_is_its_outcome_too(gate: Gate, error: str, verdict: str) -> None:
+def test_an_error_in_a_fixture_is_the_scenario_s_verdict(gate: Gate, error: str, verdict: str) -> None:
     run = gate(f"""
         @pytest.fixture
         def mesh():
@@ -127,7 +127,7 @@ def test_an_error_before_the_scenario_is_its_outcome_too(gate: Gate, error: str,
 
 
 @pytest.mark.parametrize("mark", ["skip", "xfail(run=False)", "skipif(True, reason='x')"])
-def test_a_scenario_that_is_marked_not_to_run_is_not_proven(gate: Gate, mark: str) -> None:
+def test_a_skipped_scenario_is_not_proven(gate: Gate, mark: str) -> None:
     run = gate(f"""
         @pytest.mark.{mark}
         @claim("tunnel-handshake")
@@ -137,7 +137,7 @@ def test_a_scenario_that_is_marked_not_to_run_is_not_proven(gate: Gate, mark: st
     assert run.verdicts == {"test_x": "inconclusive"}
 
 
-def test_a_failure_that_was_expected_is_none_the_better(gate: Gate) -> None:
+def test_an_expected_failure_is_not_proven(gate: Gate) -> None:
     run = gate("""
         @pytest.mark.xfail
         @claim("tunnel-handshake")
@@ -147,7 +147,7 @@ def test_a_failure_that_was_expected_is_none_the_better(gate: Gate) -> None:
     assert (run.only.verdict, run.only.failure) == ("refuted", "it does not work")
 
 
-def test_a_scenario_that_is_cut_off_leaves_what_was_found_before(gate: Gate) -> None:
+def test_an_interrupted_run_keeps_the_results_before(gate: Gate) -> None:
     run = gate("""
         @claim("tunnel-handshake")
         def test_x():
@@ -161,7 +161,7 @@ def test_a_scenario_that_is_cut_off_leaves_what_was_found_before(gate: Gate) -> 
     assert run.verdicts.get("test_y") != "proven"
 
 
-def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_service_up(
+def test_a_failure_leaves_evidence_and_the_next_scenario_finds_the_service_running(
     gate: Gate, pytester: pytest.Pytester
 ) -> None:
     pytester.makeconftest("""
@@ -194,7 +194,7 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(evidence, "collect", lambda folder, error, world: [error[-17:], str(world), str(folder)])
                 yield made
-            # Whoever starts something from here on starts it for nobody.
+            # The lab has ended: nothing may start the service from here on.
             made.ensure_running = None
     """)
     folder = pytester.path / "evidence"
@@ -221,7 +221,7 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
     assert run.outcomes["test_c"].evidence == []
 
 
-def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
+def test_a_scenario_whose_evidence_can_t_be_written_keeps_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
     (pytester.path / "full").write_text("no folder")
     told = (pytester.path / "told").open("w+")
     run = gate(
@@ -241,7 +241,7 @@ def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gat
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
     assert run.outcomes["test_b"].evidence == []
     told.seek(0)
-    # The gate takes the first word of a line for what became of it.
+    # The gate prints the first word of a line as the verdict.
     assert [line.split(" ")[:2] for line in told] == [
         ["runs", "test_b"],
         ["unkept", "test_b"],
@@ -252,7 +252,7 @@ def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gat
     told.close()
 
 
-def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
+def test_a_scenario_whose_teardown_fails_is_not_proven(gate: Gate) -> None:
     run = gate("""
         @pytest.fixture
         def mesh():
@@ -267,7 +267,7 @@ def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
     assert (run.only.verdict, run.only.failure) == ("refuted", "something was left behind")
 
 
-def test_a_scenario_that_never_ran_is_not_proven_by_another(gate: Gate) -> None:
+def test_a_scenario_that_was_not_run_is_inconclusive(gate: Gate) -> None:
     run = gate("""
         pytestmark = claim("tunnel-handshake")
 

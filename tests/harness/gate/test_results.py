@@ -1,4 +1,4 @@
-"""Outcomes as the gate reads them again."""
+"""Results of runs: file format and merging."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_outcomes_survive_writing_and_reading(
     assert read(file) == results
 
 
-def test_a_run_that_ended_before_it_wrote_any_has_none(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_results(tmp_path: Path) -> None:
     assert read(tmp_path / "results.json") == Results()
     # Made by the gate, and never written to.
     (tmp_path / "results.json").touch()
@@ -49,7 +49,7 @@ def test_a_run_that_ended_before_it_wrote_any_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"scenarios": [{"name": "test_x"}]}'])
-def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: bytes) -> None:
+def test_a_partial_file_is_rejected(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "results.json"
     file.write_bytes(content)
     with pytest.raises(msgspec.DecodeError):
@@ -57,11 +57,11 @@ def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: byt
 
 
 def outcome(name: str, verdict: str, failure: str | None = None) -> ScenarioResult:
-    """Of one scenario."""
+    """Returns the result of one scenario."""
     return ScenarioResult(name, verdict, 1.0, {}, claim="live-change", failure=failure)
 
 
-def test_what_runs_shared_is_one_list_in_the_order_of_all() -> None:
+def test_results_of_shared_scenarios_are_merged_in_order() -> None:
     def left(name: str) -> ScenarioResult:
         return outcome(name, "inconclusive", NOT_RUN)
 
@@ -69,7 +69,7 @@ def test_what_runs_shared_is_one_list_in_the_order_of_all() -> None:
     assert merge([[left("a"), b, left("c")], [a, left("b"), c]]) == [a, b, c]
 
 
-def test_a_scenario_that_every_run_left_is_not_forgotten() -> None:
+def test_a_scenario_that_no_run_took_is_kept() -> None:
     left = outcome("b", "inconclusive", NOT_RUN)
     a = outcome("a", "proven")
     assert merge([[a, left], [outcome("a", "inconclusive", NOT_RUN), left]]) == [a, left]

@@ -1,4 +1,4 @@
-"""From a run of the gate to its record."""
+"""Transcript of a run of the gate."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from harness.gate import environment, transcripts
 from harness.gate.claims import CLAIMS
-from harness.gate.gate import GateRun, Plan, SabotageResult
+from harness.gate.gate import GatePlan, GateRun, SabotageResult
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
 from harness.sabotage.catalogue import SABOTAGES
 
 
 def result(claim: str, verdict: str = "proven", name: str = "test_x") -> ScenarioResult:
-    """One scenario's outcome."""
+    """Returns the result of a scenario."""
     failure = None if verdict == "proven" else "3 packets got out"
     return ScenarioResult(
         name,
@@ -33,7 +33,7 @@ def result(claim: str, verdict: str = "proven", name: str = "test_x") -> Scenari
 
 
 GOOD = GateRun(
-    plan=Plan(RunOptions(profile="full", seed=7, wireguard="kernel")),
+    plan=GatePlan(RunOptions(profile="full", seed=7, wireguard="kernel")),
     started_at=1772368259.9,
     seconds=48.2345,
     scenarios=tuple(result(claim.id) for claim in CLAIMS),
@@ -45,7 +45,7 @@ SOME = CLAIMS[0].id
 
 @pytest.fixture(autouse=True)
 def facts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the environment was asked for; the real one builds a lab to find out."""
+    """Replaces the facts of the environment; returns their arguments, by call."""
     asked: list[Any] = []
 
     def facts(hub_wireguard: str) -> dict[str, str | int]:
@@ -56,7 +56,7 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
-def test_a_run_in_which_everything_was_shown_passes(facts: list[Any]) -> None:
+def test_a_run_with_all_claims_proven_passes(facts: list[Any]) -> None:
     made = transcripts.transcript_of(GOOD)
     assert (made.verdict, made.problems) == ("pass", [])
     assert (made.started_at, made.seconds) == ("2026-03-01T12:30:59Z", 48.2)
@@ -75,13 +75,13 @@ def test_a_run_in_which_everything_was_shown_passes(facts: list[Any]) -> None:
     assert {(each.caught, each.noticed, each.seconds) for each in made.sabotage} == {(True, "3 packets got out", 2.346)}
 
 
-def test_a_claim_whose_scenarios_did_not_run_is_there_and_fails() -> None:
+def test_a_claim_without_results_is_listed_and_fails() -> None:
     made = transcripts.transcript_of(replace(GOOD, scenarios=GOOD.scenarios[1:]))
     assert (made.claims[0].id, made.claims[0].verdict, made.claims[0].scenarios) == (SOME, "inconclusive", [])
     assert (made.verdict, made.problems) == ("fail", [f"{SOME} has no scenario."])
 
 
-def test_a_run_that_found_nothing_at_all_fails_for_every_claim(facts: list[Any]) -> None:
+def test_a_run_without_results_fails_for_every_claim(facts: list[Any]) -> None:
     made = transcripts.transcript_of(replace(GOOD, scenarios=(), sabotages=(), hub_wireguard=""))
     assert made.verdict == "fail"
     assert facts == ["kernel"]
@@ -89,7 +89,7 @@ def test_a_run_that_found_nothing_at_all_fails_for_every_claim(facts: list[Any])
 
 
 @pytest.mark.parametrize("verdict", ["refuted", "inconclusive"])
-def test_one_scenario_that_is_not_proven_fails_the_run_and_says_how_to_repeat_it(verdict: str) -> None:
+def test_a_scenario_that_is_not_proven_fails_the_run_and_has_a_command_to_repeat_it(verdict: str) -> None:
     made = transcripts.transcript_of(replace(GOOD, scenarios=(*GOOD.scenarios, result(SOME, verdict, "test_y"))))
     assert (made.verdict, made.problems) == ("fail", [f"{SOME} is {verdict}."])
     assert made.claims[0].verdict == verdict
@@ -98,25 +98,25 @@ def test_one_scenario_that_is_not_proven_fails_the_run_and_says_how_to_repeat_it
     assert failed.rerun == f"./meshwg gate --claim {SOME} --profile full --seed 7 --wireguard kernel"
 
 
-def test_a_run_that_named_no_implementation_is_repeated_without_one() -> None:
-    run = replace(GOOD, plan=Plan(RunOptions(profile="full", seed=7)), scenarios=(result(SOME, "refuted"),))
+def test_the_command_to_repeat_names_wireguard_only_if_the_run_did() -> None:
+    run = replace(GOOD, plan=GatePlan(RunOptions(profile="full", seed=7)), scenarios=(result(SOME, "refuted"),))
     assert transcripts.transcript_of(run).claims[0].scenarios[0].rerun == (
         f"./meshwg gate --claim {SOME} --profile full --seed 7"
     )
 
 
-def test_a_break_that_went_unnoticed_fails_the_run() -> None:
+def test_an_unnoticed_sabotage_fails_the_run() -> None:
     unnoticed = replace(GOOD.sabotages[0], caught=False)
     made = transcripts.transcript_of(replace(GOOD, sabotages=(unnoticed, *GOOD.sabotages[1:])))
     assert made.verdict == "fail"
     assert [unnoticed.sabotage.id in problem for problem in made.problems] == [True]
 
 
-def test_one_claim_that_was_asked_for_is_the_only_one_in_it() -> None:
+def test_a_run_of_one_claim_has_only_this_claim() -> None:
     made = transcripts.transcript_of(
         replace(
             GOOD,
-            plan=Plan(RunOptions(claim=SOME)),
+            plan=GatePlan(RunOptions(claim=SOME)),
             scenarios=(result(SOME),),
             sabotages=tuple(each for each in GOOD.sabotages if each.sabotage.claim == SOME),
         )
@@ -126,13 +126,13 @@ def test_one_claim_that_was_asked_for_is_the_only_one_in_it() -> None:
     assert made.verdict == "pass"
 
 
-def test_only_the_sabotages_judge_no_claim() -> None:
-    made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(), sabotages_only=True), scenarios=()))
+def test_a_run_of_sabotages_only_has_no_claim() -> None:
+    made = transcripts.transcript_of(replace(GOOD, plan=GatePlan(RunOptions(), sabotages_only=True), scenarios=()))
     assert (made.claims, made.verdict, len(made.sabotage)) == ([], "pass", len(SABOTAGES))
     assert set(made.left_out) == {each.id for each in CLAIMS}
 
 
-def test_a_scenario_that_failed_and_then_did_not_is_unstable_and_fails_the_run() -> None:
+def test_a_scenario_that_is_proven_only_when_run_again_is_unstable_and_fails_the_run() -> None:
     run = replace(
         GOOD, scenarios=(*GOOD.scenarios, result(SOME, "refuted", "test_y")), again=(result(SOME, name="test_y"),)
     )
@@ -141,7 +141,7 @@ def test_a_scenario_that_failed_and_then_did_not_is_unstable_and_fails_the_run()
     assert [each.is_unstable for each in made.claims[0].scenarios] == [False, True]
 
 
-def test_another_hub_is_named_and_nobody_expects_it_to_be_broken(facts: list[Any]) -> None:
+def test_a_run_of_another_hub_names_it_and_needs_no_sabotages(facts: list[Any]) -> None:
     run = replace(
         GOOD, hub="my:Hub", hub_wireguard="", sabotages=(), scenarios=(*GOOD.scenarios, result(SOME, "refuted"))
     )
@@ -153,6 +153,6 @@ def test_another_hub_is_named_and_nobody_expects_it_to_be_broken(facts: list[Any
     )
 
 
-def test_a_soak_tells_how_many_rounds_it_had() -> None:
-    made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(profile="full"), minutes=5), rounds=4))
+def test_the_transcript_of_a_soak_has_the_number_of_rounds() -> None:
+    made = transcripts.transcript_of(replace(GOOD, plan=GatePlan(RunOptions(profile="full"), minutes=5), rounds=4))
     assert (made.profile, made.environment["rounds"]) == ("soak", 4)

@@ -1,4 +1,4 @@
-"""Scenarios that a test writes, run under the gate's plugin; a plugin of pytest for tests of it."""
+"""Pytest plugin for tests of the gate's plugin: runs scenarios that a test writes."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class Run:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """By scenario."""
+        """Verdicts by scenario."""
         return {name: each.verdict for name, each in self.outcomes.items()}
 
     @property
     def only(self) -> ScenarioResult:
-        """The one outcome that there is."""
+        """Result of the only scenario."""
         (found,) = self.outcomes.values()
         return found
 
 
 @pytest.fixture
 def gate(pytester: pytest.Pytester) -> Gate:
-    """Runs a module of scenarios."""
+    """Returns a function that runs modules of scenarios."""
     pytester.makeini("[pytest]\naddopts = --strict-markers\nmarkers = claim(id): what it proves or refutes\n")
 
     def run(module: str, *options: str, **others: str) -> Run:
