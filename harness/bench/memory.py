@@ -1,4 +1,4 @@
-"""MemoryUse of the service on its host: its processes, and the kernel's share."""
+"""Memory of the service on its host: its processes, and the kernel's share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KERNEL_FIELDS = ("Slab", "Percpu", "KernelStack", "PageTables", "VmallocUsed")
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """MemoryUse in MB (1,000,000 bytes).
+    """Memory in MB (1,000,000 bytes).
 
     Attributes:
         wireguard: PSS of the host's userspace WireGuard processes.

@@ -79,15 +79,15 @@ def show(outcome: BenchResult, console: Console) -> None:
     for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("target", "left"), ("", "left")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     table.add_column("beside it", overflow="fold")
-    for target in GOALS:
-        found = outcome.measured.get(target.id)
+    for goal in GOALS:
+        found = outcome.measured.get(goal.id)
         if found is None:
             continue
-        met = target.met_by(found.value)
+        met = goal.met_by(found.value)
         spread = "" if found.spread is None else f"{found.spread[0]:.3g} to {found.spread[1]:.3g}"
         mark = "" if met is None else "[green]met[/]" if met else "[red]not met[/]"
-        value = f"{found.value:.3g} {target.unit}"
-        table.add_row(target.id, value, spread, target.limit_text, mark, found.baseline or "")
+        value = f"{found.value:.3g} {goal.unit}"
+        table.add_row(goal.id, value, spread, goal.limit_text, mark, found.baseline or "")
     console.print(table)
     for row in outcome.failed:
         console.print(f"{row} could not be measured, see above.", style="red")

@@ -149,7 +149,7 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     check_choice("wireguard", wireguard, _WIREGUARD)
     wanted = [row for words in only for row in words.split(",")]
     for row in wanted:
-        check_choice("only", row, tuple(target.id for target in GOALS))
+        check_choice("only", row, tuple(goal.id for goal in GOALS))
     if json is not None:
         check_writable(json)
     enter_sandbox()

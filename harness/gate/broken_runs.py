@@ -18,7 +18,7 @@ from typing import NoReturn
 from harness.gate import runs
 from harness.gate.runs import RunOptions, RunResult
 from harness.paths import ROOT
-from harness.sabotage.catalogue import Sabotage
+from harness.sabotage.entry import Sabotage
 from netlab import sandbox
 
 _CONTEXT = multiprocessing.get_context("forkserver")

@@ -18,7 +18,8 @@ from harness.gate import broken_runs as broken
 from harness.gate import results, runs
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
-from harness.sabotage.catalogue import SABOTAGES, Sabotage
+from harness.sabotage.catalogue import SABOTAGES
+from harness.sabotage.entry import Sabotage
 from reports.schema import Verdict
 
 _CORES = os.cpu_count() or 1

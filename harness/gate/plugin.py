@@ -55,7 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
     group.addoption("--patience", type=float, default=1.0, help="factor by which the machine is slower than usual")
-    group.addoption("--live", help="service that somebody else runs: text of harness.subject.live.Live")
+    group.addoption("--live", help="service that others run: text of harness.subject.live.Live")
 
 
 def pytest_configure(config: pytest.Config) -> None:

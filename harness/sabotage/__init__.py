@@ -1,9 +1,5 @@
-"""Known breaks, put into the service to show that the claims' scenarios notice them.
+"""Sabotages of the service, which show that the claims' scenarios notice a defect.
 
-Only this package opens the appliance. A break is a function that replaces a part of it with something plausible and
-wrong, before the appliance starts; `python -m harness.sabotage ID up …` is the service with that break in it.
+Only this package of the harness imports the appliance. A sabotage is a function that replaces a part of the appliance
+with something plausible and wrong, before it starts. `python -m harness.sabotage ID up …` starts the service with it.
 """
-
-from harness.sabotage.catalogue import SABOTAGES, Sabotage
-
-__all__ = ["SABOTAGES", "Sabotage"]

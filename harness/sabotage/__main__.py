@@ -1,4 +1,4 @@
-"""``python -m harness.sabotage ID ARGUMENTS…``: the appliance's command line with one break in it."""
+"""``python -m harness.sabotage ID ARGUMENTS…``: the appliance's command line with one sabotage in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import gc
 import sys
 
 if __name__ == "__main__":
-    # What is loaded stays: looking for garbage in it again and again would be a seventh of the work.
+    # Imported modules are no garbage; collections during the imports would take a seventh of their time.
     gc.disable()
     from harness.sabotage import forks
 

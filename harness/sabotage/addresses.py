@@ -1,4 +1,4 @@
-"""Breaks of who gets which address."""
+"""Sabotages of address allocation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MEANWHILE_S = 0.02
 
 
 def choose_early() -> None:
-    """The next address is read before anybody else is kept from taking it; neither database nor hub minds."""
+    """Chooses an address before the organization is locked, without the checks of database and hub."""
     chosen = threading.local()
 
     def add(
@@ -47,15 +47,15 @@ def choose_early() -> None:
     machines.add = add
     addresses.allocate = allocate
     believe_every_machine()
-    # The tables are made by the migrations, which ask for it when they run.
+    # The migrations, which run later, take the constraint from this module.
     sqlalchemy.UniqueConstraint = constraint  # type: ignore[assignment,misc]
 
 
 def believe_every_machine() -> None:
-    """The hub takes two machines with one address, too."""
+    """Removes the hub's check against two machines with one address."""
     vars(checks)["_check_peers"] = lambda *_: None
 
 
 def give_again_at_once() -> None:
-    """An address is free as soon as its machine is gone."""
+    """Frees an address as soon as its machine is removed."""
     vars(addresses)["QUIET_TIME"] = timedelta(0)

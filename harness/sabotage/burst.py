@@ -1,4 +1,4 @@
-"""Breaks that many organizations at once meet, each of which would have been served well alone or slowly enough."""
+"""Sabotages that only show when many organizations sign up at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TIMES = 50
 
 
 def remember_the_free_port() -> None:
-    """Which port is free is asked outside of the transaction that takes it, and the answer is good for a second."""
+    """Looks for a free port outside of the transaction that takes it, and reuses the result for a second."""
     lock = threading.Lock()
     known = [(0, -_UP_TO_DATE_S)]
 
@@ -45,7 +45,7 @@ def remember_the_free_port() -> None:
 
 
 def take_the_address_that_was_free() -> None:
-    """A machine gets the address that was free when the organization was made; the store files it under another."""
+    """Gives every machine the address that was free at first, and stores it under another one."""
 
     def allocate(change: OpenChange, now: object) -> IPv4Address:
         del now
@@ -61,9 +61,9 @@ def take_the_address_that_was_free() -> None:
 
 
 def answer_before_the_mesh_is_made() -> None:
-    """What an organization has in the kernel is made after the answer, one organization after the other.
+    """Makes meshes in the kernel after the answer, one organization after the other, with a pause between them.
 
-    On a slow machine, whose organizations come slowly, too, that takes as much longer.
+    The pause is longer on a slow machine, where organizations also sign up more slowly.
     """
     waiting: queue.SimpleQueue[tuple[DataPlane, str]] = queue.SimpleQueue()
     newest: dict[str, Desired] = {}
@@ -76,7 +76,7 @@ def answer_before_the_mesh_is_made() -> None:
             time.sleep(pause)
             made.add(organization)
             begun = time.monotonic()
-            # Who asked has had the answer.
+            # The request was answered long before.
             _apply(plane, newest[organization])
             pause = max(_ONE_TAKES_S, _TIMES * (time.monotonic() - begun))
 

@@ -1,4 +1,4 @@
-"""Breaks that show only after a while, in what was changed before."""
+"""Sabotages that only show after several changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVERY = 10
 
 
 def lose_some_saves() -> None:
-    """Every tenth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
+    """Records every tenth change of the rules as made without loading it, so that healing does not find it."""
     numbers = itertools.count(1)
 
     def switch(
@@ -45,14 +45,13 @@ def lose_some_saves() -> None:
 
 
 def remember_verdicts_on_tcp() -> None:
-    """A TCP connection is judged when it is opened, and passes from then on; everything else is judged each time."""
-
+    """Judges a TCP connection only when it is opened."""
     passing = f"meta l4proto tcp ct state established meta mark set {ALLOWED_MARK:#x} accept"
     change_chains(lambda name, statements: (passing, *statements) if name == "judge" else statements)
 
 
 def keep_the_first_groups() -> None:
-    """Who is in which group is looked up when a machine is added, and kept."""
+    """Keeps the groups that a machine was added with."""
     first: dict[str, frozenset[str]] = {}
 
     def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
@@ -63,7 +62,7 @@ def keep_the_first_groups() -> None:
 
 
 def leave_peers_in_the_link() -> None:
-    """A machine that is removed stays a peer of the link: nobody takes it out, and nobody finds it there."""
+    """Keeps the peers of removed machines and old keys in the link, in changes and in healing."""
 
     def without_removals(change: Callable[..., None]) -> Callable[..., None]:
         def kept(self: Any, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], **others: Any) -> None:
@@ -77,7 +76,7 @@ def leave_peers_in_the_link() -> None:
 
 
 def look_at_rules_alone() -> None:
-    """What a save changed is found by comparing lists of rules; the default is part of none."""
+    """Compares only the rules to find out whether a save changed something, and not the default."""
     in_force: dict[str, Policy] = {}
 
     def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:

@@ -1,4 +1,4 @@
-"""Breaks of the configuration text."""
+"""Sabotages of the configuration text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _text = Configuration.text
 
 
 def name_another_hub_key() -> None:
-    """A good key, only not this organization's."""
+    """Names a valid key that is not the organization's."""
     stranger = new_key_pair().public
     Configuration.text = lambda self: _text(replace(self, hub_public_key=stranger))  # type: ignore[method-assign]
 
 
 def let_names_start_lines() -> None:
-    """Names are checked for their length only."""
+    """Checks only the length of names."""
 
     def check_name(text: str, *, field: str = "name", longest: int = names.LONGEST_NAME) -> str:
         del field
@@ -30,7 +30,7 @@ def let_names_start_lines() -> None:
 
 
 def forget_the_keepalive() -> None:
-    """The last line is missing."""
+    """Leaves out the line of PersistentKeepalive."""
     Configuration.text = lambda self: "".join(  # type: ignore[method-assign]
         line for line in _text(self).splitlines(keepends=True) if not line.startswith("PersistentKeepalive")
     )

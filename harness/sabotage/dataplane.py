@@ -1,4 +1,4 @@
-"""Breaks of the data plane."""
+"""Sabotages of the data plane."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _change = Reconciler.change
 
 
 def keep_peers_from_the_link() -> None:
-    """Rules and routes are made, peers are not."""
+    """Makes rules and routes, but no peers."""
 
     def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         _apply(self, replace(desired, peers=()), hook)
@@ -34,14 +34,14 @@ def keep_peers_from_the_link() -> None:
 
 
 def know_every_organization_s_keys() -> None:
-    """A hub has the machines of all organizations as peers; those of the others at addresses that nobody has."""
+    """Adds the machines of all organizations as peers to each link, at addresses that no machine has."""
     known: dict[str, tuple[Peer, ...]] = {}
 
     def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         others = [
             peer for organization, peers in known.items() if organization != desired.organization for peer in peers
         ]
-        # A difference is told of what is enforced, where the others are already.
+        # A change is computed from the enforced state, which has the other organizations' peers already.
         foreign = {peer.public_key for peer in others}
         own = tuple(peer for peer in desired.peers if peer.public_key not in foreign)
         known[desired.organization] = own
@@ -53,7 +53,7 @@ def know_every_organization_s_keys() -> None:
 
 
 def answer_before_enforcing() -> None:
-    """What exists already is changed later, by a timer."""
+    """Enforces changes of an existing organization 150 ms after the answer."""
     known: set[str] = set()
 
     def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
@@ -67,10 +67,10 @@ def answer_before_enforcing() -> None:
 
 
 def add_every_peer_anew() -> None:
-    """Replaces peers together, as a configuration that is loaded anew does: sessions are lost, and none is called."""
+    """Replaces all peers when one is removed, which ends their sessions, and calls none of them back."""
 
     def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
-        # A machine that only comes is added as it should be: the scenario's own have to connect.
+        # Additions stay correct, since the scenario's own machines have to connect.
         if len(after.peers) < len(before.peers):
             _change(self, before, replace(before, peers=()))
             before = replace(before, peers=())
@@ -85,10 +85,10 @@ def add_every_peer_anew() -> None:
 
 
 def share_a_namespace_by_range() -> None:
-    """The namespace is called after the range, not after the organization, and rules don't ask for the link.
+    """Names the namespace by the address range in place of the organization, and drops the link from the rules.
 
-    Each organization has its own link there. What mends routes and removes foreign links would have one organization
-    take the other's away, over and over; here the route of who came last stays.
+    Each organization has its own link there. Healing of routes and foreign links is turned off, since organizations
+    would remove each other's; the last organization's route stays.
     """
     ranges: dict[str, str] = {}
     mended: set[str] = set()

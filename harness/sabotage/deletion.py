@@ -1,4 +1,4 @@
-"""Breaks of the end of an organization."""
+"""Sabotages of deletions and of unfinished sign-ups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _actor_of = accounts.actor_of
 
 
 def leave_the_link() -> None:
-    """The data plane is never told."""
+    """Never removes an organization from the data plane."""
 
     def remove(hub: HubClient, organization: str) -> None:
         del hub, organization
@@ -25,7 +25,7 @@ def leave_the_link() -> None:
 
 
 def remember_sessions() -> None:
-    """Whose a session is, is looked up once."""
+    """Looks up the owner of a session once, and remembers it."""
     known: dict[str, Actor] = {}
 
     def actor_of(context: Context, token: str) -> Actor:
@@ -37,7 +37,7 @@ def remember_sessions() -> None:
 
 
 def leave_the_files() -> None:
-    """Rows are removed, and their bytes stay in the store's journal."""
+    """Removes rows without scrubbing their bytes from the store's journal."""
 
     def scrub(store: Store) -> bool:
         del store
@@ -47,7 +47,7 @@ def leave_the_files() -> None:
 
 
 def take_all_for_cut_off() -> None:
-    """Whatever sign-up began before this process did is taken for one that nobody was told of."""
+    """Takes every sign-up from before the start of the process for an unfinished one."""
 
     def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
         return transaction.execute(select(table.c.id).where(table.c.created_at <= times.stored(until))).scalars().all()

@@ -1,4 +1,4 @@
-"""Breaks of what keeps a mesh to itself: ways out of its namespace, and into it."""
+"""Sabotages of a mesh's isolation: ways out of its namespace, and into it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 
 
 def masquerade_through_an_uplink() -> None:
-    """What a hub has that is a way to the internet, too: a pair of links out of the namespace, and NAT on it."""
+    """Adds a pair of links out of each namespace, and NAT, as a hub that is an internet gateway has."""
 
     def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
         inner = _inner(link)
@@ -43,7 +43,7 @@ def masquerade_through_an_uplink() -> None:
 
 
 def route_the_overlay_from_the_host() -> None:
-    """The operator's host gets a leg in the mesh, and forwards what comes for it, as for a subnet of its own."""
+    """Connects the hub's host to each mesh, and makes it forward to the mesh like to a subnet of its own."""
 
     def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
         into = f'iifname "{_inner(link)}" ip daddr {desired.network} {_ACCEPT}'
@@ -56,7 +56,7 @@ def route_the_overlay_from_the_host() -> None:
 
 
 def let_the_hub_answer() -> None:
-    """The hub's address is an address like any other: what is not filtered there answers, if only with a refusal."""
+    """Stops filtering the hub's address in the mesh, so that the host answers, at least with a refusal."""
 
     def changed(good: Ruleset, desired: Desired, _link: str) -> Ruleset:
         to_hub = f"ip daddr {hub_address(desired.network)}"
@@ -70,7 +70,7 @@ def let_the_hub_answer() -> None:
 
 
 def _keep_uplinks(*, leads_in: bool) -> None:
-    """Each namespace gets an uplink when it is made, and nobody takes it for a stranger."""
+    """Gives each new namespace an uplink, and turns the removal of foreign links off."""
     numbers = itertools.count(1)
     made: set[str] = set()
 

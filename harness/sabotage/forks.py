@@ -1,6 +1,6 @@
-"""The processes of a broken service as forks, of what runs its scenario and of the one that supervises them.
+"""Processes of a sabotaged service as forks: the supervisor of the scenario's process, hub and web of the supervisor.
 
-As programs they would load the same modules again; see decision 22.
+Separate programs would import the same modules again; see decision 22.
 """
 
 from __future__ import annotations
@@ -22,22 +22,19 @@ from netlab import forked
 
 
 def command_line(sabotage: str, arguments: Sequence[str]) -> None:
-    """The appliance's command line with one break in it, in a process that is forked for it."""
-    # What `multiprocessing` was told belongs to who forked this process.
+    """Runs the appliance's command line with a sabotage in it, in a process that was forked for it.
+
+    Args:
+        sabotage: id of the sabotage.
+        arguments: arguments of the command line.
+    """
+    # The start method was set for the process that this one was forked from.
     multiprocessing.set_start_method(None, force=True)
-    _break_in(sabotage)
-    _instead_of_programs()
-    _command_line(arguments)
-
-
-def _break_in(sabotage: str) -> None:
     module, _, function = BY_ID[sabotage].function.partition(":")
     getattr(importlib.import_module(f"harness.sabotage.{module}"), function)()
-
-
-def _instead_of_programs() -> None:
-    """From now on a child of the supervisor is forked where it would have been started as a program."""
+    # The supervisor forks its children in place of starting programs.
     Child._popen = _popen  # type: ignore[method-assign,assignment]
+    _command_line(arguments)
 
 
 def _popen(child: Child, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
@@ -48,7 +45,7 @@ def _popen(child: Child, environment: Mapping[str, str], descriptors: tuple[int,
         _command_line([child.command])
 
     return subprocess.Popen(
-        # Never executed: the forked process goes on by itself before it would be.
+        # Never executed, since the function before it does not return.
         ["false"],
         stdin=subprocess.DEVNULL,
         pass_fds=descriptors,

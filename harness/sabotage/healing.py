@@ -1,4 +1,4 @@
-"""Breaks of how damage is mended."""
+"""Sabotages of healing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _change = Reconciler.change
 
 
 def look_after_nothing() -> None:
-    """Neither events nor time lead to a look."""
+    """Never starts the healer."""
 
     def start(self: Healer) -> None:
         del self
@@ -33,7 +33,7 @@ def look_after_nothing() -> None:
 
 
 def open_first() -> None:
-    """Rules that are made anew let everything through first, so that nothing allowed waits for the right ones."""
+    """Loads rules that accept everything for 20 ms before it restores the right ones."""
 
     def load(self: Enforcement, names: KernelNames, text: str, in_force: Ruleset) -> None:
         if text.startswith("flush ruleset"):
@@ -48,7 +48,7 @@ def open_first() -> None:
 
 
 def keep_what_a_stranger_added() -> None:
-    """Where rules were changed, the policy's own are put back, and whatever else there is stays."""
+    """Restores only the policy's own chains, and keeps tables and chains that others added."""
 
     def enforce(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         name = names.namespace
@@ -69,7 +69,7 @@ def keep_what_a_stranger_added() -> None:
 
 
 def call_nobody() -> None:
-    """A front door that was put right owes nothing to anybody."""
+    """Never calls machines back after the front door was repaired."""
 
     def call_all(self: MachineCalls, misled_until: float) -> None:
         del self, misled_until
@@ -78,7 +78,7 @@ def call_nobody() -> None:
 
 
 def remember_machines_as_given() -> None:
-    """What a link was given is remembered, and not given again to one that was made in its place."""
+    """Does not add the machines again to a link that was replaced."""
     given: dict[str, tuple[Peer, ...]] = {}
 
     def peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:

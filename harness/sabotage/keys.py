@@ -1,4 +1,4 @@
-"""Breaks of what is sealed, and of who keeps a key."""
+"""Sabotages of sealed keys, and of keys that are shown once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _add, _derive = machines.add, vault._derive
 
 
 class _NoContext:
-    """Seals whatever is given for whomever."""
+    """Cipher that ignores the context of a sealed key."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = ChaCha20Poly1305(key)
@@ -34,12 +34,12 @@ class _NoContext:
 
 
 def seal_without_context() -> None:
-    """A sealed key does not say whose it is."""
+    """Seals keys without the organization in the context."""
     vars(vault)["ChaCha20Poly1305"] = _NoContext
 
 
 def derive_from_nothing() -> None:
-    """What keys are sealed under is derived from the salt alone."""
+    """Derives the sealing key from the salt alone, without the unlock secret."""
 
     def derive(secret: str, lock: Lock) -> bytes:
         del secret
@@ -49,7 +49,7 @@ def derive_from_nothing() -> None:
 
 
 def keep_configurations() -> None:
-    """What a machine got is kept, to be shown once more on request."""
+    """Keeps the private key of a configuration in the audit log."""
 
     def add(context: Context, actor: Actor, **wishes: Any) -> IssuedMachine:
         issued = _add(context, actor, **wishes)
@@ -62,7 +62,7 @@ def keep_configurations() -> None:
 
 
 def forget_forms() -> None:
-    """A form that comes again is taken for a new one."""
+    """Takes a repeated form for a new one."""
 
     def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> None:
         del context, form
@@ -72,7 +72,7 @@ def forget_forms() -> None:
 
 
 def join_no_clicks() -> None:
-    """A form that comes while the first is worked on is worked on beside it."""
+    """Handles equal forms that arrive at the same time side by side."""
 
     def answer(self: Posts[Any, Any], flight: bytes, work: Callable[[], Any]) -> Any:
         del self, flight

@@ -1,4 +1,4 @@
-"""What a run against a broken service loads, imported by the process that such runs are forked from."""
+"""Imports of runs against a sabotaged service, for the process that such runs are forked from."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import appliance.store.migration  # noqa: F401
 from appliance.web.pages import view
 from harness.sabotage import forks  # noqa: F401
 
-# Each start of a service would compile all templates again, and each of pytest load its own plugins.
+# Compiles all templates and loads pytest's plugins once, in place of once in each fork.
 view.loaded()
 with contextlib.redirect_stdout(io.StringIO()):
     pytest.main(["--version"])
 
-# Nothing of it is garbage, and looking for some would copy its memory into each fork.
+# A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
 gc.collect()
 gc.freeze()

@@ -1,4 +1,4 @@
-"""Breaks of what becomes of names."""
+"""Sabotages of names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _check_name = names.check_name
 
 
 def cut_names() -> None:
-    """What is beyond some length is dropped without a word."""
+    """Cuts names to 200 characters without an error."""
 
     def check_name(text: str, *, field: str = "name", longest: int = names.LONGEST_NAME) -> str:
         return _check_name(text, field=field, longest=longest)[:_SHORT]
@@ -26,7 +26,7 @@ def cut_names() -> None:
 
 
 def call_files_by_how_names_begin() -> None:
-    """A file is called by the first characters of a name, whatever follows."""
+    """Names a configuration's file by the first characters of the machine's name."""
 
     def file_name(machine: Machine) -> str:
         return f"{next(interface_names(machine.name[:_LONGEST_FILE]))}.conf"
@@ -35,7 +35,7 @@ def call_files_by_how_names_begin() -> None:
 
 
 def show_names_raw() -> None:
-    """Templates escape nothing."""
+    """Turns escaping in templates off."""
     environment = jinja2.Environment.__init__
 
     def init(self: jinja2.Environment, *arguments: object, **options: object) -> None:

@@ -1,4 +1,4 @@
-"""Breaks of the one hub that everything passes."""
+"""Sabotages that lead traffic past the one hub, or past its port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _configuration = machines._configuration
 
 @dataclass(frozen=True)
 class _WithMates(Configuration):
-    """With more peers at its end."""
+    """Configuration with further peers at its end."""
 
     mates: str = ""
 
@@ -26,7 +26,7 @@ class _WithMates(Configuration):
 
 
 def introduce_mates() -> None:
-    """A new machine is told of those that are online, so that it can speak to them directly."""
+    """Puts the machines that are online into a new machine's configuration as peers."""
 
     def configuration(
         context: Context, organization: Organization, machine: Machine, private_key: str | None
@@ -46,7 +46,7 @@ def introduce_mates() -> None:
 
 
 def give_each_organization_a_port() -> None:
-    """Configurations name the port of the organization's own link, and the front door leaves that open."""
+    """Names the port of the organization's own link in configurations, and leaves it open at the front door."""
 
     def configuration(
         context: Context, organization: Organization, machine: Machine, private_key: str | None

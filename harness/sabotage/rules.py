@@ -1,4 +1,4 @@
-"""Breaks of the rules that the kernel gets."""
+"""Sabotages of the rules in the kernel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ def _compiled(desired: Desired, link: str) -> Ruleset:
 
 
 def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
-    """From now on rulesets are compiled, and then changed, knowing for which state and link they are."""
+    """Makes the compiler apply a change to each ruleset.
+
+    Args:
+        change: takes ruleset, desired state and link's name; returns the changed ruleset.
+    """
 
     def compile_wrong(self: Compiler, desired: Desired, link: str) -> Ruleset:
         del self
@@ -30,7 +34,11 @@ def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
 
 
 def change_chains(change: Callable[[str, Statements], Statements]) -> None:
-    """From now on rulesets are compiled, and then every chain is changed."""
+    """Makes the compiler apply a change to each chain.
+
+    Args:
+        change: takes name and statements of a chain; returns the changed statements.
+    """
     change_rulesets(
         lambda good, _desired, _link: replace(
             good, chains={name: change(name, statements) for name, statements in good.chains.items()}
@@ -39,23 +47,23 @@ def change_chains(change: Callable[[str, Statements], Statements]) -> None:
 
 
 def let_established_flows_go_on() -> None:
-    """What many firewalls begin with."""
+    """Accepts packets of established connections without judging them, like many firewalls."""
     passing = f"ct state established meta mark set {ALLOWED_MARK:#x} accept"
     change_chains(lambda name, statements: (passing, *statements) if name == "judge" else statements)
 
 
 def let_anybody_send_errors() -> None:
-    """An ICMP error is judged by the connection that it quotes, whoever sends it, as many firewalls do."""
+    """Judges an ICMP error only by the connection that it quotes, whoever sends it, like many firewalls."""
     change_chains(lambda name, statements: ("goto judge",) if name == "errors" else statements)
 
 
 def let_everybody_open() -> None:
-    """New connections are accepted however many there are."""
+    """Accepts any number of new connections."""
     change_chains(lambda name, statements: statements[-1:] if name == "opening" else statements)
 
 
 def deny_both_directions() -> None:
-    """Every rule gets a twin that runs the other way."""
+    """Adds to every rule one for the opposite direction."""
 
     def doubled(_good: Ruleset, desired: Desired, link: str) -> Ruleset:
         twins = tuple(replace(rule, source=rule.destination, destination=rule.source) for rule in desired.policy.rules)
@@ -65,7 +73,7 @@ def deny_both_directions() -> None:
 
 
 def flush_then_load() -> None:
-    """Two transactions with a gap between them, as a script with two calls of nft would have."""
+    """Flushes and loads rules in two transactions with a gap of 20 ms, like a script with two calls of nft."""
 
     def load(self: Rulesets, name: str, text: str) -> None:
         flushes = [line for line in text.splitlines() if line.startswith("flush chain")]

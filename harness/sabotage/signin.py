@@ -1,4 +1,4 @@
-"""Breaks of what protects sign-in."""
+"""Sabotages of sign-in and of credentials."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from appliance.web.limits import RateLimits
 
 
 def trust_every_cookie() -> None:
-    """A change by cookie is taken with any token, or none."""
+    """Accepts changes by cookie with any CSRF token, or none."""
 
     def matches(held: str, shown: str) -> bool:
         del held, shown
@@ -29,7 +29,7 @@ def trust_every_cookie() -> None:
 
 
 def count_no_guesses() -> None:
-    """Wrong passwords and codes are not counted."""
+    """Does not count wrong passwords and codes."""
 
     @contextmanager
     def guessing(self: RateLimits, address: str, email: str) -> Iterator[None]:
@@ -40,7 +40,7 @@ def count_no_guesses() -> None:
 
 
 def count_each_address_alone() -> None:
-    """Addresses are counted one by one, however many of them a customer has."""
+    """Counts each address by itself, in place of a customer's network."""
     counted = proxies.networks_of
 
     def networks_of(address: str) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def count_each_address_alone() -> None:
 
 
 def keep_sessions() -> None:
-    """Another password ends no session."""
+    """Keeps sessions after a change of the password."""
 
     def end_every(transaction: Connection, member: Member) -> None:
         del transaction, member
@@ -59,7 +59,7 @@ def keep_sessions() -> None:
 
 
 def keep_tokens() -> None:
-    """Another password ends sessions, and no token or passkey."""
+    """Keeps tokens and passkeys after a change of the password."""
 
     def end(
         transaction: Connection, member: Member, *, keep_tokens: bool = False, keep_passkeys: bool = False
@@ -72,7 +72,7 @@ def keep_tokens() -> None:
 
 
 def ask_for_no_proof() -> None:
-    """A session is enough to make a token or a passkey."""
+    """Makes tokens and passkeys without asking for the password."""
 
     def of_person(context: Context, actor: Actor, password: str, code: str | None) -> FreshProof:
         del password, code
@@ -82,7 +82,7 @@ def ask_for_no_proof() -> None:
 
 
 def look_at_the_caller_once() -> None:
-    """What let a call in is not looked at again when the call commits."""
+    """Does not check a caller's credential and role again when the call commits."""
 
     def role_of(transaction: Connection, credential: Credential, now: datetime, *, locked: bool) -> Role:
         del transaction, credential, now, locked
@@ -92,7 +92,7 @@ def look_at_the_caller_once() -> None:
 
 
 def take_codes_again() -> None:
-    """Nobody remembers which codes were taken."""
+    """Accepts a code of a second factor again."""
 
     def use_step(transaction: Connection, member_id: str, sealed_secret: bytes, step: int) -> bool:
         del transaction, member_id, sealed_secret, step

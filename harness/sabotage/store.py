@@ -1,4 +1,4 @@
-"""Breaks of the store's queries."""
+"""Sabotages of the store's queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.store.schema import machines as table
 
 
 def find_machines_of_everyone() -> None:
-    """The query for one machine does not ask whose it is."""
+    """Finds a machine by its id without its organization."""
 
     def find(transaction: Connection, organization_id: str, machine_id: str) -> Machine | None:
         del organization_id

@@ -36,7 +36,7 @@ def fails(*rows: str) -> Step:
 
 def test_the_full_profile_fills_every_row_exactly_once() -> None:
     filled = Counter(row for each in chosen("full", []) for row in each.rows)
-    assert filled == Counter(target.id for target in GOALS)
+    assert filled == Counter(goal.id for goal in GOALS)
 
 
 def test_the_quick_profile_leaves_the_slow_rows_out() -> None:
@@ -47,7 +47,7 @@ def test_the_quick_profile_leaves_the_slow_rows_out() -> None:
 
 def test_a_row_that_is_asked_for_is_measured_in_every_profile() -> None:
     assert [each.rows for each in chosen("quick", ["cold-start"])] == [("cold-start",)]
-    assert chosen("quick", [target.id for target in GOALS]) == list(PLAN)
+    assert chosen("quick", [goal.id for goal in GOALS]) == list(PLAN)
 
 
 def test_a_bound_of_organizations_applies_to_every_size() -> None:

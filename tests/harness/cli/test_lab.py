@@ -45,11 +45,11 @@ class Lab:
             text=True,
         )
         assert self.process.stdout is not None
-        self.said = ""
-        while "hub       nsenter" not in self.said:
+        self.output = ""
+        while "hub       nsenter" not in self.output:
             line = self.process.stdout.readline()
-            assert line, self.said
-            self.said += line
+            assert line, self.output
+            self.output += line
         self.namespaces = self._namespaces()
 
     def _namespaces(self) -> set[str]:
@@ -68,8 +68,8 @@ class Lab:
 
     def shell(self, name: str, *command: str) -> str:
         """Runs a command in the shell that the lab printed; returns its output."""
-        found = re.search(rf"^  {name} +(nsenter .*)$", self.said, re.MULTILINE)
-        assert found, self.said
+        found = re.search(rf"^  {name} +(nsenter .*)$", self.output, re.MULTILINE)
+        assert found, self.output
         words = [*found[1].split(), *command]
         return subprocess.run(words, capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
 
@@ -95,14 +95,14 @@ def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> Non
     # This network differs from the lab's, and reaches it only by the address that the lab printed.
     assert "192.0.2.1" not in subprocess.run(["ip", "address"], capture_output=True, text=True, check=True).stdout
 
-    url = re.search(r"https://127\.0\.0\.1:\d+/", lab.said)
-    assert url, lab.said
+    url = re.search(r"https://127\.0\.0\.1:\d+/", lab.output)
+    assert url, lab.output
     page = httpx.get(f"{url[0]}login", verify=False, timeout=DEADLINE)  # noqa: S501 - its certificate is its own
     assert page.status_code == httpx.codes.OK
     assert "password" in page.text
 
-    pune = re.search(r"^pune +([0-9.]+)", lab.said, re.MULTILINE)
-    assert pune, lab.said
+    pune = re.search(r"^pune +([0-9.]+)", lab.output, re.MULTILINE)
+    assert pune, lab.output
     assert "1 received" in lab.shell("mumbai", "ping", "-c", "1", "-W", "5", pune[1])
     assert lab.shell("hub", "hostname").strip() == "hub"
 

@@ -36,16 +36,18 @@ def run_with_mount(*mount: str) -> tuple[int, str]:
 def test_without_tun() -> None:
     if Path("/sys/module/wireguard").exists():
         pytest.skip("the kernel of this machine has WireGuard and needs no TUN")
-    code, said = run_with_mount("-t", "tmpfs", "none", "/dev/net")
-    assert (code, said.count("\n")) == (77, 1), said
-    assert "/dev/net/tun can't be opened (No such file or directory): load the module" in said
-    assert "root" not in said
+    code, output = run_with_mount("-t", "tmpfs", "none", "/dev/net")
+    assert (code, output.count("\n")) == (77, 1), output
+    assert "/dev/net/tun can't be opened (No such file or directory): load the module" in output
+    assert "root" not in output
 
 
 def test_without_nftables() -> None:
     nft = shutil.which("nft")
     assert nft is not None
-    code, said = run_with_mount("--bind", "/dev/null", nft)
-    assert code == 69, said
+    code, output = run_with_mount("--bind", "/dev/null", nft)
+    assert code == 69, output
     reason = "nft: Permission denied"
-    assert said == f"meshwg: The tests need nftables, which can't be used here ({reason}): ./meshwg doctor says more.\n"
+    assert (
+        output == f"meshwg: The tests need nftables, which can't be used here ({reason}): ./meshwg doctor says more.\n"
+    )

@@ -71,10 +71,10 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
     with pytest.raises(typer.Exit) as ended:
         commands.run_everything("unit", "quick")
     assert ended.value.exit_code == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "7 passed, 0 failed, 15 skipped"
-    assert "unit     passed  7 passed, 0 failed, 15 skipped, 1 s" in said
-    assert said.index("   13  no daemon") < said.index("    2  no browser [bold]")
+    output = capsys.readouterr().out.splitlines()
+    assert output[-1] == "7 passed, 0 failed, 15 skipped"
+    assert "unit     passed  7 passed, 0 failed, 15 skipped, 1 s" in output
+    assert output.index("   13  no daemon") < output.index("    2  no browser [bold]")
 
 
 def test_without_skipped_tests_the_summary_does_not_mention_them() -> None:

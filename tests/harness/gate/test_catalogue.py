@@ -13,7 +13,8 @@ from harness.gate.claims import BY_ID, CLAIMS
 from harness.gate.plugin import function_name
 from harness.paths import SCENARIOS
 from harness.sabotage import catalogue
-from harness.sabotage.catalogue import SABOTAGES, Sabotage
+from harness.sabotage.catalogue import SABOTAGES
+from harness.sabotage.entry import Sabotage
 
 pytest_plugins = ("pytester",)
 

@@ -28,8 +28,8 @@ def test_the_wireguard_of_the_clients_is_found_without_a_lab(monkeypatch: pytest
     monkeypatch.setattr(Lab, "__init__", lambda _: pytest.fail("a lab was built"))
     # Programs of the administrator are found for an ordinary user, too.
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    told = environment.facts("wireguard-go 0.0.1")
-    assert re.match(r"(kernel|wireguard-go|boringtun) ", str(told["wireguard of the clients"]))
-    assert told["wireguard of the hub"] == "wireguard-go 0.0.1"
+    facts = environment.facts("wireguard-go 0.0.1")
+    assert re.match(r"(kernel|wireguard-go|boringtun) ", str(facts["wireguard of the clients"]))
+    assert facts["wireguard of the hub"] == "wireguard-go 0.0.1"
     links = subprocess.run(["/usr/sbin/ip", "link"], capture_output=True, text=True, check=True).stdout
     assert "wgprobe0" not in links

@@ -18,7 +18,7 @@ from harness.gate.gate import Concurrency, GatePlan, concurrency, judge_sabotage
 from harness.gate.plugin import TURN
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
-from harness.sabotage.catalogue import Sabotage
+from harness.sabotage.entry import Sabotage
 from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
 from harness.world.damage import Detection

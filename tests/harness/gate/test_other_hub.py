@@ -33,7 +33,7 @@ class Run:
 
     code: int
     outcomes: dict[str, tuple[str, str | None]]
-    said: str
+    output: str
 
 
 def gate(folder: Path, *options: str) -> Run:
@@ -69,15 +69,15 @@ def test_claims_that_a_plain_hub_keeps_are_proven(run: Run) -> None:
         "test_two_machines_shake_hands_and_exchange_packets",
         "test_the_configuration_is_exact_and_wg_quick_accepts_it",
     ):
-        assert run.outcomes[name] == ("proven", None), run.said
-    assert "proven       tunnel-handshake" in run.said
+        assert run.outcomes[name] == ("proven", None), run.output
+    assert "proven       tunnel-handshake" in run.output
     assert run.code == 1
 
 
 def test_claims_that_it_does_not_keep_are_refuted(run: Run) -> None:
     verdict, reason = run.outcomes["test_the_link_of_an_organization_is_made_anew"]
     assert (verdict, reason) == ("refuted", "mumbai→pune is allowed, and its packets don't arrive for 5 s")
-    assert "refuted      self-healing" in run.said
+    assert "refuted      self-healing" in run.output
 
 
 def test_claims_about_members_that_it_lacks_are_inconclusive(run: Run) -> None:
@@ -89,15 +89,15 @@ def test_claims_about_members_that_it_lacks_are_inconclusive(run: Run) -> None:
     assert verdict == "inconclusive"
     assert (reason or "").startswith("the hub that is gated has nothing that answers ")
     assert len(run.outcomes) == len(SOME)
-    assert "skipped" not in run.said
+    assert "skipped" not in run.output
     for name, (verdict, _) in run.outcomes.items():
-        assert verdict == "proven" or f"{name} is {verdict}: " in run.said
+        assert verdict == "proven" or f"{name} is {verdict}: " in run.output
 
 
 def test_the_run_writes_a_signed_transcript_that_names_the_hub(tmp_path: Path) -> None:
     run = gate(tmp_path, "--claim=tunnel-handshake", "--seed=7", "--transcript=out")
     latest = tmp_path / "out" / "latest"
-    assert f"transcript: out/{latest.resolve().name}/transcript.html" in run.said
+    assert f"transcript: out/{latest.resolve().name}/transcript.html" in run.output
     made = schema.load(latest)
     assert (made.hub, made.seed, made.profile, made.sabotage) == ("plain:PlainHub", 7, "quick", [])
     assert (made.verdict, made.problems, run.code) == ("pass", [], 0)
@@ -129,18 +129,18 @@ def test_no_private_key_is_in_a_transcript_even_with_verbose_pytest(tmp_path: Pa
 def test_a_transcript_of_a_part_of_a_claim_is_bad_usage(tmp_path: Path, selection: tuple[str, ...]) -> None:
     run = gate(tmp_path, "--transcript=out", *selection)
     assert run.code == pytest.ExitCode.USAGE_ERROR
-    assert "--transcript takes all scenarios, or of all of one --claim" in run.said
+    assert "--transcript takes all scenarios, or of all of one --claim" in run.output
     assert not (tmp_path / "out").exists()
 
 
 def test_pytest_xdist_is_bad_usage(tmp_path: Path) -> None:
     run = gate(tmp_path, "-n2")
     assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
-    assert "leave out pytest-xdist's -n" in run.said
+    assert "leave out pytest-xdist's -n" in run.output
 
 
 def test_a_key_that_can_t_sign_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(attest.KEY_VARIABLE, str(tmp_path / "nowhere.pem"))
     run = gate(tmp_path, "--transcript=out")
     assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
-    assert "nowhere.pem can't be read" in run.said
+    assert "nowhere.pem can't be read" in run.output

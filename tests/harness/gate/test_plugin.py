@@ -98,19 +98,19 @@ THREE_SCENARIOS = """
 
 def test_only_the_scenarios_drawn_from_the_pipe_run(gate: Gate) -> None:
     read, write = os.pipe()
-    told, progress = os.pipe()
+    reader, progress = os.pipe()
     # Another process has drawn the second.
     os.write(write, TURN.pack(2) + TURN.pack(0) + TURN.pack(3) + TURN.pack(4))
     run = gate(THREE_SCENARIOS, f"--turns={read}", f"--progress={progress}")
     assert run.verdicts == {"test_a": "proven", "test_b": "inconclusive", "test_c": "proven"}
     assert run.outcomes["test_b"].failure == NOT_RUN
-    assert os.read(told, 4096).decode().splitlines() == [
+    assert os.read(reader, 4096).decode().splitlines() == [
         "runs test_c (live-change)",
         "proven test_c (live-change)",
         "runs test_a (live-change)",
         "proven test_a (live-change)",
     ]
-    for descriptor in (read, write, told, progress):
+    for descriptor in (read, write, reader, progress):
         os.close(descriptor)
 
 
@@ -140,10 +140,10 @@ def test_scenarios_that_restart_the_service_come_first(gate: Gate) -> None:
 
 
 def test_progress_has_the_reason_of_a_failure(gate: Gate) -> None:
-    told, progress = os.pipe()
+    reader, progress = os.pipe()
     gate(THREE_SCENARIOS, "--scenario=test_b", f"--progress={progress}")
-    assert os.read(told, 4096).decode().splitlines()[1] == "refuted test_b (live-change): 5 packets lost"
-    for descriptor in (told, progress):
+    assert os.read(reader, 4096).decode().splitlines()[1] == "refuted test_b (live-change): 5 packets lost"
+    for descriptor in (reader, progress):
         os.close(descriptor)
 
 

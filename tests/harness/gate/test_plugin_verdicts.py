@@ -223,7 +223,7 @@ def test_a_failure_leaves_evidence_and_the_next_scenario_finds_the_service_runni
 
 def test_a_scenario_whose_evidence_can_t_be_written_keeps_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
     (pytester.path / "full").write_text("no folder")
-    told = (pytester.path / "told").open("w+")
+    progress = (pytester.path / "progress").open("w+")
     run = gate(
         """
         pytestmark = claim("live-change")
@@ -235,21 +235,21 @@ def test_a_scenario_whose_evidence_can_t_be_written_keeps_its_verdict(gate: Gate
             pass
     """,
         f"--evidence={pytester.path}/full",
-        f"--progress={told.fileno()}",
+        f"--progress={progress.fileno()}",
     )
     assert run.code == 1
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
     assert run.outcomes["test_b"].evidence == []
-    told.seek(0)
+    progress.seek(0)
     # The gate prints the first word of a line as the verdict.
-    assert [line.split(" ")[:2] for line in told] == [
+    assert [line.split(" ")[:2] for line in progress] == [
         ["runs", "test_b"],
         ["unkept", "test_b"],
         ["refuted", "test_b"],
         ["runs", "test_c"],
         ["proven", "test_c"],
     ]
-    told.close()
+    progress.close()
 
 
 def test_a_scenario_whose_teardown_fails_is_not_proven(gate: Gate) -> None:

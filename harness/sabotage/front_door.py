@@ -1,4 +1,4 @@
-"""Breaks of the front door's memory and shares."""
+"""Sabotages of the front door's memory and shares."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from appliance.hub.front_door.share import Share
 
 
 def let_answers_renew_sessions() -> None:
-    """Whatever looks like an answer to the hub's handshake makes its session last longer."""
-    as_it_is: Callable[[Layout], dict[str, tuple[str, ...]]] = rules.chains_of
+    """Renews a session on any packet that looks like an answer to the hub's handshake."""
+    original: Callable[[Layout], dict[str, tuple[str, ...]]] = rules.chains_of
     found = f"udp dport set {SECOND_WORD} map @{SESSIONS.name}"
     renewed = f"{found} update @{SESSIONS.name} {{ {SECOND_WORD} : udp dport }} goto deliver"
 
     def renewing(layout: Layout) -> dict[str, tuple[str, ...]]:
-        chains = as_it_is(layout)
+        chains = original(layout)
         response = tuple(renewed if rule.startswith(found) else rule for rule in chains["response"])
         return {**chains, "response": response}
 
@@ -25,11 +25,11 @@ def let_answers_renew_sessions() -> None:
 
 
 def give_all_organizations_one_share() -> None:
-    """All organizations' handshakes have one share together, of a size that is one's."""
+    """Makes all organizations share the handshakes that one organization may have."""
     common = Share(2)
 
     class OneForAll(Share):
-        """What one takes is gone for all."""
+        """Share that all organizations take from."""
 
         def take(self, is_known: bool) -> bool:
             return common.take(is_known)

@@ -1,0 +1,28 @@
+"""Entry of the catalogue of sabotages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """A sabotage of the service, and the scenario that has to notice it.
+
+    Attributes:
+        id: name in transcripts and options.
+        claim: id of the claim that it breaks.
+        broke: effect on the service, in words.
+        function: ``module:function`` in this package that puts it into the service.
+        scenario: test function that has to notice it; the only one that runs against it.
+        says: text that the scenario's failure must contain, so that no other defect counts.
+        waits: True if the scenario then waits for six seconds or more.
+    """
+
+    id: str
+    claim: str
+    broke: str
+    function: str
+    scenario: str
+    says: str
+    waits: bool = False
