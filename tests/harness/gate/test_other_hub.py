@@ -129,7 +129,7 @@ def test_no_private_key_is_in_a_transcript_even_with_verbose_pytest(tmp_path: Pa
 def test_a_transcript_of_a_part_of_a_claim_is_bad_usage(tmp_path: Path, selection: tuple[str, ...]) -> None:
     run = gate(tmp_path, "--transcript=out", *selection)
     assert run.code == pytest.ExitCode.USAGE_ERROR
-    assert "--transcript takes all scenarios, or of all of one --claim" in run.output
+    assert "--transcript takes all scenarios, or all of one --claim" in run.output
     assert not (tmp_path / "out").exists()
 
 
