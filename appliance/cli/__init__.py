@@ -1,4 +1,4 @@
-"""The command line: the appliance's own commands, and those that other packages add to it."""
+"""Command line: the appliance's own commands, and those that other packages add."""
 
 from appliance.cli.main import main
 

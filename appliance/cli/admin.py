@@ -1,4 +1,4 @@
-"""``admin``: what an operator decides about organizations, with the service running."""
+"""``admin``: an operator's decisions about organizations, while the service runs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.present import Present
 from appliance.cli.settings import Settings
+from appliance.model.plural import counted
 from appliance.service import Actor, invitations, permits, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
@@ -182,7 +183,7 @@ def print_table(lines: Sequence[OrganizationSummary]) -> None:
         table.add_column(column, no_wrap=True)
     for line in lines:
         table.add_row(*_cells(line))
-    # Whoever reads a file or a pipe has no width.
+    # Files and pipes have no width.
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
     unbounded = console.options.update(max_width=_UNBOUNDED)
     if Measurement.get(console, unbounded, table).maximum <= console.width:
@@ -193,7 +194,7 @@ def print_table(lines: Sequence[OrganizationSummary]) -> None:
             told = f"{facts[0]}, machines {facts[1]}, members {facts[2]}, created {created}"
             console.print(f"{identity}  {name}", soft_wrap=True)
             console.print(f"  {told}{f', suspended {suspended}' if suspended else ''}", soft_wrap=True)
-    console.print(f"{len(lines)} organization{'' if len(lines) == 1 else 's'}; times are UTC.")
+    console.print(f"{counted(len(lines), 'organization')}; times are UTC.")
 
 
 def _cells(line: OrganizationSummary) -> tuple[str, ...]:

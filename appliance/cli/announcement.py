@@ -1,4 +1,4 @@
-"""Words of a start: for a person at a terminal, and as events for programs."""
+"""Messages of a start: for a person at a terminal, and as log events for programs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ log = structlog.get_logger()
 _LABEL = 15
 _TWO_COLUMNS = 60
 _LOOPBACK = ("127.", "localhost", "::1")
-# Pairs of hexadecimal digits that stand in one line, where there is room for so many.
+# Pairs of hexadecimal digits in one line, if there is room.
 _PAIRS = 16
 
 
 class Voice:
-    """The place where a start tells something: standard output for people, the log for programs.
+    """Output of a start: standard output for people, the log for programs.
 
     Args:
-        form: of the log. Words are printed with `TEXT`, and also where standard output is a terminal and the log goes
-            elsewhere, unless `JSON` was asked for.
+        form: format of the log. Messages for people are printed with `TEXT`, and also with `AUTO` if standard output is
+            a terminal.
     """
 
     def __init__(self, form: LogFormat) -> None:
@@ -39,12 +39,12 @@ class Voice:
         self._logs = form.resolved is LogFormat.JSON
 
     def tell(self, event: str, words: str, **facts: object) -> None:
-        """Tell something once, in each form that somebody takes.
+        """Print a message, log its event, or both.
 
         Args:
-            event: the name of it in the log.
-            words: for people; one paragraph, or lines that are left as they are.
-            facts: what the log has of it.
+            event: name of the event in the log.
+            words: message for people: one paragraph, or lines that are not wrapped.
+            facts: fields of the event.
         """
         if self._prints:
             with suppress(OSError):
@@ -57,18 +57,18 @@ class Voice:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A service that is up, as a person needs to know it.
+    """Facts about a service that is up.
 
     Attributes:
-        url: where the pages are, with a slash at the end.
+        url: of the pages, with a slash at the end.
         fingerprint: SHA-256 of the certificate, as pairs of hexadecimal digits with colons between them.
-        certificate: the file of a self-signed one; None for one of the operator's own.
-        secret: the file of the unlock secret; None where a variable had it.
-        endpoint: HOST:PORT that configurations name as the hub.
-        wireguard: the implementation and its version.
-        organizations: how many there are.
-        data: the data folder, as an option of other commands; "" for the usual one.
-        listen: the address of the pages, in the same way.
+        certificate: file of the self-signed certificate; None for the operator's own.
+        secret: file of the unlock secret; None if a variable contained it.
+        endpoint: the hub's HOST:PORT in machines' configurations.
+        wireguard: the WireGuard implementation and its version.
+        organizations: number of organizations.
+        data: the option ``--data`` for other commands; "" for the default folder.
+        listen: the option ``--listen`` for other commands; "" for the default address.
     """
 
     url: str
@@ -98,7 +98,7 @@ class Announcement:
         )
 
     def words(self, columns: int) -> str:
-        """The announcement for a terminal of so many columns; nothing that is to be copied is broken."""
+        """Format the announcement for a terminal's width, without breaking text that is to be copied."""
         room = min(columns, help.WIDEST)
         lines = [f"MeshWG is up at {self.url}", ""]
         for label, paragraphs in self._rows(room):

@@ -15,10 +15,10 @@ from appliance.service import Context
 
 @contextmanager
 def at_work(settings: Settings) -> Iterator[tuple[Present, Context]]:
-    """The store, and what use cases work with; what they refuse is one sentence.
+    """Open the store, and make the context of use cases; their refusals become `CommandError`.
 
     Raises:
-        CommandError: it was refused, or there is no store.
+        CommandError: a use case refused, or there is no store.
     """
     with present.opened(settings) as found:
         context = Context(

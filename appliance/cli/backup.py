@@ -1,4 +1,4 @@
-"""``backup``: the store as one file that only the unlock secret opens."""
+"""``backup``: write the store into one sealed file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from appliance import files
 from appliance.cli import operations, present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import web_user
 from appliance.cli.options import with_settings
+from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings
 from appliance.service import backup as service
 from appliance.store import operations as trail
@@ -47,7 +47,7 @@ def backup(
     """
     store_file(settings, "pg_dump")
     with present.opened(settings) as found:
-        # Asked for in any case: who may take a backup is who knows it.
+        # Needed in any case: only an operator who knows the secret may make a backup.
         secret, work = found.secret(), FOR_SECRETS
         if passphrase_file is not None:
             secret, work = secrets.passphrase(passphrase_file), FOR_PASSPHRASES
@@ -69,7 +69,7 @@ def backup(
 
 
 def store_file(settings: Settings, program: str) -> Path:
-    """The file of the store; a program of PostgreSQL's does this for another one."""
+    """Find the store's file; raises `CommandError` for PostgreSQL, naming PostgreSQL's own program."""
     with unlocking.database():
         file = sqlite_file(settings.database_url)
     if file is None:
@@ -79,7 +79,7 @@ def store_file(settings: Settings, program: str) -> Path:
 
 @contextmanager
 def _replaced(file: Path) -> Iterator[BinaryIO]:
-    """A new file, its owner's alone, which gets its name when all of it is on disk, or none."""
+    """Write a file as a whole or not at all, readable only by its owner."""
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
     try:
         with os.fdopen(descriptor, "wb") as written:

@@ -1,4 +1,4 @@
-"""``census``: everything that exists on behalf of each organization, and what of it nobody owns."""
+"""``census``: list every organization's objects on the host and rows in the store, and orphans."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.model.desired import Desired
+from appliance.model.plural import counted
 from appliance.service import census as service
 from appliance.service.census import Holding, HostPort
 from appliance.store import operations as trail
@@ -67,7 +68,11 @@ def census(
 
 @contextmanager
 def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
-    """The hub, which knows of changes under way, or while there is none the host itself."""
+    """Open the hub, which knows of changes in progress; without a hub, the host itself.
+
+    Args:
+        exclusive: True to keep a service from starting during the block.
+    """
     try:
         if found.hub_status() is not None:
             yield found.client()
@@ -90,7 +95,7 @@ def _is_named(holding: Holding, organization: str | None) -> bool:
 
 
 def document(instance: str, holdings: Sequence[Holding], *, removed: bool) -> dict[str, Any]:
-    """The census for programs."""
+    """Format the census for programs."""
     return {
         "instance": instance,
         "removed": removed,
@@ -108,7 +113,7 @@ def document(instance: str, holdings: Sequence[Holding], *, removed: bool) -> di
 
 
 def words(instance: str, holdings: Sequence[Holding], *, removed: bool) -> str:
-    """The census for people."""
+    """Format the census for people."""
     lines = []
     for each in holdings:
         lines.append(f"{each.organization}  {'(orphan)' if each.is_orphan else each.name}")
@@ -117,11 +122,11 @@ def words(instance: str, holdings: Sequence[Holding], *, removed: bool) -> str:
             if value:
                 lines.append(f"  {name.replace('_', ' '):12}{_shown(value)}")
     orphans = sum(each.is_orphan for each in holdings)
-    counted = f"{orphans} orphan{'' if orphans == 1 else 's'}"
+    lost = counted(orphans, "orphan")
     if removed:
-        return "\n".join([*lines, f"{counted} of instance {instance} removed."])
-    owned = len(holdings) - orphans
-    return "\n".join([*lines, f"Instance {instance}: {owned} organization{'' if owned == 1 else 's'}, {counted}."])
+        return "\n".join([*lines, f"{lost} of instance {instance} removed."])
+    owned = counted(len(holdings) - orphans, "organization")
+    return "\n".join([*lines, f"Instance {instance}: {owned}, {lost}."])
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,6 @@
-"""The certificate that the web process serves with: the operator's own, or one that signs itself.
+"""Certificate of the web process: the operator's own, or a self-signed one.
 
-Its key is root's. The web process gets it in memory, from root that it is at its start or from its service manager.
+Its key is root's. The web process reads it before it gives up root, or gets it from its service manager.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from appliance.web.tls import Certificate
 log = structlog.get_logger()
 
 _CERTIFICATE, _KEY = "certificate.pem", "key.pem"
-# Where systemd keeps what LoadCredential= names (systemd.exec(5)).
+# Folder with the files of LoadCredential= (systemd.exec(5)).
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _LOOK_EVERY = 3600.0
 
 
 def certificate(settings: Settings, folder: Folder) -> Certificate:
-    """The certificate to serve with. A self-signed one is made where there is none that is right.
+    """Load the certificate; a self-signed one is made if none fits.
 
     Raises:
-        CommandError: there is none that this user may read, the file holds no certificate, or the key is not its own.
+        CommandError: this user may not read it, the file has no certificate, or the key belongs to another one.
     """
     handed = os.environ.get(_CREDENTIALS)
     if os.geteuid() != 0 and handed and (Path(handed) / _KEY).exists():
@@ -51,12 +51,12 @@ def certificate(settings: Settings, folder: Folder) -> Certificate:
 
 
 def changes(settings: Settings, folder: Folder, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
-    """A question to be asked now and then: whether there is another certificate to serve with since the last time.
+    """Make a function that returns True if the certificate has changed since its last call.
 
-    It looks once an hour, and makes a self-signed one anew that is about to end.
+    The function looks once an hour, and renews a self-signed certificate that is about to end.
 
     Args:
-        clock: monotonic seconds.
+        clock: monotonic time in seconds.
     """
     known, looked_at = certificate(settings, folder).certificate, clock()
 
@@ -117,12 +117,12 @@ def _self_signed(folder: Folder, names: tuple[str, ...]) -> Certificate:
         reason = fault
     made = tls.self_signed(names)
     try:
-        # A start that is killed between the two finds a key of another certificate, and makes both anew.
+        # If this is killed in between, the next start finds a mismatch and makes both again.
         _replace(key, made.key, 0o600)
         _replace(path, made.certificate, 0o644)
     except OSError as error:
         raise CommandError(f"The certificate can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
-    # With colons, as programs show it; without, it would look like a key.
+    # With colons; without them, it would look like a key, and the log would remove it.
     facts = {"sha256": made.fingerprint(), "ends": str(made.ends_at().date())}
     if reason is None:
         log.info("a self-signed certificate was made", reason="there was none yet", **facts)
@@ -132,7 +132,7 @@ def _self_signed(folder: Folder, names: tuple[str, ...]) -> Certificate:
 
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
-    """Writes a file of root's folder, whole or not at all."""
+    """Write a file in root's folder, as a whole or not at all."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""What has to be right of the host before a service starts; whatever is not ends the command with one sentence."""
+"""Checks of the host before a service starts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from appliance.hub.wireguard import choose
 
 
 def check_host(settings: Settings) -> str:
-    """The WireGuard implementation that the hub will use.
+    """Check the host, and find the WireGuard implementation for the hub.
 
     Raises:
-        CommandError: no root, or root without its capabilities, settings that can't be written, no TUN device, no
-            WireGuard.
+        CommandError: root or its capabilities, writable kernel settings, the TUN device or WireGuard is missing.
     """
     privileges = host.privileges()
     if not privileges.root:
@@ -57,7 +56,7 @@ def _check_tun(backend: str) -> None:
 
 
 def check_address(settings: Settings) -> None:
-    """Raises `CommandError` where the address to listen on is taken or not this machine's."""
+    """Raise `CommandError` if the address to listen on is taken, or not this machine's."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

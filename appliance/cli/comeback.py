@@ -1,4 +1,4 @@
-"""Words about what comes back with the store of an earlier day, for the person who decides about it."""
+"""Lists of everything that works again after a restore, for the person who decides about it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from appliance.model.organization import Machine
+from appliance.model.plural import counted
 from appliance.service.restoration import Settled
 from appliance.store.api_tokens import ApiToken
 from appliance.store.revival import RestoredMember, RestoredOrganization
 
 
 def listing(organizations: Iterable[RestoredOrganization], newest: datetime | None) -> Iterator[str]:
-    """The lines that list what works again, organization by organization, and what to know about it."""
+    """Make the lines of the list, by organization.
+
+    Args:
+        newest: time of the store's latest record.
+    """
     when = "nothing yet" if newest is None else f"nothing after {newest:%Y-%m-%d %H:%M:%S} UTC"
     yield f"This store tells of {when}. What was removed, rotated or changed later is as it was then, and works again:"
     count = machines = people = tokens = 0
@@ -23,17 +28,17 @@ def listing(organizations: Iterable[RestoredOrganization], newest: datetime | No
         people, tokens = people + len(each.people), tokens + len(each.tokens)
     yield ""
     yield (
-        f"In all: {_some(count, 'organization')}, {_some(machines, 'machine')}, {_some(people, 'member')}, "
-        f"{_some(tokens, 'API token')}. Passwords, second factors and recovery codes are those of then."
+        f"In all: {counted(count, 'organization')}, {counted(machines, 'machine')}, {counted(people, 'member')}, "
+        f"{counted(tokens, 'API token')}. Passwords, second factors and recovery codes are those of then."
     )
-    yield "Sessions, invitations and other links, and half-way log-ins end."
+    yield "Sessions, invitations, other links and unfinished log-ins end."
 
 
 def told(settled: Settled) -> str:
-    """Sentence that sums a restore up."""
-    disabled = f" {_some(settled.disabled, 'machine')} disabled." if settled.disabled else ""
+    """Sum a restore up in a sentence."""
+    disabled = f" {counted(settled.disabled, 'machine')} disabled." if settled.disabled else ""
     return (
-        f"{_some(settled.organizations, 'organization')} restored; {settled.ended} sessions, links and tickets ended."
+        f"{counted(settled.organizations, 'organization')} restored; {settled.ended} sessions, links and tickets ended."
         f"{disabled}"
     )
 
@@ -60,7 +65,7 @@ def _machine(machine: Machine) -> str:
 def _person(person: RestoredMember) -> str:
     ways = [person.role.value]
     if person.has_second_factor:
-        ways.append(f"second factor with {_some(person.recovery_codes, 'recovery code')}")
+        ways.append(f"second factor with {counted(person.recovery_codes, 'recovery code')}")
     if person.passkeys:
         ways.append(f"passkeys {', '.join(map(_plain, person.passkeys))}")
     return f"{_plain(person.email)}: {'; '.join(ways)}"
@@ -70,10 +75,6 @@ def _token(token: ApiToken) -> str:
     return f"{_plain(token.name)} of {_plain(token.email)}: {token.scope.value}, until {token.expires_at:%Y-%m-%d}"
 
 
-def _some(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def _plain(text: str) -> str:
-    """The text without what a terminal takes for an order, which the store's owner may have written there."""
+    """Escape control characters, which a store from elsewhere may contain."""
     return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)

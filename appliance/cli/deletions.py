@@ -1,4 +1,4 @@
-"""``deletions``: what is known of organizations that were deleted, which is not who they were."""
+"""``deletions``: list deleted organizations, without their names and ids."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from appliance.cli import present
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
+from appliance.model.plural import counted
 from appliance.store import deletions as store
 from appliance.store.deletions import Tombstone
 from appliance.store.times import rfc3339
@@ -28,7 +29,7 @@ def deletions(as_json: AsJson = False, *, settings: Settings) -> None:
     for each in tombstones:
         counts = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in each.removed.items() if count)
         print(f"{each.at:%Y-%m-%d %H:%M:%S} UTC  by {each.actor}: {counts}")
-    print(f"{len(tombstones)} organization{'' if len(tombstones) == 1 else 's'} deleted.")
+    print(f"{counted(len(tombstones), 'organization')} deleted.")
 
 
 def _document(tombstone: Tombstone) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""``doctor``: what this host offers and lacks, and what to do."""
+"""``doctor``: tell what this host offers and lacks, and what to do."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def doctor(
 
 
 def exit_code(diagnosis: Diagnosis) -> int:
-    """What the command ends with."""
+    """Choose the exit code."""
     if diagnosis.up:
         return 0
     return Exit.NOT_PERMITTED if diagnosis.up_lacks_only_root else Exit.UNAVAILABLE
 
 
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The diagnosis for programs."""
+    """Format the diagnosis for programs."""
     chosen = diagnosis.chosen
     return {
         "up": diagnosis.up,
@@ -75,7 +75,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def show(diagnosis: Diagnosis, console: Console) -> None:
-    """The diagnosis for people, each finding under the first command that needs it."""
+    """Print the diagnosis for people, each finding under the first command that needs it."""
     _print(console, Text(), f"{diagnosis.distribution}, Linux {diagnosis.kernel}")
     for name, possible, more in _verdicts(diagnosis):
         word = ("yes", "green") if possible else ("no", "bold red")
@@ -106,15 +106,15 @@ def _show_finding(finding: Finding, width: int, console: Console) -> None:
     state = (f"{finding.state.value:{_STATE_WIDTH}}", _STYLE[finding.state])
     _print(console, Text.assemble("  ", state, f"  {finding.id:{width}}  "), finding.found)
     if finding.advice:
-        # Below, with nearly the whole width: most of it is there to be copied.
+        # Below the finding, with nearly the whole width, as commands there are to be copied.
         _print(console, Text(" " * (_STATE_WIDTH + 4) + "-> "), finding.advice)
 
 
 def _print(console: Console, start: Text, words: str = "") -> None:
-    """Prints a paragraph: words after its start, broken between them, later lines indented, nothing ever cut off."""
+    """Print a paragraph, wrapped between words and indented after its start."""
     room = max(console.width - start.cell_len, _LEAST_ROOM)
     first, *rest = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False) or [""]
-    # Not rich's own wrapping, which fills lines up with spaces and cuts long words.
+    # Rich's own wrapping pads lines with spaces and cuts long words.
     console.print(start + Text(first), soft_wrap=True)
     for line in rest:
         console.print(Text(" " * start.cell_len + line), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What ends a command before its time: one sentence, and an exit code that tells scripts why."""
+"""Errors that end a command with a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of all commands, after sysexits(3) where it has a word for it. Those of signals are 128 and more.
+    """Exit codes of all commands, after sysexits(3) as far as possible.
 
     Attributes:
-        why: what a script learns from it.
+        why: meaning for scripts.
     """
 
     why: str
@@ -41,12 +41,12 @@ SIGNALS = ("128+N", "signal N ended it: 130 is Ctrl-C, 141 that nobody reads its
 
 
 def exit_codes() -> list[tuple[str, str]]:
-    """All codes with their reasons, as help and documentation show them."""
+    """List all codes with their meanings, for help and documentation."""
     return [*((str(each.value), each.why) for each in Exit), SIGNALS]
 
 
 class CommandError(Exception):
-    """Said to the person at the terminal, and nothing else happens."""
+    """Error that ends a command with a sentence for the person at the terminal."""
 
     def __init__(self, sentence: str, code: Exit) -> None:
         super().__init__(one_line(sentence))
@@ -54,5 +54,5 @@ class CommandError(Exception):
 
 
 def one_line(text: str) -> str:
-    """The text without characters that begin another line or steer a terminal: others' texts have them."""
+    """Replace line breaks and control characters in a text from elsewhere."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

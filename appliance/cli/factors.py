@@ -1,4 +1,4 @@
-"""``admin factors``: the removal of second factors and passkeys that people have lost."""
+"""``admin factors``: remove lost second factors and passkeys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from appliance.cli import operations, present
 from appliance.cli.at_work import at_work
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
+from appliance.model.plural import counted
 from appliance.service import factor_removals
 from appliance.store import factor_removals as stored
 from appliance.store import operations as trail
@@ -69,7 +70,7 @@ def list_removals(as_json: AsJson = False, *, settings: Settings) -> None:
     else:
         for each in waiting:
             print(f"{each.email}  takes effect {each.due_at:%Y-%m-%d %H:%M}, begun {each.begun_at:%Y-%m-%d %H:%M}")
-        print(f"{len(waiting)} removal{'' if len(waiting) == 1 else 's'}; times are UTC.")
+        print(f"{counted(len(waiting), 'removal')}; times are UTC.")
 
 
 def _document(each: FactorRemoval) -> dict[str, object]:

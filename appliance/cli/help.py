@@ -1,4 +1,4 @@
-"""The help of all commands, as plain text that fits the terminal."""
+"""Help of all commands, as plain text that fits the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 WIDEST = 100
-"""Columns that no text for people goes beyond."""
+"""Most columns of texts for people."""
 _NARROWEST = 20
 # Below this, a column of explanations beside one of names has no room for whole words.
 _TWO_COLUMNS = 64

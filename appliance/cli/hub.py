@@ -1,4 +1,4 @@
-"""``hub``: the privileged process, as `up` or a service manager starts it."""
+"""``hub``: the privileged process, started by `up` or a service manager."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from appliance import lifeline, logs, privileges
 from appliance.cli import public_port, readiness, secret, trust
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_user
+from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked
 from appliance.cli.handover import Handover
+from appliance.cli.ownership import web_user
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import unlock
@@ -34,7 +35,7 @@ NEEDED_CAPABILITIES = (
     # Links, routes, rules and sockets of namespaces; namespaces themselves, and their names, which are mounts.
     Capability.NET_ADMIN,
     Capability.SYS_ADMIN,
-    # The front door hands on what machines sent as if it came from them.
+    # The front door forwards packets with the sender's address.
     Capability.NET_RAW,
     # Files of the store belong to the web process's user, control sockets are shared with WireGuard's.
     Capability.DAC_OVERRIDE,
@@ -55,7 +56,7 @@ def hub() -> None:
     wait_for_turn()
     privileges.leave_groups()
     trust.clean_path(web_user())
-    # Blocked before any thread starts, so that each inherits it and the signal waits for the one that asks.
+    # Blocked before any thread starts, so that all inherit it and only the waiting thread gets the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     settings = resolve({})
     logs.configure("hub", settings.log)
@@ -71,7 +72,7 @@ def hub() -> None:
     limits.raise_limits()
     privileges.keep_only(NEEDED_CAPABILITIES)
     if handover is not None:
-        # Who reached files as another user is not told of the supervisor's end any more.
+        # Set again: changing the user for file access has cleared it.
         lifeline.end_with_parent(supervisor)
     # A supervisor holds the lock for the hubs that it starts.
     with (
@@ -84,7 +85,7 @@ def hub() -> None:
             certificate(settings, folder)
             if settings.endpoint.warning is not None:
                 log.warning("the endpoint is near", reason=settings.endpoint.warning)
-            # Nobody else did before the web process is there to sign anybody up.
+            # Without `up`, the hub does this before the web process can sign anybody up.
             client = HubClient(hub_socket(name))
             accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(public.port)))
         door = FrontDoor(Names(name), public.port, public.sockets)

@@ -1,4 +1,4 @@
-"""Puts the command line together. A command's module is loaded when the command is asked for, and not before."""
+"""Entry point of the command line; a command's module is loaded only when the command is called."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appliance.cli import help, usage
 from appliance.cli.errors import CommandError, Exit, exit_codes, one_line
 
 GROUP = "meshwg.commands"
-"""Entry points of this group are commands of other packages: functions or `typer.Typer`, by the command's name."""
+"""Entry point group for commands of other packages: functions or `typer.Typer`, by the command's name."""
 
 _OWN = {
     "up": "appliance.cli.up:up",
@@ -37,15 +37,15 @@ _OWN = {
     "operations": "appliance.cli.operations:operations",
 }
 _PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web"}
-"""For `up` to start, not for people."""
+"""Commands that `up` starts; not listed in the help."""
 _INTERRUPTED = 128 + signal.SIGINT
 _CLOSED_OUTPUT = 128 + signal.SIGPIPE
 
 
 class Commands(TyperGroup):
-    """The commands by name. Source: "Lazily Loading Subcommands" in click's documentation.
+    """Commands by name. Source: "Lazily Loading Subcommands" in click's documentation.
 
-    Contexts and commands are of whichever click typer brings, and have no name here.
+    Contexts and commands are of the click that typer contains, and have no type here.
     """
 
     @cached_property
@@ -54,12 +54,12 @@ class Commands(TyperGroup):
         return {entry.name: entry for entry in (*own, *sorted(entry_points(group=GROUP), key=lambda each: each.name))}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """What the help lists."""
+        """List the commands for the help."""
         del ctx
         return [name for name in self._entries if name not in _PROCESSES]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Loads a command; None if there is none of that name."""
+        """Load a command; None if there is none of that name."""
         del ctx
         entry = self._entries.get(cmd_name)
         if entry is None:
@@ -81,7 +81,7 @@ class Commands(TyperGroup):
 
 
 def make_app() -> typer.Typer:
-    """The command line with everything that is installed."""
+    """Make the command line with all installed commands."""
     app = typer.Typer(
         name="meshwg",
         cls=Commands,
@@ -95,8 +95,8 @@ def make_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command that was asked for, and end with its exit code."""
-    # An output without Unicode gets escapes, and no command ends by it.
+    """Run the command of this process's arguments, and exit with its code."""
+    # An output without Unicode gets escapes in place of an error.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -105,10 +105,10 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; what it refuses is one sentence on standard error.
+    """Run a command; a refusal is printed on standard error in one sentence.
 
     Returns:
-        The exit code, one of `Exit` or that of a signal.
+        The exit code: one of `Exit`, or 128 and the number of a signal.
     """
     command = help.make_plain(typer.main.get_command(make_app()))
     try:
@@ -125,11 +125,11 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.REFUSED
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last one to hear of it
+    except Exception as error:  # noqa: BLE001 - the outermost handler
         if isinstance(error, BrokenPipeError) and _is_output_closed():
             return _CLOSED_OUTPUT
         sys.excepthook(type(error), error, error.__traceback__)
-        # A process of the service has its log there, and nothing but that on standard error.
+        # A process of the service writes only its log to standard error.
         if sys.excepthook is not sys.__excepthook__:
             return Exit.FAULT
         return _refuse("This is a fault of the program; please report it with the lines above.", Exit.FAULT)
@@ -152,7 +152,7 @@ def _is_output_closed() -> bool:
         return False
     is_closed = any(event & select.POLLERR for _, event in poll.poll(0))
     if is_closed:
-        # Python would try once more at its end, and complain.
+        # Otherwise Python would flush once more at its end, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return is_closed
 

@@ -1,4 +1,4 @@
-"""``operations``: what was done to the service from the command line, and the trail that these commands leave."""
+"""``operations``: list the operators' commands, and record them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def operations(
 
 
 def note(store: Store, action: str, **detail: Any) -> None:
-    """Leaves an entry about a command that was carried out; secrets never belong here.
+    """Record a command that was carried out; the detail must not contain secrets.
 
     Raises:
         SQLAlchemyError: the store can't be written.
@@ -52,7 +52,7 @@ def note(store: Store, action: str, **detail: Any) -> None:
 
 
 def _user() -> str:
-    """Who became root, where sudo tells; else who the process is."""
+    """Find the name of the person behind sudo, or else of this process's user."""
     given = os.environ.get("SUDO_USER")
     if given:
         return given

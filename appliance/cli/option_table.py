@@ -18,7 +18,7 @@ from appliance.model.sign_up import SignUpMode
 
 _MOST_UNUSED_DAYS = 9999
 _LONGEST_SHOWN = 80
-# Python writes no number of thousands of digits.
+# Python refuses to print numbers of thousands of digits.
 _LARGEST = 10**18
 
 
@@ -32,19 +32,19 @@ def _joined(values: Iterable[Any]) -> str:
 
 @dataclass(frozen=True)
 class Option:
-    """An option: its meaning, and the values that it takes.
+    """An option: its meaning and its values.
 
     Attributes:
-        help: meaning, as the help says it.
-        takes: goes on a sentence that begins with the option's name and "takes".
-        parse: makes the value of a text; raises ValueError for one that the option can't take.
-        metavar: form of the value in the help; empty for an option that no command line takes.
-        kind: type that a command line turns a text into.
-        default: text of the value where none is given; None where there is none, or where it follows from others.
-        note: what the documentation says beside the default.
-        text: makes the text of a value; empty for what stands for no value.
-        is_repeatable: True if it takes several; in one text they stand with commas or blanks between them.
-        is_secret: True if a text may hold a password, and so is never repeated.
+        help: sentence for the help.
+        takes: description of valid values, which follows the option's name and "takes".
+        parse: parses a text; raises ValueError for an invalid one.
+        metavar: form of the value in the help; empty for an option without a command line.
+        kind: type of the value on the command line.
+        default: text of the default; None if there is none, or if it depends on other options.
+        note: text about the default for the documentation.
+        text: formats a value; empty for no value.
+        is_repeatable: True if it takes several values; in one text they are separated by commas or blanks.
+        is_secret: True if the text may contain a password, so that no message repeats it.
     """
 
     help: str
@@ -219,22 +219,22 @@ OPTIONS = {
 
 
 def name_of(key: str) -> str:
-    """The option as it stands on a command line."""
+    """Get an option's name on the command line."""
     return "--" + key.replace("_", "-")
 
 
 def variable_of(key: str) -> str:
-    """The option's variable in the environment."""
+    """Get an option's variable in the environment."""
     return f"MESHWG_{key.upper()}"
 
 
 @dataclass(frozen=True)
 class Given:
-    """A value that is not checked yet.
+    """An unchecked value.
 
     Attributes:
-        named: where it was given, as a sentence names it.
-        value: as a command line, the environment or a TOML file has it.
+        named: its source, for error messages.
+        value: from the command line, the environment or a TOML file.
     """
 
     named: str
@@ -242,10 +242,10 @@ class Given:
 
 
 def value_of(option: Option, given: Given) -> Any:
-    """The value of an option.
+    """Parse the value of an option.
 
     Raises:
-        CommandError: it takes no such one.
+        CommandError: the value is invalid.
     """
     if not option.is_repeatable:
         return _single(option, given.named, given.value)
@@ -256,7 +256,7 @@ def value_of(option: Option, given: Given) -> Any:
 
 
 def _single(option: Option, named: str, value: Any) -> Any:
-    # To Python, true is a number.
+    # In Python, bool is an int.
     if not isinstance(value, str | int | Path) or isinstance(value, bool):
         raise _wrong(option, named, value)
     if isinstance(value, int) and abs(value) > _LARGEST:
@@ -273,5 +273,5 @@ def _wrong(option: Option, named: str, value: Any) -> CommandError:
 
 
 def shown(text: str) -> str:
-    """The text, or its beginning."""
+    """Shorten a text for a message."""
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

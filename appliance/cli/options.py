@@ -1,4 +1,4 @@
-"""Options of commands, made of the table (`option_table`)."""
+"""Options of commands, made from the table (`option_table`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appliance.cli.settings import resolve
 
 
 def _folder(text: str) -> Path:
-    """The data folder. An empty text would otherwise be the folder that one is in."""
+    """Parse the data folder; typer would take an empty text for the current folder."""
     found: Path = value_of(OPTIONS["data"], Given(name_of("data"), text))
     return found
 
@@ -24,9 +24,9 @@ _CONFIG = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuratio
 
 
 def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of these keys and ``--config``, and hand it the settings made of them.
+    """Decorate a command: add the options of these keys and ``--config``, and pass the settings.
 
-    The command takes them by the name ``settings``, beside parameters of its own.
+    The command takes them as ``settings``, beside parameters of its own.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""The data folder of a service that was started before, as the operator's commands find it."""
+"""Existing store of a service, for the operator's commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from appliance.vault import Vault, WrongSecret
 
 @dataclass(frozen=True)
 class Present:
-    """A store that exists, opened as it is: never upgraded, never made."""
+    """An existing store, opened as it is: neither created nor upgraded."""
 
     settings: Settings
     store: Store
@@ -32,18 +32,18 @@ class Present:
 
     @property
     def folder(self) -> Folder:
-        """The data folder."""
+        """Data folder."""
         return Folder(self.settings.data)
 
     def client(self) -> HubClient:
-        """Calls the hub, if one runs."""
+        """Make a client of the hub, which need not run."""
         return HubClient(hub_socket(self.instance.id))
 
     def hub_status(self) -> HubStatus | None:
-        """How the hub is; None where none answers.
+        """Ask for the hub's status; None if no hub answers.
 
         Raises:
-            HubError: it answers that it can't tell.
+            HubError: the hub answers with an error.
         """
         try:
             return self.client().status()
@@ -51,10 +51,10 @@ class Present:
             return None
 
     def secret(self) -> str:
-        """The unlock secret that was supplied.
+        """Get the supplied unlock secret.
 
         Raises:
-            CommandError: none was, or it does not open this store.
+            CommandError: none was supplied, or it does not open this store.
         """
         for each in secrets.given(self.settings):
             if self.opens(each):
@@ -63,7 +63,7 @@ class Present:
         raise secrets.missing(self.folder.path)
 
     def opens(self, secret: str) -> bool:
-        """Whether this secret opens the store as it is now."""
+        """True if this secret opens the store as it is now."""
         with self.store.read() as transaction:
             found = instance.find(transaction)
         try:
@@ -74,10 +74,10 @@ class Present:
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
-        """No service starts in the block.
+        """Keep any service from starting during the block.
 
         Raises:
-            CommandError: one runs, or is about to.
+            CommandError: a service runs, or is starting.
         """
         with self.folder.locked(), instance_locked(self.instance.id):
             yield
@@ -85,10 +85,10 @@ class Present:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Present]:
-    """The store that the settings name; whatever its database refuses in the block is one sentence, too.
+    """Open the store of the settings; errors of its database in the block become `CommandError`.
 
     Raises:
-        CommandError: no root, no store there yet, or a database that can't be used.
+        CommandError: the process is not root's, there is no store yet, or the database can't be used.
     """
     must_be_root()
     privileges.leave_groups()
@@ -108,7 +108,7 @@ def opened(settings: Settings) -> Iterator[Present]:
 
 
 def must_be_root() -> None:
-    """Raises `CommandError` for anyone else."""
+    """Raise `CommandError` unless this process is root's."""
     if os.geteuid() != 0:
         raise CommandError(
             "Store and hub are the service's own, which takes root: run it with sudo.", Exit.NOT_PERMITTED

@@ -1,4 +1,4 @@
-"""Where the service is reached, and what it answers there."""
+"""Requests to the running web process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def answer(settings: Settings, path: str) -> int | None:
-    """The status that the web process answers to a GET with; None where nothing speaks HTTPS."""
+    """Send a GET to the web process; returns the HTTP status, or None if nothing speaks HTTPS there."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Whose certificate it is does not matter here: the question is whether the service answers.
+    # The certificate does not matter: the question is only whether the service answers.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     host = _EVERYWHERE.get(settings.host, settings.host)
     connection = HTTPSConnection(host, settings.port, timeout=_TIMEOUT, context=context)
@@ -28,5 +28,5 @@ def answer(settings: Settings, path: str) -> int | None:
 
 
 def url(settings: Settings) -> str:
-    """Where people find the pages."""
+    """Get the URL of the pages without a proxy, with a slash at the end."""
     return listen_url(settings.host, settings.endpoint.host, settings.port) + "/"

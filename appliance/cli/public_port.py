@@ -1,4 +1,4 @@
-"""The public UDP port: found by the first start, kept by every later one, and held open across restarts of the hub."""
+"""Public UDP port: chosen by the first start, kept by later ones, and held open across restarts of the hub."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _VARIABLE = "MESHWG_DOOR_FDS"
 
 @dataclass(frozen=True)
 class PublicPort:
-    """The open sockets, as a supervisor holds them for the hubs that it starts.
+    """Open sockets of the public port, which a supervisor holds for its hubs.
 
     Attributes:
-        before: the port that configurations named until now, if another one was asked for.
+        before: former port, if the operator has chosen another one.
     """
 
     sockets: DoorSockets
@@ -32,25 +32,25 @@ class PublicPort:
 
     @property
     def port(self) -> int:
-        """The public port."""
+        """Port number."""
         return self.sockets.public_port
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What a hub inherits."""
+        """Descriptors for a hub to inherit."""
         return self.sockets.descriptors()
 
     def environment(self) -> dict[str, str]:
-        """What tells a hub that inherits them which they are."""
+        """Make the variable that tells a hub the inherited descriptors."""
         return {_VARIABLE: ",".join(map(str, self.descriptors))}
 
 
 @contextmanager
 def opened(settings: Settings, store: Store, found: Instance) -> Iterator[PublicPort]:
-    """Binds the port that was asked for, or that the store remembers, or on a first start one that is free.
+    """Bind the port of the settings, or of the store, or on a first start a free one.
 
     Raises:
-        CommandError: it is taken, or this host has no such sockets.
+        CommandError: the port is taken, or the host has no such sockets.
     """
     wanted = settings.udp_port or found.port
     sockets = _bound(found, (wanted,) if wanted else tuple(range(USUAL_PORT, USUAL_PORT + _OTHERS)))
@@ -65,10 +65,10 @@ def opened(settings: Settings, store: Store, found: Instance) -> Iterator[Public
 
 @contextmanager
 def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[PublicPort]:
-    """What a supervisor handed over; where none did, what `opened` opens.
+    """Use the sockets of the supervisor; without a supervisor, open them as `opened` does.
 
     Raises:
-        CommandError: as `opened` does.
+        CommandError: as for `opened`.
     """
     text = os.environ.pop(_VARIABLE, None)
     if text is None:
@@ -77,7 +77,7 @@ def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[Pub
         return
     descriptors = [int(each) for each in text.split(",")]
     for descriptor in descriptors:
-        # Processes of this one have no business with them.
+        # Not for processes that this one starts.
         os.set_inheritable(descriptor, False)
     yield PublicPort(DoorSockets.adopt(descriptors))
 

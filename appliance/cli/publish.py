@@ -1,4 +1,4 @@
-"""``publish``: shows runs of the gate to everybody, on the service's own pages."""
+"""``publish``: show runs of the gate on the service's public pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling a service manager that a process does its work."""
+"""Notification of a service manager that a process is ready."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _VARIABLE = "NOTIFY_SOCKET"
 
 
 def tell() -> None:
-    """Says READY=1 to whom systemd named, if it started this process (sd_notify(3))."""
+    """Send READY=1 to systemd, if it started this process (sd_notify(3))."""
     address = os.environ.pop(_VARIABLE, "")
     if not address:
         return

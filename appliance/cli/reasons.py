@@ -1,4 +1,4 @@
-"""Reasons in our own words, for sentences that would otherwise end with a library's."""
+"""Reasons of libraries' errors, in plain words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from appliance.model.errors import Unavailable
 
-# What drivers say, in lower case, and what it means for an operator. The first that fits counts.
+# Patterns of drivers' messages in lower case, with the meaning for an operator; the first match counts.
 _DATABASE = (
     (r"unable to open", "its file can't be opened"),
     (r"readonly|read-only", "it is read-only"),
@@ -29,7 +29,7 @@ _DATABASE = (
 
 
 def of_toml(error: Exception) -> str:
-    """The fault of a file that is to be TOML, as what is said of the file."""
+    """Describe why a file is no TOML, as a predicate of the file."""
     if isinstance(error, UnicodeDecodeError):
         return "has to be text in UTF-8, and is not"
     place = re.search(r"at (line \d+), (column \d+)", str(error))
@@ -37,10 +37,10 @@ def of_toml(error: Exception) -> str:
 
 
 def of_database(error: Exception) -> str:
-    """The reason for which a database can't be used, as a clause.
+    """Describe why a database can't be used, as a clause.
 
     Args:
-        error: SQLAlchemy's, a driver's, or the store's own refusal with one of these behind it.
+        error: SQLAlchemy's, a driver's, or the store's own with one of these as its cause.
     """
     if isinstance(error, Unavailable):
         return of_database(error.__cause__) if isinstance(error.__cause__, Exception) else "it does not answer"

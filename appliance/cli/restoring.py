@@ -1,4 +1,4 @@
-"""``restore``: the store of an earlier day, which says what comes back with it before it does."""
+"""``restore``: bring back the store of an earlier day, after a list of everything that works again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from appliance.cli import backup, comeback, operations, present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.backup import Passphrase
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, web_user
+from appliance.cli.folder import Folder
 from appliance.cli.options import with_settings
+from appliance.cli.ownership import web_user
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings
 from appliance.service import backup as service
 from appliance.service import restoration
@@ -31,7 +32,12 @@ _YES, _DISABLE = "--yes", "--disable-machines"
 
 @dataclass(frozen=True)
 class _Answers:
-    """Answers that the command line gave already."""
+    """Answers from the command line.
+
+    Attributes:
+        yes: True to restore without a question.
+        disable_machines: True to disable all machines.
+    """
 
     yes: bool
     disable_machines: bool
@@ -92,7 +98,7 @@ def _restored(folder: Folder, store_file: Path, sealed: BinaryIO, secret: str) -
 
 
 def _settle_present(settings: Settings, answers: _Answers) -> None:
-    """For a store that PostgreSQL's tools or a snapshot of the disk brought back."""
+    """Settle a store that PostgreSQL's tools or a disk snapshot brought back."""
     with present.opened(settings) as found, found.at_rest():
         migration.upgrade(found.store)
         print(_settle(found.store, answers))
@@ -156,7 +162,7 @@ def _one_sentence(file: Path, store_file: Path, passphrase_file: Path | None) ->
     except FileExistsError:
         raise _exists(store_file) from None
     except BrokenPipeError:
-        # Nobody reads the list any more.
+        # The reader of the list has ended.
         raise
     except OSError as error:
         opened = error.filename == str(file)

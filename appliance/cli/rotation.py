@@ -1,4 +1,4 @@
-"""``rotate-unlock-secret``: another secret opens the keys from now on, and no packet is lost over it."""
+"""``rotate-unlock-secret``: replace the unlock secret, without losing a packet."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rotate_unlock_secret(
 
 
 def _is_done(found: Present, new_secret_file: Path) -> bool:
-    """Whether a command that was interrupted before it could say so has rotated to this file's secret."""
+    """True if an earlier, interrupted command has rotated to this file's secret already."""
     try:
         if not new_secret_file.exists():
             return False
@@ -71,6 +71,6 @@ def _rotate(found: Present, old: str, new: str, *, is_running: bool) -> None:
         with found.at_rest(), rotation.rotated(found.store, old, new, nullcontext()):
             return
     except (HubError, WrongSecret) as error:
-        # A hub that was killed while it answered may have done it.
+        # A hub that was killed before its answer may have rotated.
         if not found.opens(new):
             raise CommandError(f"The unlock secret is the one before: {error}.", Exit.UNAVAILABLE) from None

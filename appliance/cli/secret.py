@@ -1,4 +1,4 @@
-"""Where the unlock secret comes from."""
+"""Unlock secret: read from the operator, or made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from appliance.vault.vault import SHORTEST_SECRET
 
 
 def given(settings: Settings) -> tuple[str, ...]:
-    """The secret that the operator supplied, or none. Who knows it leaves no core dump.
+    """Read the secret that the operator supplied, if any, and forbid core dumps of this process.
 
     Raises:
-        CommandError: the file can't be read, is open to others, or the secret is too short to be one.
+        CommandError: the file can't be read or is open to others, or the secret is too short.
     """
     privileges.never_dump()
     if settings.unlock_secret_file is not None:
@@ -27,15 +27,15 @@ def given(settings: Settings) -> tuple[str, ...]:
 
 
 def made_beside(folder: Path) -> Path:
-    """Where a secret is made for a new data folder: outside of it, so that a copy of the folder opens nothing."""
+    """Get the path of a new data folder's secret: outside of the folder, so that copies don't contain it."""
     return folder.with_name(folder.name + ".unlock-secret")
 
 
 def make(folder: Path) -> tuple[str, Path]:
-    """A new secret in a file that only its owner can read.
+    """Make a secret in a file that only its owner can read.
 
     Raises:
-        CommandError: the file exists, so it may open another store, or it can't be written.
+        CommandError: the file exists, and may be another store's secret, or it can't be written.
     """
     path = made_beside(folder)
     try:
@@ -48,10 +48,11 @@ def make(folder: Path) -> tuple[str, Path]:
 
 
 def successor(path: Path, folder: Path) -> str:
-    """The secret in this file, where a new one is made if there is none; on disk for good when this returns.
+    """Read the secret in a file, or make one there; it is durable when this returns.
 
     Raises:
-        CommandError: it lies in the data folder, can't be written or read, is open to others, or too short.
+        CommandError: the file lies in the data folder, can't be written or read, is open to others, or its secret is
+            too short.
     """
     if path.is_relative_to(folder):
         raise CommandError(
@@ -65,10 +66,10 @@ def successor(path: Path, folder: Path) -> str:
 
 
 def passphrase(path: Path) -> str:
-    """The passphrase in this file, for a backup that shall open without the unlock secret.
+    """Read a passphrase for a backup that opens without the unlock secret.
 
     Raises:
-        CommandError: the file can't be read, is open to others, or the passphrase is too short to be one.
+        CommandError: the file can't be read or is open to others, or the passphrase is too short.
     """
     return _checked(_read(path, "passphrase"), str(path), "passphrase")
 
@@ -80,7 +81,7 @@ def _make(path: Path) -> str:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secret + "\n")
             file.flush()
-            # What it opens must not be on disk before it.
+            # The secret must be on disk before anything that it opens.
             os.fsync(descriptor)
         files.sync(path.parent)
     except FileExistsError:
@@ -93,7 +94,7 @@ def _make(path: Path) -> str:
 
 
 def missing(folder: Path) -> CommandError:
-    """What to say where a store exists and no secret was supplied."""
+    """Make the error for a sealed store without a supplied secret."""
     beside = made_beside(folder)
     hint = f" The one that was made for it lies in {beside}." if beside.exists() else ""
     return CommandError(
@@ -104,7 +105,7 @@ def missing(folder: Path) -> CommandError:
 
 
 def wrong(folder: Path) -> CommandError:
-    """What to say where the supplied secret is another store's."""
+    """Make the error for a supplied secret that does not open the store."""
     return CommandError(f"This unlock secret does not open the store of {folder}.", Exit.NOT_CONFIGURED)
 
 
@@ -116,7 +117,7 @@ def _read(path: Path, what: str = "unlock secret") -> str:
 
 
 def _checked(secret: str, source: str, what: str = "unlock secret") -> str:
-    # Bytes of the environment that are not UTF-8 come as lone surrogates, which no key is made of.
+    # Lone surrogates stand for bytes of the environment that are not UTF-8.
     if any("\ud800" <= character <= "\udfff" for character in secret):
         raise _no_text(source, what)
     if len(secret.strip()) < SHORTEST_SECRET:

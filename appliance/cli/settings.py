@@ -1,4 +1,4 @@
-"""Settings of an operator, from four places: the command line, the environment, a file, the defaults.
+"""Settings of the operator, from the command line, the environment, a file, and the defaults, in this order.
 
 Every option has a key of the same name in the file (TOML) and a variable ``MESHWG_<NAME>`` in the environment.
 """
@@ -38,22 +38,22 @@ _CONFIG_VARIABLE = "MESHWG_CONFIG"
 
 @dataclass(frozen=True)
 class Settings:
-    """An operator's decisions, checked: a value for each option of the table.
+    """Checked values of all options.
 
     Attributes:
         listen: host and port of pages and API.
-        endpoint: the hub as configurations name it.
-        udp_port: the public one; None leaves it to the first start.
-        trusted_source: ranges without limits but on log-in.
-        trusted_proxy: ranges of proxies whose X-Forwarded-For is believed.
-        public_url: where people find the pages, without a slash at its end.
-        smtp_url: the mail relay with its password, if there is one.
-        mail_from: the address that letters come from.
-        sign_up: what a sign-up takes.
-        unused_days: how long an organization that nobody uses is kept; None: for good.
-        metrics_token: lets programs elsewhere read the metrics, if there is one.
-        audit_days, audit_megabytes: how much of each organization's audit trail is kept.
-        log: the form of the log, and of what a start tells.
+        endpoint: the hub's public address in machines' configurations.
+        udp_port: public UDP port; None: chosen by the first start.
+        trusted_source: ranges whose addresses are limited only in guessing and in asking for letters.
+        trusted_proxy: ranges of proxies whose X-Forwarded-For is trusted.
+        public_url: of the pages, without a slash at its end.
+        smtp_url: of the mail relay, with its password; None to send no mail.
+        mail_from: sender of letters.
+        sign_up: who may sign up.
+        unused_days: days after which unused organizations are removed; None: never.
+        metrics_token: gives programs elsewhere access to the metrics; None: no access.
+        audit_days, audit_megabytes: limits of each organization's audit trail.
+        log: format of the log, and of the messages of a start.
     """
 
     data: Path
@@ -89,16 +89,16 @@ class Settings:
 
     @property
     def retention(self) -> Retention:
-        """Bounds of each organization's audit trail."""
+        """Limits of each organization's audit trail."""
         return Retention(self.audit_days, self.audit_megabytes * MEGABYTE)
 
     @property
     def relay(self) -> Relay | None:
-        """Where mail goes; None where nobody said so, and no mail is sent."""
+        """Mail relay; None to send no mail."""
         return None if self.smtp_url is None else Relay.parse(self.smtp_url, self.mail_from)
 
     def environment(self) -> dict[str, str]:
-        """The same decisions as variables, for a process that takes no options. The unlock secret is not among them."""
+        """Convert to environment variables for a process without options; the unlock secret is left out."""
         texts = {key: option.text(getattr(self, key)) for key, option in OPTIONS.items() if option.metavar}
         # Without the variable, the child would take the default.
         texts["unused_days"] = str(self.unused_days or 0)
@@ -106,10 +106,14 @@ class Settings:
 
 
 def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
-    """The settings, where what was given on the command line comes before environment, file and defaults.
+    """Resolve the settings from all four sources.
+
+    Args:
+        given: values of the command line by the option's key; None and [] are not given.
+        config: configuration file; None for the one of the environment, if any.
 
     Raises:
-        CommandError: a value makes no sense, or the file can't be read.
+        CommandError: a value is invalid, or the file can't be read.
     """
     command_line = {
         key: Given(name_of(key), value) for key, value in given.items() if value is not None and value != []
@@ -130,7 +134,7 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
 
 
 def _check(settings: Settings) -> None:
-    """Raises CommandError where two options do not go together."""
+    """Raise `CommandError` if two options contradict each other."""
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise CommandError("A certificate needs its key and a key its certificate.", Exit.NOT_CONFIGURED)
     if (settings.unused_days or 0) > settings.audit_days:
@@ -146,17 +150,17 @@ def _check(settings: Settings) -> None:
 
 
 def listen_url(host: str, endpoint: str, port: int) -> str:
-    """The URL of the pages without a proxy in front, without a slash at the end.
+    """Make the URL of the pages without a proxy, without a slash at the end.
 
     Args:
-        host: what the service listens on.
-        endpoint: the host that stands for every address.
+        host: host that the service listens on.
+        endpoint: host to use if the service listens on every address.
     """
     return origin(endpoint if host in EVERYWHERE else host, port)
 
 
 def default_data() -> Path:
-    """The data folder where none is named."""
+    """Get the default data folder."""
     return Path("/var/lib/meshwg" if os.geteuid() == 0 else "~/.local/share/meshwg").expanduser().resolve()
 
 
@@ -191,7 +195,7 @@ def _from_environment() -> dict[str, Given]:
 
 
 def _own_address(listen_host: str) -> str:
-    """The address that others most likely reach this machine by."""
+    """Guess the address by which other machines reach this one."""
     if listen_host not in (*EVERYWHERE, "127.0.0.1", "::1", "localhost"):
         return listen_host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

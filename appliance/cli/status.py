@@ -1,4 +1,4 @@
-"""``status``: whether the service runs and enforces what its store says."""
+"""``status``: tell whether the service runs and enforces every organization."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from appliance.store.revision import NEWEST, revision
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """What was found.
+    """Status of hub, web process and store.
 
     Attributes:
-        hub: None where no hub answers.
-        alive, ready: what the web process answers on its address.
-        organizations, machines: how many the store has.
-        revision: the schema's, as the store has it.
-        newest: the schema's, as this version has it.
+        hub: None if no hub answers.
+        alive, ready: True if the web process answers /healthz and /readyz with 200.
+        organizations, machines: numbers in the store.
+        revision: of the store's schema.
+        newest: newest schema revision of this version.
     """
 
     instance: str
@@ -43,12 +43,12 @@ class ServiceStatus:
 
     @property
     def enforces(self) -> bool:
-        """Whether the hub runs and every organization is enforced."""
+        """True if the hub runs and every organization is enforced."""
         return self.hub is not None and self.hub.enforcing >= self.hub.expected
 
     @property
     def is_up(self) -> bool:
-        """Whether everything runs and enforces."""
+        """True if everything runs and enforces."""
         return self.enforces and self.alive and self.ready
 
 
@@ -66,7 +66,7 @@ def status(as_json: AsJson = False, *, settings: Settings) -> None:
 
 
 def look(found: Present) -> ServiceStatus:
-    """Asks the store, the hub and the web process."""
+    """Ask the store, the hub and the web process."""
     hub = found.hub_status()
     with found.store.read() as transaction:
         counted = organizations.count(transaction), machines.count(transaction)
@@ -83,7 +83,7 @@ def look(found: Present) -> ServiceStatus:
 
 
 def document(now: ServiceStatus) -> dict[str, Any]:
-    """The status for programs."""
+    """Format the status for programs."""
     hub = now.hub
     return {
         "up": now.is_up,
@@ -101,7 +101,7 @@ def document(now: ServiceStatus) -> dict[str, Any]:
 
 
 def words(now: ServiceStatus) -> str:
-    """The status for people: one sentence, then the facts."""
+    """Format the status for people: a sentence, then the facts."""
     hub = now.hub
     enforced = f"{'?' if hub is None else hub.enforcing} of {now.organizations} enforced"
     schema = f"revision {now.revision}" + ("" if now.revision == now.newest else f"; this version has {now.newest}")
@@ -135,5 +135,5 @@ def _sentence(now: ServiceStatus) -> str:
     if not now.alive:
         return f"The service is not working: its hub answers, but nothing does at {now.url}"
     if not now.enforces:
-        return f"The service is not ready: {now.hub.enforcing} of {now.hub.expected} organizations are enforced."
+        return f"The service is not ready: {now.hub.progress}"
     return "The service is not ready yet."

@@ -1,7 +1,7 @@
-"""A process that is started while the one before it still works: it loads its code, and then waits for its turn.
+"""Succession of processes: a successor loads its code while its predecessor works, and then waits for its turn.
 
-Supervisor and successor have one end each of a socket pair: the successor says that it has loaded, and the supervisor
-that its turn has come, which is when the one before it has ended.
+Supervisor and successor share a socket pair: the successor reports that it has loaded, and the supervisor gives it the
+turn when the predecessor has ended.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ _LOADED, _NOW = b"l", b"n"
 
 
 class Turn:
-    """The supervisor's end."""
+    """Supervisor's end of the socket pair."""
 
     def __init__(self) -> None:
         self._here, self._there = socket.socketpair()
 
     @property
     def descriptor(self) -> int:
-        """What the successor inherits."""
+        """Descriptor for the successor to inherit."""
         return self._there.fileno()
 
     def environment(self) -> dict[str, str]:
-        """What tells it so."""
+        """Make the variable that tells the successor its descriptor."""
         return {_VARIABLE: str(self.descriptor)}
 
     def handed(self) -> None:
-        """The successor has the other end: from now on it is gone when the successor is."""
+        """Close this process's copy of the successor's end, so that the end of the successor is noticed."""
         self._there.close()
 
     def is_awaited(self, seconds: float) -> bool:
-        """Waits so long for the successor to have loaded; at once false where it ended."""
+        """Wait at most so long until the successor has loaded; False at once if it ends."""
         ready, _, _ = select.select([self._here], [], [], seconds)
         return bool(ready) and self._here.recv(1) == _LOADED
 
     def give(self) -> None:
-        """Its turn has come. Raises OSError where it has ended meanwhile."""
+        """Give the turn to the successor; raises OSError if it has ended."""
         self._here.send(_NOW)
 
     def close(self) -> None:
-        """Without a turn, the successor ends."""
+        """Close the pair; a successor that has not got its turn ends."""
         self._here.close()
 
 
 def wait_for_turn() -> None:
-    """For a process that has loaded: returns when its turn has come, at once where nobody said that it has to wait."""
+    """Report that this process has loaded, and wait for its turn; returns at once if it is no successor."""
     descriptor = os.environ.pop(_VARIABLE, None)
     if descriptor is None:
         return

@@ -1,4 +1,4 @@
-"""Two child processes in the foreground: started in order, started again when they die, stopped together."""
+"""Supervision of child processes: started in order, restarted when they die, stopped together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from appliance.cli.succession import Turn
 log = structlog.get_logger()
 
 PROGRAM: tuple[str, ...] = (sys.executable, "-m", "appliance")
-"""How this program is started again as a child."""
+"""Command that starts this program as a child."""
 
 _GRACE = 10.0
 _POLL, _LONGEST_POLL = 0.02, 0.5
@@ -43,7 +43,7 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class Successor:
-    """A process that waits for its turn."""
+    """A successor that waits for its turn."""
 
     process: subprocess.Popen[bytes]
     turn: Turn
@@ -54,11 +54,10 @@ class Child:
     """A command of this program in a process of its own.
 
     Attributes:
-        command: the name of the command, ``hub`` or ``web``.
-        is_ready: asks whether it does its work.
+        command: ``hub`` or ``web``.
+        is_ready: returns True if the process does its work.
         descriptors: open files that it inherits.
-        is_confined: what it says goes through a pipe, so that it has no hold on the terminal or the file that the log
-            goes to.
+        is_confined: True to relay its output through a pipe, so that it can't access the log's terminal or file.
     """
 
     command: str
@@ -72,14 +71,17 @@ class Child:
     _relays: dict[int, threading.Thread] = field(default_factory=dict, repr=False)
     _started_at: float = 0.0
     _pause: float = _FIRST_PAUSE
-    # When it is started again, once it was found dead.
+    # Time of the next start, after it was found dead.
     _due: float | None = None
 
     def start(self, deadline: float) -> None:
-        """Starts it and waits until it is ready.
+        """Start the process and wait until it is ready.
+
+        Args:
+            deadline: longest wait in seconds.
 
         Raises:
-            NotStarted: it ended, or was not ready after ``deadline`` seconds.
+            NotStarted: it ended, or was not ready in time.
         """
         self._spawn()
         while not self.is_ready():
@@ -90,7 +92,7 @@ class Child:
             time.sleep(pause(waited))
 
     def check(self) -> None:
-        """Looks whether it runs.
+        """Check that the process runs.
 
         Raises:
             NotStarted: it ended.
@@ -110,7 +112,7 @@ class Child:
         process = subprocess.Popen(
             [*PROGRAM, self.command],
             env=dict(environment),
-            # Somebody else's folder would be the first place where Python looks for modules (`-m`).
+            # With `-m`, Python imports from the current folder first, which may be somebody else's.
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if self.is_confined else None,
@@ -118,7 +120,7 @@ class Child:
             pass_fds=descriptors,
             # A signal from the terminal is for the supervisor, which stops its children in order.
             start_new_session=True,
-            # A supervisor that is killed must not leave a service behind that nobody supervises.
+            # A killed supervisor must not leave an unsupervised service behind.
             preexec_fn=partial(lifeline.end_with_parent, os.getpid()),
         )
         if process.stdout is not None:
@@ -128,7 +130,7 @@ class Child:
         return process
 
     def revive(self) -> None:
-        """Starts it again if it died; who dies soon after its start waits longer each time."""
+        """Restart the process if it died, with growing pauses if it dies soon after its start."""
         if self._process is None or self._process.poll() is None:
             return
         now = time.monotonic()
@@ -139,7 +141,7 @@ class Child:
         if now < self._due:
             return
         log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
-        # Nobody waits until it is ready: the other one may have died too.
+        # Don't wait until it is ready: the other process may have died too.
         try:
             self._spawn()
         except _CANNOT_START as error:
@@ -147,7 +149,7 @@ class Child:
             self._started_at, self._due = now, None
 
     def prepare(self) -> None:
-        """Starts the one that is to follow, which loads its code while this one works."""
+        """Start a successor, which loads its code while this process works."""
         turn = Turn()
         try:
             process = self._popen({**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor))
@@ -160,23 +162,23 @@ class Child:
             turn.handed()
 
     def is_prepared(self, deadline: float) -> bool:
-        """Waits at most so many seconds until that one has loaded; false where it can't."""
+        """Wait at most so many seconds until the successor has loaded; False if it can't."""
         return self._successor is not None and self._successor.turn.is_awaited(deadline)
 
     def renew(self) -> None:
-        """Sees to it that it ends, and lets the one that was prepared follow."""
+        """Stop the process, and give the turn to its successor."""
         successor, self._successor = self._successor, None
         assert successor is not None
         self.stop()
         log.info("a process is started again, as asked", command=self.command)
         self._begin(successor.process)
-        # One that ended while it waited is noticed as any that ends.
+        # If the successor has ended meanwhile, `revive` notices.
         with suppress(OSError):
             successor.turn.give()
         successor.turn.close()
 
     def forget_successor(self) -> None:
-        """Ends the one that was prepared."""
+        """End the successor."""
         if self._successor is not None:
             self._successor.turn.close()
             self._successor.process.kill()
@@ -184,12 +186,12 @@ class Child:
             self._successor = None
 
     def end(self) -> None:
-        """Asks it to end. Returns at once."""
+        """Ask the process to end; returns at once."""
         if self._process is not None:
             self._process.terminate()
 
     def stop(self) -> None:
-        """Asks it to end, and sees to it that it does."""
+        """Ask the process to end, and kill it if it does not in time."""
         if self._process is None:
             return
         self.end()
@@ -200,12 +202,12 @@ class Child:
             self._process.wait()
         relay = self._relays.pop(self._process.pid, None)
         if relay is not None:
-            # Its last words.
+            # Let it relay the last output.
             relay.join(_LAST_WORDS)
 
 
 def _pass_on(said: IO[bytes]) -> None:
-    """Copies to standard error what a child says, line by line; to a terminal nothing that would steer it."""
+    """Copy a child's output to standard error line by line, without control characters on a terminal."""
     is_terminal = os.isatty(_STANDARD_ERROR)
     with said:
         while line := said.readline(_LONGEST_LINE):
@@ -216,19 +218,19 @@ def _pass_on(said: IO[bytes]) -> None:
 
 
 def pause(waited: float) -> float:
-    """Seconds until the next look at what starts, after so many: looks take the processor from who is slow already."""
+    """Choose the seconds until the next look at a starting process: more after a long wait, as looks slow it down."""
     return min(max(_POLL, waited / 50), _LONGEST_POLL)
 
 
 @dataclass
 class Signals:
-    """Wishes that signals have brought to a supervisor.
+    """Requests to a supervisor by signals.
 
-    Plain values: a `threading.Event` has a lock, and whom a signal interrupts may hold it just then, for ever.
+    Plain values: a `threading.Event` has a lock, which the interrupted code may hold.
 
     Attributes:
-        stopped: to end.
-        renewed: to start every child again.
+        stopped: True to end.
+        renewed: True to restart every child.
     """
 
     stopped: bool = False
@@ -236,7 +238,7 @@ class Signals:
 
     @classmethod
     def handled(cls) -> Signals:
-        """Handle SIGTERM and SIGINT as wishes to end, and SIGHUP as one to start every child again."""
+        """Handle SIGTERM and SIGINT as requests to end, and SIGHUP as a request to restart every child."""
         signals = cls()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(signals, "stopped", True))
@@ -245,10 +247,10 @@ class Signals:
 
 
 def watch(children: list[Child], signals: Signals, is_outdated: Callable[[], bool] = lambda: False) -> None:
-    """Keeps the children alive until asked to end, and starts each again when asked to.
+    """Keep the children alive until a request to end, and restart them on request.
 
     Args:
-        is_outdated: whether they have to be started again for another reason; asked often.
+        is_outdated: returns True if they have to be restarted for another reason; called often.
     """
     while not signals.stopped:
         time.sleep(_LOOK)
@@ -263,7 +265,7 @@ def _renew(children: list[Child]) -> None:
     for child in children:
         child.prepare()
     if all(child.is_prepared(_LOAD_DEADLINE) for child in children):
-        # Side by side: neither waits for the other's end.
+        # Both are asked first, so that they end in parallel.
         for child in children:
             child.end()
         for child in children:
@@ -271,4 +273,4 @@ def _renew(children: list[Child]) -> None:
         return
     for child in children:
         child.forget_successor()
-    log.error("no process is started again, because what is installed does not load; the running ones go on")
+    log.error("no process is restarted, because the installed code does not load; the running ones go on")

@@ -1,4 +1,4 @@
-"""Files that the operator names, and that root takes at their word: only where nobody else could have written them."""
+"""Files that root trusts: only if nobody but root and the operator could have written them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _OPERATOR = "SUDO_UID"
 
 
 def read(path: Path, what: str, *, hidden_from: int = 0) -> bytes:
-    """A file that is root's or the operator's own, and that nobody else may change.
+    """Read a file that is root's or the operator's own, and that nobody else may change.
 
-    What is looked at is what is read: the file is opened once. Links are followed, as the operator chose them.
+    The file is opened once, checked and then read. Links are followed, as the operator chose them.
 
     Args:
-        what: names it in sentences, as in "unlock secret".
-        hidden_from: mode bits of those who may not even read it; 0o077 for everybody else, 0o007 for all but a group.
+        what: noun for error messages, such as "unlock secret".
+        hidden_from: mode bits that must not be set: 0o077 to hide it from everybody else, 0o007 from all but a group.
 
     Raises:
-        CommandError: it can't be read, is too large, or could be somebody else's doing.
+        CommandError: the file can't be read, is too large, or others could have written it.
     """
     try:
-        # A pipe that nobody writes to would hold up its opening.
+        # Opening a pipe without a writer would block.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             _check(os.fstat(descriptor), path, what, hidden_from)
@@ -40,7 +40,7 @@ def read(path: Path, what: str, *, hidden_from: int = 0) -> bytes:
 
 
 def clean_path(others: User) -> None:
-    """Take folders out of PATH where somebody else could put a program for root to start.
+    """Remove folders from PATH to which others could add programs.
 
     Args:
         others: the web process's user.
@@ -65,7 +65,7 @@ def _check(found: os.stat_result, path: Path, what: str, hidden_from: int) -> No
             Exit.NOT_CONFIGURED,
         )
     if not stat.S_ISREG(found.st_mode):
-        # What a shell's <(…) makes.
+        # A pipe of a shell's <(…).
         return
     if found.st_mode & hidden_from:
         mode = "600" if hidden_from & 0o070 else "o="
@@ -75,7 +75,7 @@ def _check(found: os.stat_result, path: Path, what: str, hidden_from: int) -> No
 
 
 def _trusted() -> set[int]:
-    """Root, this process's user, and the person who became root by sudo."""
+    """Get the ids of root, this process's user, and the person behind sudo."""
     trusted = {0, os.geteuid()}
     if os.geteuid() == 0 and (operator := os.environ.get(_OPERATOR, "")).isdecimal():
         trusted.add(int(operator))

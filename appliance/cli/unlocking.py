@@ -1,4 +1,4 @@
-"""Opening the store with the unlock secret, and making a new one."""
+"""Opening of the store with the unlock secret, and creation of a new store."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from appliance.vault import Vault, WrongSecret
 
 @dataclass(frozen=True)
 class Unlocked:
-    """A store that is up to date and whose secret is known.
+    """An upgraded store with its unlock secret.
 
     Attributes:
         secret: the unlock secret, for the hub's process alone.
-        made: the file of a secret that was made just now.
+        made: file of the secret, if it is new.
     """
 
     store: Store
@@ -44,14 +44,15 @@ class Unlocked:
 
 
 def unlock(settings: Settings, folder: Folder, user: User, supplied: Sequence[str], *, make_secret: bool) -> Unlocked:
-    """Opens the store with an unlock secret; a new one gets its identity, and where allowed a secret.
+    """Open and upgrade the store with an unlock secret; a new store gets its identity.
 
     Args:
         user: the web user.
-        supplied: the secrets that may be the right one, the most likely first.
+        supplied: candidate secrets, the most likely first.
+        make_secret: True to make a secret for a new store if none is supplied.
 
     Raises:
-        CommandError: no secret for an existing store, none that opens it, or a database that can't be used.
+        CommandError: no secret was supplied or none opens the store, or the database can't be used.
     """
     secret = next(iter(supplied), None)
     own_database = settings.database_url.startswith("sqlite")
@@ -61,7 +62,7 @@ def unlock(settings: Settings, folder: Folder, user: User, supplied: Sequence[st
     with database():
         store = open_store(settings)
         if revision(store) != NEWEST:
-            # A tenth of a second to load, which nearly every start can do without.
+            # Imported here, as it takes a tenth of a second and is rarely needed.
             from appliance.store import migration
 
             migration.upgrade(store)
@@ -89,17 +90,17 @@ def _new_instance(store: Store, folder: Folder, secret: str | None) -> Unlocked:
 
 
 def open_store(settings: Settings) -> Store:
-    """The store, whose files root reaches with the rights of their folder's owner and no others."""
+    """Open the store, with the rights of its folder's owner for file access."""
     file = sqlite_file(settings.database_url)
     return Store(settings.database_url, None if file is None else owner_of(file.parent))
 
 
 @contextmanager
 def database() -> Iterator[None]:
-    """What the database refuses in the block, or that there is no such one, is one sentence.
+    """Translate errors of the database in the block into `CommandError`.
 
     Raises:
-        CommandError: it refused something.
+        CommandError: the database, or its driver, can't be used.
     """
     try:
         yield

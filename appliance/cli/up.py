@@ -1,4 +1,4 @@
-"""``up``: prepares what the service needs, and supervises its two processes."""
+"""``up``: prepare the service, and supervise its two processes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from appliance.cli import checks, operations, probe, public_port, secret, trust
 from appliance.cli.announcement import Announcement, Voice
 from appliance.cli.certificate import certificate, changes
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, instance_locked, web_user
+from appliance.cli.folder import Folder, hub_socket, instance_locked
 from appliance.cli.handover import Handover
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_settings
+from appliance.cli.ownership import web_user
 from appliance.cli.public_port import PublicPort
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
 from appliance.cli.supervision import Child, NotStarted, Signals, pause, watch
@@ -35,11 +36,11 @@ from appliance.store import organizations
 
 log = structlog.get_logger()
 
-# A process that ends is noticed at once. This is for one that hangs, and no slow host may look like that.
+# For a process that hangs: long enough for a slow host. A process that ends is noticed at once.
 _START_DEADLINE = 120.0
-# A thousand organizations take their time, and one that gets on is not given up.
+# Without progress; a thousand organizations take a while.
 _RESTORE_DEADLINE = 180.0
-# Of the system, Python, PostgreSQL and OpenSSL. Settings come from where the command line was taken into account.
+# Variables of the system, Python, PostgreSQL and OpenSSL; settings are passed on separately.
 _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
 _USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
 
@@ -56,7 +57,7 @@ def up(*, settings: Settings) -> None:
     """
     logs.configure("up", settings.log)
     voice = Voice(settings.log)
-    # Blocked first: a signal during the start would leave half of it behind.
+    # Handled first: a signal during the start would leave a part of it behind.
     signals = Signals.handled()
 
     trust.clean_path(web_user())
@@ -68,7 +69,7 @@ def up(*, settings: Settings) -> None:
         unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
         certificate_has_changed = changes(settings, folder)
         if unlocked.made is not None:
-            # Now, whatever becomes of this start.
+            # Told now, as the start may still fail.
             voice.tell(
                 "an unlock secret was made",
                 f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.",
@@ -87,23 +88,23 @@ def up(*, settings: Settings) -> None:
             announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=__version__)
-            _run(voice, announcement, settings, Handed(handover, door), client, signals, certificate_has_changed)
+            _run(voice, announcement, settings, Inheritance(handover, door), client, signals, certificate_has_changed)
 
 
 @dataclass(frozen=True)
-class Handed:
-    """What every hub inherits."""
+class Inheritance:
+    """Secret and sockets that every hub inherits from its supervisor."""
 
     secret: Handover
     door: PublicPort
 
     def environment(self) -> dict[str, str]:
-        """What tells it so."""
+        """Make the variables that tell a hub its descriptors."""
         return {**self.secret.environment(), **self.door.environment()}
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """The open files."""
+        """Descriptors for a hub to inherit."""
         return (self.secret.descriptor, *self.door.descriptors)
 
 
@@ -159,7 +160,7 @@ def _run(
     voice: Voice,
     announcement: Announcement,
     settings: Settings,
-    handed: Handed,
+    handed: Inheritance,
     client: HubClient,
     signals: Signals,
     certificate_has_changed: Callable[[], bool],
@@ -181,26 +182,26 @@ def _run(
         try:
             client.tear_down()
         except HubError as error:
-            log.warning("something of the data plane is left", error=str(error))
+            log.warning("a part of the data plane remains", error=str(error))
         hub.stop()
 
 
 def _inherited() -> dict[str, str]:
-    """What the processes get to know of the operator's environment: nothing that they have no use for."""
+    """Select the variables of the operator's environment that the processes need."""
     return {key: value for key, value in os.environ.items() if key in _USEFUL or key.startswith(_USEFUL_PREFIXES)}
 
 
 def wait_until_restored(hub: Child, client: HubClient, signals: Signals, patience_s: float = _RESTORE_DEADLINE) -> bool:
-    """What is printed as up enforces what the store has; a hub that is started again later answers at once.
+    """Wait until a new hub has tried to enforce every stored organization.
 
     Args:
-        patience_s: seconds in which one organization more has to be enforced.
+        patience_s: longest time without another enforced organization, in seconds.
 
     Returns:
-        Whether it does; False if it is to stop meanwhile.
+        False if a signal asked to stop meanwhile.
 
     Raises:
-        NotStarted: the hub ended, or has brought nothing more back for a long time.
+        NotStarted: the hub ended, or has made no progress for a long time.
     """
     start = time.monotonic()
     most, deadline = 0, start + patience_s

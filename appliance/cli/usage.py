@@ -1,4 +1,4 @@
-"""Words for a command line that is not understood, in place of the library's."""
+"""Error messages for wrong command lines, in place of the library's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def is_help(error: Exception) -> bool:
 
 
 def sentence(error: Any) -> str:
-    """One sentence about what is wrong with the command line, with the help that tells more.
+    """Describe what is wrong with the command line in a sentence, with a hint at the help.
 
     Args:
-        error: click's, of whichever click typer brings; its kinds are told apart by their names.
+        error: an error of the click that typer contains; its kinds are distinguished by their names.
     """
     context = getattr(error, "ctx", None)
     told = _WORDS.get(type(error).__name__, _others)(error)

@@ -1,6 +1,6 @@
-"""Values of single options, made from their texts.
+"""Parsers of options' texts.
 
-Each function raises ValueError for a text that its option can't take; `settings` says in words what that is.
+Each raises ValueError for an invalid text; `option_table` describes valid ones.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from appliance.model.hosts import Endpoint, authority, check_port, in_brackets, 
 
 _T = TypeVar("_T")
 SHORTEST_TOKEN = 16
-"""Characters; fewer could be guessed."""
+"""Fewest characters of a token; shorter ones could be guessed."""
 
 _URL = re.compile(r"https://([^/]+)/?")
 _HTTPS = 443
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _RANGE = re.compile(r"[0-9a-fA-F.:]+(?:/(?:0|[1-9][0-9]{0,2}))?")
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
-"""Hosts to listen on that stand for every address."""
+"""Hosts to listen on that mean every address."""
 _SQLITE = ("sqlite", "sqlite+pysqlite")
 _POSTGRESQL = "postgresql+psycopg"
 
 
 def path(text: str) -> Path:
-    """A path, absolute and without links; ``~`` is the home of its user."""
+    """Parse a path, and make it absolute and without links; ``~`` is the user's home."""
     if not text or not text.isprintable():
         raise ValueError("not a path that can be shown")
     try:
@@ -44,14 +44,14 @@ def path(text: str) -> Path:
 
 
 def folder(text: str) -> Path:
-    """A folder that a SQLite store can lie in; in the URL of one, a question mark would be the end of its path."""
+    """Parse the folder of a SQLite store; a question mark would end the path in the store's URL."""
     if "?" in text:
         raise ValueError("a question mark")
     return path(text)
 
 
 def listen(text: str) -> tuple[str, int]:
-    """Host and port to listen on; no host is every IPv4 address."""
+    """Parse host and port to listen on; an empty host means every IPv4 address."""
     if text.startswith(":"):
         return EVERYWHERE[0], check_port(text[1:])
     host, port = split_authority(text)
@@ -67,7 +67,7 @@ def listen(text: str) -> tuple[str, int]:
 
 
 def site(text: str) -> str:
-    """Origin of the pages, as a browser spells it: without the usual port and without a slash at its end."""
+    """Parse the origin of the pages, as browsers write it: without the default port and without a slash at the end."""
     found = _URL.fullmatch(text)
     if found is None:
         raise ValueError("not an origin")
@@ -76,12 +76,12 @@ def site(text: str) -> str:
 
 
 def origin(host: str, port: int) -> str:
-    """Origin of pages at this host and port."""
+    """Make the origin of pages at this host and port."""
     return f"https://{in_brackets(host)}" if port == _HTTPS else f"https://{authority(host, port)}"
 
 
 def database_url(text: str) -> str:
-    """URL of a SQLite file or of a database of a PostgreSQL server."""
+    """Parse the URL of a SQLite file or a PostgreSQL database."""
     try:
         url = make_url(text)
     except ArgumentError:
@@ -100,14 +100,14 @@ def database_url(text: str) -> str:
 
 
 def network(text: str) -> Network:
-    """A range of addresses, or one address as the range of itself."""
+    """Parse a range of addresses, or a single address."""
     if not _RANGE.fullmatch(text):
         raise ValueError("not a range")
     return ip_network(text)
 
 
 def number(least: int, most: int) -> Callable[[str], int]:
-    """A parser of whole numbers within bounds, both included."""
+    """Make a parser of whole numbers between two bounds, both included."""
 
     def parse(text: str) -> int:
         if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
@@ -118,7 +118,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 
 def one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
-    """A parser of words, each of which stands for a choice."""
+    """Make a parser of words, each of which stands for a choice."""
 
     def parse(text: str) -> _T:
         if text not in choices:
@@ -129,13 +129,13 @@ def one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
 
 
 def token(text: str) -> str:
-    """A secret that programs send in a header."""
+    """Parse a secret that programs send in a header."""
     if len(text) < SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("not a token")
     return text
 
 
 def relay(text: str) -> str:
-    """URL of a mail relay."""
+    """Check the URL of a mail relay."""
     Relay.parse(text, "meshwg@localhost")
     return text

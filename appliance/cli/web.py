@@ -1,11 +1,12 @@
-"""``web``: the unprivileged process, as `up` or a service manager starts it."""
+"""``web``: the unprivileged process, started by `up` or a service manager."""
 
 from __future__ import annotations
 
 from appliance import logs, privileges
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, web_user
+from appliance.cli.folder import Folder, hub_socket
+from appliance.cli.ownership import web_user
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import open_store

@@ -20,6 +20,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from appliance.model.errors import Invalid
+from appliance.model.plural import counted
 from appliance.service.slots import Slots
 
 SHORTEST = 10
@@ -86,7 +87,7 @@ def check_new(password: str, *, about: Iterable[str], field: str = "password") -
     """
     text = _normal(password[:_LONGEST_TYPED])
     if len(text) < SHORTEST:
-        raise Invalid(f"The password has {len(text)} characters; {SHORTEST} is the least.", field=field)
+        raise Invalid(f"The password has {counted(len(text), 'character')}; {SHORTEST} is the least.", field=field)
     if len(text) > LONGEST or len(password) > _LONGEST_TYPED:
         raise Invalid(f"The password has more than {LONGEST} characters.", field=field)
     text = text.casefold()

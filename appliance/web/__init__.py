@@ -1,1 +1,1 @@
-"""Pages and API over HTTPS: the unprivileged process."""
+"""Web process: pages and API over HTTPS, without privileges."""

@@ -1,4 +1,4 @@
-"""How often somebody may do something: so much at once, and so much over time, in memory that is bounded."""
+"""Rate limiting with a burst and a sustained rate, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
-# Of how many the one is chosen that is forgotten.
+# Number of oldest callers among which the one to forget is chosen.
 _LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
 class Rate:
-    """At most ``amount`` at once, and over time ``amount`` in each ``seconds``."""
+    """Rate of at most ``amount`` in a burst, and over time ``amount`` in each ``seconds``."""
 
     amount: int
     seconds: float
 
     @property
     def interval(self) -> float:
-        """Seconds until one of a used up amount comes back."""
+        """Seconds in which one unit comes back."""
         return self.seconds / self.amount
 
     def times(self, factor: int) -> Rate:
-        """So many times as much in the same time."""
+        """Multiply the amount, for the same time."""
         return Rate(self.amount * factor, self.seconds)
 
 
 class Allowance:
-    """Counts by whom, within one or several rates (GCRA: ITU-T I.371, annex A).
+    """Rate limiter by caller, with one or several rates (GCRA: ITU-T I.371, annex A).
 
-    One point in time is kept for each caller and rate: when the whole amount will be back. A caller past that is as
-    good as unknown. When there are too many, one is forgotten: of some that were not seen for longest, the one whose
-    amount is back first. So nobody has a caller forgotten that used up much by asking in many names.
+    One time is kept for each caller and rate: when the whole amount will be back. A caller past that time need not be
+    remembered. Beyond ``most`` callers one is forgotten: among some of the least recently seen, the one whose amount is
+    back first. So a heavy caller can't be displaced by requests under many names.
 
     Args:
-        rates: all of them hold. A longer one with a larger amount makes waits grow for who goes on.
-        most: how many are remembered.
-        clock: seconds that only grow.
+        rates: all of them apply. A second rate with a larger amount over a longer time makes waits grow.
+        most: number of remembered callers.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, *rates: Rate, most: int = 50_000, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Allowance:
         self._lock = threading.Lock()
 
     def take(self, who: str) -> float:
-        """Takes one and gives 0, or takes none and gives the seconds until there is one."""
+        """Take one unit and return 0, or take none and return the seconds until one is available."""
         key = _key(who)
         with self._lock:
             now = self._clock()
@@ -62,7 +62,7 @@ class Allowance:
                 for rate, whole_at in zip(self._rates, known or [now] * len(self._rates), strict=True)
             )
             wait = max(whole_at - now - rate.seconds for rate, whole_at in zip(self._rates, taken, strict=True))
-            # A float's last digit is not worth a wait.
+            # Tolerate rounding errors.
             if wait > 1e-6:
                 self._whole_at.move_to_end(key)
                 return wait
@@ -73,7 +73,7 @@ class Allowance:
             return 0.0
 
     def __len__(self) -> int:
-        """How many callers are remembered."""
+        """Number of remembered callers."""
         return len(self._whole_at)
 
     def _forget_one(self) -> None:
@@ -85,7 +85,7 @@ class Allowance:
                 self._whole_at.move_to_end(key)
 
     def spend(self, who: str, amount: float) -> None:
-        """Takes this amount, known only after it was used; more than there is has to come back before anything else."""
+        """Take an amount that is known only after its use; a debt has to come back before anything else."""
         key = _key(who)
         with self._lock:
             now = self._clock()
@@ -97,7 +97,7 @@ class Allowance:
                 self._forget_one()
 
     def wait(self, who: str, amount: float = 0.0) -> float:
-        """Seconds until this amount is there, or anything at all; 0 where it is."""
+        """Get the seconds until this amount is available, or any at all if it is 0."""
         key = _key(who)
         with self._lock:
             now = self._clock()
@@ -108,7 +108,7 @@ class Allowance:
             )
 
     def give_back(self, who: str) -> None:
-        """What was taken last did not count after all."""
+        """Return the unit that was taken last."""
         key = _key(who)
         with self._lock:
             known = self._whole_at.get(key)
@@ -119,10 +119,10 @@ class Allowance:
             if max(whole_at) > now:
                 self._whole_at[key] = whole_at
             else:
-                # As good as unknown again, and so not remembered: what is refused elsewhere takes no room here.
+                # The whole amount is back, so the caller need not be remembered.
                 del self._whole_at[key]
 
 
 def _key(who: str) -> bytes:
-    """Of one length, however long the text is that somebody sent."""
+    """Digest a caller to a fixed size, so that memory is bounded."""
     return hashlib.blake2b(who.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""The WSGI application: API, pages, health, and what holds for every answer."""
+"""WSGI application: API, pages, health and metrics, with common headers and error answers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from appliance.web.watchers import Watchers
 
 log = structlog.get_logger()
 
-# Paths that programs ask: their errors are problem documents, all others are pages.
+# Paths for programs: errors there are problem documents, and pages elsewhere.
 _FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
-# What is said of errors that bottle's router makes.
+# Details of the errors of bottle's router.
 _WORDS = {404: "There is nothing at this path.", 405: "This path does not take this method."}
 
 
@@ -43,7 +43,7 @@ def make_app(
         metrics_token: as for `Watchers`.
     """
     app = bottle.Bottle()
-    # One that is empty is filled later.
+    # The mapping may be empty now; it is filled later.
     shares = metrics.RefusalCounts(
         {} if turned_away is None else turned_away,
         site.context.refusals,
@@ -77,7 +77,7 @@ def make_app(
 def _callback(
     handler: Handler, counted: metrics.Metrics, view: pages.View, site: str
 ) -> Callable[..., bottle.HTTPResponse]:
-    """Function that bottle calls for a handler.
+    """Make the function that bottle calls for a handler.
 
     Args:
         site: as for `origin.check`.
@@ -94,7 +94,7 @@ def _callback(
 
 
 def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> Response:
-    """Answer of a handler; refusals are told in the caller's format, and faults are logged and told without details.
+    """Call a handler; refusals are answered in the caller's format, faults are logged and answered without details.
 
     Args:
         site: as for `origin.check`, which comes before anything else.
@@ -114,7 +114,7 @@ def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> 
 
 
 def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
-    """Answer bottle's own errors. They keep the error's headers, Allow for one, so only body and type are ours."""
+    """Make the handler of bottle's own errors, which keeps the error's headers, such as Allow."""
 
     def handle(error: bottle.HTTPError) -> bytes:
         title = str(error.status_line)[4:]

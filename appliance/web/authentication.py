@@ -1,4 +1,4 @@
-"""Callers that sign in: by a session's cookie, or by a bearer token."""
+"""Authentication of callers by a session's cookie or a bearer token."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ CSRF_HEADER = "X-CSRF-Token"
 
 
 def authenticated(site: Site, request: Request) -> tuple[Actor, str]:
-    """Find the caller, and the token that it is known by: a session's, or one for programs.
+    """Find the caller and its token, which is a session's or an API token.
 
     Raises:
-        Unauthenticated: there is no token, or a bad one.
-        Forbidden: a change by cookie without the CSRF header.
+        Unauthenticated: there is no valid token.
+        Forbidden: the request changes something by cookie, without the CSRF header.
     """
     held = request.token
     if held is None:
@@ -28,23 +28,23 @@ def authenticated(site: Site, request: Request) -> tuple[Actor, str]:
 
 
 def note_organization(request: Request, actor: Actor) -> None:
-    """Count this request for the actor's organization, not for the address that it came from."""
+    """Count this request for the actor's organization instead of the caller's address."""
     if request.payer is not None:
         request.payer.organization = actor.organization_id
 
 
 def holder_of(context: Context, held: str, *, is_cookie: bool) -> Actor:
-    """Find the holder of a session's token, or of one for programs.
+    """Find the actor of a session's token or an API token.
 
     Raises:
-        Unauthenticated: the token is good for nothing.
+        Unauthenticated: the token is not valid.
     """
-    # A cookie is a person's: no page of ours puts a program's token there.
+    # Cookies hold only sessions' tokens.
     if tokens.is_for_programs(held) and not is_cookie:
         return api_tokens.holder(context, held)
     return accounts.actor_of(context, held)
 
 
 def matches_csrf(held: str, shown: str) -> bool:
-    """True for the session's CSRF token, as it is or with the mark that forms add (`forms.csrf`)."""
+    """True for the session's CSRF token, with or without the mark that forms append (`forms.csrf`)."""
     return bool(shown) and tokens.same(tokens.csrf_of(held), shown.partition(".")[0])

@@ -1,4 +1,4 @@
-"""How much of request bodies may be on its way at once: what is announced counts until it is there."""
+"""Limit on the large request bodies that are received at the same time."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from appliance.model.errors import TooMany
 
 SMALL = 64 * 2**10
-"""Bytes; a body up to this length is bounded by the number of connections alone."""
+"""Largest body in bytes that needs no place: the number of connections limits these."""
 
 _LARGE_AT_ONCE = 32
 _LARGE_OF_ONE = 4
 
 
 class Budget:
-    """Places for large bodies; for one thread, as an event loop is.
+    """Places for large bodies; not thread-safe: for one event loop.
 
     Args:
-        places: how many there are.
-        places_of_one: how many one sender may have.
+        places: number of places.
+        places_of_one: most places of one sender.
     """
 
     def __init__(self, places: int = _LARGE_AT_ONCE, places_of_one: int = _LARGE_OF_ONE) -> None:
@@ -30,10 +30,10 @@ class Budget:
 
     @contextmanager
     def taken(self, sender: str) -> Iterator[None]:
-        """A place for a large body of this sender, while the block lasts.
+        """Hold a place for a sender's large body during the block.
 
         Raises:
-            TooMany: there is none.
+            TooMany: no place is free.
         """
         if self._taken[sender] >= self._places_of_one:
             raise TooMany("Too many large bodies of yours are on their way. Try again in a second.", retry_after=1)

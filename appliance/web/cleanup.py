@@ -1,4 +1,4 @@
-"""Work beside the requests: finishing what an earlier process began, and removing what is too old."""
+"""Background work: finish what an earlier process began, and remove what is too old."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ log = structlog.get_logger()
 _EVERY_S = 60.0
 _PAUSE_S = 1.0
 _STEP_S = 1.0
-# A call that waits for a hub that hangs gives up before.
+# Longer than any call takes, even with a hub that hangs.
 _LONGEST_CALL = timedelta(minutes=5)
 
 
 def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
-    """Do what is due, now and every minute: forget sign-ups, finish deletions, remove what is unused, old or lost.
+    """Clean up now and every minute; never returns.
 
-    Never returns.
+    Interrupted sign-ups, interrupted deletions, unused organizations, old audit trail entries and due removals of lost
+    second factors are handled.
 
     Args:
         every_s: seconds between two rounds.
     """
     never = threading.Event()
-    # What an earlier process noted by a clock that was ahead is of now at the latest.
+    # An earlier process may have noted future times, by a clock that was ahead.
     _try(setbacks.settle, context)
-    # What was begun before this process was is nobody's who is still at it.
+    # Nothing that an earlier process began is still running.
     begun_until = context.clock()
     while True:
         _try(accounts.forget_unfinished, context, begun_until)
@@ -47,11 +48,11 @@ def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
 
 
 def watch_clock(context: Context, pause_s: float = _PAUSE_S, again_s: float = _EVERY_S) -> None:
-    """Look whether the clock was set back, now and every second. Never returns.
+    """Look for a clock that was set back, now and every second; never returns.
 
     Args:
         pause_s: seconds between two looks.
-        again_s: seconds until the next look after one that failed.
+        again_s: seconds until the next look after a failed correction.
     """
     never, known = threading.Event(), None
     while True:
@@ -62,11 +63,11 @@ def watch_clock(context: Context, pause_s: float = _PAUSE_S, again_s: float = _E
 
 
 def _try(work: Callable[..., object], *arguments: object) -> bool:
-    """Do one thing, and tell whether it was done; where it was not, others are, and it is tried again next time."""
+    """Do some work; log a failure and return False, so that other work goes on."""
     try:
         work(*arguments)
     except Exception as error:
         unforeseen = not isinstance(error, Refused | SQLAlchemyError)
-        log.warning("what is to be cleaned up can't be yet", error=str(error), exc_info=unforeseen)
+        log.warning("cleanup failed and is tried again", error=str(error), exc_info=unforeseen)
         return False
     return True

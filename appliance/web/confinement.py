@@ -1,4 +1,4 @@
-"""What the web process may not ask of the kernel, as it has no use for it: doors that holes of kernels were behind."""
+"""Seccomp filter against system calls that the web process does not need, among them sources of kernel exploits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 
 import structlog
 
-# Loaded while this process can still read code.
+# Imported while this process can still read code.
 try:
     import pyseccomp
 except (OSError, RuntimeError) as missing:
@@ -15,7 +15,7 @@ except (OSError, RuntimeError) as missing:
 log = structlog.get_logger()
 
 _FORBIDDEN = (
-    # Namespaces of its own, in which it would be root.
+    # New namespaces, in which it would be root.
     "unshare",
     "setns",
     "mount",
@@ -23,7 +23,7 @@ _FORBIDDEN = (
     "pivot_root",
     "chroot",
     "open_by_handle_at",
-    # A look into other processes of its user, or at the kernel.
+    # Access to other processes of its user, or to the kernel.
     "ptrace",
     "process_vm_readv",
     "process_vm_writev",
@@ -43,14 +43,14 @@ _CLONE_NEWUSER = 0x10000000
 def confine() -> None:
     """Have the kernel refuse these calls with EPERM from now on, to this process and its forks (seccomp(2)).
 
-    Without libseccomp, which all but the smallest hosts have, it goes on without, and the log says so.
+    Without libseccomp, which only very small hosts lack, a warning is logged instead.
     """
     if pyseccomp is None:
         log.warning("the web process is not confined", error=_why_not)
         return
     try:
         rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-        # Not in exchange for slower memory (spec_store_bypass).
+        # The filter must not slow memory down (spec_store_bypass).
         rules.set_attr(pyseccomp.Attr.CTL_SSB, 1)
         for name in _FORBIDDEN:
             rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
@@ -59,7 +59,7 @@ def confine() -> None:
             "clone",
             pyseccomp.Arg(0, pyseccomp.MASKED_EQ, _CLONE_NEWUSER, _CLONE_NEWUSER),
         )
-        # Its flags lie in memory, where a filter can't look; the C library goes on with clone (clone(2)).
+        # The flags of clone3 lie in memory, which a filter can't read; the C library falls back to clone (clone(2)).
         rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "clone3")
         rules.load()
     except (OSError, RuntimeError) as error:

@@ -1,7 +1,7 @@
-"""How many connections one address may hold, and all of them together.
+"""Limits on the connections of one address, and of all addresses together.
 
-The server accepts whatever comes, and ends what is silent too long. What it can't do is tell one address's connections
-from another's, so this looks at the sockets of the process and ends those that are too many.
+The server accepts every connection, and ends silent ones, but does not count by address. So this module lists the
+sockets of the process and ends connections beyond the limits.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _PAUSE = 0.5
 _DESCRIPTORS = Path("/proc/self/fd")
 # struct tcp_info (linux/tcp.h) as far as tcpi_last_data_recv, in milliseconds.
 _TCP_INFO = struct.Struct("@8B12I")
-# Established, or ended by the other side alone; one that was ended here is on its way out already.
+# Established, or closed by the other side alone; a connection that was closed here is ending already.
 _OPEN = (1, 8)
 # For an address, a /56 and a /48.
 _FACTORS = (1, 2, 4)
 _FIRST = 64
 LONGEST_UNREAD_S = 30.0
-"""Seconds that an answer waits for a client that takes nothing of it."""
+"""Seconds after which an answer that the client does not read ends the connection."""
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """How many are kept.
+class ConnectionLimits:
+    """Most connections that are kept.
 
     Attributes:
-        of_one: of one address; of IPv6, of one /64. A /56 has twice as many, a /48 four times.
+        of_one: of an IPv4 address or an IPv6 /64; a /56 has twice as many, a /48 four times.
         together: of all addresses.
     """
 
@@ -57,11 +57,12 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Connection:
-    """One that somebody opened to us.
+    """A client's connection.
 
     Attributes:
-        socket: a second hold on it, so that it stays the one that was looked at.
-        silent: milliseconds since they sent anything.
+        socket: duplicate of the server's socket, so that its descriptor can't come to mean another connection.
+        address: the client's.
+        silent: milliseconds since the client sent anything.
     """
 
     socket: socket.socket
@@ -70,7 +71,7 @@ class Connection:
 
 
 def allow_many() -> None:
-    """As many open files as the host lets this process have: each connection is one."""
+    """Raise this process's limit of open files as far as possible, since each connection is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -79,19 +80,20 @@ def watch(
     port: int,
     exempt: Sequence[Network],
     stopped: threading.Event,
-    bounds: Bounds | None = None,
+    bounds: ConnectionLimits | None = None,
     unread_seconds: float = LONGEST_UNREAD_S,
 ) -> None:
-    """Keeps the connections to this port of the process within bounds, until it is stopped.
+    """Keep this process's connections within the limits until stopped.
 
     Args:
-        port: where the process listens.
-        exempt: addresses in these ranges may have as many as they like of what there is altogether.
-        stopped: ends it when it is set.
+        port: the port that the process listens on.
+        exempt: ranges whose addresses are limited only together with all others.
+        stopped: set to stop.
+        bounds: the limits; None for the defaults.
         unread_seconds: as for `end_unread`.
     """
-    bounds = bounds or Bounds()
-    # Somebody who uses up every descriptor must not keep us from looking.
+    bounds = bounds or ConnectionLimits()
+    # Kept in reserve, so that connections can be listed after clients have used up every other descriptor.
     spare = _spare()
     while not stopped.wait(_PAUSE):
         spare.close()
@@ -99,17 +101,17 @@ def watch(
             end_unread(port, unread_seconds)
             ended = trim(port, exempt, bounds)
         except OSError as error:
-            # No descriptor to look with, not even the spare one: the next look may find one.
-            log.error("connections can't be looked at now", error=str(error))
+            # Even the spare descriptor was not free; the next round may find one.
+            log.error("connections can't be listed now", error=str(error))
             ended = 0
         spare = _spare()
         if ended:
-            log.warning("connections were ended, there were too many", count=ended)
+            log.warning("too many connections: some were ended", count=ended)
     spare.close()
 
 
 def _spare() -> ExitStack:
-    """Hold a descriptor that can be given up; none where there is none left."""
+    """Open a spare descriptor, if one is left."""
     held = ExitStack()
     with suppress(OSError):
         held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
@@ -117,10 +119,10 @@ def _spare() -> ExitStack:
 
 
 def end_unread(port: int, seconds: float, first: int = _FIRST) -> None:
-    """Has the kernel end connections to this port whose client takes nothing of an answer for so long (tcp(7)).
+    """Have the kernel end connections whose client reads nothing of an answer for so long (TCP_USER_TIMEOUT, tcp(7)).
 
-    Connections have it from the socket that listens, which is among the first descriptors. The server opens that when
-    it likes, so this is repeated, and reaches the first connections themselves.
+    Connections inherit the option from the listening socket, which is among the first descriptors. The server may open
+    it late, so this is called repeatedly, and also sets the option on the first connections.
 
     Args:
         first: number of descriptors to look at.
@@ -132,8 +134,8 @@ def end_unread(port: int, seconds: float, first: int = _FIRST) -> None:
                 held.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
 
 
-def trim(port: int, exempt: Sequence[Network], bounds: Bounds) -> int:
-    """Ends what is beyond the bounds, silent ones first; tells how many that was."""
+def trim(port: int, exempt: Sequence[Network], bounds: ConnectionLimits) -> int:
+    """End the connections beyond the limits; returns their number."""
     descriptors = [int(each.name) for each in _DESCRIPTORS.iterdir()]
     if len(descriptors) <= min(bounds.of_one, bounds.together):
         return 0
@@ -151,8 +153,8 @@ def trim(port: int, exempt: Sequence[Network], bounds: Bounds) -> int:
         return len(ending)
 
 
-def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds: Bounds) -> list[Connection]:
-    """The connections that are too many: of an address, of a network that it is in, and altogether; silent ones first.
+def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds: ConnectionLimits) -> list[Connection]:
+    """List the connections to end: those beyond the limits of an address, a network or altogether, silent ones first.
 
     Args:
         exempt: as for `watch`.
@@ -167,7 +169,7 @@ def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds:
 
 
 def _split(connections: list[Connection], level: int, most: int) -> tuple[list[Connection], list[Connection]]:
-    """The connections within and beyond the bound of each network of this level; those that are silent go first."""
+    """Split connections into those within and beyond the limit of each network of this level."""
     kept: list[Connection] = []
     beyond: list[Connection] = []
     by_network: defaultdict[str, list[Connection]] = defaultdict(list)
@@ -185,7 +187,11 @@ def _split(connections: list[Connection], level: int, most: int) -> tuple[list[C
 
 
 def _connection(descriptor: int, port: int, *, above: int) -> Connection | None:
-    """What this descriptor is, if it is a connection to this port; it is held ``above`` all that are looked at."""
+    """Open a descriptor as a connection to this port; None if it is none.
+
+    Args:
+        above: the duplicate's descriptor is higher than this.
+    """
     held = _tcp_socket(descriptor, port, above=above)
     if held is None:
         return None
@@ -195,20 +201,20 @@ def _connection(descriptor: int, port: int, *, above: int) -> Connection | None:
         if info[0] in _OPEN:
             return Connection(held, address, silent=info[-1])
     except OSError:
-        # One that listens has no peer, one that ended has none any more.
+        # A listening or closed socket has no peer.
         pass
     held.close()
     return None
 
 
 def _tcp_socket(descriptor: int, port: int, *, above: int = 0) -> socket.socket | None:
-    """A second hold on this descriptor, if it is a socket of TCP with this port."""
+    """Duplicate a descriptor if it is a TCP socket with this port."""
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return None
         held = socket.socket(fileno=fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above + 1))
     except OSError:
-        # Closed meanwhile, or there is no descriptor left: then those that were found have to do.
+        # Closed meanwhile, or no descriptor is left.
         return None
     try:
         if (

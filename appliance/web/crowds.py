@@ -1,4 +1,4 @@
-"""How often many addresses together may do something, beside each of them alone."""
+"""Rate limits for networks of addresses and for all addresses together, beside single addresses."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from appliance.web import proxies
 from appliance.web.allowance import Allowance, Rate
 
 EVERYBODY = "everybody"
-"""The level of all addresses together."""
+"""Name of the level of all addresses together."""
 
 _LEVELS = ("address", "/56", "/48")
-# Many customers have a /56 or a /48, and few of them have use for all of it at once.
+# Many customers have a /56 or a /48, and few of them use all of it at once.
 _FACTORS = (1, 2, 4)
 
 
@@ -22,8 +22,8 @@ class Shares:
     """Rates for each level.
 
     Attributes:
-        one: of an IPv4 address or an IPv6 /64. A /56 has twice as much, a /48 four times.
-        everybody: of all addresses together.
+        one: for an IPv4 address or an IPv6 /64; a /56 has twice the amount, a /48 four times.
+        everybody: for all addresses together.
     """
 
     one: tuple[Rate, ...]
@@ -32,12 +32,12 @@ class Shares:
 
 @dataclass(frozen=True)
 class Wait:
-    """Why one was not taken.
+    """A refused take.
 
     Attributes:
-        seconds: until there is one.
-        level: where there was none: ``address``, ``/56``, ``/48`` or `EVERYBODY`.
-        network: the part of the internet that has used it up.
+        seconds: time until one unit is available.
+        level: the level whose amount is used up: ``address``, ``/56``, ``/48`` or `EVERYBODY`.
+        network: the network that has used it up.
     """
 
     seconds: float
@@ -46,14 +46,14 @@ class Wait:
 
 
 class Crowd:
-    """Counts by address, by the networks that the address is in, and altogether.
+    """Rate limiter by address, by the networks around it, and for all addresses together.
 
-    The widest network is asked first, so that a network which is refused as a whole adds nothing to what is
-    remembered, however many addresses it has; what everybody may do bounds that for all networks.
+    The widest network is counted first. So a refused network takes no memory for its addresses, and the rate for all
+    addresses limits the memory for all networks.
 
     Args:
         shares: the rates.
-        clock: seconds that only grow.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, shares: Shares, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,15 +61,16 @@ class Crowd:
         self._everybody = Allowance(*shares.everybody, clock=clock)
 
     def __len__(self) -> int:
-        """How many addresses and networks are remembered."""
+        """Number of remembered addresses and networks."""
         return sum(map(len, self._levels))
 
     def take(self, address: str, *, as_everybody: bool = True) -> Wait | None:
-        """Takes one and gives None, or takes none and tells why.
+        """Take one unit and return None, or take none and return the wait.
 
         Args:
             address: the caller's.
-            as_everybody: whether it counts among all addresses; a caller that is known is not shut out with strangers.
+            as_everybody: True to count it among all addresses too; False for known callers, so that strangers can't
+                use up their amount.
         """
         taken: list[tuple[Allowance, str]] = []
         for level, allowance, who in self._asked(address, as_everybody=as_everybody):
@@ -82,7 +83,7 @@ class Crowd:
         return None
 
     def give_back(self, address: str, *, as_everybody: bool = True) -> None:
-        """Has what was taken last not count after all."""
+        """Return the unit that was taken last."""
         for _, allowance, who in self._asked(address, as_everybody=as_everybody):
             allowance.give_back(who)
 

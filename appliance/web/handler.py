@@ -1,4 +1,4 @@
-"""Handlers: what answers the requests to a path."""
+"""Handlers of requests to a path."""
 
 from __future__ import annotations
 

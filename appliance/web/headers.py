@@ -1,10 +1,10 @@
-"""Headers that every answer has, and what a browser keeps from pages of ours because of them."""
+"""Headers of every answer, which restrict our pages in browsers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Nothing that no page of ours uses; passkeys are asked for by our own pages alone.
+# Features that no page of ours uses are off; passkeys are limited to our own pages.
 _FEATURES = (
     *(f"{feature}=()" for feature in ("camera", "microphone", "geolocation", "payment", "usb", "serial", "hid")),
     *(f"{feature}=()" for feature in ("bluetooth", "midi", "display-capture", "screen-wake-lock", "browsing-topics")),
@@ -18,9 +18,9 @@ HEADERS: Mapping[str, str] = {
     ),
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
-    # The policy's frame-ancestors says the same; this is for browsers that don't know it.
+    # Equal to the policy's frame-ancestors, for browsers that don't know it.
     "X-Frame-Options": "DENY",
-    # With no referrer at all, browsers keep the Origin of our own forms back too.
+    # With "no-referrer", browsers send no Origin with our own forms either.
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": ", ".join(_FEATURES),
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -1,4 +1,4 @@
-"""Liveness and readiness, at the root."""
+"""Health checks: liveness and readiness."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _Readiness = HubStatus | HubError
 
 
 def handlers(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Handler, ...]:
-    """Paths for load balancers and watchers.
+    """Make the handlers for load balancers and watchers.
 
-    Anybody may ask whether the service is ready, as a load balancer does; the hub is asked once a second for all of
-    them. Watchers get an answer of their own, with the reason.
+    Anybody may ask for readiness, as a load balancer does; the hub is asked once a second for all of them. Watchers get
+    an own answer with the reason.
     """
 
     def look() -> _Readiness:
@@ -53,13 +53,13 @@ def _in_full(now: _Readiness) -> Response:
 
 
 def _reason(now: _Readiness) -> str | None:
-    """Reason why the service is not ready; None where it is."""
+    """Find the reason why the service is not ready; None if it is ready."""
     if isinstance(now, HubUnreachable):
         return f"The hub does not answer: {now}."
     if isinstance(now, HubError):
         return f"The hub can't tell: {now}"
     if now.enforcing < now.expected:
-        return f"{now.enforcing} of {now.expected} organizations are enforced."
+        return now.progress
     return None
 
 

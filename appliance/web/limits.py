@@ -1,6 +1,6 @@
-"""Rate limits: how often one address, account or organization may do what costs, or try what can be guessed.
+"""Rate limits for expensive requests and for guesses, by address, account or organization.
 
-They hold for one web process and are forgotten with it.
+They apply to one web process, and are lost when it ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
+from appliance.model.plural import counted
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.crowds import Crowd, Shares, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
@@ -28,19 +29,19 @@ SIGN_UPS = Shares((Rate(20, _HOUR),), everybody=(Rate(300, _HOUR), Rate(1500, _D
 # and in no day are there more than a hundred (NIST SP 800-63B, 3.2.2).
 GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
 GUESSES = Shares((Rate(30, _MINUTE), Rate(200, _HOUR)), everybody=(Rate(1200, _MINUTE),))
-# Right passwords are work too.
+# Correct passwords are counted too, as hashing them is work.
 LOG_INS = Shares((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
 STRANGERS = Shares((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
 CHALLENGES = Shares((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = Shares((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
-# Over all kinds of letters, as they go out.
+# For all kinds of letters together, when they are sent.
 LETTERS_RECEIVED = (Rate(6, _HOUR), Rate(20, _DAY))
 LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE), Rate(2000, _DAY))
-# Each is a line of the meter for good. All of a large organization's machines at once, as after a restore.
+# Each adds a permanent line to the usage meter. A restored large organization may enable all machines at once.
 ENABLINGS_PER_ORGANIZATION = (Rate(10_000, 5 * _DAY),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
 
@@ -53,13 +54,13 @@ log = structlog.get_logger()
 
 @dataclass
 class RateLimits:
-    """What was used up so far.
+    """Counters of all limits; thread-safe.
 
     Attributes:
-        trusted: addresses in these ranges have no limit but on guessing, which everybody has.
-        clock: seconds that only grow.
-        refused: how often each limit was reached, by its name and its level.
-        most_known: accounts whose sources are remembered at a time.
+        trusted: ranges whose addresses are limited only in guessing and in asking for letters.
+        clock: monotonic time in seconds.
+        refused: number of refusals by the limit's name and level.
+        most_known: most accounts whose sources are remembered.
     """
 
     trusted: Sequence[Network] = ()
@@ -88,49 +89,49 @@ class RateLimits:
         self._invitations = Allowance(*INVITATIONS_PER_ORGANIZATION, clock=self.clock)
 
     def is_trusted(self, address: str) -> bool:
-        """Whether the operator exempted this address."""
+        """True if the operator exempted this address."""
         return is_one_of(address, self.trusted)
 
     def stranger(self, address: str) -> None:
-        """Counts a request of somebody who is not signed in; raises `TooMany` where it is one too many."""
+        """Count a request of a caller that is not signed in; raises `TooMany` beyond the limit."""
         self._join("strangers", self._strangers, address)
 
     def sign_up(self, address: str) -> None:
-        """Counts a sign-up; raises `TooMany` where it is one too many."""
+        """Count a sign-up; raises `TooMany` beyond the limit."""
         self._join("sign-ups", self._sign_ups, address)
 
     def log_in(self, address: str, email: str) -> None:
-        """Counts a log-in, right or wrong, for the work that it is; raises `TooMany` where it is one too many."""
+        """Count a log-in, successful or not, as work; raises `TooMany` beyond the limit."""
         self._join("log-ins", self._log_ins, address, as_everybody=not self.is_known(address, email))
 
     def challenge(self, address: str) -> None:
-        """Counts a challenge that is stored for a stranger; raises `TooMany` where it is one too many."""
+        """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""
         self._join("challenges", self._challenges, address)
 
     def read(self, address: str, organization_id: str) -> None:
-        """Counts a look at something; raises `TooMany` where it is one too many."""
+        """Count a read; raises `TooMany` beyond the limit."""
         self._count("reads", self._reads, address, organization_id)
 
     def write(self, address: str, organization_id: str) -> None:
-        """Counts a change; raises `TooMany` where it is one too many."""
+        """Count a change; raises `TooMany` beyond the limit."""
         self._count("writes", self._writes, address, organization_id)
 
     def configuration(self, address: str, organization_id: str) -> None:
-        """Counts a configuration that is made; raises `TooMany` where it is one too many."""
+        """Count a new configuration; raises `TooMany` beyond the limit."""
         self._count("configurations", self._configurations, address, organization_id)
 
     def enabling(self, address: str, organization_id: str) -> None:
-        """Counts a machine that is enabled again; raises `TooMany` where it is one too many."""
+        """Count a machine that is enabled again; raises `TooMany` beyond the limit."""
         self._count("enablings", self._enablings, address, organization_id)
 
     def invitation(self, address: str, organization_id: str) -> None:
-        """Counts an invitation, which may be a letter to a stranger; raises `TooMany` where it is one too many."""
+        """Count an invitation, which may be a letter to a stranger; raises `TooMany` beyond the limit."""
         self._count("invitations", self._invitations, address, organization_id)
 
     def letter(self, address: str, email: str) -> None:
-        """Counts a letter that somebody asks for; raises `TooMany` where it is one too many.
+        """Count a request for a letter; raises `TooMany` beyond the limit.
 
-        It is counted alike whether there is such a recipient or not, and a trusted address is no exception.
+        Requests for addresses without an account count too, and trusted addresses are no exception.
         """
         self._refuse("letters", self._letters.take(address))
         try:
@@ -140,7 +141,7 @@ class RateLimits:
             raise
 
     def is_letter_admitted(self, organization_id: str | None, recipient: str) -> bool:
-        """Whether a letter may go out: within what one person gets, whoever writes, and what an organization sends."""
+        """Count a letter for its recipient and its organization; False if either has reached its limit."""
         sender = organization_id or ""
         try:
             if sender:
@@ -151,19 +152,19 @@ class RateLimits:
         return True
 
     def is_known(self, address: str, email: str) -> bool:
-        """Whether this account was opened from this address before."""
+        """True if this account was opened from this address before."""
         return neighbourhood(address) in self._known.get(email.strip().lower(), ())
 
     @contextmanager
     def guessing(self, address: str, email: str) -> Iterator[None]:
-        """For a block that says whether a password or a code is right; a wrong one counts.
+        """Count a wrong password or code in the block, which raises `Unauthenticated` or `WrongProof` for one.
 
-        It counts from the beginning, so that many at once are no more than many in a row. A trusted address is no
-        exception: who guesses may sit anywhere. An address that the account was opened from before has an allowance of
-        its own, so that nobody locks an account's people out by guessing wrong from elsewhere.
+        It counts from the beginning of the block, so that parallel guesses are limited too. Trusted addresses are no
+        exception. An address from which the account was opened before has an own amount for it, so that nobody can lock
+        a person out with wrong guesses from elsewhere.
 
         Raises:
-            TooMany: there were too many wrong ones from this address, or for this account.
+            TooMany: too many were wrong from this address, or for this account.
         """
         source, account = neighbourhood(address), email.strip().lower()
         known = self.is_known(address, email)
@@ -189,7 +190,7 @@ class RateLimits:
         self._by_account.give_back(whose)
 
     def _remember(self, source: str, account: str) -> None:
-        """Bounded for each account, so that nobody has others' addresses forgotten by opening an own account often."""
+        """Remember an address of an account, in bounded memory that other accounts can't use up."""
         with self._lock:
             sources = self._known.setdefault(account, OrderedDict())
             self._known.move_to_end(account)
@@ -210,11 +211,11 @@ class RateLimits:
 
     def _take(self, limit: str, allowance: Allowance, who: str) -> None:
         seconds = allowance.take(who)
-        # Whose it is may be an address of mail, which no log has.
+        # The caller may be an e-mail address, which must not be logged.
         self._refuse(limit, Wait(seconds, "one", "") if seconds else None)
 
     def _refuse(self, limit: str, wait: Wait | None) -> None:
-        """Counts and logs a limit that was reached; one line a minute for each, however many run into it."""
+        """Count a reached limit, log it at most once a minute, and raise `TooMany`; does nothing without a wait."""
         if wait is None:
             return
         reached, now = (limit, wait.level), self.clock()
@@ -226,4 +227,4 @@ class RateLimits:
         if is_new:
             log.warning("a limit was reached", limit=limit, level=wait.level, network=wait.network)
         seconds = math.ceil(wait.seconds)
-        raise TooMany(f"Too many tries. Try again in {seconds} seconds.", retry_after=seconds)
+        raise TooMany(f"Too many tries. Try again in {counted(seconds, 'second')}.", retry_after=seconds)

@@ -1,4 +1,4 @@
-"""Log-in, sign-up and what else strangers do with passwords and links, within the limits; for API and pages."""
+"""Log-in, sign-up and other calls of strangers, within the rate limits; for API and pages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from appliance.web.site import Site
 
 @contextmanager
 def hashing(site: Site, request: Request, email: str | None = None) -> Iterator[None]:
-    """For a block that hashes a password: it waits in line with others of the caller's network.
+    """Hash passwords in the block in the queue of the caller's network.
 
     Args:
-        email: of the account that it is about. A caller that has opened it before comes before strangers.
+        email: the account's; a caller that has opened it before is served before strangers.
     """
     address = request.address
     is_favoured = site.limits.is_trusted(address) or (email is not None and site.limits.is_known(address, email))
@@ -30,10 +30,10 @@ def hashing(site: Site, request: Request, email: str | None = None) -> Iterator[
 
 @contextmanager
 def guessing(site: Site, request: Request, email: str) -> Iterator[None]:
-    """For a block that says whether a password or a code is right: a wrong one counts, and too many end it.
+    """Count a wrong password or code in the block (`RateLimits.guessing`), and hash as `hashing` does.
 
     Raises:
-        TooMany: there were too many wrong ones from this address, or for this account.
+        TooMany: too many were wrong from this address, or for this account.
     """
     with site.limits.guessing(request.address, email), hashing(site, request, email):
         yield
@@ -49,7 +49,7 @@ def sign_up(
     network: str | None,
     invitation: str | None,
 ) -> tuple[Session, Organization]:
-    """Signs an organization up, within the limits."""
+    """Sign an organization up, within the limits."""
     site.limits.sign_up(request.address)
     if not invitation and not site.limits.is_trusted(request.address):
         unused.check_room(site.context)
@@ -66,40 +66,40 @@ def sign_up(
 
 
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
-    """Asks for a link to sign up with, within the limits."""
+    """Ask for a link to sign up, within the limits."""
     site.limits.letter(request.address, email)
     permits.ask(site.context, email)
 
 
 def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:
-    """Makes the account that a link invites to, within the limits."""
+    """Accept an invitation, within the limits."""
     site.limits.sign_up(request.address)
     with hashing(site, request):
         return invitations.accept(site.context, token=token, password=password, device=request.device)
 
 
 def complete_reset(site: Site, request: Request, token: str, password: str) -> None:
-    """Chooses another password by a link."""
+    """Choose another password with a link."""
     with hashing(site, request):
         resets.complete(site.context, token, password, request.device)
 
 
 def log_in(site: Site, request: Request, email: str, password: str, code: str | None) -> Session:
-    """Logs in within the limits; a failed attempt counts as a guess, a successful one does not."""
+    """Log in within the limits; only a failed attempt counts as a guess."""
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
         return login.log_in(site.context, email=email, password=password, code=code, device=request.device)
 
 
 def start_log_in(site: Site, request: Request, email: str, password: str) -> Session:
-    """Log in as `log_in` does, where a code is asked for after the password: then raises `CodePending`."""
+    """Log in with a password within the limits; raises `CodePending` if the account also needs a code."""
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
         return login.start(site.context, email=email, password=password, device=request.device)
 
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:
-    """Logs in with what a passkey signed, within the limits."""
+    """Log in with a passkey, within the limits."""
     site.limits.log_in(request.address, "")
     return passkeys.log_in(site.context, holder, credential=credential, device=request.device)
 
@@ -111,18 +111,18 @@ def challenge_passkey(site: Site, request: Request, holder: str) -> str:
 
 
 def complete_log_in(site: Site, request: Request, ticket: str, code: str) -> Session:
-    """Log in with the code that was missing."""
+    """Complete a log-in with its code, within the limits."""
     with guessing(site, request, login.pending_member(site.context, ticket).email):
         return login.complete(site.context, ticket, code=code, device=request.device)
 
 
 def ask_for_reset(site: Site, request: Request, email: str) -> None:
-    """Asks for a link to another password, within the limits."""
+    """Ask for a link to reset the password, within the limits."""
     site.limits.letter(request.address, email)
     resets.ask(site.context, email)
 
 
 def ask_for_verification(site: Site, request: Request, actor: Actor) -> None:
-    """Asks for another link that verifies the actor's address, within the limits."""
+    """Ask for another link that verifies the actor's address, within the limits."""
     site.limits.letter(request.address, actor.email)
     verification.ask_again(site.context, actor)

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, at the root: what this process counted, and how hub and store are when somebody looks."""
+"""Metrics for Prometheus: counts of this process, and the state of hub and store at the scrape."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 @dataclass(frozen=True)
 class RefusalCounts:
-    """Counts of what was refused because an organization or an address has had its share.
+    """Counts of refused and repeated requests.
 
     Attributes:
-        turned_away: requests that nothing was done for, by reason (`payers.Payers`).
+        turned_away: requests beyond a share of the process, by reason (`payers.Payers`).
         refusals: changes, by the bound that was reached (`Context`).
-        repeated: forms and strangers' calls that came twice, by what became of them (`posts.Posts`).
+        repeated: repeated forms and strangers' calls, by outcome (`posts.Posts`).
     """
 
     turned_away: Mapping[str, int]
@@ -46,11 +46,12 @@ class RefusalCounts:
 
 
 class Metrics:
-    """Counts requests, and asks hub and store how they are when somebody looks.
+    """Counts of requests, and collectors that ask hub and store at each scrape.
 
     Args:
-        certificate_ends: when the certificate that is served with does; None where somebody else serves with one.
-        shares: what was refused because a tenant has had its share.
+        status: asks the hub.
+        certificate_ends: when the served certificate ends; None if a proxy serves another one.
+        shares: counts of refused and repeated requests.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Metrics:
         return self._seconds.labels(method, path).time()
 
     def count(self, status: int) -> None:
-        """Notes an answer."""
+        """Count an answer by its HTTP status."""
         self._answers.labels(str(status)).inc()
 
 
@@ -101,11 +102,11 @@ class _HubCollector(Collector):
         self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("meshwg_hub_up", "Whether the hub's process answers")
+        up = GaugeMetricFamily("meshwg_hub_up", "1 if the hub's process answers, else 0")
         try:
             status = self._status()
         except HubError as error:
-            # One that answers that it can't tell is there all the same.
+            # A hub that answers with an error is up.
             up.add_metric([], 0 if isinstance(error, HubUnreachable) else 1)
             yield up
             return
@@ -201,7 +202,7 @@ class _StoreCollector(Collector):
         self._store = store
 
     def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("meshwg_store_up", "Whether the store can be read")
+        up = GaugeMetricFamily("meshwg_store_up", "1 if the store can be read, else 0")
         try:
             with self._store.read() as transaction:
                 count = machines.count(transaction)
@@ -258,7 +259,7 @@ class _SharesCollector(Collector):
 
 
 def handler(metrics: Metrics, watchers: Watchers) -> Handler:
-    """Path of the metrics. A scrape asks hub and store, so all scrapes within a second get the same one."""
+    """Make the handler of the metrics; all scrapes within a second share one result, as each asks hub and store."""
     recent = Recent(lambda: generate_latest(metrics.registry))
 
     def scrape(request: Request) -> Response:

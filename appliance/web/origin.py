@@ -1,7 +1,7 @@
-"""Where a change comes from: a browser says so, and a change from another site is refused before anything is looked at.
+"""Check of a change's origin: a change from a page of another site is refused before anything else.
 
-This stands beside the CSRF tokens: each of the two is enough by itself. A program that sends a bearer token is no
-browser that somebody else could lead, so it is not asked.
+Together with the CSRF tokens this is a second, independent defence. Programs with a bearer token are exempt, since no
+other site can make them send a request.
 
 Source: Fetch Metadata (W3C), the Origin header (RFC 6454).
 """
@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 from appliance.model.errors import Forbidden
 from appliance.web.request import Request
 
-# What a browser sends for a page of this very origin, and for an address that somebody typed.
+# Values for our own pages, and for an address that somebody typed.
 _OURS = frozenset({"same-origin", "none"})
 _HTTPS = 443
 
 
 def check(site: str, request: Request) -> None:
-    """Refuse a change that a browser says to come from another site.
+    """Refuse a change if the browser's headers say that it comes from another site.
 
     Args:
-        site: URL where people find the pages; behind a proxy, requests may carry another name.
+        site: public URL of the pages; behind a proxy, requests may carry another host name.
 
     Raises:
         Forbidden: it comes from another site.

@@ -1,7 +1,7 @@
-"""Whose share of the process a request takes: its organization's, or its network's before anybody signed in.
+"""Payers: the organization, or for strangers the network, whose share of the process a request uses.
 
-A request has to wait for its turn before it is authenticated, so its organization is known only from an earlier request
-with the same token. A token that nobody has shown to be good counts for its network: an IPv4 address, or an IPv6 /48.
+A request waits for its turn before it is authenticated, so its organization is known only from an earlier request with
+the same token. A request with an unknown token counts for its network: an IPv4 address, or an IPv6 /48.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
+from appliance.model.plural import counted
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import is_one_of, networks_of
 from appliance.web.request import COOKIE, PAYER, Payer
@@ -26,15 +27,15 @@ from appliance.web.turns import NOBODY, SHARE
 log = structlog.get_logger()
 
 REASONS = ("waiting", "processor")
-"""What a payer may have run out of: places to wait for a thread, or time of the processor."""
+"""Reasons to turn a request away: too many wait, or the share of the processor is used up."""
 
 PROCESSOR = (Rate(2, 8.0),)
-"""Seconds of a processor: two at once, and over time a quarter of one."""
+"""Processor seconds of a payer: two in a burst, and over time a quarter of a processor."""
 
 _RESERVE = 1.0
 
 _SECONDS_A_BYTE = 1e-8
-"""What it takes to encrypt and send an answer, which no thread of ours is seen to do."""
+"""Processor seconds to encrypt and send a byte of an answer, which the server's own threads do."""
 
 _SESSION = re.compile(rf"(?:^|;)\s*{COOKIE}=([^;]+)")
 _MOST_TOKENS = 20_000
@@ -43,11 +44,11 @@ _LINES = Rate(30, 60.0)
 
 
 class Payers:
-    """Tells payers apart, and what each has used of the processor; safe to share between threads.
+    """Payers of requests, and their use of the processor; thread-safe.
 
     Args:
         trusted: ranges without limits.
-        clock: seconds that only grow.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Payers:
         self.turned_away: Counter[str] = Counter()
 
     def payer_of(self, environ: Mapping[str, Any]) -> Payer:
-        """Whom this request is to be counted for."""
+        """Find the payer of a request."""
         address = str(environ.get("REMOTE_ADDR", ""))
         if is_one_of(address, self._trusted):
             return Payer(NOBODY)
@@ -74,27 +75,28 @@ class Payers:
         return Payer(known or networks_of(address)[-1])
 
     def check(self, payer: Payer) -> None:
-        """Raises `TooMany` where the caller's payer has used up its share of the processor."""
+        """Raise `TooMany` if the payer has used up its share of the processor."""
         wait = 0.0 if payer.name == NOBODY else self._processor.wait(payer.name)
         if wait:
             seconds = int(wait) + 1
             raise TooMany(
-                f"Your requests took more than their share of the service's processor. Try again in {seconds} seconds.",
+                "Your requests took more than their share of the service's processor. "
+                f"Try again in {counted(seconds, 'second')}.",
                 retry_after=seconds,
             )
 
     def share(self, payer: str) -> int:
-        """Threads that the payer may have: one alone when it has used half of what the processor gives it at once.
+        """Number of threads for a payer: only one after it has used half of its burst.
 
-        All threads compute under one lock, so each that a payer has at work is felt by every other one.
+        All threads compute under one lock, so each running thread slows all others down.
         """
         return SHARE if payer == NOBODY or not self._processor.wait(payer, _RESERVE) else 1
 
     def used(self, environ: Mapping[str, Any], seconds: float, length: int = 0) -> None:
-        """Notes what a request has used, and the organization that it turned out to be of.
+        """Count a request's use of the processor, and note its organization for later requests.
 
         Args:
-            seconds: of the processor, until the answer was there.
+            seconds: processor time to make the answer.
             length: bytes of the answer.
         """
         payer: Payer = environ[PAYER]
@@ -110,7 +112,7 @@ class Payers:
                     self._organizations.popitem(last=False)
 
     def note_turned_away(self, payer: Payer, reason: str) -> None:
-        """Counts a request that was refused before anything was done for it; tells the log once a minute of each payer.
+        """Count a request that was refused before any work; logged once a minute for each payer.
 
         Args:
             reason: one of `REASONS`.
@@ -121,7 +123,7 @@ class Payers:
 
 
 def _token(environ: Mapping[str, Any]) -> bytes | None:
-    """A digest of the token that the request carries."""
+    """Digest the token of a request; None if it has none."""
     scheme, _, credentials = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     shown = credentials.strip() if scheme.lower() == "bearer" else ""
     if not shown:

@@ -1,4 +1,4 @@
-"""The thread of the web process that sends mail."""
+"""Thread of the web process that sends mail."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _OF_ACCOUNTS = (factor_removals.LETTER, notices.LETTER)
 def work(
     context: Context, relay: RelayPort, limits: RateLimits, stopped: Event, every_s: float = _LOOKS_EVERY_S
 ) -> None:
-    """Send what is due, and then what becomes so, until it is told to stop.
+    """Send letters as they become due, until stopped.
 
     Args:
         every_s: seconds between two looks for letters that are due.
     """
 
     def admits(queued: QueuedLetter, letter: Letter) -> bool:
-        # Nobody may use up what tells somebody that the way into an account changes.
+        # Notices about the access to an account are never limited.
         return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(queued.organization_id, letter.recipient)
 
     while not stopped.wait(every_s):
@@ -38,4 +38,4 @@ def work(
             while postman.deliver_one(context, relay, COMPOSERS, admits):
                 pass
         except Exception as error:  # noqa: BLE001 - a store that is gone for a while must not end the thread
-            log.error("mail can't be looked after now", error=type(error).__name__)
+            log.error("mail can't be sent now", error=type(error).__name__)

@@ -1,8 +1,7 @@
-"""Posts that come twice while this process is at the first, or soon after, and belong to nobody who is signed in.
+"""Repeated posts of strangers, such as sign-ups and log-ins that are sent twice.
 
-What somebody does who is signed in, and stays so, is noted in the store (`service.repeats`). A sign-up or a log-in is a
-stranger's, of whom the store notes nothing. What came of it is held here, in memory that is bounded for each caller and
-in all, and is forgotten with the process.
+Requests of signed-in members are made idempotent in the store (`service.repeats`), which keeps nothing about strangers.
+Their results are kept here, in memory that is bounded for each caller and in all, and are lost with the process.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ from typing import Generic, TypeVar
 from appliance.model.errors import InProgress
 
 MOST_OF_ONE = 64
-"""Posts of one caller that are remembered; the oldest is forgotten first."""
+"""Most remembered posts of a caller; the oldest is forgotten first."""
 MOST_CALLERS = 1024
-"""Callers whose posts are remembered; the one who was silent for longest is forgotten first."""
+"""Most remembered callers; the least recently active one is forgotten first."""
 _PATIENCE_S = 60.0
 
 Answer = TypeVar("Answer")
@@ -27,7 +26,7 @@ Noted = TypeVar("Noted")
 
 @dataclass
 class _Flight(Generic[Answer]):
-    """A post that a thread is at."""
+    """A post in progress."""
 
     landed: threading.Event = field(default_factory=threading.Event)
     answer: Answer | None = None
@@ -35,13 +34,14 @@ class _Flight(Generic[Answer]):
 
 
 class Posts(Generic[Answer, Noted]):
-    """Answers each post once; safe to share between threads.
+    """Idempotent posts; thread-safe.
 
-    A post that comes while the same one is worked on is given the very answer of that, secrets included: it carries the
-    same cookies and the same content. One that comes later is given what was noted.
+    A post that comes while an equal one is in progress gets the same answer, secrets included: it has the same cookies
+    and the same content. A later one gets what was noted.
 
     Attributes:
-        counted: repetitions, by what became of them (``joined``, ``told``), and notes that were ``forgotten`` for room.
+        counted: numbers of repetitions that ``joined`` a post in progress or were ``told`` its note, and of notes that
+            were ``forgotten`` because memory is bounded.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Posts(Generic[Answer, Noted]):
         self.counted: Counter[str] = Counter()
 
     def answer(self, flight: bytes, work: Callable[[], Answer]) -> Answer:
-        """Do the work; or wait for the thread that is at it already, and give its answer.
+        """Do the work, or wait for the thread that does it already and return its answer.
 
         Args:
-            flight: digest of all that makes a post the same, the caller's cookies among it.
+            flight: digest of everything that makes posts equal, including the caller's cookies.
 
         Raises:
             InProgress: the other thread takes too long.
@@ -92,7 +92,7 @@ class Posts(Generic[Answer, Noted]):
         return flight.answer
 
     def find(self, caller: str, post: bytes) -> Noted | None:
-        """Find what was noted of this post, if it came before.
+        """Find the note of an earlier, equal post.
 
         Args:
             post: digest of its content.
@@ -105,7 +105,7 @@ class Posts(Generic[Answer, Noted]):
         return noted
 
     def note(self, caller: str, post: bytes, noted: Noted) -> None:
-        """Remember what came of this post."""
+        """Keep a note of a post's result."""
         with self._lock:
             posts = self._notes.setdefault(caller, OrderedDict())
             self._notes.move_to_end(caller)

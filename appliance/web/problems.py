@@ -14,7 +14,7 @@ PREFIX_OF_TYPES = "urn:meshwg:problem:"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the body of every error answer is."""
+    """Body of every error answer."""
 
     type: str
     title: str
@@ -24,13 +24,13 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def problem_of(error: Refused) -> Problem:
-    """Document of a refusal."""
+    """Make the document of a refusal."""
     kind = type(error)
     return Problem(PREFIX_OF_TYPES + error.code, title_of(kind), status_of(kind), error.detail, error.field)
 
 
 def answer(error: Refused) -> Response:
-    """Answer that tells of a refusal."""
+    """Make the answer of a refusal."""
     response = _respond(problem_of(error))
     if error.retry_after is not None:
         response = response.with_header("Retry-After", str(error.retry_after))
@@ -40,7 +40,7 @@ def answer(error: Refused) -> Response:
 
 
 def bare(error: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Status, headers and body of the answer that tells of a refusal, made without the application."""
+    """Make status, headers and body of a refusal's answer, without the application."""
     response = answer(error)
     headers = {**HEADERS, **response.headers, "Cache-Control": "no-store"}
     return response.status, list(headers.items()), response.body
@@ -51,5 +51,5 @@ def _respond(problem: Problem) -> Response:
 
 
 def unexpected(status: int, title: str, detail: str) -> Response:
-    """Answer that no use case gave: no such path, a method that it does not take, a fault of ours."""
+    """Make the answer of an error outside of the use cases, such as an unknown path or an internal error."""
     return _respond(Problem("about:blank", title, status, detail))

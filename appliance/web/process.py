@@ -1,4 +1,4 @@
-"""``meshwg-web``: the process that faces the internet, as an ordinary user without the unlock secret."""
+"""``meshwg-web``: the process that serves the internet, as an ordinary user without the unlock secret."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# The worker is forked by a process that gave up root and may not be able to read code any more, so what would be
-# imported late, by the first request that needs it, is imported here.
+# The worker is forked by a process that gave up root and may not be able to read code any more, so modules that would
+# be imported late, by the first request, are imported here.
 import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 import idna.uts46data  # noqa: F401
 
@@ -38,25 +38,26 @@ from appliance.web.site import Site
 from appliance.web.tls import Certificate
 from appliance.web.turns import THREADS
 
-# A request goes through a few short waits, after each of which it would wait five milliseconds for one that computes.
+# After each short wait a request would wait up to five milliseconds for a computing thread (the default).
 _SWITCH_S = 0.0002
 
 
 @dataclass(frozen=True)
 class WebSettings:
-    """What the web process has to know.
+    """Settings of the web process.
 
     Attributes:
-        endpoint_host, endpoint_port: what configurations name as the hub's.
-        trusted: ranges without limits but on log-in.
-        proxies: whose word on a caller's address is taken.
-        site: where people find the pages.
-        relay: where mail goes, if it does.
-        user: whom to become once the port is bound.
+        host, port: address to listen on.
+        endpoint_host, endpoint_port: the hub's public address in machines' configurations.
+        trusted: ranges whose addresses are limited only in guessing and in asking for letters.
+        proxies: ranges of proxies whose X-Forwarded-For is trusted.
+        site: public URL of the pages.
+        relay: mail relay; None to send no mail.
+        user: user to become once the port is bound.
         sign_up, unused_days: as for `Settings` of the command line.
         metrics_token: as for `Watchers`.
         retention: how much of each audit trail is kept.
-        transcripts: where published runs of the gate lie.
+        transcripts: folder of published runs of the gate.
     """
 
     host: str
@@ -79,7 +80,7 @@ class WebSettings:
 
 
 def serve(settings: WebSettings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises OSError where the address can't be bound."""
+    """Serve until SIGTERM or SIGINT; raises OSError if the address can't be bound."""
     hub = HubClient(settings.hub_socket)
     context = Context(
         Store(settings.database_url),
@@ -92,7 +93,7 @@ def serve(settings: WebSettings) -> None:
         unused_after=None if settings.unused_days is None else timedelta(days=settings.unused_days),
         retention=settings.retention,
     )
-    # Nothing connects before the fork; connections are opened by the threads that use them.
+    # No connection exists before the fork: the threads that use them open them.
     site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts))
     payers = Payers(settings.trusted)
     app = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)

@@ -1,4 +1,4 @@
-"""An answer that costs something, made once for everybody who asks within a second."""
+"""Results of expensive work, shared by all callers within a second."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _PATIENCE_S = 2.0
 
 
 class Recent(Generic[T]):
-    """The last result of some work, which one thread at a time renews when it is too old.
+    """Last result of some work, renewed by one thread at a time when it is too old.
 
-    Threads that come meanwhile wait for that one, so that many callers cost as much as one. They do not wait for long:
-    work that hangs would otherwise take every thread of the process.
+    Other callers wait for that thread, but not for long: work that hangs would otherwise block every thread of the
+    process.
 
     Args:
-        make: the work.
-        seconds: how long a result is handed out.
-        patience: seconds that a caller waits for another one's work.
-        clock: seconds that only grow.
+        make: does the work.
+        seconds: age up to which a result is returned again.
+        patience: longest wait for another thread's work, in seconds.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class Recent(Generic[T]):
         self._last: tuple[float, T] | None = None
 
     def get(self) -> T:
-        """The result, at most so many seconds old.
+        """Get the result, or do the work.
 
         Raises:
-            Busy: another thread has worked on it for longer than a caller waits.
+            Busy: another thread's work took too long.
         """
         last = self._last
         if last is not None and self._is_young(last[0]):

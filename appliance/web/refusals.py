@@ -37,15 +37,15 @@ _TABLE: Mapping[type[Refused], tuple[int, str]] = {
 
 
 def status_of(kind: type[Refused]) -> int:
-    """HTTP status of a kind of refusal."""
+    """Find the HTTP status of a kind of refusal."""
     return _row(kind)[0]
 
 
 def title_of(kind: type[Refused]) -> str:
-    """Title of a kind of refusal, which is the same for every case."""
+    """Find the title of a kind of refusal."""
     return _row(kind)[1]
 
 
 def _row(kind: type[Refused]) -> tuple[int, str]:
-    """Row of a kind of refusal, or of the nearest kind above it that has one."""
+    """Find the row of a kind of refusal, or of its nearest base class that has one."""
     return next(_TABLE[each] for each in kind.__mro__ if each in _TABLE)

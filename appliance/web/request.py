@@ -1,4 +1,4 @@
-"""The HTTP request as a value that is handed to whatever answers it."""
+"""HTTP request as a value for handlers."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PAYER = "meshwg.payer"
 """Key of the request's `Payer` in the WSGI environment."""
 
 REFUSED = "meshwg.refused"
-"""Key in the WSGI environment of the refusal that the gateway met when it read the request, if it met one."""
+"""Key in the WSGI environment of the gateway's refusal of the request, if there is one."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass
 class Payer:
-    """Organization or network that a request is counted for.
+    """Organization or network whose share a request uses.
 
     Attributes:
-        name: the one whose share the request takes.
-        organization: the one that the request was authenticated for; empty until then.
+        name: id of the organization, or the network.
+        organization: id of the organization that the request was authenticated for; empty until then.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Request:
 
     Attributes:
         path: decoded, with one slash at its beginning.
-        query_string: as it was sent, without the question mark.
-        address: IP address of the caller. A proxy's word counts only where the operator trusts it (`proxies`).
-        headers: values as they were sent, by the header's name in lower case.
+        query_string: as sent, without the question mark.
+        address: the client's IP address, also behind trusted proxies (`proxies`).
+        headers: values as sent, by the header's name in lower case.
         parameters: values of the variable parts of the route's path.
-        payer: what the request is counted for; None where no gateway counts.
-        refusal: refusal that the gateway met when it read the request.
+        payer: organization or network that the request counts for; None without a gateway.
+        refusal: the gateway's refusal, if there is one.
     """
 
     method: str
@@ -63,7 +63,7 @@ class Request:
 
     @classmethod
     def head(cls, environ: Mapping[str, Any]) -> Request:
-        """Request without its body. Source: PEP 3333."""
+        """Make a request without its body. Source: PEP 3333."""
         headers = {
             key.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
             for key, value in environ.items()
@@ -81,16 +81,16 @@ class Request:
 
     @classmethod
     def of(cls, environ: Mapping[str, Any], parameters: Mapping[str, str]) -> Request:
-        """Whole request, whose body the gateway has in memory."""
+        """Make a request with its body, which the gateway has read."""
         return replace(cls.head(environ), body=bytes(environ["wsgi.input"].read()), parameters=parameters)
 
     def header(self, name: str) -> str:
-        """Value of a header, whatever bytes it has; empty where it was not sent."""
+        """Get a header's value; empty if it was not sent."""
         return self.headers.get(name.lower(), "")
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:
-        """Values of cookies by name; none where the browser sent something unreadable."""
+        """Values of cookies by name; empty if the header is unreadable."""
         try:
             return {name: morsel.value for name, morsel in SimpleCookie(self.header("Cookie")).items()}
         except CookieError:
@@ -98,18 +98,18 @@ class Request:
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """Parameters of the query string that are UTF-8; of one that comes twice, the last."""
+        """Parameters of the query string that are UTF-8; the last one of several with the same name."""
         pairs = dict(parse_qsl(self.query_string, keep_blank_values=True, encoding="latin-1"))
         return {name: text for name, value in pairs.items() if (text := _utf8(value)) is not None}
 
     @property
     def content(self) -> bytes:
-        """All that tells this request from another one, but for headers."""
+        """Method, path, query string and body, which tell requests apart."""
         return "\0".join((self.method, self.path, self.query_string, "")).encode() + self.body
 
     @property
     def device(self) -> ClientDevice:
-        """Caller's address and program, as far as it tells."""
+        """Caller's address and User-Agent."""
         return ClientDevice(self.address, self.header("User-Agent"))
 
     @property
@@ -119,12 +119,12 @@ class Request:
 
     @property
     def is_by_cookie(self) -> bool:
-        """True where a browser vouches for the caller, which then must show that the page was ours."""
+        """True without a bearer token: a browser may have been led here by another site."""
         return not self.header("Authorization").lower().startswith("bearer ")
 
     @property
     def session_token(self) -> str | None:
-        """Token of the session cookie."""
+        """Token of the session cookie; None without one."""
         return self.cookies.get(COOKIE) or None
 
     @property
@@ -135,7 +135,7 @@ class Request:
 
 
 def _utf8(text: str) -> str | None:
-    """Text whose characters are bytes of UTF-8, decoded; None where they are not."""
+    """Decode a text whose characters are bytes of UTF-8; None if they are not."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""The HTTP response as a value that handlers give."""
+"""HTTP response as a value that handlers return."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _Response = TypeVar("_Response", bound="Response")
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response, without what holds for every one.
+    """An HTTP response, without the common headers.
 
     Attributes:
-        headers: by name, without those that set cookies.
+        headers: values by name, without Set-Cookie.
         cookies: values of the Set-Cookie headers, by the cookie's name.
     """
 
@@ -25,19 +25,19 @@ class Response:
     cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def with_header(self: _Response, name: str, value: str) -> _Response:
-        """This response with a header."""
+        """Add a header."""
         return replace(self, headers={**self.headers, name: value})
 
     def with_cookie(self: _Response, name: str, value: str, *, seconds: int | None = None) -> _Response:
-        """This response with a cookie that scripts can't read and that only this host gets back, over TLS.
+        """Add a cookie that scripts can't read, and that browsers send only to this host, over TLS.
 
         Args:
-            seconds: time that the browser keeps it; None: until the browser ends.
+            seconds: lifetime in the browser; None: until the browser ends.
         """
         return self._with_cookie(name, value, {} if seconds is None else {"max-age": str(seconds)})
 
     def without_cookie(self: _Response, name: str) -> _Response:
-        """This response, which has the browser drop a cookie."""
+        """Add a header that makes the browser drop a cookie."""
         return self._with_cookie(name, "", {"max-age": "-1", "expires": "Thu, 01 Jan 1970 00:00:00 GMT"})
 
     def _with_cookie(self: _Response, name: str, value: str, limits: Mapping[str, str]) -> _Response:

@@ -1,4 +1,4 @@
-"""Whose place a large body takes: that of an organization, whose caller is signed in. A stranger has use for none."""
+"""Senders of large bodies: only authenticated callers may send any, and each organization has own places."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from appliance.web.site import Site
 
 
 def organization(site: Site, environ: Mapping[str, Any]) -> str:
-    """Organization of a sender, by the head of its request, before the body is read; asks the store.
+    """Find the organization of a request from its head, before the body is read; asks the store.
 
     Raises:
-        Unauthenticated: it has none; it is counted as a stranger.
-        TooMany: it was counted too often.
+        Unauthenticated: the request has no valid token; it is counted as a stranger's.
+        TooMany: the caller's address sends too many such requests.
     """
     head = Request.head(environ)
     held = head.token

@@ -1,5 +1,4 @@
-"""The server that speaks TLS and HTTP to the internet, within bounds of its own. What it can't bound, `gateway` and
-`connections` do."""
+"""TLS and HTTP server with limits of its own; `gateway` and `connections` add further ones."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from appliance.web.connections import MOST
 from appliance.web.tls import Certificate
 
 LARGEST_HEAD = 64 * 2**10
-"""Bytes of a request's first line and headers."""
+"""Most bytes of a request's first line and headers."""
 
 _HEAD_SECONDS = 30.0
 
@@ -23,10 +22,10 @@ _HEAD_SECONDS = 30.0
 def make_server(
     host: str, port: int, certificate: Certificate, head_seconds: float = _HEAD_SECONDS
 ) -> AbstractServer[Any]:
-    """A server with one worker, which has an RSGI application.
+    """Make a server with one worker for an RSGI application.
 
     Args:
-        head_seconds: from the answer before, or from the handshake, to the end of a request's head.
+        head_seconds: longest time from the handshake, or from the answer before, to the end of a request's head.
     """
     file, key = certificate.as_files()
     return Server(
@@ -36,7 +35,7 @@ def make_server(
         interface=Interfaces.RSGI,
         loop=Loops.asyncio,
         workers=1,
-        # With HTTP/2 one connection could have hundreds of requests at once, and nobody here needs it.
+        # With HTTP/2 one connection could have hundreds of requests at once, and no client here needs it.
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=round(1000 * head_seconds), max_buffer_size=LARGEST_HEAD),
         websockets=False,

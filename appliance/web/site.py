@@ -7,7 +7,7 @@ from typing import Any
 
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
-from appliance.web.answers import Answers
+from appliance.web.answer_cache import AnswerCache
 from appliance.web.limits import RateLimits
 from appliance.web.posts import Posts
 from appliance.web.response import Response
@@ -18,13 +18,15 @@ class Site:
     """Objects that every handler works with.
 
     Attributes:
-        form_posts: forms of pages that may come twice.
-        call_posts: strangers' calls with an Idempotency-Key, which may as well.
+        limits: rate limits.
+        published: published runs of the gate.
+        form_posts: idempotent forms of strangers.
+        call_posts: strangers' API calls with an Idempotency-Key.
     """
 
     context: Context
     limits: RateLimits
     published: PublishedRuns
-    answers: Answers = field(default_factory=Answers)
+    answers: AnswerCache = field(default_factory=AnswerCache)
     form_posts: Posts[Response, Any] = field(default_factory=Posts)
     call_posts: Posts[Response, Any] = field(default_factory=Posts)

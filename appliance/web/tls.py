@@ -1,4 +1,4 @@
-"""The certificate that pages and API are served under."""
+"""Certificate of the pages and the API."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = timedelta(days=800)
-"""Some systems take no certificate of a server for longer than 825 days."""
+"""Lifetime of self-signed certificates; some systems reject more than 825 days."""
 _RENEWED_BEFORE = timedelta(days=100)
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate, with what it was issued by where there is something, and its key; all of it PEM."""
+    """A certificate and its key in PEM.
+
+    Attributes:
+        certificate: the certificate, followed by intermediate ones if there are any.
+    """
 
     certificate: bytes
     key: bytes = field(repr=False)
 
     @cached_property
     def parsed(self) -> x509.Certificate:
-        """The certificate itself.
+        """The first certificate.
 
         Raises:
             ValueError: there is none.
@@ -38,18 +42,18 @@ class Certificate:
         return x509.load_pem_x509_certificate(self.certificate)
 
     def ends_at(self) -> datetime:
-        """Until when it is good. Raises as `parsed`."""
+        """Get the end of its validity. Raises as `parsed`."""
         return self.parsed.not_valid_after_utc
 
     def fingerprint(self) -> str:
-        """SHA-256 of it, as ``openssl x509 -fingerprint`` and browsers show it. Raises as `parsed`."""
+        """Compute its SHA-256, as ``openssl x509 -fingerprint`` and browsers show it. Raises as `parsed`."""
         return self.parsed.fingerprint(hashes.SHA256()).hex(":").upper()
 
     def has_its_key(self) -> bool:
         """True if the key belongs to the certificate.
 
         Raises:
-            ValueError: there is no certificate, or no key that opens without a password.
+            ValueError: there is no certificate, or no key without a password.
         """
         try:
             key = serialization.load_pem_private_key(self.key, None)
@@ -58,10 +62,10 @@ class Certificate:
         return key.public_key() == self.parsed.public_key()
 
     def fault(self, names: Collection[str], now: datetime) -> str | None:
-        """The reason to make a self-signed one anew, part of a sentence; None where it is as `self_signed` makes it.
+        """Find a reason to replace a self-signed certificate, as a part of a sentence; None if there is none.
 
         Args:
-            names: host names and addresses that it has to be good for.
+            names: host names and addresses that it must be valid for.
         """
         try:
             if not self.has_its_key():
@@ -78,15 +82,15 @@ class Certificate:
         return None
 
     def as_files(self) -> tuple[Path, Path]:
-        """Certificate and key as paths that this process and its forks can read, and nobody else.
+        """Make paths of certificate and key that only this process and its forks can read.
 
-        They lie in memory for as long as the process lives. The key of a service is no file of its user's.
+        The files lie in memory, so that the service's user has no file with the key.
         """
         return _in_memory("meshwg-certificate", self.certificate), _in_memory("meshwg-key", self.key)
 
 
 class _Descriptor(PosixPath):
-    """A path in /proc/self/fd, which leads to no other path: a server that resolves its paths gets this one."""
+    """A path in /proc/self/fd that does not resolve to another path, for a server that resolves its paths."""
 
     def resolve(self, strict: bool = False) -> _Descriptor:
         del strict
@@ -100,11 +104,11 @@ def _in_memory(name: str, data: bytes) -> Path:
 
 
 def self_signed(names: Iterable[str], lifetime: timedelta = _LIFETIME) -> Certificate:
-    """A new key, and a certificate for these names that vouches for nothing else.
+    """Make a new key and a self-signed certificate, which is no certificate authority.
 
     Args:
-        names: host names and addresses that it is good for.
-        lifetime: time from now on in which it is good.
+        names: host names and addresses that it is valid for.
+        lifetime: time from now until it ends.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     return Certificate(
@@ -123,13 +127,13 @@ def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str], lifetime
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # A machine whose clock is a little behind ours would refuse a certificate of this second.
+        # The client's clock may be a little behind ours.
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + lifetime)
         .add_extension(
             x509.SubjectAlternativeName([_alternative(each) for each in dict.fromkeys(names)]), critical=False
         )
-        # No key usage: OpenSSL of before 3.0 takes one that may not sign certificates for none that signed itself.
+        # No key usage: OpenSSL before 3.0 does not accept one without keyCertSign as self-signed.
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(identifier, critical=False)

@@ -1,4 +1,4 @@
-"""Metrics of connection tracking: how full it is, and who is at a bound."""
+"""Metrics of connection tracking."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 
 def families(figures: Mapping[str, int]) -> Iterator[Metric]:
-    """The metrics of what the hub counted (`HubStatus.tracking`)."""
+    """Make the metrics of the hub's figures (`HubStatus.tracking`)."""
     entries = GaugeMetricFamily(
         "meshwg_tracked_connections",
         "Connections that are tracked, of all organizations and of the one with the most",

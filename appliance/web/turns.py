@@ -1,4 +1,4 @@
-"""Turns of the threads that answer requests: each payer has a share, and a queue of its own for what is beyond it."""
+"""Fair sharing of the threads that answer requests: each payer has a share, and a queue beyond it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ THREADS = 16
 SHARE = 4
 WAITING = 32
 NOBODY = ""
-"""The payer of requests from addresses that the operator trusts."""
+"""Payer of requests from trusted addresses."""
 
 
 class Turns:
-    """Hands out threads; for one event loop.
+    """Scheduler of threads; for one event loop.
 
-    A payer's request beyond its share waits behind that payer's own requests alone. A thread that becomes free goes to
-    the payers in turn, not to the one that asks most. `NOBODY` may have every thread.
+    A payer's request beyond its share waits only for that payer's own requests. Free threads are given to the payers
+    round robin. `NOBODY` may use every thread.
 
     Args:
-        threads: requests that are worked on at once.
-        share: how many of them are a payer's.
-        waiting: requests of one payer that may wait.
+        threads: number of threads.
+        share: returns a payer's number of threads.
+        waiting: most waiting requests of a payer.
     """
 
     def __init__(
@@ -40,17 +40,17 @@ class Turns:
 
     @property
     def running(self) -> int:
-        """Requests that have a thread now."""
+        """Number of requests that have a thread."""
         return self._running.total()
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for one."""
+        """Number of waiting requests."""
         return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
     async def turn(self, payer: str) -> AsyncIterator[None]:
-        """A thread's time while the block lasts, from the share of this payer.
+        """Hold a thread of this payer's share during the block.
 
         Raises:
             TooMany: too many requests of this payer wait already.
@@ -100,7 +100,7 @@ class Turns:
             queue = self._waiting.pop(payer)
             while queue:
                 turn = queue.popleft()
-                # One whose request was cancelled waits no more.
+                # A cancelled request no longer waits.
                 if not turn.done():
                     self._take(payer)
                     turn.set_result(None)

@@ -1,6 +1,6 @@
-"""The callers that may see how the service is doing: metrics, and what readiness is made of.
+"""Watchers: callers that may read the metrics and the details of readiness.
 
-A stranger learns from them how many customers there are and when something is wrong, so it is told neither.
+Strangers get neither, as these reveal the number of customers and times of trouble.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from appliance.web.proxies import is_one_of
 from appliance.web.request import Request
 
 _THIS_HOST = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-# A proxy on this host speaks for others, also one that nobody told us of.
+# Headers of a proxy on this host, which may be unknown to us and speak for strangers.
 _PROXIES_SAY = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 
 @dataclass(frozen=True)
 class Watchers:
-    """Tells them from strangers.
+    """Check for watchers.
 
     Attributes:
-        limits: knows trusted sources, and counts what others ask.
-        token: opens the metrics to a caller from anywhere; None: to nobody.
+        limits: knows trusted addresses, and counts requests of strangers.
+        token: makes any caller that sends it a watcher; None: no caller.
     """
 
     limits: RateLimits
     token: str | None = field(default=None, repr=False)
 
     def is_one(self, request: Request) -> bool:
-        """True where the caller is this host itself, a trusted source, or has the token."""
+        """True if the caller is this host itself, has a trusted address, or sends the token."""
         is_direct = not any(request.header(name) for name in _PROXIES_SAY)
         return (
             self.limits.is_trusted(request.address)
@@ -41,11 +41,11 @@ class Watchers:
         )
 
     def check(self, request: Request) -> None:
-        """Let a watcher pass; count anybody else as a stranger.
+        """Refuse everybody but watchers, and count their requests.
 
         Raises:
-            Unauthenticated: it is none.
-            TooMany: it has asked too often.
+            Unauthenticated: the caller is no watcher.
+            TooMany: the caller has asked too often.
         """
         if not self.is_one(request):
             self.limits.stranger(request.address)

@@ -32,7 +32,7 @@ EXHIBITS: list[Exhibit] = [
     TruthTable("table 1", "default deny", ["icmp"], [Row("mumbai", "pune", [Cell(allowed=False, sent=1, arrived=0)])]),
     Histogram("pings", "s", [0.001, 0.002, 0.003], [7, 3], 0.0011, 0.0015, 0.0028),
 ]
-"""One exhibit of each kind."""
+"""An exhibit of each kind."""
 
 
 def written(

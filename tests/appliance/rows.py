@@ -31,7 +31,7 @@ def fill(transaction: Connection, organization_id: str, member_id: str) -> list[
 
 
 def everything(transaction: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of the database by table; fails if the database has tables that the schema doesn't have."""
+    """Read all rows of the database by table; fails if the database has tables that the schema doesn't have."""
     names = [each for each in inspect(transaction).get_table_names() if each != "alembic_version"]
     assert set(names) == set(schema.metadata.tables)
     return {

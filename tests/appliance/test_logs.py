@@ -120,7 +120,7 @@ def test_facts_that_are_no_secrets_stay(written: io.StringIO) -> None:
     facts: dict[str, Any] = {
         "organization": "tcbm838zt8",
         "path": "/api/v1/machines/kjmn9s3v6pf2/rotate",
-        "error": "test_what_the_store_refuses_is_taken_back_from_the_data_plane",
+        "error": "test_a_refusal_by_the_store_is_undone_in_the_data_plane",
         "found": ["ruleset: table gone", "peer: a stranger"],
         "seconds": 0.0123,
         "repairs": {"rules": 3},

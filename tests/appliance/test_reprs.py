@@ -24,10 +24,10 @@ HARMLESS = {
     ("Actor", "credential"): "hides its own hash",
     ("Actor", "token"): "name of a token",
     ("Announcement", "secret"): "path of a file",
-    ("Handed", "secret"): "open file",
+    ("Inheritance", "secret"): "open file",
     ("IssuedToken", "token"): "facts about a token",
     ("RestoredMember", "recovery_codes"): "number of codes",
-    ("Shown", "code"): "step or digest of a code",
+    ("FreshProof", "code"): "step or digest of a code",
 }
 
 

@@ -25,6 +25,7 @@ from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import FULL, PACED, Count, FullMachines, rule_of
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
+from appliance.model.plural import counted
 
 Endpoints = Callable[[str], Mapping[str, str]]
 
@@ -219,7 +220,8 @@ class Reconciler:
         endpoints = {key: known[key] for key in known if key not in present}
         self._backend.change(names, add=add, remove=remove, endpoints=endpoints)
         self._forget_connections(names, {IPv4Interface(each).ip for each in changed if ":" not in each})
-        return (Damage(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
+        missing = counted(len(add), "machine was", "machines were")
+        return (Damage(Part.PEER, f"{missing} missing, {len(remove)} did not belong here"),)
 
     def _forget_connections(self, names: KernelNames, addresses: Collection[IPv4Address]) -> None:
         if addresses:

@@ -10,6 +10,7 @@ import msgspec
 from appliance.model.desired import Desired
 from appliance.model.difference import StateDifference
 from appliance.model.ids import ORGANIZATION_ID
+from appliance.model.plural import counted, plural
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
 Kind = Literal["failed", "overtaken", "crowded"]
@@ -215,3 +216,9 @@ class HubStatus:
     work: dict[str, float] = field(default_factory=dict)
     tracking: dict[str, int] = field(default_factory=dict)
     machine_calls: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def progress(self) -> str:
+        """Sentence on how many organizations are enforced."""
+        expected = counted(self.expected, "organization")
+        return f"{self.enforcing} of {expected} {plural(self.expected, 'is', 'are')} enforced."

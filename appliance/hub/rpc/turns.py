@@ -21,6 +21,7 @@ import structlog
 from appliance.hub.errors import Crowded
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.usage import MINUTE_S, Usage
+from appliance.model.plural import counted
 
 log = structlog.get_logger()
 
@@ -146,7 +147,7 @@ class ChangeScheduler:
             self._refuse("share", organization)
             raise Crowded(
                 f"Changes of your organization took {had:.0f} seconds of a processor within a minute, and its share "
-                f"is {SHARE_S:.0f}. Try again in {seconds} seconds; a smaller policy takes less.",
+                f"is {SHARE_S:.0f}. Try again in {counted(seconds, 'second')}; a smaller policy takes less.",
                 retry_after=seconds,
             )
 

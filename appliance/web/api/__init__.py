@@ -1,6 +1,6 @@
 """The HTTP API under ``/api/v1``: a table of routes, from which handlers and the OpenAPI document are made.
 
-Each module has a subject: what its calls take and give, their handlers, and their ``ROUTES``.
+Each module has one subject: schemas of its bodies and answers, handlers, and ``ROUTES``.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from appliance.web.site import Site
 __all__ = ["ROUTES", "SECTIONS", "handlers"]
 
 SECTIONS = (
-    Section("Signing in", "How somebody gets a session, and a way in again.", accounts.ROUTES + links.ROUTES),
-    Section("Sessions", "Where you are signed in.", sessions.ROUTES),
+    Section("Signing in", "Sign-up, log-in and password reset.", accounts.ROUTES + links.ROUTES),
+    Section("Sessions", "Your log-ins on all devices.", sessions.ROUTES),
     Section("Your account", "Your password, second factor and passkeys.", account.ROUTES + second_factor.ROUTES),
     Section("Passkeys", "Keys of your devices, which sign you in without a password.", passkeys.ROUTES),
     Section("The organization", "Its name, plan and end.", organization.ROUTES),
-    Section("People", "Who belongs to the organization, and who is invited.", members.ROUTES + factor_removals.ROUTES),
-    Section("API tokens", "What programs sign in with.", tokens.ROUTES),
-    Section("Machines", "What is in the network, each with its configuration.", machines.ROUTES),
-    Section("Policy", "Who may connect to whom.", policy.ROUTES),
-    Section("Records", "What happened, and what it costs.", records.ROUTES),
+    Section("People", "Members of the organization, and invitations.", members.ROUTES + factor_removals.ROUTES),
+    Section("API tokens", "Credentials for programs.", tokens.ROUTES),
+    Section("Machines", "Machines in the network, and their configurations.", machines.ROUTES),
+    Section("Policy", "Rules about connections between machines.", policy.ROUTES),
+    Section("Records", "Audit trail and usage.", records.ROUTES),
 )
 ROUTES = tuple(route for section in SECTIONS for route in section.routes)
 
 
 def handlers(site: Site) -> tuple[Handler, ...]:
-    """Paths of every call of the API, and of the document that describes them."""
+    """Make the handlers of every call of the API, and of the OpenAPI document."""
     return *(routes.handler(route, site) for route in ROUTES), openapi.handler(SECTIONS)

@@ -1,4 +1,4 @@
-"""A person's own account: who they are, and how they prove it."""
+"""The caller's own account: address, role and password."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from appliance.web.api.schemas import Body, SessionAnswer
 class ChangePassword(Body, frozen=True):
     password: str
     new_password: str
-    keep_tokens: Annotated[bool, msgspec.Meta(description="Whether your API tokens stay good; else they end.")] = False
-    keep_passkeys: Annotated[bool, msgspec.Meta(description="Whether your passkeys stay good; else they end.")] = False
+    keep_tokens: Annotated[bool, msgspec.Meta(description="True to keep your API tokens; they end otherwise.")] = False
+    keep_passkeys: Annotated[bool, msgspec.Meta(description="True to keep your passkeys; they end otherwise.")] = False
 
 
 class AccountAnswer(msgspec.Struct, frozen=True):

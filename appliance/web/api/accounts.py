@@ -37,7 +37,7 @@ class SignUp(Body, frozen=True):
     ] = None
     invitation: Annotated[
         str | None,
-        msgspec.Meta(description="Token of a link that gives leave to sign up, where not everybody may."),
+        msgspec.Meta(description="Token of an invitation link, if the service needs one."),
     ] = None
 
 
@@ -48,7 +48,7 @@ class AskToSignUp(Body, frozen=True):
 class LogIn(Body, frozen=True):
     email: Email
     password: str
-    code: Annotated[str | None, msgspec.Meta(description="Of the authenticator, or a recovery code.")] = None
+    code: Annotated[str | None, msgspec.Meta(description="Code of your authenticator, or a recovery code.")] = None
 
 
 class SignedUp(Unshown, frozen=True):
@@ -98,7 +98,7 @@ ROUTES = (
     Route(
         "POST",
         "/signup/letters",
-        "Ask for a link to sign up with, where addresses are verified first",
+        "Ask for a link to sign up, if addresses are verified first",
         _ask_to_sign_up,
         AskToSignUp,
         status=204,

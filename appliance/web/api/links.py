@@ -1,4 +1,4 @@
-"""What links in letters stand for: another password, and a verified address."""
+"""Links in letters: password reset and verification of an address."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ROUTES = (
     Route(
         "POST", "/resets", "Ask for a link to a new password", _ask_for_reset, AskForReset, status=204, access=PUBLIC
     ),
-    Route("PUT", "/resets", "Choose another password by the link's token", _reset, Reset, status=204, access=PUBLIC),
+    Route("PUT", "/resets", "Choose a new password with the link's token", _reset, Reset, status=204, access=PUBLIC),
     Route(
         "POST",
         "/verifications",
@@ -54,5 +54,5 @@ ROUTES = (
         status=204,
         access=SELF,
     ),
-    Route("PUT", "/verifications", "Verify an address by the link's token", _verify, Verify, status=204, access=PUBLIC),
+    Route("PUT", "/verifications", "Verify an address with a link's token", _verify, Verify, status=204, access=PUBLIC),
 )

@@ -19,12 +19,12 @@ from appliance.web.api.schemas import Body, Unshown
 Name = Annotated[
     str,
     msgspec.Meta(
-        description="One line of at most 255 characters, unlike any other machine's of the organization.",
+        description="One line of at most 255 characters, unique within the organization.",
         examples=["branch-mumbai"],
     ),
 ]
 Groups = Annotated[
-    list[str], msgspec.Meta(description="Names that rules can speak of.", examples=[["branches", "asia"]])
+    list[str], msgspec.Meta(description="Names that rules can refer to.", examples=[["branches", "asia"]])
 ]
 PublicKey = Annotated[
     str,
@@ -63,7 +63,7 @@ class MachineAnswer(msgspec.Struct, frozen=True):
     file_name: Annotated[
         str,
         msgspec.Meta(
-            description="For its configuration; no other machine of the organization has the same.",
+            description="File name of its configuration, unique within the organization.",
             examples=["branch-mumbai.conf"],
         ),
     ]
@@ -192,7 +192,7 @@ ROUTES = (
     Route(
         "POST",
         "/machines/{id}/rotate",
-        "A new key; the old one stops at once",
+        "Replace the key; the old one stops at once",
         _rotate_machine,
         RotateMachine,
         IssuedAnswer,

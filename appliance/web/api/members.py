@@ -74,7 +74,7 @@ class InvitationAnswer(msgspec.Struct, frozen=True):
 
 
 class InvitedAnswer(Unshown, frozen=True):
-    """``link`` is shown here once; null where a letter brings it."""
+    """A new invitation. ``link`` can't be shown again; it is null if a letter brings it."""
 
     invitation: InvitationAnswer
     link: str | None
@@ -133,7 +133,7 @@ def _accept_invitation(call: ApiCall) -> SessionAnswer:
 
 ROUTES = (
     Route("GET", "/members", "The members", _members, answer=MembersAnswer, query=paging.QUERY, access=LOOK),
-    Route("PATCH", "/members/{id}", "Another role", _change_member, ChangeMember, MemberAnswer, access=MANAGE),
+    Route("PATCH", "/members/{id}", "Change the role", _change_member, ChangeMember, MemberAnswer, access=MANAGE),
     Route("DELETE", "/members/{id}", "Remove a member's account", _remove_member, status=204, access=MANAGE),
     Route(
         "POST",

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the table of calls. Source: OpenAPI 3.1."""
+"""OpenAPI document, made from the table of routes. Source: OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -21,51 +21,52 @@ from appliance.web.handler import Handler
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
 
 _ABOUT = (
-    "A change is answered when it is committed and enforced; otherwise nothing has changed. Refusals are problem "
-    "documents (RFC 9457). Lists come in pages: `next` of one is `after` of the following. Times are RFC 3339 in UTC."
+    "A successful change is committed and enforced before its answer; a refused one changes nothing. Refusals are "
+    "problem documents (RFC 9457). Lists come in pages: `next` of one is `after` of the following. Times are RFC 3339 "
+    "in UTC."
 )
 _QUERY: dict[str, dict[str, Any]] = {
     "limit": {
-        "description": "How many entries at most.",
+        "description": "Most entries of the page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": pages.LONGEST},
     },
     "after": {"description": "`next` of the page before.", "schema": {"type": "string"}},
     "before": {
-        "description": "Only entries that are older than the one of this id; the same as `after`.",
+        "description": "Alias of `after`: only entries older than the one of this id.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
     },
 }
 _HEADERS: dict[str, dict[str, Any]] = {
     repetition.HEADER: {
-        "description": "A key of your own for this request: sent again within 24 hours, it is not done again. Of calls "
-        "without a session it is known until the service starts again.",
+        "description": "A key that you choose for this request: a repetition within 24 hours is not done again. For "
+        "calls without a session, it is remembered until the service restarts.",
         "schema": {"type": "string", "maxLength": repetition.LONGEST_KEY, "pattern": "^[ -~]*$"},
     },
     "If-None-Match": {
-        "description": "The `ETag` of an earlier answer: 304 where nothing has changed.",
+        "description": "The `ETag` of an earlier answer: 304 if nothing has changed.",
         "schema": {"type": "string"},
     },
     "If-Match": {
-        "description": "The `ETag` that you have seen: 412 where there is another one meanwhile.",
+        "description": "The `ETag` that you have seen: 412 if it has changed meanwhile.",
         "schema": {"type": "string"},
     },
 }
 _SENT: dict[str, dict[str, Any]] = {
-    "ETag": {"description": "What a later request may refer to this by.", "schema": {"type": "string"}},
-    "Location": {"description": "The path of what was made.", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds until another try makes sense.", "schema": {"type": "integer"}},
+    "ETag": {"description": "Version of the answer, for conditions of later requests.", "schema": {"type": "string"}},
+    "Location": {"description": "Path of the new resource.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait before another try.", "schema": {"type": "integer"}},
 }
 
 
 def handler(sections: tuple[Section, ...]) -> Handler:
-    """Path of the document that describes these calls."""
+    """Make the handler of the OpenAPI document."""
     text = msgspec.json.encode(document(sections))
     return Handler("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, text))
 
 
 @cache
 def document(sections: tuple[Section, ...]) -> dict[str, Any]:
-    """Describes every call, with the schemas of what it takes and gives."""
+    """Describe every call, with the schemas of its body and answer."""
     routes = [route for section in sections for route in section.routes]
     kinds = sorted(
         {kind for route in routes for kind in (route.body, route.answer) if kind is not None} | {Problem},
@@ -91,8 +92,8 @@ def document(sections: tuple[Section, ...]) -> dict[str, Any]:
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "session": {"type": "http", "scheme": "bearer", "description": "What signing in gives: mws_…"},
-                "token": {"type": "http", "scheme": "bearer", "description": "What POST /tokens gives: mwt_…"},
+                "session": {"type": "http", "scheme": "bearer", "description": "Token of a session: mws_…"},
+                "token": {"type": "http", "scheme": "bearer", "description": "API token of POST /tokens: mwt_…"},
             },
         },
     }
@@ -103,7 +104,7 @@ def _operation(route: Route, tag: str, schemas: dict[type[msgspec.Struct], dict[
         "tags": [tag],
         "summary": route.summary,
         "operationId": route.handler.__name__.lstrip("_"),
-        "description": _who(route.access),
+        "description": _needs(route.access),
         "security": _security(route.access),
         "parameters": _parameters(route),
         "responses": {str(route.status): _success(route, schemas)}
@@ -119,7 +120,7 @@ def _operation(route: Route, tag: str, schemas: dict[type[msgspec.Struct], dict[
 
 def _success(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {
-        "description": "As it is now" if route.method == "GET" else "Committed, and enforced in the data plane"
+        "description": "Present state" if route.method == "GET" else "Committed, and enforced in the data plane"
     }
     if route.answer is not None:
         success |= _content(JSON, schemas[route.answer])
@@ -136,12 +137,12 @@ def _refusal(status: int, codes: Sequence[str], problem: dict[str, Any]) -> dict
     return answer | ({"headers": {"Retry-After": _SENT["Retry-After"]}} if waits else {})
 
 
-def _who(access: Access) -> str:
+def _needs(access: Access) -> str:
     if access.role is None:
-        return "Takes no session."
+        return "Needs no session."
     if access.scope is None:
-        return f"Takes somebody who is signed in, of the role {access.role.value} or a higher one; no API token."
-    return f"Takes the role {access.role.value} or a higher one; an API token, the scope {access.scope.value}."
+        return f"Needs a session with the role {access.role.value} or a higher one; API tokens are refused."
+    return f"Needs the role {access.role.value} or a higher one; an API token also the scope {access.scope.value}."
 
 
 def _security(access: Access) -> list[dict[str, list[str]]]:
@@ -173,7 +174,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 def _in_path(name: str) -> dict[str, Any]:
     if name == "month":
         return {"description": "A month of the statement.", "schema": {"type": "string", "pattern": r"^\d{4}-\d{2}$"}}
-    return {"description": "As the list has it.", "schema": {"type": "string", "pattern": "^[^/]+$"}}
+    return {"description": "Id from the list.", "schema": {"type": "string", "pattern": "^[^/]+$"}}
 
 
 def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:

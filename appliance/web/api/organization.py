@@ -1,4 +1,4 @@
-"""The organization itself."""
+"""Organization: read, change, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists come in pages: ``limit`` entries beyond ``after``, which is what the page before gave as ``next``."""
+"""Pages of lists: at most ``limit`` entries beyond ``after``, which is the ``next`` of the page before."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from appliance.service import Actor, Context, pages
 from appliance.web.api.routes import ApiCall
 
 QUERY = ("after", "limit")
-"""What every list takes."""
+"""Query parameters of every list."""
 
 _Entry = TypeVar("_Entry")
 _Stored = TypeVar("_Stored", covariant=True)
 
 
 class _Pages(Protocol[_Stored]):
-    """A use case that gives a list page by page."""
+    """A use case that returns a page of a list."""
 
     def __call__(
         self, context: Context, actor: Actor, *, after: str | None, limit: int
@@ -25,10 +25,13 @@ class _Pages(Protocol[_Stored]):
 
 
 def limit_of(call: ApiCall, usual: int = pages.LONGEST) -> int:
-    """How many entries the caller wants at most.
+    """Get the most entries that the caller wants.
+
+    Args:
+        usual: the default.
 
     Raises:
-        Invalid: fewer than one, or more than a page has.
+        Invalid: fewer than one, or more than `pages.LONGEST`.
     """
     limit = call.number("limit")
     if limit is None:
@@ -39,7 +42,7 @@ def limit_of(call: ApiCall, usual: int = pages.LONGEST) -> int:
 
 
 def page_from(call: ApiCall, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry], str | None]:
-    """A page of a list that may be long, and where the next one begins.
+    """Call a use case for the requested page; returns the page and the next page's ``after``.
 
     Raises:
         Invalid: as for `page_of`.
@@ -50,10 +53,13 @@ def page_from(call: ApiCall, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry]
 def page_of(
     call: ApiCall, entries: Sequence[_Entry], key: Callable[[_Entry], str]
 ) -> tuple[Sequence[_Entry], str | None]:
-    """A page of a list that is short enough to be had as a whole, and where the next one begins.
+    """Cut the requested page out of a whole list; returns the page and the next page's ``after``.
+
+    Args:
+        key: returns an entry's id.
 
     Raises:
-        Invalid: ``after`` is not what an earlier page gave, or the ``limit`` is out of bounds.
+        Invalid: ``after`` is not an id in the list, or ``limit`` is out of bounds.
     """
     after, start = call.query.get("after"), 0
     if after is not None:

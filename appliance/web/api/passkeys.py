@@ -1,4 +1,4 @@
-"""A person's passkeys, and the way in with one."""
+"""The caller's passkeys, and log-in with a passkey."""
 
 from __future__ import annotations
 
@@ -121,10 +121,10 @@ def _log_in_by_passkey(call: ApiCall) -> SessionAnswer:
 
 
 def _written(credential: dict[str, Any]) -> str:
-    """The credential as JSON again, for the library that reads it.
+    """Encode the credential as JSON again, for the library that reads it.
 
     Raises:
-        Malformed: it is nested so deeply that it can be read, but not written from here.
+        Malformed: it is nested too deeply to be encoded.
     """
     try:
         return msgspec.json.encode(credential).decode()
@@ -146,7 +146,7 @@ ROUTES = (
     Route(
         "POST",
         f"{_PATH}/options",
-        "What a browser needs to make a passkey, good once and for five minutes",
+        "Options for a browser to create a passkey, valid once, for five minutes",
         _begin_adding_passkey,
         answer=CreationOptions,
         access=SELF,
@@ -155,7 +155,7 @@ ROUTES = (
     Route(
         "POST",
         _PATH,
-        "Add a passkey that the browser made; every session ends but a new one",
+        "Add a passkey that the browser created; every session ends but a new one",
         _add_passkey,
         AddPasskey,
         SessionAnswer,
@@ -178,7 +178,7 @@ ROUTES = (
     Route(
         "POST",
         "/sessions/passkey/options",
-        "What a browser needs to log in with a passkey, good once and for five minutes",
+        "Options for a browser to log in with a passkey, valid once, for five minutes",
         _begin_log_in_by_passkey,
         answer=RequestOptions,
         access=PUBLIC,
@@ -186,7 +186,7 @@ ROUTES = (
     Route(
         "POST",
         "/sessions/passkey",
-        "Log in with what the passkey signed",
+        "Log in with a passkey",
         _log_in_by_passkey,
         LogInByPasskey,
         SessionAnswer,

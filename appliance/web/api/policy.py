@@ -1,4 +1,4 @@
-"""The policy, what it would decide, and what it has decided."""
+"""Policy: read, save, evaluate, and count."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from appliance.model.policy import Action, Policy, Protocol, Rule
 from appliance.model.port_ranges import HIGHEST_PORT, format_ports
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
-from appliance.web.answers import Answer
+from appliance.web.answer_cache import EncodedAnswer
 from appliance.web.api import conditions
 from appliance.web.api.reply import Encoded
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
-# Tag of a version, as `_etag` makes it.
+# ETag of a version, as made by `_etag`.
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"', re.ASCII)
 
 ActionText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value for each in Action]})]
@@ -38,11 +38,11 @@ class RuleBody(Body, frozen=True):
     protocol: ProtocolText = "any"
     ports: Annotated[
         str | None,
-        msgspec.Meta(description="Of tcp and udp; all of them if none are given.", examples=["22,80,8000-8100"]),
+        msgspec.Meta(description="Ports of tcp and udp; all ports if null.", examples=["22,80,8000-8100"]),
     ] = None
     description: str = ""
     id: Annotated[
-        str | None, msgspec.Meta(description="As it was read; ids are the service's to give, so this one is ignored.")
+        str | None, msgspec.Meta(description="Ignored, since the service chooses ids; so rules can be sent back.")
     ] = None
 
 
@@ -50,19 +50,19 @@ class SavePolicy(Body, frozen=True):
     default: ActionText
     rules: list[RuleBody]
     version: Annotated[
-        int | None, msgspec.Meta(description="The one that you have seen: 409 where there is another meanwhile.")
+        int | None, msgspec.Meta(description="Version that you have seen: 409 if it has changed meanwhile.")
     ] = None
 
 
 class CheckPolicy(Body, frozen=True):
     source: Annotated[str, msgspec.Meta(description="A machine: `machine:<id>`, or its id.")]
-    destination: Annotated[str, msgspec.Meta(description="As the source.")]
+    destination: Annotated[str, msgspec.Meta(description="A machine, in the same form.")]
     protocol: Annotated[
         str | None, msgspec.Meta(extra_json_schema={"enum": [*(each.value for each in Protocol), None]})
     ] = None
     port: Annotated[
         int | None,
-        msgspec.Meta(description="Of tcp and udp.", extra_json_schema={"minimum": 1, "maximum": HIGHEST_PORT}),
+        msgspec.Meta(description="Port of tcp or udp.", extra_json_schema={"minimum": 1, "maximum": HIGHEST_PORT}),
     ] = None
 
 
@@ -129,9 +129,9 @@ def _policy(call: ApiCall) -> Encoded:
     if conditions.has_it_already(call.request, _etag(version)):
         return Encoded(b"", _etag(version))
 
-    def make() -> Answer:
+    def make() -> EncodedAnswer:
         saved = policies.get(call.context, call.actor) if known is None else SavedPolicy(known, version)
-        return Answer(saved.version, msgspec.json.encode(PolicyAnswer.of(saved)))
+        return EncodedAnswer(saved.version, msgspec.json.encode(PolicyAnswer.of(saved)))
 
     found = call.site.answers.get(("policy", call.actor.organization_id), version, make)
     return Encoded(found.data, f'"{found.version}"')
@@ -155,7 +155,7 @@ def _remove_rule(call: ApiCall) -> None:
 
 
 def _seen(call: ApiCall) -> Collection[int] | None:
-    """Versions of the policy that the caller has seen; None where it makes no condition."""
+    """List the versions of the policy that the caller has seen; None if the request has no condition."""
     tags = conditions.tags_seen(call.request)
     return None if tags is None else [int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag))]
 
@@ -185,15 +185,15 @@ def _check_policy(call: ApiCall) -> VerdictAnswer:
 def _counters(call: ApiCall) -> Encoded:
     reading = policies.counters(call.context, call.actor)
 
-    def make() -> Answer:
-        return Answer(reading.began, msgspec.json.encode(CountersAnswer.of(reading.value)))
+    def make() -> EncodedAnswer:
+        return EncodedAnswer(reading.began, msgspec.json.encode(CountersAnswer.of(reading.value)))
 
     found = call.site.answers.get(("counters", call.actor.organization_id), reading.began, make)
     return Encoded(found.data, conditions.etag_of(found.data))
 
 
 def _rule(body: RuleBody) -> Rule:
-    """Rule as it was sent. Its id is ours to give: two organizations could send the same one."""
+    """Parse a rule, with a new id: two organizations could send the same one."""
     return Rule.parse(
         action=body.action,
         source=body.source,
@@ -235,12 +235,12 @@ ROUTES = (
     Route(
         "POST",
         "/policy/check",
-        "What would become of a connection, of its replies and of ICMP errors about it",
+        "Evaluate the policy for a connection, its replies and ICMP errors about it",
         _check_policy,
         CheckPolicy,
         VerdictAnswer,
         access=LOOK,
         keeps_answer=True,
     ),
-    Route("GET", "/policy/counters", "What each rule decided", _counters, answer=CountersAnswer, access=LOOK),
+    Route("GET", "/policy/counters", "Packets and bytes by rule", _counters, answer=CountersAnswer, access=LOOK),
 )

@@ -1,4 +1,4 @@
-"""The audit trail and the usage."""
+"""Audit trail and usage."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class AuditEntryAnswer(msgspec.Struct, frozen=True):
 
 class TrailAnswer(msgspec.Struct, frozen=True):
     entries: int
-    bytes: Annotated[int, msgspec.Meta(description="About what the entries take.")]
-    oldest: Annotated[str | None, msgspec.Meta(description="The moment of the oldest entry that is kept.")]
-    kept_days: Annotated[int, msgspec.Meta(description="Older entries are removed: export them before.")]
-    kept_bytes: Annotated[int, msgspec.Meta(description="Of a longer trail, the oldest entries are removed.")]
+    bytes: Annotated[int, msgspec.Meta(description="Approximate size of the entries.")]
+    oldest: Annotated[str | None, msgspec.Meta(description="Time of the oldest entry.")]
+    kept_days: Annotated[int, msgspec.Meta(description="Days after which entries are removed.")]
+    kept_bytes: Annotated[int, msgspec.Meta(description="Size beyond which the oldest entries are removed.")]
 
 
 class AuditAnswer(msgspec.Struct, frozen=True):
@@ -45,9 +45,9 @@ class MonthAnswer(msgspec.Struct, frozen=True):
     month: str
     machine_minutes: int
     billed_minutes: int
-    machine_months: Annotated[float, msgspec.Meta(description="The minutes in whole months of one machine, rounded.")]
-    amount_paise: Annotated[int, msgspec.Meta(description="What is owed, in hundredths of the currency.")]
-    amount: Annotated[float, msgspec.Meta(description="The same in the currency, for reading.")]
+    machine_months: Annotated[float, msgspec.Meta(description="Machine minutes as months of one machine, rounded.")]
+    amount_paise: Annotated[int, msgspec.Meta(description="Amount due, in hundredths of the currency.")]
+    amount: Annotated[float, msgspec.Meta(description="Amount due in the currency, for display.")]
     currency: str
 
     @classmethod

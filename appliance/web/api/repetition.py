@@ -22,10 +22,10 @@ LONGEST_KEY = 255
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """Answer to a stranger's repeated call.
+    """Answer to a stranger's call, kept for its repetition.
 
     Attributes:
-        data: None where the answer is not kept.
+        data: None if the body is not kept.
     """
 
     status: int
@@ -35,14 +35,16 @@ class KeptAnswer:
 def idempotent(
     context: Context, request: Request, actor: Actor, work: Callable[[Actor], Response], *, may_keep: bool
 ) -> Response:
-    """Answer a request; if one came before with the same key, with what was answered then.
+    """Answer a request once; a repetition with the same key gets the earlier answer.
 
     Args:
-        work: does what is asked for, for the actor that it is given.
-        may_keep: True where its answer holds nothing that is shown once, and may be kept for a repetition.
+        work: does the request for the actor that it gets.
+        may_keep: False if the answer contains a secret that is shown once, so that it must not be kept.
 
     Raises:
-        Malformed, KeyReused, InProgress: the key can't be taken.
+        Malformed: the key is invalid.
+        KeyReused: another request had this key.
+        InProgress: an equal request is in progress.
     """
     key = _key(request)
     if not key:
@@ -59,15 +61,18 @@ def idempotent(
 
 
 def idempotent_for_stranger(site: Site, request: Request, work: Callable[[], Response], *, may_keep: bool) -> Response:
-    """Answer a call that needs no session; if one came before with the same key, with what was answered then.
+    """Answer a call without a session once; a repetition with the same key gets the earlier answer.
 
-    Keys of strangers are nobody's: one that comes with anything else, or from another network, stands for another call.
+    A call with the same key is no repetition if its content differs or it comes from another network.
 
     Args:
-        work, may_keep: as for `idempotent`.
+        work: does the request.
+        may_keep: as for `idempotent`.
 
     Raises:
-        Malformed, DoneBefore, InProgress: the key can't be taken.
+        Malformed: the key is invalid.
+        DoneBefore: the call was done, and its answer was not kept.
+        InProgress: an equal call is in progress.
     """
     key = _key(request)
     if not key:
@@ -89,10 +94,10 @@ def idempotent_for_stranger(site: Site, request: Request, work: Callable[[], Res
 
 
 def _key(request: Request) -> str:
-    """Key of a request; empty where it has none.
+    """Get the key of a request; empty if it has none.
 
     Raises:
-        Malformed: it can't be taken.
+        Malformed: the key is invalid.
     """
     key = request.header(HEADER)
     if len(key) > LONGEST_KEY or not (key.isascii() and (key.isprintable() or not key)):

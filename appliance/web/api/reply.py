@@ -1,4 +1,4 @@
-"""Answers of calls, before and as they are sent."""
+"""HTTP responses of API calls."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ PREFIX = "/api/v1"
 
 @dataclass(frozen=True)
 class Encoded:
-    """A call's answer that is JSON already.
+    """A call's answer that is encoded already.
 
     Attributes:
-        etag: what a later request may refer to it by.
+        data: JSON.
+        etag: tag of the answer's version.
     """
 
     data: bytes
@@ -23,12 +24,12 @@ class Encoded:
 
 
 def reply(status: int, data: bytes = b"", location: str | None = None, etag: str | None = None) -> Response:
-    """Response to a call.
+    """Make the response to a call.
 
     Args:
         data: JSON; empty for a response without a body.
-        location: path of what was made.
-        etag: what a later request may refer to it by.
+        location: path of the new resource.
+        etag: tag of the answer's version.
     """
     headers = {"Content-Type": JSON if data else None, "Location": location, "ETag": etag}
     return Response(data, status, {name: value for name, value in headers.items() if value is not None})

@@ -1,4 +1,4 @@
-"""Routes of the API: rows of a table, from which handlers and the OpenAPI document are made."""
+"""Routes of the API: the table from which handlers and the OpenAPI document are made."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from appliance.web.response import Response
 from appliance.web.site import Site
 
 _SAFE = frozenset({"GET", "HEAD"})
-# Where msgspec says that something is wrong: "… field `name`", "… - at `$.rules[0].ports`".
+# The field that an error of msgspec names: "… field `name`", "… - at `$.rules[0].ports`".
 _AT_FAULT = re.compile(r"field `(\w+)`$|at `\$\.([^`]+)`$")
 
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A request as its handler gets it: authenticated, decoded, within its limits."""
+    """A call as its handler gets it: authenticated, decoded, and within the limits."""
 
     site: Site
     request: Request
@@ -53,23 +53,23 @@ class ApiCall:
 
     @property
     def actor(self) -> Actor:
-        """Who calls; only handlers of calls that need a session may ask."""
+        """Caller; raises LookupError if the route needs no session."""
         if self.signed_in is None:
-            raise LookupError("this call needs no session, so nobody is known")
+            raise LookupError("this call needs no session, so there is no actor")
         return self.signed_in[0]
 
     @property
     def token(self) -> str:
-        """What the caller's session is held by; as `actor`."""
+        """Caller's token; raises LookupError if the route needs no session."""
         if self.signed_in is None:
             raise LookupError("this call needs no session, so there is no token")
         return self.signed_in[1]
 
     def number(self, name: str) -> int | None:
-        """A whole number of the query, if it is given.
+        """Get a whole number from the query; None if it is not given.
 
         Raises:
-            Invalid: it is something else.
+            Invalid: it is no whole number.
         """
         text = self.query.get(name)
         if text is None:
@@ -81,20 +81,20 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class Route:
-    """Method and path of a call, with what it takes and gives.
+    """A call of the API.
 
     Attributes:
         path: below the prefix, with ``{name}`` for parameters.
-        body: the struct that the body decodes to, or None; a call whose every field is optional takes no body too.
-        answer: the struct that it gives, or None for an empty answer.
-        access: who may make it.
-        keeps_answer: whether a repetition with the same Idempotency-Key may be given the same answer: it holds nothing
-            that is shown once.
-        made: gives the path of what was made, from the answer.
-        takes_condition: whether it can be made to depend on what the caller has seen (If-Match).
-        asks_for_proof: whether it takes a password or a code of who calls; wrong ones count (`login_guard.guessing`).
-        refusals: what it may be refused for beside what follows from the rest (`statuses`).
-        etag: gives what a later request may refer to the answer by; without it, that of a GET is made of its content.
+        body: type of the body, or None. If all its fields are optional, the body may be left out.
+        answer: type of the answer, or None for an empty one.
+        access: rights that the call needs.
+        keeps_answer: True if the answer contains no secret, so that it may be kept for a repetition with the same
+            Idempotency-Key.
+        made: returns the path of the new resource, from the answer.
+        takes_condition: True if the call takes If-Match.
+        asks_for_proof: True if the body has the caller's password or code; wrong ones count (`login_guard.guessing`).
+        refusals: refusals beside those that follow from the other attributes (`statuses`).
+        etag: returns the answer's tag; None: for GET, a digest of the answer.
     """
 
     method: str
@@ -119,7 +119,7 @@ class Section:
     """Calls about one subject.
 
     Attributes:
-        about: a sentence for the document and the page that describe the API.
+        about: a sentence for the API's description.
     """
 
     name: str
@@ -128,7 +128,7 @@ class Section:
 
 
 def handler(route: Route, site: Site) -> Handler:
-    """Handler of a route's requests."""
+    """Make the handler of a route's requests."""
 
     def answer(request: Request) -> Response:
         signed_in = _let_in(route, site, request)
@@ -172,7 +172,7 @@ def _reply(route: Route, call: ApiCall) -> Response:
 
 
 def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | None:
-    """Find the caller, within the limits; None where the route is anybody's."""
+    """Authenticate the caller within the limits; None if the route is public."""
     if route.access.is_public:
         site.limits.stranger(request.address)
         return None
@@ -194,9 +194,7 @@ def _decode(kind: type[msgspec.Struct], data: bytes) -> msgspec.Struct:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         found = _AT_FAULT.search(str(error))
-        raise Invalid(
-            f"The body is not what this call takes: {error}.", field=found and (found[1] or found[2])
-        ) from None
+        raise Invalid(f"The body does not match the schema: {error}.", field=found and (found[1] or found[2])) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
     except RecursionError:

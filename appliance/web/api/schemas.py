@@ -1,4 +1,4 @@
-"""What bodies and answers of several subjects share. Decoding checks a body, and the OpenAPI document shows it."""
+"""Schemas that several subjects share; they check bodies and describe the API."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from appliance.store.times import rfc3339
 
 
 class Unshown(msgspec.Struct, frozen=True):
-    """Struct that holds a secret, or may: its repr shows no values."""
+    """Base of structs that may contain secrets: the repr shows no values."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
 
 
 class Body(Unshown, frozen=True, forbid_unknown_fields=True):
-    """What a caller sends. A field that nobody knows is a mistake worth telling."""
+    """Base of request bodies; unknown fields are refused."""
 
 
 Code = Annotated[
-    str | None, msgspec.Meta(description="Of your authenticator, or a recovery code, where you have a second factor.")
+    str | None, msgspec.Meta(description="Code of your authenticator, or a recovery code, if you have a second factor.")
 ]
 
 
@@ -40,7 +40,7 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
     created_at: str
     warnings: Annotated[
         tuple[str, ...] | msgspec.UnsetType,
-        msgspec.Meta(description="Sentences on what was taken and may be a mistake; absent where there is none."),
+        msgspec.Meta(description="Sentences about possible mistakes; absent if there is none."),
     ] = msgspec.UNSET
 
     @classmethod

@@ -1,4 +1,4 @@
-"""A person's second factor."""
+"""The caller's second factor."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ ROUTES = (
     Route(
         "POST",
         _PATH,
-        "A secret for an authenticator, shown once",
+        "Create a secret for an authenticator, shown once",
         _propose,
         Password,
         NewSecret,
@@ -93,7 +93,7 @@ ROUTES = (
     Route(
         "DELETE",
         _PATH,
-        "Give it up; every session ends but a new one",
+        "Disable it; every session ends but a new one",
         _disable,
         PasswordAndCode,
         SessionAnswer,
@@ -104,7 +104,7 @@ ROUTES = (
     Route(
         "POST",
         "/account/recovery-codes",
-        "Ten new recovery codes, shown once; every session ends but a new one",
+        "Create ten new recovery codes, shown once; every session ends but a new one",
         _renew_recovery_codes,
         PasswordAndCode,
         NewRecoveryCodes,

@@ -1,4 +1,4 @@
-"""A person's sessions."""
+"""The caller's sessions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ROUTES = (
     Route(
         "GET",
         "/sessions",
-        "Your sessions, the one last used first",
+        "Your sessions, last used first",
         _list_sessions,
         answer=SessionList,
         query=paging.QUERY,

@@ -1,4 +1,4 @@
-"""Which refusals a call may answer with: what follows from the call itself, and what it names."""
+"""Refusals that a call may answer with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.web.api.routes import Route
 from appliance.web.refusals import status_of
 
 _TO_EVERY_CALL = (errors.Malformed, errors.TooMany, errors.Unavailable)
-_TO_WHO_SIGNS_IN = (errors.Unauthenticated, errors.Forbidden)
+_TO_A_SESSION = (errors.Unauthenticated, errors.Forbidden)
 _TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow, errors.Invalid, errors.Busy)
 _TO_A_CHANGE = (
     errors.WrongProof,
@@ -24,10 +24,10 @@ _TO_A_KEY = (errors.InProgress, errors.DoneBefore)
 
 
 def refusals(route: Route) -> dict[int, list[str]]:
-    """Statuses of refusals, each with the ``type`` of every problem that has it, without the prefix."""
+    """List the types of problems that a call may answer with, by status and without the prefix."""
     kinds: list[type[Refused]] = [*_TO_EVERY_CALL, *route.refusals]
     if not route.access.is_public:
-        kinds += _TO_WHO_SIGNS_IN
+        kinds += _TO_A_SESSION
     if route.method != "GET":
         kinds += (*_TO_A_BODY, *_TO_A_CHANGE)
     if route.method == "POST":

@@ -1,4 +1,4 @@
-"""Tokens for programs."""
+"""API tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from appliance.web.api.schemas import Body, Code, Unshown
 
 class IssueToken(Body, frozen=True):
     name: str
-    password: Annotated[str, msgspec.Meta(description="Yours: a token lets in for long, so it takes a fresh proof.")]
+    password: Annotated[str, msgspec.Meta(description="Your password, as a token gives access for long.")]
     scope: str = "read"
     days: int = api_tokens.USUAL_DAYS
     code: Code = None
@@ -47,7 +47,7 @@ class TokenAnswer(msgspec.Struct, frozen=True):
 
 
 class IssuedTokenAnswer(Unshown, frozen=True):
-    """``token`` is what goes after ``Authorization: Bearer``, shown here once."""
+    """A new API token. ``token`` goes after ``Authorization: Bearer``, and can't be shown again."""
 
     token: str
     api_token: TokenAnswer
@@ -86,7 +86,7 @@ ROUTES = (
     Route(
         "POST",
         "/tokens",
-        "Make a token for a program",
+        "Create an API token",
         _issue_token,
         IssueToken,
         IssuedTokenAnswer,

@@ -1,7 +1,7 @@
-"""The pages that people use in a browser: plain forms, and no script but for what only a script can do.
+"""Pages for people: plain forms, with scripts only for passkeys.
 
-Each module has a subject and lists its pages in ``PAGES``; `dispatch` makes routes of them and holds what is true for
-every page: who visits, CSRF, limits, forms that are done once, refusals in words.
+Each module has one subject and lists its pages in ``PAGES``. `dispatch` makes handlers of them, with authentication,
+CSRF protection, limits, idempotent forms and error pages for all.
 """
 
 from __future__ import annotations
@@ -53,6 +53,6 @@ PAGES = (
 
 
 def handlers(site: Site, view: View) -> tuple[Handler, ...]:
-    """Paths of the pages and of their static files."""
+    """Make the handlers of the pages and of their static files."""
     missing = view.problem(404, "Not Found", "There is nothing at this path.")
     return assets.handler(view.assets, missing), *dispatch.handlers(site, view, PAGES)

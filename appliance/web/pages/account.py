@@ -1,4 +1,4 @@
-"""A person's own account: password and sessions."""
+"""The visitor's own account: password and sessions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _Made = TypeVar("_Made")
 
 
 def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
-    """The page; with a refusal, and which of its forms was refused."""
+    """Render the account's page.
+
+    Args:
+        refused_form: name of the form that was refused.
+    """
     return visit.page(
         "account.html",
         refusal=refusal,
@@ -39,12 +43,12 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
 
 
 def proven(visit: Visit, form: str, change: Callable[[], _Made], answer: Callable[[_Made], Response]) -> Response:
-    """The answer to a form that asks for a password or a code; a wrong one counts (`login_guard.guessing`).
+    """Handle a form with a password or a code; a wrong one counts (`login_guard.guessing`).
 
     Args:
-        form: which of the page's forms it is, for what it is refused for.
-        change: what is done, if that is right.
-        answer: what follows from it.
+        form: name of the form, to show a refusal there.
+        change: checks the proof and makes the change.
+        answer: makes the answer from the result.
     """
     try:
         with login_guard.guessing(visit.site, visit.request, visit.actor.email):
@@ -55,7 +59,7 @@ def proven(visit: Visit, form: str, change: Callable[[], _Made], answer: Callabl
 
 
 def entered(visit: Visit, done: str) -> Callable[[Session], Response]:
-    """For `proven`: to the page again, in the session that took the place of all others; ``done`` is what it says."""
+    """Make an ``answer`` for `proven`: back to the page with the new session, and the notice ``done``."""
     return lambda session: session_cookie.enter(visit, session, PATH, done)
 
 
@@ -98,7 +102,7 @@ def _end_other_sessions(visit: Visit) -> Response:
 
 
 def again(form: str, *fields: str) -> Again:
-    """One of the page's forms, shown again with these fields."""
+    """Describe how a form of the page is shown again with these fields."""
     return Again(lambda visit, refusal: show(visit, refusal, form), fields)
 
 

@@ -1,4 +1,4 @@
-"""The front page, sign-up, log-in, log-out."""
+"""Landing page, sign-up, log-in and log-out."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _log_in(visit: Visit) -> Response:
         return second_step.lead_to(visit, pending, following)
     except Refused as refusal:
         return signing_in.show(visit, following, refusal)
-    # Who sends it again may not have the session of the first answer, and is let in like anybody with the password.
+    # A repetition logs in again with the password, as the first answer's session may have been lost.
     return reply(signing_in.enter(visit, session, following), None)
 
 

@@ -1,4 +1,4 @@
-"""The API's description for people: made of the same document that programs get."""
+"""Description of the API for people, made from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Input:
 
     Attributes:
         place: path, query, header or body; "" for a field of a shape.
-        shape: what the type is made of, to look up below.
+        shape: name of the type's shape, if it has one.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Input:
 
 @dataclass(frozen=True)
 class DescribedRefusal:
-    """A status with what it may stand for."""
+    """A status of refusals, with their types."""
 
     status: str
     about: str
@@ -44,7 +44,11 @@ class DescribedRefusal:
 
 @dataclass(frozen=True)
 class DescribedCall:
-    """A call."""
+    """A call of the API.
+
+    Attributes:
+        given: shape of the answer.
+    """
 
     id: str
     method: str
@@ -59,7 +63,7 @@ class DescribedCall:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a body or an answer is made of."""
+    """A named schema of a body or an answer."""
 
     name: str
     about: str
@@ -68,9 +72,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Description:
-    """All of it.
+    """Description of the whole API.
 
     Attributes:
+        prefix: common beginning of every path.
         sections: name, a sentence, and the calls of each subject.
     """
 
@@ -82,7 +87,7 @@ class Description:
 
 @cache
 def description() -> Description:
-    """The document as the page shows it."""
+    """Convert the OpenAPI document for the page."""
     document = openapi.document(SECTIONS)
     schemas = document["components"]["schemas"]
     operations = [

@@ -1,4 +1,4 @@
-"""Static files: held in memory, and named after their content so that browsers may keep them for good."""
+"""Static files: kept in memory, and named after their content so that browsers may cache them for good."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGITS = 12
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it is served."""
+    """A static file."""
 
     data: bytes
     content_type: str
@@ -26,11 +26,11 @@ class Asset:
 
 @dataclass(frozen=True)
 class Assets:
-    """Every static file.
+    """All static files.
 
     Attributes:
-        served: by the name in the URL, which carries a digest of the content.
-        names: from the file's own name to that one.
+        served: files by their name in the URL, which contains a digest of the content.
+        names: names in the URL by the file's own name.
     """
 
     served: Mapping[str, Asset]
@@ -38,7 +38,7 @@ class Assets:
 
     @classmethod
     def load(cls, folder: Path = _FOLDER) -> Assets:
-        """Reads the folder."""
+        """Read the folder."""
         served, names = {}, {}
         for path in sorted(folder.iterdir()):
             if path.suffix in _TYPES:
@@ -49,15 +49,15 @@ class Assets:
         return cls(served, names)
 
     def url(self, name: str) -> str:
-        """Where this file is served."""
+        """Get the URL of a file."""
         return f"/static/{self.names[name]}"
 
 
 def handler(assets: Assets, missing: Response) -> Handler:
-    """Path of the files.
+    """Make the handler of the files.
 
     Args:
-        missing: the answer where there is no such file.
+        missing: answer for an unknown file.
     """
 
     def answer(request: Request) -> Response:

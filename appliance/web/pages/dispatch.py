@@ -1,4 +1,4 @@
-"""Routes from the table of pages: they check the visitor, limits and CSRF, and do each form once."""
+"""Handlers for the table of pages, with authentication, limits, CSRF protection and idempotent forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from appliance.web.handler import Handler
 from appliance.web.pages import forms, routes, signing_in
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
-from appliance.web.pages.routes import HOME, Index, Page, Visit, Who
+from appliance.web.pages.routes import HOME, Index, Page, SignedIn, Visit
 from appliance.web.pages.view import View
 from appliance.web.proxies import neighbourhood
 from appliance.web.request import COOKIE, Request
@@ -27,7 +27,7 @@ from appliance.web.site import Site
 
 
 def handlers(site: Site, view: View, pages: Sequence[Page]) -> list[Handler]:
-    """Paths of these pages."""
+    """Make the handlers of these pages."""
     index = Index(pages)
     return [Handler(page.method, page.path, _answering(page, site, view, index)) for page in pages]
 
@@ -53,7 +53,7 @@ def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Re
 
 
 def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
-    """The form with what was typed and why it was refused, where there is one; else a page that says why."""
+    """Show a refused form again with its input, or a problem page if that is not possible."""
     if page.again and page.again.fields and visit.who and tokens.same(visit.who.mark, visit.form.mark):
         with suppress(Refused):
             page.access.check(visit.actor.role, None)
@@ -62,7 +62,7 @@ def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
 
 
 def _once(page: Page, visit: Visit) -> Response:
-    """The answer to a form; to one that came before, what came of it."""
+    """Answer a form once; a repetition gets the earlier outcome."""
     request, posts = visit.request, visit.site.form_posts
     caller, sent = neighbourhood(request.address), request.content
     cookies = "\0".join((request.session_token or "", forms.form_token(request) or ""))
@@ -78,7 +78,7 @@ def _once(page: Page, visit: Visit) -> Response:
         is_noted = page.noted and not page.access.is_public
         answer = _noted(page, visit, sent) if is_noted else page.handler(visit)
         outcome = _outcome_of(answer)
-        # Whoever lost their session can't be asked for whom the store has noted it.
+        # After the session has changed, a repetition can't be matched with the store's note for a member.
         if outcome is not None and (not is_noted or _changes_session(answer)):
             posts.note(caller, post, outcome)
         return answer
@@ -87,7 +87,7 @@ def _once(page: Page, visit: Visit) -> Response:
 
 
 def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
-    """The answer to a form of somebody who is signed in; the store notes what came of it."""
+    """Answer a member's form, and note the outcome in the store."""
     made: list[Response] = []
 
     def work(actor: Actor) -> StoredAnswer:
@@ -105,13 +105,13 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
         return made[0]
     visit.site.form_posts.counted["told"] += 1
     if before.status is None:
-        # Only what makes a key names what it made.
+        # Only forms that create a key note what they created.
         return visit.done(before.location or HOME, "key-shown" if before.location else "lost")
     return visit.again(Outcome(before.location or HOME, (before.body or b"").decode()))
 
 
 def _refused(page: Page, visit: Visit) -> Response | None:
-    """Redirect in place of this form, if there is one. Raises `Refused` if it is not one of ours, or one too many."""
+    """Check a form; returns a redirect if the visitor has to log in, and raises `Refused` if it is not acceptable."""
     elsewhere = _led_elsewhere(page, visit)
     if elsewhere is not None:
         return elsewhere
@@ -127,7 +127,7 @@ def _refused(page: Page, visit: Visit) -> Response | None:
 
 
 def _led_elsewhere(page: Page, visit: Visit) -> Response | None:
-    """Redirect in place of this page, if there is one. Raises `Forbidden` where it is not for the visitor's role."""
+    """Check access; returns a redirect if the visitor has to log in, and raises `Forbidden` for the wrong role."""
     if visit.who is None:
         if page.access.is_public:
             return None
@@ -144,7 +144,7 @@ def _changes_session(answer: Response) -> bool:
     return COOKIE in answer.cookies
 
 
-def _who(site: Site, request: Request) -> Who | None:
+def _who(site: Site, request: Request) -> SignedIn | None:
     held = request.session_token
     if held is None:
         return None

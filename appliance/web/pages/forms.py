@@ -1,4 +1,4 @@
-"""Reading what a form sent."""
+"""Forms: parsing, and tokens against forgery and repetition."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from appliance.web.request import Request
 CSRF_FIELD = "csrf"
 ONCE_FIELD = "once"
 LIFETIME = REMEMBERED
-"""A form is taken that long after it was shown: not longer than it is remembered that it was sent."""
+"""Longest time between showing and sending a form: no longer than sent forms are remembered."""
 FORM_COOKIE = "__Host-meshwg-form"
 LARGEST_FORM = 128 * 2**10
-"""Bytes: as many groups as a machine can be in, with the longest names, escaped."""
+"""Most bytes of a form: enough for as many groups as a machine can have, with the longest names, escaped."""
 _MOST_FIELDS = 50
 _ONCE = re.compile(r"([0-9]{1,12})-[A-Za-z0-9_-]{16}", re.ASCII)
 _CONTENT_TYPE = "application/x-www-form-urlencoded"
@@ -30,36 +30,36 @@ _CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Form:
-    """The fields as they were typed."""
+    """Fields of a form or query, as typed."""
 
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def text(self, name: str, default: str = "") -> str:
-        """A field's text, or the default where the form did not have it."""
+        """Get a field's text, or the default if the form has no such field."""
         return self.fields.get(name, default)
 
     def optional(self, name: str) -> str | None:
-        """A field's text without surrounding white space; None where nothing was typed."""
+        """Get a field's text without surrounding white space; None if it is empty."""
         return self.text(name).strip() or None
 
     def is_checked(self, name: str) -> bool:
-        """Whether a box was checked."""
+        """True if a box was checked."""
         return name in self.fields
 
     def without(self, *names: str) -> dict[str, str]:
-        """All fields but these."""
+        """Get all fields but these."""
         return {name: text for name, text in self.fields.items() if name not in names}
 
     @property
     def mark(self) -> str:
-        """Whose form it says it is (`drafts.mark_of`); nothing where it was made before any session."""
+        """Mark of the form's person, unverified (`drafts.mark_of`); empty for forms without a session."""
         return self.text(CSRF_FIELD).partition(".")[2]
 
     def number(self, name: str) -> int | None:
-        """A whole number; None where nothing was typed.
+        """Get a whole number; None if the field is empty.
 
         Raises:
-            Invalid: something else was typed.
+            Invalid: it is no whole number.
         """
         typed = self.optional(name)
         if typed is None:
@@ -73,7 +73,7 @@ def read(request: Request) -> Form:
     """Read the form in a request's body.
 
     Raises:
-        TooLarge, Malformed: it is not what a form of ours sends.
+        TooLarge, Malformed: no form of ours sends such a body.
     """
     data = request.body
     if len(data) > LARGEST_FORM:
@@ -84,7 +84,7 @@ def read(request: Request) -> Form:
 
 
 def parse(data: bytes) -> dict[str, str]:
-    """The fields of an URL-encoded form; of a field that comes twice, the last.
+    """Parse an URL-encoded form; the last one of several fields with the same name counts.
 
     Raises:
         Malformed: it is not UTF-8, or has more fields than any form of ours.
@@ -98,44 +98,44 @@ def parse(data: bytes) -> dict[str, str]:
 
 
 def form_token(request: Request) -> str | None:
-    """What the browser holds to show that a form before any session was ours (double submit)."""
+    """Get the browser's cookie against forged forms without a session (double submit)."""
     return request.cookies.get(FORM_COOKIE) or None
 
 
 def new_form_token() -> str:
-    """A fresh one."""
+    """Make a random value for the cookie."""
     return secrets.token_urlsafe(24)
 
 
 def check_form_token(request: Request, form: Form) -> None:
-    """Raises `Forbidden` unless the form carries what the browser holds."""
+    """Raise `Forbidden` unless the form contains the value of the browser's cookie."""
     held = form_token(request)
     if held is None or not tokens.same(held, form.text(CSRF_FIELD)):
         raise _not_ours()
 
 
 def new_once(now: datetime) -> str:
-    """Token of one form as it is shown, with the moment at which it is."""
+    """Make the token of a single form, with the time when it is shown."""
     return f"{int(times.stored(now))}-{secrets.token_urlsafe(12)}"
 
 
 def check_once(form: Form, now: datetime) -> None:
-    """Raises `Forbidden` unless the form carries a token of its own, and was shown not too long ago."""
+    """Raise `Forbidden` unless the form has a token of its own, and was shown within `LIFETIME`."""
     found = _ONCE.fullmatch(form.text(ONCE_FIELD))
     if found is None or times.stored(now) - int(found[1]) >= LIFETIME.total_seconds():
         raise _not_ours()
 
 
 def csrf(session_token: str, mark: str) -> str:
-    """CSRF token for a session's forms, with the mark of the person behind it."""
+    """Make the CSRF token for a session's forms, followed by the person's mark."""
     return f"{tokens.csrf_of(session_token)}.{mark}"
 
 
 def check_csrf(form: Form, session_token: str, mark: str) -> None:
-    """Raises `Forbidden` unless the form was made for this session.
+    """Raise `Forbidden` unless the form was made for this session.
 
     Args:
-        mark: whose session it is (`drafts.mark_of`), to tell an earlier one of theirs.
+        mark: of the session's member (`drafts.mark_of`), to recognize forms of their earlier sessions.
     """
     if authentication.matches_csrf(session_token, form.text(CSRF_FIELD)):
         return

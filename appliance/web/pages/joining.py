@@ -1,4 +1,4 @@
-"""Where the link of an invitation leads."""
+"""Page of an invitation's link."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where links of letters lead: another password, and a verified address.
+"""Pages of links in letters: password reset and verification of an address.
 
-Opening a link changes nothing, since programs that look through mail open links too; the form on its page does.
+Opening a link changes nothing, since mail scanners open links too; the form on its page makes the change.
 """
 
 from __future__ import annotations

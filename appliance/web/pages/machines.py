@@ -1,4 +1,4 @@
-"""Machines: the table, one machine, and the configuration that is shown once."""
+"""Pages of machines: the list, a machine, and its configuration."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _remove(visit: Visit) -> Response:
 
 
 def table(visit: Visit, refusal: Refused | None = None) -> Response:
-    """All machines, and the form that adds one, as it was typed."""
+    """Render the list of machines, with the form that adds one."""
     after = visit.query.optional("after")
     seen, following = machines.page(visit.context, visit.actor, after=after, limit=_PAGE_LENGTH)
     organization = visit.signed_in.organization
@@ -143,7 +143,7 @@ def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
 
 
 def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str) -> Reply:
-    """The answer to the POST itself, never cached: the private key leaves this process in it, once."""
+    """Render a configuration in the answer to the POST, since a private key leaves this process only once."""
     text = issued.configuration.text()
     has_private_key = issued.configuration.private_key is not None
     again = f"/machines/{issued.machine.id}"

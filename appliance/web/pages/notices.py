@@ -1,4 +1,4 @@
-"""Notices that a page shows after the form that led to it. Only a notice's key travels, in a cookie."""
+"""Notices that a page shows after a form. A cookie carries only the notice's key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOTICES = {
     "left": "Your account is deleted.",
     "deleted": "The organization is deleted, with everything that it had.",
     "lost": "It was done, and its answer got lost on the way.",
-    # What was shown once, and is told of in its place.
+    # In place of secrets that were shown once.
     "key-shown": "The key was made. Its configuration was shown once, with the first answer, and nobody stores it. If "
     "it is lost, make a new key below; the lost one stops working then.",
     "token-shown": "The token was made. It was shown once, with the first answer, and nobody stores it. If it is "
@@ -52,12 +52,12 @@ _ONCE = "This form came twice, and was done once."
 
 
 def again(key: str) -> str:
-    """The key of the same notice for a form that came twice."""
+    """Make the key of a notice for a repeated form."""
     return key + _AGAIN
 
 
 def words(key: str) -> str | None:
-    """The notice of this key; None where there is no such one."""
+    """Find the notice of a key; None if there is none."""
     is_again = key.endswith(_AGAIN)
     known = _NOTICES.get(key.removesuffix(_AGAIN))
     if is_again:

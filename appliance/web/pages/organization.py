@@ -1,4 +1,4 @@
-"""The organization's settings: its facts and name, and its end."""
+"""Settings of the organization: facts, name and deletion."""
 
 from __future__ import annotations
 
@@ -32,13 +32,17 @@ def _delete(visit: Visit) -> Response:
         removed = deletion.delete(visit.context, visit.actor, confirm=typed)
     except Refused as refusal:
         return page(visit, refusal, "delete")
-    # Whoever asked is gone with it, so the page knows nobody.
+    # The visitor's account is deleted too, so the page shows nobody as signed in.
     told = replace(visit, who=None).page("goodbye.html", name=name, removed=words.removed(removed))
     return reply(told, Outcome("/", "deleted")).without_cookie(COOKIE)
 
 
 def page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
-    """The settings; with a refusal, and which of the forms was refused."""
+    """Render the settings.
+
+    Args:
+        refused_form: name of the form that was refused.
+    """
     organization = visit.signed_in.organization
     return visit.page(
         "settings.html",

@@ -1,4 +1,4 @@
-"""Outcomes of forms, as their repetitions are told of them."""
+"""Outcomes of forms, which repetitions of a form get."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from appliance.web.response import Response
 
 @dataclass(frozen=True)
 class Outcome:
-    """Page that a form led to. Nothing in it is secret.
+    """Page that a form led to, without secrets.
 
     Attributes:
-        where: the path of a page.
-        notice: what that page says (`notices`).
-        template: a page that is shown in place of leading anywhere. It says the same to everybody, so that nothing of
-            what was sent is kept.
+        where: path of the page to redirect to.
+        notice: key of the notice that the page shows (`notices`).
+        template: template to render in place of a redirect; it gets no data, so that nothing of the form is kept.
     """
 
     where: str = ""
@@ -28,12 +27,12 @@ class Reply(Response):
     """An answer to a form.
 
     Attributes:
-        outcome: what a repetition of the form is told; None where nothing was done.
+        outcome: result for a repetition of the form; None if nothing was done.
     """
 
     outcome: Outcome | None = None
 
 
 def reply(answer: Response, outcome: Outcome | None) -> Reply:
-    """This answer, with what a repetition of the form is told."""
+    """Add the outcome for a repetition of the form to an answer."""
     return Reply(answer.body, answer.status, answer.headers, answer.cookies, outcome)

@@ -1,4 +1,4 @@
-"""Passkeys: adding, naming, removing, and the way in. Asking the browser for one takes the script `passkeys.js`."""
+"""Passkeys: add, rename, remove, log in. The script `passkeys.js` talks to the browser's authenticator."""
 
 from __future__ import annotations
 

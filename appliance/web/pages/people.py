@@ -1,4 +1,4 @@
-"""The organization's people: who there is, whom it invited, and what an owner does about a member."""
+"""Members of the organization, and invitations."""
 
 from __future__ import annotations
 

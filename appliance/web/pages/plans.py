@@ -1,6 +1,6 @@
-"""Switching the plan: asked first, as it begins or ends what is billed.
+"""Switch of the plan, with a question first, as it begins or ends billing.
 
-Whoever typed a machine that the plan does not cover comes here from that form, and goes back to it with the machine.
+A visitor whose new machine the plan does not cover comes here from that form, and returns to it with the input.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _switch(visit: Visit) -> Response:
 
 
 def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
-    """The page that asks, with the machine that was typed; the settings where there is no such plan."""
+    """Render the question, with the input of the machine's form; the settings for an unknown plan."""
     wanted = visit.form.text("plan")
     if wanted not in _PLANS:
         return organization.page(visit, refusal, "plan")
@@ -57,7 +57,7 @@ def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 def _machine(visit: Visit) -> dict[str, str]:
-    """The machine that was typed; empty where none was."""
+    """Get the input of the machine's form; empty if the visitor does not come from there."""
     return {name: visit.form.text(name) for name in _OF_A_MACHINE if name in visit.form.fields}
 
 

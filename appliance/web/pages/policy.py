@@ -1,4 +1,4 @@
-"""The policy: its default, its rules, and what would happen."""
+"""Pages of the policy: default, rules, and evaluation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from appliance.model.errors import Conflict, NotFound, Refused
 from appliance.model.ids import new_id
 from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
+from appliance.model.plural import plural
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.verdict import ConnectionVerdict
 from appliance.service import machines
@@ -25,7 +26,7 @@ _PAGE_LENGTH = 200
 
 @dataclass(frozen=True)
 class RuleLine:
-    """A rule in words."""
+    """A rule as the page shows it."""
 
     id: str
     denies: bool
@@ -38,7 +39,7 @@ class RuleLine:
 
 @dataclass(frozen=True)
 class VerdictLine:
-    """What would become of a connection, in words."""
+    """A connection's verdict as the page shows it."""
 
     denied: bool
     source: str
@@ -47,7 +48,7 @@ class VerdictLine:
 
 
 class Idle(Conflict):
-    """A rule would change nothing, because of another one that is there; it is added when it is sent once more."""
+    """A new rule would change nothing because of an existing one; the visitor may add it all the same."""
 
     code = "idle-rule"
 
@@ -61,7 +62,7 @@ class Idle(Conflict):
 
 @dataclass(frozen=True)
 class RefusedForm:
-    """A refusal, and the form that it belongs to."""
+    """A refusal and the name of its form."""
 
     form: str
     error: Refused
@@ -109,13 +110,13 @@ def _check(visit: Visit) -> Response:
 
 
 def _save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
-    """Saves what the change makes of the policy that the form was shown with; a newer one makes it a conflict."""
+    """Apply a change to the policy that the form was shown with; raises `Conflict` if there is a newer one."""
     version = visit.form.number("version")
     visit.actor.must_change()
     before = policies.get(visit.context, visit.actor)
     after = change(before.policy)
     opened = open_protocols(after) - open_protocols(before.policy)
-    # What was seen before others changed it is not worth a question: the save refuses it.
+    # For an outdated version no question is needed: the save is refused.
     if opened and not visit.form.is_checked("confirmed") and version in (None, before.version):
         return _ask_opening(visit, opened)
     policies.save(visit.context, visit.actor, after, version=before.version if version is None else version)
@@ -123,7 +124,7 @@ def _save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
 
 
 def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> Response:
-    """The page that asks whether everybody is to be let in; its form is the one that was sent, confirmed."""
+    """Render the question whether to allow everybody; its form sends the same input with a confirmation."""
     return visit.page(
         "policy_open.html",
         action=visit.request.path,
@@ -134,7 +135,7 @@ def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> Response:
 
 
 def _typed_rules(form: Form) -> tuple[Rule, ...]:
-    """Rule of the form, and the one the other way round if that was asked for: one save takes both."""
+    """Parse the form's rule; with "both ways", also its reverse."""
     rule = Rule.parse(
         action=form.text("action"),
         source=form.text("source"),
@@ -149,7 +150,7 @@ def _typed_rules(form: Form) -> tuple[Rule, ...]:
 
 
 def _check_not_idle(visit: Visit, rules: Collection[Rule]) -> None:
-    """Raises `Idle` where a rule would change nothing, so that nobody takes it for one that does."""
+    """Raise `Idle` if a rule would change nothing."""
     saved = policies.get(visit.context, visit.actor)
     if visit.form.number("version") not in (None, saved.version):
         return
@@ -207,7 +208,11 @@ def _machines(visit: Visit) -> list[Machine]:
 
 
 def _decided(count: RuleCount | None) -> str:
-    return "unknown" if count is None else f"{count.packets:,} packets, {words.size(count.bytes)}"
+    return (
+        "unknown"
+        if count is None
+        else f"{count.packets:,} {plural(count.packets, 'packet')}, {words.size(count.bytes)}"
+    )
 
 
 def _line(rule: Rule, names: dict[str, str], count: RuleCount | None) -> RuleLine:

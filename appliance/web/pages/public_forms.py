@@ -1,4 +1,4 @@
-"""Forms that are sent before there is a session."""
+"""Forms without a session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.web.response import Response
 
 
 def page(visit: Visit, template: str, **data: Any) -> Response:
-    """A page with such a form, and the cookie by which it is known as ours when it comes back."""
+    """Render a page with a form, and set the cookie against forged forms."""
     held = forms.form_token(visit.request)
     token = held or forms.new_form_token()
     answer = visit.page(template, typed=visit.form, form_token=token, **data)

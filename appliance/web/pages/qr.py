@@ -1,17 +1,17 @@
-"""QR codes: pictures within a page, for the camera of a phone."""
+"""QR codes as inline pictures."""
 
 from __future__ import annotations
 
 import segno
 
 _QUIET_ZONE = 4
-"""Modules: what the standard asks for; readers find no code that is framed more closely."""
+"""Width of the margin in modules, as the standard demands."""
 
 
 def picture(text: str) -> str:
-    """An SVG element of this text, without a size of its own: the page's style gives it one.
+    """Make an SVG element of a text, without a size: the style sheet sets one.
 
-    The text is encoded as bytes, so that every script's letters are UTF-8, which phones expect.
+    The text is encoded as bytes, so that all letters are UTF-8, which phones expect.
     """
     code = segno.make(text.encode(), error="l", micro=False)
     return str(

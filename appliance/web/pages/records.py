@@ -1,4 +1,4 @@
-"""What happened and what it costs: the audit trail and the statement of usage."""
+"""Pages of the audit trail and the usage statement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.web.response import Response
 
 _PAGE_LENGTH = 50
 _PIECE = 5
-"""Pages of the trail in one file: some megabytes at most."""
+"""Pages of the trail in one file, which has some megabytes at most."""
 
 
 def _audit(visit: Visit) -> Response:
@@ -36,7 +36,7 @@ def _audit(visit: Visit) -> Response:
 
 
 def _audit_csv(visit: Visit) -> Response:
-    """A piece of the trail: `_PIECE` pages, from the entry that the query names; the header Link leads to the next."""
+    """Export `_PIECE` pages of the trail, from the entry that the query names; the header Link leads to the next."""
     before = visit.query.optional("before")
     entries: list[AuditEntry] = []
     for _ in range(_PIECE):

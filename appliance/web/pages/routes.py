@@ -1,4 +1,4 @@
-"""Rows of the table of pages, with their visitors and answers."""
+"""Table of pages: rows, visits and answers."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from appliance.web.response import Response
 from appliance.web.site import Site
 
 HOME = "/machines"
-# A path of this site and nothing that a browser could take for another one's: no //host, no backslash, no scheme.
+# A path of this site, which no browser can take for another site's: no //host, no backslash, no scheme.
 _LOCAL = re.compile(r"/(?:[A-Za-z0-9_.~?&=%*+-][A-Za-z0-9_.~?&=%*+/-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Who:
-    """Somebody who is signed in.
+class SignedIn:
+    """A visitor with a session.
 
     Attributes:
-        mark: the same in all sessions of theirs (`drafts.mark_of`).
+        token: of the session.
+        mark: of the member, equal in all their sessions (`drafts.mark_of`).
     """
 
     actor: Actor
@@ -42,33 +43,34 @@ class Who:
 
     @property
     def csrf(self) -> str:
-        """What every form of this session carries."""
+        """CSRF token of this session's forms."""
         return forms.csrf(self.token, self.mark)
 
     @property
     def may_change(self) -> bool:
-        """Whether to show forms about machines and policy."""
+        """True to show forms about machines and policy."""
         return self.actor.role.may_change
 
     @property
     def owns(self) -> bool:
-        """Whether to show forms about the organization."""
+        """True to show forms about the organization."""
         return self.actor.role is Role.OWNER
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A request as its page gets it: signed in where the page needs it, a form that was ours, within the limits.
+    """A request as its page gets it: authenticated, with a genuine form, and within the limits.
 
     Attributes:
-        index: where the forms of all pages are sent.
-        notice: what the page says first; None: what the change before it left to be said.
+        who: the visitor; None without a session.
+        index: forms of all pages by their paths.
+        notice: notice of the page; None: the notice of the change before, from the cookie.
     """
 
     site: Site
     request: Request
     view: View
-    who: Who | None
+    who: SignedIn | None
     form: Form
     index: Index
     notice: str | None = None
@@ -80,28 +82,28 @@ class Visit:
 
     @property
     def context(self) -> Context:
-        """What use cases work with."""
+        """Store, hub and settings of the use cases."""
         return self.site.context
 
     @property
-    def signed_in(self) -> Who:
-        """Who visits; only pages that need a session may ask."""
+    def signed_in(self) -> SignedIn:
+        """Visitor; raises LookupError if the page needs no session."""
         if self.who is None:
-            raise LookupError("this page needs no session, so nobody is known")
+            raise LookupError("this page needs no session, so there is no visitor")
         return self.who
 
     @property
     def actor(self) -> Actor:
-        """Who asks a use case."""
+        """Actor for use cases; raises LookupError if the page needs no session."""
         return self.signed_in.actor
 
     @property
     def query(self) -> Form:
-        """The query of the URL, which forms that change nothing are sent in."""
+        """Query of the URL, with the input of forms that change nothing."""
         return Form(forms.parse(self.request.query_string.encode("utf-8")))
 
     def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> Response:
-        """The page; with a refusal, its status and when to try again."""
+        """Render a page; a refusal sets the status and Retry-After."""
         status = status_of(type(refusal)) if refusal is not None else 200
         notice = notices.words(self.request.cookies.get(notices.COOKIE, ""))
         said = self.notice or notice
@@ -113,26 +115,26 @@ class Visit:
         return answer
 
     def problem(self, refusal: Refused) -> Response:
-        """The page that tells of a refusal which no form can show."""
+        """Render a refusal that no form can show."""
         return self.view.refusal(refusal, self.who)
 
     def done(self, path: str, notice: str = "") -> Reply:
-        """Lead from a change that was made to the page that shows it; without a notice to say of it, silently."""
+        """Redirect to a page after a change; ``notice`` is the key of a notice."""
         answer = see_other(path)
         if notice:
             answer = answer.with_cookie(notices.COOKIE, notice, seconds=notices.SECONDS)
         return reply(answer, Outcome(path, notice))
 
     def shown_once(self, template: str, again: Outcome, **data: Any) -> Reply:
-        """The page with what is shown once; a repetition of the form is told ``again``."""
+        """Render a page with a secret; a repetition of the form gets the outcome ``again``."""
         return reply(self.page(template, **data), again)
 
     def told(self, template: str) -> Reply:
-        """The page that tells what was done, also to a repetition of the form."""
+        """Render a page without data, also for a repetition of the form."""
         return reply(self.page(template), Outcome(template=template))
 
     def again(self, outcome: Outcome) -> Response:
-        """The answer to a form that came before, and was done then."""
+        """Answer a repetition of a form that was done."""
         if outcome.template:
             return self.page(outcome.template)
         return self.done(outcome.where, notices.again(outcome.notice))
@@ -140,11 +142,11 @@ class Visit:
 
 @dataclass(frozen=True)
 class Again:
-    """A form that can be shown once more with what was typed.
+    """A form that can be shown again with its input.
 
     Attributes:
-        show: the page with the form; with a refusal, it tells of that.
-        fields: what is shown again, also after another log-in. Never a password or a code.
+        show: renders the page with the form, and a refusal if there is one.
+        fields: fields that are shown again, also after another log-in; never a password or a code.
     """
 
     show: Callable[[Visit, Refused | None], Response]
@@ -152,20 +154,20 @@ class Again:
 
     @classmethod
     def by(cls, show: Callable[[Visit], Response]) -> Again:
-        """A form into which nothing is typed: its page is as it was."""
+        """Make one for a form without input fields."""
         return cls(lambda visit, _: show(visit))
 
 
 @dataclass(frozen=True)
 class Page:
-    """One row: what answers a path.
+    """Row of the table: method and path of a page or form, with its handler.
 
     Attributes:
-        access: who may open or send it; a public page's form is protected by a cookie of its own.
-        once: whether its form carries a token of its own, and is done once; not what a script asks for.
-        noted: whether the store notes that it was done. It does not for what takes somebody's way in away, which is
-            possible at any time, and harmless twice.
-        again: how its form is shown once more, for who was signed out meanwhile.
+        access: rights that it needs; a public page's form is protected by a cookie of its own.
+        once: True if the form has a token of its own and is idempotent; False for requests of scripts.
+        noted: True if the store notes that the form was done. False for forms that revoke access, which must work at
+            any time and are harmless twice.
+        again: the form with its input, for a visitor whose session had ended.
     """
 
     method: str
@@ -178,7 +180,7 @@ class Page:
 
 
 class Index:
-    """The forms that can be shown again, by where they are sent."""
+    """Forms that can be shown again, by their paths."""
 
     def __init__(self, pages: Sequence[Page]) -> None:
         self._router = bottle.Router()
@@ -187,7 +189,7 @@ class Index:
                 self._router.add(page.path, page.method, page)
 
     def find(self, path: str) -> tuple[Page, Again, Mapping[str, str]] | None:
-        """The page of the form that is sent to this path, and what the path names."""
+        """Find the form with this path, with the values of the path's variable parts."""
         try:
             page, parameters = self._router.match({"REQUEST_METHOD": "POST", "PATH_INFO": path})
         except bottle.HTTPError:
@@ -196,16 +198,16 @@ class Index:
 
 
 def see_other(path: str) -> Response:
-    """303: look there with GET. The location is relative, so no header of the caller's can bend it."""
+    """Redirect with status 303; the location is relative, so that no request header can change its host."""
     return Response(status=303, headers={"Location": path})
 
 
 def is_local(path: str) -> bool:
-    """Whether this is a path of this site, and not an address of somewhere else in disguise."""
+    """True for a path of this site; False for anything that a browser could take for another site's URL."""
     return _LOCAL.fullmatch(path) is not None
 
 
 def following(form: Form) -> str:
-    """Where its ``next`` leads after a log-in; home, if that is not a path of this site."""
+    """Get the path to go to after a log-in from ``next``; `HOME` if that is not a path of this site."""
     path = form.text("next", HOME)
     return path if is_local(path) else HOME

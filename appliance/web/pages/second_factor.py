@@ -1,4 +1,4 @@
-"""Getting a second factor, and giving it up."""
+"""Forms to enable and disable a second factor."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _enable(visit: Visit) -> Response:
         with login_guard.guessing(visit.site, visit.request, visit.actor.email):
             recovery = enrolment.enable(context, visit.actor, code=visit.form.text("code"), device=visit.request.device)
     except Refused as refusal:
-        # Nobody keeps the secret so that it can be shown; the page that showed it sent it along.
+        # The service can't show the secret again, but the form contains it.
         secret = visit.form.optional("secret")
         made = enrolment.proposed(context, visit.actor, secret) if secret else None
         if secret and made is None and refusal.field:

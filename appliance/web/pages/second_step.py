@@ -20,7 +20,7 @@ _COOKIE = "__Host-meshwg-half-way"
 
 
 def lead_to(visit: Visit, pending: CodePending, following: str) -> Response:
-    """From the password to the code. The browser keeps the ticket where neither scripts nor people see it."""
+    """Go on from the password to the code; the browser keeps the ticket in a cookie that scripts can't read."""
     if visit.form.text(DRAFT_FIELD):
         answer = _page(visit, following)
     else:

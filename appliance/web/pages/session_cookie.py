@@ -1,4 +1,4 @@
-"""How a browser gets a session, and loses it."""
+"""Session cookie: set at a log-in, dropped at a log-out."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _Answer = TypeVar("_Answer", bound=Response)
 
 
 def enter(visit: Visit, session: Session, path: str, notice: str = "") -> Reply:
-    """Leads to a page with this session, which takes the place of the one that the browser had, if any."""
+    """Redirect to a page with a new session; the browser's former session is ended."""
     if visit.who is not None:
         sessions.log_out(visit.context, visit.who.token)
     return give(visit, visit.done(path, notice), session).without_cookie(forms.FORM_COOKIE)
 
 
 def give(visit: Visit, answer: _Answer, session: Session) -> _Answer:
-    """This answer, which has the browser keep a session."""
+    """Add the session's cookie to an answer."""
     left = session.expires_at - visit.context.clock()
     return answer.with_cookie(COOKIE, session.token, seconds=int(left.total_seconds()))
 
 
 def leave(visit: Visit, path: str, notice: str = "") -> Reply:
-    """Ends the session, and leads to a page that needs none."""
+    """End the session, and redirect to a public page."""
     sessions.log_out(visit.context, visit.signed_in.token)
     return visit.done(path, notice).without_cookie(COOKIE)

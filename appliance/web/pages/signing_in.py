@@ -1,7 +1,7 @@
-"""The log-in page, and what it leads to: the page that was asked for, or the form that was sent without a session.
+"""Log-in page, and the way back to the requested page or to a form whose session had ended.
 
-A form that comes when its session has ended is kept in the log-in page, sealed (`service.drafts`), goes with every step
-of the log-in, and is shown again to the same person. Nothing is changed before they send it again.
+Such a form is kept sealed in the log-in page (`service.drafts`) through every step of the log-in, and is shown again to
+the same person. Nothing is changed before they send it again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from appliance.service.drafts import Draft
 from appliance.service.sessions import Session
 from appliance.web.pages import public_forms, routes, session_cookie
 from appliance.web.pages.forms import Form
-from appliance.web.pages.routes import HOME, Page, Visit, Who
+from appliance.web.pages.routes import HOME, Page, SignedIn, Visit
 from appliance.web.response import Response
 from appliance.web.site import Site
 
@@ -25,20 +25,20 @@ _NOT_KEPT = _ENDED + "Sign in and begin again: what you typed is too long to be 
 _BACK = "You are signed in again. Nothing was changed meanwhile: look at what you typed, and send it again."
 
 
-def holder(site: Site, token: str) -> Who:
-    """Find the member that this session belongs to.
+def holder(site: Site, token: str) -> SignedIn:
+    """Find the visitor of a session.
 
     Raises:
-        Unauthenticated: there is no such session, or it ended.
-        NotFound: the organization is gone.
+        Unauthenticated: there is no such session, or it has ended.
+        NotFound: the organization was removed.
     """
     member = sessions.holder(site.context, token)
     actor = accounts.actor_for(member, token)
-    return Who(actor, token, organizations.get(site.context, actor), drafts.mark_of(member))
+    return SignedIn(actor, token, organizations.get(site.context, actor), drafts.mark_of(member))
 
 
 def show(visit: Visit, following: str, refusal: Refused | None = None) -> Response:
-    """The log-in page; afterwards it leads to ``following``, or to the draft that the form has."""
+    """Render the log-in page, which leads to ``following``, or to the form's draft."""
     return public_forms.page(
         visit,
         "login.html",
@@ -51,7 +51,7 @@ def show(visit: Visit, following: str, refusal: Refused | None = None) -> Respon
 
 
 def interrupted(page: Page, visit: Visit) -> Response:
-    """The answer to a form whose session has ended: the log-in page, with the draft of what was typed."""
+    """Render the log-in page for a form whose session has ended, with a draft of its input."""
     form = visit.form
     if page.again is None or not form.mark:
         return routes.see_other("/login")
@@ -62,7 +62,7 @@ def interrupted(page: Page, visit: Visit) -> Response:
 
 
 def enter(visit: Visit, session: Session, following: str) -> Response:
-    """Lead on with this session: to the draft of the same person, or to ``following``."""
+    """Go on with a new session: to the same person's draft, or to ``following``."""
     draft = visit.form.text(DRAFT_FIELD)
     if not draft:
         return session_cookie.enter(visit, session, following)
@@ -75,12 +75,12 @@ def enter(visit: Visit, session: Session, following: str) -> Response:
 
 
 def repeated(visit: Visit) -> Response | None:
-    """The draft once more, where the log-in that led to it is sent again, as by a reload; None where none did."""
+    """Show the draft again after a repeated log-in, such as a reload; None if there is none."""
     draft = visit.form.text(DRAFT_FIELD)
     return _resumed(visit, visit.who, draft) if draft and visit.who is not None else None
 
 
-def _resumed(visit: Visit, who: Who, sealed: str) -> Response | None:
+def _resumed(visit: Visit, who: SignedIn, sealed: str) -> Response | None:
     draft = drafts.opened(sealed, who.mark, visit.context.clock())
     found = visit.index.find(draft.path) if draft is not None else None
     if draft is None or found is None:

@@ -1,4 +1,4 @@
-"""Tokens for programs: the table, and a token that is shown once."""
+"""Pages of API tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the product claims, and the gate's runs that show it: for everybody."""
+"""Public pages of the product's claims and of the gate's published runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from appliance.service.transcripts import FILES, latest_verdicts
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
 
-# A run's own page brings its style along, and needs nothing else: no script, no frame, nobody's cookies.
+# A run's page contains its style, and needs neither scripts nor frames nor cookies.
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; frame-ancestors 'none'"
 
 

@@ -1,4 +1,4 @@
-"""Templates become answers here, and nowhere else: everything in them is escaped."""
+"""Rendering of templates, in which all values are escaped."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import markupsafe
 
 from appliance.model.errors import Refused
 from appliance.model.organization import Plan
+from appliance.model.plural import counted, plural
 from appliance.model.usage import PRICE, rupees
 from appliance.store import times
 from appliance.web.pages import forms, words
@@ -23,12 +24,12 @@ _FOLDER = Path(__file__).parent / "templates"
 
 @cache
 def loaded() -> View:
-    """The one of this process."""
+    """Load the templates and static files of this process, once."""
     return View()
 
 
 class View:
-    """Every template and static file, read once: later the process may not be allowed to read them."""
+    """All templates and static files, read at once, as the process may not be allowed to read them later."""
 
     def __init__(self) -> None:
         self.assets = Assets.load()
@@ -43,6 +44,8 @@ class View:
         )
         self._environment.globals.update(
             asset=self.assets.url,
+            counted=counted,
+            plural=plural,
             price=PRICE // 100,
             free_machines=Plan.FREE.machine_limit,
             sent_once=_sent_once,
@@ -61,16 +64,20 @@ class View:
             self._environment.get_template(name)
 
     def answer(self, template: str, *, status: int = 200, **data: Any) -> Response:
-        """The page that this template makes of the data."""
+        """Render a template."""
         page = self._environment.get_template(template).render(data)
         return Response(page.encode("utf-8"), status, {"Content-Type": "text/html; charset=utf-8"})
 
     def problem(self, status: int, title: str, detail: str, who: Any = None) -> Response:
-        """The page that says why there is no other one; ``who`` is signed in, if somebody is."""
+        """Render a page about a problem.
+
+        Args:
+            who: the visitor (`SignedIn`); None without a session.
+        """
         return self.answer("problem.html", status=status, code=status, title=title, detail=detail, who=who, notice=None)
 
     def refusal(self, refusal: Refused, who: Any = None) -> Response:
-        """The page that tells of a refusal, and when to try again."""
+        """Render a page about a refusal, with Retry-After if it has one."""
         kind = type(refusal)
         answer = self.problem(status_of(kind), title_of(kind), refusal.detail, who)
         if refusal.retry_after is not None:
@@ -79,7 +86,7 @@ class View:
 
 
 def _sent_once(csrf: str) -> markupsafe.Markup:
-    """The hidden fields of every form that changes something: whose it is, and which one."""
-    # Some browsers put what a form had before into a page that is opened again, also where nobody can see it.
+    """Make the hidden fields of every form that changes something: CSRF token and the form's own token."""
+    # Without autocomplete="off" some browsers restore old values of hidden fields.
     field = markupsafe.Markup('<input type="hidden" name="{}" value="{}" autocomplete="off">')
     return field.format(forms.CSRF_FIELD, csrf) + field.format(forms.ONCE_FIELD, forms.new_once(times.now()))

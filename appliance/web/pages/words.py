@@ -1,4 +1,4 @@
-"""How values read to a person."""
+"""Values as texts for people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from appliance.model.errors import Invalid
+from appliance.model.plural import counted, plural
 from appliance.model.policy import Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import format_ports
 
@@ -18,22 +19,21 @@ _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def moment(at: datetime) -> str:
-    """Date and time in UTC, to the minute."""
+    """Format date and time in UTC, to the minute."""
     return at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """``3 minutes ago``."""
+    """Format the time since a moment: ``3 minutes ago``."""
     seconds = int((now - at).total_seconds())
     for length, unit in _SPANS:
         if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count != 1 else ''} ago"
+            return f"{counted(seconds // length, unit)} ago"
     return "just now"
 
 
 def size(count: int) -> str:
-    """Bytes in the unit that leaves a number of one to four digits."""
+    """Format a number of bytes with the unit that leaves one to four digits."""
     if count < 1024:
         return f"{count} B"
     amount = float(count)
@@ -44,7 +44,7 @@ def size(count: int) -> str:
     raise AssertionError("the last unit takes what is left")
 
 
-# Of what a browser calls itself, the first that fits: several name those that they descend from.
+# The first mark in a User-Agent counts, as browsers also name their ancestors.
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -63,7 +63,7 @@ _SYSTEMS = (
 
 
 def program(agent: str) -> str:
-    """What somebody uses, of what it says of itself: ``Firefox on Linux``, ``curl/8.5.0``."""
+    """Name the program of a User-Agent: ``Firefox on Linux``, ``curl/8.5.0``."""
     browser = next((name for mark, name in _BROWSERS if mark in agent), None)
     system = next((name for mark, name in _SYSTEMS if mark in agent), None)
     if browser is None:
@@ -72,7 +72,7 @@ def program(agent: str) -> str:
 
 
 def group_list(groups: Iterable[str]) -> str:
-    """Groups as one line of a form; one that has a comma itself comes in quotes."""
+    """Format groups as one line; names with a comma are quoted."""
     return ", ".join(map(_quoted, groups))
 
 
@@ -83,7 +83,7 @@ def _quoted(group: str) -> str:
 
 
 def parse_groups(text: str) -> list[str]:
-    """The inverse of `group_list`, as people type it: spaces around a name and empty names don't count.
+    """Parse a line of groups as people type it, ignoring spaces around names and empty names.
 
     Raises:
         Invalid: it is not one line.
@@ -95,7 +95,7 @@ def parse_groups(text: str) -> list[str]:
 
 
 def selector(end: Selector, names: Mapping[str, str]) -> str:
-    """An end of a rule, with machines by name."""
+    """Describe an end of a rule, with machines by name."""
     if end.kind is SelectorKind.ANY:
         return "any machine"
     if end.kind is SelectorKind.GROUP:
@@ -103,28 +103,28 @@ def selector(end: Selector, names: Mapping[str, str]) -> str:
     name = names.get(end.name)
     if name is None:
         return f"a removed machine ({end.name})"
-    # Anything may be a machine's name, also what the other ends are called.
+    # A machine's name may look like another kind of end.
     return f"the machine “{name}”" if _LIKE_OTHER_ENDS.match(name) else name
 
 
 def protocol(of: Protocol) -> str:
-    """A protocol as people call it."""
+    """Name a protocol."""
     return {Protocol.TCP: "TCP", Protocol.UDP: "UDP", Protocol.ICMP: "ICMP (ping)"}.get(of, "everything")
 
 
 def service(rule: Rule) -> str:
-    """What a rule is about: protocol and ports."""
+    """Describe a rule's protocol and ports."""
     name = protocol(rule.protocol)
     if not rule.protocol.has_ports:
         return name
     if not rule.ports:
         return f"{name}, all ports"
-    one = len(rule.ports) == 1 and rule.ports[0].first == rule.ports[0].last
-    return f"{name}, port{'' if one else 's'} {format_ports(rule.ports).replace(',', ', ')}"
+    count = sum(1 if ports.first == ports.last else 2 for ports in rule.ports)
+    return f"{name}, {plural(count, 'port')} {format_ports(rule.ports).replace(',', ', ')}"
 
 
 def sentence(rule: Rule, names: Mapping[str, str]) -> str:
-    """A rule in one line."""
+    """Describe a rule in one line."""
     ends = f"from {selector(rule.source, names)} to {selector(rule.destination, names)}"
     return f"{rule.action.value} {service(rule)} {ends}"
 
@@ -172,12 +172,12 @@ _ACTIONS = {
 
 
 def action(name: str) -> str:
-    """What happened, of an audit entry; one that nobody gave words to shows as it is stored."""
+    """Describe an audit entry's action; an unknown one stays as it is stored."""
     return _ACTIONS.get(name, name)
 
 
 def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The particulars of an audit entry, ready to show; of a list each value by itself, as any text may be in one."""
+    """List the facts of an audit entry for display, each value of a list by itself."""
     return [
         (key.replace("_", " "), str(each))
         for key, value in detail.items()
@@ -186,7 +186,11 @@ def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
 
 
 def code_parts(text: str) -> list[tuple[bool, str]]:
-    """Split a description for programs into words and code, which stands there between one or two backticks."""
+    """Split a description at its code, which is between one or two backticks.
+
+    Returns:
+        Pairs of whether a part is code, and its text.
+    """
     parts = _CODE.split(text)
     return [(number % 3 == 2, part) for number, part in enumerate(parts) if number % 3 != 1 and part]
 
@@ -195,5 +199,5 @@ _BELONGINGS = {"tokens": "sessions and tokens", "members": "people", "audit": "e
 
 
 def removed(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """What went with an organization."""
+    """Name what was deleted with an organization, with the counts."""
     return [(_BELONGINGS.get(what, what.replace("_", " ")), count) for what, count in counts.items()]

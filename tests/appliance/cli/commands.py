@@ -1,4 +1,4 @@
-"""All commands by name, and what their help says."""
+"""Commands by name, with the texts of their help."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runs(swept: None) -> Iterator[list[Run]]:
-    """What a test started; whatever still runs is killed."""
+    """Collect the processes that a test starts, and kill those that still run at its end."""
     del swept
     started: list[Run] = []
     yield started
@@ -50,7 +50,7 @@ def runs(swept: None) -> Iterator[list[Run]]:
 
 @pytest.fixture
 def swept() -> Iterator[None]:
-    """What a hub that ended or was killed leaves on the host is removed in the end."""
+    """Remove everything that an ended or killed hub has left on the host."""
     yield
     backend = choose("auto")
     for name in namespace.names():

@@ -29,7 +29,7 @@ class Run:
     output: list[str] = field(default_factory=list)
 
     def wait_until_ready(self) -> str:
-        """What it said until it was up."""
+        """Wait until it is up; returns its output until then."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output.append(line)
@@ -38,7 +38,7 @@ class Run:
         raise AssertionError("".join(self.output))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Its exit code after this signal."""
+        """Send a signal, and wait for the end; returns the exit code."""
         self.process.send_signal(number)
         rest, _ = self.process.communicate(timeout=DEADLINE)
         self.output.append(rest)
@@ -79,20 +79,20 @@ def meshwg(data: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 def answer(data: Path, *arguments: str, **environment: str) -> Any:
-    """What a command that must succeed prints as JSON."""
+    """Run a command that must succeed; returns the JSON that it prints."""
     done = meshwg(data, *arguments, "--json", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
-    """It ended with this code and one sentence."""
+    """Check that the command ended with this code and one sentence."""
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert_one_sentence(done.stderr)
 
 
 def assert_one_sentence(output: str) -> None:
-    """What is said is said once, and in one line."""
+    """Check that standard error has one sentence, in one line."""
     assert output.startswith("meshwg: ")
     assert len(output.splitlines()) == 1
 
@@ -105,7 +105,7 @@ def call(method: str, path: str, body: Any = None, token: str = "") -> tuple[int
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a call."""
+    """Answer to a call."""
 
     status: int
     headers: Message
@@ -155,13 +155,13 @@ def children(pid: int) -> dict[str, int]:
 
 
 def were_replaced(pid: int, before: Mapping[str, int]) -> bool:
-    """Whether `up` has one child of each command again and none of those, which work until their successors do."""
+    """True if `up` has replaced these children by one new child for each command."""
     now = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return len(now) == len(before) and not set(map(int, now)) & set(before.values())
 
 
 def wait_for_health(path: str = "/healthz") -> None:
-    """Until the service says that it is well again."""
+    """Wait until the service reports that it is healthy."""
 
     def is_well() -> bool:
         try:

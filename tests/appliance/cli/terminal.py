@@ -40,7 +40,7 @@ class Terminal:
 
     @property
     def said(self) -> str:
-        """What it showed until now."""
+        """Output so far."""
         return self._bytes.decode().replace("\r\n", "\n")
 
     def wait_for(self, text: str) -> None:

@@ -90,7 +90,7 @@ def test_under_a_running_service(data: Path, runs: list[Run]) -> None:
 
 
 def hosts(data: Path) -> dict[str, object]:
-    """What exists on the host, by organization."""
+    """List the host's objects by organization."""
     return {each["id"]: each["host"] for each in answer(data, "census")["organizations"]}
 
 

@@ -1,4 +1,4 @@
-"""What a start tells people and programs."""
+"""Messages of a start for people and programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _UP = Announcement(
 
 
 @pytest.mark.parametrize("columns", [20, 40, 59, 60, 80, 200])
-def test_all_that_a_person_wants_is_there_and_what_is_copied_is_whole(columns: int) -> None:
+def test_a_person_gets_all_facts_and_nothing_to_copy_is_broken(columns: int) -> None:
     shown = _UP.words(columns)
     for line in shown.splitlines():
         assert len(line) <= columns or len(line.split()) == 1 or line.startswith("MeshWG is up at"), line
@@ -67,7 +67,7 @@ def test_all_that_a_person_wants_is_there_and_what_is_copied_is_whole(columns: i
         ),
     ],
 )
-def test_what_to_do_next_is_what_makes_sense(change: dict[str, object], told: str, untold: str) -> None:
+def test_the_next_step_fits_the_state(change: dict[str, object], told: str, untold: str) -> None:
     shown = " ".join(replace(_UP, **change).words(80).split())  # type: ignore[arg-type]
     assert told in shown
     assert untold not in shown
@@ -119,7 +119,7 @@ def test_words_are_for_people_and_events_for_programs(
 
 @pytest.fixture
 def terminals(swept: None) -> Iterator[list[Terminal]]:
-    """What a test started; whatever still runs is killed."""
+    """Collect the terminals that a test starts, and kill programs that still run at its end."""
     del swept
     started: list[Terminal] = []
     yield started
@@ -140,7 +140,7 @@ def digest_of(certificate: Path) -> str:
     return ":".join(digest[start : start + 2] for start in range(0, len(digest), 2))
 
 
-def test_a_person_reads_what_there_is_and_later_what_happens(data: Path, terminals: list[Terminal]) -> None:
+def test_a_terminal_gets_the_announcement_and_later_the_log(data: Path, terminals: list[Terminal]) -> None:
     terminal = on_a_terminal(terminals, data)
     terminal.wait_for("Ctrl-C ends it")
     together = terminal.said.replace("\n                 ", ":")
@@ -187,7 +187,7 @@ def test_the_log_goes_to_a_file(data: Path, terminals: list[Terminal], tmp_path:
     assert READY in {json.loads(line)["event"] for line in file.read_text().splitlines()}
 
 
-def test_where_nobody_watches_each_line_is_an_event(data: Path, runs: list[Run]) -> None:
+def test_without_a_terminal_each_line_is_an_event(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
     os.kill(children(run.process.pid)["web"], signal.SIGKILL)
@@ -197,7 +197,7 @@ def test_where_nobody_watches_each_line_is_an_event(data: Path, runs: list[Run])
     assert events[-1] == "MeshWG ends"
 
 
-def test_text_was_asked_for_where_nobody_watches(data: Path, runs: list[Run]) -> None:
+def test_text_can_be_chosen_without_a_terminal(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_LOG="text")
     run.wait_until_ready()
     assert run.stop() == 0

@@ -38,7 +38,7 @@ def wg_quick(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
 
 def hub_answers(within: float = DEADLINE) -> bool:
-    """Whether the machine's ping through its tunnel comes back."""
+    """True if the machine's ping through its tunnel is answered."""
     done = subprocess.run(
         ["ping", "-c1", f"-w{within:.0f}", "10.100.0.1"], check=False, capture_output=True, timeout=2 * DEADLINE
     )
@@ -135,7 +135,7 @@ def backed(data: Path, tmp_path: Path) -> Backed:
     return Backed(data, file, store)
 
 
-def test_what_a_backup_refuses(backed: Backed) -> None:
+def test_a_backup_refuses_bad_input(backed: Backed) -> None:
     before = backed.file.read_bytes()
     target, data = str(backed.file), backed.data
     assert_refused(meshwg(data, "backup", target, **SECRET), Exit.CANNOT_CREATE)
@@ -196,7 +196,7 @@ main()
     }
 
 
-def test_what_a_restore_refuses_leaves_nothing(backed: Backed, tmp_path: Path) -> None:
+def test_a_refused_restore_leaves_nothing(backed: Backed, tmp_path: Path) -> None:
     content = backed.file.read_bytes()
     new = tmp_path / "new"
     damaged = tmp_path / "damaged"

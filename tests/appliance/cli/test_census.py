@@ -83,7 +83,7 @@ def test_up_and_down_orphans_and_their_removal(data: Path, runs: list[Run], stra
     assert done.stdout.splitlines()[-1] == f"Instance {up['instance']}: 1 organization, 0 orphans."
 
 
-def test_what_is_owned_is_not_removed() -> None:
+def test_an_owned_object_is_not_removed() -> None:
     with pytest.raises(CommandError) as refused:
         census.census(remove=True)
     assert refused.value.code is Exit.REFUSED

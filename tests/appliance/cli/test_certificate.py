@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 
 from appliance.cli.certificate import certificate, changes
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, web_user
+from appliance.cli.folder import Folder
+from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings, resolve
 from appliance.users import User
 from appliance.web import tls
@@ -108,7 +109,7 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> No
     assert not ends
 
 
-def test_what_it_signs_is_believed_by_nobody_who_trusts_it() -> None:
+def test_its_key_signs_no_valid_certificate() -> None:
     """The key of what the service serves with makes no certificate for another name."""
     served, forged = tls.self_signed(NAMES), {}
     for kind, issuer in (("leaf", served), ("authority", authority())):

@@ -112,7 +112,7 @@ def restore_at_a_terminal(new: Path, file: Path, typed: str) -> tuple[int, str]:
         return process.wait(DEADLINE), said.decode()
 
 
-def test_who_is_not_there_is_told_what_would_come_back_and_nothing_does(sealed: Sealed, tmp_path: Path) -> None:
+def test_without_a_terminal_the_list_is_printed_and_nothing_restored(sealed: Sealed, tmp_path: Path) -> None:
     new = tmp_path / "made" / "of" / "new"
     done = meshwg(new, "restore", str(sealed.file), **SECRET)
     assert done.returncode == Exit.REFUSED
@@ -132,7 +132,7 @@ def test_a_folder_that_was_there_is_as_it_was(sealed: Sealed, tmp_path: Path) ->
     assert [path.name for path in new.iterdir()] == ["mine"]
 
 
-def test_who_runs_it_has_the_folder_while_it_is_founded(tmp_path: Path) -> None:
+def test_the_folder_is_locked_while_it_is_founded(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "new")
 
     def fail_while_others_wait() -> None:
@@ -150,14 +150,14 @@ def test_who_runs_it_has_the_folder_while_it_is_founded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["n\n", "\n", "\x04", "y\n\x04"])
-def test_who_does_not_agree_gets_nothing(sealed: Sealed, tmp_path: Path, typed: str) -> None:
+def test_without_consent_nothing_is_restored(sealed: Sealed, tmp_path: Path, typed: str) -> None:
     code, said = restore_at_a_terminal(tmp_path / "new", sealed.file, typed)
     assert (code, "Nothing was restored." in said) == (Exit.REFUSED, True)
     assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(("typed", "is_enabled"), [("y\nn\n", 1), ("y\ny\n", 0)])
-def test_who_agrees_is_asked_about_the_machines_too(
+def test_after_consent_the_machines_are_asked_about(
     sealed: Sealed, tmp_path: Path, opened: Callable[[], Store], typed: str, is_enabled: int
 ) -> None:
     code, said = restore_at_a_terminal(tmp_path / "new", sealed.file, typed)
@@ -168,7 +168,7 @@ def test_who_agrees_is_asked_about_the_machines_too(
     assert found == [is_enabled]
 
 
-def test_what_lets_anybody_in_for_a_while_ends_and_the_trail_tells_of_it(
+def test_temporary_access_ends_and_the_trail_records_it(
     sealed: Sealed, tmp_path: Path, opened: Callable[[], Store]
 ) -> None:
     done = meshwg(tmp_path / "new", "restore", str(sealed.file), "--yes", "--disable-machines", **SECRET)
@@ -213,7 +213,7 @@ def test_where_the_web_process_can_t_get_to_nothing_is_restored(sealed: Sealed, 
     assert not list((tmp_path / "private").iterdir())
 
 
-def test_who_stops_reading_the_list_gets_nothing(sealed: Sealed, tmp_path: Path) -> None:
+def test_a_closed_output_restores_nothing(sealed: Sealed, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "appliance", "restore", str(sealed.file), "--yes", f"--data={tmp_path / 'new'}"]
     reading, writing = os.pipe()
     os.close(reading)

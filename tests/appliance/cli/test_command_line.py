@@ -39,6 +39,6 @@ def run_without_harness(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("command", ["up", "hub", "web", "census"])
-def test_what_changes_the_schema_is_loaded_by_who_changes_it(command: str) -> None:
+def test_importing_a_command_does_not_load_alembic(command: str) -> None:
     code = f"import sys, appliance.cli.{command}; sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -64,7 +64,7 @@ def test_a_server_that_is_gone_under_a_running_service(
     before = [call("GET", f"/api/v1{path}", None, token) for path in ("/policy", "/organization")]
 
     def is_enforced() -> bool:
-        """What one opens is allowed, and what the other does is not."""
+        """Check that the one machine can connect to the other, and not the other way round."""
         return bool(pune.ping(one["address"], timeout=DEADLINE)) and not mumbai.ping(two["address"], timeout=0.3)
 
     assert is_enforced()

@@ -26,7 +26,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_words_tell_when_by_whom_and_how_much(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_have_time_actor_and_numbers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     deletions(data=data)
     assert capsys.readouterr().out.splitlines() == [
         "2026-03-01 12:00:05 UTC  by owner: 3 machines",

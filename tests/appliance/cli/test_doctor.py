@@ -82,7 +82,9 @@ def test_this_host_can_run_the_hub_and_the_gate() -> None:
         (WITHOUT_ROOT, Exit.NOT_PERMITTED, "privileges"),
     ],
 )
-def test_up_refuses_what_doctor_calls_missing(on: tuple[str, ...], code: Exit, missing: str, tmp_path: Path) -> None:
+def test_up_refuses_a_host_that_doctor_calls_incomplete(
+    on: tuple[str, ...], code: Exit, missing: str, tmp_path: Path
+) -> None:
     # A userspace WireGuard, because where the kernel has one nobody needs the device.
     if missing == "tun" and diagnose(find_facts()).chosen == WireGuardChoice("kernel", platform.release()):
         pytest.skip("the kernel of this host has WireGuard")

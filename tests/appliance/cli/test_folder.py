@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import folder as module
+from appliance.cli import ownership as module
 from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import STORE_FILE, Folder
+from appliance.cli.folder import Folder
+from appliance.cli.ownership import STORE_FILE
 from appliance.users import User, owner_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives folders away")
@@ -102,7 +103,7 @@ def test_a_third_one_s_store_is_refused_with_the_command_that_helps(folder: Fold
     ],
     ids=["symbolic link", "hard link", "pipe", "folder", "file of root's"],
 )
-def test_what_is_no_file_of_the_store_s_owner_is_neither_given_away_nor_opened(
+def test_a_foreign_file_in_the_store_is_neither_given_away_nor_opened(
     folder: Folder, outside: Path, owner: int, name: str, put: Callable[[Path, Path], None]
 ) -> None:
     folder.store.mkdir(parents=True)

@@ -19,7 +19,7 @@ handover.add("second")
 """
 
 
-def test_a_child_reads_what_was_there_and_adds_to_it() -> None:
+def test_a_child_reads_the_secrets_and_adds_one() -> None:
     with Handover.made("first") as handover:
         said = []
         for _ in range(2):
@@ -37,7 +37,7 @@ def test_a_child_reads_what_was_there_and_adds_to_it() -> None:
         assert handover.secrets() == ("second", "second", "first")
 
 
-def test_what_a_killed_writer_left_does_no_harm() -> None:
+def test_an_incomplete_write_does_no_harm() -> None:
     with Handover.made("first") as handover:
         os.pwrite(handover.descriptor, b"\0hal", os.fstat(handover.descriptor).st_size)
         handover.add("second")

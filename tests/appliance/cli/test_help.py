@@ -122,7 +122,7 @@ _WORDS = some.text(min_size=1).filter(lambda word: not word.startswith("-"))
 @example(word="a\nb", where=[])
 @example(word='it\'s "so"', where=["admin"])
 @example(word="\x1b[31m) (", where=["deletions"])
-def test_whatever_word_it_is_the_sentence_is_one_line(word: str, where: list[str]) -> None:
+def test_any_word_gives_a_sentence_of_one_line(word: str, where: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         said: list[str] = []
         patch.setattr("builtins.print", lambda text, **_: said.append(str(text)))
@@ -132,7 +132,7 @@ def test_whatever_word_it_is_the_sentence_is_one_line(word: str, where: list[str
 
 
 @given(word=some.text(some.characters(exclude_characters="=")))
-def test_whatever_option_it_is_the_sentence_is_one_line(word: str) -> None:
+def test_any_option_gives_a_sentence_of_one_line(word: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         said: list[str] = []
         patch.setattr("builtins.print", lambda text, **_: said.append(str(text)))
@@ -148,7 +148,7 @@ def test_without_a_command_the_help_is_the_answer(arguments: list[str]) -> None:
     assert done.stderr == help_of(*arguments) + "\n"
 
 
-def test_whoever_stops_reading_ends_it_quietly() -> None:
+def test_a_closed_output_ends_it_quietly() -> None:
     read, write = os.pipe()
     os.close(read)
     pid = os.fork()

@@ -69,7 +69,7 @@ PLAUSIBLE = {"new_secret_file": "new-secret", "email": "a@example.net", "role": 
 
 
 def _parameters() -> Iterator[tuple[str, str]]:
-    """Each option and argument; those that several commands have alike, once."""
+    """List each option and argument, those that several commands share only once."""
     seen = set()
     for leaf in LEAVES:
         for each in parameters_of(leaf):

@@ -18,7 +18,7 @@ def made(tmp_path: Path) -> Store:
     return make_data(tmp_path)
 
 
-def test_a_command_leaves_who_gave_it_and_the_newest_comes_first(
+def test_a_command_is_recorded_with_its_user_newest_first(
     made: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SUDO_USER", raising=False)

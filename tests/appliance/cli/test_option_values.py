@@ -1,4 +1,4 @@
-"""Every option, from wherever it is given: settings that hold, or one sentence with its name and an exit code."""
+"""Values of options from every source: valid settings, or one sentence with the option's name and an exit code."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ TOML_VALUES = st.one_of(
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """No other settings than these in the environment."""
+    """Make an environment with these settings alone."""
     before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MESHWG_")}
     os.environ.update(variables)
     try:

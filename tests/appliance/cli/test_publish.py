@@ -38,7 +38,7 @@ def test_a_run_is_published_told_and_withdrawn(
     assert capsys.readouterr().out.endswith("Nothing is published.\n")
 
 
-def test_what_it_refuses_is_one_sentence(folder: Folder, tmp_path: Path) -> None:
+def test_a_refusal_is_one_sentence(folder: Folder, tmp_path: Path) -> None:
     for arguments, code in (
         ({"run": tmp_path}, Exit.NO_INPUT),
         ({"withdraw": "20260301T120000Z-abc"}, Exit.NO_INPUT),

@@ -34,7 +34,7 @@ def refusal(url: str) -> str:
         ("postgresql+asyncpg://meshwg@/meshwg", "its driver asyncpg is not installed"),
     ],
 )
-def test_what_is_wrong_with_a_database_is_told_in_our_words(url: str, reason: str, tmp_path: Path) -> None:
+def test_errors_of_databases_have_plain_reasons(url: str, reason: str, tmp_path: Path) -> None:
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"no database" * 1000)
     assert refusal(url.format(garbage=garbage)) == f"The database can't be used: {reason}."
@@ -50,9 +50,7 @@ def test_what_is_wrong_with_a_database_is_told_in_our_words(url: str, reason: st
         (b'listen = "\xff"', "has to be text in UTF-8, and is not"),
     ],
 )
-def test_what_is_wrong_with_a_configuration_file_is_told_in_our_words(
-    content: bytes, fault: str, tmp_path: Path
-) -> None:
+def test_errors_of_configuration_files_have_plain_reasons(content: bytes, fault: str, tmp_path: Path) -> None:
     file = tmp_path / "meshwg.toml"
     file.write_bytes(content)
     with pytest.raises(CommandError) as refused:
@@ -73,11 +71,11 @@ def test_what_is_wrong_with_a_configuration_file_is_told_in_our_words(
         ('connection failed: FATAL:  database "meshwg" does not exist', "the server has no such database"),
     ],
 )
-def test_what_drivers_are_known_to_say_has_words_of_ours(said: str, reason: str) -> None:
+def test_known_driver_messages_have_plain_reasons(said: str, reason: str) -> None:
     assert reasons.of_database(sqlite3.OperationalError(said)) == reason
     assert reasons.of_database(OperationalError("SELECT", {}, sqlite3.OperationalError(said))) == reason
 
 
-def test_what_nobody_has_foreseen_is_quoted() -> None:
+def test_unknown_driver_messages_are_quoted() -> None:
     error = OperationalError("SELECT", {}, sqlite3.OperationalError("not authorized.\nand more"))
     assert reasons.of_database(error) == "it says “not authorized”"

@@ -70,7 +70,7 @@ def test_one_that_ended_is_noticed_at_once() -> None:
         wait(MadeUpHub(with_enforced(7), ends=True))
 
 
-def test_who_is_asked_to_stop_meanwhile_stops() -> None:
+def test_a_request_to_stop_ends_the_wait() -> None:
     signals = Signals()
     threading.Timer(0.05, lambda: setattr(signals, "stopped", True)).start()
     assert not wait(MadeUpHub(with_enforced(7)), signals)

@@ -1,4 +1,4 @@
-"""Every secret of a run, in every form, in everything that the run leaves and tells."""
+"""Search for every secret of a run, in every form, in its output and in everything that it leaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def files_below(*folders: Path) -> list[Path]:
 
 
 def is_another(run: Run, name: str, pid: int) -> bool:
-    """Whether that process was started again."""
+    """True if the process was restarted."""
     return children(run.process.pid).get(name) not in (None, pid)
 
 

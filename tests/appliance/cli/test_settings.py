@@ -87,7 +87,7 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"metrics_token": "with a space in its middle"},
     ],
 )
-def test_what_makes_no_sense_is_one_sentence(given: dict[str, Any]) -> None:
+def test_invalid_settings_give_one_sentence(given: dict[str, Any]) -> None:
     with pytest.raises(CommandError) as refused:
         resolve(given)
     assert refused.value.code is Exit.NOT_CONFIGURED
@@ -120,7 +120,7 @@ def test_the_password_of_the_relay_is_not_shown() -> None:
     assert "hidden" not in str(refused.value)
 
 
-def test_who_may_sign_up_and_how_long_nobody_need_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_up_mode_and_unused_days(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (resolve({}).sign_up, resolve({}).unused_days) == (SignUpMode.OPEN, 30)
     assert resolve({"sign_up": "closed"}).sign_up is SignUpMode.CLOSED
     assert resolve({"unused_days": 0}).unused_days is None

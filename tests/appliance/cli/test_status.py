@@ -66,6 +66,7 @@ def test_up_then_without_its_hub_then_down(data: Path, runs: list[Run]) -> None:
         (replace(UP, hub=None, ready=False), 69, "its hub does not"),
         (replace(UP, alive=False, ready=False), 69, "nothing does at https://h:1/"),
         (replace(UP, hub=HubStatus("kernel", "6.1", 1, 2), ready=False), 69, "1 of 2 organizations are enforced"),
+        (replace(UP, hub=HubStatus("kernel", "6.1", 0, 1), ready=False), 69, "0 of 1 organization is enforced"),
         (replace(UP, ready=False), 69, "not ready yet"),
     ],
 )

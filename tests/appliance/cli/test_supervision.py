@@ -46,7 +46,7 @@ while True:
 """
 
 
-def test_who_dies_at_once_waits_longer_with_each_death_not_with_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_with_each_early_death_not_with_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-S", "-c", ""))
     clock = Clock()
     monkeypatch.setattr(supervision, "time", clock)
@@ -110,7 +110,7 @@ def _was_renewed(folder: Path, command: str) -> bool:
     return len(works(folder, command)) == 2
 
 
-def test_who_follows_has_loaded_while_the_one_before_works_and_works_when_that_has_ended(
+def test_a_successor_loads_while_its_predecessor_works_and_starts_when_that_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with diarists(tmp_path, monkeypatch) as signals:
@@ -127,7 +127,7 @@ def test_who_follows_has_loaded_while_the_one_before_works_and_works_when_that_h
             ]
 
 
-def test_nobody_ends_for_a_program_that_does_not_load(
+def test_a_program_that_does_not_load_replaces_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with diarists(tmp_path, monkeypatch) as signals:
@@ -172,7 +172,7 @@ for _ in range({_ROUNDS}):
 
 
 def test_no_moment_is_wrong_for_a_signal() -> None:
-    """One that comes as soon as a supervisor says that it is up meets it where it begins to wait."""
+    """Send a signal as soon as the supervisor reports that it is up, when it begins to wait."""
     with subprocess.Popen([sys.executable, "-c", _TELLS], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -187,7 +187,7 @@ def test_no_moment_is_wrong_for_a_signal() -> None:
             process.kill()
 
 
-def test_what_starts_is_looked_at_less_often_the_longer_it_takes() -> None:
+def test_a_slow_start_is_looked_at_less_often() -> None:
     pauses = [supervision.pause(waited) for waited in (0.0, 0.5, 5.0, 20.0, 1000.0)]
     assert pauses == pytest.approx([0.02, 0.02, 0.1, 0.4, 0.5])
 

@@ -22,7 +22,7 @@ SECRET = "a secret that nobody guesses"
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
-    """What systemd listens on."""
+    """Make the socket on which systemd listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.bind(str(tmp_path / "notify"))
         made.settimeout(DEADLINE)
@@ -31,7 +31,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def processes(swept: None) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Whatever is started; none is left."""
+    """Collect started processes, and end those that are left."""
     del swept
     started: list[subprocess.Popen[bytes]] = []
     yield started
@@ -79,7 +79,7 @@ def test_hub_and_web_run_by_themselves_and_each_starts_again_without_the_other(
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
-    """What it says of programs and users that this host does not have says nothing about the unit."""
+    """Verify a unit; complaints about programs and users that this host lacks are ignored."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("this host has no systemd-analyze")
     text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)

@@ -144,7 +144,7 @@ def test_the_hub_has_the_privileges_that_it_needs_and_no_more(data: Path, runs: 
 
 
 def leaves_no_core(pid: int) -> bool:
-    """Whether the kernel would write nothing of a process that crashes; its files in /proc are root's then."""
+    """True if the process can't leave a core dump; its files in /proc are root's then."""
     limits = Path(f"/proc/{pid}/limits").read_text()
     is_private = Path(f"/proc/{pid}/environ").stat().st_uid == 0
     return is_private and re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE) is not None

@@ -1,4 +1,4 @@
-"""Every call that the service describes, made with plausible bodies; and every secret that came up on the way."""
+"""Walk through every documented call with plausible bodies, which collects every secret on the way."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _head(path: str) -> str:
 
 
 def _secrets(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """What an answer shows once: by its name; of a configuration the key, of a link what is random in it."""
+    """Find the secrets that an answer shows once, by the field's name: keys in configurations, tokens in links."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _secrets(each, key)

@@ -58,7 +58,7 @@ def host(**changes: Any) -> Facts:
 
 
 def without(*programs: str) -> dict[str, str]:
-    """All programs apart from these."""
+    """Programs of a complete host without these."""
     return {name: "1.2.3" for name in PROGRAMS if name not in programs}
 
 

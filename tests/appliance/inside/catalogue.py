@@ -1,4 +1,4 @@
-"""What somebody tries who runs code in the web process.
+"""Attempts of an attacker who runs code in the web process.
 
 Each row is one attempt. It returns where it got through, and raises `OSError` where something stopped it; the same
 attempt, made by root, shows that it can get through. Nothing is damaged by one that does: a file is opened and not
@@ -47,7 +47,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Targets:
-    """What there is to get at.
+    """Targets of the attempts.
 
     Attributes:
         processes: ids of root's and WireGuard's processes, by what they are.
@@ -503,4 +503,4 @@ CONTROLS: Mapping[str, Attempt] = {
     "take the service's ports": lambda _: share_port("0.0.0.0", 20_997),
     "take them on one address": lambda _: share_port("127.0.0.1", 20_997),
 }
-"""What has to get through, as root, where the row itself is refused to everybody or to nobody."""
+"""Attempts that must succeed as root, in place of rows that are refused to everybody or to nobody."""

@@ -58,7 +58,7 @@ def _answer(asked_on: Path) -> None:
 
 
 def outcome(name: str, targets: Targets) -> str:
-    """What stopped an attempt; nothing where it got through."""
+    """Find the error that stopped an attempt; empty if it succeeded."""
     try:
         ROWS[name](targets)
     except OSError as error:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli.folder import hub_socket, web_user
+from appliance.cli.folder import hub_socket
+from appliance.cli.ownership import web_user
 from appliance.hub.names import Names
 from appliance.hub.rpc import codec
 from appliance.store import Store, instance, organizations
@@ -35,7 +36,7 @@ class Visitor:
         self._connection = connection
 
     def tries(self, name: str, targets: Targets) -> str:
-        """What stopped them; nothing where they got through."""
+        """Run an attempt; returns the error that stopped it, or an empty text if it succeeded."""
         codec.send(self._connection, (name, targets))
         answer = codec.receive(self._connection)
         assert answer is not None, f"they died of: {name}"
@@ -106,7 +107,7 @@ def visitor(visited: Visited) -> Iterator[Visitor]:
 
 
 def targets_of(data: Path, supervisor: int) -> Targets:
-    """What there is to get at in this service, with an organization in it."""
+    """Find the targets in this service, with an organization in it."""
     organization, _ = sign_up("acme")
     store = Store(f"sqlite:///{data / 'store' / 'meshwg.sqlite'}")
     with store.read() as transaction:
@@ -143,7 +144,7 @@ def targets_of(data: Path, supervisor: int) -> Targets:
 
 
 def control(name: str, targets: Targets) -> str:
-    """What stops root of the same; nothing where the attempt can get through."""
+    """Run the attempt as root; returns the error that stopped it, or an empty text if it succeeded."""
     try:
         CONTROLS.get(name, ROWS[name])(targets)
     except OSError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.cli.folder import web_user
+from appliance.cli.ownership import web_user
 from tests.appliance.cli.conftest import runs
 from tests.appliance.cli.started import (
     Run,

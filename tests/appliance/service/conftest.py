@@ -1,4 +1,4 @@
-"""What a use case does, it does on both databases."""
+"""Fixtures of use cases, which run on both databases."""
 
 from __future__ import annotations
 

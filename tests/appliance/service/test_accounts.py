@@ -97,7 +97,7 @@ def test_an_address_has_one_account(context: Context) -> None:
 @pytest.mark.parametrize(
     "email", ["", "a", "a@b", "a b@c.de", "a@b.c\n", "@b.co", "a@b.co@c.de", "a@" + "b" * 260 + ".de"]
 )
-def test_what_is_no_address_is_refused(context: Context, email: str) -> None:
+def test_an_invalid_address_is_refused(context: Context, email: str) -> None:
     if email.strip() != email:
         assert check_email(email) == email.strip()
         return

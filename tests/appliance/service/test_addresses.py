@@ -87,7 +87,7 @@ def test_the_quiet_of_one_organization_is_not_another_s(context: Context, owner:
     assert str(machines.add(context, other, name="a").machine.address) == "10.100.0.2"
 
 
-def test_what_is_quiet_no_more_is_forgotten(context: Context, owner: Actor) -> None:
+def test_addresses_are_forgotten_after_the_quiet_time(context: Context, owner: Actor) -> None:
     for hours in range(4):
         moment = at(context, NOON + hours * QUIET_TIME)
         (machine,) = fill(moment, owner, 1)

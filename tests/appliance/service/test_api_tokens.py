@@ -129,7 +129,7 @@ def test_a_revoked_one_is_refused_at_once(context: Context, owner: Actor) -> Non
         ("a", "read", 367),
     ],
 )
-def test_what_makes_no_sense_is_refused(context: Context, owner: Actor, name: str, scope: str, days: int) -> None:
+def test_invalid_input_is_refused(context: Context, owner: Actor, name: str, scope: str, days: int) -> None:
     with pytest.raises(Invalid):
         issue(context, owner, name=name, scope=scope, days=days)
 

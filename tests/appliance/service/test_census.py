@@ -1,4 +1,4 @@
-"""Whose is what: host and store side by side, and nothing that is owned is taken for an orphan."""
+"""Census of host and store, in which nothing that has an owner is an orphan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.appliance.conftest import sign_up
 
 @dataclass
 class FakeHost:
-    """Has a namespace for each of these."""
+    """Fake data plane with a namespace for each of these organizations."""
 
     organizations: list[str] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None

@@ -25,7 +25,7 @@ RULE = Rule("r", Action.DENY, ANYONE, ANYONE)
 
 
 def everything(context: Context) -> dict[str, int]:
-    """How many rows each table has."""
+    """Count the rows of each table."""
     with context.store.read() as transaction:
         return {
             table.name: transaction.execute(select(func.count()).select_from(table)).scalar_one()
@@ -60,7 +60,7 @@ WISHES = [
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
-def test_what_the_data_plane_refuses_leaves_no_trace(wish: Wish, context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_a_refusal_by_the_data_plane_leaves_no_trace(wish: Wish, context: Context, hub: FakeHub, owner: Actor) -> None:
     machine = machines.add(context, owner, name="first").machine.id
     before, enforced = everything(context), dict(hub.enforced)
     hub.refuses = True
@@ -71,7 +71,7 @@ def test_what_the_data_plane_refuses_leaves_no_trace(wish: Wish, context: Contex
 
 
 @pytest.mark.parametrize("wish", WISHES[:-1], ids=str)
-def test_what_the_store_refuses_is_taken_back_from_the_data_plane(
+def test_a_refusal_by_the_store_is_undone_in_the_data_plane(
     wish: Wish, context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine = machines.add(context, owner, name="first").machine.id
@@ -85,7 +85,7 @@ def test_what_the_store_refuses_is_taken_back_from_the_data_plane(
 
 
 @pytest.mark.parametrize("wish", WISHES[:-2], ids=str)
-def test_what_is_answered_is_in_force_and_in_the_trail(
+def test_an_answered_change_is_in_force_and_in_the_trail(
     wish: Wish, context: Context, hub: FakeHub, owner: Actor
 ) -> None:
     machine = machines.add(context, owner, name="first").machine.id

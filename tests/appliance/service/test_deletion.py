@@ -1,4 +1,4 @@
-"""Nothing of an organization outlives it, wherever its deletion is cut off."""
+"""Complete deletion of organizations, also after an interruption at any step."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def cut_off(context: Context, hub: FakeHub, owner: Actor, cut: Cut) -> None:
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_the_next_start_finishes_what_was_cut_off(
+def test_the_next_start_finishes_an_interrupted_deletion(
     cut: Cut, context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
     machines.add(context, owner, name="branch-mumbai")
@@ -132,7 +132,7 @@ def test_the_next_start_finishes_what_was_cut_off(
             assert deletions.all_scrubbed(transaction)
 
 
-def test_who_is_still_at_it_is_not_overtaken(context: Context, store: Store, hub: FakeHub, owner: Actor) -> None:
+def test_a_running_deletion_is_left_alone(context: Context, store: Store, hub: FakeHub, owner: Actor) -> None:
     before = times.now()
     cut_off(context, hub, owner, cut_before_rows)
     deletion.resume(context, before)
@@ -140,7 +140,7 @@ def test_who_is_still_at_it_is_not_overtaken(context: Context, store: Store, hub
 
 
 @pytest.mark.parametrize("cut", CUTS[:2])
-def test_a_second_call_finishes_what_was_cut_off(
+def test_a_second_call_finishes_an_interrupted_deletion(
     cut: Cut, context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
     cut_off(context, hub, owner, cut)
@@ -152,7 +152,7 @@ def test_a_second_call_finishes_what_was_cut_off(
     assert len(tombstones(store)) == 1
 
 
-def test_what_is_being_deleted_is_nobody_s(context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_an_organization_in_deletion_has_no_access(context: Context, hub: FakeHub, owner: Actor) -> None:
     cut_off(context, hub, owner, cut_before_data_plane)
     for wish in (organizations.get, lambda w, a: machines.add(w, a, name="late")):
         with pytest.raises(NotFound):
@@ -200,7 +200,7 @@ def test_keys_of_another_unlock_secret_are_not_put_back(
 def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
     context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two calls, one meets a data plane that refuses, and the other goes on."""
+    """Run two deletions at once: one fails at the data plane and takes the deletion back, the other goes on."""
     second_is_there, first_is_back = threading.Event(), threading.Event()
     delete = partial(deletion.delete, context, owner, confirm=NAME)
 

@@ -39,7 +39,7 @@ def test_a_disabled_machine_is_kept_and_the_data_plane_has_nothing_of_it(
     assert enforced(hub, owner) == [before.id, other.id]
 
 
-def test_what_is_done_to_a_disabled_machine_leaves_it_disabled(context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_changes_of_a_disabled_machine_leave_it_disabled(context: Context, hub: FakeHub, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     machines.change(context, owner, machine.id, enabled=False)
     machines.change(context, owner, machine.id, name="another", groups=["blue"])
@@ -93,7 +93,7 @@ def test_a_viewer_disables_nothing(context: Context, owner: Actor) -> None:
         machines.change(context, replace(owner, role=Role.VIEWER), machine.id, enabled=False)
 
 
-def test_what_the_data_plane_refuses_changes_nothing(context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_a_refusal_by_the_data_plane_changes_nothing(context: Context, hub: FakeHub, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     hub.refuses = True
     with pytest.raises(Exception, match="data plane"):

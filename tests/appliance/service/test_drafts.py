@@ -35,14 +35,14 @@ def test_it_opens_for_nobody_else_nor_later(draft: Draft) -> None:
 
 @given(DRAFTS, TEXTS)
 def test_nobody_makes_one_for_somebody_else(draft: Draft, guess: str) -> None:
-    """Whoever does not know a person's mark seals for nobody."""
+    """Seal a draft without knowing the person's mark: it opens for nobody."""
     kept = sealed(draft, guess, NOW)
     assert kept is not None
     assert opened(kept, mark_of(ASHA), NOW) is None
 
 
 @given(DRAFTS, st.data())
-def test_what_was_damaged_or_made_up_is_no_draft(draft: Draft, data: st.DataObject) -> None:
+def test_a_damaged_or_forged_draft_does_not_open(draft: Draft, data: st.DataObject) -> None:
     kept = sealed(draft, mark_of(ASHA), NOW)
     assert kept is not None
     at = data.draw(st.integers(0, len(kept) - 5))
@@ -52,7 +52,7 @@ def test_what_was_damaged_or_made_up_is_no_draft(draft: Draft, data: st.DataObje
     assert opened(data.draw(TEXTS), mark_of(ASHA), NOW) is None
 
 
-def test_it_is_bounded_and_what_is_typed_can_not_be_read_in_it() -> None:
+def test_its_size_is_bounded_and_its_content_encrypted() -> None:
     kept = sealed(Draft("/machines", {"name": "a" * (LONGEST // 2)}), mark_of(ASHA), NOW)
     assert kept is not None
     assert len(kept) <= LONGEST

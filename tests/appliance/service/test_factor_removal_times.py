@@ -1,4 +1,4 @@
-"""Whatever clock and people do, a second factor goes after three days in which nobody stopped that, or not at all."""
+"""Removal of a second factor after exactly three days without a stop, whatever happens to the clock meanwhile."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Account:
         self.latest = clock.now
 
     def begin(self) -> None:
-        """As the operator does."""
+        """Act as the operator."""
         if self.due is not None:
             with pytest.raises(Conflict):
                 factor_removals.begin(self._context, EMAIL)
@@ -52,7 +52,7 @@ class Account:
         self.due = self.latest + DAYS_3
 
     def stop(self) -> None:
-        """As the operator does."""
+        """Act as the operator."""
         if self.due is None:
             with pytest.raises(NotFound):
                 factor_removals.stop_as_operator(self._context, EMAIL)

@@ -79,7 +79,7 @@ def arrived(context: Context) -> Callable[[], list[Letter]]:
 
 
 def is_open(context: Context) -> bool:
-    """Whether the password alone opens the account."""
+    """True if the password alone opens the account."""
     try:
         log_in.log_in(context, email=EMAIL, password=PASSWORD)
     except CodeNeeded:
@@ -88,7 +88,7 @@ def is_open(context: Context) -> bool:
 
 
 def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:
-    """What the trail has of removals, the oldest first."""
+    """List the audit trail's entries about removals, oldest first."""
     found = organizations.trail(context, actor)[0]
     return [(entry.action, entry.actor) for entry in reversed(found) if entry.action.startswith("factor-removal")]
 
@@ -202,7 +202,7 @@ def test_the_operator_stops_it(context: Context, owner: Actor, arrived: Callable
 
 
 @pytest.mark.parametrize("how", ["code", "recovery code", "proof"])
-def test_whoever_uses_the_second_factor_stops_it(
+def test_using_the_second_factor_stops_it(
     context: Context, owner: Actor, phone: pyotp.TOTP, clock: Clock, how: str
 ) -> None:
     codes = enrolment.renew_recovery_codes(
@@ -241,7 +241,7 @@ def test_a_passkey_goes_too_and_its_use_stops_it(context: Context, owner: Actor,
     assert passkeys.all_of(context, owner) == []
 
 
-def test_what_is_made_while_it_waits_is_kept(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_new_second_factor_or_passkey_stops_it(context: Context, owner: Actor, clock: Clock) -> None:
     quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
@@ -326,7 +326,7 @@ def test_there_has_to_be_something_to_remove(context: Context, owner: Actor) -> 
     assert actions(context, owner) == []
 
 
-def test_who_turned_it_off_in_between_loses_no_session(context: Context, owner: Actor, clock: Clock) -> None:
+def test_turning_it_off_meanwhile_ends_no_session(context: Context, owner: Actor, clock: Clock) -> None:
     quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
@@ -353,11 +353,11 @@ def test_it_goes_with_the_member(context: Context, owner: Actor, clock: Clock) -
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_service_that_comes_back_later_does_what_became_due(
+def test_a_service_that_was_down_carries_out_due_removals(
     context: Context, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Enough(BaseException):
-        """One round is over."""
+        """Raised at the end of a round."""
 
     def enough(_: Context) -> None:
         raise Enough

@@ -97,7 +97,7 @@ def test_another_organization_has_files_of_the_same_name(context: Context, owner
         assert machines.add(context, actor, name="mumbai").machine.file_name == "mumbai.conf"
 
 
-def test_whoever_takes_every_readable_file_keeps_nobody_from_one(context: Context, paying: Actor) -> None:
+def test_taking_every_readable_name_leaves_names_for_others(context: Context, paying: Actor) -> None:
     for name in islice(interface_names("mumbai"), 40):
         machines.add(context, paying, name=name)
     machines.add(context, paying, name="Mumbai")

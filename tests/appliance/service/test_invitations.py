@@ -62,7 +62,7 @@ def test_it_is_stored_as_a_hash_and_works_once(context: Context, owner: Actor) -
             wish()
 
 
-def test_of_two_who_accept_at_once_one_does(context: Context, owner: Actor) -> None:
+def test_of_two_simultaneous_acceptances_one_succeeds(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
     together = Barrier(2)
 
@@ -137,7 +137,7 @@ def test_an_account_belongs_to_one_organization(context: Context, owner: Actor) 
 
 
 def test_only_a_letter_to_the_address_lets_somebody_learn_of_its_account(context: Context, owner: Actor) -> None:
-    """Who has the link to pass on is told the same as where the link is over."""
+    """Compare with an expired link: an owner who may pass the link on gets the same answer."""
     sign_up(context, "ravi@example.net")
     token = invite(context, owner, "ravi@example.net")
     revoked = invite(context, owner, "uma@example.net")

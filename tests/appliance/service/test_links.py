@@ -90,7 +90,7 @@ def test_a_link_from_a_letter_gives_another_password_once(
     assert actions(context, owner)[1:3] == [("password.reset", EMAIL), ("reset.sent", "somebody")]
 
 
-def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(context: Context, owner: Actor) -> None:
+def test_no_immediate_effect_depends_on_an_account(context: Context, owner: Actor) -> None:
     """The answer can't tell by its time: the database is asked for the same."""
     del owner
     asked: dict[str, list[str]] = {}
@@ -106,7 +106,7 @@ def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(context: Con
     assert asked[EMAIL] == asked["nobody@example.net"] != []
 
 
-def test_who_has_no_account_gets_no_letter_and_is_not_remembered(
+def test_an_address_without_an_account_gets_no_letter_and_is_not_stored(
     context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     del owner
@@ -149,7 +149,7 @@ def test_another_password_ends_links_to_another_password(context: Context, owner
         resets.complete(context, token, PASSWORD)
 
 
-def test_the_operator_is_told_who_has_no_account(context: Context, owner: Actor) -> None:
+def test_the_operator_is_told_that_there_is_no_account(context: Context, owner: Actor) -> None:
     with pytest.raises(NotFound):
         resets.issue(context, "nobody@example.net")
     resets.issue(context, EMAIL)
@@ -189,7 +189,7 @@ def test_another_letter_has_another_link_and_the_first_is_dead(
     verification.confirm(context, token_in(second, "verify"))
 
 
-def test_the_operator_hands_out_what_no_letter_does(context: Context) -> None:
+def test_the_operator_hands_out_links_without_mail(context: Context) -> None:
     silent = replace(context, sends_mail=False)
     actor = sign_up(silent, "silent@example.net")
     with pytest.raises(NotPossible):

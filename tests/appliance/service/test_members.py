@@ -1,4 +1,4 @@
-"""Who belongs to an organization, in which role, and how they go."""
+"""Members of an organization: roles, removal, transfer and leaving."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_nobody_decides_about_another_organization_s_people(context: Context, ow
             wish()
 
 
-def test_who_is_removed_is_out_at_once(context: Context, owner: Actor) -> None:
+def test_a_removed_member_has_no_access_at_once(context: Context, owner: Actor) -> None:
     session = join(context, owner.organization_id, Role.ADMIN)
     admin = accounts.actor_of(context, session)
     issued = api_tokens.issue(context, admin, password=PASSWORD, name="ci", scope="write")
@@ -120,7 +120,7 @@ def test_an_organization_changes_hands_in_one_step(context: Context, owner: Acto
         members.transfer(context, owner, owner.member_id)
 
 
-def test_who_leaves_shows_the_password_and_has_no_account_any_more(context: Context, owner: Actor) -> None:
+def test_leaving_takes_the_password_and_removes_the_account(context: Context, owner: Actor) -> None:
     colleague(context, owner, Role.OWNER)
     session = sign_in(context, owner.member_id)
     with pytest.raises(WrongProof) as refused:

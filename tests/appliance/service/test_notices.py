@@ -137,7 +137,7 @@ def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
     told("An API token was made")
 
 
-def test_what_was_refused_is_not_told(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+def test_a_refused_change_gives_no_notice(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
     with pytest.raises(WrongProof):
         password_change.change(context, owner, password=OTHER, new_password=OTHER + "s")
     assert arrived() == []
@@ -161,7 +161,7 @@ def test_an_address_gets_ten_letters_in_an_hour_and_the_trail_has_them_all(
     assert len(arrived()) == 1
 
 
-def test_who_is_gone_is_told_nothing(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+def test_a_removed_member_gets_no_notice(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
     actor = colleague(context, owner, Role.ADMIN)
     member = accounts.member_of(context, actor)
     with context.store.write() as transaction:

@@ -38,7 +38,7 @@ def add(context: Context, actor: Actor, device: Authenticator, password: str = P
 
 @pytest.fixture
 def device(context: Context, owner: Actor) -> Authenticator:
-    """One that has a passkey of the owner's."""
+    """Make an authenticator with a passkey of the owner's."""
     made = Authenticator(SITE)
     add(context, owner, made)
     return made
@@ -92,7 +92,7 @@ def test_a_challenge_is_good_once_for_one_holder_and_for_a_while(context: Contex
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "https://mesh.example.net:8443", "http://mesh.example.net", "null"]
 )
-def test_what_was_signed_for_another_site_opens_nothing(
+def test_a_signature_for_another_site_is_refused(
     context: Context, owner: Actor, device: Authenticator, origin: str
 ) -> None:
     device.origin = origin
@@ -126,14 +126,14 @@ def test_nobody_else_s_signature_or_handle_will_do(context: Context, owner: Acto
 
 
 @pytest.mark.parametrize("credential", ["", "{}", "[]", "null", '{"id": 1}', "\ud800", "x" * 10_000])
-def test_what_no_browser_sends_is_refused(context: Context, owner: Actor, credential: str) -> None:
+def test_invalid_credentials_are_refused(context: Context, owner: Actor, credential: str) -> None:
     with pytest.raises(Unauthenticated):
         passkeys.log_in(context, HOLDER, credential=credential)
     with pytest.raises(Invalid):
         passkeys.add(context, owner, HOLDER, password=PASSWORD, name="Laptop", credential=credential)
 
 
-def test_what_is_nested_too_deep_is_refused(context: Context, device: Authenticator) -> None:
+def test_deeply_nested_credentials_are_refused(context: Context, device: Authenticator) -> None:
     credential = json.loads(device.get(passkeys.begin_log_in(context, HOLDER)))
     credential["response"]["clientDataJSON"] = bytes_to_base64url(b"[" * 50_000)
     with pytest.raises(Unauthenticated):

@@ -1,4 +1,4 @@
-"""Which passwords may be chosen, and that the same text opens whatever keyboard it came from."""
+"""Rules for passwords, and Unicode normalization of typed ones."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_is_counted_in_characters() -> None:
 
 
 @pytest.mark.parametrize("password", ["password123", "PassWord123", "QWERTYUIOP", "1q2w3e4r5t", "\uff50assword123"])
-def test_what_attackers_try_first_is_refused(password: str) -> None:
+def test_common_passwords_are_refused(password: str) -> None:
     assert "try first" in refusal(password)
 
 
@@ -67,7 +67,7 @@ def test_the_list_is_worth_its_name() -> None:
 
 
 @pytest.mark.parametrize("password", ["abababababab", "!!!!!!!!!!!!!", "pqrstuvwxyz{|", "{zyxwvutsrqpon"])
-def test_what_repeats_or_counts_is_refused(password: str) -> None:
+def test_repetitions_and_sequences_are_refused(password: str) -> None:
     assert "a repetition or a sequence" in refusal(password)
 
 
@@ -86,7 +86,7 @@ def test_names_that_others_know_are_refused(password: str) -> None:
     assert "a name that others know" in refusal(password)
 
 
-def test_a_hash_costs_what_is_recommended_and_nobody_s_costs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hash_has_the_recommended_cost_also_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = "$argon2id$v=19$m=19456,t=2,p=1$"
     stored = passwords.hash_password("correct horse battery")
     checked: list[str] = []

@@ -44,7 +44,7 @@ def is_verified(context: Context, email: str) -> bool:
 
 
 @pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED, SignUpMode.CLOSED])
-def test_nobody_signs_up_without_leave(context: Context, hub: FakeHub, mode: SignUpMode) -> None:
+def test_nobody_signs_up_without_a_permit(context: Context, hub: FakeHub, mode: SignUpMode) -> None:
     with pytest.raises(NotOpen) as refused:
         enter(in_mode(context, mode))
     assert refused.value.detail == mode.explanation
@@ -67,7 +67,7 @@ def test_a_letter_brings_the_link_and_verifies_the_address(context: Context, hub
         enter(verified, "c@example.net", token)
 
 
-def test_who_has_an_account_is_told_so_by_letter_alone(context: Context) -> None:
+def test_an_existing_account_is_mentioned_only_in_a_letter(context: Context) -> None:
     sign_up(context, "owner@example.net")
     verified = in_mode(context, SignUpMode.VERIFIED)
     permits.ask(verified, "owner@example.net")

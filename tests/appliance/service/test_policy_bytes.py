@@ -19,7 +19,7 @@ def rule(text: str, machine: str | None = None) -> Rule:
     return Rule(new_id(), Action.DENY, source, ANYONE, Protocol.TCP, ports, description=text)
 
 
-def test_what_is_counted_is_what_there_is_however_rules_come_and_go(context: Context, owner: Actor) -> None:
+def test_the_stored_size_is_that_of_the_rules_after_any_changes(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine.id
     first, second, third = rule("\U0001f600" * 500), rule("b", machine), rule("c")
     policy.save(context, owner, Policy(rules=(first, second)))

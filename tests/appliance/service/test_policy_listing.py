@@ -8,7 +8,7 @@ from appliance.model.errors import Invalid
 from appliance.service.policy import MOST_LISTED_PORTS, MOST_RULES, check_listing
 
 
-def test_what_a_policy_may_list_is_listed() -> None:
+def test_as_many_ports_as_allowed_are_accepted() -> None:
     check_listing(["22", None, "", "1-5,80"] * 10)
     check_listing(["1,2"] * (MOST_LISTED_PORTS // 2))
     check_listing([None] * MOST_RULES)

@@ -96,7 +96,7 @@ def test_no_more_is_put_into_words_than_is_told(
 
 
 @given(st.permutations(range(6)), st.permutations(range(6)), st.integers(0, 6), st.integers(0, 6))
-def test_differences_are_exact_whatever_the_order(one: list[int], other: list[int], had: int, has: int) -> None:
+def test_differences_are_exact_in_any_order(one: list[int], other: list[int], had: int, has: int) -> None:
     rules = [Rule(str(n), Action.DENY, ANYONE, ANYONE, description=str(n)) for n in range(6)]
     before, after = [rules[n] for n in one[:had]], [rules[n] for n in other[:has]]
     gone, new = differences(before, after)

@@ -1,4 +1,4 @@
-"""From the queue to the relay: once it has committed, again where it failed, and never without end."""
+"""Delivery of letters after the commit, with a limited number of retries."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_each_letter_is_sent_once(context: Context, owner: Actor) -> None:
     assert len(deliver(after(context, timedelta(days=1)), relay)) == 2
 
 
-def test_what_did_not_commit_sends_nothing(context: Context, owner: Actor) -> None:
+def test_an_uncommitted_letter_is_not_sent(context: Context, owner: Actor) -> None:
     def fail() -> None:
         with context.store.write() as transaction:
             assert mail.queue(context, transaction, owner.organization_id, "greeting", "asha")
@@ -103,7 +103,7 @@ def test_one_letter_about_one_thing(context: Context, owner: Actor) -> None:
     assert queued(context) == 1
 
 
-def test_what_there_is_nothing_to_write_about_any_more_is_dropped(context: Context, owner: Actor) -> None:
+def test_an_outdated_letter_is_dropped(context: Context, owner: Actor) -> None:
     queue(context, owner, "gone")
     assert deliver(context, FakeRelay()) == []
     assert queued(context) == 0
@@ -132,7 +132,7 @@ def test_attempts_have_an_end_and_pauses_grow(context: Context, owner: Actor) ->
     assert timedelta(hours=12) < sum(pauses, timedelta()) < timedelta(days=1)
 
 
-def test_what_is_refused_for_good_is_not_tried_again(context: Context, owner: Actor) -> None:
+def test_a_permanent_refusal_is_not_tried_again(context: Context, owner: Actor) -> None:
     queue(context, owner, "asha")
     assert deliver(context, FakeRelay([Undeliverable("no such person")])) == []
     assert queued(context) == 0
@@ -172,7 +172,7 @@ def test_an_organization_takes_its_mail_with_it(context: Context, owner: Actor) 
     assert deliver(context, FakeRelay()) == ["ravi@example.net"]
 
 
-def test_what_is_not_admitted_is_dropped_unsent_and_asked_once(context: Context, owner: Actor) -> None:
+def test_a_letter_that_is_not_admitted_is_dropped_and_asked_about_once(context: Context, owner: Actor) -> None:
     asked: list[str] = []
 
     def admits(queued: QueuedLetter, letter: Letter) -> bool:

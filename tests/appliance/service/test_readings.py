@@ -1,4 +1,4 @@
-"""What is read of the data plane is shared by those who ask for it."""
+"""Sharing of readings of the data plane between callers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Source:
         return len(self.reads)
 
 
-def test_a_reading_is_good_for_three_times_what_it_took() -> None:
+def test_a_reading_is_shared_for_three_times_its_duration() -> None:
     source = Source(2.0)
     readings: Readings[int] = Readings(clock=lambda: source.now)
     assert readings.get("a", source).value == 1
@@ -45,7 +45,7 @@ def test_however_many_ask_the_source_works_a_quarter_of_the_time() -> None:
     assert len(source.reads) * 0.5 <= 0.26 * (source.now - start)
 
 
-def test_a_change_makes_what_was_read_before_nobody_s_answer() -> None:
+def test_a_change_drops_earlier_readings() -> None:
     source = Source(2.0)
     readings: Readings[int] = Readings(clock=lambda: source.now)
     readings.get("a", source)
@@ -61,7 +61,7 @@ def test_a_change_makes_what_was_read_before_nobody_s_answer() -> None:
     assert readings.get("a", source).value == 4
 
 
-def test_those_who_ask_at_the_same_time_get_one_reading_or_its_error() -> None:
+def test_simultaneous_callers_share_one_reading_or_its_error() -> None:
     readings: Readings[int] = Readings()
     started, go = threading.Event(), threading.Event()
     reads: list[int] = []

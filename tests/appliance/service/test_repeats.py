@@ -1,4 +1,4 @@
-"""What has a key of the caller's own happens once, and so does what a form asks for."""
+"""Idempotent requests by key and by form."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_organizations_know_nothing_of_each_other_s_keys(context: Context, owner
 
 
 @WAYS
-def test_what_was_refused_may_be_tried_again(context: Context, owner: Actor, way: Way) -> None:
+def test_a_refused_request_may_be_tried_again(context: Context, owner: Actor, way: Way) -> None:
     work = Work(context, Invalid("no"))
     with pytest.raises(Invalid):
         way(context, owner, work)
@@ -120,7 +120,9 @@ def test_what_was_refused_may_be_tried_again(context: Context, owner: Actor, way
 
 
 @WAYS
-def test_what_was_cut_off_before_it_was_stored_is_done_then(context: Context, owner: Actor, way: Way) -> None:
+def test_a_request_interrupted_before_its_commit_is_done_by_the_repetition(
+    context: Context, owner: Actor, way: Way
+) -> None:
     work = Work(context, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         way(context, owner, work)
@@ -129,7 +131,7 @@ def test_what_was_cut_off_before_it_was_stored_is_done_then(context: Context, ow
 
 
 @WAYS
-def test_what_was_cut_off_once_it_was_stored_is_told_as_done(context: Context, owner: Actor, way: Way) -> None:
+def test_a_request_interrupted_after_its_commit_is_answered_as_done(context: Context, owner: Actor, way: Way) -> None:
     work = Work(context, after=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         way(context, owner, work)
@@ -139,7 +141,7 @@ def test_what_was_cut_off_once_it_was_stored_is_told_as_done(context: Context, o
 
 @WAYS
 @pytest.mark.parametrize("is_stored", [True, False])
-def test_what_a_killed_process_began_is_known_to_the_next_one(
+def test_the_next_process_knows_requests_of_a_killed_one(
     context: Context, owner: Actor, way: Way, is_stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that is killed can't even forget what it was at."""
@@ -162,7 +164,7 @@ def test_what_a_killed_process_began_is_known_to_the_next_one(
 
 
 @WAYS
-def test_what_was_done_is_answered_though_it_can_t_be_noted(
+def test_a_done_request_is_answered_though_its_answer_can_t_be_stored(
     context: Context, owner: Actor, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -227,7 +229,7 @@ def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
 def test_a_connection_that_breaks_off_at_the_commit(
     context: Context, owner: Actor, database: str, cluster: Cluster, when: When
 ) -> None:
-    """What the server has committed is told as done, and what it has not is said to be unknown, and done then."""
+    """Break the connection before and after the server's commit: the repetition is done, or answered as done."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         proxy = BreakingProxy(cluster.folder, Path(folder))
         store = Store(database.replace(str(cluster.folder), folder))

@@ -81,7 +81,7 @@ def go_half_way(context: Context) -> CodePending:
     return half.value
 
 
-def test_the_proposal_is_what_an_authenticator_reads(context: Context, owner: Actor) -> None:
+def test_an_authenticator_reads_the_proposal(context: Context, owner: Actor) -> None:
     made = enrolment.propose(context, owner, password=PASSWORD)
     parsed = pyotp.parse_uri(made.uri)
     assert (parsed.secret, parsed.name, parsed.issuer) == (made.secret, EMAIL, "MeshWG")
@@ -207,7 +207,7 @@ def test_the_second_step_takes_five_minutes_and_one_code(context: Context, phone
 
 
 @pytest.mark.usefixtures("recovery")
-def test_another_password_ends_what_was_half_way(context: Context, owner: Actor, phone: Phone) -> None:
+def test_another_password_ends_unfinished_log_ins(context: Context, owner: Actor, phone: Phone) -> None:
     half = go_half_way(context)
     password_change.change(context, again(context, owner), password=PASSWORD, new_password="staple the correct horse")
     with pytest.raises(Unauthenticated):

@@ -32,7 +32,7 @@ def is_open(context: Context, token: str) -> bool:
     return True
 
 
-def test_a_list_says_what_each_was_opened_from_and_lets_nobody_in(context: Context, owner: Actor) -> None:
+def test_the_list_shows_devices_and_no_tokens(context: Context, owner: Actor) -> None:
     token = log_in(context)
     found = sessions.all_of(context, owner, token)
     assert [each.is_current for each in found].count(True) == 1

@@ -60,7 +60,7 @@ def here(context: Context, host: Host) -> Context:
 
 
 def test_a_session_lasts_as_long_as_it_was_promised(here: Context, host: Host) -> None:
-    """However the clock is set back, and however often."""
+    """Set the clock back by any amounts, any number of times."""
     session, _ = accounts.sign_up(
         here, email="a@example.net", password="correct horse battery", organization="acme", network=None
     )

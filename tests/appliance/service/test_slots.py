@@ -1,4 +1,4 @@
-"""Who gets the next turn, and who is refused, where more want one than there are."""
+"""Fair order and refusals when more callers want a slot than there are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Line:
         assert self._held.wait(DEADLINE)
 
     def come(self, name: str, *, is_favoured: bool = False) -> Future[None]:
-        """Has somebody wait whose crowd is the first letter of its name; returns once it waits or is refused."""
+        """Start a caller whose crowd is the first letter of its name; returns once it waits or is refused."""
 
         def work() -> None:
             with self.slots.taken(name[0], is_favoured=is_favoured):

@@ -1,4 +1,4 @@
-"""What somebody who was removed left behind lets nobody in."""
+"""Loss of rights while a change waits, which then must not commit."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
 
 @on_postgresql
 @pytest.mark.parametrize("with_token", [False, True])
-def test_nobody_ends_what_a_change_came_with_before_it_commits(
+def test_a_credential_does_not_end_before_its_change_commits(
     context: Context, owner: Actor, database: str, with_token: bool
 ) -> None:
-    """Whoever is told that a session has ended can rely on it: nothing of it commits after that."""
+    """End a session while its change commits: nothing commits after the end was answered."""
     actor = owner
     table = schema.sessions
     if with_token:

@@ -69,7 +69,7 @@ def test_nobody_gets_in_and_the_reason_is_told(context: Context, owner: Actor) -
     assert api_tokens.holder(context, program)
 
 
-def test_the_trail_tells_whose_doing_it_was(context: Context, owner: Actor) -> None:
+def test_the_trail_names_the_operator(context: Context, owner: Actor) -> None:
     suspension.suspend(context, owner.organization_id)
     organizations.change(context, Actor.operator(owner.organization_id), plan="paid")
     suspension.resume(context, owner.organization_id)
@@ -92,7 +92,7 @@ def test_twice_is_once_too_often(context: Context, owner: Actor) -> None:
         suspension.suspend(context, "nosuchorgan")
 
 
-def test_what_the_data_plane_refuses_has_not_happened(context: Context, owner: Actor, hub: FakeHub) -> None:
+def test_a_refusal_by_the_data_plane_leaves_the_state(context: Context, owner: Actor, hub: FakeHub) -> None:
     hub.refuses = True
     with pytest.raises(NotEnforced):
         suspension.suspend(context, owner.organization_id)
@@ -105,7 +105,7 @@ def test_what_the_data_plane_refuses_has_not_happened(context: Context, owner: A
     assert organizations.get(context, owner).suspended_at is not None
 
 
-def test_what_the_store_refuses_is_taken_back_from_the_data_plane(
+def test_a_refusal_by_the_store_is_undone_in_the_data_plane(
     context: Context, owner: Actor, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = Store.write

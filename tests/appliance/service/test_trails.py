@@ -38,7 +38,7 @@ def entries(store: Store, organization: str) -> list[tuple[float, int]]:
 
 
 def check_books(store: Store, organization: str) -> None:
-    """What is kept about the trail is what there is of it."""
+    """Check that the stored size of the trail is the sum of its entries."""
     there = entries(store, organization)
     with store.read() as transaction:
         kept = trails.size_of(transaction, organization)
@@ -122,7 +122,7 @@ def test_a_change_of_groups_tells_what_changed(context: Context, owner: Actor) -
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 9)), max_size=30))
 @settings(max_examples=40)
 def test_the_days_bytes_are_those_of_the_last_day(steps: list[tuple[int, int]]) -> None:
-    """Whatever the clock does, what counts for a day is what was written since that day came last."""
+    """Set the clock to any times: a day's bytes are those written since the clock came to that day."""
     with organization_in() as (transaction, organization):
         day, count = None, 0
         for days, size in steps:

@@ -47,7 +47,7 @@ def test_each_claim_has_the_verdict_of_the_newest_run_that_looked_at_it(runs: Pu
     assert found == {"one-hub": ("refuted", new.id), "no-egress": ("proven", old.id)}
 
 
-def test_what_is_no_run_is_refused_and_nothing_is_left(runs: PublishedRuns, tmp_path: Path) -> None:
+def test_an_invalid_run_is_refused_and_nothing_is_left(runs: PublishedRuns, tmp_path: Path) -> None:
     named = tmp_path / "20260301T120000Z-abc"
     named.mkdir()
     (named / "transcript.json").write_text("{}", encoding="utf-8")

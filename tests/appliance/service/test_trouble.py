@@ -48,7 +48,7 @@ class Tenant:
             policies.add_rule(self.context, self.actor, Rule(f"r{number}", Action.DENY, ANYONE, ANYONE))
 
     def is_refused(self) -> None:
-        """Nothing can be changed, and what was denied is."""
+        """Check that changes are refused, and the policy stays enforced."""
         before = dict(self.hub.enforced)
         with pytest.raises(Unavailable) as refused:
             policies.save(self.context, self.actor, ALLOWED)
@@ -60,7 +60,7 @@ class Tenant:
         assert self.hub.enforced == before
 
     def goes_on(self) -> None:
-        """What was refused is taken now, and store and data plane are one."""
+        """Check that the refused change is accepted now, and store and data plane agree."""
         name = f"machine {len(machines.page(self.context, self.actor)[0])}"
         machines.add(self.context, self.actor, name=name)
         with self.context.store.read() as transaction:

@@ -25,7 +25,7 @@ def later(context: Context, after: timedelta) -> Context:
 
 
 def removed(context: Context, hub: FakeHub, after: timedelta = DAYS + timedelta(minutes=1)) -> bool:
-    """Whether an organization goes at that time."""
+    """True if the organization is removed at that time."""
     there = set(hub.enforced)
     count = unused.remove(later(context, after))
     assert count == len(there - set(hub.enforced))
@@ -76,7 +76,7 @@ def suspend(context: Context, owner: Actor) -> None:
 
 
 @pytest.mark.parametrize("use", [verify, connect, remove_a_machine, pay, suspend])
-def test_what_was_used_stays(context: Context, owner: Actor, use: Callable[[Context, Actor], None]) -> None:
+def test_a_used_organization_stays(context: Context, owner: Actor, use: Callable[[Context, Actor], None]) -> None:
     use(context, owner)
     before = organizations_in(context)
     assert unused.remove(later(context, 100 * DAYS)) == 0

@@ -35,7 +35,7 @@ def meter(entries: list[AuditEntry], days: float) -> list[Month]:
 
 
 def kept(entries: list[AuditEntry], days: float) -> UsageHistory:
-    """What the store's meters say after these entries; never anything else than the whole trail says."""
+    """Read the meters after these entries, and check that they agree with the whole audit trail."""
     until = START + timedelta(days=days)
     found = metered(entries, until)
     told = history_of(entries, until)
@@ -81,7 +81,7 @@ SECOND = 1 / 86_400
 
 
 def test_a_minute_that_has_begun_is_paid() -> None:
-    """On the paid plan for some seconds, with more machines than the free one has."""
+    """Stay on the paid plan for some seconds, with more machines than the free plan covers."""
     entries = [entry(0, "organization.created")]
     for turn in range(3):
         start = turn / DAY
@@ -197,7 +197,7 @@ def test_a_month_without_the_organization_has_no_statement(context: Context, own
 
 @st.composite
 def trails(draw: st.DrawFn, *, with_disabling: bool = True) -> list[AuditEntry]:
-    """What may happen to an organization, also while its clock is set back now and then."""
+    """Generate histories of an organization, also with setbacks of the clock."""
     kinds = ("add", "remove", "rename", "plan", "name", "suspend", *(("toggle",) if with_disabling else ()))
     entries, now = [entry(0, "organization.created")], 0
     there: set[str] = set()
@@ -261,7 +261,7 @@ def test_switching_the_plan_all_the_time_keeps_one_span() -> None:
     assert len(kept(entries, 1).paid) == 1
 
 
-def test_what_is_removed_of_the_trail_changes_no_statement(context: Context) -> None:
+def test_removing_old_entries_changes_no_statement(context: Context) -> None:
     owner = sign_up(at(context, 0), "owner2@example.net")
     first, second, third = (again(at(context, days), owner) for days in (1, 2, 3))
     organizations.change(at(context, 0), owner, plan="paid")

@@ -43,7 +43,7 @@ def context(context: Context) -> Context:
 
 @pytest.fixture
 def mailing(context: Context) -> Context:
-    """The same service, with a relay by now."""
+    """Context of the service with a relay."""
     return replace(context, sends_mail=True)
 
 
@@ -61,7 +61,7 @@ class Ways:
 
     @property
     def open(self) -> set[str]:
-        """Those that still let in."""
+        """List the ways that still give access."""
         ways: dict[str, Callable[[], object]] = {
             "session": lambda: accounts.actor_of(self._context, self._session),
             "token": lambda: api_tokens.holder(self._context, self._token),
@@ -78,7 +78,7 @@ class Ways:
 
     @property
     def actor(self) -> Actor:
-        """Who holds the session."""
+        """Actor of the session."""
         return accounts.actor_of(self._context, self._session)
 
     def _log_in(self) -> object:
@@ -106,7 +106,7 @@ def test_a_reset_ends_every_way_in(context: Context, owner: Actor) -> None:
 
 @pytest.mark.parametrize("keep_tokens", [False, True])
 @pytest.mark.parametrize("keep_passkeys", [False, True])
-def test_another_password_ends_what_is_not_to_be_kept(
+def test_another_password_ends_every_way_that_is_not_kept(
     context: Context, owner: Actor, keep_tokens: bool, keep_passkeys: bool
 ) -> None:
     ways = Ways(context, owner)
@@ -129,7 +129,7 @@ def test_by_itself_another_password_keeps_nothing(context: Context, owner: Actor
 
 
 def test_another_password_ends_a_second_factor_that_was_only_proposed(context: Context, owner: Actor) -> None:
-    """Who knew the old password may know its secret."""
+    """Change the password: somebody who knew the old one may know the proposed secret."""
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
     session = password_change.change(context, owner, password=PASSWORD, new_password=OTHER)
     present = accounts.actor_of(context, session.token)
@@ -190,12 +190,14 @@ def test_where_mail_works_an_address_is_verified_before(
     assert make(mailing, owner)
 
 
-def test_where_nobody_can_verify_an_address_nobody_has_to(context: Context, owner: Actor) -> None:
+def test_without_mail_no_verification_is_needed(context: Context, owner: Actor) -> None:
     for make in MAKING:
         assert make(context, again(context, owner))
 
 
-def test_who_signed_up_with_your_address_keeps_nothing(context: Context, mailing: Context, owner: Actor) -> None:
+def test_a_stranger_who_signed_up_with_your_address_keeps_no_access(
+    context: Context, mailing: Context, owner: Actor
+) -> None:
     """Made before there was mail: a token, a passkey, a session and a second factor. Then you reset by a letter."""
     ways = Ways(context, owner)
     secret = enrolment.propose(context, ways.actor, password=PASSWORD).secret
@@ -214,7 +216,7 @@ def test_who_signed_up_with_your_address_keeps_nothing(context: Context, mailing
 def test_a_second_factor_is_not_bypassed_by_a_reset(
     context: Context, mailing: Context, owner: Actor, by_letter: bool
 ) -> None:
-    """Not by a letter to a verified address, and not by the operator's link."""
+    """Reset by a letter to a verified address, and by the operator's link."""
     if by_letter:
         verification.confirm(mailing, verification.issue(context, EMAIL).partition("=")[2])
     secret = enrolment.propose(context, owner, password=PASSWORD).secret

@@ -24,10 +24,9 @@ _SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
 
 
 def history_of(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
-    """What the trail tells, oldest entry first, as of ``until``.
+    """Compute the usage history from an audit trail, oldest entry first, as of ``until``.
 
-    Entries come in the order of what happened; where a clock was set back meanwhile, minutes that are told of already
-    are not told of again.
+    Entries are in the order of events; after the clock was set back, no minute counts twice.
     """
     names: dict[str, str] = {}
     added: dict[str, int] = {}
@@ -90,7 +89,7 @@ _FOUNDED = (
 
 
 def metered(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
-    """What the store's meters say after these entries were recorded."""
+    """Read the store's meters after these entries were recorded."""
     with organization_in() as (transaction, organization):
         for each in entries:
             audit.record(transaction, organization, each.actor, each.action, each.detail, each.at)
@@ -111,7 +110,7 @@ def organization_in() -> Iterator[tuple[Connection, str]]:
 
 
 def upgraded(of_each: Sequence[Sequence[AuditEntry]], until: datetime) -> list[UsageHistory]:
-    """What the meters say of each organization of a store that had these entries before it had meters."""
+    """Read each organization's meters after a migration of a store with these entries and without meters."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.sqlite"
         file.write_bytes(_before())
@@ -150,7 +149,7 @@ def _store() -> Store:
 
 @functools.cache
 def _kept_store() -> tuple[tempfile.TemporaryDirectory[str], Store]:
-    """One store for all, which nothing is ever committed to; the folder goes with this process."""
+    """Make a store for all tests, to which nothing is committed; its folder is removed with this process."""
     folder = tempfile.TemporaryDirectory()
     return folder, make_store(Path(folder.name) / "store.sqlite")
 

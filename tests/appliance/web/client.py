@@ -36,7 +36,7 @@ def call(
     form: bool = False,
     address: str = "198.51.100.7",
 ) -> Response:
-    """One request, as a WSGI server would hand it over."""
+    """Send a request to a WSGI application, as a server would."""
     data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
     path, _, query = path.partition("?")
     environ: dict[str, Any] = {

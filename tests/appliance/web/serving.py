@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from appliance.web import connections, refusals
-from appliance.web.connections import Bounds
+from appliance.web.connections import ConnectionLimits
 from appliance.web.gateway import Gateway
 from appliance.web.request import REFUSED
 from appliance.web.server import make_server
@@ -42,12 +42,12 @@ def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
 
 
 def serve(port: int) -> None:
-    """Until it is killed."""
+    """Serve until killed."""
     multiprocessing.set_start_method("fork")
 
     def load(_: str) -> Any:
         connections.allow_many()
-        bounds = Bounds(of_one=MOST_OF_ONE_ADDRESS)
+        bounds = ConnectionLimits(of_one=MOST_OF_ONE_ADDRESS)
         arguments = (port, (), threading.Event(), bounds, UNREAD_SECONDS)
         threading.Thread(target=connections.watch, args=arguments, daemon=True).start()
         return Gateway(echo, threads=THREADS, patience=BODY_SECONDS)

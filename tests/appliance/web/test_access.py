@@ -1,4 +1,4 @@
-"""Every call and every page for every role: what their table says is what happens."""
+"""Access of every role to every call and page, compared with their tables."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_least_role_may_and_the_next_lower_one_may_not(
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is None], ids=name_of)
-def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Route | Page) -> None:
+def test_public_calls_need_no_session(app: bottle.Bottle, row: Route | Page) -> None:
     answer = send(app, row, None)
     if isinstance(row, Route):
         assert answer.status in (200, 400, 422)

@@ -1,4 +1,4 @@
-"""So much at once, so much over time, and no more memory than was said."""
+"""Rate limiting: burst, sustained rate, and bounded memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_an_amount_at_once_and_then_one_by_one() -> None:
     assert [allowance.take("a") for _ in range(4)] == [0, 0, 0, 10]
 
 
-def test_waits_grow_for_who_goes_on() -> None:
+def test_waits_grow_for_a_persistent_caller() -> None:
     clock = Clock()
     allowance = Allowance(Rate(5, 60), Rate(15, 900), Rate(50, 86400), clock=clock)
     waits = []
@@ -60,7 +60,7 @@ def test_a_refused_try_uses_nothing_up() -> None:
     assert allowance.take("a") == 0
 
 
-def test_what_is_given_back_can_be_taken_again() -> None:
+def test_a_returned_unit_can_be_taken_again() -> None:
     allowance = Allowance(Rate(1, 10), clock=Clock())
     for _ in range(5):
         assert allowance.take("a") == 0
@@ -78,7 +78,7 @@ def test_one_does_not_count_for_another() -> None:
     assert allowance.take("\ud800") == 0
 
 
-def test_memory_is_bounded_and_who_goes_on_is_remembered() -> None:
+def test_memory_is_bounded_and_persistent_callers_are_remembered() -> None:
     allowance = Allowance(Rate(1, 10), most=100, clock=Clock())
     assert allowance.take("guesser") == 0
     assert allowance.take("early") == 0

@@ -16,7 +16,7 @@ class Enough(BaseException):
     """The test has seen what it wanted."""
 
 
-def test_what_was_in_the_way_once_is_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter([NotEnforced("the hub is away"), ValueError("not foreseen"), None, Enough()])
 
     asked: list[datetime] = []

@@ -1,4 +1,4 @@
-"""Which connections end when there are too many."""
+"""Choice of the connections that end when there are too many."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.web.connections import Bounds, Connection, beyond, end_unread, trim
+from appliance.web.connections import Connection, ConnectionLimits, beyond, end_unread, trim
 from tests.waiting import DEADLINE
 
-ANY = Bounds(of_one=3, together=100)
+ANY = ConnectionLimits(of_one=3, together=100)
 
 
 class Crowd:
@@ -31,7 +31,7 @@ class Crowd:
         self.accepted: list[socket.socket] = []
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
-        """One more, which has said nothing yet."""
+        """Open another connection, which is silent."""
         target = ("127.0.0.1", self.port)
         client = self._opened.enter_context(socket.create_connection(target, 10, source_address=(source, 0)))
         self.accepted.append(self._opened.enter_context(self._listening.accept()[0]))
@@ -39,7 +39,7 @@ class Crowd:
         return client
 
     def left(self) -> list[socket.socket]:
-        """Those that were not ended."""
+        """List the connections that were not ended."""
         ended, _, _ = select.select(self.clients, [], [], 0)
         return [each for each in self.clients if each not in ended]
 
@@ -73,12 +73,12 @@ def test_each_address_has_its_own(crowd: Crowd) -> None:
     assert crowd.left() == clients
 
 
-def test_whom_the_operator_trusts_may_have_more_but_not_everything(crowd: Crowd) -> None:
+def test_trusted_addresses_have_more_connections_but_not_all(crowd: Crowd) -> None:
     for _ in range(8):
         crowd.connect("127.0.0.9")
     trusted = [ip_network("127.0.0.9/32")]
     assert trim(crowd.port, trusted, ANY) == 0
-    assert trim(crowd.port, trusted, Bounds(of_one=3, together=5)) == 3
+    assert trim(crowd.port, trusted, ConnectionLimits(of_one=3, together=5)) == 3
     assert len(crowd.left()) == 5
 
 
@@ -96,14 +96,14 @@ def test_a_network_has_its_share_however_many_addresses_it_has(parts: list[tuple
             Connection(any_socket, f"2001:db8:{customer:x}:{building:x}0{floor:x}::{host:x}", silent=number)
             for number, (customer, building, floor, host) in enumerate(parts)
         ]
-    ended = beyond(connections, (), Bounds(of_one=3, together=40))
+    ended = beyond(connections, (), ConnectionLimits(of_one=3, together=40))
     kept = [each for each in connections if each not in ended]
     assert len(kept) <= 40
     for length, most in ((64, 3), (56, 6), (48, 12)):
         by_network = Counter(ip_network((each.address, length), strict=False) for each in kept)
         assert all(count <= most for count in by_network.values())
     # Of an address alone in the world, nothing ends.
-    assert not beyond(connections[:1], (), Bounds(of_one=3, together=40))
+    assert not beyond(connections[:1], (), ConnectionLimits(of_one=3, together=40))
 
 
 def _fill(server: socket.socket) -> None:

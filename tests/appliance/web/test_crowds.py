@@ -1,4 +1,4 @@
-"""How much a network gets however many addresses it calls from, and what is remembered of it."""
+"""Rate limits of networks with many addresses, and memory for them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_no_network_gets_more_than_its_share(asking: list[str]) -> None:
 
 
 @given(st.lists(ADDRESSES, max_size=60))
-def test_who_is_refused_uses_nothing_up(asking: list[str]) -> None:
+def test_a_refused_caller_uses_nothing_up(asking: list[str]) -> None:
     crowd, again = Crowd(SHARES, clock=lambda: 1000.0), Crowd(SHARES, clock=lambda: 1000.0)
     admitted = [each for each in asking if crowd.take(each) is None]
     assert all(again.take(each) is None for each in admitted)
@@ -84,13 +84,13 @@ def test_a_network_is_remembered_as_little_as_it_is_let_in() -> None:
 
 
 @pytest.mark.parametrize("shares", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS])
-def test_what_everybody_may_do_bounds_the_memory(shares: Shares) -> None:
+def test_the_rate_for_everybody_bounds_the_memory(shares: Shares) -> None:
     """Within the longest time that an entry matters, fewer come than there is room for."""
     longest = max(rate.interval for rate in shares.one)
     assert all(rate.amount + longest / rate.interval < 50_000 for rate in shares.everybody)
 
 
-def test_who_used_up_much_is_not_forgotten_for_others_that_come_once() -> None:
+def test_a_heavy_caller_is_not_displaced_by_single_calls() -> None:
     now = 1000.0
     allowance = Allowance(Rate(5, 60), Rate(50, 86_400), most=100, clock=lambda: now)
     while not allowance.take("guesser"):
@@ -119,7 +119,7 @@ def test_a_customer_with_many_addresses_is_one_customer(what: str) -> None:
     assert {level for _, level in limits.refused} <= {"/56", "/48"}
 
 
-def test_a_flood_of_wrong_guesses_does_not_shut_out_who_is_known() -> None:
+def test_a_flood_of_wrong_guesses_does_not_shut_out_known_addresses() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     with limits.guessing("203.0.113.7", "a@example.net"):
         pass

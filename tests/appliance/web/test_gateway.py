@@ -1,4 +1,4 @@
-"""What the application gets of a request, and what becomes of one that can't be read or answered."""
+"""Requests as the application gets them, and answers to requests that can't be read or answered."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def ask(
     http_version: str = "1.1",
     **bounds: Any,
 ) -> dict[str, Any]:
-    """What the application is given.
+    """Send a request, and return the environment that the application gets.
 
     Args:
         headers: those that the server could read.
@@ -101,8 +101,8 @@ def head(
     )
 
 
-def test_a_request_is_of_whom_a_trusted_proxy_speaks_for() -> None:
-    """In the application, for the share that it takes, and for the place of a large body."""
+def test_a_trusted_proxy_s_request_is_its_client_s() -> None:
+    """Check the client's address in the application, for its share, and for the place of a large body."""
     senders: list[str] = []
 
     def sender(environ: Mapping[str, Any]) -> str:
@@ -173,7 +173,7 @@ def test_a_header_that_may_decide_something_is_not_left_out() -> None:
     assert ("Connection", "close") in exchange.answer[1]
 
 
-def test_what_a_browser_sends_on_its_own_may_have_any_bytes() -> None:
+def test_headers_that_browsers_add_may_have_any_bytes() -> None:
     assert REFUSED not in ask(Application(), Exchange(), [HOST], unreadable=("cookie", "referer", "user-agent"))
 
 
@@ -220,7 +220,7 @@ class Crowded:
 
 
 def test_one_address_with_many_requests_holds_up_nobody_else() -> None:
-    """Without shares all 16 threads wait with the first address, and the second one's request behind its 40."""
+    """Send 40 requests of one address and one of another: without shares, it would wait behind them for 16 threads."""
     application, payers = Crowded(), Payers()
     many, other = [Exchange() for _ in range(40)], Exchange()
 
@@ -267,7 +267,7 @@ def test_one_large_request_of_a_payer_is_worked_on_at_a_time_and_small_ones_besi
 
 
 def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_back() -> None:
-    """Whatever it asks for, from whatever address; the application is not even called."""
+    """Ask for anything from any address: the application is not even called."""
     seen: list[str] = []
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -333,7 +333,7 @@ def test_a_large_body_that_is_shorter_than_announced_is_refused() -> None:
 
 
 def test_a_large_body_that_is_only_announced_keeps_its_place_no_longer_than_a_small_one() -> None:
-    """However large it is said to be: for eight megabytes there were three minutes."""
+    """Announce a body of eight megabytes, for which the limit was three minutes once, and send nothing."""
     budget = Budget(places=1)
     environ = ask(Application(), Trickle(b"x"), large(8 * 2**20), patience=0.05, budget=budget)
     assert isinstance(environ[REFUSED], TooSlow)

@@ -1,4 +1,4 @@
-"""Whose tries are counted together, whose are not, and what does not count."""
+"""Rate limits: attempts that are counted together, attempts that are not, and attempts that don't count."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def busy(hub: FakeHub) -> HubStatus:
     )
 
 
-def test_a_scrape_tells_what_was_refused_beyond_a_share(context: Context, hub: FakeHub) -> None:
+def test_a_scrape_counts_refusals_beyond_a_share(context: Context, hub: FakeHub) -> None:
     payers = Payers()
     app = make_app(
         Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: busy(hub), turned_away=payers.turned_away
@@ -124,7 +124,7 @@ def test_a_store_that_can_not_be_read_is_told_of(context: Context, hub: FakeHub,
 
 
 @pytest.mark.parametrize("name", ["alerts.yml", "alerts.test.yml", "dashboard.json"])
-def test_alerts_and_dashboard_speak_of_what_a_scrape_has(context: Context, hub: FakeHub, name: str) -> None:
+def test_alerts_and_dashboard_use_existing_metrics(context: Context, hub: FakeHub, name: str) -> None:
     app = make(context, busy(hub))
     call(app, "GET", "/healthz")
     spoken = set(re.findall(r"\b(?:meshwg|process)_[a-z_]+", (MONITORING / name).read_text(encoding="utf-8")))

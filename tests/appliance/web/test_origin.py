@@ -57,7 +57,7 @@ def test_every_route_refuses_a_change_from_elsewhere(app: bottle.Bottle, headers
 
 
 @pytest.mark.parametrize("headers", HOME)
-def test_what_comes_from_here_is_not_asked_twice(app: bottle.Bottle, headers: dict[str, str]) -> None:
+def test_a_change_from_our_own_pages_passes(app: bottle.Bottle, headers: dict[str, str]) -> None:
     answer = call(app, "POST", "/api/v1/signup", SIGN_UP, headers=headers)
     assert answer.status == 201
 

@@ -1,4 +1,4 @@
-"""Whose share a request takes, and when that is used up."""
+"""Payers of requests, and the end of their shares."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
 
 
 def answer(payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0) -> None:
-    """One request, from its head to its answer."""
+    """Answer a request, and count it for its payer."""
     caller = asked[PAYER] = payers.payer_of(asked)
     caller.organization = organization
     payers.used(asked, seconds)
@@ -69,7 +69,7 @@ def test_the_trusted_are_nobody() -> None:
     assert payers.payer_of(environ("198.51.100.7")) == Payer(NOBODY)
 
 
-def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
+def test_only_the_payer_that_used_up_its_share_waits() -> None:
     clock = Clock()
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)
@@ -84,7 +84,7 @@ def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
     payers.check(payers.payer_of(asked))
 
 
-def test_who_used_half_of_it_has_one_thread_at_a_time() -> None:
+def test_after_half_of_its_share_a_payer_has_one_thread() -> None:
     clock = Clock()
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)

@@ -66,7 +66,7 @@ class Box:
 def test_many_senders_write_to_one_person_no_more_than_one_may(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever kinds of letters they are, and whatever organizations they are from; notices come all the same."""
+    """Send letters of all kinds from many organizations: they share one limit, and notices have none."""
     kinds = {
         kind: lambda _context, _transaction, about: Letter(about.partition(":")[2] or "asha@example.net", "", "")
         for kind in ("one", "two", notices.LETTER)

@@ -68,7 +68,7 @@ def test_nobody_waits_for_good() -> None:
     assert posts.answer(b"x", work) == "done"
 
 
-def test_what_is_remembered_is_bounded_for_each_caller_and_in_all() -> None:
+def test_memory_is_bounded_for_each_caller_and_in_all() -> None:
     posts: Posts[str, str] = Posts(most_of_one=3, most_callers=2)
     for number in range(100):
         posts.note("greedy", b"%d" % number, "done")

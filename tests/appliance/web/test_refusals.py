@@ -15,7 +15,7 @@ def test_every_refusal_has_a_status_and_a_title_of_its_own() -> None:
     assert len({title_of(kind) for kind in kinds}) == len(kinds)
 
 
-def test_a_refusal_without_a_row_is_told_as_what_it_is_a_case_of() -> None:
+def test_a_refusal_without_a_row_has_that_of_its_base_class() -> None:
     class Taken(errors.Conflict):
         """A name is taken."""
 

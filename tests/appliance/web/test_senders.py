@@ -1,4 +1,4 @@
-"""Whose place a large body takes."""
+"""Organizations whose places large bodies take."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def served() -> Iterator[Served]:
 
 
 def test_the_worker_loads_no_part_of_the_server_late() -> None:
-    """By then it may not be able to read code any more."""
+    """List late imports of the worker, which may not be able to read code any more."""
     look = (
         "import inspect, re, sys, appliance.web.process\n"
         "from granian.server import Server\n"
@@ -58,7 +58,7 @@ def processes_of(port: int) -> list[int]:
 
 
 def test_a_connection_that_can_t_be_accepted_ends_no_listening(served: Served) -> None:
-    """Without a free descriptor accept(2) fails with EMFILE; once there is one, connections are taken again."""
+    """Use up all descriptors, so that accept(2) fails with EMFILE, and free one: connections are accepted again."""
     limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in processes_of(served.port)}
     assert limits
     for pid, (_, most) in limits.items():
@@ -165,7 +165,7 @@ def test_a_huge_head_is_refused(served: Served, head: bytes) -> None:
     ids=["nonsense", "version", "bytes", "name", "length", "coding", "path", "headers"],
 )
 def test_a_head_that_can_t_be_read_has_an_answer_without_words(served: Served, request_: bytes, status: int) -> None:
-    """What the server answers by itself, as docs/operating.md tells."""
+    """Check the server's own answers, which docs/operating.md describes."""
     head, _, body = served.ask(request_).partition(b"\r\n\r\n")
     assert statuses(head) == [status]
     assert b"connection: close" in head.lower()
@@ -213,7 +213,7 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SMUGGLED,
     ],
 )
-def test_what_two_could_read_in_two_ways_is_refused(served: Served, request_: bytes) -> None:
+def test_ambiguous_requests_are_refused(served: Served, request_: bytes) -> None:
     """A request behind it is never answered: a proxy in front of us might have taken it for a body."""
     answer = served.ask(request_)
     assert b"/smuggled" not in answer

@@ -83,7 +83,7 @@ def test_a_thread_that_is_free_goes_to_the_payers_in_turn() -> None:
     run(work)
 
 
-def test_what_is_beyond_the_queue_is_refused_at_once() -> None:
+def test_a_request_beyond_the_queue_is_refused_at_once() -> None:
     async def work() -> None:
         turns = Turns(threads=4, share=lambda _: 1, waiting=2)
         crowd = Crowd(turns)

@@ -1,4 +1,4 @@
-"""What a stranger is told of how the service is doing, and how often the hub is asked for it."""
+"""Health answers for strangers and watchers, and the rate of requests to the hub for them."""
 
 from __future__ import annotations
 

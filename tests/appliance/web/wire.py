@@ -12,7 +12,7 @@ from tests.waiting import DEADLINE
 
 @dataclass(frozen=True)
 class Served:
-    """Where a server listens."""
+    """Address of a server."""
 
     port: int
 
@@ -33,19 +33,19 @@ class Served:
             raise
 
     def ask(self, data: bytes) -> bytes:
-        """All that comes back for these bytes until the server ends the connection."""
+        """Send bytes, and read until the server ends the connection."""
         with self.tls() as connection:
             with suppress(OSError):
                 connection.sendall(data)
             return everything(connection)
 
     def answers(self) -> bool:
-        """Whether an ordinary request gets its answer."""
+        """True if an ordinary request is answered."""
         return self.ask(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
 def everything(connection: socket.socket) -> bytes:
-    """What comes until the other side ends the connection.
+    """Read until the other side ends the connection.
 
     Raises:
         TimeoutError: it does not.

@@ -53,7 +53,7 @@ def assert_problem(response: Response, status: int) -> None:
     assert response.json["detail"]
 
 
-def test_a_sign_up_answers_what_the_contract_says(app: bottle.Bottle) -> None:
+def test_the_answer_to_a_sign_up_follows_the_contract(app: bottle.Bottle) -> None:
     answer = call(app, "POST", "/api/v1/signup", SIGN_UP)
     assert answer.status == 201
     assert set(answer.json) == {"token", "organization"}
@@ -101,7 +101,7 @@ def test_a_stale_version_is_a_conflict(app: bottle.Bottle, token: str) -> None:
     assert_problem(call(app, "PUT", "/api/v1/policy", policy, token=token), 409)
 
 
-def test_what_was_read_can_be_saved_again(app: bottle.Bottle, token: str) -> None:
+def test_a_policy_can_be_saved_as_it_was_read(app: bottle.Bottle, token: str) -> None:
     rule = {"action": "deny", "source": "any", "destination": "group:red", "protocol": "tcp", "ports": "22,80-90"}
     call(app, "POST", "/api/v1/policy/rules", rule, token=token)
     policy = call(app, "GET", "/api/v1/policy", token=token).json
@@ -123,7 +123,7 @@ def test_a_check_needs_no_traffic(app: bottle.Bottle, token: str) -> None:
     assert answer == {"verdict": "deny", "rule": made.json}
 
 
-def test_each_rule_tells_what_it_decided(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
+def test_each_rule_has_its_counts(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
     rule = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": "22"}
     made = call(app, "POST", "/api/v1/policy/rules", rule, token=token).json["id"]
     hub.counts = [RuleCount(made, 3, 180), RuleCount(None, 7, 420)]
@@ -273,7 +273,7 @@ def test_a_header_does_not_make_a_source_trusted(app: bottle.Bottle) -> None:
     assert_problem(call(app, "POST", "/api/v1/signup", SIGN_UP, headers=spoof), 429)
 
 
-def test_deleting_tells_what_was_removed(app: bottle.Bottle, token: str) -> None:
+def test_a_deletion_answers_with_the_removed_rows(app: bottle.Bottle, token: str) -> None:
     call(app, "POST", "/api/v1/machines", {"name": "a"}, token=token)
     removed = call(app, "DELETE", "/api/v1/organization", {"confirm": "acme-networks"}, token=token)
     assert removed.status == 200

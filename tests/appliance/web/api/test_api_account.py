@@ -79,7 +79,7 @@ def test_another_password_is_answered_with_another_session(app: bottle.Bottle, t
     assert log_in(app, password=wish["new_password"]).status == 201
 
 
-def test_who_guesses_the_present_password_is_stopped(app: bottle.Bottle, token: str) -> None:
+def test_guesses_of_the_present_password_are_limited(app: bottle.Bottle, token: str) -> None:
     wish = {"password": "a guess", "new_password": "staple the correct horse"}
     for _ in range(5):
         answer = call(app, "PUT", "/api/v1/account/password", wish, token=token)

@@ -105,7 +105,7 @@ def name_of(row: Any) -> str:
 
 
 @pytest.mark.parametrize("row", [row for row in ROUTES if not row.access.is_public], ids=name_of)
-def test_what_a_token_may_is_stated_beside_the_call(app: bottle.Bottle, token: str, row: Any) -> None:
+def test_the_token_s_scope_is_stated_beside_the_call(app: bottle.Bottle, token: str, row: Any) -> None:
     for scope in ("read", "write"):
         program = ask(app, "POST", "/tokens", {"password": OWN, "name": scope, "scope": scope}, token).json["token"]
         path = row.path.replace("{id}", "x").replace("{month}", "2026-01")
@@ -115,7 +115,7 @@ def test_what_a_token_may_is_stated_beside_the_call(app: bottle.Bottle, token: s
 
 
 def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
-    """As stated: a slip in the table would not be noticed by a test that reads it."""
+    """List the calls here again: a test that reads the table would not notice a mistake in it."""
     scopes = {name_of(row): row.access.scope and row.access.scope.value for row in ROUTES}
     assert {name for name, scope in scopes.items() if scope == "read" and not name.startswith("GET ")} == {
         "POST /policy/check"

@@ -50,7 +50,7 @@ class Somebody:
         self._actor: Actor | None = None
 
     def token(self) -> str:
-        """Of a new session."""
+        """Token of a new session."""
         member = self._member()
         with self._context.store.write() as transaction:
             return sessions.begin(self._context, transaction, member, NOWHERE).token
@@ -69,7 +69,7 @@ class Somebody:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["in", "out"])
 @pytest.mark.parametrize("row", ROUTES, ids=name_of)
-def test_a_call_keeps_to_what_the_document_says(
+def test_a_call_follows_the_document(
     context: Context, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Route, mode: GenerationMode
 ) -> None:
     limits = RateLimits(trusted=[ip_network("127.0.0.0/8")], clock=iter(range(10**9)).__next__)

@@ -44,7 +44,7 @@ def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> 
     assert {operation["tags"][0] for _, operation in found} == tags
 
 
-def test_what_asks_who_calls_for_a_password_or_a_code_counts_wrong_ones() -> None:
+def test_every_call_with_a_password_or_a_code_counts_wrong_ones() -> None:
     asking = {
         f"{row.method} {row.path}"
         for row in ROUTES

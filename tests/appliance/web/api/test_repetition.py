@@ -90,7 +90,7 @@ def test_a_rotation_that_was_repeated_leaves_the_new_key(app: bottle.Bottle, tok
     assert call(app, "GET", f"/api/v1/machines/{machine}", token=token).json["public_key"] == mine
 
 
-def test_what_was_refused_is_tried_again(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
+def test_a_refused_call_is_tried_again(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
     hub.refuses = True
     assert post(app, token, "/policy/rules", RULE).status == 503
     hub.refuses = False
@@ -161,7 +161,7 @@ def test_a_stranger_s_refused_call_is_tried_again(app: bottle.Bottle, hub: FakeH
     assert by_stranger(app, "/signup", SIGN_UP).status == 201
 
 
-def test_a_change_whose_store_was_lost_at_the_commit_says_what_it_made(
+def test_after_a_lost_commit_the_repetition_names_the_new_resource(
     app: bottle.Bottle, token: str, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, commits = Store.write, itertools.count(1)
@@ -233,7 +233,7 @@ def test_a_condition_is_checked_without_loading_the_rules(
 
 
 @pytest.mark.parametrize("path", ["/policy", "/organization", "/machines", "/members"])
-def test_who_has_it_already_is_sent_nothing(app: bottle.Bottle, token: str, path: str) -> None:
+def test_an_unchanged_answer_is_not_sent_again(app: bottle.Bottle, token: str, path: str) -> None:
     seen = call(app, "GET", f"/api/v1{path}", token=token).headers["Etag"]
     for header in (seen, f"W/{seen}", f'"x", {seen}', "*"):
         answer = call(app, "GET", f"/api/v1{path}", token=token, headers={"If-None-Match": header})

@@ -50,7 +50,7 @@ class Waiting:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """As `Store.write`."""
+        """Wait, and then write as `Store.write` does."""
         before, self.before = self.before, None
         if before is not None:
             before()
@@ -117,13 +117,13 @@ class Scene:
         return str(found["id"])
 
     def passkey(self) -> dict[str, Any]:
-        """What a browser sends for a new one."""
+        """Make the credential of a new passkey, as a browser sends it."""
         options = self.make("/account/passkeys/options", None)["options"]
         made = json.loads(self.device.create(json.dumps(options)))
         return {"password": PASSWORD, "name": "laptop", "credential": made}
 
     def stored(self) -> dict[str, Any]:
-        """All that is stored, by table."""
+        """Read all rows by table."""
         with self.context.store.read() as transaction:
             return everything(transaction)
 
@@ -322,15 +322,15 @@ def _ask_and_lose(scene: Scene, loss: Callable[[Scene], None], ask: Callable[[],
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("name", WISHES)
-def test_who_lost_what_let_them_in_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
+def test_a_caller_that_lost_its_access_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
     path, body = WISHES[name](scene)
     answer = _ask_and_lose(scene, loss, lambda: scene.ask(name.partition(" ")[0], path, body))
     assert answer.status in (401, 403), answer.data
 
 
 @pytest.mark.parametrize("name", WISHES)
-def test_who_lost_nothing_does_it(scene: Scene, name: str) -> None:
-    """Each of these calls succeeds, so that a refusal above is about the loss."""
+def test_a_caller_that_kept_its_access_succeeds(scene: Scene, name: str) -> None:
+    """Control: each of these calls succeeds without a loss."""
     path, body = WISHES[name](scene)
     before = scene.stored()
     answer = scene.ask(name.partition(" ")[0], path, body)

@@ -49,7 +49,7 @@ def test_the_cookie_of_a_form_ends_with_the_browser(stranger: Visitor) -> None:
     assert cookie["max-age"] == cookie["expires"] == ""
 
 
-def test_what_was_typed_stays_except_the_password(stranger: Visitor) -> None:
+def test_input_stays_except_the_password(stranger: Visitor) -> None:
     stranger.get("/signup")
     answer = stranger.send("/signup", email="nobody", password="a secret phrase", organization="A & B", network="")
     assert answer.status == 422
@@ -114,7 +114,7 @@ def test_log_out_ends_the_session_and_not_only_the_cookie(owner: Visitor) -> Non
     assert owner.get("/machines").headers["location"] == "/login"
 
 
-def test_who_is_not_signed_in_comes_back_after_the_log_in(owner: Visitor, stranger: Visitor) -> None:
+def test_a_stranger_comes_back_after_the_log_in(owner: Visitor, stranger: Visitor) -> None:
     assert owner.get("/audit").status == 200
     answer = stranger.get("/audit?before=7")
     assert answer.status == 303

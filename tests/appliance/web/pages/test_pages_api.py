@@ -20,7 +20,7 @@ def test_every_call_is_described_without_a_session(stranger: Visitor) -> None:
         assert row.summary in text
 
 
-def test_what_a_call_takes_and_refuses_is_told(stranger: Visitor) -> None:
+def test_inputs_and_refusals_of_a_call_are_shown(stranger: Visitor) -> None:
     text = " ".join(stranger.get("/docs/api").page.text.split())
     assert "integer, 1 to 1000" in text
     assert 'For example "branch-mumbai"' in text

@@ -47,17 +47,17 @@ def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
 
 
 def value(answer: Answer, name: str, number: int = 0) -> str:
-    """What stands in a field of the page that somebody can see."""
+    """Get the text of a visible field of the page."""
     fields = [each for each in answer.page.all("input") if each.get("type") != "hidden"]
     return [each for each in fields if each.get("name") == name][number].get("value", "")
 
 
 def log_in_again(visitor: Visitor, email: str = EMAIL) -> Answer:
-    """From the log-in page that came in answer to a form."""
+    """Log in from the page that answered a form."""
     return visitor.send("/login", email=email, password=PASSWORD)
 
 
-def test_what_was_typed_is_there_after_the_log_in(owner: Visitor, clock: Clock) -> None:
+def test_input_is_there_after_the_log_in(owner: Visitor, clock: Clock) -> None:
     owner.get("/machines")
     clock.pass_by()
     answer = owner.send("/machines", name=NAME, groups="office, db")
@@ -128,7 +128,7 @@ def test_a_colleague_does_not_get_to_see_it_either(
 
 
 def test_nobody_plants_a_draft_in_somebody_s_log_in(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
-    """One that was made with an own session, or with none, opens for nobody else."""
+    """Plant a draft that was made with an own session, or without one: it opens for nobody else."""
     eve = Visitor(app)
     eve.sign_up("eve@example.net", "Eve")
     planted = eve.get("/machines").page.forms["/machines"]
@@ -153,7 +153,7 @@ def test_a_draft_is_good_for_a_while(owner: Visitor, clock: Clock) -> None:
     assert log_in_again(owner).status == 303
 
 
-def test_what_is_too_long_to_be_kept_is_said_to_be_lost(owner: Visitor, clock: Clock) -> None:
+def test_the_page_says_that_too_long_input_is_lost(owner: Visitor, clock: Clock) -> None:
     owner.get("/machines")
     clock.pass_by()
     answer = owner.send("/machines", name="x" * 100_000)
@@ -161,9 +161,7 @@ def test_what_is_too_long_to_be_kept_is_said_to_be_lost(owner: Visitor, clock: C
     assert log_in_again(owner).status == 303
 
 
-def test_who_may_not_change_any_more_is_told_so(
-    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock
-) -> None:
+def test_a_lost_right_to_change_is_told(owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock) -> None:
     admin = colleague(Role.ADMIN)
     admin.get("/machines")
     owner.get("/settings/people")
@@ -177,7 +175,7 @@ def test_who_may_not_change_any_more_is_told_so(
     assert COOKIE in admin.cookies
 
 
-def test_what_is_gone_meanwhile_is_said_to_be_gone(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+def test_the_page_says_that_the_machine_is_gone(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
     owner.add_machine("a")
     link = next(each["href"] for each in owner.get("/machines").page.all("a") if "/machines/" in each["href"])
     owner.get(link)
@@ -194,7 +192,7 @@ def test_what_is_gone_meanwhile_is_said_to_be_gone(owner: Visitor, clock: Clock,
 
 
 def test_a_form_of_an_earlier_session_of_theirs_is_shown_again(owner: Visitor, clock: Clock) -> None:
-    """As where somebody signed in again in another tab."""
+    """Sign in again in another tab meanwhile."""
     form = owner.get("/machines").page.forms["/machines"]
     clock.pass_by()
     owner.log_in(EMAIL)
@@ -226,7 +224,7 @@ def test_a_page_that_was_asked_for_is_led_to_and_says_so(owner: Visitor, clock: 
     assert log_in_again(owner).headers["location"] == "/policy/check?source=machine%3Aa&port=8+0*"
 
 
-def test_who_never_had_a_session_is_told_nothing_of_one(stranger: Visitor) -> None:
+def test_a_visitor_without_a_session_is_told_of_none(stranger: Visitor) -> None:
     assert "session has ended" not in stranger.get("/login").page.text
     assert stranger.post("/machines", {"name": "x"}).headers["location"] == "/login"
 
@@ -241,7 +239,7 @@ def test_every_form_is_shown_again_and_no_secret_is_ever_kept() -> None:
             assert not re.search("password|code|credential|token$|secret|csrf|once|confirm", field), (page.path, field)
 
 
-def test_whatever_somebody_can_type_is_kept(owner: Visitor) -> None:
+def test_any_input_is_kept(owner: Visitor) -> None:
     """Fields of every page's forms but passwords and codes, and what confirms a deletion."""
     owner.add_machine("a")
     links = [each["href"] for each in owner.get("/machines").page.all("a") if each["href"].startswith("/machines/")]
@@ -289,7 +287,7 @@ def ids(visitor: Visitor, site: Site) -> dict[str, str]:
 
 
 def chosen(answer: Answer) -> set[str]:
-    """All that stands in fields, is chosen or is ticked."""
+    """Collect the values of all fields, choices and boxes."""
     found = {each.get("value", "") for each in answer.page.all("input") if each.get("type") != "checkbox"}
     found |= {each["value"] for each in answer.page.all("option") if "selected" in each}
     return found | {each["name"] for each in answer.page.all("input") if "checked" in each}

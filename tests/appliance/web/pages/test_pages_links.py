@@ -1,4 +1,4 @@
-"""Where links of letters lead."""
+"""Pages of links in letters."""
 
 from __future__ import annotations
 
@@ -80,6 +80,6 @@ def test_a_link_verifies_the_address_and_the_account_says_so(owner: Visitor, str
     assert accounts.actor_of(site.context, owner.cookies[COOKIE]).email == "asha@example.net"
 
 
-def test_a_service_without_mail_says_who_helps(site: Site, hub: FakeHub) -> None:
+def test_a_service_without_mail_names_the_operator(site: Site, hub: FakeHub) -> None:
     visitor = Visitor(make_app(site, hub.status))
     assert "Ask its operator" in visitor.get("/forgotten").page.text

@@ -96,7 +96,7 @@ def test_rename_and_regroup(owner: Visitor, site: Site, hub: FakeHub) -> None:
     assert next(iter(hub.enforced.values())).peers[0].groups == {"db", "a,b"}
 
 
-def test_a_refused_rename_keeps_what_was_typed(owner: Visitor, site: Site) -> None:
+def test_a_refused_rename_keeps_the_input(owner: Visitor, site: Site) -> None:
     owner.add_machine("one")
     owner.add_machine("two")
     machine = one_of(site, owner).machine
@@ -124,7 +124,7 @@ def test_rotation_shows_a_new_configuration_once(owner: Visitor, site: Site, hub
     assert next(iter(hub.enforced.values())).peers[0].public_key == after.public_key
 
 
-def test_removal_asks_first_and_says_what_goes_with_it(owner: Visitor, site: Site, hub: FakeHub) -> None:
+def test_removal_asks_first_and_counts_the_rules(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     machine = one_of(site, owner).machine
     owner.add_rule(action="deny", source=f"machine:{machine.id}", destination="any", protocol="any", ports="")
@@ -155,7 +155,7 @@ def test_disabling_asks_first_and_enabling_needs_no_configuration(owner: Visitor
     assert "never seen" in owner.get("/machines").page.text
 
 
-def test_the_table_says_in_words_who_is_online(owner: Visitor, site: Site, hub: FakeHub) -> None:
+def test_the_table_names_online_machines_in_words(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     assert "never seen" in owner.get("/machines").page.text
     machine = one_of(site, owner).machine

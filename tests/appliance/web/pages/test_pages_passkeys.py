@@ -24,7 +24,7 @@ def app(site: Site, hub: FakeHub) -> bottle.Bottle:
 
 @pytest.fixture
 def device(owner: Visitor) -> Authenticator:
-    """One with a passkey of the owner's."""
+    """Make an authenticator with a passkey of the owner's."""
     made = Authenticator(SITE)
     csrf = owner.get("/account").page.forms["/account/passkeys"]
     credential = made.create(owner.post("/account/passkeys/options", csrf).text)
@@ -36,7 +36,7 @@ def device(owner: Visitor) -> Authenticator:
 
 
 def sign(visitor: Visitor, device: Authenticator) -> str:
-    """What the script would send from the page of the log-in."""
+    """Sign a challenge, as the script of the log-in page would."""
     form = visitor.get("/login").page.forms["/login/passkey"]
     credential = device.get(visitor.post("/login/passkey/options", form).text)
     visitor.get("/login?next=/audit")
@@ -49,7 +49,7 @@ def test_a_log_in_by_passkey_leads_where_it_was_going_to(stranger: Visitor, devi
     assert "Laptop" in stranger.get("/audit").page.text
 
 
-def test_what_was_signed_for_one_browser_is_nothing_in_another(
+def test_a_challenge_of_one_browser_is_invalid_in_another(
     stranger: Visitor, device: Authenticator, app: bottle.Bottle
 ) -> None:
     credential = sign(stranger, device)
@@ -72,7 +72,7 @@ def test_a_passkey_is_renamed_and_removed(owner: Visitor, stranger: Visitor, dev
     assert stranger.send("/login/passkey", credential=sign(stranger, device)).status == 401
 
 
-def test_without_a_script_the_pages_say_what_it_takes(owner: Visitor, stranger: Visitor) -> None:
+def test_without_a_script_the_pages_say_that_one_is_needed(owner: Visitor, stranger: Visitor) -> None:
     page = owner.get("/account").page
     assert "To add one takes a browser that knows passkeys" in page.text
     hidden = [each for each in page.all("form") if "data-passkey" in each]

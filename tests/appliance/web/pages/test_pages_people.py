@@ -53,7 +53,7 @@ def test_joining_takes_a_form_of_ours(owner: Visitor, stranger: Visitor) -> None
     assert stranger.post(path, {"password": PASSWORD}).status == 403
 
 
-def test_what_was_refused_stands_beside_its_field(owner: Visitor) -> None:
+def test_a_refusal_stands_beside_its_field(owner: Visitor) -> None:
     owner.get(PEOPLE)
     answer = owner.send(PEOPLE, email="nobody", role="viewer")
     assert answer.status == 422
@@ -96,7 +96,7 @@ def test_the_last_owner_can_t_leave_and_others_can(owner: Visitor, colleague: Ca
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
-def test_who_owns_nothing_sees_people_and_no_forms_about_them(colleague: Callable[[Role], Visitor], role: Role) -> None:
+def test_a_member_who_is_no_owner_sees_people_without_forms(colleague: Callable[[Role], Visitor], role: Role) -> None:
     page = colleague(role).get(PEOPLE).page
     assert "asha@example.net" in page.text
     assert {action for action in page.forms if action.startswith(PEOPLE)} == set()

@@ -10,7 +10,7 @@ NAME = 'x" <b>&मुंबई'
 
 
 def typed(answer: Answer) -> dict[str, str]:
-    """What stands in the fields that somebody can see."""
+    """Collect the texts of the visible fields."""
     fields = (each for each in answer.page.all("input") if each.get("type") != "hidden")
     return {each["name"]: each.get("value", "") for each in fields}
 
@@ -20,7 +20,7 @@ def plan_of(visitor: Visitor) -> str:
     return "paid" if "You are on the paid plan" in text else "free"
 
 
-def test_what_it_costs_is_asked_before_anything_is_switched(owner: Visitor) -> None:
+def test_the_cost_is_shown_before_the_switch(owner: Visitor) -> None:
     owner.add_machine("one")
     owner.get("/settings")
     answer = owner.send("/settings/plan", plan="paid")

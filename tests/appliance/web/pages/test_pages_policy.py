@@ -37,12 +37,12 @@ def pair(site: Site, owner: Visitor) -> tuple[str, str]:
     return first, second
 
 
-def test_rules_tell_what_they_decided(owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]) -> None:
+def test_rules_show_their_counts(owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="tcp", ports="22")
-    hub.counts = [RuleCount(saved().policy.rules[0].id, 1234, 98_000), RuleCount(None, 7, 420)]
+    hub.counts = [RuleCount(saved().policy.rules[0].id, 1234, 98_000), RuleCount(None, 1, 84)]
     page = owner.get("/policy").page.text
     assert "1,234 packets" in page
-    assert "7 packets" in page
+    assert "so far: 1 packet, 84 B" in page
     hub.refuses = True
     assert "unknown" in owner.get("/policy").page.text
 
@@ -171,7 +171,7 @@ def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callabl
         ({"action": "maybe"}, "action"),
     ],
 )
-def test_what_is_refused_stands_beside_its_field(
+def test_a_refusal_stands_beside_its_field(
     owner: Visitor, saved: Callable[[], SavedPolicy], fields: dict[str, str], field: str
 ) -> None:
     answer = owner.add_rule(**({"action": "deny", "source": "any", "destination": "any", "protocol": "any"} | fields))
@@ -181,7 +181,7 @@ def test_what_is_refused_stands_beside_its_field(
     assert not saved().policy.rules
 
 
-def test_what_the_hub_refuses_is_not_saved(owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]) -> None:
+def test_a_refusal_by_the_hub_saves_nothing(owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]) -> None:
     owner.get("/policy")
     hub.refuses = True
     answer = owner.send("/policy/default", default="deny")
@@ -190,7 +190,7 @@ def test_what_the_hub_refuses_is_not_saved(owner: Visitor, hub: FakeHub, saved: 
     assert saved().policy.default is Action.ALLOW
 
 
-def test_what_would_happen(owner: Visitor, pair: tuple[str, str]) -> None:
+def test_the_policy_is_evaluated_for_a_connection(owner: Visitor, pair: tuple[str, str]) -> None:
     question = f"/policy/check?source=machine:{pair[0]}&destination=machine:{pair[1]}&protocol=tcp&port=22"
     assert "because no rule matches" in owner.get(question).page.text
     owner.add_rule(action="deny", source="group:office", destination="any", protocol="tcp", ports="22")

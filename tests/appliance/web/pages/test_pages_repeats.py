@@ -122,9 +122,7 @@ def test_a_machine_with_its_own_key_is_shown_its_configuration_again(owner: Visi
     assert config in told(owner, add())
 
 
-def test_what_was_typed_anew_is_another_request(
-    owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]
-) -> None:
+def test_new_input_is_another_request(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> None:
     owner.get("/machines")
     fields = owner.answer.page.forms["/machines"]
     for name in ("one", "two"):
@@ -132,7 +130,7 @@ def test_what_was_typed_anew_is_another_request(
     assert [each.machine.name for each in seen()] == ["one", "two"]
 
 
-def test_what_was_refused_is_tried_again_with_the_same_form(
+def test_a_refused_form_may_be_sent_again(
     owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
 ) -> None:
     add = filled_in(owner, "/machines", "/machines", name="one")
@@ -153,7 +151,7 @@ def test_a_reload_makes_no_other_key(owner: Visitor, seen: Callable[[], Sequence
     assert seen()[0].machine.public_key == after
 
 
-def test_a_service_that_was_started_again_knows_what_was_done(
+def test_a_restarted_service_knows_done_forms(
     owner: Visitor, site: Site, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
 ) -> None:
     rotate = rotating(owner, seen)
@@ -319,7 +317,7 @@ def test_a_log_out_that_comes_twice_is_one(owner: Visitor) -> None:
     assert [log_out().headers["location"] for _ in range(2)] == ["/", "/"]
 
 
-def test_a_link_is_used_once_and_the_second_click_says_what_came_of_it(owner: Visitor, stranger: Visitor) -> None:
+def test_a_link_is_used_once_and_the_second_click_gets_the_outcome(owner: Visitor, stranger: Visitor) -> None:
     owner.get("/settings/people")
     link = re.search(r"/join/\S+", owner.send("/settings/people", email="b@example.net", role="viewer").page.text)
     assert link is not None
@@ -366,7 +364,7 @@ OPENINGS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[], SavedPolicy], opening: str) -> None:
+def test_opening_everything_is_asked_first(owner: Visitor, saved: Callable[[], SavedPolicy], opening: str) -> None:
     path, fields = OPENINGS[opening]
     owner.get("/policy")
     assert owner.send("/policy/default", default="deny").status == 303, "what closes is not asked"
@@ -383,7 +381,9 @@ def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[]
     assert len(after.rules) == (opening != "the default")
 
 
-def test_to_remove_what_closed_everything_is_asked_first(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
+def test_removing_the_rule_that_closes_everything_is_asked_first(
+    owner: Visitor, saved: Callable[[], SavedPolicy]
+) -> None:
     for port in ("", "22"):
         closed = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": port}
         assert owner.add_rule(**closed, idle="yes").status == 303

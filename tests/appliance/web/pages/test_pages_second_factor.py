@@ -93,7 +93,7 @@ def test_a_secret_that_was_replaced_is_not_shown_again(owner: Visitor, clock: Cl
 
 
 @pytest.mark.parametrize("secret", ["", "<b>", "A" * 31, "A" * 32, "a" * 32, "1" * 32, "A" * 100_000])
-def test_what_is_no_secret_of_ours_is_not_shown(owner: Visitor, secret: str) -> None:
+def test_a_forged_secret_is_not_shown(owner: Visitor, secret: str) -> None:
     owner.get("/account")
     owner.send("/account/second-factor", password=PASSWORD)
     answer = owner.send("/account/second-factor/enable", code="000000", secret=secret)
@@ -133,7 +133,7 @@ def test_no_ticket_no_second_step(owner: Visitor, stranger: Visitor, phone: pyot
     assert "Begin again" in answer.page.text
 
 
-def test_who_guesses_codes_is_stopped(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+def test_guesses_of_codes_are_limited(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
     del owner
     stranger.log_in(EMAIL)
     stranger.get("/login/code")
@@ -164,9 +164,7 @@ def test_it_is_turned_off_with_password_and_code(
     assert stranger.log_in(EMAIL).headers["location"] == "/machines"
 
 
-def test_who_knows_the_password_has_no_more_guesses_from_more_addresses(
-    owner: Visitor, phone: pyotp.TOTP, app: bottle.Bottle
-) -> None:
+def test_more_addresses_give_no_more_guesses_of_codes(owner: Visitor, phone: pyotp.TOTP, app: bottle.Bottle) -> None:
     """Half-way in is not in: no address is known as the account's before it has given a code too."""
     del owner, phone
     statuses = []

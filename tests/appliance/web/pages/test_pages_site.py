@@ -1,4 +1,4 @@
-"""What holds for every page: CSRF, headers, errors, the records, the end of an organization."""
+"""Common properties of pages: CSRF, headers and errors; records, and deletion of an organization."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings", "/settings/peo
 
 
 def changing_paths(app: bottle.Bottle) -> list[str]:
-    """Every path outside the API that takes a change."""
+    """List the paths outside the API that take changes."""
     paths = [route.rule for route in app.routes if route.method != "GET" and not route.rule.startswith("/api/")]
     assert len(paths) >= 12
     return [re.sub(r"<\w+>", "something", path) for path in paths]
@@ -155,7 +155,7 @@ def test_errors_are_pages_for_people_and_documents_for_programs(
         (b"a=" + b"x" * 140_000, "application/x-www-form-urlencoded", 413),
     ],
 )
-def test_what_is_no_form_of_ours_is_refused(owner: Visitor, data: bytes, content_type: str, status: int) -> None:
+def test_a_foreign_form_is_refused(owner: Visitor, data: bytes, content_type: str, status: int) -> None:
     answer = owner.ask("POST", "/machines", data, CONTENT_TYPE=content_type)
     assert answer.status == status
     assert answer.headers["content-type"].startswith("text/html")
@@ -180,7 +180,7 @@ def test_no_page_shows_the_marks_of_a_text_for_programs(owner: Visitor, stranger
             assert "`" not in visitor.get(path).page.text, path
 
 
-def test_the_audit_trail_tells_what_is_kept_and_leaves_in_pieces(
+def test_the_audit_trail_shows_its_retention_and_is_exported_in_pieces(
     owner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service_pages, "LONGEST", 2)
@@ -274,7 +274,7 @@ def test_the_organization_is_renamed(owner: Visitor) -> None:
     assert "Ünited" in owner.get("/settings").page.text
 
 
-def test_deleting_the_organization_needs_its_name_and_tells_what_went(owner: Visitor, hub: FakeHub) -> None:
+def test_deleting_the_organization_needs_its_name_and_lists_the_removed_rows(owner: Visitor, hub: FakeHub) -> None:
     owner.add_machine("one")
     owner.get("/settings")
     refused = owner.send("/settings/delete", confirm="acme")
@@ -299,7 +299,7 @@ def test_a_name_may_be_typed_with_decomposed_letters(stranger: Visitor) -> None:
     assert stranger.send("/settings/delete", confirm="Zoe\u0308").status == 200
 
 
-def test_what_the_hub_mended_is_shown(owner: Visitor, site: Site) -> None:
+def test_repairs_of_the_hub_are_shown(owner: Visitor, site: Site) -> None:
     assert "was ever damaged" in owner.get("/settings").text
     organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
     with site.context.store.write() as transaction:

@@ -1,4 +1,4 @@
-"""What the product claims and what shows it, for everybody."""
+"""Public pages of claims and of published runs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def test_a_run_is_served_as_it_was_written_and_its_page_can_do_nothing(
     assert "default-src 'none'" in policy
 
 
-def test_what_was_not_published_is_not_there(stranger: Visitor) -> None:
+def test_an_unpublished_file_is_not_served(stranger: Visitor) -> None:
     for path in ("/transcripts/20260301T120000Z-abc/transcript.html", "/transcripts/..%2Fstore/meshwg.sqlite"):
         assert stranger.get(path).status == 404

@@ -46,7 +46,7 @@ def test_a_code_of_every_length_of_names_is_read_at_the_size_shown() -> None:
         assert_readable(text)
 
 
-def test_what_is_left_out_are_the_comments_alone() -> None:
+def test_only_comments_are_left_out() -> None:
     made = configuration("# [Peer]")
     assert [line for line in made.text().splitlines() if not line.startswith("# ")] == (
         made.without_comments().splitlines()
@@ -59,7 +59,7 @@ def test_the_longest_endpoint_is_read_too() -> None:
 
 @pytest.mark.parametrize("length", [13, 64, 128, LONGEST_EMAIL])
 @pytest.mark.parametrize("letter", ["a", "é"])
-def test_the_code_of_a_second_factor_is_read_whatever_the_address(letter: str, length: int) -> None:
+def test_the_code_of_a_second_factor_is_read_for_any_address(letter: str, length: int) -> None:
     host = "@example.net"
     assert_readable(codes.provisioning_uri("A" * 32, letter * (length - len(host)) + host, "MeshWG"))
 

@@ -15,7 +15,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """Answer to a request."""
 
     status: int
     headers: dict[str, str]
@@ -88,7 +88,7 @@ class Visitor:
         return self.post(to or action, self.answer.page.forms[action] | fields)
 
     def ask(self, method: str, path: str, data: bytes = b"", **environment: Any) -> Answer:
-        """One request."""
+        """Send a request."""
         bare, _, query = path.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,

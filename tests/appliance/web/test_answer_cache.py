@@ -6,15 +6,15 @@ import threading
 
 import pytest
 
-from appliance.web.answers import Answer, Answers
+from appliance.web.answer_cache import AnswerCache, EncodedAnswer
 
 
 def test_an_answer_is_made_once_a_version() -> None:
-    answers, made = Answers(), []
+    answers, made = AnswerCache(), []
 
-    def make(version: int) -> Answer:
+    def make(version: int) -> EncodedAnswer:
         made.append(version)
-        return Answer(version, b"x" * version)
+        return EncodedAnswer(version, b"x" * version)
 
     for version in (1, 1, 2, 2, 1):
         assert answers.get("a", version, lambda version=version: make(version)).data == b"x" * version  # type: ignore[misc]
@@ -23,15 +23,15 @@ def test_an_answer_is_made_once_a_version() -> None:
     assert made == [1, 2, 1, 1]
 
 
-def test_those_who_ask_at_the_same_time_get_one_answer() -> None:
-    answers, made = Answers(), []
+def test_simultaneous_callers_share_one_answer() -> None:
+    answers, made = AnswerCache(), []
     started, go = threading.Event(), threading.Event()
 
-    def make() -> Answer:
+    def make() -> EncodedAnswer:
         started.set()
         go.wait(10)
         made.append(1)
-        return Answer(1, b"long")
+        return EncodedAnswer(1, b"long")
 
     found: list[bytes] = []
     threads = [threading.Thread(target=lambda: found.append(answers.get("a", 1, make).data)) for _ in range(24)]
@@ -45,25 +45,25 @@ def test_those_who_ask_at_the_same_time_get_one_answer() -> None:
     assert made == [1]
 
 
-def test_what_can_t_be_made_is_tried_again() -> None:
-    answers = Answers()
+def test_a_failed_answer_is_tried_again() -> None:
+    answers = AnswerCache()
 
-    def fail() -> Answer:
+    def fail() -> EncodedAnswer:
         raise KeyError
 
     with pytest.raises(KeyError):
         answers.get("a", 1, fail)
-    assert answers.get("a", 1, lambda: Answer(1, b"")).data == b""
+    assert answers.get("a", 1, lambda: EncodedAnswer(1, b"")).data == b""
 
 
 def test_the_bytes_that_are_kept_are_bounded() -> None:
-    answers = Answers(most_bytes=100)
+    answers = AnswerCache(most_bytes=100)
     made: list[str] = []
 
     def get(key: str, size: int) -> None:
-        def make() -> Answer:
+        def make() -> EncodedAnswer:
             made.append(key)
-            return Answer(1, b"x" * size)
+            return EncodedAnswer(1, b"x" * size)
 
         answers.get(key, 1, make)
 

@@ -1,4 +1,4 @@
-"""Answers that are long and the same for everybody who asks: encoded once, and kept as bytes within a bound."""
+"""Cache of long answers that are equal for all callers: encoded once, and kept as bytes within a limit."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _MOST_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An encoded answer, and the version of what it tells."""
+class EncodedAnswer:
+    """An encoded answer with the version of its content."""
 
     version: Hashable
     data: bytes
 
 
-class Answers:
-    """The last answer for each key; safe to share between threads.
+class AnswerCache:
+    """Least recently used cache with the last answer for each key; thread-safe.
 
     Args:
-        most_bytes: of all answers that are kept; those that were asked for last stay.
+        most_bytes: limit for all answers together.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._size = 0
-        self._kept: OrderedDict[Hashable, Answer] = OrderedDict()
-        self._flights: dict[tuple[Hashable, Hashable], Future[Answer]] = {}
+        self._kept: OrderedDict[Hashable, EncodedAnswer] = OrderedDict()
+        self._flights: dict[tuple[Hashable, Hashable], Future[EncodedAnswer]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, version: Hashable, make: Callable[[], Answer]) -> Answer:
-        """The answer of this version, or a newer one; of those who ask at the same time one makes it.
+    def get(self, key: Hashable, version: Hashable, make: Callable[[], EncodedAnswer]) -> EncodedAnswer:
+        """Get the answer of this version or a newer one; one of several simultaneous callers makes it.
 
         Args:
-            make: gives what is the newest when it is called.
+            make: makes the newest answer.
         """
         with self._lock:
             found = self._kept.get(key)
@@ -46,7 +46,7 @@ class Answers:
                 return found
             flight = self._flights.get((key, version))
             if flight is None:
-                mine: Future[Answer] = Future()
+                mine: Future[EncodedAnswer] = Future()
                 self._flights[key, version] = mine
         if flight is not None:
             return flight.result()
@@ -63,7 +63,7 @@ class Answers:
             with self._lock:
                 del self._flights[key, version]
 
-    def _keep(self, key: Hashable, made: Answer) -> None:
+    def _keep(self, key: Hashable, made: EncodedAnswer) -> None:
         with self._lock:
             before = self._kept.pop(key, None)
             self._size += len(made.data) - (0 if before is None else len(before.data))
