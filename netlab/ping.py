@@ -1,8 +1,8 @@
 """ICMP echo (RFC 792, RFC 4443) without a child process.
 
 This file is also a program that needs the standard library only, for hosts that can be reached but not entered:
-`python3 -I -S - REQUEST <ping.py`. REQUEST is a `Request` in JSON; it prints a `PingResult` in JSON. Messages are put
-together here and not by scapy, since round trips are measured in microseconds and other hosts need not have it.
+`python3 -I -S - REQUEST <ping.py`. REQUEST is a `PingRequest` in JSON; it prints a `PingResult` in JSON. Messages are
+put together here and not by scapy, since round trips are measured in microseconds and other hosts need not have it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_HELD = 10_000
 
 
 @dataclass(frozen=True)
-class Request:
+class PingRequest:
     """Arguments of `ping`, as the program takes them; see there."""
 
     address: str

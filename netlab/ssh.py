@@ -106,7 +106,7 @@ class SshHost(RemotePrograms):
         size: int = 56,
     ) -> ping.PingResult:
         """Sends ICMP echo requests from this host, which runs netlab's own ping; see `netlab.ping.ping`."""
-        asked = ping.Request(address, count, timeout, interval, source, size)
+        asked = ping.PingRequest(address, count, timeout, interval, source, size)
         program = Path(ping.__file__).read_text()
         deadline = GRACE_S + timeout + count * interval
         done = self.run("python3", "-I", "-S", "-", json.dumps(asdict(asked)), input=program, timeout=deadline)

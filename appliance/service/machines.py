@@ -37,11 +37,7 @@ class IssuedMachine:
 
 @dataclass(frozen=True)
 class ObservedMachine:
-    """A machine with its WireGuard status.
-
-    Attributes:
-        status: None if the hub does not answer or has no such peer.
-    """
+    """A machine with its WireGuard status, which is None if the hub does not answer or has no such peer."""
 
     machine: Machine
     status: PeerStatus | None

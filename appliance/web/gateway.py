@@ -1,8 +1,7 @@
-"""Between the server and the WSGI application: a body is read here, within its bounds, before a thread is spent on it.
+"""Gateway between the server and the WSGI application: it reads bodies within limits before a thread is used.
 
-The server reads heads by itself. Were a body read by the application's thread, as WSGI has it, a handful of clients
-that send theirs byte by byte would hold every thread there is. Threads are handed out in turn (`turns`), each request
-from the share of its payer (`payers`).
+The server reads heads by itself. If the application's threads read bodies, as in WSGI, a few slow clients could occupy
+all of them. Threads are shared fairly (`turns`), each request using its payer's share (`payers`).
 """
 
 from __future__ import annotations
@@ -31,23 +30,23 @@ log = structlog.get_logger()
 
 LARGEST_BODY = 8 * 2**20
 
-# What a browser sends on its own, with whatever bytes; without it a request is a stranger's, and decides nothing more.
+# Headers that browsers add, with any bytes; without them a request is only a stranger's.
 _OPAQUE = frozenset({"cookie", "referer", "user-agent"})
 _PATIENCE = 10.0
-# A refusal that costs nothing to ask for would be asked for in a loop, and each takes a little of everybody's time.
+# A refusal at once would be repeated in a loop, and each takes a little of everybody's time.
 _PAUSE = 1.0
 _SLOWEST = 50_000
 
-# Looking up whose a large body is takes less than a millisecond.
+# Finding a large body's organization takes less than a millisecond.
 _ASKERS = 2
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Answer = tuple[int, list[tuple[str, str]], bytes]
-"""Status, headers and body."""
+"""Status, headers and body of an answer."""
 
 
 class RequestHead(Protocol):
-    """A request's head, as the server gives it (RSGI)."""
+    """Head of a request, as the server passes it (RSGI)."""
 
     @property
     def method(self) -> str: ...
@@ -75,7 +74,7 @@ class RequestHead(Protocol):
 
 
 class Exchange(Protocol):
-    """A request's body and its answer (RSGI)."""
+    """Body of a request, and its answer (RSGI)."""
 
     def __call__(self) -> Awaitable[bytes]: ...
 
@@ -89,21 +88,22 @@ def _by_address(environ: Mapping[str, Any]) -> str:
 
 
 _LARGE_AT_ONCE = 2
-"""Requests with large bodies that are worked on at once, one of each payer: what they take is known only afterwards."""
+"""Requests with large bodies that run at once, one of each payer, as their cost is known only afterwards."""
 
 
 class Gateway:
-    """An RSGI application that hands whole requests to a WSGI application in its threads.
+    """RSGI application that passes whole requests to a WSGI application in threads.
 
     Args:
         application: the WSGI application.
-        threads: how many requests are worked on at once.
-        patience: seconds that a small body may take; a large one has another for every `_SLOWEST` bytes that are there.
-        budget: how much of bodies may be on its way at once.
-        payers: tells whose share a request takes.
-        pause: seconds until a request beyond a share is answered.
-        sender: tells from a request's head whose place a large body takes, or raises `Refused`; may ask the store.
-        proxies: ranges of proxies whose word on a caller's address is taken.
+        threads: number of requests that run at once.
+        patience: longest time for a small body, in seconds; a large one gets one more second for every `_SLOWEST` bytes
+            received.
+        budget: places for large bodies.
+        payers: finds the payer of a request.
+        pause: seconds before a request beyond a share is answered.
+        sender: finds the organization of a large body from the request's head, or raises `Refused`; may ask the store.
+        proxies: ranges of trusted proxies.
     """
 
     def __init__(
@@ -128,11 +128,11 @@ class Gateway:
         self._pause = pause
         self._sender = sender
         self._proxies = proxies
-        # Of their own: who waits for a thread of the application's holds no place meanwhile.
+        # Separate threads: the application's may all be in use.
         self._askers = ThreadPoolExecutor(_ASKERS, thread_name_prefix="sender")
 
     async def __rsgi__(self, scope: RequestHead, exchange: Exchange) -> None:
-        """One request, from its head to its answer."""
+        """Answer a request."""
         environ = _environ(scope, self._proxies)
         try:
             _check_head(scope)
@@ -177,7 +177,7 @@ class Gateway:
         try:
             if length <= SMALL:
                 return bytes(await _within(self._patience, exchange()))
-            # A place is a scarce thing, and only the head of a request tells whose it is to be.
+            # Places are scarce, and only the request's head tells the organization.
             sender = await asyncio.get_running_loop().run_in_executor(self._askers, self._sender, environ)
             with self._budget.taken(sender):
                 return await self._in_steps(length, exchange)
@@ -187,7 +187,7 @@ class Gateway:
             raise Malformed("The body ended before its Content-Length.") from None
 
     async def _in_steps(self, length: int, exchange: Exchange) -> bytes:
-        """A large body, which has to get on all the time: one that is only announced keeps its place for `patience`."""
+        """Receive a large body, which must make steady progress; without any, it keeps its place for `patience`."""
         loop = asyncio.get_running_loop()
         began, arrived = loop.time(), bytearray()
         chunks = aiter(exchange)
@@ -204,7 +204,7 @@ class Gateway:
     def _answer(self, environ: dict[str, Any]) -> Answer:
         start = time.thread_time()
         status, headers, body = self._answered(environ)
-        # Before the answer: the next request may come with it, and is this payer's too.
+        # Before the answer, as the payer's next request may follow at once.
         self._payers.used(environ, time.thread_time() - start, len(body))
         return status, headers, body
 
@@ -245,12 +245,12 @@ async def _within(seconds: float, part: Awaitable[bytes]) -> bytes:
 
 
 def _closing(environ: dict[str, Any], status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
-    """The answer, which ends the connection where the request's body was not read to its end."""
+    """Make the answer end the connection if the request's body was not read."""
     return status, [*headers, ("Connection", "close")] if REFUSED in environ else headers, body
 
 
 def _check_head(scope: RequestHead) -> None:
-    """Raises Malformed where a header is missing that has to be there, or one that may decide something is unreadable.
+    """Raise `Malformed` if Host is missing, or a header that may matter is unreadable.
 
     The server leaves out values that are not ASCII, and a change whose condition was left out would be made without it.
     """
@@ -264,7 +264,7 @@ def _check_head(scope: RequestHead) -> None:
 
 
 def _environ(scope: RequestHead, proxies: Sequence[Network]) -> dict[str, Any]:
-    """The head as WSGI has it, with the client's address where a proxy stands between. Source: PEP 3333."""
+    """Convert the head to a WSGI environment, with the client's address also behind proxies. Source: PEP 3333."""
     server, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
@@ -283,7 +283,7 @@ def _environ(scope: RequestHead, proxies: Sequence[Network]) -> dict[str, Any]:
     }
     for name, value in scope.headers.items():
         if "_" in name:
-            # It would be taken for the one with a hyphen, X-Forwarded-For for one, which a proxy has written.
+            # It would look like a header with hyphens, such as a proxy's X-Forwarded-For.
             continue
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):

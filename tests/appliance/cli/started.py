@@ -113,7 +113,7 @@ class Answer:
 
 
 def fetch(method: str, path: str, body: Any = None, token: str = "") -> Answer:
-    """Makes a call to the service."""
+    """Make a call to the service."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = HTTPSConnection("127.0.0.1", PORT, context=context, timeout=DEADLINE)

@@ -70,7 +70,7 @@ class Terminal:
             return
 
     def _read(self) -> bool:
-        """Waits for more, and takes it; false at the end."""
+        """Wait for more output, and collect it; False at the end."""
         try:
             part = os.read(self._terminal, 65536)
         except OSError:

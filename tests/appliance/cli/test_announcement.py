@@ -75,7 +75,7 @@ def test_the_next_step_fits_the_state(change: dict[str, object], told: str, unto
 
 @pytest.fixture
 def log_of_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Faults and the log go again where they went."""
+    """Restore the hooks of faults and the log after a test."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", sys.__excepthook__)
     yield

@@ -25,7 +25,7 @@ SECRET = {"MESHWG_UNLOCK_SECRET": OLD}
 
 @pytest.fixture
 def wg_quick(tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Brings a machine up beside the hub, from its configuration as it is; it goes down at the end."""
+    """Bring a machine up beside the hub, from its unchanged configuration, and down at the end."""
     file = tmp_path / "machine.conf"
 
     def up(text: str) -> None:

@@ -73,7 +73,7 @@ def found(store: Store) -> tuple[str, dict[str, str]]:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Opens the store that was restored."""
+    """Open the restored store."""
     made: list[Store] = []
 
     def open_it() -> Store:

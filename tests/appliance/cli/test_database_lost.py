@@ -35,7 +35,7 @@ def machines() -> Iterator[list[LabHost]]:
 
 
 def join(host: LabHost, name: str, token: str) -> dict[str, str]:
-    """Adds a machine, and brings its tunnel up."""
+    """Add a machine, and bring its tunnel up."""
     status, made = call("POST", "/api/v1/machines", {"name": name}, token)
     assert status == 201, made
     wg_quick(host, made["config"], "mesh.conf").wait_for_handshake(DEADLINE)

@@ -68,7 +68,7 @@ def test_it_takes_effect_also_where_no_service_ran_when_it_became_due(data: Path
 
 
 def enroll(token: str) -> str:
-    """Turns on the account's second factor; gives the session that takes the place of this one."""
+    """Turn on the account's second factor; returns the session that replaces this one."""
     secret = call("POST", "/api/v1/account/second-factor", {"password": PASSWORD}, token)[1]["secret"]
     status, enabled = call("PUT", "/api/v1/account/second-factor", {"code": pyotp.TOTP(secret).now()}, token)
     assert status == 200

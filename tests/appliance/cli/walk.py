@@ -35,7 +35,7 @@ class Walk:
         self.told: list[str] = []
 
     def go(self) -> None:
-        """Makes each call, those that remove something last of all, and then asks for all there is to see."""
+        """Make each call, removals last, and then read everything that can be read."""
         order = {"post": 0, "put": 1, "patch": 2, "get": 3, "delete": 4}
         operations = [(method, path) for path, methods in self._paths.items() for method in methods]
         for method, path in sorted(operations, key=lambda each: order[each[0]]):

@@ -24,7 +24,7 @@ from tests.appliance.inside.catalogue import ROWS, Targets
 
 
 def main() -> None:
-    """Runs a command of the appliance."""
+    """Run a command of the appliance."""
     asked_on = Path(sys.argv.pop(1))
     supervision.PROGRAM = (sys.executable, __file__, str(asked_on))
     make_server = server.make_server

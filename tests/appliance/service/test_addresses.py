@@ -34,7 +34,7 @@ def small(context: Context) -> Actor:
 
 
 def fill(context: Context, owner: Actor, count: int = 13) -> list[str]:
-    """Adds so many machines; gives their ids."""
+    """Add machines; returns their ids."""
     return [machines.add(context, owner, name=f"m{number}").machine.id for number in range(count)]
 
 

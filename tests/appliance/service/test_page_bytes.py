@@ -26,7 +26,7 @@ def all_pages(turn: Turn) -> list[Sequence[Any]]:
 
 
 def test_a_page_of_the_audit_trail_has_so_many_bytes_at_most(context: Context, owner: Actor) -> None:
-    """Entries of before were as long as names made them: 1,000 of 100 kB each were one answer."""
+    """Read entries of earlier versions, whose length was not limited: 1,000 of 100 kB each were one answer."""
     long = {"groups": ["x" * 1000] * 50}
     with context.store.write() as transaction:
         for number in range(60):

@@ -54,7 +54,7 @@ def queue(context: Context, owner: Actor, *about: str) -> None:
 
 
 def deliver(context: Context, relay: FakeRelay) -> Sequence[str]:
-    """Tries all that is due; tells what the relay has by now."""
+    """Try all letters that are due; returns the letters that the relay has."""
     while postman.deliver_one(context, relay, {"greeting": compose}):
         pass
     return [letter.recipient for letter in relay.letters]

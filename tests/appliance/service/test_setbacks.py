@@ -183,7 +183,7 @@ def test_no_session_outlives_its_time_whatever_is_done_to_the_clock(
 
 @pytest.fixture
 def context_with(here: Context) -> Callable[[Host], Context]:
-    """Makes a context on another host, whose store has one session that just began."""
+    """Make a context on another host, whose store has a session that just began."""
     owner = sign_up(here, "owner@example.net")
 
     def make(host: Host) -> Context:

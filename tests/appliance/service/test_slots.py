@@ -27,7 +27,7 @@ class Line:
         self._waited = 0
 
     def hold(self) -> None:
-        """Takes the one turn there is, until `let_go`."""
+        """Take the only slot, until `let_go`."""
 
         def work() -> None:
             with self.slots.taken("holder"):

@@ -27,7 +27,7 @@ THREADS = 2
 
 
 def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """Tells what arrived."""
+    """Answer with the received request."""
     refusal = environ.get(REFUSED)
     start(f"{refusals.status_of(type(refusal)) if refusal else 200} x", [("Content-Type", "application/json")])
     told = {

@@ -103,7 +103,7 @@ class Scene:
         return api_tokens.issue(self.context, self.caller, password=PASSWORD, name="program", scope="write").text
 
     def enroll(self) -> list[str]:
-        """Turns on a second factor of the caller's; gives the recovery codes."""
+        """Turn on the caller's second factor; returns the recovery codes."""
         made = self.make("/account/second-factor", {"password": PASSWORD})
         code = pyotp.TOTP(made["secret"]).at(self.clock())
         enabled = self.ask("PUT", "/account/second-factor", {"code": code}).json
@@ -111,7 +111,7 @@ class Scene:
         return list(enabled["recovery_codes"])
 
     def add_passkey(self) -> str:
-        """Adds a passkey of the caller's; gives its id."""
+        """Add a passkey of the caller's; returns its id."""
         self.token = self.ask("POST", "/account/passkeys", self.passkey()).json["token"]
         (found,) = self.ask("GET", "/account/passkeys").json["passkeys"]
         return str(found["id"])

@@ -51,7 +51,7 @@ def saved(site: Site, actor: Actor) -> Callable[[], SavedPolicy]:
 
 
 def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
-    """Sends the form of that page, again and again."""
+    """Send the form of that page, again with each call."""
     visitor.get(path)
     fields = visitor.answer.page.forms[action] | typed
     return lambda: visitor.post(action, fields)
@@ -64,7 +64,7 @@ def told(visitor: Visitor, answer: Answer) -> str:
 
 
 def rotating(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> Callable[[], Answer]:
-    """Sends the form that asks for a new key of the one machine, which is added here."""
+    """Add a machine, and send the form that asks for its new key, again with each call."""
     owner.add_machine("one")
     path = f"/machines/{seen()[0].machine.id}/rotate"
     return filled_in(owner, path, path)

@@ -76,15 +76,15 @@ class Visitor:
     answer: Answer = field(default_factory=lambda: Answer(0, {}, {}, b""))
 
     def get(self, path: str) -> Answer:
-        """Opens a page."""
+        """Open a page."""
         return self.ask("GET", path)
 
     def post(self, path: str, fields: dict[str, str] | None = None) -> Answer:
-        """Sends fields that no page asked for."""
+        """Send fields without a form."""
         return self.ask("POST", path, urlencode(fields or {}).encode())
 
     def send(self, action: str, /, *, to: str | None = None, **fields: str) -> Answer:
-        """Fills in the form of the last page with this action (`to`: a button of it that leads elsewhere)."""
+        """Fill in and send the last page's form with this action (`to`: the target of another button)."""
         return self.post(to or action, self.answer.page.forms[action] | fields)
 
     def ask(self, method: str, path: str, data: bytes = b"", **environment: Any) -> Answer:
@@ -135,11 +135,11 @@ class Visitor:
         return self.send("/login", email=email, password=password)
 
     def add_machine(self, name: str, **fields: str) -> Answer:
-        """Adds a machine; the answer is its configuration."""
+        """Add a machine; the answer is its configuration."""
         self.get("/machines")
         return self.send("/machines", name=name, **fields)
 
     def add_rule(self, **fields: str) -> Answer:
-        """Adds a rule."""
+        """Add a rule."""
         self.get("/policy")
         return self.send("/policy/rules", **fields)
