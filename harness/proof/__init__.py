@@ -1,0 +1,8 @@
+"""Proof, over all packets, that a network namespace forwards exactly what a policy allows."""
+
+from harness.proof.errors import Unmodelled
+from harness.proof.policy import Machine, Policy
+from harness.proof.proof import Proof, prove
+from harness.proof.readback import Reading, read
+
+__all__ = ["Machine", "Policy", "Proof", "Reading", "Unmodelled", "prove", "read"]

@@ -1,0 +1,367 @@
+"""From ``nft -j list ruleset`` to `Ruleset`: what is not understood is refused, never skipped.
+
+Source: libnftables-json(5). nft leaves out the condition on the protocol that an expression of a header implies: `icmp
+type` is for ICMP packets only. The meaning of the field has that condition (`fields`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.proof.errors import Unmodelled
+from harness.proof.intervals import Interval
+from harness.proof.listing import KernelSets
+from harness.proof.literals import STATES, STATUS, Literals
+from harness.proof.ruleset import (
+    And,
+    Assign,
+    Chain,
+    Concat,
+    Decide,
+    Dispatch,
+    Element,
+    Elements,
+    Expression,
+    Field,
+    Hash,
+    Hook,
+    Limited,
+    Literal,
+    MapLookup,
+    Match,
+    NoTrack,
+    Or,
+    Raw,
+    Rule,
+    Ruleset,
+    Statement,
+    Table,
+    Verdict,
+)
+
+_FAMILIES = ("ip", "inet")
+_OTHER_PROTOCOLS = ("ip6", "arp")
+_HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
+_NO_EFFECT = ("counter", "log", "comment")
+_OBJECTS = ("metainfo", "table", "chain", "rule", "counter", "set", "map", "limit", "quota")
+_BITS = {"ct state": STATES, "ct status": STATUS}
+_ASSIGNABLE = ("meta mark", "meta priority")
+
+
+def parse(listing: Mapping[str, Any], links: Mapping[str, int], sets: KernelSets | None = None) -> Ruleset:
+    """Parse a listing.
+
+    Args:
+        listing: what ``nft -j list ruleset`` printed.
+        links: index of each link by name.
+        sets: the kernel's own listing of elements, for keys that nft prints without all of their parts.
+
+    Raises:
+        Unmodelled: something in it has no meaning here.
+    """
+    entries = [next(iter(entry.items())) for entry in listing["nftables"]]
+    tables = []
+    for kind, entry in entries:
+        if kind not in _OBJECTS:
+            raise Unmodelled(f"the object {kind}", f"table {entry.get('table', '?')}")
+        if kind == "table" and entry["family"] in _FAMILIES:
+            tables.append(_TableParser(entry, entries, Literals(links), sets or KernelSets()).table())
+        elif kind == "table" and entry["family"] not in _OTHER_PROTOCOLS:
+            raise Unmodelled(f"the family {entry['family']}", f"table {entry['name']}")
+    return Ruleset(tuple(tables))
+
+
+class _TableParser:
+    def __init__(
+        self, table: Mapping[str, Any], entries: Sequence[tuple[str, Any]], literals: Literals, sets: KernelSets
+    ) -> None:
+        self._family, self._name = table["family"], table["name"]
+        self._literals = literals
+        self._kernel = sets
+        if table.get("flags"):
+            raise Unmodelled(f"the table's flag {table['flags']}", f"table {self._family} {self._name}")
+        own = [(kind, each) for kind, each in entries if each.get("table") == self._name and self._is_own(each)]
+        self._chains = [each for kind, each in own if kind == "chain"]
+        self._rules: dict[str, list[Any]] = {each["name"]: [] for each in self._chains}
+        for kind, each in own:
+            if kind == "rule":
+                self._rules[each["chain"]].append(each)
+        self._sets = {each["name"]: each for kind, each in own if kind in ("set", "map")}
+
+    def _is_own(self, entry: Mapping[str, Any]) -> bool:
+        return bool(entry.get("family") == self._family)
+
+    def table(self) -> Table:
+        return Table(self._family, self._name, {each["name"]: self._chain(each) for each in self._chains})
+
+    def _chain(self, chain: Mapping[str, Any]) -> Chain:
+        where, hook = f"table {self._family} {self._name}, chain {chain['name']}", None
+        if "hook" in chain:
+            if chain["type"] != "filter":
+                raise Unmodelled(f"a chain of type {chain['type']}", where)
+            if chain["hook"] not in _HOOKS:
+                raise Unmodelled(f"the hook {chain['hook']}", where)
+            hook = Hook(chain["hook"], chain["prio"], chain["policy"])
+        rules = tuple(
+            _RuleParser(self, rule, f"{where}, handle {rule['handle']}").rule() for rule in self._rules[chain["name"]]
+        )
+        return Chain(chain["name"], hook, rules)
+
+    @property
+    def literals(self) -> Literals:
+        return self._literals
+
+    def chain_of(self, name: str, where: str) -> str:
+        if name not in self._rules:
+            raise Unmodelled(f"a chain {name} that does not exist", where)
+        return name
+
+    def named(self, reference: str, where: str) -> list[Any]:
+        """Elements of a named set or map, in JSON."""
+        found = self._sets.get(reference.removeprefix("@"))
+        if found is None:
+            raise Unmodelled(f"the set {reference}", where)
+        if {"timeout", "dynamic"} & set(found.get("flags", ())) or "timeout" in found or "stmt" in found:
+            raise Unmodelled(f"the set {reference}, whose elements come and go", where)
+        return list(found.get("elem", ()))
+
+    def in_kernel(self, rule: int, chain: str, number: int) -> list[tuple[str, str]] | None:
+        return self._kernel.elements(f"{self._family} {self._name}", chain, rule, number)
+
+
+class _RuleParser:
+    def __init__(self, table: _TableParser, rule: Mapping[str, Any], where: str) -> None:
+        self._table = table
+        self._rule = rule
+        self._where = where
+        # Sets that were met, since the kernel's listing counts them.
+        self._met = 0
+
+    def rule(self) -> Rule:
+        statements: list[Statement] = []
+        for each in self._rule["expr"]:
+            statements += self._statement(each)
+        return Rule(self._rule["handle"], tuple(statements))
+
+    def _refuse(self, what: str) -> Unmodelled:
+        return Unmodelled(what, self._where)
+
+    def _statement(self, written: Any) -> list[Statement]:
+        if written is None or not isinstance(written, dict) or len(written) != 1:
+            raise self._refuse(f"the statement {written}")
+        ((kind, body),) = written.items()
+        if kind == "match":
+            return [self._match(body)]
+        if kind == "mangle":
+            return [self._assign(body)]
+        if kind == "vmap":
+            return [self._dispatch(body)]
+        if kind == "counter" and isinstance(body, dict) and "map" in body:
+            # A rule ends where a map of counters lacks the key (nft_objref_map_eval).
+            key, elements = self._key_and_elements(body["map"])
+            return [Match(key, elements)]
+        if kind in _NO_EFFECT:
+            return []
+        if kind == "limit":
+            return [Limited(bool(body.get("inv")))]
+        if kind == "meter":
+            return self._meter(body)
+        if kind == "notrack":
+            return [NoTrack()]
+        return [Decide(self._verdict(written))]
+
+    def _meter(self, body: Mapping[str, Any]) -> list[Statement]:
+        if set(body["stmt"]) != {"limit"}:
+            raise self._refuse(f"a meter of {', '.join(body['stmt'])}")
+        return self._statement(body["stmt"])
+
+    def _verdict(self, written: Any) -> Verdict:
+        if isinstance(written, dict) and len(written) == 1:
+            ((kind, body),) = written.items()
+            if kind in ("accept", "drop", "return", "continue"):
+                return Verdict(kind)
+            if kind in ("jump", "goto"):
+                return Verdict(kind, self._table.chain_of(body["target"], self._where))
+            raise self._refuse(f"the statement {kind}")
+        raise self._refuse(f"the verdict {written}")
+
+    def _match(self, body: Mapping[str, Any]) -> Match:
+        left, op = self._expression(body["left"]), body["op"]
+        if op not in ("==", "!=", "in"):
+            return self._ordered(left, op, body["right"])
+        right = body["right"]
+        if isinstance(left, Field) and left.name in _BITS and op == "in":
+            bits = 0
+            for word in right if isinstance(right, list) else [right]:
+                value = self._table.literals.number(left.name, word)
+                if value is None:
+                    raise self._refuse(f"the value {word} of {left.name}")
+                bits |= value
+            return Match(left, (Element(((bits, bits),)),), any_bit=True)
+        if op == "in":
+            raise self._refuse("a test of bits")
+        return Match(left, self._elements(left, self._listed(right), is_map=False), negated=op == "!=")
+
+    def _ordered(self, left: Expression, op: str, right: Any) -> Match:
+        value = self._interval(_type_of(left), right)
+        most = (1 << 32) - 1
+        found = {"<": (0, value[0] - 1), "<=": (0, value[1]), ">": (value[1] + 1, most), ">=": (value[0], most)}.get(op)
+        if found is None:
+            raise self._refuse(f"the operator {op}")
+        return Match(left, (Element((found,)),))
+
+    def _listed(self, right: Any) -> list[Any]:
+        if isinstance(right, dict) and set(right) == {"set"}:
+            self._met += 1
+            return list(right["set"])
+        if isinstance(right, str) and right.startswith("@"):
+            self._met += 1
+            return self._table.named(right, self._where)
+        return [right]
+
+    def _assign(self, body: Mapping[str, Any]) -> Assign:
+        field = self._expression(body["key"])
+        if not isinstance(field, Field) or field.name not in _ASSIGNABLE:
+            raise self._refuse(f"a change of {body['key']}")
+        value = body["value"]
+        number = self._table.literals.number(field.name, value)
+        return Assign(field, Literal(number) if number is not None else self._expression(value, field))
+
+    def _dispatch(self, body: Mapping[str, Any]) -> Dispatch:
+        key, elements = self._key_and_elements(body)
+        return Dispatch(key, elements)
+
+    def _key_and_elements(self, body: Mapping[str, Any], of: Field | None = None) -> tuple[Expression, Elements]:
+        key = self._expression(body["key"])
+        return key, self._elements(key, self._listed(body["data"]), is_map=True, of=of)
+
+    def _elements(self, key: Expression, written: list[Any], *, is_map: bool, of: Field | None = None) -> Elements:
+        parts = key.parts if isinstance(key, Concat) else (key,)
+        types = [_type_of(part) for part in parts]
+        found = []
+        for each in written:
+            left, right = each if is_map else (each, None)
+            value = None if not is_map else self._value(right, of)
+            if left == "*":
+                found.append(Element(None, value))
+                continue
+            keys = _parts_of_key(left)
+            if len(keys) < len(types):
+                return self._elements_of_kernel(types)
+            if len(keys) > len(types):
+                raise self._refuse(f"the key {left}")
+            intervals = tuple(self._interval(kind, one) for kind, one in zip(types, keys, strict=True))
+            found.append(Element(intervals, value))
+        return tuple(found)
+
+    def _value(self, written: Any, of: Field | None) -> int | Verdict | None:
+        if of is not None:
+            number = self._table.literals.number(of.name, written)
+            if number is None:
+                raise self._refuse(f"the value {written}")
+            return number
+        # The name of a counter.
+        return None if isinstance(written, str) else self._verdict(written)
+
+    def _elements_of_kernel(self, types: Sequence[str]) -> Elements:
+        """The verdict map that nft printed without all parts of its keys."""
+        listed = self._table.in_kernel(self._rule["handle"], self._rule["chain"], self._met - 1)
+        if listed is None:
+            raise self._refuse("a key of which nft prints a part only, without the kernel's own listing,")
+        found = []
+        for words, verdict in listed:
+            value = self._verdict(_verdict_in_kernel(verdict))
+            key = _decoded(words, types)
+            if words.strip() and key is None:
+                raise self._refuse(f"the key {words}")
+            found.append(Element(key, value))
+        return tuple(found)
+
+    def _interval(self, kind: str, written: Any) -> Interval:
+        found = self._table.literals.interval(kind, written)
+        if found is None:
+            raise self._refuse(f"the value {written} of {kind}")
+        return found
+
+    def _expression(self, written: Any, of: Field | None = None) -> Expression:
+        if isinstance(written, int):
+            return Literal(written)
+        if not isinstance(written, dict) or len(written) != 1:
+            raise self._refuse(f"the expression {written}")
+        ((kind, body),) = written.items()
+        if kind == "meta":
+            return Field(f"meta {body['key']}")
+        if kind == "ct":
+            return _connection_field(body)
+        if kind == "payload":
+            if "base" in body:
+                return Raw(body["base"], body["offset"], body["len"])
+            return Field(f"{body['protocol']} {body['field']}")
+        if kind in ("&", "|"):
+            inner = self._expression(body[0], of)
+            number = self._table.literals.number(_type_of(inner), body[1])
+            if number is None:
+                raise self._refuse(f"the operand {body[1]}")
+            return And(inner, number) if kind == "&" else Or(inner, number)
+        if kind == "concat":
+            return Concat(tuple(self._expression(each) for each in body))
+        if kind == "jhash":
+            return Hash(self._expression(body["expr"]), body["mod"], body.get("seed", 0), body.get("offset", 0))
+        if kind == "map":
+            key, elements = self._key_and_elements(body, of)
+            return MapLookup(key, elements)
+        raise self._refuse(f"the expression {kind}")
+
+
+def _connection_field(body: Mapping[str, Any]) -> Field:
+    name = body["key"].removeprefix("ip ")
+    return Field(f"ct {body['dir']} {name}" if "dir" in body else f"ct {name}")
+
+
+def _parts_of_key(written: Any) -> list[Any]:
+    if isinstance(written, dict) and set(written) == {"concat"}:
+        return list(written["concat"])
+    return [written]
+
+
+def _type_of(expression: Expression) -> str:
+    """Name of the field whose constants are written beside an expression."""
+    if isinstance(expression, Field):
+        return expression.name
+    if isinstance(expression, (And, Or)):
+        return _type_of(expression.of)
+    return ""
+
+
+_HOST_ORDER = ("meta priority", "meta mark")
+_PORTS = ("ct original proto-dst", "ct original proto-src", "th dport", "th sport")
+
+
+def _decoded(words: str, types: Sequence[str]) -> tuple[Interval, ...] | None:
+    """Key of an element as the kernel stores it: each part in words of 32 bits of a little-endian host.
+
+    Where a set has ranges, rules turn what they read into the network's order first (``byteorder``), so that greater
+    numbers have greater bytes.
+    """
+    first, dash, last = words.partition(" - ")
+    ends = [each.split() for each in ((first, last) if dash else (first, first))]
+    if any(len(end) != len(types) for end in ends):
+        return None
+    decoded = [
+        [_number(kind, word, is_range=bool(dash)) for kind, word in zip(types, end, strict=True)] for end in ends
+    ]
+    return tuple(zip(*decoded, strict=True))
+
+
+def _number(kind: str, word: str, *, is_range: bool) -> int:
+    value = int(word, 16)
+    if kind in _HOST_ORDER and not is_range:
+        return value
+    length = 2 if kind in _PORTS else 4
+    return int.from_bytes(value.to_bytes(4, "little")[:length], "big")
+
+
+def _verdict_in_kernel(text: str) -> dict[str, Any]:
+    kind, arrow, chain = text.partition(" -> ")
+    return {kind: {"target": chain}} if arrow else {kind: None}

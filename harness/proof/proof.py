@@ -1,0 +1,94 @@
+"""The proof of one policy: a namespace's rules do to every packet what the policy says, or here is one where not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from harness.proof.atoms import Engine
+from harness.proof.counterexample import Counterexample, counterexample
+from harness.proof.errors import Unmodelled
+from harness.proof.judgement import Judge
+from harness.proof.policy import Policy
+from harness.proof.readback import Reading
+from harness.proof.routing import Routing, Way
+from harness.proof.space import space_of
+
+ENGINE = "atoms"
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Result of one proof.
+
+    Attributes:
+        ruleset: SHA-256 of what was read back.
+        kernel: its release.
+        classes: number of classes of packets at their ends.
+        counterexamples: packets with a wrong fate, the first of them; none proves the policy.
+        seconds: how long it took.
+    """
+
+    ruleset: str
+    kernel: str
+    engine: str
+    classes: int
+    counterexamples: Sequence[Counterexample]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """True if no packet has a wrong fate."""
+        return not self.counterexamples
+
+
+def prove(reading: Reading, policy: Policy, *, most: int = _SHOWN) -> Proof:
+    """Compare what a namespace does to all packets with a policy.
+
+    Args:
+        most: number of counterexamples at most.
+
+    Raises:
+        Unmodelled: a part of what was read has no meaning here.
+    """
+    start = time.monotonic()
+    ruleset, routing = reading.parsed()
+    link = _link(routing, reading, policy)
+    addresses = [*policy.cuts_of_addresses(), *routing.boundaries()]
+    space = space_of(ruleset, reading.link_indexes.values(), addresses, policy.cuts_of_ports())
+    engine = Engine(ruleset, routing, space)
+    finals = engine.walk()
+    found = (counterexample(each, engine, space) for each in Judge(policy, space, link).differences(finals))
+    examples = tuple(islice(_unlike(found), most))
+    taken = time.monotonic() - start
+    return Proof(reading.digest, reading.kernel[0], ENGINE, len(finals), examples, taken)
+
+
+def _unlike(examples: Iterable[Counterexample]) -> Iterator[Counterexample]:
+    """The first of those that differ in nothing but values."""
+    seen = set()
+    for each in examples:
+        key = each.fate, each.wanted, each.trace
+        if key not in seen:
+            seen.add(key)
+            yield each
+
+
+def _link(routing: Routing, reading: Reading, policy: Policy) -> int:
+    """The link behind which the machines are: routes to the overlay network leave by no other one."""
+    network = int(policy.network.network_address), int(policy.network.broadcast_address)
+    links = {
+        route.link
+        for routes in routing.routes.values()
+        for route in routes
+        if route.way is Way.FORWARD and route.destination[0] <= network[0] and network[1] <= route.destination[1]
+    }
+    others = [index for name, index in reading.link_indexes.items() if name != "lo"]
+    if not links and len(others) == 1:
+        return others[0]
+    if len(links) != 1:
+        raise Unmodelled(f"a network behind {len(links)} links", "routes")
+    return links.pop()

@@ -1,0 +1,121 @@
+"""What a network namespace has in force, read back from its kernel by the host's own tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from harness.proof import parse, routing
+from harness.proof.errors import Unmodelled
+from harness.proof.listing import KernelSets
+from harness.proof.routing import Routing
+from harness.proof.ruleset import Ruleset
+
+Run = Callable[..., str]
+"""Runs a program with its arguments in the namespace and returns its standard output."""
+
+# A shell's glob, since a namespace may have links of any name.
+_SETTINGS = (
+    "for file in /proc/sys/net/ipv4/ip_forward"
+    " /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/accept_local"
+    " /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/route_localnet"
+    " /proc/sys/net/ipv6/conf/all/disable_ipv6 /proc/sys/net/ipv6/conf/all/forwarding; do"
+    ' [ ! -r "$file" ] || echo "$file $(cat "$file")"; done'
+)
+_SYSCTL = "/proc/sys/"
+_LITTLE_ENDIAN = ("x86_64", "aarch64", "i686", "armv7l", "riscv64", "ppc64le", "loongarch64")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A namespace's state as the tools printed it; goes through JSON unchanged.
+
+    Attributes:
+        listing: of ``nft -j list ruleset``.
+        elements: of ``nft --debug=netlink list ruleset``.
+        routes, rules, links: of ``ip -j``.
+        settings: values by sysctl's name.
+        kernel: release and machine of ``uname``.
+    """
+
+    listing: dict[str, Any]
+    elements: str
+    routes: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    settings: dict[str, str]
+    kernel: tuple[str, str] = field(default=("", ""))
+
+    def parsed(self) -> tuple[Ruleset, Routing]:
+        """The ruleset and the routing, parsed.
+
+        Raises:
+            Unmodelled: a part of them has no meaning here.
+        """
+        if self.kernel[1] not in _LITTLE_ENDIAN:
+            # Hashes and the kernel's listing of elements are in the host's order of bytes.
+            raise Unmodelled(f"the machine {self.kernel[1]}", "host")
+        by_name = self.link_indexes
+        return (
+            parse.parse(self.listing, by_name, KernelSets(self.elements)),
+            routing.parse(self.rules, self.routes, by_name, self.settings),
+        )
+
+    @property
+    def link_indexes(self) -> Mapping[str, int]:
+        """Index of each link by its name."""
+        return {each["ifname"]: each["ifindex"] for each in self.links}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides about a packet."""
+        parts = asdict(self)
+        del parts["kernel"]
+        # Counters go on while it is read.
+        parts["listing"] = [each for each in self.listing["nftables"] if "counter" not in each]
+        del parts["elements"]
+        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def read(run: Run) -> Reading:
+    """Read a namespace back.
+
+    Raises:
+        Unmodelled: the ruleset changed while it was read.
+    """
+    before = run("nft", "-j", "list", "ruleset")
+    elements = run("nft", "--debug=netlink", "list", "ruleset")
+    reading = Reading(
+        json.loads(before),
+        elements,
+        _decoded(run("ip", "-4", "-j", "route", "show", "table", "all")),
+        _decoded(run("ip", "-4", "-j", "rule", "show")),
+        [{"ifindex": each["ifindex"], "ifname": each["ifname"]} for each in _decoded(run("ip", "-j", "link"))],
+        dict(_setting(line) for line in run("sh", "-c", _SETTINGS).splitlines()),
+        _machine(run("uname", "-rm")),
+    )
+    if _rules(json.loads(run("nft", "-j", "list", "ruleset"))) != _rules(reading.listing):
+        raise Unmodelled("a ruleset that changes while it is read", "nftables")
+    return reading
+
+
+def _rules(listing: Mapping[str, Any]) -> list[Any]:
+    return [each for each in listing["nftables"] if "counter" not in each]
+
+
+def _decoded(text: str) -> list[dict[str, Any]]:
+    # ip prints nothing where there is nothing.
+    return [each for each in json.loads(text or "[]") if each]
+
+
+def _setting(line: str) -> tuple[str, str]:
+    path, _, value = line.partition(" ")
+    return path.removeprefix(_SYSCTL).replace("/", "."), value
+
+
+def _machine(text: str) -> tuple[str, str]:
+    release, machine = text.split()
+    return release, machine

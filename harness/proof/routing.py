@@ -1,0 +1,157 @@
+"""Where the kernel sends a packet that prerouting let through: rules, tables and settings.
+
+Sources: ip-rule(8), ip-route(8); the kernel's Documentation/networking/ip-sysctl.rst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network
+from typing import Any
+
+from harness.proof.errors import Unmodelled
+from harness.proof.intervals import Interval
+
+
+class Way(Enum):
+    """What a route does with a packet."""
+
+    FORWARD = "forward"
+    LOCAL = "local"
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route of one table.
+
+    Attributes:
+        destination: addresses that it is for.
+        link: index of the link that a forwarded packet leaves by; 0 for other ways.
+    """
+
+    table: str
+    destination: Interval
+    length: int
+    metric: int
+    way: Way
+    link: int = 0
+
+
+@dataclass(frozen=True)
+class RoutingRule:
+    """Leads packets whose mark equals `mark` in the bits of `mask` to a table."""
+
+    priority: int
+    table: str
+    mark: int
+    mask: int
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Rules in order, and the routes of each table, the most specific first.
+
+    Attributes:
+        forwards: False if the kernel forwards nothing (``ip_forward``).
+    """
+
+    rules: tuple[RoutingRule, ...]
+    routes: Mapping[str, tuple[Route, ...]]
+    forwards: bool
+
+    def boundaries(self) -> Iterable[Interval]:
+        """Ranges of addresses that routes tell apart."""
+        return (route.destination for routes in self.routes.values() for route in routes)
+
+    def own(self) -> tuple[Interval, ...]:
+        """The host's own addresses: a packet from outside that claims to come from one is discarded.
+
+        Source: net/ipv4/fib_frontend.c, `fib_validate_source`.
+        """
+        routes = self.routes.get("local", ())
+        return tuple(route.destination for route in routes if route.way is Way.LOCAL)
+
+
+_WAYS = {
+    "unicast": Way.FORWARD,
+    "local": Way.LOCAL,
+    "broadcast": Way.LOCAL,
+    "unreachable": Way.NOWHERE,
+    "blackhole": Way.NOWHERE,
+    "prohibit": Way.NOWHERE,
+}
+_KNOWN_OF_ROUTE = {
+    "type", "dst", "dev", "table", "protocol", "scope", "metric", "flags", "prefsrc", "gateway", "pref",
+}  # fmt: skip
+_KNOWN_OF_RULE = {"priority", "src", "table", "fwmark", "fwmask", "protocol"}
+_CHECKS_OF_SOURCES = ("rp_filter", "accept_local", "src_valid_mark", "route_localnet")
+_UNHEALTHY = {"linkdown", "dead"}
+_ALL_BITS = 0xFFFF_FFFF
+
+
+def parse(
+    rules: Iterable[Mapping[str, Any]],
+    routes: Iterable[Mapping[str, Any]],
+    links: Mapping[str, int],
+    settings: Mapping[str, str],
+) -> Routing:
+    """Parse what ``ip -j rule`` and ``ip -j route show table all`` print, and the settings that matter.
+
+    Args:
+        links: index by name.
+        settings: values by sysctl's name.
+
+    Raises:
+        Unmodelled: a part of it has no meaning here.
+    """
+    _check(settings, links)
+    found: dict[str, list[Route]] = {}
+    for each in routes:
+        route = _route(each, links)
+        if not _UNHEALTHY & set(each.get("flags", ())):
+            found.setdefault(route.table, []).append(route)
+    for of_table in found.values():
+        of_table.sort(key=lambda route: (-route.length, route.metric))
+    ordered = sorted(map(_rule, rules), key=lambda rule: rule.priority)
+    forwards = settings.get("net.ipv4.ip_forward") == "1"
+    return Routing(tuple(ordered), {name: tuple(each) for name, each in found.items()}, forwards)
+
+
+def _check(settings: Mapping[str, str], links: Mapping[str, int]) -> None:
+    """Refuse settings under which the kernel judges by more than rules and routes."""
+    for scope in ("all", *links):
+        for name in (f"net.ipv4.conf.{scope}.{each}" for each in _CHECKS_OF_SOURCES):
+            if scope != "lo" and settings.get(name, "0") != "0":
+                raise Unmodelled(f"{name}={settings[name]}", "settings")
+    if settings.get("net.ipv6.conf.all.disable_ipv6", "1") != "1" and settings.get(
+        "net.ipv6.conf.all.forwarding", "0"
+    ) not in ("0", ""):
+        raise Unmodelled("forwarding of IPv6", "settings")
+
+
+def _route(each: Mapping[str, Any], links: Mapping[str, int]) -> Route:
+    kind, text = each.get("type", "unicast"), str(each["dst"])
+    if kind not in _WAYS or not set(each) <= _KNOWN_OF_ROUTE:
+        raise Unmodelled(f"the route {dict(each)}", "routes")
+    network = IPv4Network("0.0.0.0/0" if text == "default" else text)
+    way = _WAYS[kind]
+    link = links[each["dev"]] if way is Way.FORWARD else 0
+    return Route(
+        str(each.get("table", "main")),
+        (int(network.network_address), int(network.broadcast_address)),
+        network.prefixlen,
+        each.get("metric", 0),
+        way,
+        link,
+    )
+
+
+def _rule(each: Mapping[str, Any]) -> RoutingRule:
+    if not set(each) <= _KNOWN_OF_RULE or each.get("src", "all") != "all" or "table" not in each:
+        raise Unmodelled(f"the routing rule {dict(each)}", "rules")
+    mark = int(str(each.get("fwmark", "0")), 0)
+    mask = int(str(each.get("fwmask", hex(_ALL_BITS if "fwmark" in each else 0))), 0)
+    return RoutingRule(each["priority"], str(each["table"]), mark, mask)

@@ -1,0 +1,243 @@
+"""Rulesets of nftables as plain values; what they mean is none of this module's business.
+
+Names follow nft(8). Every value is an integer: an address in its numeric order, a link's index, the bits of a
+connection's state. So two engines can share a parsed ruleset and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+
+from harness.proof.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Field:
+    """A property of a packet or of its connection, such as ``ip saddr`` or ``ct original daddr``."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Bits of a packet, counted from the beginning of a header (``@th,192,32``)."""
+
+    base: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A constant."""
+
+    value: int
+
+
+@dataclass(frozen=True)
+class And:
+    """The bits of an expression that a mask keeps."""
+
+    of: Expression
+    mask: int
+
+
+@dataclass(frozen=True)
+class Or:
+    """An expression with further bits set."""
+
+    of: Expression
+    bits: int
+
+
+@dataclass(frozen=True)
+class Concat:
+    """Several expressions side by side."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Hash:
+    """``jhash EXPRESSION mod MODULUS seed SEED offset OFFSET``."""
+
+    of: Expression
+    modulus: int
+    seed: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class MapLookup:
+    """The value that a map has for a key; a rule ends where it has none."""
+
+    key: Expression
+    elements: Elements
+
+
+Expression = Field | Raw | Literal | And | Or | Concat | Hash | MapLookup
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a packet.
+
+    Attributes:
+        kind: accept, drop, jump, goto, return or continue.
+        chain: where jump and goto lead.
+    """
+
+    kind: str
+    chain: str = ""
+
+
+@dataclass(frozen=True)
+class Element:
+    """An element of a set or a map.
+
+    Attributes:
+        key: an interval for each part of the key; None is the element that stands for all other keys (``*``).
+        value: of a map; None in a set.
+    """
+
+    key: tuple[Interval, ...] | None
+    value: int | Verdict | None = None
+
+
+Elements = tuple[Element, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """Ends the rule unless an expression is one of some values.
+
+    Attributes:
+        negated: it ends the rule if it is (``!=``).
+        any_bit: the values are bits, of which one at least has to be set.
+    """
+
+    left: Expression
+    right: Elements
+    negated: bool = False
+    any_bit: bool = False
+
+
+@dataclass(frozen=True)
+class Assign:
+    """Writes to a field of the packet's metadata, ``meta mark`` or ``meta priority``."""
+
+    field: Field
+    value: Expression
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """A verdict map."""
+
+    key: Expression
+    elements: Elements
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Goes on for packets beyond a rate (`over`) or within one, ends the rule for the others."""
+
+    over: bool
+
+
+@dataclass(frozen=True)
+class NoTrack:
+    """Keeps the packet from connection tracking."""
+
+
+@dataclass(frozen=True)
+class Decide:
+    """A verdict for every packet."""
+
+    verdict: Verdict
+
+
+Statement = Match | Assign | Dispatch | Limited | NoTrack | Decide
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule; its handle is nft's name for it."""
+
+    handle: int
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class Hook:
+    """Where a base chain is called from (nft(8), "CHAINS")."""
+
+    name: str
+    priority: int
+    policy: str
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A chain; only base chains have a hook."""
+
+    name: str
+    hook: Hook | None
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of family ``ip`` or ``inet``."""
+
+    family: str
+    name: str
+    chains: dict[str, Chain]
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.name}"
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Everything that nftables does to IPv4 packets in one network namespace."""
+
+    tables: tuple[Table, ...] = ()
+
+    def bases(self, hook: str) -> tuple[tuple[Table, Chain], ...]:
+        """Base chains of one hook in the order in which the kernel calls them."""
+        found = [
+            (chain.hook.priority, at, table, chain)
+            for at, table in enumerate(self.tables)
+            for chain in table.chains.values()
+            if chain.hook is not None and chain.hook.name == hook
+        ]
+        return tuple((table, chain) for _, _, table, chain in sorted(found, key=lambda each: each[:2]))
+
+    def statements(self) -> Iterator[Statement]:
+        """Every statement of every rule."""
+        for table in self.tables:
+            for chain in table.chains.values():
+                for rule in chain.rules:
+                    yield from rule.statements
+
+    @property
+    def tracks(self) -> bool:
+        """True if an expression reads the connection, which is what switches connection tracking on."""
+        return any(
+            isinstance(part, Field) and part.name.startswith("ct ")
+            for statement in self.statements()
+            for part in parts_of(statement)
+        )
+
+
+def parts_of(value: object) -> Iterator[object]:
+    """A statement or expression and all expressions inside it."""
+    yield value
+    if is_dataclass(value) and not isinstance(value, (Element, type)):
+        for each in fields(value):
+            inner = getattr(value, each.name)
+            for one in inner if isinstance(inner, tuple) else (inner,):
+                if is_dataclass(one) and not isinstance(one, Element):
+                    yield from parts_of(one)
