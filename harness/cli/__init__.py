@@ -1,5 +1,5 @@
-"""Commands of this package on the command line: ``gate``, ``test``, ``lab``, ``bench`` and ``burst``."""
+"""Commands of this package on the command line: ``gate``, ``test``, ``lab``, ``bench``, ``burst``, ``prove``."""
 
-from harness.cli.options import bench, burst, gate, lab, run_everything
+from harness.cli.options import bench, burst, gate, lab, prove, run_everything
 
-__all__ = ["bench", "burst", "gate", "lab", "run_everything"]
+__all__ = ["bench", "burst", "gate", "lab", "prove", "run_everything"]

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import typer
 from rich.console import Console
 
@@ -36,12 +37,15 @@ from harness.cli.checks import (
 )
 from harness.cli.entering import enter_sandbox, enter_sandbox_with_way_in
 from harness.cli.interactive import run as run_lab
+from harness.cli.proving import Proven, Unavailable, prove_policy, run_here
+from harness.client.api import Api, ApiError
 from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
 from harness.gate.runs import RunOptions
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.paths import CACHE, REPORTS
+from harness.proof import Unmodelled
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
@@ -212,6 +216,43 @@ def burst(
     if json is not None:
         write_report(json, figures, met=met)
     raise typer.Exit(0 if met else 1)
+
+
+def prove(target: str, authority: Path | None, token_file: Path) -> None:
+    """Proves an organization's policy, shows what came of it, and ends with the exit code."""
+    url = checked_target(target, sabotages_only=False)
+    try:
+        token = token_file.read_text().strip()
+        if authority is not None:
+            authority.read_bytes()
+    except OSError as error:
+        end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
+    if os.geteuid() != 0:
+        end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
+    api = Api(url, authority, token)
+    try:
+        proven = prove_policy(api, run_here)
+    except (ApiError, Unavailable, Unmodelled, httpx.TransportError) as error:
+        end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
+    finally:
+        api.close()
+    _show_proof(proven)
+    raise typer.Exit(0 if proven.proof.holds else 1)
+
+
+def _show_proof(proven: Proven) -> None:
+    proof = proven.proof
+    _console.print(f"organization  {proven.organization}, in the namespace {proven.namespace}", soft_wrap=True)
+    _console.print(f"policy        version {proven.version}, sha256 {proven.policy}", soft_wrap=True)
+    _console.print(f"ruleset       sha256 {proof.ruleset}", soft_wrap=True)
+    _console.print(f"kernel        {proof.kernel}", soft_wrap=True)
+    _console.print(f"engine        {proof.engine}: {proof.classes} classes of packets in {proof.seconds:.1f} s")
+    if proof.holds:
+        _console.print("proven: the kernel forwards exactly what the policy allows")
+        return
+    _console.print("refuted: the kernel does not do what the policy says")
+    for each in proof.counterexamples:
+        _console.print(f"\n{each}", markup=False, soft_wrap=True)
 
 
 def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.GatePlan:

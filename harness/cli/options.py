@@ -1,4 +1,4 @@
-"""Options of ``gate``, ``test``, ``lab``, ``bench`` and ``burst``.
+"""Options of ``gate``, ``test``, ``lab``, ``bench``, ``burst`` and ``prove``.
 
 This module imports nothing that the commands need, so that their help works without the harness's dependencies.
 """
@@ -154,6 +154,30 @@ def burst(
     possible.
     """
     _commands("locust").burst(organizations, at_once, keep, processes, web, slo, json, wireguard)
+
+
+def prove(
+    token_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="API token of the organization, with the scope read.")
+    ],
+    target: Annotated[
+        str, typer.Option(metavar="URL", help="The service; it runs on this host.")
+    ] = "https://127.0.0.1:8443",
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="PEM that the service's certificate is checked against, like a self-signed one."
+        ),
+    ] = None,
+) -> None:
+    """Show for all packets that the kernel forwards what an organization's policy allows, and nothing else.
+
+    Rules, routes and settings are read back from the kernel, the policy from the API; nothing is sent or changed.
+
+    Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, the
+    namespace or the harness is not there, or something in it has no meaning in the proof, 77 not root.
+    """
+    _commands().prove(target, authority, token_file)
 
 
 def _commands(*needed: str) -> ModuleType:

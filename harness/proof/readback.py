@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from harness.proof import parse, routing
 from harness.proof.errors import Unmodelled
 from harness.proof.listing import KernelSets
@@ -48,6 +50,15 @@ class Reading:
     links: list[dict[str, Any]]
     settings: dict[str, str]
     kernel: tuple[str, str] = field(default=("", ""))
+
+    @classmethod
+    def from_json(cls, text: str) -> Reading:
+        """A reading that `to_json` wrote."""
+        return msgspec.json.decode(text, type=cls)
+
+    def to_json(self) -> str:
+        """This reading as text, to be kept or sent."""
+        return msgspec.json.encode(self).decode()
 
     def parsed(self) -> tuple[Ruleset, Routing]:
         """The ruleset and the routing, parsed.

@@ -1,0 +1,35 @@
+"""Rulesets in the kernel of the sandbox that the tests run in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.proof import Reading
+from netlab import sandbox
+from tests.appliance.hub.ruled import Kernel
+from tests.harness.proof.compiled import in_buckets, kernels, mixed, reading_of
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    """Rules in a namespace with a link."""
+    if not sandbox.inside():
+        pytest.fail("tests of rules run in a sandbox: use `./meshwg test --only unit`")
+    with kernels() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def reading(kernel: Kernel) -> Reading:
+    """The organization `mixed`, read back."""
+    kernel.load(mixed())
+    return reading_of(kernel)
+
+
+@pytest.fixture(scope="module")
+def spread_reading(kernel: Kernel) -> Reading:
+    """The organization `in_buckets`, read back."""
+    kernel.load(in_buckets())
+    return reading_of(kernel)

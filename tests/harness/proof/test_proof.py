@@ -1,0 +1,281 @@
+"""Proofs of compiled policies, and rulesets with one fault that are found without being told where it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from appliance.model.desired import Desired
+from appliance.model.policy import Action
+from harness.proof import Policy, Proof, Reading, Unmodelled, prove
+from harness.proof.fields import Variable
+from tests.appliance.hub.ruled import Kernel
+from tests.appliance.strategies import desired_states
+from tests.harness.proof.compiled import FIRST, SECOND, in_buckets, mixed, policy_of, reading_of
+from tests.properties import sharing_fixtures
+
+Rule = dict[str, Any]
+Edit = Callable[[list[Rule]], None]
+
+
+@pytest.mark.parametrize("default", Action)
+def test_a_compiled_policy_is_what_the_kernel_does(kernel: Kernel, default: Action) -> None:
+    kernel.load(mixed(default))
+    _holds(prove(reading_of(kernel), policy_of(mixed(default))))
+
+
+def test_buckets_of_a_hash_are_computed_as_the_kernel_does(spread_reading: Reading) -> None:
+    assert "jhash" in json.dumps(spread_reading.listing)
+    _holds(prove(spread_reading, policy_of(in_buckets())))
+
+
+@given(desired_states())
+@sharing_fixtures(15)
+def test_any_compiled_policy_is_proven(kernel: Kernel, desired: Desired) -> None:
+    kernel.load(desired)
+    _holds(prove(reading_of(kernel), policy_of(desired)))
+
+
+@given(desired_states(), desired_states())
+@sharing_fixtures(15)
+def test_another_policy_is_refuted(kernel: Kernel, desired: Desired, other: Desired) -> None:
+    """Machines of the one under the rules of the other: what differs is found, and only what differs."""
+    kernel.load(desired)
+    wanted = replace(desired, policy=other.policy)
+    found = prove(reading_of(kernel), policy_of(wanted))
+    assert found.holds is _same_verdicts(policy_of(desired), policy_of(wanted))
+
+
+def _same_verdicts(one: Policy, other: Policy) -> bool:
+    """Compare the reference model's verdicts on all cells."""
+    ports = sorted(
+        {end for policy in (one, other) for first, last in policy.cuts_of_ports() for end in (first, last + 1)}
+    )
+    return all(
+        _verdict(one, source, destination, protocol, port) is _verdict(other, source, destination, protocol, port)
+        for source in range(len(one.machines))
+        for destination in range(len(one.machines))
+        for protocol in (6, 17, 1, 47)
+        for port in [0, *ports]
+    )
+
+
+def _verdict(policy: Policy, source: int, destination: int, protocol: int, port: int) -> bool:
+    denials = {
+        rule.is_deny
+        for rule in policy.resolved
+        if source in rule.sources
+        and destination in rule.destinations
+        and rule.protocol in (None, protocol)
+        and any(first <= port <= last for first, last in rule.ports)
+    }
+    return False if True in denials else False in denials or policy.default == "allow"
+
+
+def rules_of(reading: Reading) -> list[Rule]:
+    """All rules of a listing."""
+    return [entry["rule"] for entry in reading.listing["nftables"] if "rule" in entry]
+
+
+def edited(reading: Reading, edit: Edit) -> Reading:
+    """A copy of a reading whose rules were edited."""
+    copy = replace(reading, listing=deepcopy(reading.listing))
+    before = deepcopy(rules_of(copy))
+    edit(rules_of(copy))
+    assert rules_of(copy) != before
+    return copy
+
+
+def parts(value: Any) -> Iterator[dict[str, Any]]:
+    """All JSON objects inside a value."""
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from parts(each)
+
+
+def in_chain(rules: list[Rule], beginning: str) -> list[Rule]:
+    """Rules of the chains whose names begin so."""
+    found = [rule for rule in rules if rule["chain"].startswith(beginning)]
+    assert found
+    return found
+
+
+def accept_all_related(rules: list[Rule]) -> None:
+    """Errors pass whoever sends them."""
+    accept = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
+    for rule in in_chain(rules, "belonging"):
+        if "related" in json.dumps(rule):
+            rule["expr"][-1:] = accept
+
+
+def judge_by_the_packet(rules: list[Rule]) -> None:
+    """Replies are judged as if they opened a connection."""
+    for each in parts(in_chain(rules, "allow_tcp_mm")):
+        if isinstance(ct := each.get("ct"), dict) and ct.get("key") in ("ip saddr", "ip daddr"):
+            del each["ct"]
+            each["payload"] = {"protocol": "ip", "field": ct["key"].removeprefix("ip ")}
+
+
+def take_the_source_port(rules: list[Rule]) -> None:
+    """An allowance looks at the port that the opener chose."""
+    for each in parts(in_chain(rules, "allow_tcp_mm")):
+        if each.get("key") == "proto-dst":
+            each["key"] = "proto-src"
+
+
+def leave_the_first_port_out(rules: list[Rule]) -> None:
+    """A range begins one port late."""
+    for each in parts(in_chain(rules, "allow_tcp_mm")):
+        if each.get("range") == [8000, 8100]:
+            each["range"] = [8001, 8100]
+
+
+def accept_other_protocols(rules: list[Rule]) -> None:
+    """Whatever is no TCP, UDP or ICMP passes."""
+    for rule in in_chain(rules, "denials_other"):
+        rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
+
+
+def confuse_link_and_loopback(rules: list[Rule]) -> None:
+    """Packets of the link are told apart by a name that it does not have."""
+    for each in parts(in_chain(rules, "gate")):
+        if each.get("op") == "!=":
+            each["right"] = "lo"
+
+
+def let_redirects_pass(rules: list[Rule]) -> None:
+    """One kind of error too many."""
+    for each in parts(in_chain(rules, "errors_")):
+        if "parameter-problem" in each.get("set", ()):
+            each["set"].append("redirect")
+
+
+def forget_the_quoted_version(rules: list[Rule]) -> None:
+    """What is quoted may be of another protocol than IPv4."""
+    for rule in in_chain(rules, "errors_"):
+        rule["expr"] = [each for each in rule["expr"] if '64, "len": 8' not in json.dumps(each)]
+
+
+def let_untracked_pings_through(rules: list[Rule]) -> None:
+    """Pings of everybody, not of the hub alone, are neither tracked nor judged."""
+    for name in ("apart", "gate"):
+        for rule in in_chain(rules, name):
+            if "echo-request" in json.dumps(rule):
+                rule["expr"] = [each for each in rule["expr"] if "daddr" not in json.dumps(each)]
+
+
+def open_the_hub(rules: list[Rule]) -> None:
+    """The hub answers everything that reaches it."""
+    for rule in rules:
+        if rule["chain"] in ("gate", "hub") and "10.100.0.1" in json.dumps(rule):
+            rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
+
+
+def skip_a_denial(rules: list[Rule]) -> None:
+    """Packets go past one lookup for denials whatever it says."""
+    for rule in in_chain(rules, "denials_icmp"):
+        if "jump" in rule["expr"][0]:
+            rule["expr"][0]["jump"]["target"] = "deny_icmp_mm_past"
+
+
+FAULTS: Mapping[str, Edit] = {
+    edit.__name__: edit
+    for edit in (
+        accept_all_related,
+        judge_by_the_packet,
+        take_the_source_port,
+        leave_the_first_port_out,
+        accept_other_protocols,
+        confuse_link_and_loopback,
+        let_redirects_pass,
+        forget_the_quoted_version,
+        let_untracked_pings_through,
+        open_the_hub,
+        skip_a_denial,
+    )
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found(reading: Reading, fault: Edit) -> None:
+    found = prove(edited(reading, fault), policy_of(mixed()))
+    assert found.counterexamples
+    for each in found.counterexamples:
+        assert each.trace
+        assert each.fate != each.wanted
+
+
+def test_a_bucket_that_is_off_by_one_is_found(spread_reading: Reading) -> None:
+    def shift(rules: list[Rule]) -> None:
+        for each in parts(in_chain(rules, "allow_tcp_mm_ports")):
+            if "jhash" in str(each.get("key")):
+                elements = each["data"]["set"]
+                numbers = [number for number, _ in elements]
+                targets = [target for _, target in elements]
+                elements[:] = map(list, zip(numbers, [*targets[1:], targets[0]], strict=True))
+
+    assert not prove(edited(spread_reading, shift), policy_of(in_buckets())).holds
+
+
+def test_another_seed_is_found(spread_reading: Reading) -> None:
+    def reseed(rules: list[Rule]) -> None:
+        for each in parts(rules):
+            if "seed" in each:
+                each["seed"] += 1
+
+    assert not prove(edited(spread_reading, reseed), policy_of(in_buckets())).holds
+
+
+def test_a_counterexample_is_a_packet(reading: Reading) -> None:
+    found = prove(edited(reading, leave_the_first_port_out), policy_of(mixed())).counterexamples[0]
+    assert found.values[Variable.DESTINATION_PORT] == 8000
+    assert found.values[Variable.SOURCE] == int(FIRST.address)
+    assert found.values[Variable.DESTINATION] == int(SECOND.address)
+    assert found.fate == "dropped"
+    assert "inet mesh default handle" in "\n".join(found.trace)
+    assert "tcp 10.100.0.2" in str(found)
+
+
+def test_a_route_for_unmarked_packets_changes_nothing_while_rules_stand(reading: Reading) -> None:
+    """Two things have to agree before a packet passes."""
+    open_route = {**reading.routes[0], "table": "main"}
+    assert prove(replace(reading, routes=[*reading.routes, open_route]), policy_of(mixed())).holds
+
+
+def test_without_rules_nothing_passes(reading: Reading) -> None:
+    """An empty ruleset forwards nothing, so what the policy allows is missing; the machines' pings are answered."""
+    empty = {"nftables": [entry for entry in reading.listing["nftables"] if "metainfo" in entry]}
+    found = prove(replace(reading, listing=empty), policy_of(mixed()), most=50)
+    assert {each.fate for each in found.counterexamples} == {"dropped", "delivered to the hub"}
+
+
+def test_rules_without_the_route_forward_nothing(reading: Reading) -> None:
+    routes = [route for route in reading.routes if route.get("table") != "100"]
+    found = prove(replace(reading, routes=routes), policy_of(mixed()))
+    assert {each.fate for each in found.counterexamples} == {"dropped"}
+
+
+def test_a_way_out_is_found(reading: Reading) -> None:
+    """A second link, to which a route for everything leads."""
+    links = [*reading.links, {"ifindex": 77, "ifname": "out"}]
+    way_out = {"dst": "default", "dev": "out", "table": "100", "flags": []}
+
+    def pass_all(rules: list[Rule]) -> None:
+        for rule in [*in_chain(rules, "gate"), *in_chain(rules, "transit")]:
+            rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
+
+    changed = replace(edited(reading, pass_all), links=links, routes=[*reading.routes, way_out])
+    with pytest.raises(Unmodelled, match="2 links"):
+        prove(changed, policy_of(mixed()))
+
+
+def _holds(proof: Proof) -> None:
+    assert proof.holds, "\n".join(map(str, proof.counterexamples))
+    assert proof.classes > 1
