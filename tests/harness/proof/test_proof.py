@@ -21,6 +21,7 @@ from tests.harness.proof.compiled import FIRST, SECOND, in_buckets, mixed, polic
 from tests.properties import sharing_fixtures
 
 Rule = dict[str, Any]
+_LAST_PORT = 65535
 Edit = Callable[[list[Rule]], None]
 
 
@@ -54,15 +55,15 @@ def test_another_policy_is_refuted(kernel: Kernel, desired: Desired, other: Desi
 
 def _same_verdicts(one: Policy, other: Policy) -> bool:
     """Compare the reference model's verdicts on all cells."""
-    ports = sorted(
-        {end for policy in (one, other) for first, last in policy.cuts_of_ports() for end in (first, last + 1)}
-    )
+    cuts = [cut for policy in (one, other) for cut in policy.cuts_of_ports()]
+    # Between two of these, all ports are alike.
+    ports = {0} | {port for first, last in cuts for port in (first, last + 1) if port <= _LAST_PORT}
     return all(
         _verdict(one, source, destination, protocol, port) is _verdict(other, source, destination, protocol, port)
         for source in range(len(one.machines))
         for destination in range(len(one.machines))
         for protocol in (6, 17, 1, 47)
-        for port in [0, *ports]
+        for port in ports
     )
 
 
