@@ -70,7 +70,9 @@ class Healer:
                 self._due[organization] = _DueCheck(now, now + delay_s, event)
             elif event is NamespaceEvent.ANYTHING:
                 self._due[organization] = replace(before, event=event, at=now)
-            self._changed.notify()
+            # Whoever checks it now comes back for this.
+            if organization not in self._busy:
+                self._changed.notify()
 
     def stop(self) -> None:
         """Stop after the current checks."""
@@ -89,7 +91,8 @@ class Healer:
                 self._busy.discard(organization)
                 if again is not None:
                     self._due.setdefault(organization, again)
-                self._changed.notify()
+                if self._due:
+                    self._changed.notify()
 
     def _take(self) -> tuple[str, _DueCheck] | None:
         with self._changed:

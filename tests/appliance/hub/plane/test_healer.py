@@ -36,3 +36,23 @@ def test_an_organization_that_is_being_changed_is_checked_later() -> None:
         assert logs == []
     finally:
         healer.stop()
+
+
+def test_an_event_during_a_check_leads_to_another_check() -> None:
+    looks: Queue[str] = Queue()
+    noticed = threading.Event()
+
+    def look(organization: str, _event: NamespaceEvent) -> None:
+        looks.put(organization)
+        assert noticed.wait(DEADLINE)
+
+    healer = Healer(look, tuple, lambda _repair: None)
+    healer.start()
+    try:
+        healer.notice("one", NamespaceEvent.RULES)
+        assert looks.get(timeout=DEADLINE) == "one"
+        healer.notice("one", NamespaceEvent.RULES)
+        noticed.set()
+        assert looks.get(timeout=DEADLINE) == "one"
+    finally:
+        healer.stop()
