@@ -56,11 +56,8 @@ def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -
             raise _distrusted("a hub key that is another organization's")
     _expect(bool(_KEY.fullmatch(desired.hub_public_key)), "the hub's public key")
     _expect(max(len(desired.sealed_data_key), len(desired.sealed_private_key)) <= _LONGEST_SEALED, "a sealed key")
-    try:
-        check_network(str(desired.network))
-    except Invalid:
-        raise _distrusted("the network") from None
     if before is None or (before.peers, before.network) != (desired.peers, desired.network):
+        _check_network(desired.network)
         _check_peers(desired.peers, desired)
     _check_rules(desired.policy.rules, () if before is None else before.policy.rules)
 
@@ -84,6 +81,13 @@ def is_endpoint(text: str) -> bool:
     except ValueError:
         return False
     return (version == 6) == (host.startswith("[") and host.endswith("]"))
+
+
+def _check_network(network: IPv4Network) -> None:
+    try:
+        check_network(str(network))
+    except Invalid:
+        raise _distrusted("the network") from None
 
 
 def _check_peers(peers: Collection[Peer], desired: Desired) -> None:
