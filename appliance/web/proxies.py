@@ -23,6 +23,8 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
         forwarded: value of X-Forwarded-For; several headers joined by commas.
         proxies: ranges of trusted proxies.
     """
+    if not forwarded:
+        return peer
     nearest = peer
     for text in reversed(forwarded.split(",")):
         if not is_one_of(nearest, proxies):
