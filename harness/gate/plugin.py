@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.gate import failures, results
 from harness.gate.claims import BY_ID
+from harness.gate.subjects import hub_of, subject_of
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.subject.kinds import ForeignHub, OwnService, RemoteService
-from harness.subject.live import Live
-from harness.subject.service import Broken
-from harness.subject.subject import Site, Subject
-from harness.target import Target
 from harness.world import evidence
 from harness.world.world import World
 from netlab import sandbox
@@ -63,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "claim(id): published claim that the scenario tests")
     config.addinivalue_line("markers", "restarts: scenario that stops and starts the service")
     config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
-    if _hub(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
+    if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
 
@@ -158,46 +152,13 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     sys.setswitchinterval(0.0005)
     config = request.config
     with World(
-        _subject(config),
+        subject_of(config),
         seed=config.getoption("--seed"),
         patience=config.getoption("--patience"),
     ) as made:
         config.stash[_WORLD] = made
         config.stash[_HUB_WIREGUARD] = made.subject.wireguard()
         yield made
-
-
-def _subject(config: pytest.Config) -> Callable[[Site], Subject]:
-    hub, live = _hub(config), config.getoption("--live")
-    if hub is not None:
-        return partial(ForeignHub, make=hub)
-    if live is not None:
-        return partial(RemoteService, live=Live.from_text(live))
-    return partial(OwnService, wireguard=config.getoption("--hub-wireguard"), broken=_broken(config))
-
-
-def _broken(config: pytest.Config) -> Broken | None:
-    sabotage = config.getoption("--sabotage")
-    return None if sabotage is None else Broken(("harness.sabotage", sabotage), partial(_run_broken, sabotage))
-
-
-def _run_broken(sabotage: str, arguments: Sequence[str]) -> None:
-    from harness.sabotage import forks  # imports the appliance, which only the forked process needs
-
-    forks.command_line(sabotage, arguments)
-
-
-def _hub(config: pytest.Config) -> type[Target] | None:
-    name = config.getoption("--hub", None)
-    if name is None:
-        return None
-    try:
-        found = pkgutil.resolve_name(name)
-    except (ValueError, ImportError, AttributeError) as error:
-        raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} can't be had: {error}") from error
-    if not isinstance(found, type):
-        raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} is no class.")
-    return found
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,0 +1,54 @@
+"""Hub of a run, chosen by the options of the gate's pytest plugin."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import pytest
+
+from harness.subject.kinds import ForeignHub, OwnService, RemoteService
+from harness.subject.live import Live
+from harness.subject.service import Broken
+from harness.subject.subject import Site, Subject
+from harness.target import Target
+
+
+def subject_of(config: pytest.Config) -> Callable[[Site], Subject]:
+    """Returns the class of the hub with its options: another project's, a service that runs elsewhere, or the lab's."""
+    hub, live = hub_of(config), config.getoption("--live")
+    if hub is not None:
+        return partial(ForeignHub, make=hub)
+    if live is not None:
+        return partial(RemoteService, live=Live.from_text(live))
+    return partial(OwnService, wireguard=config.getoption("--hub-wireguard"), broken=_broken(config))
+
+
+def hub_of(config: pytest.Config) -> type[Target] | None:
+    """Returns the class that ``--hub`` names; None without the option.
+
+    Raises:
+        pytest.UsageError: there is no such class.
+    """
+    name = config.getoption("--hub", None)
+    if name is None:
+        return None
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} can't be imported: {error}") from error
+    if not isinstance(found, type):
+        raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} is not a class.")
+    return found
+
+
+def _broken(config: pytest.Config) -> Broken | None:
+    sabotage = config.getoption("--sabotage")
+    return None if sabotage is None else Broken(("harness.sabotage", sabotage), partial(_run_broken, sabotage))
+
+
+def _run_broken(sabotage: str, arguments: Sequence[str]) -> None:
+    from harness.sabotage import forks  # imports the appliance, which only the forked process needs
+
+    forks.command_line(sabotage, arguments)
