@@ -30,40 +30,42 @@ def gate(
     ] = "quick",
     minutes: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", min=1, max=100_000, help="How long a soak lasts; 60 if not given."),
+        typer.Option(metavar="MINUTES", min=1, max=100_000, help="Length of a soak; 60 if not given."),
     ] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
     target: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A service that runs already, reached as customers reach it; none is broken."),
+        typer.Option(metavar="URL", help="Service that runs already, reached as customers reach it; not sabotaged."),
     ] = None,
     authority: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="PEM that the target's certificate is checked against, like a self-signed one."
-        ),
+        typer.Option(metavar="FILE", help="PEM of the certificates to trust for the target."),
     ] = None,
     ssh: Annotated[
         str | None,
         typer.Option(metavar="USER@HOST[:PORT]", help="Shell on the target's host, which is looked at and damaged."),
     ] = None,
     ssh_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Private key for it; ~/.ssh has those if not given.")
+        Path | None, typer.Option(metavar="FILE", help="Private key to log in with; those in ~/.ssh if not given.")
     ] = None,
-    ssh_known_hosts: Annotated[Path, typer.Option(metavar="FILE", help="Keys that hosts may have.")] = Path(
+    ssh_known_hosts: Annotated[Path, typer.Option(metavar="FILE", help="Host keys to accept.")] = Path(
         "~/.ssh/known_hosts"
     ),
     ssh_control: Annotated[
         str, typer.Option(metavar="COMMAND", help="Stops and starts the service there; {} stands for stop or start.")
     ] = "systemctl {} meshwg",
     seed: Annotated[
-        int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Makes the run's choices; drawn if not given.")
+        int | None,
+        typer.Option(metavar="N", min=0, max=2**63 - 1, help="Seed of the run's choices; random if not given."),
     ] = None,
     wireguard: Wireguard = "auto",
     patience: Annotated[
         float,
         typer.Option(
-            metavar="N", min=1, max=1000, help="How many times slower than usual this machine is, as an emulated one."
+            metavar="N",
+            min=1,
+            max=1000,
+            help="Factor by which this machine is slower than usual, such as an emulated one.",
         ),
     ] = 1.0,
 ) -> None:
@@ -80,7 +82,7 @@ def gate(
 
 def run_everything(
     only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
-    profile: Annotated[str, typer.Option(metavar="NAME", help="Of the gate: quick, full or soak.")] = "quick",
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Profile of the gate: quick, full or soak.")] = "quick",
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
 
@@ -91,9 +93,9 @@ def run_everything(
 
 
 def lab(
-    machines: Annotated[int, typer.Option(metavar="N", min=2, max=8, help="How many to connect.")] = 2,
+    machines: Annotated[int, typer.Option(metavar="N", min=2, max=8, help="Number of machines to connect.")] = 2,
     listen: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where the pages are reached from outside of the lab.")
+        str, typer.Option(metavar="HOST:PORT", help="Address of the pages outside of the lab.")
     ] = "127.0.0.1:0",
     wireguard: Wireguard = "auto",
 ) -> None:
@@ -107,14 +109,12 @@ def lab(
 def bench(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows to this file too.")] = None,
     profile: Annotated[
-        str, typer.Option(metavar="NAME", help="quick or full: how much it measures, and for how long.")
+        str, typer.Option(metavar="NAME", help="quick or full: number and length of the measurements.")
     ] = "quick",
     only: Annotated[
         list[str] | None, typer.Option(metavar="ROW[,ROW]", help="Only these rows of the table; repeatable.")
     ] = None,
-    organizations: Annotated[
-        int | None, typer.Option(metavar="N", min=10, help="At most so many at once, where the profile has more.")
-    ] = None,
+    organizations: Annotated[int | None, typer.Option(metavar="N", min=10, help="Most organizations at once.")] = None,
     wireguard: Wireguard = "auto",
 ) -> None:
     """Measure the service beside a bare hub and beside itself, in turns, in one run.
@@ -128,28 +128,30 @@ def bench(
 
 
 def burst(
-    organizations: Annotated[int, typer.Option(metavar="N", min=1, help="How many sign up.")] = 20,
+    organizations: Annotated[int, typer.Option(metavar="N", min=1, help="Number of organizations.")] = 20,
     at_once: Annotated[
         int,
         typer.Option(
-            metavar="N", min=1, max=100, help="At most so many side by side; each takes two machines of the lab."
+            metavar="N", min=1, max=100, help="Most organizations at once; each takes two machines of the lab."
         ),
     ] = 10,
-    keep: Annotated[bool, typer.Option("--keep", help="Organizations stay when their mesh is proven.")] = False,
-    processes: Annotated[int, typer.Option(metavar="N", min=1, help="Of locust, which share the organizations.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep organizations after their mesh is proven.")] = False,
+    processes: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Processes of locust, which share the organizations.")
+    ] = 1,
     web: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Serve locust's page there, and begin when it says so.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve locust's page at this address, and begin from there.")
     ] = None,
     slo: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What has to be met, as TOML or JSON; harness/burst/slo.toml if not given."),
+        typer.Option(metavar="FILE", help="Limits as TOML or JSON; harness/burst/slo.toml if not given."),
     ] = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures to this file too.")] = None,
     wireguard: Wireguard = "auto",
 ) -> None:
     """Have many organizations sign up at once, each with two machines whose mesh is proven by real packets.
 
-    Exit codes: 0 the figures are as good as they have to be, 1 they are not, 64 bad usage, 66 what has to be met can't
+    Exit codes: 0 all limits are met, 1 one is not, 64 bad usage, 66 the limits can't
     be read, 69 it could not be run, 71 the page's address is taken, 73 the file can't be written, 77 no sandbox
     possible.
     """
