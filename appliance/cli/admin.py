@@ -34,7 +34,7 @@ admin = typer.Typer(
 admin.add_typer(factors.factors, name="factors")
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
-Email = Annotated[str, typer.Argument(help="Of the account.")]
+Email = Annotated[str, typer.Argument(help="E-mail address of the account.")]
 
 _UNBOUNDED = 10_000
 _EXITS = (
@@ -94,7 +94,7 @@ def resume(organization: Organization, *, settings: Settings) -> None:
 @with_settings("public_url", "data", "database_url")
 def invite(
     organization: Organization,
-    email: Annotated[str, typer.Argument(help="Whom; the account will have this address.")],
+    email: Annotated[str, typer.Argument(help="Address of the invited person's account.")],
     role: Annotated[str, typer.Option(help="owner, admin or viewer.")] = "viewer",
     *,
     settings: Settings,

@@ -64,8 +64,8 @@ def backup(
             operations.note(found.store, trail.BACKED_UP)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(f"The backup {file} can't be written: {_reason(error)}.", Exit.CANNOT_CREATE) from None
-    opens = "The unlock secret of today opens it" if passphrase_file is None else f"What {passphrase_file} has opens it"
-    print(f"The store is in {file}. {opens}, also after a rotation: keep both, apart.")
+    key = "Today's unlock secret" if passphrase_file is None else f"The passphrase in {passphrase_file}"
+    print(f"The store is in {file}. {key} opens it, also after a rotation: keep both, apart.")
 
 
 def store_file(settings: Settings, program: str) -> Path:

@@ -19,7 +19,7 @@ def listing(organizations: Iterable[RestoredOrganization], newest: datetime | No
         newest: time of the store's latest record.
     """
     when = "nothing yet" if newest is None else f"nothing after {newest:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"This store tells of {when}. What was removed, rotated or changed later is as it was then, and works again:"
+    yield f"This store tells of {when}. Later removals, rotations and changes are undone, and this works again:"
     count = machines = people = tokens = 0
     for each in organizations:
         yield ""

@@ -21,13 +21,13 @@ class Exit(IntEnum):
         made.why = why
         return made
 
-    DONE = 0, "it did what it was asked, or was ended with Ctrl-C or SIGTERM where that is the usual end"
+    DONE = 0, "success, or an end by Ctrl-C or SIGTERM if that is the usual end"
     FAILED = (
         1,
-        "what was looked at is not as it should be: a claim, a test, a figure, a signature, a later run",
+        "a check failed: of a claim, a test, a figure, a signature, a later run",
     )
     REFUSED = 64, "the command line is not understood, `admin` refuses, or nobody agreed to a restore"
-    NO_INPUT = 66, "what was named is not there or can't be read: an organization, a person, a backup, a run"
+    NO_INPUT = 66, "something named does not exist or can't be read: an organization, a person, a backup, a run"
     UNAVAILABLE = 69, "this machine lacks something, a package can't be installed, or the service does not answer"
     FAULT = 70, "a fault of the program; the lines above it are for a report"
     ADDRESS_IN_USE = 71, "the address to listen on is taken, or not this machine's"

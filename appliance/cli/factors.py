@@ -24,7 +24,7 @@ factors = typer.Typer(
     help="Remove second factors and passkeys that somebody has lost. It takes 72 hours, and letters tell of it.",
 )
 
-Email = Annotated[str, typer.Argument(help="Of the account.")]
+Email = Annotated[str, typer.Argument(help="E-mail address of the account.")]
 
 _EXITS = (
     "Exit codes: 0 done, 64 refused, 66 nobody has this address or nothing is being removed, 73 the database can't be "
@@ -56,7 +56,7 @@ def keep(email: Email, *, settings: Settings) -> None:
     with at_work(settings) as (found, context):
         factor_removals.stop_as_operator(context, email)
         operations.note(found.store, trail.FACTOR_REMOVAL_STOPPED)
-    print("The removal is stopped, and the account has what it had.")
+    print("The removal is stopped; the account keeps its second factor and passkeys.")
 
 
 @factors.command("list", epilog=_EXITS)

@@ -165,7 +165,7 @@ OPTIONS = {
         note="`meshwg@` and the host of the public URL",
     ),
     "sign_up": _choice(
-        "What a sign-up takes: open, verified, invited or closed.",
+        "Who may sign up: open, verified, invited or closed.",
         "MODE",
         SignUpMode,
         SignUpMode.OPEN.value,

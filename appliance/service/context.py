@@ -243,7 +243,7 @@ def check_standing(
     if actor.credential is not None:
         role = credentials.role_of(transaction, actor.credential, context.clock(), locked=locked)
     if role is None:
-        raise Unauthenticated("What you signed in with has ended meanwhile, and nothing was changed. Sign in again.")
+        raise Unauthenticated("Your session or token has ended meanwhile, and nothing was changed. Sign in again.")
     if not role.covers(actor.role):
         raise Forbidden("Your role was changed meanwhile, and nothing else was. Try again.")
 

@@ -125,7 +125,7 @@ class _HubCollector(Collector):
         implementation.add_metric([status.wireguard, status.version], 1)
         yield implementation
         repairs = CounterMetricFamily(
-            "meshwg_repairs", "Damage that was mended since the hub's start, by what was damaged", labels=["part"]
+            "meshwg_repairs", "Repairs since the hub's start, by the damaged part", labels=["part"]
         )
         for part, count in sorted(status.repairs.items()):
             repairs.add_metric([part], count)
@@ -139,8 +139,8 @@ class _HubCollector(Collector):
             door.add_metric([fate], count)
         yield door
         for name, text, values in (
-            ("meshwg_front_door_entries", "What the front door remembers, by memory", status.door_entries),
-            ("meshwg_front_door_room", "The most that the front door can remember, by memory", status.door_room),
+            ("meshwg_front_door_entries", "Elements in the front door's memories", status.door_entries),
+            ("meshwg_front_door_room", "Room for elements in the front door's memories", status.door_room),
         ):
             family = GaugeMetricFamily(name, text, labels=["memory"])
             for memory, value in sorted(values.items()):
@@ -185,7 +185,7 @@ class _LimitsCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         refused = CounterMetricFamily(
             "meshwg_limits_reached",
-            "Requests that a limit refused, by the limit, and by whose amount was used up",
+            "Requests that a limit refused, by the limit and its level",
             labels=["limit", "level"],
         )
         for (limit, level), count in sorted(self._limits.refused.items()):
@@ -228,7 +228,7 @@ class _SharesCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(
             "meshwg_requests_turned_away",
-            "Requests beyond the share of their organization or address, by what it ran out of",
+            "Requests beyond the share of their organization or address, by the reason",
             labels=["reason"],
         )
         for reason in REASONS:
@@ -249,8 +249,8 @@ class _SharesCollector(Collector):
         yield family
         family = CounterMetricFamily(
             "meshwg_repeated_posts",
-            "Forms, and calls of strangers with a key, that came again while the first was worked on (joined) or later "
-            "(told), and what was forgotten of them for want of room (forgotten)",
+            "Forms and strangers' calls with a key that were repeated while the first was in progress (joined) or "
+            "later (told), and notes of them dropped for lack of memory (forgotten)",
             labels=["fate"],
         )
         for fate in ("joined", "told", "forgotten"):

@@ -18,7 +18,7 @@ _TABLE: Mapping[type[Refused], tuple[int, str]] = {
     errors.Suspended: (403, "The organization is suspended"),
     errors.NotOpen: (403, "Sign-up is not open"),
     errors.NotFound: (404, "Not found"),
-    errors.Conflict: (409, "It collides with what is there"),
+    errors.Conflict: (409, "It conflicts with the present state"),
     errors.PreconditionFailed: (412, "It has changed meanwhile"),
     errors.KeyReused: (422, "The key belongs to another request"),
     errors.InProgress: (409, "The same request is being worked on"),

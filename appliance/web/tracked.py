@@ -25,7 +25,7 @@ def families(figures: Mapping[str, int]) -> Iterator[Metric]:
     )
     reached = CounterMetricFamily(
         "meshwg_connection_bounds_reached",
-        "How often a machine or an organization came to have as many connections as it may",
+        "Number of times that a machine or an organization reached its bound of connections",
         labels=["of"],
     )
     for label in ("machine", "organization"):

@@ -82,7 +82,7 @@ def idempotent_for_stranger(site: Site, request: Request, work: Callable[[], Res
     def first() -> Response:
         before = site.call_posts.find(caller, call)
         if before is not None and before.data is None:
-            raise DoneBefore("This was done, and its answer held what is shown only once. Log in to go on.")
+            raise DoneBefore("This was done, and its answer had a secret that is shown only once. Log in to go on.")
         if before is not None:
             return reply(before.status, before.data)
         response = work()
@@ -108,10 +108,10 @@ def _key(request: Request) -> str:
 def _again(before: StoredAnswer) -> Response:
     if before.status is not None and before.body is not None:
         return reply(before.status, before.body, before.location)
-    why = "its answer got lost" if before.status is None else "its answer held what is shown only once"
+    why = "its answer got lost" if before.status is None else "its answer had a secret that is shown only once"
     location = before.location
     if before.status is None and location is not None:
         location = PREFIX + location
-    where = "" if location is None else f" What it made is at {location}."
+    where = "" if location is None else f" The new resource is at {location}."
     response = problems.answer(DoneBefore(f"This was done, and {why}.{where}"))
     return response if location is None else response.with_header("Location", location)

@@ -6,7 +6,7 @@ COOKIE = "__Host-meshwg-done"
 SECONDS = 60
 
 _NOTICES = {
-    "not-kept": "What was typed before you signed in is not shown: it was not yours, or is too old.",
+    "not-kept": "The input from before you signed in is not shown: it was not yours, or is too old.",
     "changed": "The machine is changed; rules about its groups hold for it already.",
     "disabled": "The machine is disabled, and its tunnel is dead.",
     "enabled": "The machine is enabled, and can connect.",
@@ -26,7 +26,7 @@ _NOTICES = {
     "invited": "A letter with a link is on its way.",
     "revoked": "The invitation is revoked, and its link leads nowhere.",
     "role": "The role is changed, and holds at once.",
-    "factors-kept": "The removal is stopped, and the account has what it had.",
+    "factors-kept": "The removal is stopped; the account keeps its second factor and passkeys.",
     "member": "The member is removed, and signed out everywhere.",
     "transferred": "The organization has its new owner, and you are an admin.",
     "token": "The token is revoked, and refused at once.",

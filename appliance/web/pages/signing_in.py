@@ -20,9 +20,9 @@ from appliance.web.site import Site
 
 DRAFT_FIELD = "draft"
 _ENDED = "Your session has ended, and nothing was changed. "
-_KEPT = _ENDED + "Sign in, and what you typed is there again."
-_NOT_KEPT = _ENDED + "Sign in and begin again: what you typed is too long to be kept."
-_BACK = "You are signed in again. Nothing was changed meanwhile: look at what you typed, and send it again."
+_KEPT = _ENDED + "Sign in, and your input is there again."
+_NOT_KEPT = _ENDED + "Sign in and begin again: your input is too long to be kept."
+_BACK = "You are signed in again. Nothing was changed meanwhile: look at your input, and send it again."
 
 
 def holder(site: Site, token: str) -> SignedIn:

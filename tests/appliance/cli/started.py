@@ -1,4 +1,4 @@
-"""A service that a test starts, and what it asks of it."""
+"""Services that tests start, and calls to them."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ _CTRL_C = b"\x03"
 
 
 class Terminal:
-    """A `python -m appliance` in a terminal of so many columns, which shows its output and not what is typed.
+    """A `python -m appliance` in a terminal of so many columns, without an echo of the input.
 
     Args:
-        environment: what it has beside where programs are, such as a locale.
-        errors_to: a file that its standard error goes to instead.
+        environment: variables beside PATH, such as a locale.
+        errors_to: file for its standard error; None for the terminal.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Terminal:
 
 
 def _echo_nothing(terminal: int) -> None:
-    """Keep what is typed, such as ``^C``, from showing up in the middle of a line of output."""
+    """Turn the echo off, so that input such as ``^C`` does not appear in the middle of the output."""
     attributes = termios.tcgetattr(terminal)
     attributes[tty.LFLAG] &= ~termios.ECHO
     termios.tcsetattr(terminal, termios.TCSANOW, attributes)

@@ -1,4 +1,4 @@
-"""`admin`: what an operator decides about organizations, under a running service."""
+"""`admin`: an operator's decisions about organizations, while the service runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`backup` and `restore`: one file that is the whole service, for whoever has the secret."""
+"""`backup` and `restore` of the whole service as one file."""
 
 from __future__ import annotations
 

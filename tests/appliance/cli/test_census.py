@@ -1,4 +1,4 @@
-"""`census`: the same with the service up or down; only what nobody owns is ever removed."""
+"""`census`: equal with the service up or down, and removal of orphans alone."""
 
 from __future__ import annotations
 

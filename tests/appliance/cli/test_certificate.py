@@ -110,7 +110,7 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> No
 
 
 def test_its_key_signs_no_valid_certificate() -> None:
-    """The key of what the service serves with makes no certificate for another name."""
+    """Sign a certificate for another name with the served certificate's key: clients reject it."""
     served, forged = tls.self_signed(NAMES), {}
     for kind, issuer in (("leaf", served), ("authority", authority())):
         key = ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""`restore` says what comes back, and brings nothing back that nobody agreed to."""
+"""`restore` lists everything that works again, and restores nothing without consent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOSTILE = "pu\x1b[2Jne"
 
 @dataclass(frozen=True)
 class Sealed:
-    """A backup, and what it has."""
+    """A backup with its content."""
 
     file: Path
     organization: str
@@ -91,7 +91,7 @@ def rows(store: Store, table: str) -> int:
 
 
 def restore_at_a_terminal(new: Path, file: Path, typed: str) -> tuple[int, str]:
-    """Exit code and all that was said to somebody who types this."""
+    """Run the command in a terminal with this input; returns the exit code and the output."""
     controller, terminal = pty.openpty()
     with closing(os.fdopen(controller, "r+b", buffering=0)) as screen:
         command = [sys.executable, "-m", "appliance", "restore", str(file), f"--data={new}"]

@@ -1,4 +1,4 @@
-"""`deletions`: that there was something, and how much; not whose it was."""
+"""`deletions`: times and sizes of deleted organizations, without their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`doctor` from outside: words and JSON that agree, exit codes, and that `up` refuses what it calls missing."""
+"""`doctor` from outside: texts and JSON that agree, exit codes, and agreement with `up`."""
 
 from __future__ import annotations
 

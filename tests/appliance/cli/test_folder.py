@@ -23,7 +23,7 @@ WEB, OTHER, NAMELESS = User(990, 991), 1234, module.NAMELESS
 
 @pytest.fixture(autouse=True)
 def web(monkeypatch: pytest.MonkeyPatch) -> User:
-    """A user whose group has another number than it."""
+    """The web user, whose group has another number."""
     monkeypatch.setattr(module, "web_user", lambda: WEB)
     return WEB
 

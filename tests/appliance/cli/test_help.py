@@ -1,4 +1,4 @@
-"""Help that fits the terminal, whatever that is, and words for a command line that is not understood."""
+"""Help that fits any terminal, and sentences about wrong command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`operations`: what was done from the command line, and by whom."""
+"""`operations`: records of operators' commands."""
 
 from __future__ import annotations
 

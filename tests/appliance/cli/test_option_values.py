@@ -125,7 +125,7 @@ def test_the_command_line_of_up_has_every_option_of_the_table() -> None:
 
 
 def test_the_documentation_has_every_option_of_the_table() -> None:
-    """The rows below are what docs/operating.md has to say; copy them there after a change of the table."""
+    """Compare with docs/operating.md; copy the rows below there after a change of the table."""
     rows = ["| option | file key | variable | default |", "| --- | --- | --- | --- |"]
     for key, option in OPTIONS.items():
         named = f"`{name_of(key)} {option.metavar}`" if option.metavar else ""

@@ -1,4 +1,4 @@
-"""``publish``: runs that are published and withdrawn, and what it refuses."""
+"""``publish``: publication and withdrawal of runs, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences about databases are ours, whatever a driver says."""
+"""Plain reasons in place of drivers' messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings from four places, and what makes no sense in them."""
+"""Settings from all four sources, and invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`up` from outside: what it refuses and how, what it leaves, and that it can be started again."""
+"""`up` from outside: refusals, remains after its end, and restarts."""
 
 from __future__ import annotations
 

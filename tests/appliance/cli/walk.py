@@ -18,11 +18,11 @@ _SHORTEST = 12
 
 
 class Walk:
-    """Goes through a description (OpenAPI 3.1) as one customer after the other.
+    """Walk through an OpenAPI 3.1 document as one customer after the other.
 
     Attributes:
-        secrets: what was made or chosen on the way, by where.
-        told: the answers that came later than the secrets in them may, as text.
+        secrets: secrets that were made or chosen on the way, by their origin.
+        told: texts of answers that must not contain secrets.
     """
 
     def __init__(self, description: Mapping[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""A web process that was taken over: what it tries against root, the keys and others, and what stops it."""
+"""Attacks on root, on the keys and on others from a web process that was taken over."""

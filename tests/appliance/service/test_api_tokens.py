@@ -1,4 +1,4 @@
-"""Tokens for programs: what they may, for how long, and that they end."""
+"""API tokens: scope, lifetime and revocation."""
 
 from __future__ import annotations
 

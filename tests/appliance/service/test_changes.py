@@ -125,7 +125,7 @@ def test_groups_that_overlap_in_too_many_ways_are_refused(
 
 
 def test_the_free_plan_takes_smaller_policies(context: Context, hub: FakeHub, owner: Actor) -> None:
-    """A switch to it is refused, and so is what makes more of what is too much already; less is always possible."""
+    """Refuse a switch to a plan that is too small, and additions to a policy that is too large; accept less."""
     ports = parse_ports(",".join(str(2 * port + 1) for port in range(100)))
     large = Policy(
         Action.ALLOW, tuple(Rule(f"r{at}", Action.DENY, ANYONE, ANYONE, Protocol.TCP, ports) for at in range(21))

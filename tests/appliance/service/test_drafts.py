@@ -1,4 +1,4 @@
-"""Drafts open for the person whose form they were typed into, for a while, and for nobody else."""
+"""Drafts of forms, which open only for their person and for a limited time."""
 
 from __future__ import annotations
 

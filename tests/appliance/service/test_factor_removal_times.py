@@ -26,11 +26,11 @@ STEPS = st.lists(st.sampled_from(["begin", "begin", "stop", "code"]) | JUMPS, ma
 
 
 class Account:
-    """An account with a second factor, and what is to be expected of it.
+    """An account with a second factor, and the expected time of its removal.
 
     Attributes:
-        due: when the second factor goes; None where nobody wants that.
-        latest: the latest moment that the organization's trail knows of.
+        due: expected time of the removal; None if none is pending.
+        latest: latest time in the organization's audit trail.
     """
 
     def __init__(self, context: Context, clock: Clock) -> None:

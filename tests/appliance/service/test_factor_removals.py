@@ -1,4 +1,4 @@
-"""A lost second factor is removed after three days, unless somebody who can stops that; everybody concerned is told."""
+"""Removal of a lost second factor after three days, with letters to the person and the owners, and ways to stop it."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_beginning_again_makes_it_neither_sooner_nor_later(context: Context, own
 
 @pytest.mark.usefixtures("phone")
 def test_a_clock_that_is_behind_makes_it_no_sooner(context: Context, clock: Clock) -> None:
-    """The hour of a host whose clock is set only after its start is no beginning."""
+    """Begin a removal on a host whose clock is set only after its start: the wrong time does not count."""
     right = clock.now
     clock.now = right - timedelta(days=3650)
     begun = factor_removals.begin(context, EMAIL)

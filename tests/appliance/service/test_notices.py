@@ -1,4 +1,4 @@
-"""People are told how the way into their account was changed: whatever the change, once, and without a secret."""
+"""Notices of every change of the access to an account, one each and without secrets."""
 
 from __future__ import annotations
 

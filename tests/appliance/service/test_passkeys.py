@@ -1,4 +1,4 @@
-"""Passkeys: added by who knows the password, and then a way in for this site alone, once for each challenge."""
+"""Passkeys: added with the password, and valid for this site alone, once for each challenge."""
 
 from __future__ import annotations
 

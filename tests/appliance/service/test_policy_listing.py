@@ -1,4 +1,4 @@
-"""Policies that are refused before they are read: to count what they list takes far less."""
+"""Oversized policies, which are refused before they are parsed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit trail tells what a change of the policy changed, in a bounded entry."""
+"""Audit trail entries about policy changes, which have a bounded size."""
 
 from __future__ import annotations
 

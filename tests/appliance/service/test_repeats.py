@@ -33,11 +33,11 @@ LOST = StoredAnswer(None, "/machines/x", None)
 
 
 class Work:
-    """Counts how often it was done, as the store has it.
+    """Count in the store how often the work was done.
 
     Args:
-        before: what it fails with before anything is stored, one for each time.
-        after: what it fails with once it is stored.
+        before: errors before anything is stored, one for each time.
+        after: errors after it is stored, one for each time.
     """
 
     def __init__(self, context: Context, *before: BaseException, after: BaseException | None = None) -> None:
@@ -144,7 +144,7 @@ def test_a_request_interrupted_after_its_commit_is_answered_as_done(context: Con
 def test_the_next_process_knows_requests_of_a_killed_one(
     context: Context, owner: Actor, way: Way, is_stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that is killed can't even forget what it was at."""
+    """Kill a process, which then can't forget its request."""
     killed = Work(context, after=KeyboardInterrupt()) if is_stored else Work(context, KeyboardInterrupt())
 
     def away() -> NoReturn:

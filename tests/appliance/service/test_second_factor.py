@@ -36,7 +36,7 @@ class Phone:
     """An authenticator, and the clock that it shares with the service.
 
     Attributes:
-        now: what the clock says; it stands still.
+        now: time of the clock, which stands still.
     """
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Host:
-    """A host whose clock somebody sets."""
+    """A host with a clock that can be set."""
 
     wall: datetime = START
     steady: float = 1000.0
@@ -51,7 +51,7 @@ def host() -> Host:
 
 @pytest.fixture
 def here(context: Context, host: Host) -> Context:
-    """A context on that host, whose clock was looked at."""
+    """Context on the host, after a first look at its clock."""
     with context.store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
     made = replace(context, clock=lambda: host.wall)

@@ -1,4 +1,4 @@
-"""The audit trail is bounded: each entry, what a day adds, and what is kept."""
+"""Bounds of the audit trail: of an entry, of a day, and of the whole."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_an_invalid_run_is_refused_and_nothing_is_left(runs: PublishedRuns, tmp_
 def test_a_file_that_is_not_the_gate_s_own_is_not_shown_to_everybody(
     runs: PublishedRuns, tmp_path: Path, kind: str
 ) -> None:
-    """Root publishes what an ordinary user's gate wrote, who could put anything in its place."""
+    """Publish, as root, the files of an ordinary user, who could replace them by anything."""
     folder, secret = written(tmp_path / "out", "2026-03-01T12:00:00Z"), tmp_path / "secret"
     secret.write_text("root's own", encoding="utf-8")
     file = folder / "transcript.html"

@@ -1,4 +1,4 @@
-"""A database in trouble: each change is refused as a whole, what is in force stays, and nobody has to help later."""
+"""A database in trouble: each change is refused as a whole, the state in force stays, and recovery needs no help."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALLOWED = Policy(Action.ALLOW)
 
 
 class Tenant:
-    """An organization that denies everything, and what it can be asked."""
+    """An organization that denies everything, and checks of its state."""
 
     def __init__(self, context: Context, hub: FakeHub) -> None:
         self.context, self.hub = context, hub
@@ -43,7 +43,7 @@ class Tenant:
         policies.save(context, self.actor, DENIED)
 
     def adds_rules(self, count: int) -> None:
-        """Rules that deny what is denied."""
+        """Add rules that deny, which the default does already."""
         for number in range(count):
             policies.add_rule(self.context, self.actor, Rule(f"r{number}", Action.DENY, ANYONE, ANYONE))
 

@@ -1,4 +1,4 @@
-"""Machine-minutes from what is kept with the audit trail's entries."""
+"""Machine-minutes from the meters, which audit trail entries update."""
 
 from __future__ import annotations
 

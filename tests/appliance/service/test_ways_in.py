@@ -166,7 +166,7 @@ def test_a_way_in_takes_the_password(context: Context, owner: Actor, make: Calla
 def test_a_way_in_beside_a_second_factor_takes_a_code_that_is_used_up(
     context: Context, owner: Actor, make: Callable[..., object]
 ) -> None:
-    """A passkey and a token let in without a code, so who makes one gives it."""
+    """Add a passkey and a token: as they work without a code, creating one takes a code."""
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
     session = enrolment.enable(context, owner, code=pyotp.TOTP(secret).at(NOW)).session
     present = accounts.actor_of(context, session.token)

@@ -1,4 +1,4 @@
-"""Usage as it was read from the whole audit trail, before meters: the oracle for what they say."""
+"""Usage computed from the whole audit trail, as an oracle for the meters."""
 
 from __future__ import annotations
 

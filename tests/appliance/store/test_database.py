@@ -112,7 +112,7 @@ def test_a_reader_sees_one_state_while_others_commit(store: Store, owner: Actor)
 
 @on_sqlite
 def test_a_transaction_has_the_connection_that_was_used_last(store: Store) -> None:
-    """Its cache has what the last change wrote; that of any other connection is out of date."""
+    """Use the connection of the last change: its cache is up to date, that of others is not."""
     with store.read() as outer, store.read():
         last = outer.connection.driver_connection
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A server as the service has it, with impatient bounds and an application that tells what it was sent.
+"""A server like the service's, with short limits and an application that answers with the received request.
 
 Run as a program: port.
 """

@@ -13,7 +13,7 @@ from appliance.web import cleanup
 
 
 class Enough(BaseException):
-    """The test has seen what it wanted."""
+    """Raised to end the endless loop."""
 
 
 def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class Exchange:
 
 @dataclass
 class Application:
-    """Keeps what it was given."""
+    """WSGI application that keeps the environments of its requests."""
 
     fails: bool = False
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -389,7 +389,7 @@ def raising(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[byte
 
 
 def nobody(environ: Mapping[str, Any]) -> str:
-    """Refuse whoever asks, for a reason."""
+    """Refuse every sender, with an error."""
     try:
         return str(environ["nobody"])
     except LookupError as error:

@@ -1,4 +1,4 @@
-"""Metrics: what a scrape holds, and that alerts and dashboard speak of nothing else."""
+"""Metrics of a scrape, and their use in alerts and dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change that a page of another site asks for is refused, whatever route it takes; and headers of every answer."""
+"""Refusal of changes from pages of other sites, on every route; and headers of every answer."""
 
 from __future__ import annotations
 

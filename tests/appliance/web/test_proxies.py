@@ -1,4 +1,4 @@
-"""Whom a request is counted to, with proxies in between and people who invent some."""
+"""Addresses of clients behind proxies, and forged ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that can't be used is told of in the words of whoever asks, with when to come back."""
+"""Answers while the store can't be used, on pages and API, with Retry-After."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_a_body_that_is_nested_deeply_is_refused(app: bottle.Bottle, token: str,
 
 @pytest.mark.parametrize("path", ["/account/passkeys", "/sessions/passkey"])
 def test_a_credential_is_read_or_refused_at_every_depth(app: bottle.Bottle, token: str, path: str) -> None:
-    """Between what can be read and what can be written again lie a few depths."""
+    """Try the few depths that can be decoded but not encoded again."""
     around = b'{"handle": "x", "credential": %s}'
     if path == "/account/passkeys":
         around = b'{"password": "x", "name": "x", "credential": %s}'

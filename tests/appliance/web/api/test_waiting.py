@@ -1,7 +1,7 @@
-"""A call waits between the moment that it is let in and the one that it commits: what is lost meanwhile counts.
+"""Loss of rights between the authentication of a call and its commit.
 
-Every call of the API that changes something, with every way in which the one who made it can lose what let it in. The
-loss happens when the call asks the store for its turn to write.
+Every call of the API that changes something is made with every way in which the caller can lose its access. The loss
+happens when the call asks the store for its turn to write.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def shared() -> tuple[bottle.Bottle, Site]:
-    """An application, which takes longer to make than a test to run, and where it looks for what it works with."""
+    """An application, shared as it takes longer to make than a test to run, with the objects that it uses."""
     nowhere = Context(None, None, "vpn.example.net", 51820)  # type: ignore[arg-type]
     site = Site(nowhere, RateLimits(), PublishedRuns(Path("nowhere")))
     return make_app(site, FakeHub().status), site
@@ -302,7 +302,7 @@ TOKEN_LOSSES: dict[str, Callable[[Scene], None]] = {
 
 
 def _ask_and_lose(scene: Scene, loss: Callable[[Scene], None], ask: Callable[[], Response]) -> Response:
-    """The answer to a call whose caller loses something before it gets its turn; nothing else was changed."""
+    """Make a call whose caller loses its access before the turn, and check that nothing else was changed."""
     enforced, after = dict(scene.hub.enforced), list[dict[str, Any]]()
 
     def lose() -> None:

@@ -1,4 +1,4 @@
-"""A site with a fake hub, and somebody who visits it."""
+"""A site with a fake hub, and its visitors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sign-up, log-in, log-out, and what protects them."""
+"""Sign-up, log-in and log-out, and their protection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A removal of a lost second factor on the pages: seen by who can stop it, and stopped there."""
+"""Removals of lost second factors on the pages, where owners can stop them."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_somebody_else_does_not_get_to_see_it(owner: Visitor, clock: Clock, app:
     assert (answer.status, answer.headers["location"]) == (303, "/machines")
     answer = owner.get("/machines")
     assert NAME not in answer.text
-    assert "What was typed before you signed in is not shown" in answer.page.text
+    assert "The input from before you signed in is not shown" in answer.page.text
 
 
 def test_a_colleague_does_not_get_to_see_it_either(
@@ -230,7 +230,7 @@ def test_a_visitor_without_a_session_is_told_of_none(stranger: Visitor) -> None:
 
 
 def test_every_form_is_shown_again_and_no_secret_is_ever_kept() -> None:
-    """A page that is added has to say what of its form is kept; what shows who somebody is may not be."""
+    """Check the kept fields of every form, which must not include passwords and codes."""
     for page in pages.PAGES:
         if page.method != "POST" or page.access.is_public or page.path in ("/logout", "/account/passkeys/options"):
             continue
@@ -240,7 +240,7 @@ def test_every_form_is_shown_again_and_no_secret_is_ever_kept() -> None:
 
 
 def test_any_input_is_kept(owner: Visitor) -> None:
-    """Fields of every page's forms but passwords and codes, and what confirms a deletion."""
+    """Fields of every page's forms, without passwords, codes and confirmations."""
     owner.add_machine("a")
     links = [each["href"] for each in owner.get("/machines").page.all("a") if each["href"].startswith("/machines/")]
     kept = {page.path: page.again.fields for page in pages.PAGES if page.again is not None}

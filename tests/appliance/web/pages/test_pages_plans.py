@@ -65,7 +65,7 @@ def test_back_to_the_free_plan_is_asked_too_and_refused_with_too_many_machines(o
         owner.add_machine(name)
     owner.get("/settings")
     answer = owner.send("/settings/plan", plan="free")
-    assert "What is billed ends at once" in answer.page.text
+    assert "Billing ends at once" in answer.page.text
     answer = owner.send("/settings/plan")
     assert answer.status == 409
     assert "Remove some first" in answer.page.text

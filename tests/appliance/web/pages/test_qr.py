@@ -1,4 +1,4 @@
-"""QR codes are read by programs that share no code, whatever the lengths of names."""
+"""QR codes, read by independent programs, for names of all lengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells of a CSV file are text, whoever chose the name."""
+"""Cells of CSV files, which never contain formulas."""
 
 from __future__ import annotations
 
