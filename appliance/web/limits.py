@@ -19,21 +19,21 @@ from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.model.plural import counted
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.crowds import Crowd, Shares, Wait
+from appliance.web.network_allowance import NetworkAllowance, NetworkRates, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
-SIGN_UPS = Shares((Rate(20, _HOUR),), everybody=(Rate(300, _HOUR), Rate(1500, _DAY)))
+SIGN_UPS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(300, _HOUR), Rate(1500, _DAY)))
 # Five at once, then one in 12 seconds, after fifteen one in a minute, after fifty one in half an hour: the waits grow,
 # and in no day are there more than a hundred (NIST SP 800-63B, 3.2.2).
 GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
-GUESSES = Shares((Rate(30, _MINUTE), Rate(200, _HOUR)), everybody=(Rate(1200, _MINUTE),))
+GUESSES = NetworkRates((Rate(30, _MINUTE), Rate(200, _HOUR)), everybody=(Rate(1200, _MINUTE),))
 # Correct passwords are counted too, as hashing them is work.
-LOG_INS = Shares((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
-STRANGERS = Shares((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
-CHALLENGES = Shares((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
-LETTERS = Shares((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
+LOG_INS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
+STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
+CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
+LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
 # For all kinds of letters together, when they are sent.
 LETTERS_RECEIVED = (Rate(6, _HOUR), Rate(20, _DAY))
@@ -72,13 +72,13 @@ class RateLimits:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._sign_ups = Crowd(SIGN_UPS, self.clock)
+        self._sign_ups = NetworkAllowance(SIGN_UPS, self.clock)
         self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
-        self._guesses = Crowd(GUESSES, self.clock)
-        self._log_ins = Crowd(LOG_INS, self.clock)
-        self._strangers = Crowd(STRANGERS, self.clock)
-        self._challenges = Crowd(CHALLENGES, self.clock)
-        self._letters = Crowd(LETTERS, self.clock)
+        self._guesses = NetworkAllowance(GUESSES, self.clock)
+        self._log_ins = NetworkAllowance(LOG_INS, self.clock)
+        self._strangers = NetworkAllowance(STRANGERS, self.clock)
+        self._challenges = NetworkAllowance(CHALLENGES, self.clock)
+        self._letters = NetworkAllowance(LETTERS, self.clock)
         self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
         self._received = Allowance(*LETTERS_RECEIVED, clock=self.clock)
         self._sent = Allowance(*LETTERS_PER_ORGANIZATION, clock=self.clock)
@@ -201,9 +201,9 @@ class RateLimits:
             if len(self._known) > self.most_known:
                 self._known.popitem(last=False)
 
-    def _join(self, limit: str, crowd: Crowd, address: str, *, as_everybody: bool = True) -> None:
+    def _join(self, limit: str, allowance: NetworkAllowance, address: str, *, as_everybody: bool = True) -> None:
         if not self.is_trusted(address):
-            self._refuse(limit, crowd.take(address, as_everybody=as_everybody))
+            self._refuse(limit, allowance.take(address, as_everybody=as_everybody))
 
     def _count(self, limit: str, allowance: Allowance, address: str, who: str) -> None:
         if not self.is_trusted(address):

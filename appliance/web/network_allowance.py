@@ -18,7 +18,7 @@ _FACTORS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
-class Shares:
+class NetworkRates:
     """Rates for each level.
 
     Attributes:
@@ -45,20 +45,20 @@ class Wait:
     network: str
 
 
-class Crowd:
+class NetworkAllowance:
     """Rate limiter by address, by the networks around it, and for all addresses together.
 
     The widest network is counted first. So a refused network takes no memory for its addresses, and the rate for all
     addresses limits the memory for all networks.
 
     Args:
-        shares: the rates.
+        rates: the rates.
         clock: monotonic time in seconds.
     """
 
-    def __init__(self, shares: Shares, clock: Callable[[], float] = time.monotonic) -> None:
-        self._levels = [Allowance(*(rate.times(factor) for rate in shares.one), clock=clock) for factor in _FACTORS]
-        self._everybody = Allowance(*shares.everybody, clock=clock)
+    def __init__(self, rates: NetworkRates, clock: Callable[[], float] = time.monotonic) -> None:
+        self._levels = [Allowance(*(rate.times(factor) for rate in rates.one), clock=clock) for factor in _FACTORS]
+        self._everybody = Allowance(*rates.everybody, clock=clock)
 
     def __len__(self) -> int:
         """Number of remembered addresses and networks."""

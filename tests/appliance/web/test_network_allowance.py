@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from appliance.model.errors import TooMany, Unauthenticated
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.crowds import EVERYBODY, Crowd, Shares
 from appliance.web.limits import CHALLENGES, GUESSES, LETTERS, LOG_INS, SIGN_UPS, STRANGERS, RateLimits
+from appliance.web.network_allowance import EVERYBODY, NetworkAllowance, NetworkRates
 from appliance.web.proxies import networks_of
 
-SHARES = Shares((Rate(4, 60),), everybody=(Rate(40, 60),))
+RATES = NetworkRates((Rate(4, 60),), everybody=(Rate(40, 60),))
 PROVIDER = int(IPv6Address("2001:db8::"))
 AMOUNT = {64: 4, 56: 8, 48: 16, 0: 40}
 
@@ -38,8 +38,8 @@ ADDRESSES = st.builds(
 
 @given(st.lists(ADDRESSES, max_size=120))
 def test_no_network_gets_more_than_its_share(asking: list[str]) -> None:
-    crowd = Crowd(SHARES, clock=lambda: 1000.0)
-    admitted = [each for each in asking if crowd.take(each) is None]
+    allowance = NetworkAllowance(RATES, clock=lambda: 1000.0)
+    admitted = [each for each in asking if allowance.take(each) is None]
     for length, amount in AMOUNT.items():
         counts = Counter(ip_network((each, length), strict=False) for each in admitted)
         assert all(count <= amount for count in counts.values())
@@ -47,8 +47,8 @@ def test_no_network_gets_more_than_its_share(asking: list[str]) -> None:
 
 @given(st.lists(ADDRESSES, max_size=60))
 def test_a_refused_caller_uses_nothing_up(asking: list[str]) -> None:
-    crowd, again = Crowd(SHARES, clock=lambda: 1000.0), Crowd(SHARES, clock=lambda: 1000.0)
-    admitted = [each for each in asking if crowd.take(each) is None]
+    allowance, again = NetworkAllowance(RATES, clock=lambda: 1000.0), NetworkAllowance(RATES, clock=lambda: 1000.0)
+    admitted = [each for each in asking if allowance.take(each) is None]
     assert all(again.take(each) is None for each in admitted)
     for each in admitted:
         again.give_back(each)
@@ -56,38 +56,38 @@ def test_a_refused_caller_uses_nothing_up(asking: list[str]) -> None:
 
 
 def test_each_level_says_that_it_was_it() -> None:
-    crowd = Crowd(SHARES, clock=lambda: 1000.0)
+    allowance = NetworkAllowance(RATES, clock=lambda: 1000.0)
     found = {}
     for number in range(200):
-        wait = crowd.take(address(number << 68))
+        wait = allowance.take(address(number << 68))
         if wait is not None:
             found[wait.level] = wait.network
     for customer in range(200):
-        wait = crowd.take(address(customer << 80))
+        wait = allowance.take(address(customer << 80))
         if wait is not None:
             found[wait.level] = wait.network
     assert found["/48"] == "2001:db8::/48"
     assert found[EVERYBODY] == EVERYBODY
-    assert crowd.take("203.0.113.7") is not None
-    assert crowd.take("203.0.113.7", as_everybody=False) is None
+    assert allowance.take("203.0.113.7") is not None
+    assert allowance.take("203.0.113.7", as_everybody=False) is None
 
 
 def test_a_network_is_remembered_as_little_as_it_is_let_in() -> None:
     """A customer with a million addresses adds no more entries than it has calls, so it has nobody's forgotten."""
-    crowd = Crowd(SHARES, clock=lambda: 1000.0)
+    allowance = NetworkAllowance(RATES, clock=lambda: 1000.0)
     for number in range(2_000):
-        crowd.take(address(number << 64))
-    assert len(crowd) <= 3 * AMOUNT[48]
+        allowance.take(address(number << 64))
+    assert len(allowance) <= 3 * AMOUNT[48]
     for number in range(2_000):
-        crowd.take(address(number << 80))
-    assert len(crowd) <= 3 * AMOUNT[0]
+        allowance.take(address(number << 80))
+    assert len(allowance) <= 3 * AMOUNT[0]
 
 
-@pytest.mark.parametrize("shares", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS])
-def test_the_rate_for_everybody_bounds_the_memory(shares: Shares) -> None:
+@pytest.mark.parametrize("rates", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS])
+def test_the_rate_for_everybody_bounds_the_memory(rates: NetworkRates) -> None:
     """Within the longest time that an entry matters, fewer come than there is room for."""
-    longest = max(rate.interval for rate in shares.one)
-    assert all(rate.amount + longest / rate.interval < 50_000 for rate in shares.everybody)
+    longest = max(rate.interval for rate in rates.one)
+    assert all(rate.amount + longest / rate.interval < 50_000 for rate in rates.everybody)
 
 
 def test_a_heavy_caller_is_not_displaced_by_single_calls() -> None:
