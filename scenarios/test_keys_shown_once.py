@@ -93,10 +93,10 @@ def _fields(browser: Visitor, path: str, action: str) -> dict[str, str]:
     Raises:
         Inconclusive: the page has no such form.
     """
-    for form in browser.forms(path):
-        if form.action == action:
-            return form.fields
-    raise Inconclusive(f"the page {path} has no form for {action}")
+    fields = browser.forms(path).get(action)
+    if fields is None:
+        raise Inconclusive(f"the page {path} has no form for {action}")
+    return fields
 
 
 def _shown(answer: httpx.Response) -> str:

@@ -110,8 +110,8 @@ def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record
     """
     names = [f"{secrets.token_hex(6)}@example.net" for _ in range(2)]
     victim, attacker = (_browser(world, name) for name in names)
-    forms = {form.action: form.fields for path in PAGES for form in victim.forms(path) if "csrf" in form.fields}
-    foreign = attacker.forms("/machines")[0].fields["csrf"]
+    forms = {action: fields for path in PAGES for action, fields in victim.forms(path).items() if "csrf" in fields}
+    foreign = attacker.forms("/machines")["/logout"]["csrf"]
     own = next(iter(forms.values()))["csrf"]
     ways: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         "no token": ({}, {}),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 
+from harness.client.page import Page
 from harness.judging.verdicts import Inconclusive
 
 SESSION_COOKIE = "__Host-meshwg"
@@ -27,19 +26,6 @@ def http_client(url: str, certificate: Path | None, transport: httpx.BaseTranspo
         return httpx.Client(base_url=url, transport=transport)
     context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
     return httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
-
-
-@dataclass(frozen=True)
-class PageForm:
-    """A form of a page.
-
-    Attributes:
-        action: path that the form is sent to.
-        fields: values of its hidden fields by name.
-    """
-
-    action: str
-    fields: dict[str, str] = field(default_factory=dict)
 
 
 class Visitor:
@@ -63,9 +49,9 @@ class Visitor:
         """Opens a page."""
         return self._client.get(path)
 
-    def forms(self, path: str) -> list[PageForm]:
-        """Returns the forms of a page."""
-        return self._parsed(path).forms
+    def forms(self, path: str) -> dict[str, dict[str, str]]:
+        """Returns the values of hidden fields by name, for each form of a page by the path that it is sent to."""
+        return self._page(path).forms
 
     def walk(self, start: str, most: int = 200) -> set[tuple[str, str]]:
         """Follows links from page to page.
@@ -87,19 +73,17 @@ class Visitor:
         while waiting:
             if len(known) > most:
                 raise Inconclusive(f"{start} leads to more than {most} pages, and no more of them are opened")
-            page = self._parsed(waiting.pop(0))
-            links = {link.partition("#")[0] for link in page.links if link.startswith("/")}
-            found |= {("GET", link) for link in links} | {("POST", form.action) for form in page.forms}
+            page = self._page(waiting.pop(0))
+            targets = (link.get("href", "") for link in page.all("a"))
+            links = {target.partition("#")[0] for target in targets if target.startswith("/")}
+            found |= {("GET", link) for link in links} | {("POST", action) for action in page.forms}
             waiting += sorted(links - known)
             known |= links
         return found
 
-    def _parsed(self, path: str) -> _Page:
+    def _page(self, path: str) -> Page:
         answer = self.open(path)
-        parsed = _Page()
-        if "html" in answer.headers.get("content-type", ""):
-            parsed.feed(answer.text)
-        return parsed
+        return Page(answer.text if "html" in answer.headers.get("content-type", "") else "")
 
     def send(
         self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
@@ -113,8 +97,7 @@ class Visitor:
         Args:
             typed: values of fields by name.
         """
-        (form,) = (each for each in self.forms(path) if each.action == action)
-        return self.send("POST", form.action, form.fields | typed)
+        return self.send("POST", action, self.forms(path)[action] | typed)
 
     def sign_up(self, email: str, password: str, organization: str) -> httpx.Response:
         """Creates an organization by the sign-up page; the browser keeps the session of its owner."""
@@ -126,19 +109,3 @@ class Visitor:
 
     def close(self) -> None:
         self._client.close()
-
-
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[PageForm] = []
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = {name: value or "" for name, value in attrs}
-        if tag == "form" and attributes.get("method", "").lower() == "post":
-            self.forms.append(PageForm(attributes["action"]))
-        elif tag == "a" and "href" in attributes:
-            self.links.append(attributes["href"])
-        elif tag == "input" and attributes.get("type") == "hidden" and self.forms:
-            self.forms[-1].fields[attributes["name"]] = attributes["value"]

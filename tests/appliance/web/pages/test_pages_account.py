@@ -55,7 +55,7 @@ def test_tokens_end_with_the_password_unless_a_box_is_ticked(owner: Visitor, box
         owner.send("/account/password", password=PASSWORD, new_password="staple the correct horse", **ticked).status
         == 303
     )
-    status = owner.ask("GET", "/api/v1/machines", HTTP_AUTHORIZATION=f"Bearer {token}").status
+    status = owner.ask("GET", "/api/v1/machines", headers={"Authorization": f"Bearer {token}"}).status
     assert status == (401 if box is None else 200)
 
 

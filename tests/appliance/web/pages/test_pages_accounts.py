@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -134,7 +135,7 @@ def test_a_stranger_comes_back_after_the_log_in(owner: Visitor, stranger: Visito
     ],
 )
 def test_nobody_is_led_to_another_site(owner: Visitor, stranger: Visitor, address: str) -> None:
-    assert owner.get(f"/login?next={address}").headers["location"] == "/machines"
+    assert owner.get(f"/login?next={quote(address)}").headers["location"] == "/machines"
     stranger.get("/login")
     answer = stranger.send("/login", email="asha@example.net", password="correct horse battery", next=address)
     assert answer.headers["location"] == "/machines"

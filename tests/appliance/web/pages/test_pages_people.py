@@ -108,12 +108,12 @@ def test_a_token_is_shown_once_and_revoked(owner: Visitor) -> None:
     assert answer.status == 200
     assert answer.headers["cache-control"] == "no-store"
     text = next(word for word in answer.page.text.split() if word.startswith("mwt_"))
-    assert owner.ask("GET", "/api/v1/machines", HTTP_AUTHORIZATION=f"Bearer {text}").status == 200
+    assert owner.ask("GET", "/api/v1/machines", headers={"Authorization": f"Bearer {text}"}).status == 200
     page = owner.get(TOKENS)
     assert text not in page.text
     revocation = next(action for action in page.page.forms if action.endswith("/revoke"))
     assert owner.send(revocation).status == 303
-    assert owner.ask("GET", "/api/v1/machines", HTTP_AUTHORIZATION=f"Bearer {text}").status == 401
+    assert owner.ask("GET", "/api/v1/machines", headers={"Authorization": f"Bearer {text}"}).status == 401
 
 
 def test_a_viewer_is_offered_tokens_to_read_with(colleague: Callable[[Role], Visitor]) -> None:

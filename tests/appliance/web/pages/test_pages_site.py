@@ -66,7 +66,7 @@ def test_nobody_changes_anything_without_a_session(app: bottle.Bottle, stranger:
 
 def test_a_bearer_token_opens_no_page(owner: Visitor, stranger: Visitor) -> None:
     token = owner.cookies[COOKIE]
-    assert stranger.ask("GET", "/machines", HTTP_AUTHORIZATION=f"Bearer {token}").status == 303
+    assert stranger.ask("GET", "/machines", headers={"Authorization": f"Bearer {token}"}).status == 303
 
 
 @pytest.mark.parametrize("path", ["/", "/docs/api", "/login", "/signup", "/claims", "/transcripts", *PAGES])
@@ -140,7 +140,7 @@ def test_errors_are_pages_for_people_and_documents_for_programs(
         ("POST", "/healthz", 405),
         ("POST", "/metrics", 405),
     ):
-        answer = owner.ask(method, path, HTTP_X_CSRF_TOKEN="x")
+        answer = owner.ask(method, path, headers={"X-CSRF-Token": "x"})
         assert answer.status == status
         assert answer.headers["content-type"] == "application/problem+json"
 
@@ -156,7 +156,7 @@ def test_errors_are_pages_for_people_and_documents_for_programs(
     ],
 )
 def test_a_foreign_form_is_refused(owner: Visitor, data: bytes, content_type: str, status: int) -> None:
-    answer = owner.ask("POST", "/machines", data, CONTENT_TYPE=content_type)
+    answer = owner.ask("POST", "/machines", data, headers={"Content-Type": content_type})
     assert answer.status == status
     assert answer.headers["content-type"].startswith("text/html")
 
