@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -65,6 +66,10 @@ class Commands(TyperGroup):
         if entry is None:
             return None
         found = entry.load()
+        if not gc.isenabled():
+            # What is loaded stays, so that looking for garbage in it is in vain, now, later and at the end.
+            gc.freeze()
+            gc.enable()
         if not isinstance(found, typer.Typer):
             app = typer.Typer(add_completion=False)
             app.command(cmd_name)(found)

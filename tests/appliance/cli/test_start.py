@@ -1,4 +1,4 @@
-"""Ctrl-C before the command line is loaded."""
+"""Load of the command line: Ctrl-C meanwhile, and garbage afterwards."""
 
 from __future__ import annotations
 
@@ -41,3 +41,15 @@ def test_ctrl_c_while_modules_load_ends_it_without_a_word(arguments: tuple[str, 
 def test_ctrl_c_that_its_starter_ignores_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text(INTERRUPTED.format(then="raise SystemExit(7)"))
     assert start(tmp_path, prepare=signal.SIG_IGN).returncode == 7
+
+
+def test_garbage_is_looked_for_in_what_came_after_the_load_alone() -> None:
+    program = """
+import atexit, gc, sys
+from appliance.__main__ import main
+sys.argv = ["meshwg", "status", "--data=/nowhere"]
+atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects())))
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "True True", done.stderr
