@@ -67,6 +67,10 @@ class Transcript(msgspec.Struct, frozen=True):
     hub: str | None = None
 
 
+# Made here: two threads that use a type with msgspec for the first time at the same time crash the interpreter.
+_decoder = msgspec.json.Decoder(Transcript)
+
+
 @dataclass(frozen=True)
 class Run:
     """A published run.
@@ -192,7 +196,7 @@ def _read(folder: Path) -> Run | None:
 
 def _run(name: str, told: bytes, names: Iterable[str]) -> Run | None:
     try:
-        transcript = msgspec.json.decode(told, type=Transcript)
+        transcript = _decoder.decode(told)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return Run(name, transcript, tuple(names))

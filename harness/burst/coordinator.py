@@ -14,9 +14,10 @@ from pathlib import Path
 
 import msgspec
 
+from harness.burst import messages
 from harness.burst.attempt import Attempt
 from harness.burst.clients import ClientPair
-from harness.burst.messages import Assignment, Deleted, MeshResult, MessageStream, Onboarded, OnboardingFailed
+from harness.burst.messages import Assignment, MeshResult, MessageStream, Onboarded, OnboardingFailed
 from harness.burst.proof import MeshEndpoint, Unproven, exchange
 from harness.world.world import PASSWORD
 from netlab import Host, NetlabError
@@ -139,7 +140,7 @@ class Coordinator:
         attempt = Attempt(number, began_ns=time.monotonic_ns(), ended_ns=0)
         try:
             stream.send(self._assignment(number))
-            answer: Onboarded | OnboardingFailed = stream.receive(Onboarded | OnboardingFailed)
+            answer = stream.receive(messages.ONBOARDED)
             if isinstance(answer, OnboardingFailed):
                 attempt = replace(attempt, began_ns=answer.began_ns, error=answer.error)
             else:
@@ -178,7 +179,7 @@ class Coordinator:
         stream.send(MeshResult(attempt.seconds, attempt.error))
         if self._spec.keep:
             return attempt
-        end: Deleted | OnboardingFailed = stream.receive(Deleted | OnboardingFailed)
+        end = stream.receive(messages.DELETED)
         if isinstance(end, OnboardingFailed) and attempt.error is None:
             return replace(attempt, error=end.error)
         return attempt

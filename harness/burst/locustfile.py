@@ -14,6 +14,7 @@ from typing import Any
 
 from locust import FastHttpUser, task
 
+from harness.burst import messages
 from harness.burst.messages import (
     COORDINATOR,
     AddedMachine,
@@ -48,7 +49,7 @@ class OrganizationUser(FastHttpUser):
         try:
             with _connect() as file:
                 stream = MessageStream(file, file)
-                assignment: Assignment | None = stream.receive(Assignment | None)
+                assignment = stream.receive(messages.NEXT)
                 if assignment is not None:
                     self._onboard(stream, assignment)
         finally:
@@ -67,7 +68,7 @@ class OrganizationUser(FastHttpUser):
         organization = signed_up["organization"]
         machines = [AddedMachine(each["machine"]["address"], each["config"]) for each in added]
         stream.send(Onboarded(began_ns, organization["id"], organization["hub_public_key"], machines))
-        self._count_mesh(stream.receive(MeshResult), start)
+        self._count_mesh(stream.receive(messages.RESULT), start)
         if assignment.keep:
             return
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
@@ -31,6 +32,16 @@ def _decode_address(kind: type, value: Any) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_address)
+_decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+# Two threads that use a type with msgspec for the first time at the same time crash the interpreter.
+_making = threading.Lock()
+
+
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    with _making:
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.msgpack.Decoder(kind, dec_hook=_decode_address)
+        return _decoders[kind]
 
 
 def encode(value: object) -> bytes:
@@ -44,7 +55,7 @@ def decode(data: bytes, kind: type[T] | Any) -> T | Any:
     Raises:
         msgspec.DecodeError: the bytes are no value of this type.
     """
-    return msgspec.msgpack.decode(data, type=kind, dec_hook=_decode_address)
+    return _decoder(kind).decode(data)
 
 
 def send(connection: socket.socket, value: object) -> None:

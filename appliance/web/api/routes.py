@@ -129,10 +129,13 @@ class Section:
 
 def handler(route: Route, site: Site) -> Handler:
     """Make the handler of a route's requests."""
+    # Not made with the first request: two threads that use a type with msgspec for the first time at the same time
+    # crash the interpreter.
+    decoder = None if route.body is None else msgspec.json.Decoder(route.body)
 
     def answer(request: Request) -> Response:
         signed_in = _let_in(route, site, request)
-        body = _decode(route.body, request.body) if route.body is not None else None
+        body = _decode(decoder, request.body) if decoder is not None else None
         call = ApiCall(site, request, body, signed_in)
         if route.method == "POST" and signed_in is not None:
             actor, held = signed_in
@@ -187,11 +190,11 @@ def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | N
     return signed_in
 
 
-def _decode(kind: type[msgspec.Struct], data: bytes) -> msgspec.Struct:
-    if not data.strip() and all(field.required is False for field in msgspec.structs.fields(kind)):
-        return kind()
+def _decode(decoder: msgspec.json.Decoder[msgspec.Struct], data: bytes) -> msgspec.Struct:
+    if not data.strip() and all(field.required is False for field in msgspec.structs.fields(decoder.type)):
+        return decoder.type()
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoder.decode(data)
     except msgspec.ValidationError as error:
         found = _AT_FAULT.search(str(error))
         raise Invalid(f"The body does not match the schema: {error}.", field=found and (found[1] or found[2])) from None

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.burst import load
+from harness.burst import load, messages
 from harness.burst.attempt import Attempt, collisions
 from harness.burst.clients import ClientPair, client_pairs
 from harness.burst.coordinator import BurstSpec, Coordinator
-from harness.burst.messages import AddedMachine, Assignment, MeshResult, MessageStream, Onboarded, OnboardingFailed
+from harness.burst.messages import AddedMachine, Assignment, MessageStream, Onboarded, OnboardingFailed
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
@@ -102,12 +102,12 @@ def test_the_coordinator_serves_as_many_as_its_spec_says(
     with Coordinator(world.subject.lab_host, machines[:1], BurstSpec(2, "few"), path) as coordinator:
         gone = FakeUser(path)
         others = (FakeUser(path), FakeUser(path))
-        assert gone.stream.receive(Assignment | None) == Assignment(
+        assert gone.stream.receive(messages.NEXT) == Assignment(
             "few0@example.net", "correct horse battery", "customer", ["mumbai", "pune"], keep=False
         )
         # The next user gets the machines of the one that left, whichever of the two that is.
         gone.leave()
-        assignments = {user: user.stream.receive(Assignment | None) for user in others}
+        assignments = {user: user.stream.receive(messages.NEXT) for user in others}
         (refused,) = (user for user, assignment in assignments.items() if assignment is not None)
         assert assignments[refused].email == "few1@example.net"
         assert list(assignments.values()).count(None) == 1
@@ -127,9 +127,9 @@ def test_an_invalid_configuration_is_an_error(world: World, machines: list[Clien
     path = tmp_path / "coordinator"
     with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "bad", keep=True), path) as coordinator:
         user = FakeUser(path)
-        user.stream.receive(Assignment | None)
+        user.stream.receive(messages.NEXT)
         user.stream.send(Onboarded(1, "nobody", "key", [AddedMachine("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))
-        proof: MeshResult = user.stream.receive(MeshResult)
+        proof = user.stream.receive(messages.RESULT)
         user.leave()
         while not coordinator.wait(1.0):
             pass
