@@ -162,8 +162,8 @@ class Engine:
                 there, back = Variable.SOURCE_PORT, Variable.DESTINATION_PORT
                 sets[there], sets[back] = focus.sets[back], focus.sets[there]
         sets[Variable.FLOW] = 1 << Flow.UNSEEN
-        # No mark, no traffic class that is known, no link to leave by.
-        return PacketClass(tuple(sets[variable] for variable in Variable), (0, None, 0))
+        # No mark, no traffic class, no link to leave by.
+        return PacketClass(tuple(sets[variable] for variable in Variable), (0,) * len(Register))
 
     def _tracked(self, packets: PacketClass, focus: PacketClass | None) -> Iterator[PacketClass]:
         """What connection tracking makes of packets, in all states that they can be in."""
@@ -240,7 +240,9 @@ class Engine:
         for rule in chain.rules:
             if not packets:
                 break
-            packets = merged(self._rule(table, chain, rule, packets, sink, returned))
+            after = self._rule(table, chain, rule, packets, sink, returned)
+            # Where nothing was split, nothing can be joined.
+            packets = merged(after) if len(after) > len(packets) else after
         return merged([*packets, *returned])
 
     def _rule(
@@ -335,7 +337,7 @@ class Engine:
         elif verdict.kind == "continue":
             return packets
         else:
-            back = self._chain(table, table.chains[verdict.chain], merged(packets), sink)
+            back = self._chain(table, table.chains[verdict.chain], packets, sink)
             if verdict.kind == "jump":
                 return back
             returned += back

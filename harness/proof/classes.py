@@ -64,22 +64,30 @@ def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
     Lookups cut classes that their result doesn't tell apart, and buckets of a hash cut them at random. Without merging,
     their number would grow with the product of all lookups.
     """
-    found = list(dict.fromkeys(classes))
-    count = len(found) + 1
-    while 1 < len(found) < count:
-        count = len(found)
+    given = list(classes)
+    if len(given) <= 1:
+        return given
+    # Sets are long integers; small numbers for them, in the order of a dictionary, are compared and hashed faster.
+    numbers: dict[int, int] = {}
+    rows = dict.fromkeys(
+        (each[1:], tuple([numbers.setdefault(atoms, len(numbers)) for atoms in each.sets])) for each in given
+    )
+    count = len(rows) + 1
+    while 1 < len(rows) < count:
+        count = len(rows)
+        columns = list(map(set, zip(*(sets for _, sets in rows), strict=True)))
         for variable in _ORDER:
-            values = {each.sets[variable] for each in found}
-            if len(values) == 1:
+            if len(columns[variable]) == 1:
                 continue
-            together: dict[tuple[object, ...], int] = {}
-            for each in found:
-                sets = each.sets
-                key = (sets[:variable], sets[variable + 1 :], each[1:])
-                together[key] = together.get(key, 0) | sets[variable]
-            if len(together) < len(found):
-                found = [
-                    PacketClass((*before, atoms, *after), *rest)  # type: ignore[misc]
-                    for (before, after, rest), atoms in together.items()
-                ]
-    return found
+            sets_of = list(numbers)
+            together: dict[tuple[object, tuple[int, ...], tuple[int, ...]], int] = {}
+            for rest, sets in rows:
+                key = rest, sets[:variable], sets[variable + 1 :]
+                together[key] = together.get(key, 0) | sets_of[sets[variable]]
+            if len(together) < len(rows):
+                rows = dict.fromkeys(
+                    (rest, (*before, numbers.setdefault(atoms, len(numbers)), *after))  # type: ignore[misc]
+                    for (rest, before, after), atoms in together.items()
+                )
+    sets_of = list(numbers)
+    return [PacketClass(tuple([sets_of[number] for number in sets]), *rest) for rest, sets in rows]

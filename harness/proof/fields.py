@@ -16,7 +16,9 @@ which variable a field of nftables reads. So the kernel's invariants are equalit
   begins with its transport header.
 * Connection tracking looks at a packet at priority -200. Before, it has no connection, which reads as invalid; what
   `notrack` marks there stays without one (nft_ct.c, `nft_ct_get_eval`).
-* Packets come from a link without a mark; WireGuard clears what it received (drivers/net/wireguard/receive.c).
+* What arrives by ``lo`` is the host's own, and no part of the domain.
+* Packets come from a link with mark and priority 0: WireGuard clears them (drivers/net/wireguard/queueing.h,
+  `wg_reset_packet`), and a TUN's packets are new.
 
 A packet's length and time to live are no part of the domain: those that the kernel discards by them are discarded
 whatever rules say.

@@ -26,6 +26,8 @@ _IPV4 = (0x40, 0x4F)
 _ECHO_REQUEST = 8
 _BY_END = (Flow.ABOUT_ORIGINAL_BY_END, Flow.ABOUT_REPLY_BY_END)
 _PINGING = (*FORWARD, Flow.UNTRACKED)
+# A ping that connection tracking takes for none (too many connections, a wrong checksum) may be delivered or not.
+_MAY_PING = (*_PINGING, Flow.INVALID)
 # The first of each stands for all of them.
 _JUDGED_ALIKE = (FORWARD, (Flow.REPLY,), _BY_END, BY_OTHER, (Flow.INVALID,), (Flow.UNTRACKED,))
 
@@ -91,7 +93,7 @@ class Judge:
             # A ping by nobody's address can't come: WireGuard lets a peer send from its own address alone.
             wrong = [packets] if pings is None else _without(packets, pings)
             yield from (Difference(fate, "not delivered: it is no ping of the hub", each) for each in wrong)
-        elif pings is not None and (known := pings.sets[addresses(flow)[0]] & self._machines):
+        elif pings is not None and flow in _PINGING and (known := pings.sets[addresses(flow)[0]] & self._machines):
             of_machines = pings.with_set(addresses(flow)[0], known)
             if not packets.is_limited:
                 yield Difference(fate, "delivered: machines may always ping the hub", of_machines)
@@ -126,7 +128,7 @@ class Judge:
 
     def _pings(self, flow: Flow, packets: PacketClass) -> PacketClass | None:
         """Pings of the hub; None if there are none."""
-        if flow not in _PINGING:
+        if flow not in _MAY_PING:
             return None
         request = self._space.of(Variable.TYPE).atoms_in([(_ECHO_REQUEST, _ECHO_REQUEST)])
         of_ping = {Variable.PROTOCOL: 1 << ICMP, Variable.TYPE: request, addresses(flow)[1]: self._hub}

@@ -229,11 +229,7 @@ class Lookups:
             return
         variables = compiled.variables
         box = tuple(packets.sets[variable] for variable in variables)
-        elements_met = [
-            element
-            for element in compiled.matching(tuple(known))
-            if all(atoms & own for atoms, own in zip(element[0], box, strict=True))
-        ]
+        elements_met = [element for element in compiled.matching(tuple(known)) if _meet(element[0], box)]
         if not elements_met:
             yield Outcome(packets, is_hit=compiled.has_default, value=compiled.default)
             return
@@ -371,6 +367,13 @@ class _HashTable:
                     together[number, met] = together.get((number, met), 0) | 1 << atom
         for (number, met), own in together.items():
             yield ((own, met) if self._dimensions > 1 else (own,)), number
+
+
+def _meet(one: Box, other: Box) -> bool:
+    for atoms, others in zip(one, other, strict=True):  # noqa: SIM110 - in the innermost loop
+        if not atoms & others:
+            return False
+    return True
 
 
 def _singles(space: Space, variable: Source) -> list[tuple[int, int]]:

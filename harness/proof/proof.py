@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from harness.proof.atoms import Engine
+from harness.proof.atoms import Engine, Fate
 from harness.proof.counterexample import Counterexample, counterexample
 from harness.proof.errors import Unmodelled
 from harness.proof.judgement import Judge
@@ -45,10 +45,11 @@ class Proof:
         return not self.counterexamples
 
 
-def prove(reading: Reading, policy: Policy, *, most: int = _SHOWN) -> Proof:
+def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN) -> Proof:
     """Compare what a namespace does to all packets with a policy.
 
     Args:
+        may_drop: packets that the policy allows may be dropped, as after damage that has to deny.
         most: number of counterexamples at most.
 
     Raises:
@@ -58,11 +59,12 @@ def prove(reading: Reading, policy: Policy, *, most: int = _SHOWN) -> Proof:
     ruleset, routing = reading.parsed()
     link = _link(routing, reading, policy)
     addresses = [*policy.cuts_of_addresses(), *routing.boundaries()]
-    space = space_of(ruleset, reading.link_indexes.values(), addresses, policy.cuts_of_ports())
+    space = space_of(ruleset, _outer(reading), addresses, policy.cuts_of_ports())
     engine = Engine(ruleset, routing, space)
     finals = engine.walk()
-    found = (counterexample(each, engine, space) for each in Judge(policy, space, link).differences(finals))
-    examples = tuple(islice(_unlike(found), most))
+    differences = Judge(policy, space, link).differences(finals)
+    found = (each for each in differences if not (may_drop and each.fate is Fate.DROPPED))
+    examples = tuple(islice(_unlike(counterexample(each, engine, space) for each in found), most))
     taken = time.monotonic() - start
     return Proof(reading.digest, reading.kernel[0], ENGINE, len(finals), examples, taken)
 
@@ -77,6 +79,11 @@ def _unlike(examples: Iterable[Counterexample]) -> Iterator[Counterexample]:
             yield each
 
 
+def _outer(reading: Reading) -> list[int]:
+    """Links that packets arrive by; what ``lo`` carries comes from the host itself."""
+    return [index for name, index in reading.link_indexes.items() if name != "lo"]
+
+
 def _link(routing: Routing, reading: Reading, policy: Policy) -> int:
     """The link behind which the machines are: routes to the overlay network leave by no other one."""
     network = int(policy.network.network_address), int(policy.network.broadcast_address)
@@ -86,7 +93,7 @@ def _link(routing: Routing, reading: Reading, policy: Policy) -> int:
         for route in routes
         if route.way is Way.FORWARD and route.destination[0] <= network[0] and network[1] <= route.destination[1]
     }
-    others = [index for name, index in reading.link_indexes.items() if name != "lo"]
+    others = _outer(reading)
     if not links and len(others) == 1:
         return others[0]
     if len(links) != 1:

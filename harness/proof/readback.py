@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -82,13 +82,16 @@ class Reading:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides about a packet."""
-        parts = asdict(self)
-        del parts["kernel"]
-        # Counters go on while it is read.
-        parts["listing"] = [each for each in self.listing["nftables"] if "counter" not in each]
-        del parts["elements"]
-        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of all that decides about a packet; equal rules that are loaded anew have the same one."""
+        listed = [_without_handles(each) for each in _rules(self.listing)]
+        content = [listed, self.routes, self.rules, self.links, self.settings]
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _without_handles(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_handles(each) for key, each in value.items() if key != "handle"}
+    return [_without_handles(each) for each in value] if isinstance(value, list) else value
 
 
 def read(run: Run) -> Reading:

@@ -37,7 +37,7 @@ def space_of(ruleset: Ruleset, links: Iterable[int], addresses: Iterable[Interva
     """Cut the universes where a ruleset does, and where its environment does.
 
     Args:
-        links: indexes of all links.
+        links: indexes of the links that packets arrive by.
         addresses, ports: further cuts.
     """
     cuts: defaultdict[Kind, set[Interval]] = defaultdict(set)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +20,7 @@ from harness.client.api import Api
 from netlab import sandbox
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import kernels, mixed, policy_of
+from tests.waiting import DEADLINE
 
 ORGANIZATION = "bbbbbbbbbb"
 
@@ -101,3 +107,24 @@ def test_a_program_that_fails() -> None:
         run_here(["ip", "netns", "exec", "nowhere", "true"])
     with pytest.raises(Unavailable, match="can't be run"):
         run_here(["/no/such/program"])
+
+
+def told(*options: str) -> tuple[int, str]:
+    """Exit code and standard error of the command."""
+    command = [sys.executable, "-m", "appliance", "prove", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_the_command_refuses_in_one_sentence(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    assert told("--token-file", str(token)) == (66, f"meshwg: {token} can't be read: No such file or directory.\n")
+    token.write_text("mwt_x\n")
+    code, said = told("--token-file", str(token), "--target", "nowhere")
+    assert (code, said.count("\n")) == (64, 1)
+    with closing(socket.socket()) as taken:
+        # Nobody listens there.
+        taken.bind(("127.0.0.1", 0))
+        code, said = told("--token-file", str(token), "--target", f"https://127.0.0.1:{taken.getsockname()[1]}")
+    assert (code, said) == (69, "meshwg: Nothing was proven: [Errno 111] Connection refused\n")

@@ -263,6 +263,22 @@ def test_rules_without_the_route_forward_nothing(reading: Reading) -> None:
     assert {each.fate for each in found.counterexamples} == {"dropped"}
 
 
+def test_no_deletion_of_a_rule_opens_anything(reading: Reading) -> None:
+    """Whichever one rule is missing: what passes is a part of what the policy allows."""
+    for gone in rules_of(reading):
+        entries = [entry for entry in reading.listing["nftables"] if entry.get("rule") is not gone]
+        left = replace(reading, listing={"nftables": entries})
+        found = prove(left, policy_of(mixed()), may_drop=True).counterexamples
+        assert not found, (gone["chain"], gone["handle"], str(found[0]))
+
+
+def test_damage_that_opens_is_no_mere_damage(reading: Reading) -> None:
+    """Dropping what is allowed is forgiven after a deletion, and nothing else."""
+    drops, opens = (edited(reading, edit) for edit in (leave_the_first_port_out, accept_other_protocols))
+    assert prove(drops, policy_of(mixed()), may_drop=True).holds
+    assert not prove(opens, policy_of(mixed()), may_drop=True).holds
+
+
 def test_a_way_out_is_found(reading: Reading) -> None:
     """A second link, to which a route for everything leads."""
     links = [*reading.links, {"ifindex": 77, "ifname": "out"}]
