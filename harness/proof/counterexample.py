@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from itertools import product
 
-from harness.proof.atoms import Engine, Step
+from harness.proof.atoms import Engine
 from harness.proof.classes import PacketClass
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import (
@@ -77,14 +77,9 @@ def counterexample(difference: Difference, engine: Engine, space: Space) -> Coun
             chosen[variable] = _atom_of(space, variable, value)
     one = packets.with_sets(chosen)
     engine.walk(one)
-    trace = tuple(map(str, dict.fromkeys(_shown(engine.trace))))
+    trace = tuple(map(str, dict.fromkeys(engine.trace)))
     words = _Words(flow, values)
     return Counterexample(words.packet(), words.state(), difference.fate.value, difference.wanted, trace, values)
-
-
-def _shown(trace: list[Step]) -> Iterator[Step]:
-    # A jump is in the trace before what it leads to.
-    yield from trace
 
 
 def _atom_of(space: Space, variable: Variable, value: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -27,6 +27,8 @@ _SETTINGS = (
     " /proc/sys/net/ipv6/conf/all/disable_ipv6 /proc/sys/net/ipv6/conf/all/forwarding; do"
     ' [ ! -r "$file" ] || echo "$file $(cat "$file")"; done'
 )
+# tc(8) attaches filters and their actions to these.
+_FILTERING = ("ingress", "clsact")
 _SYSCTL = "/proc/sys/"
 _LITTLE_ENDIAN = ("x86_64", "aarch64", "i686", "armv7l", "riscv64", "ppc64le", "loongarch64")
 
@@ -98,8 +100,10 @@ def read(run: Run) -> Reading:
     """Read a namespace back.
 
     Raises:
-        Unmodelled: the ruleset changed while it was read.
+        Unmodelled: the ruleset changed while it was read, or other programs of the kernel touch packets.
     """
+    links = _decoded(run("ip", "-j", "link"))
+    _check_programs(links, _decoded(run("tc", "-j", "qdisc")))
     before = run("nft", "-j", "list", "ruleset")
     elements = run("nft", "--debug=netlink", "list", "ruleset")
     reading = Reading(
@@ -107,13 +111,23 @@ def read(run: Run) -> Reading:
         elements,
         _decoded(run("ip", "-4", "-j", "route", "show", "table", "all")),
         _decoded(run("ip", "-4", "-j", "rule", "show")),
-        [{"ifindex": each["ifindex"], "ifname": each["ifname"]} for each in _decoded(run("ip", "-j", "link"))],
+        [{"ifindex": each["ifindex"], "ifname": each["ifname"]} for each in links],
         dict(_setting(line) for line in run("sh", "-c", _SETTINGS).splitlines()),
         _machine(run("uname", "-rm")),
     )
     if _rules(json.loads(run("nft", "-j", "list", "ruleset"))) != _rules(reading.listing):
         raise Unmodelled("a ruleset that changes while it is read", "nftables")
     return reading
+
+
+def _check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse links whose packets programs change, drop or redirect before or after nftables sees them."""
+    for link in links:
+        if "xdp" in link:
+            raise Unmodelled("an XDP program", f"link {link['ifname']}")
+    for discipline in disciplines:
+        if discipline.get("kind") in _FILTERING:
+            raise Unmodelled(f"a queueing discipline {discipline['kind']}", f"link {discipline.get('dev')}")
 
 
 def _rules(listing: Mapping[str, Any]) -> list[Any]:

@@ -1,0 +1,82 @@
+"""Reading a namespace back, by programs that answer as they are told to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from harness.proof import Reading, Unmodelled, read
+from tests.harness.proof.listings import DROP, listing
+
+LINK = {"ifindex": 2, "ifname": "wg", "mtu": 1420}
+
+
+class Host:
+    """A host whose programs print what they are told to.
+
+    Args:
+        changes: other output, by the first words of a command.
+    """
+
+    def __init__(self, **changes: Any) -> None:
+        self._links = changes.get("links", [LINK])
+        self._disciplines = changes.get("disciplines", [{"kind": "noqueue", "dev": "wg"}])
+        self._listings = list(changes.get("listings", [listing([DROP])] * 2))
+
+    def run(self, *words: str) -> str:
+        """Answer one command."""
+        if words[:2] == ("nft", "-j"):
+            return json.dumps(self._listings.pop(0))
+        if words[0] == "tc":
+            return json.dumps(self._disciplines)
+        if words[-1] == "link":
+            return json.dumps(self._links)
+        return {
+            "nft": "",
+            "ip": "[]",
+            "sh": "/proc/sys/net/ipv4/ip_forward 1\n/proc/sys/net/ipv4/conf/wg/rp_filter 0\n",
+            "uname": "6.1.0 x86_64\n",
+        }[words[0]]
+
+
+def test_what_programs_print_is_kept() -> None:
+    found = read(Host().run)
+    assert found.links == [{"ifindex": 2, "ifname": "wg"}]
+    assert found.settings == {"net.ipv4.ip_forward": "1", "net.ipv4.conf.wg.rp_filter": "0"}
+    assert found.kernel == ("6.1.0", "x86_64")
+    assert Reading.from_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize("kind", ["ingress", "clsact"])
+def test_filters_beside_nftables_are_refused(kind: str) -> None:
+    with pytest.raises(Unmodelled, match=kind):
+        read(Host(disciplines=[{"kind": kind, "dev": "wg"}]).run)
+
+
+def test_programs_on_a_link_are_refused() -> None:
+    with pytest.raises(Unmodelled, match="XDP"):
+        read(Host(links=[{**LINK, "xdp": {"mode": 2}}]).run)
+
+
+def test_a_ruleset_that_changes_meanwhile_is_refused() -> None:
+    with pytest.raises(Unmodelled, match="changes"):
+        read(Host(listings=[listing([DROP]), listing([DROP], [DROP])]).run)
+
+
+def test_counters_may_go_on_meanwhile() -> None:
+    listings = [listing([DROP]), listing([DROP])]
+    for packets, each in enumerate(listings):
+        each["nftables"].append({"counter": {"family": "inet", "table": "t", "name": "c", "packets": packets}})
+    assert read(Host(listings=listings).run).listing == listings[0]
+
+
+def test_rules_that_are_loaded_anew_have_the_same_digest() -> None:
+    """Handles are others then."""
+    first, second = (listing([DROP]) for _ in range(2))
+    for entry in second["nftables"]:
+        next(iter(entry.values()))["handle"] += 100
+    digests = {read(Host(listings=[each] * 2).run).digest for each in (first, second)}
+    assert len(digests) == 1
+    assert read(Host(listings=[listing([DROP], [DROP])] * 2).run).digest not in digests
