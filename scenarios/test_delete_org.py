@@ -19,6 +19,7 @@ from harness.overlay.mesh import Mesh
 from harness.subject import remains
 from harness.subject.installed import Installed
 from harness.world.world import PASSWORD, World
+from netlab import wait_until
 
 pytestmark = pytest.mark.claim("delete-org")
 
@@ -137,11 +138,12 @@ def _wait_for_status(api: Api, wanted: Collection[int], failure: str) -> None:
     Raises:
         Refuted: no answer has one within `DEADLINE`.
     """
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        with suppress(httpx.TransportError):
-            if api.send("GET", "/organization").status in wanted:
-                return
-        if time.monotonic() > deadline:
-            raise Refuted(f"{failure} in {DEADLINE:.0f} s")
-        time.sleep(0.02)
+
+    def is_answered() -> bool:
+        try:
+            return api.send("GET", "/organization").status in wanted
+        except httpx.TransportError:
+            return False
+
+    if not wait_until(is_answered, DEADLINE):
+        raise Refuted(f"{failure} in {DEADLINE:.0f} s")

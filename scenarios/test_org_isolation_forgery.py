@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 from scapy.layers.inet import IP, UDP
@@ -18,7 +17,7 @@ from harness.wire.witness import Marks, Witness
 from harness.world.home import behind_a_router
 from harness.world.outside import EVERYBODY
 from harness.world.world import World
-from netlab import Capture, NothingArrived, Tunnel, wg_quick
+from netlab import Capture, NothingArrived, Tunnel, wait_until, wg_quick
 
 pytestmark = pytest.mark.claim("org-isolation")
 
@@ -211,10 +210,8 @@ def _message(datagram: Packet) -> bytes:
 
 
 def _wait_for_messages(capture: Capture, hub: tuple[str, int], before: int) -> list[bytes]:
-    deadline = time.monotonic() + PROBE_DEADLINE
-    while not (found := _messages(capture, hub)[before:]) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return found
+    wait_until(lambda: len(_messages(capture, hub)) > before, PROBE_DEADLINE)
+    return _messages(capture, hub)[before:]
 
 
 def _opens(message: bytes) -> bool:

@@ -6,27 +6,23 @@ fails because a machine is slow or has other work.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import netlab
+
 DEADLINE = 60.0
 """Seconds after which nothing is expected to come any more."""
-
-_LOOK_S = 0.005
 
 
 def wait_until(condition: Callable[[], bool], otherwise: Callable[[], object] = lambda: "") -> None:
     """Return once the condition holds, and fail after `DEADLINE`.
 
     Args:
-        condition: is asked every few milliseconds.
+        condition: is asked every few milliseconds, more seldom later (`netlab.wait_until`).
         otherwise: tells what there was instead.
     """
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"not within {DEADLINE:g} s: {otherwise()}"
-        time.sleep(_LOOK_S)
+    assert netlab.wait_until(condition, DEADLINE), f"not within {DEADLINE:g} s: {otherwise()}"
 
 
 @dataclass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import statistics
-import time
 from collections.abc import Callable
 
 from harness.bench.goals import Measured
@@ -14,6 +13,7 @@ from harness.overlay.outage import HealthStream
 from harness.world.damage import LINK, PROCESSES, ROUTES, RULES, Damage
 from harness.world.inside import Inside
 from harness.world.world import World
+from netlab import wait_until
 
 _DEADLINE = 20.0
 _MENDED = "damage was repaired"
@@ -72,11 +72,8 @@ def _damage_once(world: World, target: Inside, stream: HealthStream, damage: Dam
     before = len(_repairs(world))
     start = stream.expect_loss()
     target.apply(damage)
-    deadline = time.monotonic() + _DEADLINE
-    while len(_repairs(world)) <= before:
-        if time.monotonic() > deadline:
-            raise Inconclusive(f"{damage}: the service noticed nothing in {_DEADLINE:.0f} s")
-        time.sleep(_POLL)
+    if not wait_until(lambda: len(_repairs(world)) > before, _DEADLINE, _POLL):
+        raise Inconclusive(f"{damage}: the service noticed nothing in {_DEADLINE:.0f} s")
     return stream.outage(start, stream.wait_until_whole(_DEADLINE)), sum(_repairs(world)[before:])
 
 

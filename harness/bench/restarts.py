@@ -18,7 +18,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.mesh import Mesh
 from harness.world.world import World
-from netlab import UdpStream
+from netlab import UdpStream, wait_until
 
 STEADY_S = 31.0
 """Seconds between restarts, in which the stream is the baseline.
@@ -167,8 +167,5 @@ def _save_once(world: World, token: str) -> bool:
 
 
 def _wait(condition: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + _DEADLINE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Inconclusive(f"{failure} in {_DEADLINE:.0f} s")
-        time.sleep(_POLL)
+    if not wait_until(condition, _DEADLINE, _POLL):
+        raise Inconclusive(f"{failure} in {_DEADLINE:.0f} s")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.judged_stream import JudgedStream
-from netlab import LabHost, NothingArrived, Tunnel, wg_quick
+from netlab import LabHost, NothingArrived, Tunnel, wait_until, wg_quick
 
 HANDSHAKE_DEADLINE = 6.0
 """Seconds: one more than WireGuard's REKEY_TIMEOUT (5 s), so that a first packet may get lost."""
@@ -73,10 +72,8 @@ class Machine:
         Raises:
             Refuted: no ping is answered in ``deadline_s`` seconds.
         """
-        start = time.monotonic()
-        while not self.reaches(other, _LOST_AFTER):
-            if time.monotonic() - start > deadline_s:
-                raise Refuted(f"{self.name} does not reach {other.name} for {deadline_s:.0f} s")
+        if not wait_until(lambda: self.reaches(other, _LOST_AFTER), deadline_s):
+            raise Refuted(f"{self.name} does not reach {other.name} for {deadline_s:.0f} s")
 
     def accept_all_addresses(self) -> None:
         """Sets the peer's allowed IPs to every address, as any customer may do on a machine of their own."""

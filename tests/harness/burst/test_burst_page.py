@@ -9,28 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
 from netlab import sandbox
+from tests.waiting import wait_until
 
 DEADLINE_S = 60.0
-_POLL_S = 0.1
 
 
 def _as_at_a_terminal() -> None:
     # A program that a shell starts in the background ignores SIGINT, and so do its children.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def wait_until(condition: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, failure
-        time.sleep(_POLL_S)
 
 
 def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -> None:
@@ -60,12 +51,12 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
                     assert burst.poll() is None, log.read_text()
                     return ""
 
-            wait_until(lambda: "locust" in shown("/").lower(), "locust's page is not shown")
+            wait_until(lambda: "locust" in shown("/").lower(), lambda: "locust's page is not shown")
             # The page proposes the number of `--organizations`.
             assert re.search(r'"?num_?users"?: ?"?7\b', shown("/"), re.IGNORECASE)
             begun = page.post("/swarm", data={"user_count": 3, "spawn_rate": 10})
             assert begun.json()["success"], begun.text
-            wait_until(lambda: _meshes(shown("/stats/requests")) == 3, "not all came to a working mesh")
+            wait_until(lambda: _meshes(shown("/stats/requests")) == 3, lambda: "not all came to a working mesh")
             page.get("/stop")
         burst.send_signal(signal.SIGINT)
         assert burst.wait(DEADLINE_S) in (0, 1), log.read_text()

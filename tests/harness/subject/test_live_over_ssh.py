@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from harness.client.api import Api
 from harness.subject.service import PORT
 from harness.world.world import HUB, OFFICE
-from netlab import Lab, NamespaceHost, sandbox
+from netlab import Lab, NamespaceHost, sandbox, wait_until
 from tests.netlab import sshd
 
 DEADLINE = 600.0
@@ -91,15 +90,13 @@ def access() -> Iterator[ServiceAccess]:
 
 
 def wait_until_ready(access: ServiceAccess, log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE
-    while True:
+    def is_ready() -> bool:
         try:
-            if Api(access.url, access.certificate).send("GET", "/readyz").status == httpx.codes.OK:
-                return
+            return Api(access.url, access.certificate).send("GET", "/readyz").status == httpx.codes.OK
         except (OSError, httpx.TransportError):
-            pass
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
+            return False
+
+    assert wait_until(is_ready, START_DEADLINE, 0.05), log.read_text()
 
 
 def gate(access: ServiceAccess, claim: str, known_hosts: Path) -> tuple[int, dict[str, str], str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+import netlab
 from appliance.hub.errors import LinkError
 from appliance.hub.findings import Damage, Part, Repair
 from appliance.hub.kernel import routing
@@ -188,12 +189,8 @@ def test_damage_is_repaired(
     own = names.of(state.organization)
     before = seen(names, backend, state)
     apply_damage(kind)
-    deadline = time.monotonic() + deadline_s
-    while not repairs or seen(names, backend, state) != before:
-        if time.monotonic() > deadline:
-            assert seen(names, backend, state) == before
-            pytest.fail("nothing was found amiss")
-        time.sleep(0.01)
+    is_repaired = netlab.wait_until(lambda: repairs and seen(names, backend, state) == before, deadline_s)
+    assert is_repaired, f"{len(repairs)} repairs, and then:\n{seen(names, backend, state)}"
     assert {repair.organization for repair in repairs} == {state.organization}
     # Whatever was broken, a save meets a data plane that takes it.
     healed.apply(replace(state, peers=state.peers[:1]))
@@ -323,18 +320,16 @@ def test_a_failed_repair_is_tried_again(
         pytest.skip("the kernel's sockets can't be taken by a process that is asked to")
     healed.apply(state)
     link = names.of(state.organization).link
-    deadline = time.monotonic() + deadline_s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        os.kill(processes.by_link()[link], signal.SIGKILL)
-        while other.getsockname()[1] != state.port:
+
+        def takes_the_port() -> bool:
             with suppress(OSError):
                 other.bind(("", state.port))
-            assert time.monotonic() < deadline
-        while healed.organizations():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    while not repairs:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+            return bool(other.getsockname()[1] == state.port)
+
+        os.kill(processes.by_link()[link], signal.SIGKILL)
+        assert netlab.wait_until(takes_the_port, deadline_s, 0.0)
+        assert netlab.wait_until(lambda: not healed.organizations(), deadline_s)
+    assert netlab.wait_until(lambda: repairs, deadline_s)
     assert healed.organizations() == (state.organization,)
     assert Part.LINK in {finding.part for repair in repairs for finding in repair.found}
