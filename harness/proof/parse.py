@@ -166,15 +166,20 @@ class _RuleParser:
         if kind == "limit":
             return [Limited(bool(body.get("inv")))]
         if kind == "meter":
-            return self._meter(body)
+            return self._rates([body["stmt"]])
+        if kind == "set" and body.get("op") in ("add", "update") and "stmt" in body:
+            # Newer versions of nft print a meter so. Rules that look such a set up are refused.
+            return self._rates(body["stmt"] if isinstance(body["stmt"], list) else [body["stmt"]])
         if kind == "notrack":
             return [NoTrack()]
         return [Decide(self._verdict(written))]
 
-    def _meter(self, body: Mapping[str, Any]) -> list[Statement]:
-        if set(body["stmt"]) != {"limit"}:
-            raise self._refuse(f"a meter of {', '.join(body['stmt'])}")
-        return self._statement(body["stmt"])
+    def _rates(self, written: list[Any]) -> list[Statement]:
+        """Rates of each element of a set; an element for which there is no room is within its rate."""
+        for each in written:
+            if set(each) != {"limit"}:
+                raise self._refuse(f"a meter of {', '.join(each)}")
+        return [statement for each in written for statement in self._statement(each)]
 
     def _verdict(self, written: Any) -> Verdict:
         if isinstance(written, dict) and len(written) == 1:

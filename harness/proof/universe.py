@@ -22,8 +22,7 @@ class Universe:
     """
 
     def __init__(self, values: Iterable[Interval], cuts: Iterable[Interval] = ()) -> None:
-        starts = {first for first, _ in cuts} | {last + 1 for _, last in cuts} if (cuts := list(cuts)) else set()
-        borders = sorted(starts)
+        borders = sorted({border for first, last in cuts for border in (first, last + 1)})
         self._atoms: list[Interval] = []
         for first, last in IntervalSet.of(values).intervals:
             inner = borders[bisect_right(borders, first) : bisect_right(borders, last)]

@@ -133,6 +133,17 @@ STATEMENTS: dict[str, tuple[Any, Any]] = {
         {"meter": {"key": header("ip", "saddr"), "stmt": {"limit": {"rate": 10, "per": "second"}}, "name": "m"}},
         Limited(over=False),
     ),
+    "a rate for each address, as newer versions print it": (
+        {
+            "set": {
+                "op": "update",
+                "elem": header("ip", "saddr"),
+                "set": "@m",
+                "stmt": [{"limit": {"rate": 10, "per": "second", "inv": True}}],
+            }
+        },
+        Limited(over=True),
+    ),
     "no tracking": ({"notrack": None}, NoTrack()),
     "a jump": ({"jump": {"target": "other"}}, Decide(Verdict("jump", "other"))),
     "drop": (DROP, Decide(Verdict("drop"))),
@@ -161,6 +172,7 @@ REFUSED: dict[str, Any] = {
     "reject": {"reject": None},
     "dnat": {"dnat": {"addr": "10.0.0.1"}},
     "set": {"set": {"op": "add", "elem": meta("mark"), "set": "@seen"}},
+    "a meter of ct count": {"meter": {"key": meta("mark"), "stmt": {"ct count": {"val": 9}}, "name": "m"}},
     "fib": match({"fib": {"result": "type", "flags": ["daddr"]}}, "local"),
     "xt": {"xt": None},
     "@gone": match(header("ip", "saddr"), "@gone"),
