@@ -215,13 +215,9 @@ machines = Table(
     UniqueConstraint("organization_id", "public_key"),
     Index(None, "organization_id", "interface", unique=True),
 )
-# For a query that runs with every new machine and mostly finds nothing.
-Index(
-    "ix_machines_disabled",
-    machines.c.organization_id,
-    sqlite_where=~machines.c.enabled,
-    postgresql_where=~machines.c.enabled,
-)
+# For a query that runs with every new machine and mostly finds nothing. In PostgreSQL it is of disabled machines alone,
+# too, as its migration says: said here, every process would load that dialect, which takes 0.1 s.
+Index("ix_machines_disabled", machines.c.organization_id, sqlite_where=~machines.c.enabled)
 
 # Not given out again before their quiet time is over.
 released_addresses = Table(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from sqlalchemy import ForeignKey, delete
 
@@ -34,3 +37,15 @@ def test_deleting_the_row_of_an_organization_deletes_all_its_rows(store: Store, 
         transaction.execute(delete(schema.organizations))
         assert not any(everything(transaction).values())
     assert before["organizations"]
+
+
+def test_who_has_sqlite_loads_nothing_of_postgresql() -> None:
+    program = """
+import sys
+from appliance.store import Store
+from appliance.store.schema import metadata
+Store("sqlite:////nowhere")
+print(*(name for name in sys.modules if name.startswith(("psycopg", "sqlalchemy.dialects.postgresql"))))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
