@@ -18,17 +18,12 @@ from enum import Enum
 from harness.proof.classes import PacketClass, merged
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import (
-    ERRORS,
-    FORWARD,
     ICMP,
     RELATED,
-    REPLIES,
-    REQUESTS,
     Flow,
     Register,
     Variable,
     addresses,
-    set_of,
 )
 from harness.proof.lookups import Lookups
 from harness.proof.routing import Routing, Way
@@ -46,6 +41,7 @@ from harness.proof.ruleset import (
     Verdict,
 )
 from harness.proof.space import Space
+from harness.proof.tracking import states, without_tracking
 from harness.proof.universe import ones
 
 _TRACKING, _REASSEMBLY = -200, -400
@@ -167,56 +163,13 @@ class Engine:
 
     def _tracked(self, packets: PacketClass, focus: PacketClass | None) -> Iterator[PacketClass]:
         """What connection tracking makes of packets, in all states that they can be in."""
-        for each in self._states(packets):
+        for each in states(packets, self._space):
             sets = each.sets if focus is None else tuple(a & b for a, b in zip(each.sets, focus.sets, strict=True))
             if all(sets):
                 narrowed = each._replace(sets=sets)
                 if focus is not None:
                     narrowed = narrowed._replace(agree=focus.agree, differ=focus.differ)
                 yield narrowed
-
-    def _states(self, packets: PacketClass) -> Iterator[PacketClass]:
-        if packets.sets[Variable.FLOW] == 1 << Flow.UNTRACKED:
-            yield packets
-            return
-        own = packets.sets
-        source, destination = own[Variable.SOURCE], own[Variable.DESTINATION]
-        there, back = own[Variable.SOURCE_PORT], own[Variable.DESTINATION_PORT]
-        everything = self._space.everything()
-        yield packets.with_set(Variable.FLOW, 1 << Flow.INVALID)
-        protocols = own[Variable.PROTOCOL]
-        exchanged = {
-            Variable.SOURCE: destination,
-            Variable.DESTINATION: source,
-            Variable.SOURCE_PORT: back,
-            Variable.DESTINATION_PORT: there,
-        }
-        for flow, types in (*((each, REQUESTS) for each in FORWARD), (Flow.REPLY, REPLIES)):
-            ends = exchanged if flow is Flow.REPLY else {}
-            for inside, some in ((protocols & ~(1 << ICMP), None), (protocols & 1 << ICMP, types)):
-                of_type = own[Variable.TYPE]
-                if some is not None:
-                    of_type &= self._space.of(Variable.TYPE).atoms_in(set_of(some).intervals)
-                if inside and of_type:
-                    changed = {Variable.FLOW: 1 << flow, Variable.PROTOCOL: inside, Variable.TYPE: of_type}
-                    yield packets.with_sets({**changed, **ends})
-        errors = own[Variable.TYPE] & self._space.of(Variable.TYPE).atoms_in(set_of(ERRORS).intervals)
-        if not protocols & 1 << ICMP or not errors:
-            return
-        for flow in RELATED:
-            sender, receiver = addresses(flow)
-            free = {
-                each: everything[each]
-                for each in (
-                    Variable.PROTOCOL,
-                    Variable.SOURCE,
-                    Variable.DESTINATION,
-                    Variable.SOURCE_PORT,
-                    Variable.DESTINATION_PORT,
-                )
-            }
-            changed = {Variable.FLOW: 1 << flow, Variable.TYPE: errors}
-            yield packets.with_sets({**free, **changed, sender: source, receiver: destination})
 
     def _hook(
         self, bases: Iterable[tuple[Table, Chain]], packets: list[PacketClass], dropped: list[PacketClass]
@@ -272,7 +225,7 @@ class Engine:
                     on += (each if statement.over else each._replace(is_limited=True) for each in packets)
                     packets = [each._replace(is_limited=True) if statement.over else each for each in packets]
                 elif isinstance(statement, NoTrack):
-                    packets = [_without_tracking(each) for each in packets]
+                    packets = [without_tracking(each) for each in packets]
                 elif isinstance(statement, Decide):
                     self.trace.append(step)
                     back = self._decide(table, statement.verdict, packets, sink, returned)
@@ -382,12 +335,6 @@ def _by_ends(packets: PacketClass) -> Iterator[tuple[PacketClass, Variable, Vari
         together[ends] = together.get(ends, 0) | 1 << number
     for (source, destination), own in together.items():
         yield packets.with_set(Variable.FLOW, own), source, destination
-
-
-def _without_tracking(packets: PacketClass) -> PacketClass:
-    # Later, a packet has what it has (nft_notrack_eval).
-    is_early = packets.sets[Variable.FLOW] == 1 << Flow.UNSEEN
-    return packets.with_set(Variable.FLOW, 1 << Flow.UNTRACKED) if is_early else packets
 
 
 def _settled(packets: PacketClass) -> PacketClass:

@@ -132,16 +132,20 @@ class Constant:
     value: int
 
 
+Source = Variable | Register | Constant
+"""What a field is read from."""
+
+
 @dataclass(frozen=True)
 class View:
     """What a field reads of a packet of one flow.
 
     Attributes:
-        of: a variable, a register, a constant, or None: there is nothing to read, which ends the rule.
+        of: what it is read from, or None: there is nothing to read, which ends the rule.
         protocols: the field is there for packets of these protocols alone; None is every one.
     """
 
-    of: Variable | Register | Constant | None
+    of: Source | None
     protocols: frozenset[int] | None = None
 
 

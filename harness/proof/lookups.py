@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.proof.buckets import HashTable
 from harness.proof.classes import PacketClass
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import (
     BY_OTHER,
     KINDS,
     KNOWN_STATUS,
-    Constant,
     Flow,
     Register,
+    Source,
     Variable,
     quoted_destination,
     view,
@@ -23,10 +24,8 @@ from harness.proof.intervals import Interval
 from harness.proof.meaning import (
     ADDRESS_BITS,
     applied,
-    bucket,
     common_prefix,
     compared_bits,
-    hash_word,
     leaf_of,
     preimage,
 )
@@ -44,9 +43,6 @@ from harness.proof.ruleset import (
 )
 from harness.proof.space import Space
 from harness.proof.universe import ones
-
-Source = Variable | Register | Constant
-"""What a part of a key is read from."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ class Lookups:
         self._space = space
         self._compiled: dict[tuple[int, tuple[Source, ...]], Compiled] = {}
         self._views: dict[tuple[Expression, int], list[tuple[int, Source | None, int | None]]] = {}
-        self._tables: dict[tuple[Hash, tuple[Variable, ...], tuple[int, ...]], _HashTable] = {}
+        self._tables: dict[tuple[Hash, tuple[Variable, ...], tuple[int, ...]], HashTable] = {}
 
     def match(self, match: Match, packets: PacketClass) -> tuple[list[PacketClass], list[PacketClass]]:
         """Packets for which the rule goes on, and those for which it ends."""
@@ -312,61 +308,9 @@ class Lookups:
             return
         table = self._tables.get((key, variables, known))
         if table is None:
-            table = self._tables[key, variables, known] = _HashTable(self._space, key, parts, sources, known)
+            table = self._tables[key, variables, known] = HashTable(self._space, key, parts, sources, known)
         for sets, number in table.split(tuple(packets.sets[variable] for variable in variables)):
             yield packets.with_sets(dict(zip(variables, sets, strict=True))), number
-
-
-class _HashTable:
-    """Buckets of all keys that are made of single values; the others are in no known one."""
-
-    def __init__(
-        self,
-        space: Space,
-        key: Hash,
-        parts: Sequence[Expression],
-        sources: tuple[Source, ...],
-        fixed: tuple[int, ...],
-    ) -> None:
-        free = [at for at, source in enumerate(sources) if isinstance(source, Variable)]
-        if len(free) > len(("source", "destination")):
-            raise Unmodelled("a hash of more than two variables", "ruleset")
-        self._dimensions = len(free)
-        singles = [_singles(space, sources[at]) for at in free]
-        words = [hash_word(part, value) for part, value in zip(parts, fixed, strict=True)]
-        self._rows: dict[int, dict[int, int]] = {}
-        self._known = [sum(1 << atom for atom, _ in each) for each in singles]
-        for atom, value in singles[0] if free else [(0, 0)]:
-            row: dict[int, int] = {}
-            if free:
-                words[free[0]] = hash_word(parts[free[0]], applied(parts[free[0]], value))
-            for other, second in singles[1] if len(free) > 1 else [(0, 0)]:
-                if len(free) > 1:
-                    words[free[1]] = hash_word(parts[free[1]], applied(parts[free[1]], second))
-                number = bucket(words, key.modulus, key.seed, key.offset)
-                row[number] = row.get(number, 0) | 1 << other
-            self._rows[atom] = row
-
-    def split(self, sets: Box) -> Iterator[tuple[Box, int | None]]:
-        """Split sets of the free variables by bucket."""
-        if not self._dimensions:
-            yield (), next(iter(self._rows[0]))
-            return
-        first, known = sets[0] & self._known[0], self._known
-        if unknown := sets[0] & ~known[0]:
-            yield (unknown, *sets[1:]), None
-        second = 1
-        if self._dimensions > 1:
-            second = sets[1] & known[1]
-            if (unknown := sets[1] & ~known[1]) and first:
-                yield (first, unknown), None
-        together: dict[tuple[int, int], int] = {}
-        for atom in ones(first):
-            for number, others in self._rows[atom].items():
-                if met := others & second:
-                    together[number, met] = together.get((number, met), 0) | 1 << atom
-        for (number, met), own in together.items():
-            yield ((own, met) if self._dimensions > 1 else (own,)), number
 
 
 def _meet(one: Box, other: Box) -> bool:
@@ -374,13 +318,6 @@ def _meet(one: Box, other: Box) -> bool:
         if not atoms & others:
             return False
     return True
-
-
-def _singles(space: Space, variable: Source) -> list[tuple[int, int]]:
-    assert isinstance(variable, Variable)
-    universe = space.of(variable)
-    atoms = ((at, universe.atom(at)) for at in range(len(universe)))
-    return [(at, first) for at, (first, last) in atoms if first == last]
 
 
 def _fixed_value(part: Expression, source: Source, packets: PacketClass) -> int | None:
