@@ -5,6 +5,7 @@ Each worker of a parallel run has a sandbox of its own, so that no test sees ano
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import subprocess
 from collections.abc import Iterator
@@ -45,7 +46,15 @@ def _tidy() -> Iterator[None]:
 
 def _state() -> tuple[object, ...]:
     _, most = resource.getrlimit(resource.RLIMIT_CORE)
-    return (most, *_network())
+    return (most, _has_running_loop(), *_network())
+
+
+def _has_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _network() -> tuple[object, ...]:

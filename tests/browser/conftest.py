@@ -135,9 +135,9 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: Fak
     store.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, for all tests of a run."""
+    """Chromium, for the tests of a module: playwright's event loop runs in this thread until its end."""
     expect.set_options(timeout=DEADLINE * 1000)
     try:
         with chromium(tmp_path_factory.mktemp("home")) as launched:
