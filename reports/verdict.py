@@ -45,7 +45,7 @@ def problems_of(claims: Iterable[Claim], sabotages: Sequence[SabotageVerdict], *
         if broken and not any(sabotage.claim == claim.id for sabotage in sabotages):
             found.append(f"{claim.id} has no sabotage.")
         found += [
-            f"{scenario.name} is unstable: run again alike, it was proven."
+            f"{scenario.name} is unstable: it failed, and was proven when run again with the same seed."
             for scenario in claim.scenarios
             if scenario.is_unstable
         ]

@@ -84,7 +84,7 @@ def hub() -> None:
         if handover is None:
             certificate(settings, folder)
             if settings.endpoint.warning is not None:
-                log.warning("the endpoint is near", reason=settings.endpoint.warning)
+                log.warning("only nearby machines can reach the endpoint", reason=settings.endpoint.warning)
             # Without `up`, the hub does this before the web process can sign anybody up.
             client = HubClient(hub_socket(name))
             accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(public.port)))

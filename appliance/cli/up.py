@@ -125,7 +125,7 @@ def _tell_of(voice: Voice, settings: Settings, door: PublicPort) -> None:
         )
     if settings.endpoint.warning is not None:
         voice.tell(
-            "the endpoint is near",
+            "only nearby machines can reach the endpoint",
             f"{settings.endpoint.warning} If they shall, name another host with --endpoint.",
             reason=settings.endpoint.warning,
         )

@@ -1,4 +1,4 @@
-"""The garbage collector's pauses.
+"""Shorter pauses for garbage collection.
 
 A full collection looks at all that a process keeps, and stops all of it meanwhile: with five hundred organizations for
 80 ms, some times a minute while they change. Nearly all of it stays.

@@ -85,7 +85,7 @@ class Hub:
                 return self._amend(call, caller)
             case messages.Withdraw():
                 upkeep.arbiter.withdraw(call.organization, call.revision)
-                # Of a commit that failed it is not always known whether it did.
+                # The commit may have happened although it failed, so the store is compared soon.
                 upkeep.agreement.hurry()
             case messages.Confirm():
                 upkeep.arbiter.confirm(call.organization, call.revision)
@@ -156,7 +156,7 @@ def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: 
     server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve, name="hub-accept")
     thread.start()
-    # A call for an organization that is not restored yet makes it so by itself.
+    # A call for an organization that is not restored yet restores it first.
     restoring = threading.Thread(target=hub.upkeep.restore, name="hub-restore", daemon=True)
     restoring.start()
     on_ready()

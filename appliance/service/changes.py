@@ -129,7 +129,8 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
         is_enforced = True
         _store(context, actor, change, revision)
     except BaseException as error:
-        # After a refusal the change is not in force; after any other failure that is unknown.
+        # After a refusal the change is not in force, or the hub takes it back once the call's connection has ended
+        # (`agreement`). After any other failure that is unknown.
         if is_enforced or not isinstance(error, Overtaken | Refused):
             log.warning("a change is taken back", organization=organization.id, reason=type(error).__name__)
             # If this fails too, the hub notices by itself that the store has another state.
@@ -225,5 +226,5 @@ def _read_anew(context: Context, organization_id: str) -> Iterator[None]:
 
 
 def _not_enforced(organization_id: str, error: HubError) -> NotEnforced:
-    log.error("not enforced", organization=organization_id, error=str(error))
+    log.error("a change could not be enforced", organization=organization_id, error=str(error))
     return NotEnforced("The data plane could not take the change; everything is as it was before.")

@@ -18,7 +18,7 @@ from harness.subject.service import Service
 PAGE = ("127.0.0.1", 8089)
 """Address of locust's page, in the caller's network namespace."""
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
-"""What locust runs."""
+"""Program of locust's users."""
 
 _GRACE = 15.0
 

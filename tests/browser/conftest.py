@@ -111,7 +111,7 @@ def hub() -> FakeHub:
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: FakeHub) -> Iterator[str]:
-    """Where the pages are."""
+    """Address of the pages."""
     folder = tmp_path_factory.mktemp("site")
     store = make_store(folder / "store.sqlite")
     server = _Server(("127.0.0.1", 0), _Quiet)

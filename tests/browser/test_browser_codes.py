@@ -16,7 +16,7 @@ LONGEST = "\U0001f30d" * 255
 
 
 def read(code: Locator) -> dict[str, list[str]]:
-    """What stands in the code, which is as large as it is said to be."""
+    """Reads the text of a code, and checks that the code has the size that the page gives."""
     box = code.locator("svg").bounding_box()
     assert box is not None
     assert box["width"] == box["height"] == WIDEST

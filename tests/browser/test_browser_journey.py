@@ -1,4 +1,4 @@
-"""What a customer does on the first day, in a real browser."""
+"""A customer's first day, in a real browser."""
 
 from __future__ import annotations
 

@@ -132,19 +132,19 @@ class Call:
 
     @property
     def packages(self) -> set[str]:
-        """What apt-get was told to install."""
+        """Packages that apt-get was told to install."""
         words = [word for word in self.arguments if not word.startswith(("-", "DPkg::"))]
         return set(words[1:]) if words[:1] == ["install"] else set()
 
     @property
     def asks(self) -> bool:
-        """Whether it changes nothing."""
+        """True if the call changes nothing."""
         return self.program == "dpkg-query" or self.arguments[:1] in (("-c",), ("--version",))
 
 
 @dataclass(frozen=True)
 class Done:
-    """How one run of the launcher ended.
+    """Outcome of one run of the launcher.
 
     Attributes:
         said: what it wrote to standard error, line by line.
@@ -164,7 +164,7 @@ class Done:
 
     @property
     def packages(self) -> set[str]:
-        """What apt was told to install."""
+        """Packages that apt was told to install."""
         return {package for call in self.made("apt-get") for package in call.packages}
 
     @property
@@ -174,7 +174,7 @@ class Done:
 
     @property
     def complaint(self) -> str:
-        """Its last words."""
+        """Last line of standard error."""
         return self.said[-1] if self.said else ""
 
 
@@ -254,12 +254,12 @@ class Host:
 
     @property
     def packages(self) -> Path:
-        """What dpkg says of each package, in a file of its name."""
+        """Folder with dpkg's answer about each package, in a file of its name."""
         return self.root / "packages"
 
     @property
     def temporary(self) -> Path:
-        """Its TMPDIR."""
+        """Folder for temporary files (TMPDIR)."""
         return self.root / "temporary"
 
     @property
@@ -278,7 +278,7 @@ class Host:
         (self.bin / program).unlink()
 
     def has_packages(self, *packages: str, status: str = "installed") -> None:
-        """What dpkg says of these packages."""
+        """Sets dpkg's answers about packages."""
         for package in packages:
             (self.packages / package).write_text(status)
 

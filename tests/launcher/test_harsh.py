@@ -27,7 +27,7 @@ exit 5
 
 
 def outside_of_root() -> bool:
-    """Whether this root is one of a user namespace, who makes no devices."""
+    """True for the root of a user namespace, which can't make devices."""
     return Path("/proc/self/uid_map").read_text().split()[2] != str(2**32 - 1)
 
 

@@ -352,7 +352,7 @@ def signal(folder: Path, name: str) -> Iterator[tuple[str, int]]:
 
 
 def wait_for(opened: int) -> None:
-    """Until something was written to this FIFO."""
+    """Waits until something was written to this FIFO."""
     assert select.select([opened], [], [], 60)[0], "it never came that far"
 
 
@@ -445,7 +445,7 @@ def test_nothing_of_the_callers_own_python_or_pip_is_used(host: Host) -> None:
 
 
 def test_another_python_of_the_system_makes_another_environment(host: Host) -> None:
-    """As an upgrade of the distribution brings one."""
+    """Replaces Python by another version, as an upgrade of the distribution does."""
     host.run("setup")
     new = host.root / "python3.14"
     (host.venv / "bin" / "python").rename(new)

@@ -30,8 +30,8 @@ _SAVED_S = 0.1
 _TURN_S = 0.001
 _BATCH = 64
 
-# As many addresses as can hope to have their turn before their machines ask again, and of each what the rules let
-# through at once: an office has one address.
+# Addresses that are served before WireGuard asks again (5 s), and for each what the rules let through at once: an
+# office has one address.
 _SENDERS = 512
 _PER_SENDER = 128
 _LINKS = 4096

@@ -121,7 +121,7 @@ STRANGERS = (
     Meter("strangers56", "ipv6_addr", "ip6 saddr & ffff:ffff:ffff:ff00::", 40, 200, 2**16),
     Meter("strangers64", "ipv6_addr", "ip6 saddr & ffff:ffff:ffff:ffff::", 20, 100, 2**16),
 )
-"""The wider network first: a source that is beyond its pace takes no place among the narrower ones."""
+"""Wider networks first, so that a flood from one network takes no place in the narrower meters."""
 
 REGULARS = (
     Meter("regulars4", "ipv4_addr . inet_service", "ip saddr . udp sport", 5, 20, 2**16),

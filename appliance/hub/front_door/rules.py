@@ -210,7 +210,7 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         "enter": (
             # A host that forwards may carry other people's packets to a port of the same number.
             f"udp dport {layout.public_port} fib daddr type local goto public",
-            # What is neither for this host nor for one behind it is for everybody on a network, and nobody's session.
+            # Broadcast and multicast.
             f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",
             f'iif "lo" udp dport @{INNER} notrack accept',
             f"udp dport @{INNER} {_NOT_FORWARDED} {_drop('closed')}",

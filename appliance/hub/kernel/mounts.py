@@ -16,7 +16,7 @@ import structlog
 log = structlog.get_logger()
 
 _TABLE = "/proc/self/mountinfo"
-# A name is taken away in two steps, and may be given to another namespace in a third.
+# Time for the mount events of one renaming: two that take the name away, and one that gives it again.
 _SETTLED_S = 0.05
 # The pause is this many times as long as a look, so that many mounts of other programs cost little.
 _REST = 30

@@ -113,7 +113,7 @@ class Rulesets:
             made = (threading.Lock(), nftables.Nftables())
         with self._lock:
             kept = self._open.setdefault(name, made)
-            # One that is in use ends when it is not any more.
+            # A context in use is freed after its last use.
             oldest = [self._open.popitem(last=False) for _ in range(len(self._open) - self._most_open)]
         del oldest
         return kept

@@ -32,7 +32,7 @@ _LAST_METRIC = 4278198272
 _UNICAST, _UNREACHABLE = 1, 7
 _ANY_SCOPE = 255
 _ANYWHERE = "0.0.0.0/0"
-# Kinds of link that the hub makes; one under another name is one that was renamed.
+# Kinds of link that the hub makes; such a link with a foreign name was renamed.
 _OURS = ("wireguard", "tun")
 
 # Priority, table, mark: the kernel's own three, and the one that lets marked packets find the overlay.

@@ -294,7 +294,9 @@ class DataPlane:
             except GivenUp:
                 raise
             except HubError as error:
-                log.warning("a change met damage", organization=after.organization, error=str(error))
+                log.warning(
+                    "a change failed; the namespace is made whole", organization=after.organization, error=str(error)
+                )
             else:
                 return
         hook()

@@ -70,7 +70,7 @@ class Healer:
                 self._due[organization] = _DueCheck(now, now + delay_s, event)
             elif event is NamespaceEvent.ANYTHING:
                 self._due[organization] = replace(before, event=event, at=now)
-            # Whoever checks it now comes back for this.
+            # The worker that checks it now does this check next.
             if organization not in self._busy:
                 self._changed.notify()
 

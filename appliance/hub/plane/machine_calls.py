@@ -59,7 +59,7 @@ class MachineCalls:
         self._counts = {"made": 0, "failed": 0}
         self._changed = threading.Condition()
         self._is_stopped = False
-        self._thread = threading.Thread(target=self._work, name="hub-call", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="hub-call-machines", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

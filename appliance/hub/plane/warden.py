@@ -160,7 +160,7 @@ class Warden:
             self._reached["machine"] += len(reached)
             log.warning("machines have as many connections as they may", organization=organization, count=len(reached))
         if before and not after:
-            log.info("an organization opens connections again", organization=organization)
+            log.info("an organization is below its bound of connections again", organization=organization)
 
     def _work(self) -> None:
         while not self._stopped.wait(_INTERVAL_S):

@@ -42,7 +42,7 @@ class WaitingCaller:
             return True
 
     def check_waiting(self) -> None:
-        """Raise `GivenUp` if the caller, who takes the call for failed by now, does not wait any more."""
+        """Raise `GivenUp` if the caller has disconnected or its deadline has passed."""
         if self.is_gone():
             raise GivenUp("the caller is gone")
         if time.monotonic() > self.until:

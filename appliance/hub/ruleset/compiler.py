@@ -58,7 +58,7 @@ class Compiler:
             self._take(desired)
             return self._written(desired, link)
         except BaseException:
-            # A change may have been taken in incompletely.
+            # The state may be half updated: begin with nothing.
             self._begin()
             raise
 

@@ -40,8 +40,8 @@ class _Look:
             known, at = self.known[public_key]
             if known == reported:
                 return at
-            # boringtun reports the age, so that the time moves with the wall clock; the age is right. So it is after
-            # a new handshake within these seconds of the one before.
+            # Either boringtun, which reports the age, so that the time moves with the wall clock; or a new handshake
+            # soon after the other. The age is right in both cases.
             if abs(age - (steady - at)) <= _SAME_S:
                 return steady - max(0.0, age)
         most = age if self.at is None else steady - self.at

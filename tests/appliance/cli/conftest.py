@@ -1,4 +1,4 @@
-"""A place for a service, and its end."""
+"""Fixtures: a data folder, and the end of the service in it."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_json_was_asked_for(data: Path, terminals: list[Terminal]) -> None:
     assert [each["event"] for each in events if each["process"] == "up"] == [
         "a self-signed certificate was made",
         "an unlock secret was made",
-        "the endpoint is near",
+        "only nearby machines can reach the endpoint",
         "MeshWG starts",
         "MeshWG is up",
         "MeshWG ends",

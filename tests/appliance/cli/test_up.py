@@ -102,7 +102,7 @@ def test_configurations_name_the_endpoint_and_the_hub_listens_on_its_own_port(da
     run = start(runs, data, "--endpoint=b\u00fccher.example:443", "--udp-port=51899")
     said = run.wait_until_ready()
     assert '"endpoint": "xn--bcher-kva.example:443", "port": 51899' in said
-    assert "the endpoint is near" not in said
+    assert "only nearby machines can reach the endpoint" not in said
     _, token = sign_up("acme")
     status, made = call("POST", "/api/v1/machines", {"name": "one"}, token)
     assert status == 201

@@ -49,7 +49,7 @@ class Kernel:
         self.loaded = wanted
 
     def new_flow(self, source: Peer, destination: Peer, protocol: str, port: int) -> Flow:
-        """One that connection tracking has not seen."""
+        """Sends a packet of a connection that connection tracking has not seen."""
         self._port += 1
         if protocol == "gre":
             # Told apart by the ends alone.

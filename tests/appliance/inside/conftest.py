@@ -1,4 +1,4 @@
-"""A place for a service, and its end, as the tests of the command line have it."""
+"""Fixtures of the command line's tests: a data folder, and the end of the service in it."""
 
 from tests.appliance.cli.conftest import data, swept
 

@@ -8,5 +8,5 @@ from tests.appliance import databases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Asked for each test of this folder."""
+    """Runs the tests of this folder on both databases."""
     databases.parametrize(metafunc)

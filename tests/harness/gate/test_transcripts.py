@@ -137,7 +137,10 @@ def test_a_scenario_that_is_proven_only_when_run_again_is_unstable_and_fails_the
         GOOD, scenarios=(*GOOD.scenarios, result(SOME, "refuted", "test_y")), again=(result(SOME, name="test_y"),)
     )
     made = transcripts.transcript_of(run)
-    assert made.problems == [f"{SOME} is refuted.", "test_y is unstable: run again alike, it was proven."]
+    assert made.problems == [
+        f"{SOME} is refuted.",
+        "test_y is unstable: it failed, and was proven when run again with the same seed.",
+    ]
     assert [each.is_unstable for each in made.claims[0].scenarios] == [False, True]
 
 

@@ -1,4 +1,4 @@
-"""Gate over a service that access else runs, with a shell on its host, which proves claims about the host as well."""
+"""Gate over a service that somebody else runs, with a shell on its host, which proves claims about the host as well."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_a_replayed_initiation_leads_nowhere(world: World, door: FrontDoor, vict
 def test_another_organization_can_t_take_a_session_over(
     world: World, door: FrontDoor, victim: Machine, enemy: Host
 ) -> None:
-    """Its member says to be where the victim is, and its hub believes that: the handshake is genuine."""
+    """A genuine handshake from the victim's address does not move the victim's session."""
     second = world.organizations[1]
     genuine = fresh_initiation(world, second, 21)
     with Capture(victim.host, "eth0", f"udp src port {PORT} and udp[8] = 2") as capture, undisturbed(world, victim):

@@ -318,7 +318,7 @@ def test_an_organization_has_its_share_and_others_have_theirs(scene: Scene, door
 def test_where_all_ask_for_too_much_organizations_take_turns(
     scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that has many initiations waiting does not keep another's waiting behind them."""
+    """An address with many waiting initiations keeps no other's waiting."""
     monkeypatch.setattr(demultiplexer, "HANDSHAKES", (5, 5))
     scene.rebuild()
     mine, count = scene.machine(), 60
@@ -333,7 +333,7 @@ def test_where_all_ask_for_too_much_organizations_take_turns(
 
 
 def test_an_address_that_floods_leaves_others_their_turn(scene: Scene, door: FrontDoor) -> None:
-    """It can't fill the queue in front of the search."""
+    """A flood can't fill the queue in front of the search."""
     mine = scene.machine()
     for _ in range(10):
         send(scene.machine(66).host, [initiation() for _ in range(100)])
@@ -476,7 +476,7 @@ def test_broadcasts_reach_no_port(world: World, door: FrontDoor, kind: str, to: 
 def test_real_clients_shake_hands_beside_a_tenant_that_holds_and_floods(
     world: World, scene: Scene, door: FrontDoor
 ) -> None:
-    """Its links' sources are known, all of them flood, and it answers for its own sessions."""
+    """An organization floods from known sources of all its links, and answers for its own sessions."""
     theirs = [scene.machine(66) for _ in range(40)]
     index = os.urandom(4)
     for machine in theirs:

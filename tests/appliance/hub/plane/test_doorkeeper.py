@@ -59,7 +59,7 @@ class MadeUpPlane:
 
 
 class MadeUpCalls:
-    """Notes until when the door was damaged for whose sake everybody is called."""
+    """Record of the times with which all machines are to be called."""
 
     def __init__(self) -> None:
         self.due: list[float] = []

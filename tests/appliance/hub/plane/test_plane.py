@@ -150,7 +150,7 @@ def test_a_refused_ruleset_leaves_the_one_before(
 def test_a_change_that_is_given_up_at_the_last_moment_changes_nothing(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired
 ) -> None:
-    """Also not the session of a machine that was to go."""
+    """A machine that was to leave keeps its session, too."""
     old = replace(desired, peers=(peer(0), peer(1)))
     plane.apply(old)
     before = in_force(names, backend, desired)

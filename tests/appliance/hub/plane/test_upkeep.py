@@ -70,7 +70,7 @@ def upkeep(sealed: Store, door: NoDoor, tmp_path: Path) -> Upkeep:
 def test_where_a_machine_is_is_noted_when_it_shakes_hands(
     upkeep: Upkeep, door: NoDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
+    """If its link is lost a moment later, only what was noted by then finds the machine again."""
     noted: Queue[str] = Queue()
     monkeypatch.setattr(upkeep.plane, "present", tuple)
     monkeypatch.setattr(upkeep.plane, "restore", lambda *_: None)

@@ -103,14 +103,14 @@ def test_a_stranger_is_turned_away(tmp_path: Path) -> None:
 
 
 def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path) -> None:
-    """It would do twice what it was too slow for once."""
+    """A call that timed out is not sent again."""
     received: list[Any] = []
-    no_hook = threading.Event()
+    hub_may_answer = threading.Event()
 
     def answer(call: Any, _: WaitingCaller) -> None:
         received.append(call)
         if isinstance(call, Remove):
-            no_hook.wait(10.0)
+            hub_may_answer.wait(10.0)
 
     serving = Server(tmp_path / "sock", {os.getuid()}, answer)
     thread = threading.Thread(target=serving.serve)
@@ -120,7 +120,7 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path) -> None:
     hub.tear_down()
     with pytest.raises(HubUnreachable, match="did not answer in"):
         hub.remove(ACME)
-    no_hook.set()
+    hub_may_answer.set()
     hub.tear_down()
     assert received == [TearDown(), Remove(ACME), TearDown()]
     serving.close()

@@ -51,11 +51,11 @@ class Works:
         return future
 
     def end(self, organization: str) -> None:
-        """Its work that began first is done."""
+        """Ends the organization's oldest work."""
         self._ends[organization].pop(0).set()
 
     def used(self, organization: str, seconds: float) -> None:
-        """Its work of before took this long."""
+        """Does work of the organization that takes this many seconds."""
         future = self.ask(organization, seconds)
         assert self.begun.get(timeout=DEADLINE) == organization
         self.end(organization)

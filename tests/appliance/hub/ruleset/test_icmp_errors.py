@@ -109,7 +109,7 @@ def test_forged_quotes_pass_nowhere(kernel: Kernel, default: Action) -> None:
 
 
 def test_a_quoted_header_may_have_options(kernel: Kernel) -> None:
-    """Its addresses and the connection's ports are where they are; a third machine gains nothing by them."""
+    """A third machine gains nothing by knowing the addresses and ports of a connection."""
     flow = opened(kernel)
     quoted = ip(flow.source, flow.destination, "udp", flow.opening()[20:], options=b"\x01" * 3 * _WORD)
     assert kernel.wire.passes(flow.error(quoted=quoted))

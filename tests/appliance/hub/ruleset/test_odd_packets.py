@@ -91,7 +91,7 @@ def pieces(flow: Flow, cuts: tuple[int, ...]) -> list[bytes]:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
 def test_fragments_are_judged_as_the_packet_that_they_are_of(kernel: Kernel, order: tuple[int, ...]) -> None:
-    """Also where the ports are in a later one, and whichever comes first."""
+    """Fragments have their packet's verdict in any order, also before the one with the ports."""
     denied = rule("d", Action.DENY, FIRST, SECOND, Protocol.UDP, "53")
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW, (denied,))))
     for port, arrives in ((53, False), (54, True)):

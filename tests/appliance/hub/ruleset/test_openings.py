@@ -50,7 +50,7 @@ def refusing(kernel: Kernel, ledger: Ledger) -> Refusing:
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp", "gre"])
 def test_a_full_machine_opens_nothing_and_goes_on(refusing: Refusing, protocol: str) -> None:
-    """Its open connections stay, others open theirs toward it, and its own organization's machines open theirs."""
+    """A machine at its bound keeps its connections; others open theirs toward it and beside it."""
     wire = refusing.wire
     running = Flow(FIRST.address, SECOND.address, protocol, 22, 1)
     one_way = Flow(FIRST.address, THIRD.address, protocol, 22, 2)

@@ -34,7 +34,7 @@ POLICIES = {
 def test_a_connection_goes_on_when_the_end_that_may_open_it_speaks(
     kernel: Kernel, policy: Policy, protocol: str
 ) -> None:
-    """Until then what the other end sends is dropped: it may be the reply that it looks like, or made up."""
+    """Packets of the other end are dropped until then: they may be replies, or made up."""
     kernel.load(state_of((CLIENT, SERVER), policy))
     flow = kernel.new_flow(CLIENT, SERVER, protocol, PORT)
     backwards = Flow(SERVER.address, CLIENT.address, protocol, flow.own_port, PORT)

@@ -108,7 +108,7 @@ def test_a_difference_leads_where_loading_leads(kernel: Kernel, states: list[Des
 
 
 def _sorted(listing: str) -> list[str]:
-    """Its blocks; in what order chains and counters came to be is no matter, nor what was counted."""
+    """Sorts the blocks of a listing and drops their counts, so that listings can be compared."""
     blocks = re.findall(r"^\t\w+ \w+ \{.*?^\t\}", listing, re.DOTALL | re.MULTILINE)
     return sorted(re.sub(r"packets \d+ bytes \d+", "", block) for block in blocks)
 

@@ -236,7 +236,7 @@ def test_a_call_reaches_machines_by_the_session_that_they_have(plane: DataPlane,
 
 
 def test_a_machine_that_is_enabled_again_is_called(plane: DataPlane, machines: Machines) -> None:
-    """It has a session that the hub forgot, and would notice after WireGuard's own timers."""
+    """The machine has a session that the hub forgot, and would notice by WireGuard's own timers only."""
     state = machines.state
     plane.apply(state)
     first, _ = machines.connect()

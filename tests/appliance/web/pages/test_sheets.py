@@ -53,7 +53,7 @@ def test_a_spreadsheet_knows_the_character_set(text: str) -> None:
 @example(["branch;=1+1"], ";", False)
 @example(['branch;"=1+1"'], ";", False)
 def test_no_reader_finds_a_formula(texts: list[str], separator: str, knows_quotes: bool) -> None:
-    """Whichever separator a reader splits at, and whether it knows quotes or not."""
+    """No cell begins a formula, for every separator, with quotes understood or not."""
     text = download("x.csv", ["a"], [texts]).body.decode("utf-8-sig")
     lines = io.StringIO(text, newline="")
     quoted = csv.reader(lines, delimiter=separator)

@@ -26,7 +26,7 @@ DENIED = Policy(Action.DENY)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """On both databases."""
+    """Runs the tests of this module on both databases."""
     databases.parametrize(metafunc)
 
 
@@ -247,7 +247,7 @@ def test_a_deletion_amid_a_change_leaves_nothing(
 def test_a_change_amid_a_deletion_makes_nothing(
     context: Context, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    """It was worked out before the deletion began, and comes to the hub when that has taken everything away."""
+    """A change that was worked out before a deletion reaches the hub after it."""
     before, at = stored(store, owner), revision(store, owner)
     deletion.delete(context, owner, confirm="acme-networks")
     for asked in (arbiter, make_arbiter(store, plane, MadeUpDoor())):
