@@ -19,7 +19,7 @@ from appliance.model.desired import Desired, Peer
 
 _enforce = Enforcement.enforce
 _load = Enforcement._load
-_peers = Reconciler._peers
+_peers = Reconciler._ensure_peers
 _change = Reconciler.change
 
 
@@ -91,5 +91,5 @@ def remember_machines_as_given() -> None:
         _change(self, before, after, hook)
         given[self._names.of(after.organization).namespace] = after.peers
 
-    Reconciler._peers = peers  # type: ignore[method-assign]
+    Reconciler._ensure_peers = peers  # type: ignore[method-assign]
     Reconciler.change = change  # type: ignore[method-assign]

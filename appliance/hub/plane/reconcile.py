@@ -71,12 +71,12 @@ class Reconciler:
             HubError: a part can't be made. The incomplete state denies at least what the policy denies.
         """
         names = self._names.of(desired.organization)
-        found = [*self._name(names, desired.organization)]
+        found = [*self._ensure_name(names, desired.organization)]
         found += self._rules.enforce(names, desired)
         found += routing.remove_strangers(names)
-        found += (rebuilt := self._link(names, desired))
+        found += (rebuilt := self._ensure_link(names, desired))
         found += routing.mend(names, desired.network)
-        found += self._peers(names, desired)
+        found += self._ensure_peers(names, desired)
         if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
             self._begun[desired.organization] = time.monotonic()
             self._start_handshakes(names, self._known(desired.organization, desired.peers))
@@ -155,7 +155,7 @@ class Reconciler:
         self._begun.pop(organization, None)
         namespace.remove(names.namespace)
 
-    def _name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:
+    def _ensure_name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:
         watched = self._watcher.namespace_of(organization)
         if watched is not None:
             if namespace.leads_to(names.namespace, watched):
@@ -194,12 +194,12 @@ class Reconciler:
         """See `Enforcement.refused`."""
         return self._rules.refused(self._names.of(organization))
 
-    def _link(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+    def _ensure_link(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         if self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return ()
         # The name may have been given to another namespace since the check began: then the link is in ours, and has
         # the port that a new one would need.
-        renamed = self._name(names, desired.organization)
+        renamed = self._ensure_name(names, desired.organization)
         if renamed and self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return renamed
         private_key = self._open_key(desired)
@@ -207,7 +207,7 @@ class Reconciler:
         self._backend.create(names, private_key, desired.port)
         return (Damage(Part.LINK, "there was no link that worked"),)
 
-    def _peers(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+    def _ensure_peers(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         present = self._backend.allowed(names)
         wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
         add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
