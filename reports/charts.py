@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.exhibits import Exhibit, Histogram, Stream, Timeline, TruthTable
+from reports.exhibits import Certificate, Exhibit, Histogram, Stream, Timeline, TruthTable
 from reports.texts import amount, duration
 
 WIDTH = 720
@@ -126,7 +126,20 @@ class TableChart:
     template: str = "table.html"
 
 
-Chart = TimelineChart | HistogramChart | TableChart
+@dataclass(frozen=True)
+class CertificateChart:
+    """A certificate, which needs no drawing.
+
+    Attributes:
+        exhibit: the certificate.
+        template: file that puts it on a page.
+    """
+
+    exhibit: Certificate
+    template: str = "certificate.html"
+
+
+Chart = TimelineChart | HistogramChart | TableChart | CertificateChart
 
 
 def draw(exhibit: Exhibit) -> Chart:
@@ -135,7 +148,7 @@ def draw(exhibit: Exhibit) -> Chart:
         return _timeline(exhibit)
     if isinstance(exhibit, Histogram):
         return _histogram(exhibit)
-    return TableChart(exhibit)
+    return CertificateChart(exhibit) if isinstance(exhibit, Certificate) else TableChart(exhibit)
 
 
 def _timeline(of: Timeline) -> TimelineChart:

@@ -1,6 +1,7 @@
 """Exhibits of a scenario: the spread of times, the packets along a timeline, the pairs that may and do communicate.
 
-Every exhibit is bounded, however long the run was: it has bins and slots instead of packets. A longer list is refused.
+A certificate tells of a proof over all packets. Every exhibit is bounded, however long the run was: it has bins and
+slots instead of packets. A longer list is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from msgspec import Meta
 
 MOST_BINS, MOST_SLOTS, MOST_STREAMS, MOST_COLUMNS, MOST_ROWS = 64, 160, 8, 16, 64
 MOST_SAVES, MOST_EVENTS = 60, 60
+MOST_ENGINES, MOST_KINDS, MOST_WRONG = 4, 96, 8
 MOST_EXHIBITS = 12
 """Most exhibits of one scenario."""
 MOST_WORDS = 240
@@ -20,6 +22,8 @@ MOST_WORDS = 240
 
 Count = Annotated[int, Meta(ge=0)]
 Words = Annotated[str, Meta(max_length=MOST_WORDS)]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+"""SHA-256 in hexadecimal."""
 
 
 class Histogram(msgspec.Struct, frozen=True, tag_field="kind", tag="histogram"):
@@ -246,7 +250,62 @@ class TruthTable(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
         }
 
 
-Exhibit = Histogram | Timeline | TruthTable
+class EngineRun(msgspec.Struct, frozen=True):
+    """A program that computed a proof.
+
+    Attributes:
+        name: name of the engine.
+        classes: classes of packets at their ends.
+        seconds: seconds it took.
+    """
+
+    name: Words
+    classes: Count
+    seconds: Annotated[float, Meta(ge=0)]
+
+
+class Certificate(msgspec.Struct, frozen=True, tag_field="kind", tag="certificate"):
+    """A proof over all packets that the kernel forwards what a policy allows, or the packets for which it does not.
+
+    Attributes:
+        name: the organization.
+        machines: machines that the policy is about.
+        rules: rules of the policy.
+        policy: digest of the policy.
+        ruleset: digest of the rules, routes and settings that were read back from the kernel.
+        kernel: release of the kernel.
+        engines: programs that computed it, which agree.
+        kinds: kinds of statements and expressions in the rules. Each has a meaning in the proof.
+        wrong: packets with a wrong fate and ways that lead elsewhere, the first of them; none proves the policy.
+    """
+
+    name: Words
+    machines: Count
+    rules: Count
+    policy: Digest
+    ruleset: Digest
+    kernel: Words
+    engines: Annotated[list[EngineRun], Meta(min_length=1, max_length=MOST_ENGINES)]
+    kinds: Annotated[list[Words], Meta(max_length=MOST_KINDS)]
+    wrong: Annotated[list[Words], Meta(max_length=MOST_WRONG)]
+
+    @property
+    def holds(self) -> bool:
+        """True if the policy is proven."""
+        return not self.wrong
+
+    def numbers(self) -> Mapping[str, float]:
+        """Returns the figures to compare by, by name."""
+        of_engines = {f"{self.name}: classes of packets ({each.name})": each.classes for each in self.engines}
+        return {
+            f"{self.name}: rules that are proven": self.rules if self.holds else 0,
+            f"{self.name}: kinds of expressions": len(self.kinds),
+            f"{self.name}: packets with a wrong fate": len(self.wrong),
+            **of_engines,
+        }
+
+
+Exhibit = Histogram | Timeline | TruthTable | Certificate
 
 
 def _insist(holds: bool, what: str) -> None:

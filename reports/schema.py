@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from reports.exhibits import MOST_EXHIBITS, Exhibit
 
-VERSION = 2
+VERSION = 3
 """Version of the format, which grows with each kind of exhibit. A file without a version is of version 1."""
 
 Scalar = str | int | float | bool | None

@@ -8,7 +8,9 @@ import shutil
 import sys
 import time
 from collections import Counter
+from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -37,7 +39,7 @@ from harness.cli.checks import (
 )
 from harness.cli.entering import enter_sandbox, enter_sandbox_with_way_in
 from harness.cli.interactive import run as run_lab
-from harness.cli.proving import Proven, Unavailable, prove_policy, run_here
+from harness.cli.outcomes import exit_code, show_outcome, show_summary
 from harness.client.api import Api, ApiError
 from harness.gate import gate as gates
 from harness.gate import transcripts
@@ -45,10 +47,19 @@ from harness.gate.claims import BY_ID
 from harness.gate.runs import RunOptions
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.paths import CACHE, REPORTS
-from harness.proof import Unmodelled
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
+from harness.world.proving import (
+    Failure,
+    Organization,
+    Proven,
+    Unavailable,
+    of_operator,
+    of_token,
+    prove_policies,
+    run_here,
+)
 from netlab import NetlabError, sandbox
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
@@ -218,8 +229,26 @@ def burst(
     raise typer.Exit(0 if met else 1)
 
 
-def prove(target: str, authority: Path | None, token_file: Path) -> None:
-    """Proves an organization's policy, shows what came of it, and ends with the exit code."""
+def prove(organization: str | None, target: str, authority: Path | None, token_file: Path | None) -> None:
+    """Proves organizations' policies, shows what came of it, and ends with the exit code."""
+    if organization is not None and token_file is not None:
+        end("--organization does not go with --token-file: a token is of one organization.", checks.BAD_USAGE)
+    api = None if token_file is None else _api(target, authority, token_file)
+    if os.geteuid() != 0:
+        end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
+    outcomes: list[Proven | Failure] = []
+    try:
+        with nullcontext() if api is None else closing(api):
+            for outcome in prove_policies(partial(_organizations, api, organization), run_here):
+                show_outcome(outcome, _console)
+                outcomes.append(outcome)
+    except (ApiError, Unavailable, httpx.TransportError) as error:
+        end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
+    show_summary(outcomes, _console)
+    raise typer.Exit(exit_code(outcomes))
+
+
+def _api(target: str, authority: Path | None, token_file: Path) -> Api:
     url = checked_target(target, sabotages_only=False)
     try:
         token = token_file.read_text().strip()
@@ -227,32 +256,11 @@ def prove(target: str, authority: Path | None, token_file: Path) -> None:
             authority.read_bytes()
     except OSError as error:
         end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
-    if os.geteuid() != 0:
-        end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
-    api = Api(url, authority, token)
-    try:
-        proven = prove_policy(api, run_here)
-    except (ApiError, Unavailable, Unmodelled, httpx.TransportError) as error:
-        end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
-    finally:
-        api.close()
-    _show_proof(proven)
-    raise typer.Exit(0 if proven.proof.holds else 1)
+    return Api(url, authority, token)
 
 
-def _show_proof(proven: Proven) -> None:
-    proof = proven.proof
-    _console.print(f"organization  {proven.organization}, in the namespace {proven.namespace}", soft_wrap=True)
-    _console.print(f"policy        version {proven.version}, sha256 {proven.policy}", soft_wrap=True)
-    _console.print(f"ruleset       sha256 {proof.ruleset}", soft_wrap=True)
-    _console.print(f"kernel        {proof.kernel}", soft_wrap=True)
-    _console.print(f"engine        {proof.engine}: {proof.classes} classes of packets in {proof.seconds:.1f} s")
-    if proof.holds:
-        _console.print("proven: the kernel forwards exactly what the policy allows")
-        return
-    _console.print("refuted: the kernel does not do what the policy says")
-    for each in proof.counterexamples:
-        _console.print(f"\n{each}", markup=False, soft_wrap=True)
+def _organizations(api: Api | None, chosen: str | None) -> list[Organization]:
+    return of_operator(run_here, chosen) if api is None else [of_token(api)]
 
 
 def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.GatePlan:

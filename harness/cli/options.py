@@ -159,27 +159,37 @@ def burst(
 
 
 def prove(
+    organization: Annotated[
+        str | None,
+        typer.Option(metavar="ORG", help="Its id or its name; all organizations of the service if not given."),
+    ] = None,
     token_file: Annotated[
-        Path, typer.Option(metavar="FILE", help="API token of the organization, with the scope read.")
-    ],
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="API token of an organization, with the scope read: ask the API about this one, not the store.",
+        ),
+    ] = None,
     target: Annotated[
-        str, typer.Option(metavar="URL", help="The service; it runs on this host.")
+        str, typer.Option(metavar="URL", help="With a token: the service, which runs on this host.")
     ] = "https://127.0.0.1:8443",
     authority: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="PEM that the service's certificate is checked against, like a self-signed one."
+            metavar="FILE",
+            help="With a token: PEM that the service's certificate is checked against, like a self-signed one.",
         ),
     ] = None,
 ) -> None:
-    """Show for all packets that the kernel forwards what an organization's policy allows, and nothing else.
+    """Show for all packets that the kernel forwards what organizations' policies allow, and nothing else.
 
-    Rules, routes and settings are read back from the kernel, the policy from the API; nothing is sent or changed.
+    Links, peers, rules, routes and settings are read back from the kernel, the policies from `admin policies` with the
+    settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed.
 
-    Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, the
+    Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, a
     namespace or the harness is not there, or something in it has no meaning in the proof, 77 not root.
     """
-    _commands().prove(target, authority, token_file)
+    _commands().prove(organization, target, authority, token_file)
 
 
 def _commands(*needed: str) -> ModuleType:

@@ -12,12 +12,13 @@ from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
 from harness.judging.judgement import Judgement, Phase, judge
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
-from reports.exhibits import Cell, Exhibit, TruthTable
+from reports.exhibits import MOST_EXHIBITS, Cell, Certificate, Exhibit, TruthTable
 from reports.schema import MeasuredValue, Measurement, Scalar
 
 _SAVES = "saves of a policy, from request to answer"
 _MOST_HISTOGRAMS = 8
 _MOST_TABLES = 2
+_MOST_CERTIFICATES = 4
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Record:
     _events: list[HubEvent] = field(default_factory=list)
     _streams: list[EndedStream] = field(default_factory=list)
     _tables: list[TruthTable] = field(default_factory=list)
+    _certificates: list[Certificate] = field(default_factory=list)
 
     def measure(self, name: str, value: Scalar | Sequence[Scalar], unit: str = "", limit: Scalar = None) -> None:
         """Records a figure.
@@ -134,15 +136,27 @@ class Record:
         """
         self._tables.append(exhibits.truth_table(f"table {len(self._tables) + 1}", policy, cells))
 
+    def proved(self, certificate: Certificate) -> None:
+        """Records the outcome of a proof; the transcript shows four, those that refute first.
+
+        Raises:
+            Refuted: it speaks against the policy.
+        """
+        self._certificates.append(certificate)
+        self.none_of("packets with a wrong fate", certificate.wrong, "the kernel does not do what the policy says")
+
     def exhibits(self) -> list[Exhibit]:
         """Returns the exhibits of the transcript; their size is bounded."""
         spread = (exhibits.histogram(name, seconds) for name, seconds in self._times.items())
         flips = exhibits.timeline("saves and packets", self._streams, self._saves, self._events)
-        return [
+        proofs = sorted(self._certificates, key=lambda each: each.holds)[:_MOST_CERTIFICATES]
+        found: list[Exhibit] = [
+            *proofs,
             *([flips] if flips else []),
             *exhibits.select_tables(self._tables, _MOST_TABLES),
             *[each for each in spread if each is not None][:_MOST_HISTOGRAMS],
         ]
+        return found[:MOST_EXHIBITS]
 
     @contextmanager
     def control(self, text: str) -> Iterator[None]:

@@ -87,12 +87,12 @@ def _outer(reading: Reading) -> list[int]:
 def _link(routing: Routing, reading: Reading, policy: Policy) -> int:
     """The link behind which the machines are: routes to the overlay network leave by no other one."""
     network = int(policy.network.network_address), int(policy.network.broadcast_address)
-    links = {
-        route.link
+    covering = (
+        [each for each in routes if each.destination[0] <= network[0] and network[1] <= each.destination[1]]
         for routes in routing.routes.values()
-        for route in routes
-        if route.way is Way.FORWARD and route.destination[0] <= network[0] and network[1] <= route.destination[1]
-    }
+    )
+    # The most specific one comes first.
+    links = {routes[0].link for routes in covering if routes and routes[0].way is Way.FORWARD}
     others = _outer(reading)
     if not links and len(others) == 1:
         return others[0]

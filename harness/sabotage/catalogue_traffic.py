@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from harness.sabotage.entry import Sabotage
 
+_PROOF = "test_every_packet_has_the_fate_that_the_policy_says"
+
 TRAFFIC = (
     Sabotage(
         "wrong-hub-key",
@@ -56,6 +58,54 @@ TRAFFIC = (
         "forbidden ICMP errors were delivered",
     ),
     Sabotage(
+        "anybody-s-errors-computed",
+        "policy-enforcement",
+        "ICMP errors are judged by the connection that they quote alone, whoever sends them",
+        "rules:let_anybody_send_errors",
+        _PROOF,
+        "related (quotes",
+    ),
+    Sabotage(
+        "direction-of-the-packet",
+        "policy-enforcement",
+        "the direction is that of the packet, in place of that of its connection",
+        "rare:judge_by_the_packet",
+        _PROOF,
+        "established (reply)",
+    ),
+    Sabotage(
+        "source-port",
+        "policy-enforcement",
+        "rules that allow a port look at the sender's",
+        "rare:take_the_source_port",
+        _PROOF,
+        "forwarded, not dropped: the policy denies it",
+    ),
+    Sabotage(
+        "first-port-missing",
+        "policy-enforcement",
+        "ranges of allowed ports begin one port late",
+        "rare:leave_the_first_port_out",
+        _PROOF,
+        "not forwarded: the policy allows it",
+    ),
+    Sabotage(
+        "next-bucket",
+        "policy-enforcement",
+        "a rule that is spread over buckets is in the one beside its own",
+        "rare:miss_the_bucket",
+        _PROOF,
+        "not forwarded: the policy allows it",
+    ),
+    Sabotage(
+        "other-protocols",
+        "policy-enforcement",
+        "what is neither TCP nor UDP nor ICMP passes",
+        "rare:accept_other_protocols",
+        _PROOF,
+        "forwarded, not dropped: the policy denies it",
+    ),
+    Sabotage(
         "answer-first",
         "policy-enforcement",
         "a save is answered first and enforced 150 ms later",
@@ -96,6 +146,14 @@ TRAFFIC = (
         "store:find_machines_of_everyone",
         "test_no_call_tells_of_another_organization",
         "a call knew another organization's id",
+    ),
+    Sabotage(
+        "linked-namespaces",
+        "org-isolation",
+        "a pair of links joins the namespaces of organizations, though no rule lets a packet through",
+        "egress:connect_the_organizations",
+        "test_no_packet_can_pass_between_two_namespaces",
+        "leads elsewhere",
     ),
     Sabotage(
         "sessions-held",
@@ -155,6 +213,14 @@ TRAFFIC = (
         "egress:route_the_overlay_from_the_host",
         "test_nobody_outside_reaches_a_machine",
         "packets from outside of the mesh reached a machine",
+    ),
+    Sabotage(
+        "one-port-out",
+        "no-egress",
+        "every namespace has an uplink, and packets to one port of addresses elsewhere leave through it",
+        "egress:leave_a_port_open",
+        "test_the_kernel_has_no_way_out_for_any_packet",
+        "forwarded, not dropped: no machine is there",
     ),
     Sabotage(
         "hub-answers",

@@ -18,6 +18,7 @@ from harness.sabotage.rules import change_rulesets
 
 _mend = routing.mend
 _OVERLAY_TABLE = 100
+_RARE_PORT = 53413
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 
 
@@ -53,6 +54,53 @@ def route_the_overlay_from_the_host() -> None:
 
     change_rulesets(changed)
     _keep_uplinks(leads_in=True)
+
+
+def leave_a_port_open() -> None:
+    """Adds a pair of links out of each namespace, and lets packets to one port of addresses elsewhere pass."""
+
+    def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
+        inner = _inner(link)
+        *first, last = good.chains["gate"]
+        out = f"udp dport {_RARE_PORT} ip saddr {desired.network} ip daddr != {desired.network} {_ACCEPT}"
+        through = f'iifname "{link}" oifname "{inner}" accept'
+        chains = {"gate": (*first, out, last), "transit": (through, *good.chains["transit"])}
+        return replace(good, chains={**good.chains, **chains})
+
+    change_rulesets(changed)
+    _keep_uplinks(leads_in=False)
+
+
+def connect_the_organizations() -> None:
+    """Connects each namespace to that of the organization before by a pair of links, which all rules ignore."""
+    before: list[str] = []
+    made: set[str] = set()
+
+    def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
+        found = _mend(names, network)
+        if names.namespace not in made:
+            made.add(names.namespace)
+            for other in before[-1:]:
+                _connect(names, other)
+            before.append(names.namespace)
+        return found
+
+    def remove_no_strangers(names: KernelNames) -> tuple[Damage, ...]:
+        del names
+        return ()
+
+    routing.mend = mend
+    routing.remove_strangers = remove_no_strangers
+
+
+def _connect(names: KernelNames, other: str) -> None:
+    here, there = _inner(names.link), "o" + names.link[1:]
+    with IPRoute() as host:
+        host.link("add", ifname=there, kind="veth", peer={"ifname": here})
+        for link, namespace_of in ((here, names.namespace), (there, other)):
+            host.link("set", index=_index(host, link), net_ns_fd=namespace_of)
+            with namespace.entered(namespace_of), IPRoute() as inside:
+                inside.link("set", index=_index(inside, link), state="up")
 
 
 def let_the_hub_answer() -> None:

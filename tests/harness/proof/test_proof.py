@@ -289,8 +289,15 @@ def test_a_way_out_is_found(reading: Reading) -> None:
             rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
 
     changed = replace(edited(reading, pass_all), links=links, routes=[*reading.routes, way_out])
+    found = prove(changed, policy_of(mixed()))
+    assert "dropped: no machine is there" in {each.wanted for each in found.counterexamples}
+
+
+def test_a_network_behind_two_links_is_refused(reading: Reading) -> None:
+    links = [*reading.links, {"ifindex": 77, "ifname": "other"}]
+    route = {"dst": str(mixed().network), "dev": "other", "table": "main", "flags": []}
     with pytest.raises(Unmodelled, match="2 links"):
-        prove(changed, policy_of(mixed()))
+        prove(replace(reading, links=links, routes=[*reading.routes, route]), policy_of(mixed()))
 
 
 def _holds(proof: Proof) -> None:

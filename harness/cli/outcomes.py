@@ -1,0 +1,77 @@
+"""Outcomes of proofs on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.checks import UNAVAILABLE
+from harness.world.proving import Failure, Proven
+from reports.texts import many, printable
+
+
+def show_outcome(outcome: Proven | Failure, console: Console) -> None:
+    """Print what is known of one organization."""
+    if isinstance(outcome, Failure):
+        _print(console, f"organization  {outcome.organization.id}  {outcome.organization.name}")
+        _print(console, f"not proven: {outcome.reason}\n")
+        return
+    proof, certificate = outcome.proof, outcome.certificate
+    sentence = "proven: the kernel forwards exactly what the policy allows"
+    if certificate.wrong:
+        sentence = "refuted: the kernel does not do what the policy says"
+    lines = (
+        f"organization  {outcome.organization.id}  {outcome.organization.name}, in the namespace {outcome.namespace}",
+        f"policy        version {outcome.organization.version}, sha256 {certificate.policy}",
+        f"ruleset       sha256 {certificate.ruleset}, {many(len(outcome.kinds), 'kind')} of expressions",
+        f"kernel        {certificate.kernel}",
+        *(
+            f"engine        {each.name}: {each.classes} classes of packets in {each.seconds:.1f} s"
+            for each in certificate.engines
+        ),
+        sentence,
+        *outcome.strays,
+        *(f"\n{each}" for each in proof.counterexamples),
+        "",
+    )
+    for line in lines:
+        _print(console, line)
+
+
+def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None:
+    """Print a table over organizations, if there are several."""
+    if len(outcomes) == 1:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("organization", "name", "machines", "rules", "classes", "seconds", "verdict"):
+        table.add_column(column, overflow="fold")
+    for each in outcomes:
+        organization = each.organization
+        figures = ("", "")
+        if isinstance(each, Proven):
+            figures = str(each.proof.classes), f"{each.proof.seconds:.1f}"
+        counts = (len(organization.policy.machines), len(organization.policy.rules))
+        texts = (organization.id, organization.name, *map(str, counts), *figures, _verdict(each))
+        table.add_row(*(Text(printable(text)) for text in texts))
+    console.print(table)
+    _print(console, f"proven: {sum(_verdict(each) == 'proven' for each in outcomes)} of {len(outcomes)}")
+
+
+def exit_code(outcomes: Sequence[Proven | Failure]) -> int:
+    """The command's exit code: 1 if a policy is refuted, 69 if nothing is known of one, 0 if all are proven."""
+    if any(_verdict(each) == "refuted" for each in outcomes):
+        return 1
+    return UNAVAILABLE if any(isinstance(each, Failure) for each in outcomes) else 0
+
+
+def _verdict(outcome: Proven | Failure) -> str:
+    if isinstance(outcome, Failure):
+        return "not proven"
+    return "refuted" if outcome.wrong else "proven"
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(Text("\n".join(printable(each) for each in line.split("\n"))), soft_wrap=True)

@@ -1,0 +1,62 @@
+"""Policies drawn by chance that have a rule of every kind."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import permutations
+
+from harness.overlay.mesh import Rule
+
+GROUPS = ("red", "blue")
+_LAST_PORT = 65535
+_PORTS = 12
+# Six rules with twelve ports are more than one lookup of the hub holds, so that it spreads them over buckets.
+_PAIRS = 6
+
+
+def groups_of(number: int) -> list[str]:
+    """Groups of a machine by its number; each combination occurs among four in a row."""
+    return [name for at, name in enumerate(GROUPS) if number >> at & 1]
+
+
+def draw_rules(chance: random.Random, machines: Sequence[str]) -> list[Rule]:
+    """Draw rules between all kinds of ends, with all protocols, single ports and ranges.
+
+    Args:
+        machines: ids of four machines at least.
+    """
+    names = [f"machine:{each}" for each in machines]
+    services = [
+        {**_rule("allow", *ends), "protocol": "tcp", "ports": _ports(chance)}
+        for ends in chance.sample(list(permutations(names, 2)), _PAIRS)
+    ]
+    kinds = (names, [f"group:{each}" for each in GROUPS], ["any"])
+    mixed = [
+        {**_rule(chance.choice(("allow", "deny")), chance.choice(sources), chance.choice(destinations)), **limits}
+        for sources in kinds
+        for destinations in kinds
+        # Without ports a rule for everybody could decide everything.
+        for limits in [{"protocol": "udp", "ports": _ports(chance)} if "any" in sources else chance.choice(_LIMITS)]
+    ]
+    return chance.sample(services + mixed, len(services) + len(mixed))
+
+
+_LIMITS: tuple[dict[str, str], ...] = (
+    {"protocol": "tcp"},
+    {"protocol": "udp"},
+    {"protocol": "icmp"},
+    {"protocol": "tcp", "ports": "22"},
+    {"protocol": "udp", "ports": "53,5000-5999"},
+)
+
+
+def _rule(action: str, source: str, destination: str) -> Rule:
+    return {"action": action, "source": source, "destination": destination}
+
+
+def _ports(chance: random.Random) -> str:
+    """Twelve ranges that don't meet; every other one is a single port."""
+    ends = sorted(chance.sample(range(1, _LAST_PORT, 2), 2 * _PORTS))
+    ranges = zip(ends[::2], ends[1::2], strict=True)
+    return ",".join(f"{first}-{last}" if number % 2 else str(first) for number, (first, last) in enumerate(ranges))

@@ -1,0 +1,254 @@
+"""Proof of organizations' policies on a service's host: what the kernel has beside what the service says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+from urllib.parse import quote
+
+from harness.client.api import Api
+from harness.judging.exhibits import clipped
+from harness.proof import Machine, Policy, Proof, Reading, Unmodelled, Ways, kinds, prove, read, read_ways, strays
+from harness.subject.installed import Installed
+from reports.exhibits import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
+
+Command = Callable[[list[str]], str]
+"""Runs a program on the hub's host and returns its standard output."""
+
+# For a program that hangs: on an emulated processor, a dozen programs in a row take seconds.
+_TOOLS_DEADLINE = 60.0
+
+
+class Unavailable(Exception):
+    """Something that the proof takes is not there."""
+
+
+@dataclass(frozen=True)
+class Organization:
+    """What a service says of an organization.
+
+    Attributes:
+        version: of its policy.
+        keys: public keys of its machines, by their addresses.
+    """
+
+    id: str
+    name: str
+    version: int
+    policy: Policy
+    keys: Mapping[IPv4Address, str]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A proof, and what it is of.
+
+    Attributes:
+        strays: what leads into or out of the namespace, and is no machine's own way.
+        kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
+    """
+
+    organization: Organization
+    namespace: str
+    proof: Proof
+    strays: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What speaks against the policy, in words."""
+        examples = (
+            f"{each.packet}, {each.state}: {each.fate}, not {each.wanted}" for each in self.proof.counterexamples
+        )
+        return (*self.strays, *examples)
+
+    @property
+    def certificate(self) -> Certificate:
+        """This proof as an exhibit of a transcript."""
+        policy = self.organization.policy
+        return Certificate(
+            name=clipped(self.organization.name),
+            machines=len(policy.machines),
+            rules=len(policy.rules),
+            policy=digest(policy),
+            ruleset=self.proof.ruleset,
+            kernel=clipped(self.proof.kernel),
+            engines=[EngineRun(self.proof.engine, self.proof.classes, round(self.proof.seconds, 3))],
+            kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
+            wrong=list(map(clipped, self.wrong[:MOST_WRONG])),
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The reason why nothing is known of an organization."""
+
+    organization: Organization
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    namespace: str
+    reading: Reading
+    ways: Ways
+
+
+Ask = Callable[[], Sequence[Organization]]
+"""Asks the service for its organizations; is called before and after their namespaces are read."""
+
+
+def prove_policies(ask: Ask, run: Command) -> Iterator[Proven | Failure]:
+    """Prove the policies of organizations.
+
+    Raises:
+        Unavailable: the service does not say what they are.
+    """
+    before = ask()
+    seen = {each.id: _attempt(each, run) for each in before}
+    after = {each.id: each for each in ask()}
+    for each in before:
+        found = seen[each.id]
+        if isinstance(found, _Seen) and after.get(each.id) != each:
+            found = "The policy or its machines changed while the rules were read; try again."
+        yield Failure(each, found) if isinstance(found, str) else _concluded(each, found)
+
+
+def prove_policy(organization: Callable[[], Organization], run: Command) -> Proven:
+    """Prove the policy of one organization.
+
+    Raises:
+        Unavailable: its namespace can't be read, it has parts without a meaning, or the policy changed meanwhile.
+    """
+    (found,) = prove_policies(lambda: [organization()], run)
+    if isinstance(found, Failure):
+        raise Unavailable(found.reason)
+    return found
+
+
+def _attempt(organization: Organization, run: Command) -> _Seen | str:
+    try:
+        namespace = _namespace(organization.id, run)
+
+        def inside(*words: str) -> str:
+            return run(["ip", "netns", "exec", namespace, *words])
+
+        return _Seen(namespace, read(inside), read_ways(inside))
+    except (Unavailable, Unmodelled) as error:
+        return str(error)
+
+
+def _concluded(organization: Organization, seen: _Seen) -> Proven | Failure:
+    found = tuple(strays(seen.ways, organization.keys))
+    try:
+        proof = prove(seen.reading, organization.policy)
+        return Proven(organization, seen.namespace, proof, found, kinds(seen.reading.parsed()[0]))
+    except Unmodelled as error:
+        return Failure(organization, "; ".join((*found, str(error))))
+
+
+def of_token(api: Api) -> Organization:
+    """What the API says of the organization that a token belongs to.
+
+    Raises:
+        ApiError: the service refused a call.
+    """
+    organization = api.call("GET", "/organization").body
+    return _organization(organization, api.call("GET", "/policy").body, _machines(api))
+
+
+def of_operator(run: Command, chosen: str | None = None) -> list[Organization]:
+    """What the operator's command says of all organizations that are enforced.
+
+    Args:
+        chosen: id or name of the only one to be asked for.
+
+    Raises:
+        Unavailable: the command failed, or the one is suspended.
+    """
+    only = [] if chosen is None else ["--organization", chosen]
+    listed = json.loads(run([sys.executable, "-m", "appliance", "admin", "policies", *only]))["organizations"]
+    enforced = [each for each in listed if each["suspended_at"] is None]
+    if chosen is not None and not enforced:
+        raise Unavailable(f"The organization {chosen!r} is suspended: nothing of it is in force.")
+    return [_organization(each, each["policy"], each["machines"]) for each in enforced]
+
+
+def _organization(
+    organization: Mapping[str, Any], policy: Mapping[str, Any], machines: Iterable[Mapping[str, Any]]
+) -> Organization:
+    listed = list(machines)
+    of_policy = Policy(
+        IPv4Network(organization["network"]),
+        tuple(Machine(each["id"], IPv4Address(each["address"]), frozenset(each["groups"])) for each in listed),
+        policy["default"],
+        policy["rules"],
+    )
+    keys = {IPv4Address(each["address"]): each["public_key"] for each in listed}
+    return Organization(organization["id"], organization["name"], policy["version"], of_policy, keys)
+
+
+def digest(policy: Policy) -> str:
+    """SHA-256 of what a policy says."""
+    content = {
+        "network": str(policy.network),
+        "machines": [[each.id, str(each.address), sorted(each.groups)] for each in policy.machines],
+        "default": policy.default,
+        "rules": [
+            [
+                rule["action"],
+                rule["source"],
+                rule["destination"],
+                rule.get("protocol", "any"),
+                rule.get("ports") or "all",
+            ]
+            for rule in policy.rules
+        ],
+    }
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _machines(api: Api) -> Iterator[Mapping[str, Any]]:
+    """The enabled machines: a disabled one is no peer, so it has no address that a packet could come from."""
+    after = ""
+    while True:
+        page = api.call("GET", f"/machines{after}").body
+        yield from (each for each in page["machines"] if each["enabled"])
+        if page["next"] is None:
+            return
+        after = f"?after={quote(page['next'])}"
+
+
+def _namespace(organization: str, run: Command) -> str:
+    """Name of the organization's network namespace, which ends with its id."""
+    listed: list[dict[str, Any]] = json.loads(run(["ip", "-json", "netns", "list"]) or "[]")
+    found = [each["name"] for each in listed if each.get("name", "").endswith(organization)]
+    if len(found) != 1:
+        raise Unavailable(f"This host has {len(found)} namespaces of the organization {organization}.")
+    return str(found[0])
+
+
+def run_here(command: list[str]) -> str:
+    """Run a program on this host.
+
+    Raises:
+        Unavailable: there is no such program, or it failed.
+    """
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Unavailable(f"{command[0]} can't be run: {error.strerror}.") from error
+    if done.returncode != 0:
+        raise Unavailable(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def run_there(service: Installed) -> Command:
+    """Make a `Command` of a service's host, whose failures are those of netlab's hosts."""
+    return lambda command: service.host.run(*command, timeout=_TOOLS_DEADLINE).stdout

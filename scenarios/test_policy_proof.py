@@ -1,0 +1,34 @@
+"""What the kernel does to every packet is what the policy says, computed from the rules that it has."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+import pytest
+
+from harness.judging.record import Record
+from harness.overlay.drawn import draw_rules, groups_of
+from harness.world.proving import of_token, prove_policy, run_there
+from harness.world.world import World
+
+pytestmark = pytest.mark.claim("policy-enforcement")
+
+POLICIES = {"quick": 1, "full": 8}
+MACHINES = 6
+
+
+def test_every_packet_has_the_fate_that_the_policy_says(world: World, record: Record, profile: str) -> None:
+    """Rules of every kind are saved and read back from the hub's kernel, under each default. All packets in all states
+    of connection tracking are forwarded exactly if the policy says so.
+    """
+    run = run_there(world.subject.installed)
+    mesh = world.organization(record)
+    machines = [mesh.add(f"machine {number}", groups_of(number))["machine"]["id"] for number in range(MACHINES)]
+    chance = random.Random(f"proofs {world.seed}")
+    for _ in range(POLICIES[profile]):
+        rules = draw_rules(chance, machines)
+        for default in ("deny", "allow"):
+            mesh.save(default, rules)
+            record.proved(prove_policy(partial(of_token, mesh.api), run).certificate)
+    record.measure("policies", 2 * POLICIES[profile])

@@ -1,0 +1,78 @@
+"""``prove``: on a running service as its operator, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from tests.appliance.cli.started import Run, call, meshwg, sign_up, start
+from tests.appliance.sealed import OLD
+from tests.waiting import DEADLINE
+
+
+def prove(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command, to its end."""
+    command = [sys.executable, "-m", "appliance", "prove", *options]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=DEADLINE, env={**os.environ, **environment}
+    )
+
+
+def told(*options: str) -> tuple[int, str]:
+    """Exit code and standard error of the command that refuses."""
+    done = prove(*options)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_the_operator_proves_every_organization(data: Path, runs: list[Run]) -> None:
+    """By the store and without a token; then one namespace lets pass what its policy denies."""
+    start(runs, data, MESHWG_UNLOCK_SECRET=OLD).wait_until_ready()
+    ids = {}
+    for name in ("acme", "bolt", "corp"):
+        ids[name], token = sign_up(name)
+        first, second = (
+            call("POST", "/api/v1/machines", {"name": each}, token)[1]["machine"] for each in ("one", "two")
+        )
+        rule = {"action": "deny", "source": f"machine:{first['id']}", "destination": f"machine:{second['id']}"}
+        assert call("PUT", "/api/v1/policy", {"default": "allow", "rules": [rule]}, token)[0] == 200
+    assert meshwg(data, "admin", "suspend", "corp").returncode == 0
+    listed = json.loads(meshwg(data, "admin", "policies").stdout)["organizations"]
+    assert [each["id"] for each in listed] == list(ids.values())
+    assert [len(each["machines"]) for each in listed] == [2, 2, 2]
+    where = {"MESHWG_DATA": str(data)}
+
+    done = prove(**where)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "proven: 2 of 2" in done.stdout
+    assert ids["corp"] not in done.stdout
+    done = prove("--organization", "bolt", **where)
+    assert done.returncode == 0
+    assert ids["bolt"] in done.stdout
+    assert ids["acme"] not in done.stdout
+    for name in ("corp", "nobody"):
+        done = prove("--organization", name, **where)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (69, "", 1)
+        assert name in done.stderr
+
+    token_file = data.parent / "token"
+    token_file.write_text(token)
+    assert prove("--organization", "acme", "--token-file", str(token_file)).returncode == 64
+
+
+def test_the_command_refuses_in_one_sentence(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    assert told("--token-file", str(token)) == (66, f"meshwg: {token} can't be read: No such file or directory.\n")
+    token.write_text("mwt_x\n")
+    code, said = told("--token-file", str(token), "--target", "nowhere")
+    assert (code, said.count("\n")) == (64, 1)
+    with closing(socket.socket()) as taken:
+        # Nobody listens there.
+        taken.bind(("127.0.0.1", 0))
+        code, said = told("--token-file", str(token), "--target", f"https://127.0.0.1:{taken.getsockname()[1]}")
+    assert (code, said) == (69, "meshwg: Nothing was proven: [Errno 111] Connection refused\n")
