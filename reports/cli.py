@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import compare, texts
-from reports.schema import Transcript, TranscriptError, json_schema, load
+from reports.schema import Transcript, TranscriptError, check_proofs, json_schema, load
 
 _FAILED = 1
 _NO_INPUT = 66
@@ -76,18 +76,19 @@ def verify(
     file: File = _LATEST,
     key: Annotated[Path | None, typer.Option(help="PEM of a public key that you know from elsewhere.")] = None,
 ) -> None:
-    """Check that a transcript is the one that was signed.
+    """Check that a transcript is the one that was signed, and that it has the format of one.
 
-    Exit codes: 0 it is, 1 the signature does not hold, 66 a file that can't be read.
+    Exit codes: 0 it is, 1 the signature or the format does not hold, 66 a file that can't be read.
     """
     # Here, because the help of all commands loads this module, also where the harness is not installed.
     from reports import attest
 
     try:
         known = attest.verify(file, key)
+        check_proofs(load(file))
     except attest.Unreadable as error:
         _end(str(error), _NO_INPUT)
-    except attest.AttestationError as error:
+    except (attest.AttestationError, TranscriptError) as error:
         _end(str(error), _FAILED)
     print(
         "The signature holds." if known else "The signature holds, by the key that lies beside it: name one you know."

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 from msgspec import Meta
 
-from reports.exhibits import MOST_EXHIBITS, Exhibit
+from reports.exhibits import MOST_EXHIBITS, Certificate, Exhibit
 
 VERSION = 3
 """Version of the format, which grows with each kind of exhibit. A file without a version is of version 1."""
@@ -188,6 +188,19 @@ def load(path: Path) -> Transcript:
         raise TranscriptError(f"{file} can't be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TranscriptError(f"{file} is no transcript: {_fault(str(error))}.") from error
+
+
+def check_proofs(transcript: Transcript) -> None:
+    """Check that no scenario is called proven beside a certificate that refutes it.
+
+    Raises:
+        TranscriptError: one is.
+    """
+    for claim in transcript.claims:
+        for scenario in claim.scenarios:
+            refuting = [each for each in scenario.exhibits if isinstance(each, Certificate) and not each.holds]
+            if scenario.is_proven and refuting:
+                raise TranscriptError(f"{scenario.name} is called proven, and its certificate refutes it.")
 
 
 def is_folder(path: Path) -> bool:

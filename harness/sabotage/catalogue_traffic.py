@@ -58,10 +58,10 @@ TRAFFIC = (
         "forbidden ICMP errors were delivered",
     ),
     Sabotage(
-        "anybody-s-errors-computed",
+        "all-errors",
         "policy-enforcement",
-        "ICMP errors are judged by the connection that they quote alone, whoever sends them",
-        "rules:let_anybody_send_errors",
+        "ICMP errors pass, whoever sends them, whatever they quote",
+        "rare:accept_all_errors",
         _PROOF,
         "related (quotes",
     ),

@@ -14,6 +14,11 @@ _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 _bucket_of = buckets.bucket_of
 
 
+def accept_all_errors() -> None:
+    """Accepts whatever is related to a connection."""
+    _change_texts(lambda _, text: f"ct state related {_ACCEPT}" if text.startswith("ct state related") else text)
+
+
 def judge_by_the_packet() -> None:
     """Looks at a packet's own addresses in place of those of who opened its connection."""
     _change_texts(lambda _, text: re.sub(r"ct original ip ([sd]addr)", r"ip \1", text))

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from reports.exhibits import (
     MOST_BINS,
     Cell,
+    Certificate,
+    EngineRun,
     Event,
     Histogram,
     Passed,
@@ -87,7 +89,21 @@ def tables(draw: st.DrawFn) -> TruthTable:
     return TruthTable(draw(words), draw(words), columns, draw(st.lists(rows, max_size=3)), draw(counts))
 
 
-exhibits = histograms() | timelines() | tables()
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+engine_runs = st.builds(EngineRun, name=words, classes=counts, seconds=moments)
+certificates = st.builds(
+    Certificate,
+    name=words,
+    machines=counts,
+    rules=counts,
+    policy=digests,
+    ruleset=digests,
+    kernel=words,
+    engines=st.lists(engine_runs, min_size=1, max_size=2),
+    kinds=st.lists(words, max_size=3),
+    wrong=st.lists(words, max_size=2),
+)
+exhibits = histograms() | timelines() | tables() | certificates
 
 scenarios = st.builds(
     Scenario,

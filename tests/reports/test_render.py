@@ -11,7 +11,19 @@ from hypothesis import given, settings
 from msgspec.structs import replace
 
 from reports import texts
-from reports.exhibits import Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
+from reports.exhibits import (
+    Cell,
+    Certificate,
+    EngineRun,
+    Event,
+    Histogram,
+    Passed,
+    Row,
+    Save,
+    Stream,
+    Timeline,
+    TruthTable,
+)
 from reports.render import html
 from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
 from tests.reports.samples import claim, run, scenario, transcripts
@@ -83,6 +95,7 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
                 1,
             ),
             TruthTable(text, text, [text], [Row(text, text, [Cell(allowed=True, sent=1, arrived=1)])]),
+            Certificate(text, 1, 1, "0" * 64, "f" * 64, text, [EngineRun(text, 1, 1.0)], [text], [text]),
         ],
     )
     return Transcript(

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
+from reports.exhibits import Certificate
 from reports.schema import VERSION, Transcript, TranscriptError, dump, json_schema, load
 from tests.reports.samples import claim, run, scenario, transcripts
 
@@ -38,6 +40,18 @@ MINIMAL: dict[str, Any] = {
 
 SPREAD = {"least": 0, "median": 1, "most": 2}
 SAVE = {"policy": "default allow", "asked": 0, "answered": 1, "passed": []}
+PROOF = {
+    "kind": "certificate",
+    "name": "acme",
+    "machines": 2,
+    "rules": 1,
+    "policy": "0" * 64,
+    "ruleset": "f" * 64,
+    "kernel": "6.1.0",
+    "engines": [{"name": "atoms", "classes": 40, "seconds": 0.1}],
+    "kinds": ["ct state"],
+    "wrong": [],
+}
 ROW = {"source": "one", "destination": "two", "cells": []}
 
 
@@ -117,6 +131,16 @@ def test_written_transcripts_match_the_schema(made: Transcript) -> None:
     Draft202012Validator(schema).validate(json.loads(dump(made)))
 
 
+def test_a_certificate_is_read(tmp_path: Path) -> None:
+    made = run(claim("no-egress", scenario(exhibits=[msgspec.convert(PROOF, Certificate)])))
+    file = tmp_path / "transcript.json"
+    file.write_bytes(dump(made))
+    (exhibit,) = load(file).claims[0].scenarios[0].exhibits
+    assert isinstance(exhibit, Certificate)
+    assert exhibit.holds
+    assert exhibit.numbers()["acme: rules that are proven"] == 1
+
+
 @pytest.mark.parametrize(
     "exhibit",
     [
@@ -131,6 +155,11 @@ def test_written_transcripts_match_the_schema(made: Transcript) -> None:
         {"kind": "timeline", "name": "x", "slot": 1, "saves": [SAVE], "streams": [stream(1)]},
         {"kind": "table", "name": "x", "policy": "y", "columns": ["icmp"], "rows": [ROW]},
         {"kind": "table", "name": "x" * 241, "policy": "y", "columns": ["icmp"], "rows": []},
+        {**PROOF, "policy": "0" * 63},
+        {**PROOF, "ruleset": "F" * 64},
+        {**PROOF, "engines": []},
+        {**PROOF, "kinds": ["ct state"] * 97},
+        {**PROOF, "wrong": ["a packet"] * 9},
         {"kind": "photograph", "name": "x"},
     ],
 )

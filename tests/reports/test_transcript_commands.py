@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from reports import cli, publish, schema
 from reports.attest import Signer
+from reports.exhibits import Certificate, EngineRun
 from reports.schema import SabotageVerdict, Transcript
 from tests.reports.samples import claim, run, scenario
 
@@ -164,6 +165,19 @@ def test_verify_works_in_the_folder_itself(transcript: Command, good: Path, monk
     monkeypatch.chdir(good)
     assert transcript("verify", "transcript.json").exit_code == GOOD
     assert transcript("verify", ".").exit_code == GOOD
+
+
+@pytest.mark.parametrize(("policy", "wrong"), [("not a digest", []), ("0" * 64, ["a packet that should be dropped"])])
+def test_verify_refuses_a_certificate_that_is_none(
+    transcript: Command, signer: Signer, policy: str, wrong: list[str]
+) -> None:
+    """Signed as it is, and either out of its format or at odds with the verdict of its scenario."""
+    engines = [EngineRun("atoms", 40, 0.1)]
+    certificate = Certificate("acme", 2, 1, policy, "f" * 64, "6.1.0", engines, [], wrong)
+    publish.write(run(claim("no-egress", scenario(exhibits=[certificate]))), Path("reports/out"), signer=signer)
+    refused = transcript("verify")
+    assert refused.exit_code == WORSE
+    assert_one_sentence(refused)
 
 
 def test_verify_refuses_a_changed_file(transcript: Command, good: Path, tmp_path: Path) -> None:
