@@ -15,6 +15,7 @@ from harness.bench import (
     load,
     neighbours,
     onboarding,
+    proofs,
     recovery,
     restarts,
     sustained,
@@ -181,6 +182,10 @@ PLAN = (
         ("recovery-rules", "recovery-link"),
         _with_service(lambda world, e, tell: recovery.measure(world, e.damages, tell)),
         quick=True,
+    ),
+    Step(
+        ("proof-5", "proof-50", "proof-200"),
+        _with_service(lambda world, e, tell: proofs.measure(world, e.rounds, tell)),
     ),
     Step(
         ("save-p99-loaded",),

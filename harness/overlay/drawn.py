@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import cycle, islice, permutations, product
 
 from harness.overlay.mesh import Rule
 
@@ -13,6 +13,7 @@ _LAST_PORT = 65535
 _PORTS = 12
 # Six rules with twelve ports are more than one lookup of the hub holds, so that it spreads them over buckets.
 _PAIRS = 6
+_SERVICES = 20
 
 
 def groups_of(number: int) -> list[str]:
@@ -20,26 +21,27 @@ def groups_of(number: int) -> list[str]:
     return [name for at, name in enumerate(GROUPS) if number >> at & 1]
 
 
-def draw_rules(chance: random.Random, machines: Sequence[str]) -> list[Rule]:
+def draw_rules(chance: random.Random, machines: Sequence[str], number: int = 15) -> list[Rule]:
     """Draw rules between all kinds of ends, with all protocols, single ports and ranges.
 
     Args:
         machines: ids of four machines at least.
+        number: rules; 15 have a rule of every kind.
     """
     names = [f"machine:{each}" for each in machines]
-    services = [
-        {**_rule("allow", *ends), "protocol": "tcp", "ports": _ports(chance)}
+    rules = [
+        {**_rule("allow", *ends), "protocol": "tcp", "ports": _ports(chance, _PORTS)}
         for ends in chance.sample(list(permutations(names, 2)), _PAIRS)
     ]
+    # Policies speak of the same services again and again.
+    services = [_ports(chance, chance.randrange(1, 5)) for _ in range(_SERVICES)]
     kinds = (names, [f"group:{each}" for each in GROUPS], ["any"])
-    mixed = [
-        {**_rule(chance.choice(("allow", "deny")), chance.choice(sources), chance.choice(destinations)), **limits}
-        for sources in kinds
-        for destinations in kinds
+    for sources, destinations in islice(cycle(product(kinds, repeat=2)), number - len(rules)):
         # Without ports a rule for everybody could decide everything.
-        for limits in [{"protocol": "udp", "ports": _ports(chance)} if "any" in sources else chance.choice(_LIMITS)]
-    ]
-    return chance.sample(services + mixed, len(services) + len(mixed))
+        limits = {"protocol": "udp", "ports": chance.choice(services)} if "any" in sources else chance.choice(_LIMITS)
+        action = chance.choice(("allow", "deny"))
+        rules.append({**_rule(action, chance.choice(sources), chance.choice(destinations)), **limits})
+    return chance.sample(rules, len(rules))
 
 
 _LIMITS: tuple[dict[str, str], ...] = (
@@ -55,8 +57,8 @@ def _rule(action: str, source: str, destination: str) -> Rule:
     return {"action": action, "source": source, "destination": destination}
 
 
-def _ports(chance: random.Random) -> str:
-    """Twelve ranges that don't meet; every other one is a single port."""
-    ends = sorted(chance.sample(range(1, _LAST_PORT, 2), 2 * _PORTS))
+def _ports(chance: random.Random, number: int) -> str:
+    """Ranges that don't meet; every other one is a single port."""
+    ends = sorted(chance.sample(range(1, _LAST_PORT, 2), 2 * number))
     ranges = zip(ends[::2], ends[1::2], strict=True)
     return ",".join(f"{first}-{last}" if number % 2 else str(first) for number, (first, last) in enumerate(ranges))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import CommandFailed, NothingArrived
+from reports.exhibits import Certificate, EngineRun
 
 
 @pytest.fixture
@@ -96,3 +97,16 @@ def test_records_share_nothing() -> None:
     with Record().control("it"):
         pass
     assert Record().controls == []
+
+
+def _certificate(*wrong: str) -> Certificate:
+    return Certificate("acme", 2, 1, "0" * 64, "f" * 64, "6.1.0", [EngineRun("atoms", 40, 0.1)], [], list(wrong))
+
+
+def test_a_proof_that_refutes_is_shown_first(record: Record) -> None:
+    for _ in range(5):
+        record.proved(_certificate())
+    with pytest.raises(Refuted, match="the kernel does not do what the policy says: 1 \\(a packet\\)"):
+        record.proved(_certificate("a packet"))
+    assert record.exhibits() == [_certificate("a packet"), *[_certificate()] * 3]
+    assert record.measured["packets with a wrong fate"] == {"value": 1, "unit": "", "limit": 0}

@@ -1,0 +1,52 @@
+"""Outcomes of proofs: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+from rich.console import Console
+
+from harness.cli.outcomes import exit_code, show_outcome, show_summary
+from harness.proof import Policy, Proof
+from harness.world.proving import Failure, Organization, Proven
+
+ACME = Organization("aaaaaaaaaa", "acme \x1b[2J", 7, Policy(IPv4Network("10.100.0.0/24"), (), "deny", []), {})
+_PROOF = Proof("f" * 64, "6.1.0", "atoms", 40, [], 0.25)
+PROVEN = Proven(ACME, "mw-aaaaaaaaaa", _PROOF, (), ("ct state",))
+REFUTED = Proven(ACME, "mw-aaaaaaaaaa", _PROOF, ("the link out (veth) leads elsewhere",), ())
+UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table ip x)")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([], 0),
+        ([PROVEN], 0),
+        ([PROVEN, UNKNOWN], 69),
+        ([UNKNOWN, REFUTED], 1),
+        ([PROVEN, REFUTED], 1),
+    ],
+)
+def test_the_exit_code_is_of_the_worst(outcomes: list[Proven | Failure], code: int) -> None:
+    assert exit_code(outcomes) == code
+
+
+def test_everything_is_said_and_nothing_steers_the_terminal() -> None:
+    console = Console(record=True, width=200)
+    outcomes = [PROVEN, REFUTED, UNKNOWN]
+    for each in outcomes:
+        show_outcome(each, console)
+    show_summary(outcomes, console)
+    shown = console.export_text()
+    assert "\x1b" not in shown
+    for part in (
+        "in the namespace mw-aaaaaaaaaa",
+        "version 7",
+        "proven: the kernel forwards exactly what the policy allows",
+        "refuted: the kernel does not do what the policy says",
+        "the link out (veth) leads elsewhere",
+        "not proven: a chain of type nat has no meaning",
+        "proven: 1 of 3",
+    ):
+        assert part in shown

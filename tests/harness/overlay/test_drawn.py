@@ -1,0 +1,45 @@
+"""Drawn policies: rules of every kind, and enough in one lookup for the hub to spread them over buckets."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.overlay.drawn import draw_rules, groups_of
+
+MACHINES = ("a", "b", "c", "d")
+_BUCKET = 64
+_LAST_PORT = 65535
+
+
+@given(st.integers(0, 2**32), st.integers(15, 40))
+def test_every_kind_of_ends_and_many_ports_are_there(seed: int, number: int) -> None:
+    rules = draw_rules(random.Random(seed), MACHINES, number)
+    assert len(rules) == number
+    kinds = Counter((rule["source"].partition(":")[0], rule["destination"].partition(":")[0]) for rule in rules)
+    assert len(kinds) == 9
+    ports = [
+        rule["ports"].split(",") for rule in rules if rule.get("protocol") == "tcp" and "," in rule.get("ports", "")
+    ]
+    assert sum(map(len, ports)) > _BUCKET
+    assert any("-" in each for each in ports[0])
+    for of_rule in ports:
+        ends = [(int(each.split("-")[0]), int(each.split("-")[-1])) for each in of_rule]
+        assert all(first <= last <= _LAST_PORT for first, last in ends)
+        assert all(before[1] + 1 < after[0] for before, after in pairwise(ends))
+
+
+@given(st.integers(0, 2**32))
+def test_no_rule_decides_everything(seed: int) -> None:
+    for rule in draw_rules(random.Random(seed), MACHINES):
+        assert rule["source"] != "any" or "ports" in rule
+
+
+def test_four_machines_have_all_combinations_of_groups() -> None:
+    assert {frozenset(groups_of(number)) for number in range(4)} == {
+        frozenset(each) for each in ([], ["red"], ["blue"], ["red", "blue"])
+    }
