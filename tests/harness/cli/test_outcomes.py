@@ -34,7 +34,7 @@ def test_the_exit_code_is_of_the_worst(outcomes: list[Proven | Failure], code: i
 
 def test_everything_is_said_and_nothing_steers_the_terminal() -> None:
     console = Console(record=True, width=200)
-    outcomes = [PROVEN, REFUTED, UNKNOWN]
+    outcomes: list[Proven | Failure] = [PROVEN, REFUTED, UNKNOWN]
     for each in outcomes:
         show_outcome(each, console)
     show_summary(outcomes, console)
