@@ -1,60 +1,26 @@
-"""One packet out of a class that has the wrong fate, in words."""
+"""One packet out of a class that has the wrong fate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Address
 from itertools import product
 
 from harness.proof.atoms import Engine
 from harness.proof.classes import PacketClass
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import (
-    ABOUT_ORIGINAL,
     BY_OTHER,
-    CONNECTED,
-    ICMP,
-    RELATED,
     Flow,
     Variable,
-    addresses,
     quoted_destination,
 )
 from harness.proof.judgement import Difference
-from harness.proof.literals import ICMP_TYPES, PROTOCOLS
 from harness.proof.meaning import ADDRESS_BITS
 from harness.proof.space import Space
 from harness.proof.universe import ones
+from harness.proof.words import Counterexample, Words
 
-_PROTOCOLS = {number: name for name, number in reversed(PROTOCOLS.items())}
-_TYPES = {number: name for name, number in ICMP_TYPES.items()}
-_WITH_PORTS = ("tcp", "udp")
 _SAMPLES = 64
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """A packet whose fate is not what the policy wants.
-
-    Attributes:
-        packet: the packet in words.
-        state: how it stands to connection tracking, in words.
-        fate, wanted: what becomes of it, and what should.
-        trace: rules that it meets.
-        values: value of each variable.
-    """
-
-    packet: str
-    state: str
-    fate: str
-    wanted: str
-    trace: tuple[str, ...]
-    values: dict[Variable, int]
-
-    def __str__(self) -> str:
-        steps = "".join(f"\n    {step}" for step in self.trace)
-        return f"{self.packet}, {self.state}\n  is {self.fate}, should be {self.wanted}\n  rules met:{steps}"
 
 
 def counterexample(difference: Difference, engine: Engine, space: Space) -> Counterexample:
@@ -78,7 +44,7 @@ def counterexample(difference: Difference, engine: Engine, space: Space) -> Coun
     one = packets.with_sets(chosen)
     engine.walk(one)
     trace = tuple(map(str, dict.fromkeys(engine.trace)))
-    words = _Words(flow, values)
+    words = Words(flow, values)
     return Counterexample(words.packet(), words.state(), difference.fate.value, difference.wanted, trace, values)
 
 
@@ -112,41 +78,3 @@ def _samples(atom: Callable[[int], tuple[int, int]], bits: int) -> Iterator[int]
         yield first
         if last != first:
             yield last
-
-
-class _Words:
-    def __init__(self, flow: Flow, values: dict[Variable, int]) -> None:
-        self._flow = flow
-        self._values = values
-
-    def packet(self) -> str:
-        source, destination = (self._address(each) for each in addresses(self._flow))
-        protocol = ICMP if self._flow in RELATED else self._values[Variable.PROTOCOL]
-        name = _PROTOCOLS.get(protocol, f"protocol {protocol}")
-        if protocol == ICMP:
-            kind = self._values[Variable.TYPE]
-            name += f" {_TYPES.get(kind, f'type {kind}')} code {self._values[Variable.CODE]}"
-        ports = (self._values[Variable.SOURCE_PORT], self._values[Variable.DESTINATION_PORT])
-        if self._flow is Flow.REPLY:
-            ports = ports[::-1]
-        if name in _WITH_PORTS:
-            return f"{name} {source}:{ports[0]} → {destination}:{ports[1]}"
-        return f"{name} {source} → {destination}"
-
-    def state(self) -> str:
-        if self._flow not in CONNECTED:
-            return self._flow.name.lower()
-        word = "related" if self._flow in RELATED else "new" if self._flow < Flow.ORIGINAL else "established"
-        if self._flow in RELATED:
-            quoted = "a packet of the opener" if self._flow in ABOUT_ORIGINAL else "a reply"
-            word += f" (quotes {quoted}, first byte {self._values[Variable.QUOTED]:#04x})"
-        elif self._flow is Flow.REPLY:
-            word += " (reply)"
-        protocol = self._values[Variable.PROTOCOL]
-        name = _PROTOCOLS.get(protocol, f"protocol {protocol}")
-        port = f":{self._values[Variable.DESTINATION_PORT]}" if name in _WITH_PORTS else ""
-        opened = f"{self._address(Variable.SOURCE)} → {self._address(Variable.DESTINATION)}{port}"
-        return f"{word}, connection {name} {opened}"
-
-    def _address(self, variable: Variable) -> IPv4Address:
-        return IPv4Address(self._values[variable])

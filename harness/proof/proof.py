@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from harness.proof.atoms import Engine, Fate
-from harness.proof.counterexample import Counterexample, counterexample
+from harness.proof.counterexample import counterexample
 from harness.proof.errors import Unmodelled
 from harness.proof.judgement import Judge
 from harness.proof.policy import Policy
 from harness.proof.readback import Reading
 from harness.proof.routing import Routing, Way
 from harness.proof.space import space_of
+from harness.proof.words import Counterexample
 
 ENGINE = "atoms"
 _SHOWN = 4
@@ -57,9 +58,9 @@ def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int
     """
     start = time.monotonic()
     ruleset, routing = reading.parsed()
-    link = _link(routing, reading, policy)
+    link = link_of_machines(routing, reading, policy)
     addresses = [*policy.cuts_of_addresses(), *routing.boundaries()]
-    space = space_of(ruleset, _outer(reading), addresses, policy.cuts_of_ports())
+    space = space_of(ruleset, outer_links(reading), addresses, policy.cuts_of_ports())
     engine = Engine(ruleset, routing, space)
     finals = engine.walk()
     differences = Judge(policy, space, link).differences(finals)
@@ -79,12 +80,12 @@ def _unlike(examples: Iterable[Counterexample]) -> Iterator[Counterexample]:
             yield each
 
 
-def _outer(reading: Reading) -> list[int]:
+def outer_links(reading: Reading) -> list[int]:
     """Links that packets arrive by; what ``lo`` carries comes from the host itself."""
     return [index for name, index in reading.link_indexes.items() if name != "lo"]
 
 
-def _link(routing: Routing, reading: Reading, policy: Policy) -> int:
+def link_of_machines(routing: Routing, reading: Reading, policy: Policy) -> int:
     """The link behind which the machines are: routes to the overlay network leave by no other one."""
     network = int(policy.network.network_address), int(policy.network.broadcast_address)
     covering = (
@@ -93,7 +94,7 @@ def _link(routing: Routing, reading: Reading, policy: Policy) -> int:
     )
     # The most specific one comes first.
     links = {routes[0].link for routes in covering if routes and routes[0].way is Way.FORWARD}
-    others = _outer(reading)
+    others = outer_links(reading)
     if not links and len(others) == 1:
         return others[0]
     if len(links) != 1:

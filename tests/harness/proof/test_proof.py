@@ -14,6 +14,7 @@ from hypothesis import given
 from appliance.model.desired import Desired
 from appliance.model.policy import Action
 from harness.proof import Policy, Proof, Reading, Unmodelled, prove
+from harness.proof.engines import ENGINES, prove_by
 from harness.proof.fields import Variable
 from tests.appliance.hub.ruled import Kernel
 from tests.appliance.strategies import desired_states
@@ -28,19 +29,19 @@ Edit = Callable[[list[Rule]], None]
 @pytest.mark.parametrize("default", Action)
 def test_a_compiled_policy_is_what_the_kernel_does(kernel: Kernel, default: Action) -> None:
     kernel.load(mixed(default))
-    _holds(prove(reading_of(kernel), policy_of(mixed(default))))
+    _hold(prove_by(ENGINES, reading_of(kernel), policy_of(mixed(default))))
 
 
 def test_buckets_of_a_hash_are_computed_as_the_kernel_does(spread_reading: Reading) -> None:
     assert "jhash" in json.dumps(spread_reading.listing)
-    _holds(prove(spread_reading, policy_of(in_buckets())))
+    _hold(prove_by(ENGINES, spread_reading, policy_of(in_buckets())))
 
 
 @given(desired_states())
 @sharing_fixtures(15)
 def test_any_compiled_policy_is_proven(kernel: Kernel, desired: Desired) -> None:
     kernel.load(desired)
-    _holds(prove(reading_of(kernel), policy_of(desired)))
+    _hold(prove_by(ENGINES, reading_of(kernel), policy_of(desired)))
 
 
 @given(desired_states(), desired_states())
@@ -49,8 +50,8 @@ def test_another_policy_is_refuted(kernel: Kernel, desired: Desired, other: Desi
     """Machines of the one under the rules of the other: what differs is found, and only what differs."""
     kernel.load(desired)
     wanted = replace(desired, policy=other.policy)
-    found = prove(reading_of(kernel), policy_of(wanted))
-    assert found.holds is _same_verdicts(policy_of(desired), policy_of(wanted))
+    for found in prove_by(ENGINES, reading_of(kernel), policy_of(wanted)):
+        assert found.holds is _same_verdicts(policy_of(desired), policy_of(wanted))
 
 
 def _same_verdicts(one: Policy, other: Policy) -> bool:
@@ -204,16 +205,18 @@ FAULTS: Mapping[str, Edit] = {
 }
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_found(reading: Reading, fault: Edit) -> None:
-    found = prove(edited(reading, fault), policy_of(mixed()))
+def test_a_fault_is_found(reading: Reading, fault: Edit, engine: str) -> None:
+    (found,) = prove_by([engine], edited(reading, fault), policy_of(mixed()))
     assert found.counterexamples
     for each in found.counterexamples:
         assert each.trace
         assert each.fate != each.wanted
 
 
-def test_a_bucket_that_is_off_by_one_is_found(spread_reading: Reading) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_bucket_that_is_off_by_one_is_found(spread_reading: Reading, engine: str) -> None:
     def shift(rules: list[Rule]) -> None:
         for each in parts(in_chain(rules, "allow_tcp_mm_ports")):
             if "jhash" in str(each.get("key")):
@@ -222,20 +225,25 @@ def test_a_bucket_that_is_off_by_one_is_found(spread_reading: Reading) -> None:
                 targets = [target for _, target in elements]
                 elements[:] = map(list, zip(numbers, [*targets[1:], targets[0]], strict=True))
 
-    assert not prove(edited(spread_reading, shift), policy_of(in_buckets())).holds
+    (found,) = prove_by([engine], edited(spread_reading, shift), policy_of(in_buckets()))
+    assert not found.holds
 
 
-def test_another_seed_is_found(spread_reading: Reading) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_another_seed_is_found(spread_reading: Reading, engine: str) -> None:
     def reseed(rules: list[Rule]) -> None:
         for each in parts(rules):
             if "seed" in each:
                 each["seed"] += 1
 
-    assert not prove(edited(spread_reading, reseed), policy_of(in_buckets())).holds
+    (found,) = prove_by([engine], edited(spread_reading, reseed), policy_of(in_buckets()))
+    assert not found.holds
 
 
-def test_a_counterexample_is_a_packet(reading: Reading) -> None:
-    found = prove(edited(reading, leave_the_first_port_out), policy_of(mixed())).counterexamples[0]
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_counterexample_is_a_packet(reading: Reading, engine: str) -> None:
+    (proof,) = prove_by([engine], edited(reading, leave_the_first_port_out), policy_of(mixed()))
+    found = proof.counterexamples[0]
     assert found.values[Variable.DESTINATION_PORT] == 8000
     assert found.values[Variable.SOURCE] == int(FIRST.address)
     assert found.values[Variable.DESTINATION] == int(SECOND.address)
@@ -247,20 +255,20 @@ def test_a_counterexample_is_a_packet(reading: Reading) -> None:
 def test_a_route_for_unmarked_packets_changes_nothing_while_rules_stand(reading: Reading) -> None:
     """Two things have to agree before a packet passes."""
     open_route = {**reading.routes[0], "table": "main"}
-    assert prove(replace(reading, routes=[*reading.routes, open_route]), policy_of(mixed())).holds
+    _hold(prove_by(ENGINES, replace(reading, routes=[*reading.routes, open_route]), policy_of(mixed())))
 
 
 def test_without_rules_nothing_passes(reading: Reading) -> None:
     """An empty ruleset forwards nothing, so what the policy allows is missing; the machines' pings are answered."""
     empty = {"nftables": [entry for entry in reading.listing["nftables"] if "metainfo" in entry]}
-    found = prove(replace(reading, listing=empty), policy_of(mixed()), most=50)
-    assert {each.fate for each in found.counterexamples} == {"dropped", "delivered to the hub"}
+    for found in prove_by(ENGINES, replace(reading, listing=empty), policy_of(mixed()), most=50):
+        assert {each.fate for each in found.counterexamples} == {"dropped", "delivered to the hub"}
 
 
 def test_rules_without_the_route_forward_nothing(reading: Reading) -> None:
     routes = [route for route in reading.routes if route.get("table") != "100"]
-    found = prove(replace(reading, routes=routes), policy_of(mixed()))
-    assert {each.fate for each in found.counterexamples} == {"dropped"}
+    for found in prove_by(ENGINES, replace(reading, routes=routes), policy_of(mixed())):
+        assert {each.fate for each in found.counterexamples} == {"dropped"}
 
 
 def test_no_deletion_of_a_rule_opens_anything(reading: Reading) -> None:
@@ -275,8 +283,9 @@ def test_no_deletion_of_a_rule_opens_anything(reading: Reading) -> None:
 def test_damage_that_opens_is_no_mere_damage(reading: Reading) -> None:
     """Dropping what is allowed is forgiven after a deletion, and nothing else."""
     drops, opens = (edited(reading, edit) for edit in (leave_the_first_port_out, accept_other_protocols))
-    assert prove(drops, policy_of(mixed()), may_drop=True).holds
-    assert not prove(opens, policy_of(mixed()), may_drop=True).holds
+    _hold(prove_by(ENGINES, drops, policy_of(mixed()), may_drop=True))
+    for found in prove_by(ENGINES, opens, policy_of(mixed()), may_drop=True):
+        assert not found.holds
 
 
 def test_a_way_out_is_found(reading: Reading) -> None:
@@ -300,6 +309,8 @@ def test_a_network_behind_two_links_is_refused(reading: Reading) -> None:
         prove(replace(reading, links=links, routes=[*reading.routes, route]), policy_of(mixed()))
 
 
-def _holds(proof: Proof) -> None:
-    assert proof.holds, "\n".join(map(str, proof.counterexamples))
-    assert proof.classes > 1
+def _hold(proofs: tuple[Proof, ...]) -> None:
+    assert [each.engine for each in proofs] == list(ENGINES)
+    for proof in proofs:
+        assert proof.holds, "\n".join(map(str, proof.counterexamples))
+        assert proof.classes > 1

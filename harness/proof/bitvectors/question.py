@@ -1,0 +1,116 @@
+"""The question that z3 answers: is there a packet, in a state of connection tracking, that has a wrong fate?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import z3
+
+from harness.proof.bitvectors.logic import Condition, both, lies_in, opposite
+from harness.proof.bitvectors.packet import Packet, invariants, unknown, without_connection
+from harness.proof.bitvectors.wanted import wanted
+from harness.proof.bitvectors.way import Ends, Walk
+from harness.proof.errors import Unmodelled
+from harness.proof.policy import Policy
+from harness.proof.routing import Routing
+from harness.proof.ruleset import Ruleset
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A kind of wrong fate, and the condition under which a packet has it."""
+
+    fate: str
+    wanted: str
+    condition: Condition
+
+
+@dataclass(frozen=True)
+class Found:
+    """A packet with a wrong fate.
+
+    Attributes:
+        steps: rules that it meets.
+        model: the value of each unknown.
+    """
+
+    wrong: Wrong
+    steps: tuple[str, ...]
+    packet: Packet
+    model: z3.ModelRef
+
+
+class Question:
+    """One namespace beside a policy.
+
+    Args:
+        links: indexes of the links that packets arrive by.
+        link: the one behind which the machines are.
+
+    Raises:
+        Unmodelled: an expression has no meaning here.
+    """
+
+    def __init__(self, ruleset: Ruleset, routing: Routing, policy: Policy, links: Iterable[int], link: int) -> None:
+        self.packet = unknown()
+        self.ends = Walk(ruleset, routing, self.packet).ends()
+        self._policy = policy
+        self._link = link
+        without = self.ends.without_tracking
+        known = [*invariants(self.packet, links), without_connection(self.packet, without)]
+        self.known = [each.condition for each in known]
+
+    def answers(self, *, may_drop: bool = False) -> Iterator[Found]:
+        """For each kind of wrong fate a packet that has it, if there is one.
+
+        Args:
+            may_drop: packets that the policy allows may be dropped.
+
+        Raises:
+            Unmodelled: z3 gave up.
+        """
+        for wrong in self._wrongs():
+            if may_drop and wrong.fate == "dropped":
+                continue
+            model = solve([*self.known, wrong.condition])
+            if model is not None:
+                yield Found(wrong, tuple(_met(self.ends, model)), self.packet, model)
+
+    def _wrongs(self) -> Iterator[Wrong]:
+        ends, link = self.ends, (self._link, self._link)
+        forwarded, delivered, dropped = ends.forwarded, ends.delivered, ends.dropped
+        want = wanted(self._policy, self.packet, ends.without_tracking)
+        from_machine = lies_in(self.packet.link, link)
+        to_machine = lies_in(forwarded.metadata.link_out, link)
+        fitting = both(from_machine, to_machine)
+        yield Wrong("forwarded", "dropped: no machine is there", both(forwarded.here, opposite(fitting)))
+        denied = both(fitting, opposite(want.may_pass))
+        yield Wrong("forwarded", "dropped: the policy denies it", both(forwarded.here, denied))
+        no_ping = opposite(both(from_machine, want.may_ping))
+        yield Wrong("delivered to the hub", "not delivered: it is no ping of the hub", both(delivered.here, no_ping))
+        for state, fate in ((delivered, "delivered to the hub"), (dropped, "dropped")):
+            missing = both(state.here, opposite(state.is_limited), from_machine)
+            yield Wrong(fate, "forwarded: the policy allows it", both(missing, want.has_to_pass))
+        missing = both(dropped.here, opposite(dropped.is_limited), from_machine)
+        yield Wrong("dropped", "delivered: machines may always ping the hub", both(missing, want.has_to_ping))
+
+
+def solve(conditions: Iterable[Condition]) -> z3.ModelRef | None:
+    """Values of all unknowns that meet these conditions; None if there are none.
+
+    Raises:
+        Unmodelled: z3 gave up.
+    """
+    solver = z3.SolverFor("QF_BV")
+    solver.add(*conditions)
+    result = solver.check()
+    if result == z3.unknown:
+        raise Unmodelled(f"a question that z3 does not answer ({solver.reason_unknown()})", "proof")
+    return solver.model() if result == z3.sat else None
+
+
+def _met(ends: Ends, model: z3.ModelRef) -> Iterator[str]:
+    for step in ends.steps:
+        if z3.is_true(model.eval(step.here, model_completion=True)):
+            yield step.where

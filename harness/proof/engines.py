@@ -1,0 +1,63 @@
+"""Both engines beside each other: they have to agree."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from harness.proof import proof as classes
+from harness.proof.policy import Policy
+from harness.proof.proof import Proof, link_of_machines, outer_links
+from harness.proof.readback import Reading
+
+ENGINES = ("atoms", "z3")
+Z3_COST = 10_000
+"""Machines times rules up to which z3 is asked unless somebody says otherwise."""
+_SHOWN = 4
+
+
+class Disagreement(Exception):
+    """One engine proves what the other one refutes, so one of them is wrong."""
+
+
+def by_cost(policy: Policy) -> tuple[str, ...]:
+    """Both engines for a policy that z3 answers soon, else the first."""
+    return ENGINES if len(policy.machines) * len(policy.rules) <= Z3_COST else ENGINES[:1]
+
+
+def prove_by(
+    engines: Iterable[str], reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN
+) -> tuple[Proof, ...]:
+    """Compare what a namespace does to all packets with a policy, by each of some engines.
+
+    Args:
+        may_drop: packets that the policy allows may be dropped, as after damage that has to deny.
+        most: number of counterexamples of an engine at most.
+
+    Raises:
+        Unmodelled: a part of what was read has no meaning for one of them.
+        Disagreement: they differ.
+    """
+    provers: dict[str, Callable[..., Proof]] = {"atoms": classes.prove, "z3": prove_by_z3}
+    proofs = tuple(provers[each](reading, policy, may_drop=may_drop, most=most) for each in engines)
+    if len({each.holds for each in proofs}) > 1:
+        said = (f"{each.engine} {'proves' if each.holds else 'refutes'} it" for each in proofs)
+        shown = "".join(f"\n{example}" for each in proofs for example in each.counterexamples[:1])
+        raise Disagreement(f"{', but '.join(said)}{shown}")
+    return proofs
+
+
+def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN) -> Proof:
+    """The second engine alone."""
+    # z3 is large, and nothing else needs it.
+    from harness.proof.bitvectors.question import Question
+    from harness.proof.bitvectors.rendering import rendered
+
+    start = time.monotonic()
+    ruleset, routing = reading.parsed()
+    link = link_of_machines(routing, reading, policy)
+    question = Question(ruleset, routing, policy, outer_links(reading), link)
+    examples = tuple(map(rendered, islice(question.answers(may_drop=may_drop), most)))
+    taken = time.monotonic() - start
+    return Proof(reading.digest, reading.kernel[0], "z3", len(question.ends.steps), examples, taken)
