@@ -47,10 +47,12 @@ from harness.gate.claims import BY_ID
 from harness.gate.runs import RunOptions
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.paths import CACHE, REPORTS
+from harness.proof import ENGINES, Disagreement, by_cost
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
 from harness.world.proving import (
+    Engines,
     Failure,
     Organization,
     Proven,
@@ -229,21 +231,26 @@ def burst(
     raise typer.Exit(0 if met else 1)
 
 
-def prove(organization: str | None, target: str, authority: Path | None, token_file: Path | None) -> None:
+def prove(
+    organization: str | None, target: str, authority: Path | None, token_file: Path | None, engine: str | None
+) -> None:
     """Proves organizations' policies, shows what came of it, and ends with the exit code."""
     if organization is not None and token_file is not None:
         end("--organization does not go with --token-file: a token is of one organization.", checks.BAD_USAGE)
+    check_choice("engine", engine, (None, *ENGINES, "both"))
     api = None if token_file is None else _api(target, authority, token_file)
     if os.geteuid() != 0:
         end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
     outcomes: list[Proven | Failure] = []
     try:
         with nullcontext() if api is None else closing(api):
-            for outcome in prove_policies(partial(_organizations, api, organization), run_here):
+            for outcome in prove_policies(partial(_organizations, api, organization), run_here, _engines(engine)):
                 show_outcome(outcome, _console)
                 outcomes.append(outcome)
     except (ApiError, Unavailable, httpx.TransportError) as error:
         end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
+    except Disagreement as error:
+        end(f"The engines disagree, so one of them is wrong; please report it: {error}", checks.FAULT)
     show_summary(outcomes, _console)
     raise typer.Exit(exit_code(outcomes))
 
@@ -257,6 +264,12 @@ def _api(target: str, authority: Path | None, token_file: Path) -> Api:
     except OSError as error:
         end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
     return Api(url, authority, token)
+
+
+def _engines(chosen: str | None) -> Engines:
+    if chosen is None:
+        return by_cost
+    return lambda _: ENGINES if chosen == "both" else (chosen,)
 
 
 def _organizations(api: Api | None, chosen: str | None) -> list[Organization]:

@@ -180,6 +180,13 @@ def prove(
             help="With a token: PEM that the service's certificate is checked against, like a self-signed one.",
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="atoms|z3|both",
+            help="What computes it; both for an organization that z3 answers soon, else atoms, if not given.",
+        ),
+    ] = None,
 ) -> None:
     """Show for all packets that the kernel forwards what organizations' policies allow, and nothing else.
 
@@ -187,9 +194,10 @@ def prove(
     settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed.
 
     Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, a
-    namespace or the harness is not there, or something in it has no meaning in the proof, 77 not root.
+    namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines disagree, 77
+    not root.
     """
-    _commands().prove(organization, target, authority, token_file)
+    _commands("z3").prove(organization, target, authority, token_file, engine)
 
 
 def _commands(*needed: str) -> ModuleType:

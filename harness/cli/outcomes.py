@@ -12,6 +12,8 @@ from harness.cli.checks import UNAVAILABLE
 from harness.world.proving import Failure, Proven
 from reports.texts import many, printable
 
+_COUNTED = {"atoms": "classes of packets", "z3": "rules in one formula"}
+
 
 def show_outcome(outcome: Proven | Failure, console: Console) -> None:
     """Print what is known of one organization."""
@@ -29,7 +31,7 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
         f"ruleset       sha256 {certificate.ruleset}, {many(len(outcome.kinds), 'kind')} of expressions",
         f"kernel        {certificate.kernel}",
         *(
-            f"engine        {each.name}: {each.classes} classes of packets in {each.seconds:.1f} s"
+            f"engine        {each.name}: {each.classes} {_COUNTED[each.name]} in {each.seconds:.1f} s"
             for each in certificate.engines
         ),
         sentence,

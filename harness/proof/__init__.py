@@ -1,5 +1,6 @@
 """Proof, over all packets, that a network namespace forwards exactly what a policy allows."""
 
+from harness.proof.engines import ENGINES, Disagreement, by_cost, prove_by
 from harness.proof.errors import Unmodelled
 from harness.proof.kinds import kinds
 from harness.proof.policy import Machine, Policy
@@ -8,14 +9,18 @@ from harness.proof.readback import Reading, read
 from harness.proof.ways import Ways, read_ways, strays
 
 __all__ = [
+    "ENGINES",
+    "Disagreement",
     "Machine",
     "Policy",
     "Proof",
     "Reading",
     "Unmodelled",
     "Ways",
+    "by_cost",
     "kinds",
     "prove",
+    "prove_by",
     "read",
     "read_ways",
     "strays",

@@ -41,11 +41,20 @@ def prove_by(
     """
     provers: dict[str, Callable[..., Proof]] = {"atoms": classes.prove, "z3": prove_by_z3}
     proofs = tuple(provers[each](reading, policy, may_drop=may_drop, most=most) for each in engines)
-    if len({each.holds for each in proofs}) > 1:
-        said = (f"{each.engine} {'proves' if each.holds else 'refutes'} it" for each in proofs)
-        shown = "".join(f"\n{example}" for each in proofs for example in each.counterexamples[:1])
-        raise Disagreement(f"{', but '.join(said)}{shown}")
+    check_agreement(proofs)
     return proofs
+
+
+def check_agreement(proofs: Iterable[Proof]) -> None:
+    """Check that engines say the same.
+
+    Raises:
+        Disagreement: one proves what another one refutes.
+    """
+    by_verdict = {each.holds: each for each in proofs}
+    if len(by_verdict) > 1:
+        proven, refuted = by_verdict[True], by_verdict[False]
+        raise Disagreement(f"{proven.engine} proves what {refuted.engine} refutes: {refuted.counterexamples[0]}")
 
 
 def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN) -> Proof:

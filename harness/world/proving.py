@@ -14,7 +14,20 @@ from urllib.parse import quote
 
 from harness.client.api import Api
 from harness.judging.exhibits import clipped
-from harness.proof import Machine, Policy, Proof, Reading, Unmodelled, Ways, kinds, prove, read, read_ways, strays
+from harness.proof import (
+    Machine,
+    Policy,
+    Proof,
+    Reading,
+    Unmodelled,
+    Ways,
+    by_cost,
+    kinds,
+    prove_by,
+    read,
+    read_ways,
+    strays,
+)
 from harness.subject.installed import Installed
 from reports.exhibits import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
 
@@ -50,15 +63,21 @@ class Proven:
     """A proof, and what it is of.
 
     Attributes:
+        proofs: one of each engine; they agree.
         strays: what leads into or out of the namespace, and is no machine's own way.
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
     """
 
     organization: Organization
     namespace: str
-    proof: Proof
+    proofs: tuple[Proof, ...]
     strays: tuple[str, ...]
     kinds: tuple[str, ...]
+
+    @property
+    def proof(self) -> Proof:
+        """The first engine's."""
+        return self.proofs[0]
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -79,7 +98,7 @@ class Proven:
             policy=digest(policy),
             ruleset=self.proof.ruleset,
             kernel=clipped(self.proof.kernel),
-            engines=[EngineRun(self.proof.engine, self.proof.classes, round(self.proof.seconds, 3))],
+            engines=[EngineRun(each.engine, each.classes, round(each.seconds, 3)) for each in self.proofs],
             kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
             wrong=list(map(clipped, self.wrong[:MOST_WRONG])),
         )
@@ -104,11 +123,16 @@ Ask = Callable[[], Sequence[Organization]]
 """Asks the service for its organizations; is called before and after their namespaces are read."""
 
 
-def prove_policies(ask: Ask, run: Command) -> Iterator[Proven | Failure]:
+Engines = Callable[[Policy], Sequence[str]]
+"""Chooses the engines that prove a policy."""
+
+
+def prove_policies(ask: Ask, run: Command, engines: Engines = by_cost) -> Iterator[Proven | Failure]:
     """Prove the policies of organizations.
 
     Raises:
         Unavailable: the service does not say what they are.
+        Disagreement: one engine proves what another one refutes.
     """
     before = ask()
     seen = {each.id: _attempt(each, run) for each in before}
@@ -117,7 +141,7 @@ def prove_policies(ask: Ask, run: Command) -> Iterator[Proven | Failure]:
         found = seen[each.id]
         if isinstance(found, _Seen) and after.get(each.id) != each:
             found = "The policy or its machines changed while the rules were read; try again."
-        yield Failure(each, found) if isinstance(found, str) else _concluded(each, found)
+        yield Failure(each, found) if isinstance(found, str) else _concluded(each, found, engines)
 
 
 def prove_policy(organization: Callable[[], Organization], run: Command) -> Proven:
@@ -144,11 +168,11 @@ def _attempt(organization: Organization, run: Command) -> _Seen | str:
         return str(error)
 
 
-def _concluded(organization: Organization, seen: _Seen) -> Proven | Failure:
+def _concluded(organization: Organization, seen: _Seen, engines: Engines) -> Proven | Failure:
     found = tuple(strays(seen.ways, organization.keys))
     try:
-        proof = prove(seen.reading, organization.policy)
-        return Proven(organization, seen.namespace, proof, found, kinds(seen.reading.parsed()[0]))
+        proofs = prove_by(engines(organization.policy), seen.reading, organization.policy)
+        return Proven(organization, seen.namespace, proofs, found, kinds(seen.reading.parsed()[0]))
     except Unmodelled as error:
         return Failure(organization, "; ".join((*found, str(error))))
 

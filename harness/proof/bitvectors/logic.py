@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, TypeAlias
 
 import z3
 
 from harness.proof.intervals import Interval
 
-Condition = z3.BoolRef
-Number = z3.BitVecRef
+# z3 comes without types: these are its BoolRef and BitVecRef.
+Condition: TypeAlias = Any
+Number: TypeAlias = Any
 
 TRUE, FALSE = z3.BoolVal(val=True), z3.BoolVal(val=False)
 

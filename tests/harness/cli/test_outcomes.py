@@ -13,8 +13,8 @@ from harness.world.proving import Failure, Organization, Proven
 
 ACME = Organization("aaaaaaaaaa", "acme \x1b[2J", 7, Policy(IPv4Network("10.100.0.0/24"), (), "deny", []), {})
 _PROOF = Proof("f" * 64, "6.1.0", "atoms", 40, [], 0.25)
-PROVEN = Proven(ACME, "mw-aaaaaaaaaa", _PROOF, (), ("ct state",))
-REFUTED = Proven(ACME, "mw-aaaaaaaaaa", _PROOF, ("the link out (veth) leads elsewhere",), ())
+PROVEN = Proven(ACME, "mw-aaaaaaaaaa", (_PROOF,), (), ("ct state",))
+REFUTED = Proven(ACME, "mw-aaaaaaaaaa", (_PROOF,), ("the link out (veth) leads elsewhere",), ())
 UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table ip x)")
 
 
