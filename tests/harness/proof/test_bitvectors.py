@@ -187,11 +187,21 @@ def test_single_packets_have_the_fate_of_the_first_engine(
             continue
         for protocol in ("tcp", "icmp", "gre"):
             for kind in (8, 0, 3, 5):
-                values = {"ports": (40000, port), "kind": kind, "sender": _THIRD}
                 first = fate(
-                    ruleset, flow, protocol, *ends, routing=routing, links=reading.link_indexes, link=link, **values
+                    ruleset,
+                    flow,
+                    protocol,
+                    *ends,
+                    ports=(40000, port),
+                    kind=kind,
+                    sender=_THIRD,
+                    routing=routing,
+                    links=reading.link_indexes,
+                    link=link,
                 )
-                second = walk.fates(flow, protocol, *ends, **values, link=reading.link_indexes[link])
+                second = walk.fates(
+                    flow, protocol, *ends, ports=(40000, port), kind=kind, link=reading.link_indexes[link]
+                )
                 assert first == second, (flow, protocol, kind)
 
 
@@ -218,9 +228,8 @@ class _Walked:
         ports: tuple[int, int],
         kind: int,
         link: int,
-        sender: str = _THIRD,
     ) -> set[Fate]:
-        one = list(self._is(flow, protocol, source, destination, ports, sender))
+        one = list(self._is(flow, protocol, source, destination, ports))
         one += [self._packet.kind == kind, self._packet.code == 0, self._packet.link == link]
         one += [self._packet.quoted_version == 0x45]
         ends = self._ends
@@ -228,7 +237,7 @@ class _Walked:
         return {each for each, state in of_fate.items() if solve([*self._known, *one, state.here]) is not None}
 
     def _is(
-        self, flow: Flow, protocol: str, source: str, destination: str, ports: tuple[int, int], sender: str
+        self, flow: Flow, protocol: str, source: str, destination: str, ports: tuple[int, int]
     ) -> Iterator[Condition]:
         """Conditions that only packets of this flow meet."""
         packet, connection = self._packet, self._packet.connection
@@ -247,7 +256,7 @@ class _Walked:
             opened = connection.original
             terms = (opened.source, opened.destination, opened.protocol, opened.source_port, opened.destination_port)
         if flow in BY_OTHER:
-            yield packet.source == int(IPv4Address(sender))
+            yield packet.source == int(IPv4Address(_THIRD))
         elif flow in RELATED:
             yield packet.source == packet.quoted_destination
         for term, value in zip(terms, (*ends, number_of, *ports), strict=True):
