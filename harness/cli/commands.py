@@ -55,6 +55,7 @@ from harness.world.proving import (
     Engines,
     Failure,
     Organization,
+    ProofOptions,
     Proven,
     Unavailable,
     of_operator,
@@ -232,7 +233,14 @@ def burst(
 
 
 def prove(
-    organization: str | None, target: str, authority: Path | None, token_file: Path | None, engine: str | None
+    organization: str | None,
+    target: str,
+    authority: Path | None,
+    token_file: Path | None,
+    engine: str | None,
+    *,
+    deletions: bool,
+    pairs: bool,
 ) -> None:
     """Proves organizations' policies, shows what came of it, and ends with the exit code."""
     if organization is not None and token_file is not None:
@@ -241,10 +249,11 @@ def prove(
     api = None if token_file is None else _api(target, authority, token_file)
     if os.geteuid() != 0:
         end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
+    options = ProofOptions(_engines(engine), deletions=deletions or pairs, pairs=pairs)
     outcomes: list[Proven | Failure] = []
     try:
         with nullcontext() if api is None else closing(api):
-            for outcome in prove_policies(partial(_organizations, api, organization), run_here, _engines(engine)):
+            for outcome in prove_policies(partial(_organizations, api, organization), run_here, options):
                 show_outcome(outcome, _console)
                 outcomes.append(outcome)
     except (ApiError, Unavailable, httpx.TransportError) as error:

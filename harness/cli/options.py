@@ -187,6 +187,10 @@ def prove(
             help="What computes it; both for an organization that z3 answers soon, else atoms, if not given.",
         ),
     ] = None,
+    deletions: Annotated[
+        bool, typer.Option("--fail-closed", help="Show that whatever is deleted there opens nothing.")
+    ] = False,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Whatever two things are; for small policies.")] = False,
 ) -> None:
     """Show for all packets that the kernel forwards what organizations' policies allow, and nothing else.
 
@@ -197,7 +201,7 @@ def prove(
     namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines disagree, 77
     not root.
     """
-    _commands("z3").prove(organization, target, authority, token_file, engine)
+    _commands("z3").prove(organization, target, authority, token_file, engine, deletions=deletions, pairs=pairs)
 
 
 def _commands(*needed: str) -> ModuleType:

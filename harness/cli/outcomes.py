@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.checks import UNAVAILABLE
+from harness.proof import FailClosed
 from harness.world.proving import Failure, Proven
 from reports.texts import many, printable
 
@@ -37,10 +38,25 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
         sentence,
         *outcome.strays,
         *(f"\n{each}" for each in proof.counterexamples),
+        *(() if outcome.damage is None else _of_damage(outcome.damage)),
         "",
     )
     for line in lines:
         _print(console, line)
+
+
+def _of_damage(damage: FailClosed) -> tuple[str, ...]:
+    kinds = ", ".join(f"{number} of {kind}s" for kind, number in damage.deletions.items())
+    sentence = "proven: whatever is deleted, nothing passes that the policy denies"
+    if not damage.holds:
+        sentence = "refuted: a deletion lets packets pass that the policy denies"
+    return (
+        f"deletions     {sum(damage.deletions.values())}: {kinds}",
+        f"pairs         {damage.pairs}; {many(sum(damage.refused.values()), 'deletion')} refused by the kernel",
+        f"states        {damage.evaluated} different ones that packets tell apart in {damage.seconds:.1f} s",
+        sentence,
+        *(f"\n{each}" for each in damage.openings),
+    )
 
 
 def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None:
@@ -72,7 +88,8 @@ def exit_code(outcomes: Sequence[Proven | Failure]) -> int:
 def _verdict(outcome: Proven | Failure) -> str:
     if isinstance(outcome, Failure):
         return "not proven"
-    return "refuted" if outcome.wrong else "proven"
+    is_open = outcome.damage is not None and not outcome.damage.holds
+    return "refuted" if outcome.wrong or is_open else "proven"
 
 
 def _print(console: Console, line: str) -> None:

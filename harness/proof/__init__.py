@@ -2,6 +2,7 @@
 
 from harness.proof.engines import ENGINES, Disagreement, by_cost, prove_by
 from harness.proof.errors import Unmodelled
+from harness.proof.fail_closed import FailClosed, fail_closed
 from harness.proof.kinds import kinds
 from harness.proof.policy import Machine, Policy
 from harness.proof.proof import Proof, prove
@@ -11,6 +12,7 @@ from harness.proof.ways import Ways, read_ways, strays
 __all__ = [
     "ENGINES",
     "Disagreement",
+    "FailClosed",
     "Machine",
     "Policy",
     "Proof",
@@ -18,6 +20,7 @@ __all__ = [
     "Unmodelled",
     "Ways",
     "by_cost",
+    "fail_closed",
     "kinds",
     "prove",
     "prove_by",

@@ -75,31 +75,75 @@ class Step:
 
 
 @dataclass
-class _Sink:
-    """Classes for which a base chain has a verdict."""
+class Passage:
+    """Classes that a chain returns, and those for which it has a verdict.
 
+    Attributes:
+        entered: names of this chain and of those that it led to.
+    """
+
+    returned: list[PacketClass] = field(default_factory=list)
     accepted: list[PacketClass] = field(default_factory=list)
     dropped: list[PacketClass] = field(default_factory=list)
+    entered: set[tuple[str, str]] = field(default_factory=set)
+
+
+class Memory:
+    """Passages of classes, for rulesets that have most of their chains in common.
+
+    A chain is known again if it is the same object, and if all chains that it leads to are.
+
+    Args:
+        space: cut at every constant of these rulesets, their routes and the policy.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.lookups = Lookups(space)
+        self.passages: dict[tuple[int, tuple[PacketClass, ...]], Passage] = {}
+        self._numbers: dict[tuple[int, ...], int] = {}
+        # An object that is gone may leave its identity to another one.
+        self._kept: list[Table] = []
+
+    def numbers(self, table: Table) -> dict[str, int]:
+        """Numbers of a table's chains, which are equal for those that are the same."""
+        self._kept.append(table)
+        found: dict[str, int] = {}
+
+        def number(name: str) -> int:
+            if name not in found:
+                key = id(table.chains[name].rules), *map(number, table.chains[name].targets)
+                found[name] = self._numbers.setdefault(key, len(self._numbers))
+            return found[name]
+
+        for name in table.chains:
+            number(name)
+        return found
 
 
 class Engine:
     """Walks classes through one namespace.
 
     Args:
-        space: cut at every constant of ruleset, routes and policy.
+        memory: of this ruleset, and of others.
 
     Attributes:
         trace: rules met, in order; of use after a walk with a focus.
-        met: number of classes that rules were applied to.
+        entered: tables and names of the chains that packets came to in the last walk.
+        is_routed: True if packets came to routes in the last walk.
     """
 
-    def __init__(self, ruleset: Ruleset, routing: Routing, space: Space) -> None:
+    def __init__(self, ruleset: Ruleset, routing: Routing, memory: Memory) -> None:
         self._ruleset = ruleset
         self._routing = routing
-        self._space = space
-        self._lookups = Lookups(space)
+        self._space = memory.space
+        self._lookups = memory.lookups
+        self._memory = memory
+        self._numbers = {str(table): memory.numbers(table) for table in ruleset.tables}
+        self._is_traced = False
         self.trace: list[Step] = []
-        self.met = 0
+        self.entered: set[tuple[str, str]] = set()
+        self.is_routed = False
         if not ruleset.tracks and any(ruleset.statements()):
             # Without tracking packets are not reassembled, and nobody knows who opened a connection.
             raise Unmodelled("a ruleset that tracks no connections", "nftables")
@@ -110,14 +154,23 @@ class Engine:
         Raises:
             Unmodelled: an expression has no meaning for packets that it meets.
         """
-        self.trace = []
         dropped: list[PacketClass] = []
+        passing = self._passing(focus, dropped)
+        return [*passing, *(Final(Fate.DROPPED, each) for each in merged(map(_settled, dropped)))]
+
+    def passing(self) -> list[Final]:
+        """Walk all packets to their ends, without those that are dropped."""
+        return self._passing(None, [])
+
+    def _passing(self, focus: PacketClass | None, dropped: list[PacketClass]) -> list[Final]:
+        self.trace, self._is_traced, self.entered = [], focus is not None, set()
         before, after = self._prerouting()
         early = self._hook(before, [self._start(focus)], dropped)
         # What an early chain drops would have had a state too, by which the policy is asked.
-        dropped = [each for some in dropped for each in self._tracked(some, focus)]
+        dropped[:] = [each for some in dropped for each in self._tracked(some, focus)]
         tracked = [each for some in early for each in self._tracked(some, focus)]
         passed = self._hook(after, merged(tracked), dropped)
+        self.is_routed = bool(passed)
         local: list[PacketClass] = []
         forwarded: list[PacketClass] = []
         for some in passed:
@@ -131,7 +184,6 @@ class Engine:
         return [
             *(Final(Fate.FORWARDED, each) for each in merged(map(_settled, leaving))),
             *(Final(Fate.DELIVERED, each) for each in merged(map(_settled, delivered))),
-            *(Final(Fate.DROPPED, each) for each in merged(map(_settled, dropped))),
         ]
 
     def _prerouting(self) -> tuple[tuple[tuple[Table, Chain], ...], tuple[tuple[Table, Chain], ...]]:
@@ -175,40 +227,45 @@ class Engine:
         self, bases: Iterable[tuple[Table, Chain]], packets: list[PacketClass], dropped: list[PacketClass]
     ) -> list[PacketClass]:
         """Packets that all base chains of a hook accept."""
-        for table, base in bases:
+        for table, base in bases if packets else ():
             assert base.hook is not None
-            sink = _Sink()
-            left = self._chain(table, base, packets, sink)
+            passage = self._passage(table, base, packets)
+            self.entered |= passage.entered
             accepts = base.hook.policy == "accept"
-            (sink.accepted if accepts else sink.dropped).extend(left)
-            if left:
+            (passage.accepted if accepts else passage.dropped).extend(passage.returned)
+            if passage.returned:
                 self.trace.append(Step(f"{table} {base.name} policy {base.hook.policy}"))
-            dropped += sink.dropped
-            packets = merged(sink.accepted)
+            dropped += passage.dropped
+            packets = merged(passage.accepted)
         return packets
 
-    def _chain(self, table: Table, chain: Chain, packets: list[PacketClass], sink: _Sink) -> list[PacketClass]:
-        """Packets that come back from a chain."""
-        returned: list[PacketClass] = []
+    def _called(self, table: Table, name: str, packets: list[PacketClass]) -> Passage:
+        """What a chain does to packets that another chain sends there."""
+        chain = table.chains[name]
+        if self._is_traced:
+            return self._passage(table, chain, packets)
+        key = self._numbers[str(table)][name], tuple(packets)
+        found = self._memory.passages.get(key)
+        if found is None:
+            found = self._memory.passages[key] = self._passage(table, chain, packets)
+        return found
+
+    def _passage(self, table: Table, chain: Chain, packets: list[PacketClass]) -> Passage:
+        """What a chain does to packets."""
+        passage = Passage(entered={(str(table), chain.name)})
         for rule in chain.rules:
             if not packets:
                 break
-            after = self._rule(table, chain, rule, packets, sink, returned)
+            after = self._rule(table, chain, rule, packets, passage)
             # Where nothing was split, nothing can be joined.
             packets = merged(after) if len(after) > len(packets) else after
-        return merged([*packets, *returned])
+        passage.returned = merged([*packets, *passage.returned])
+        return passage
 
     def _rule(
-        self,
-        table: Table,
-        chain: Chain,
-        rule: Rule,
-        packets: list[PacketClass],
-        sink: _Sink,
-        returned: list[PacketClass],
+        self, table: Table, chain: Chain, rule: Rule, packets: list[PacketClass], passage: Passage
     ) -> list[PacketClass]:
         """Packets that go on to the next rule."""
-        self.met += len(packets)
         on: list[PacketClass] = []
         step = Step(f"{table} {chain.name}", rule.handle)
         try:
@@ -228,11 +285,11 @@ class Engine:
                     packets = [without_tracking(each) for each in packets]
                 elif isinstance(statement, Decide):
                     self.trace.append(step)
-                    back = self._decide(table, statement.verdict, packets, sink, returned)
+                    back = self._decide(table, statement.verdict, packets, passage)
                     packets = back if statement.verdict.kind == "continue" else []
                     on += [] if statement.verdict.kind == "continue" else back
                 else:
-                    packets = self._dispatch(table, statement, packets, step, sink, returned, on)
+                    packets = self._dispatch(table, statement, packets, step, passage, on)
         except Unmodelled as error:
             if error.where == "ruleset":
                 where = f"table {table}, chain {chain.name}, handle {rule.handle}"
@@ -257,8 +314,7 @@ class Engine:
         statement: Dispatch,
         packets: list[PacketClass],
         step: Step,
-        sink: _Sink,
-        returned: list[PacketClass],
+        passage: Passage,
         on: list[PacketClass],
     ) -> list[PacketClass]:
         """Packets for which the same rule goes on."""
@@ -273,27 +329,30 @@ class Engine:
         if by_verdict:
             self.trace.append(step)
         for verdict, some in by_verdict.items():
-            back = self._decide(table, verdict, some, sink, returned)
+            back = self._decide(table, verdict, some, passage)
             (going_on if verdict.kind == "continue" else on).extend(back)
         return going_on
 
     def _decide(
-        self, table: Table, verdict: Verdict, packets: list[PacketClass], sink: _Sink, returned: list[PacketClass]
+        self, table: Table, verdict: Verdict, packets: list[PacketClass], passage: Passage
     ) -> list[PacketClass]:
         """Packets that go on after a verdict: with the next rule, or with the same one after `continue`."""
         if verdict.kind == "accept":
-            sink.accepted += packets
+            passage.accepted += packets
         elif verdict.kind == "drop":
-            sink.dropped += packets
+            passage.dropped += packets
         elif verdict.kind == "return":
-            returned += packets
+            passage.returned += packets
         elif verdict.kind == "continue":
             return packets
         else:
-            back = self._chain(table, table.chains[verdict.chain], packets, sink)
+            called = self._called(table, verdict.chain, packets)
+            passage.accepted += called.accepted
+            passage.dropped += called.dropped
+            passage.entered |= called.entered
             if verdict.kind == "jump":
-                return back
-            returned += back
+                return called.returned
+            passage.returned += called.returned
         return []
 
     def _route(self, packets: PacketClass) -> Iterator[tuple[Way, PacketClass]]:

@@ -17,8 +17,9 @@ which variable a field of nftables reads. So the kernel's invariants are equalit
 * Connection tracking looks at a packet at priority -200. Before, it has no connection, which reads as invalid; what
   `notrack` marks there stays without one (nft_ct.c, `nft_ct_get_eval`).
 * What arrives by ``lo`` is the host's own, and no part of the domain.
-* Packets come from a link with mark and priority 0: WireGuard clears them (drivers/net/wireguard/queueing.h,
-  `wg_reset_packet`), and a TUN's packets are new.
+* Packets come from a link with mark and priority 0: WireGuard clears the group `headers` of a packet, in which both are
+  (drivers/net/wireguard/queueing.h, `wg_reset_packet`; <linux/skbuff.h>). A TUN's packets are new. A veth clears both
+  between namespaces (net/core/skbuff.c, `skb_scrub_packet`; <linux/netdevice.h>, `____dev_forward_skb`).
 
 A packet's length and time to live are no part of the domain: those that the kernel discards by them are discarded
 whatever rules say.

@@ -88,6 +88,12 @@ class Judge:
 
     def _kept(self, fate: Fate, flow: Flow, packets: PacketClass) -> Iterator[Difference]:
         """Packets that are dropped or delivered to the hub, and should not be."""
+        if packets.is_limited and fate is Fate.DROPPED:
+            # Beyond a rate or a bound, what opens a connection is refused.
+            flows = packets.sets[Variable.FLOW] & ~(1 << Flow.NEW)
+            if not flows:
+                return
+            packets = packets.with_set(Variable.FLOW, flows)
         pings = self._pings(flow, packets)
         if fate is Fate.DELIVERED:
             # A ping by nobody's address can't come: WireGuard lets a peer send from its own address alone.
@@ -95,10 +101,9 @@ class Judge:
             yield from (Difference(fate, "not delivered: it is no ping of the hub", each) for each in wrong)
         elif pings is not None and flow in _PINGING and (known := pings.sets[addresses(flow)[0]] & self._machines):
             of_machines = pings.with_set(addresses(flow)[0], known)
-            if not packets.is_limited:
-                yield Difference(fate, "delivered: machines may always ping the hub", of_machines)
+            yield Difference(fate, "delivered: machines may always ping the hub", of_machines)
         passing = self._allowable(flow, packets)
-        if passing is not None and not packets.is_limited:
+        if passing is not None:
             yield from self._by_policy(fate, passing, Expected.PASS, "forwarded: the policy allows it")
 
     def _by_policy(self, fate: Fate, packets: PacketClass, wrong: Expected, wanted: str) -> Iterator[Difference]:

@@ -44,6 +44,11 @@ _FAMILIES = ("ip", "inet")
 _OTHER_PROTOCOLS = ("ip6", "arp")
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
 _NO_EFFECT = ("counter", "log", "comment")
+BOUND = "full"
+"""Name of the counter of new connections that are refused to machines which have as many as they may.
+
+Who is at this bound changes by the second, so that a packet can meet such a rule or not, as beyond and within a rate.
+"""
 _OBJECTS = ("metainfo", "table", "chain", "rule", "counter", "set", "map", "limit", "quota")
 _BITS = {"ct state": STATES, "ct status": STATUS}
 _ASSIGNABLE = ("meta mark", "meta priority")
@@ -161,6 +166,8 @@ class _RuleParser:
             # A rule ends where a map of counters lacks the key (nft_objref_map_eval).
             key, elements = self._key_and_elements(body["map"])
             return [Match(key, elements)]
+        if kind == "counter" and body == BOUND:
+            return [Limited(over=True)]
         if kind in _NO_EFFECT:
             return []
         if kind == "limit":

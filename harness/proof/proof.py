@@ -7,14 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from harness.proof.atoms import Engine, Fate
+from harness.proof.atoms import Engine, Fate, Memory
 from harness.proof.counterexample import counterexample
 from harness.proof.errors import Unmodelled
+from harness.proof.fields import Variable
 from harness.proof.judgement import Judge
 from harness.proof.policy import Policy
 from harness.proof.readback import Reading
 from harness.proof.routing import Routing, Way
-from harness.proof.space import space_of
+from harness.proof.ruleset import Ruleset
+from harness.proof.space import Space, space_of
 from harness.proof.words import Counterexample
 
 ENGINE = "atoms"
@@ -57,17 +59,43 @@ def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int
         Unmodelled: a part of what was read has no meaning here.
     """
     start = time.monotonic()
-    ruleset, routing = reading.parsed()
-    link = link_of_machines(routing, reading, policy)
-    addresses = [*policy.cuts_of_addresses(), *routing.boundaries()]
-    space = space_of(ruleset, outer_links(reading), addresses, policy.cuts_of_ports())
-    engine = Engine(ruleset, routing, space)
+    asked = question(reading, policy)
+    engine = Engine(asked.ruleset, asked.routing, Memory(asked.space))
     finals = engine.walk()
-    differences = Judge(policy, space, link).differences(finals)
+    differences = asked.judge.differences(finals)
     found = (each for each in differences if not (may_drop and each.fate is Fate.DROPPED))
-    examples = tuple(islice(_unlike(counterexample(each, engine, space) for each in found), most))
+    examples = tuple(islice(_unlike(counterexample(each, engine, asked.space) for each in found), most))
     taken = time.monotonic() - start
     return Proof(reading.digest, reading.kernel[0], ENGINE, len(finals), examples, taken)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A namespace's rules and routes, and who knows what the policy says of packets.
+
+    Attributes:
+        hub: atoms of the hub's own address.
+    """
+
+    ruleset: Ruleset
+    routing: Routing
+    space: Space
+    judge: Judge
+    hub: int
+
+
+def question(reading: Reading, policy: Policy) -> Question:
+    """Parse what was read, and cut the space of packets where it or the policy does.
+
+    Raises:
+        Unmodelled: a part of what was read has no meaning here.
+    """
+    ruleset, routing = reading.parsed()
+    addresses = [*policy.cuts_of_addresses(), *routing.boundaries()]
+    space = space_of(ruleset, outer_links(reading), addresses, policy.cuts_of_ports())
+    judge = Judge(policy, space, link_of_machines(routing, reading, policy))
+    hub = space.of(Variable.SOURCE).atoms_in([(int(policy.hub),) * 2])
+    return Question(ruleset, routing, space, judge, hub)
 
 
 def _unlike(examples: Iterable[Counterexample]) -> Iterator[Counterexample]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 
 from harness.proof.intervals import Interval
 
@@ -185,6 +186,23 @@ class Chain:
     name: str
     hook: Hook | None
     rules: tuple[Rule, ...]
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the chains that its rules lead to."""
+        verdicts = (
+            verdict
+            for rule in self.rules
+            for statement in rule.statements
+            for verdict in (
+                [statement.verdict]
+                if isinstance(statement, Decide)
+                else [element.value for element in statement.elements]
+                if isinstance(statement, Dispatch)
+                else []
+            )
+        )
+        return tuple(dict.fromkeys(each.chain for each in verdicts if isinstance(each, Verdict) and each.chain))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from harness.client.api import Api
 from harness.judging.exhibits import clipped
 from harness.proof import (
+    FailClosed,
     Machine,
     Policy,
     Proof,
@@ -22,6 +23,7 @@ from harness.proof import (
     Unmodelled,
     Ways,
     by_cost,
+    fail_closed,
     kinds,
     prove_by,
     read,
@@ -66,6 +68,7 @@ class Proven:
         proofs: one of each engine; they agree.
         strays: what leads into or out of the namespace, and is no machine's own way.
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
+        damage: proof that nothing opens after deletions; None if it was not asked for.
     """
 
     organization: Organization
@@ -73,6 +76,7 @@ class Proven:
     proofs: tuple[Proof, ...]
     strays: tuple[str, ...]
     kinds: tuple[str, ...]
+    damage: FailClosed | None = None
 
     @property
     def proof(self) -> Proof:
@@ -127,7 +131,24 @@ Engines = Callable[[Policy], Sequence[str]]
 """Chooses the engines that prove a policy."""
 
 
-def prove_policies(ask: Ask, run: Command, engines: Engines = by_cost) -> Iterator[Proven | Failure]:
+@dataclass(frozen=True)
+class ProofOptions:
+    """Choices for proofs.
+
+    Attributes:
+        deletions: prove that no deletion in a namespace opens anything, too.
+        pairs: prove it for every two deletions.
+    """
+
+    engines: Engines = by_cost
+    deletions: bool = False
+    pairs: bool = False
+
+
+_DEFAULTS = ProofOptions()
+
+
+def prove_policies(ask: Ask, run: Command, options: ProofOptions = _DEFAULTS) -> Iterator[Proven | Failure]:
     """Prove the policies of organizations.
 
     Raises:
@@ -141,7 +162,7 @@ def prove_policies(ask: Ask, run: Command, engines: Engines = by_cost) -> Iterat
         found = seen[each.id]
         if isinstance(found, _Seen) and after.get(each.id) != each:
             found = "The policy or its machines changed while the rules were read; try again."
-        yield Failure(each, found) if isinstance(found, str) else _concluded(each, found, engines)
+        yield Failure(each, found) if isinstance(found, str) else _concluded(each, found, options)
 
 
 def prove_policy(organization: Callable[[], Organization], run: Command) -> Proven:
@@ -168,11 +189,13 @@ def _attempt(organization: Organization, run: Command) -> _Seen | str:
         return str(error)
 
 
-def _concluded(organization: Organization, seen: _Seen, engines: Engines) -> Proven | Failure:
+def _concluded(organization: Organization, seen: _Seen, options: ProofOptions) -> Proven | Failure:
     found = tuple(strays(seen.ways, organization.keys))
+    policy = organization.policy
     try:
-        proofs = prove_by(engines(organization.policy), seen.reading, organization.policy)
-        return Proven(organization, seen.namespace, proofs, found, kinds(seen.reading.parsed()[0]))
+        proofs = prove_by(options.engines(policy), seen.reading, policy)
+        damage = fail_closed(seen.reading, policy, pairs=options.pairs) if options.deletions else None
+        return Proven(organization, seen.namespace, proofs, found, kinds(seen.reading.parsed()[0]), damage)
     except Unmodelled as error:
         return Failure(organization, "; ".join((*found, str(error))))
 

@@ -89,11 +89,14 @@ class Question:
         yield Wrong("forwarded", "dropped: the policy denies it", both(forwarded.here, denied))
         no_ping = opposite(both(from_machine, want.may_ping))
         yield Wrong("delivered to the hub", "not delivered: it is no ping of the hub", both(delivered.here, no_ping))
-        for state, fate in ((delivered, "delivered to the hub"), (dropped, "dropped")):
-            missing = both(state.here, opposite(state.is_limited), from_machine)
-            yield Wrong(fate, "forwarded: the policy allows it", both(missing, want.has_to_pass))
-        missing = both(dropped.here, opposite(dropped.is_limited), from_machine)
-        yield Wrong("dropped", "delivered: machines may always ping the hub", both(missing, want.has_to_ping))
+        # Beyond a rate or a bound, what opens a connection is refused.
+        connection = self.packet.connection
+        opens = both(connection.is_in("new"), opposite(connection.has("confirmed")))
+        lost = both(dropped.here, opposite(both(dropped.is_limited, opens)))
+        for here, fate in ((delivered.here, "delivered to the hub"), (lost, "dropped")):
+            yield Wrong(fate, "forwarded: the policy allows it", both(here, from_machine, want.has_to_pass))
+        wanted_here = "delivered: machines may always ping the hub"
+        yield Wrong("dropped", wanted_here, both(lost, from_machine, want.has_to_ping))
 
 
 def solve(conditions: Iterable[Condition]) -> z3.ModelRef | None:

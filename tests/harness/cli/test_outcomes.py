@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
 from rich.console import Console
 
 from harness.cli.outcomes import exit_code, show_outcome, show_summary
-from harness.proof import Policy, Proof
+from harness.proof import FailClosed, Policy, Proof
+from harness.proof.fail_closed import Opening
+from harness.proof.words import Counterexample
 from harness.world.proving import Failure, Organization, Proven
 
 ACME = Organization("aaaaaaaaaa", "acme \x1b[2J", 7, Policy(IPv4Network("10.100.0.0/24"), (), "deny", []), {})
 _PROOF = Proof("f" * 64, "6.1.0", "atoms", 40, [], 0.25)
 PROVEN = Proven(ACME, "mw-aaaaaaaaaa", (_PROOF,), (), ("ct state",))
 REFUTED = Proven(ACME, "mw-aaaaaaaaaa", (_PROOF,), ("the link out (veth) leads elsewhere",), ())
+_PACKET = Counterexample("tcp to port 22", "new", "forwarded", "dropped: the policy denies it", ("allow",), {})
+_CLOSED = FailClosed({"rule": 90, "chain": 12}, {"chain": 7}, 0, 80, (), 0.8)
+STAYS_CLOSED = replace(PROVEN, damage=_CLOSED)
+OPENS = replace(PROVEN, damage=replace(_CLOSED, openings=(Opening(("nft flush chain ip x y",), _PACKET),)))
 UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table ip x)")
 
 
@@ -26,6 +33,8 @@ UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table 
         ([PROVEN, UNKNOWN], 69),
         ([UNKNOWN, REFUTED], 1),
         ([PROVEN, REFUTED], 1),
+        ([STAYS_CLOSED], 0),
+        ([STAYS_CLOSED, OPENS], 1),
     ],
 )
 def test_the_exit_code_is_of_the_worst(outcomes: list[Proven | Failure], code: int) -> None:
@@ -34,7 +43,7 @@ def test_the_exit_code_is_of_the_worst(outcomes: list[Proven | Failure], code: i
 
 def test_everything_is_said_and_nothing_steers_the_terminal() -> None:
     console = Console(record=True, width=200)
-    outcomes: list[Proven | Failure] = [PROVEN, REFUTED, UNKNOWN]
+    outcomes: list[Proven | Failure] = [PROVEN, REFUTED, UNKNOWN, STAYS_CLOSED, OPENS]
     for each in outcomes:
         show_outcome(each, console)
     show_summary(outcomes, console)
@@ -47,6 +56,11 @@ def test_everything_is_said_and_nothing_steers_the_terminal() -> None:
         "refuted: the kernel does not do what the policy says",
         "the link out (veth) leads elsewhere",
         "not proven: a chain of type nat has no meaning",
-        "proven: 1 of 3",
+        "102: 90 of rules, 12 of chains",
+        "7 deletions refused by the kernel",
+        "proven: whatever is deleted, nothing passes that the policy denies",
+        "refuted: a deletion lets packets pass that the policy denies",
+        "after nft flush chain ip x y:",
+        "proven: 2 of 5",
     ):
         assert part in shown

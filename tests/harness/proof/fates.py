@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-from harness.proof.atoms import Engine, Fate
+from harness.proof.atoms import Engine, Fate, Memory
 from harness.proof.classes import PacketClass
 from harness.proof.fields import ICMP, TCP, UDP, Flow, Variable
 from harness.proof.routing import Route, Routing, RoutingRule, Way
@@ -67,5 +67,5 @@ def fate(
         Variable.QUOTED: quoted,
     }
     sets = tuple(space.of(variable).atoms_in([(values[variable],) * 2]) for variable in Variable)
-    finals = Engine(ruleset, routing, space).walk(PacketClass(sets, (0, None, 0)))
+    finals = Engine(ruleset, routing, Memory(space)).walk(PacketClass(sets, (0, None, 0)))
     return {final.fate for final in finals}

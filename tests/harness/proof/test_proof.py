@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from appliance.hub.ruleset import FullMachines, refusing
 from appliance.model.desired import Desired
 from appliance.model.policy import Action
 from harness.proof import Policy, Proof, Reading, Unmodelled, prove
 from harness.proof.engines import ENGINES, prove_by
-from harness.proof.fields import Variable
-from tests.appliance.hub.ruled import Kernel
+from harness.proof.fields import Flow, Variable
+from tests.appliance.hub.ruled import Kernel, changes
 from tests.appliance.strategies import desired_states
 from tests.harness.proof.compiled import FIRST, SECOND, in_buckets, mixed, policy_of, reading_of
 from tests.properties import sharing_fixtures
@@ -314,3 +315,23 @@ def _hold(proofs: tuple[Proof, ...]) -> None:
     for proof in proofs:
         assert proof.holds, "\n".join(map(str, proof.counterexamples))
         assert proof.classes > 1
+
+
+def test_a_machine_at_its_bound_is_refused_new_connections(kernel: Kernel) -> None:
+    """It is dropped for that, and what the policy denies is dropped as ever."""
+    kernel.load(mixed())
+    full = refusing(kernel.loaded, FullMachines(frozenset({FIRST.address})))
+    for text in changes(kernel.loaded, full):
+        kernel.rulesets.load(kernel.wire.names.namespace, text)
+    kernel.loaded = full
+    reading = reading_of(kernel)
+    assert '"full"' in json.dumps(rules_of(reading))
+    _hold(prove_by(ENGINES, reading, policy_of(mixed())))
+
+    def refuse_what_is_open(rules: list[Rule]) -> None:
+        in_chain(rules, "transit")[0]["expr"][-1:] = [{"jump": {"target": "opening"}}]
+
+    first, second = prove_by(ENGINES, edited(reading, refuse_what_is_open), policy_of(mixed()))
+    assert first.counterexamples
+    assert second.counterexamples
+    assert Flow.NEW not in {each.values[Variable.FLOW] for each in first.counterexamples}
