@@ -48,7 +48,7 @@ _TRACKING, _REASSEMBLY = -200, -400
 
 
 class Fate(Enum):
-    """What becomes of a packet."""
+    """Final fate of a packet."""
 
     FORWARDED = "forwarded"
     DELIVERED = "delivered to the hub"
@@ -214,7 +214,7 @@ class Engine:
         return PacketClass(tuple(sets[variable] for variable in Variable), (0,) * len(Register))
 
     def _tracked(self, packets: PacketClass, focus: PacketClass | None) -> Iterator[PacketClass]:
-        """What connection tracking makes of packets, in all states that they can be in."""
+        """Yield packets in every state of connection tracking that they can be in."""
         for each in states(packets, self._space):
             sets = each.sets if focus is None else tuple(a & b for a, b in zip(each.sets, focus.sets, strict=True))
             if all(sets):
@@ -240,7 +240,7 @@ class Engine:
         return packets
 
     def _called(self, table: Table, name: str, packets: list[PacketClass]) -> Passage:
-        """What a chain does to packets that another chain sends there."""
+        """Walk packets through a chain that another chain sends them to."""
         chain = table.chains[name]
         if self._is_traced:
             return self._passage(table, chain, packets)
@@ -251,7 +251,7 @@ class Engine:
         return found
 
     def _passage(self, table: Table, chain: Chain, packets: list[PacketClass]) -> Passage:
-        """What a chain does to packets."""
+        """Walk packets through a chain."""
         passage = Passage(entered={(str(table), chain.name)})
         for rule in chain.rules:
             if not packets:

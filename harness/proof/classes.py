@@ -59,7 +59,7 @@ _ORDER = (
 
 
 def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
-    """The same packets in fewer classes: two that differ in one variable alone become one.
+    """Merge classes that differ in one variable alone.
 
     Lookups cut classes that their result doesn't tell apart, and buckets of a hash cut them at random. Without merging,
     their number would grow with the product of all lookups.

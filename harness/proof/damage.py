@@ -33,7 +33,7 @@ class Deletion:
     Attributes:
         kind: of what it acts on, such as ``rule``.
         command: as somebody would type it.
-        parts: what is gone then.
+        parts: parts of the ruleset and the routing that are gone then.
     """
 
     kind: str
@@ -123,7 +123,7 @@ def _text(route: Route) -> str:
 
 
 def left_of(ruleset: Ruleset, routing: Routing, gone: frozenset[Part]) -> tuple[Ruleset, Routing]:
-    """What is left without these parts; chains that lose nothing are the same objects."""
+    """Remove these parts; chains that lose nothing stay the same objects."""
     tables = (_table_without(table, gone) for table in ruleset.tables if ("table", str(table)) not in gone)
     routes = {
         name: tuple(route for at, route in enumerate(of_table) if ("route", name, str(at)) not in gone)

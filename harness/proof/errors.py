@@ -1,4 +1,4 @@
-"""What the proof refuses to guess."""
+"""Error for kernel state that the proof does not model."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class FailClosed:
         pairs: number of pairs of deletions; 0 if they were not asked for.
         evaluated: number of different states that deletions leave.
         openings: the first of them; none proves it.
-        seconds: how long it took.
+        seconds: duration of the proof.
     """
 
     deletions: Mapping[str, int]

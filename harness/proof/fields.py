@@ -43,7 +43,7 @@ ERRORS = frozenset({3, 4, 5, 11, 12})
 
 
 class Flow(IntEnum):
-    """How a packet stands to a connection.
+    """Relation of a packet to its connection.
 
     An error ABOUT_ORIGINAL quotes a packet of the opener, so it goes to the opener. Its sender is the other end of the
     connection (BY_END), or any other address (BY_OTHER).
@@ -134,15 +134,15 @@ class Constant:
 
 
 Source = Variable | Register | Constant
-"""What a field is read from."""
+"""Variable or constant that a field is read from."""
 
 
 @dataclass(frozen=True)
 class View:
-    """What a field reads of a packet of one flow.
+    """Source of a field's value in packets of one flow.
 
     Attributes:
-        of: what it is read from, or None: there is nothing to read, which ends the rule.
+        of: source of the value; None if there is nothing to read, which ends the rule.
         protocols: the field is there for packets of these protocols alone; None is every one.
     """
 
@@ -165,7 +165,7 @@ _WITH_PORTS = {"tcp": TCP, "udp": UDP}
 
 @cache
 def view(leaf: Expression, flow: Flow) -> View:
-    """What a field reads of a packet of this flow.
+    """Find the source of a field's value in packets of this flow.
 
     Raises:
         Unmodelled: the field has no meaning here.

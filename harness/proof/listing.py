@@ -41,7 +41,7 @@ class KernelSets:
         """Key and value of each element of the set that a rule looks into; None if it isn't listed.
 
         Args:
-            number: how many sets the rule looks into before this one.
+            number: number of sets that the rule looks into before this one.
         """
         used = self._used.get((table, chain, handle), [])
         return self._elements[table, used[number]] if number < len(used) else None

@@ -1,4 +1,4 @@
-"""What expressions do to a class of packets: they split it by the values that they have."""
+"""Evaluation of expressions: splits a class of packets by their values."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from harness.proof.universe import ones
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a lookup finds for a class.
+    """Result of a lookup for a class.
 
     Attributes:
         is_there: the key can be read; otherwise the rule ends.

@@ -58,7 +58,7 @@ def parse(listing: Mapping[str, Any], links: Mapping[str, int], sets: KernelSets
     """Parse a listing.
 
     Args:
-        listing: what ``nft -j list ruleset`` printed.
+        listing: output of ``nft -j list ruleset``.
         links: index of each link by name.
         sets: the kernel's own listing of elements, for keys that nft prints without all of their parts.
 

@@ -1,4 +1,4 @@
-"""What a policy says, for sets of packets at once.
+"""Policies evaluated on sets of packets.
 
 The definition is the product's published one: a deny rule that matches wins, then an allow rule that matches, then the
 default; a rule speaks of who opens a connection. It shares no code with the product.
@@ -22,7 +22,7 @@ _ALL_PORTS = (0, 0xFFFF)
 
 
 class Expected(Enum):
-    """What the policy wants of a packet; `EITHER` of packets that nobody can send or receive."""
+    """Verdict that a policy demands; `EITHER` for packets that no machine can send or receive."""
 
     PASS = "pass"  # noqa: S105
     DROP = "drop"

@@ -1,4 +1,4 @@
-"""The proof of one policy: a namespace's rules do to every packet what the policy says, or here is one where not."""
+"""Proof that a namespace treats every packet as a policy says, or counterexamples."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Proof:
 
     Attributes:
         ruleset: SHA-256 of what was read back.
-        kernel: its release.
+        kernel: release of the kernel.
         classes: number of classes of packets at their ends.
         counterexamples: packets with a wrong fate, the first of them; none proves the policy.
-        seconds: how long it took.
+        seconds: duration of the proof.
     """
 
     ruleset: str
@@ -99,7 +99,7 @@ def question(reading: Reading, policy: Policy) -> Question:
 
 
 def _unlike(examples: Iterable[Counterexample]) -> Iterator[Counterexample]:
-    """The first of those that differ in nothing but values."""
+    """Yield one example of each fate and trace."""
     seen = set()
     for each in examples:
         key = each.fate, each.wanted, each.trace

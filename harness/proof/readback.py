@@ -1,4 +1,4 @@
-"""What a network namespace has in force, read back from its kernel by the host's own tools."""
+"""Snapshot of a namespace's rules, routes and settings, read back by the host's own tools."""
 
 from __future__ import annotations
 

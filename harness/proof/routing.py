@@ -1,4 +1,4 @@
-"""Where the kernel sends a packet that prerouting let through: rules, tables and settings.
+"""Routing decisions of the kernel: rules, tables and settings as values.
 
 Sources: ip-rule(8), ip-route(8); the kernel's Documentation/networking/ip-sysctl.rst.
 """
@@ -16,7 +16,7 @@ from harness.proof.intervals import Interval
 
 
 class Way(Enum):
-    """What a route does with a packet."""
+    """Effect of a route on a packet."""
 
     FORWARD = "forward"
     LOCAL = "local"

@@ -82,7 +82,7 @@ Expression = Field | Raw | Literal | And | Or | Concat | Hash | MapLookup
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a packet.
+    """Verdict of a rule or a map.
 
     Attributes:
         kind: accept, drop, jump, goto, return or continue.
@@ -114,7 +114,7 @@ class Match:
     """Ends the rule unless an expression is one of some values.
 
     Attributes:
-        negated: it ends the rule if it is (``!=``).
+        negated: true for ``!=``: the rule ends if the value is in the set.
         any_bit: the values are bits, of which one at least has to be set.
     """
 
@@ -172,7 +172,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Hook:
-    """Where a base chain is called from (nft(8), "CHAINS")."""
+    """Hook that calls a base chain (nft(8), "CHAINS")."""
 
     name: str
     priority: int

@@ -17,7 +17,7 @@ class Universe:
     """All values of one kind, cut at the ends of intervals.
 
     Args:
-        values: what there is.
+        values: all values that there are.
         cuts: intervals that are to be unions of atoms.
     """
 

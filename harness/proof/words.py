@@ -19,8 +19,8 @@ class Counterexample:
 
     Attributes:
         packet: the packet in words.
-        state: how it stands to connection tracking, in words.
-        fate, wanted: what becomes of it, and what should.
+        state: relation of the packet to its connection, in words.
+        fate, wanted: fate of the packet, and the right one.
         trace: rules that it meets.
         values: value of each variable.
     """
@@ -60,7 +60,7 @@ class Words:
         return f"{name} {source} → {destination}"
 
     def state(self) -> str:
-        """How it stands to a connection."""
+        """Relation of the packet to its connection."""
         if self._flow not in CONNECTED:
             return self._flow.name.lower()
         word = "related" if self._flow in RELATED else "new" if self._flow < Flow.ORIGINAL else "established"

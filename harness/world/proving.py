@@ -41,12 +41,12 @@ _TOOLS_DEADLINE = 60.0
 
 
 class Unavailable(Exception):
-    """Something that the proof takes is not there."""
+    """A namespace, a program or a stable policy is missing."""
 
 
 @dataclass(frozen=True)
 class Organization:
-    """What a service says of an organization.
+    """Policy and machines of an organization, as a service says.
 
     Attributes:
         version: of its policy.
@@ -62,11 +62,11 @@ class Organization:
 
 @dataclass(frozen=True)
 class Proven:
-    """A proof, and what it is of.
+    """Proof of one organization's policy.
 
     Attributes:
         proofs: one of each engine; they agree.
-        strays: what leads into or out of the namespace, and is no machine's own way.
+        strays: ways into or out of the namespace beside the machines' own.
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
         damage: proof that nothing opens after deletions; None if it was not asked for.
     """
@@ -85,7 +85,7 @@ class Proven:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """What speaks against the policy, in words."""
+        """Evidence against the policy, in words."""
         examples = (
             f"{each.packet}, {each.state}: {each.fate}, not {each.wanted}" for each in self.proof.counterexamples
         )
@@ -201,7 +201,7 @@ def _concluded(organization: Organization, seen: _Seen, options: ProofOptions) -
 
 
 def of_token(api: Api) -> Organization:
-    """What the API says of the organization that a token belongs to.
+    """Read the organization that a token belongs to from the API.
 
     Raises:
         ApiError: the service refused a call.
@@ -211,7 +211,7 @@ def of_token(api: Api) -> Organization:
 
 
 def of_operator(run: Command, chosen: str | None = None) -> list[Organization]:
-    """What the operator's command says of all organizations that are enforced.
+    """Read all organizations that are enforced by the operator's command.
 
     Args:
         chosen: id or name of the only one to be asked for.

@@ -55,7 +55,7 @@ _FROM_HEADERS = (
 
 @dataclass(frozen=True)
 class Metadata:
-    """What rules and the kernel have written beside a packet.
+    """Metadata that rules and the kernel have written beside a packet.
 
     Attributes:
         is_seen: connection tracking has looked at it.
@@ -120,7 +120,7 @@ class Reader:
         return hits.is_hit
 
     def look_up(self, key: Expression, elements: Elements) -> Hits:
-        """What a key finds in a set or a map.
+        """Find a key in a set or a map.
 
         Raises:
             Unmodelled: an expression has no meaning here.

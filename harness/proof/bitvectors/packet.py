@@ -38,13 +38,13 @@ class Tuple:
 
 @dataclass(frozen=True)
 class Connection:
-    """What connection tracking found for a packet.
+    """Result of connection tracking for a packet.
 
     Attributes:
         state: a bit of ``ct state``, new, established or related; invalid stands for no connection.
         is_reply: the direction is the reply's.
         status: bits of ``ct status``.
-        original: who opened it to whom.
+        original: tuple of the packet that opened the connection.
     """
 
     state: Number
@@ -72,8 +72,8 @@ class Packet:
             quotes (RFC 792).
         quoted_destination: bytes 16 to 19 from there; of a quoted IPv4 header, its destination (RFC 791).
         is_long: those bytes are there.
-        later_priority: what the kernel derives from the type of service while it forwards (net/ipv4/ip_forward.c).
-        connection: what connection tracking finds.
+        later_priority: priority that forwarding derives from the type of service (net/ipv4/ip_forward.c).
+        connection: result of connection tracking.
     """
 
     link: Number
@@ -139,7 +139,7 @@ class Invariant:
 
 
 def invariants(packet: Packet, links: Iterable[int]) -> Iterator[Invariant]:
-    """What holds for every packet that arrives by one of some links."""
+    """Yield the invariants of packets that arrive by one of some links."""
     connection, original = packet.connection, packet.connection.original
     going = both(connection.is_in("new", "established"), opposite(connection.is_reply))
     answering = both(connection.is_in("new", "established"), connection.is_reply)
@@ -225,7 +225,7 @@ def invariants(packet: Packet, links: Iterable[int]) -> Iterator[Invariant]:
 
 
 def without_connection(packet: Packet, not_tracked: Condition) -> Invariant:
-    """What is kept from connection tracking."""
+    """Invariant of packets that are kept from connection tracking."""
     return Invariant(
         "what notrack marks before connection tracking looks has no connection",
         "net/netfilter/nft_ct.c, nft_notrack_eval; nf_conntrack_core.c, nf_conntrack_in",

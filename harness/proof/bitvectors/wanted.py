@@ -1,4 +1,4 @@
-"""What a policy wants of a packet, as a condition, from the policy's published definition.
+"""Demands of a policy on a packet, as conditions, from the policy's published definition.
 
 A connection is denied if a deny rule matches it, else allowed if an allow rule does, else the default decides; a rule
 speaks of who opened it. An ICMP error belongs to the connection that it quotes, may come from an end of it alone, and
@@ -32,7 +32,7 @@ _ECHO_REQUEST = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """What has to become of a packet.
+    """Demands on the fate of a packet.
 
     Attributes:
         may_pass: nothing that the policy says is against forwarding it.
@@ -48,10 +48,10 @@ class Wanted:
 
 
 def wanted(policy: Policy, packet: Packet, not_tracked: Condition) -> Wanted:
-    """What a policy wants of a packet that comes from the machines' link.
+    """Write the demands of a policy on a packet that comes from the machines' link.
 
     Args:
-        not_tracked: it was kept from connection tracking.
+        not_tracked: true if the packet was kept from connection tracking.
     """
     connection, opened = packet.connection, packet.connection.original
     passing = either(

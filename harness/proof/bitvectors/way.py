@@ -51,7 +51,7 @@ class State:
 
     Attributes:
         here: the condition under which it does.
-        is_limited: it came there beyond a rate.
+        is_limited: the condition under which it came beyond a rate.
     """
 
     here: Condition
@@ -59,7 +59,7 @@ class State:
     is_limited: Condition = FALSE
 
     def only(self, condition: Condition) -> State:
-        """The same under a further condition."""
+        """Restrict this state by a further condition."""
         return replace(self, here=both(self.here, condition))
 
     @property
@@ -78,7 +78,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Ends:
-    """Where a packet's way ends.
+    """Ends of a packet's way.
 
     Attributes:
         without_tracking: ``notrack`` kept the packet from connection tracking.
@@ -112,7 +112,7 @@ class Walk:
         self._inside: list[str] = []
 
     def ends(self) -> Ends:
-        """Where the packet's way ends.
+        """Compute the ends of the packet's way.
 
         Raises:
             Unmodelled: an expression has no meaning, or chains lead back to themselves.
@@ -147,7 +147,7 @@ class Walk:
         return before, after
 
     def _hook(self, bases: Iterable[tuple[Table, Chain]], state: State, dropped: list[State]) -> State:
-        """What all base chains of a hook accept."""
+        """Compute the state after all base chains of a hook have accepted."""
         for table, base in bases:
             sink = _Sink()
             left = self._chain(table, base, state, sink)
@@ -159,7 +159,7 @@ class Walk:
         return state
 
     def _chain(self, table: Table, chain: Chain, state: State, sink: _Sink) -> State:
-        """What comes back from a chain."""
+        """Compute the state that returns from a chain."""
         if chain.name in self._inside:
             raise Unmodelled("a chain that leads back to itself", f"table {table}, chain {chain.name}")
         self._inside.append(chain.name)
@@ -178,7 +178,7 @@ class Walk:
     def _rule(
         self, table: Table, chain: Chain, rule: Rule, state: State, sink: _Sink, returned: list[State]
     ) -> Iterator[State]:
-        """What goes on to the next rule."""
+        """Yield the states that go on to the next rule."""
         at, name = len(self._steps), f"{table} {chain.name} handle {rule.handle}"
         reached = state.here
         for statement in rule.statements:
@@ -265,7 +265,7 @@ class Walk:
         return nothing, nothing
 
     def _route(self, state: State, dropped: list[State]) -> tuple[State, State]:
-        """What is the host's own, and what leaves by a link."""
+        """Split a state into packets for the host itself and packets that leave by a link."""
         packet, mark = self._packet, state.metadata.mark
         forged = either(lies_in(packet.source, own) for own in self._routing.own())
         dropped.append(state.only(forged))
@@ -293,7 +293,7 @@ def merged(states: Iterable[State], like: State | None = None) -> State:
     """One state for several that exclude each other.
 
     Args:
-        like: what an empty one looks like.
+        like: state that gives an empty result its form.
     """
     some = list(states)
     left = [each for each in some if not each.is_empty]

@@ -86,7 +86,7 @@ def kernels() -> Iterator[Kernel]:
 
 
 def reading_of(kernel: Kernel) -> Reading:
-    """What its namespace has in force."""
+    """Reads its namespace back."""
     return read(lambda *words: _run(kernel.wire.names.namespace, *words))
 
 

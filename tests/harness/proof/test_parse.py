@@ -274,7 +274,7 @@ def test_without_the_kernel_s_listing_they_are_refused() -> None:
 
 
 def test_a_reading_survives_json(reading: Reading) -> None:
-    """What was saved is parsed as what was read."""
+    """A saved reading is parsed like a fresh one."""
     again = Reading.from_json(reading.to_json())
     assert again == reading
     assert again.parsed() == reading.parsed()

@@ -141,7 +141,7 @@ def leave_the_first_port_out(rules: list[Rule]) -> None:
 
 
 def accept_other_protocols(rules: list[Rule]) -> None:
-    """Whatever is no TCP, UDP or ICMP passes."""
+    """All protocols but TCP, UDP and ICMP pass."""
     for rule in in_chain(rules, "denials_other"):
         rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
 
@@ -161,7 +161,7 @@ def let_redirects_pass(rules: list[Rule]) -> None:
 
 
 def forget_the_quoted_version(rules: list[Rule]) -> None:
-    """What is quoted may be of another protocol than IPv4."""
+    """Errors that quote another protocol than IPv4 pass."""
     for rule in in_chain(rules, "errors_"):
         rule["expr"] = [each for each in rule["expr"] if '64, "len": 8' not in json.dumps(each)]
 
@@ -273,7 +273,7 @@ def test_rules_without_the_route_forward_nothing(reading: Reading) -> None:
 
 
 def test_no_deletion_of_a_rule_opens_anything(reading: Reading) -> None:
-    """Whichever one rule is missing: what passes is a part of what the policy allows."""
+    """Without any one rule, only packets pass that the policy allows."""
     for gone in rules_of(reading):
         entries = [entry for entry in reading.listing["nftables"] if entry.get("rule") is not gone]
         left = replace(reading, listing={"nftables": entries})
