@@ -103,6 +103,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(commands, "enter_sandbox", stop)
     monkeypatch.setattr("harness.cli.entering.enter_sandbox", stop)
+    monkeypatch.setattr(commands, "run_here", stop)
     monkeypatch.setattr("harness.subject.outward.start", stop)
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
     monkeypatch.setattr("appliance.cli.up.Signals.handled", lambda: None)
