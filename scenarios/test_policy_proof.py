@@ -1,4 +1,4 @@
-"""What the kernel does to every packet is what the policy says, computed from the rules that it has."""
+"""Proof, from the rules in the hub's kernel, that every packet has the fate that the policy says."""
 
 from __future__ import annotations
 

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-from harness.proof import proof as classes
 from harness.proof.policy import Policy
-from harness.proof.proof import Proof, link_of_machines, outer_links
+from harness.proof.proof import SHOWN, Proof, link_of_machines, outer_links, prove
 from harness.proof.readback import Reading
 
 ENGINES = ("atoms", "z3")
 Z3_COST = 10_000
 """Machines times rules up to which z3 is asked unless somebody says otherwise."""
-_SHOWN = 4
 
 
 class Disagreement(Exception):
@@ -27,7 +25,7 @@ def by_cost(policy: Policy) -> tuple[str, ...]:
 
 
 def prove_by(
-    engines: Iterable[str], reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN
+    engines: Iterable[str], reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN
 ) -> tuple[Proof, ...]:
     """Compare what a namespace does to all packets with a policy, by each of some engines.
 
@@ -39,7 +37,7 @@ def prove_by(
         Unmodelled: a part of what was read has no meaning for one of them.
         Disagreement: they differ.
     """
-    provers: dict[str, Callable[..., Proof]] = {"atoms": classes.prove, "z3": prove_by_z3}
+    provers: dict[str, Callable[..., Proof]] = {"atoms": prove, "z3": prove_by_z3}
     proofs = tuple(provers[each](reading, policy, may_drop=may_drop, most=most) for each in engines)
     check_agreement(proofs)
     return proofs
@@ -57,8 +55,8 @@ def check_agreement(proofs: Iterable[Proof]) -> None:
         raise Disagreement(f"{proven.engine} proves what {refuted.engine} refutes: {refuted.counterexamples[0]}")
 
 
-def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN) -> Proof:
-    """The second engine alone."""
+def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN) -> Proof:
+    """Compare by z3 alone, as `prove` does by atoms."""
     # z3 is large, and nothing else needs it.
     from harness.proof.bitvectors.question import Question
     from harness.proof.bitvectors.rendering import rendered

@@ -14,12 +14,10 @@ from harness.proof.damage import Damages, Deletion, Part, damages, left_of
 from harness.proof.fields import Flow, Variable, addresses
 from harness.proof.judgement import Difference
 from harness.proof.policy import Policy
-from harness.proof.proof import Question, question
+from harness.proof.proof import SHOWN, Question, question
 from harness.proof.readback import Reading
 from harness.proof.universe import ones
 from harness.proof.words import Counterexample
-
-_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class FailClosed:
         return not self.openings
 
 
-def fail_closed(reading: Reading, policy: Policy, *, pairs: bool = False, most: int = _SHOWN) -> FailClosed:
+def fail_closed(reading: Reading, policy: Policy, *, pairs: bool = False, most: int = SHOWN) -> FailClosed:
     """Delete each object of a namespace, and compare what passes then with the policy.
 
     Args:

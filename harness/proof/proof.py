@@ -20,7 +20,8 @@ from harness.proof.space import Space, space_of
 from harness.proof.words import Counterexample
 
 ENGINE = "atoms"
-_SHOWN = 4
+SHOWN = 4
+"""Most counterexamples that a result has, unless more are asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Proof:
         return not self.counterexamples
 
 
-def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = _SHOWN) -> Proof:
+def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN) -> Proof:
     """Compare what a namespace does to all packets with a policy.
 
     Args:

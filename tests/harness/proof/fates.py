@@ -41,7 +41,7 @@ def fate(
     routing: Routing = ROUTING,
     links: Mapping[str, int] = LINKS,
 ) -> set[Fate]:
-    """What may become of one packet: nothing if connection tracking gives no such packet this state.
+    """Computes the possible fates of one packet: none if connection tracking gives no such packet this state.
 
     Args:
         protocol, source, destination, ports: of the connection, or of the packet if it has none.

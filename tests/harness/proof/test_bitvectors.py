@@ -206,7 +206,7 @@ def test_single_packets_have_the_fate_of_the_first_engine(
 
 
 def fates_of(ruleset: Ruleset, flow: Flow, protocol: str = "tcp", *, kind: int = 8) -> set[Fate]:
-    """What may become of one packet of a flow between two machines."""
+    """Computes the possible fates of one packet of a flow between two machines."""
     walk = _Walked(ruleset, ROUTING, [LINKS["wg"]])
     return walk.fates(flow, protocol, "10.100.0.2", "10.100.0.3", ports=(40000, 22), kind=kind, link=LINKS["wg"])
 

@@ -86,7 +86,7 @@ def test_no_pair_of_deletions_opens_a_small_policy(small_reading: Reading) -> No
 
 
 def test_a_deletion_that_opens_is_found(small_reading: Reading) -> None:
-    """What drops a packet by a rule, and by nothing else, is open without that rule."""
+    """A rule that alone drops a packet lets it pass once the rule is deleted."""
     reading = trusting(small_reading)
     assert prove(reading, policy_of(small())).holds
     found = fail_closed(reading, policy_of(small()), most=1)
@@ -99,7 +99,7 @@ def test_a_deletion_that_opens_is_found(small_reading: Reading) -> None:
 
 
 def test_a_pair_that_opens_is_found(small_reading: Reading) -> None:
-    """Of two rules that drop alike, either can be missing."""
+    """Two rules that drop the same packets open nothing until both are deleted."""
     reading = trusting(small_reading, denials=2)
     assert prove(reading, policy_of(small())).holds
     judge = [entry["rule"]["handle"] for entry in reading.listing["nftables"] if _chain(entry) == "judge"][:2]

@@ -259,7 +259,7 @@ inet t base 11
     ids=["values", "ranges"],
 )
 def test_keys_that_nft_prints_in_part_are_the_kernel_s(words: str, key: Any) -> None:
-    """Where a set has ranges, the kernel compares in the network's order of bytes."""
+    """The kernel compares the keys of a set with ranges in network byte order."""
     listed = listing([match(meta("l4proto"), {"set": ["tcp"]}), IN_PART], chains={"other": []})
     rule = parse(listed, LINKS, KernelSets(OF_KERNEL.format(words=words))).tables[0].chains["base"].rules[0]
     assert rule.statements[1] == Dispatch(
