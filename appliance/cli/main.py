@@ -8,7 +8,6 @@ import select
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from io import TextIOWrapper, UnsupportedOperation
@@ -106,6 +105,10 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        code = _refuse_output(error, code)
     sys.exit(_CLOSED_OUTPUT if _is_output_closed() else code)
 
 
@@ -131,8 +134,8 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost handler
-        if isinstance(error, BrokenPipeError) and _is_output_closed():
-            return _CLOSED_OUTPUT
+        if isinstance(error, OSError) and _is_output_lost(error):
+            return _refuse_output(error)
         sys.excepthook(type(error), error, error.__traceback__)
         # A process of the service writes only its log to standard error.
         if sys.excepthook is not sys.__excepthook__:
@@ -146,20 +149,33 @@ def _refuse(sentence: str, code: int) -> int:
     return code
 
 
+def _is_output_lost(error: OSError) -> bool:
+    """True if it was standard output that could not be written: what is left of it can't be, either."""
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        return again.errno == error.errno
+    return isinstance(error, BrokenPipeError) and _is_output_closed()
+
+
+def _refuse_output(error: OSError, code: int = 0) -> int:
+    """Say that standard output can't be written, unless `code` tells of an error already."""
+    closed = _is_output_closed()
+    # Otherwise Python would flush once more at its end, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if closed:
+        return _CLOSED_OUTPUT
+    return code or _refuse(f"The output can't be written: {error.strerror}.", Exit.CANNOT_CREATE)
+
+
 def _is_output_closed() -> bool:
     """True if nothing reads standard output any more, as when the rest of a pipeline has ended."""
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
     poll = select.poll()
     try:
         poll.register(sys.stdout.fileno(), 0)
     except UnsupportedOperation:
         return False
-    is_closed = any(event & select.POLLERR for _, event in poll.poll(0))
-    if is_closed:
-        # Otherwise Python would flush once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return is_closed
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _root(

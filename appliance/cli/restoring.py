@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +106,7 @@ def _settle_present(settings: Settings, answers: _Answers) -> None:
 
 def _settle(store: Store, answers: _Answers) -> str:
     now = times.now()
-    for line in comeback.listing(restoration.revived(store, now), restoration.newest(store)):
-        print(line)
+    _show(comeback.listing(restoration.revived(store, now), restoration.newest(store)))
     disable_machines = answers.disable_machines
     if not answers.yes:
         if not sys.stdin.isatty():
@@ -123,6 +122,18 @@ def _settle(store: Store, answers: _Answers) -> str:
     settled = restoration.settle(store, now, disable_machines=disable_machines)
     operations.note(store, trail.RESTORED, machines_disabled=settled.disabled)
     return comeback.told(settled)
+
+
+def _show(lines: Iterable[str]) -> None:
+    try:
+        print(*lines, sep="\n", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(
+            f"The list of what comes back can't be written ({error.strerror}), and nothing was restored.",
+            Exit.CANNOT_CREATE,
+        ) from None
 
 
 def _ask(question: str, otherwise: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -213,17 +214,49 @@ def test_where_the_web_process_can_t_get_to_nothing_is_restored(sealed: Sealed, 
     assert not list((tmp_path / "private").iterdir())
 
 
-def test_a_closed_output_restores_nothing(sealed: Sealed, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "appliance", "restore", str(sealed.file), "--yes", f"--data={tmp_path / 'new'}"]
+@pytest.fixture
+def closed_pipe() -> Iterator[int]:
+    """Return the writing end of a pipe that nothing reads."""
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run(
-        command, stdout=writing, stderr=subprocess.PIPE, env={**os.environ, **SECRET}, check=False, timeout=DEADLINE
-    )
+    yield writing
     os.close(writing)
-    assert done.returncode != 0
-    assert b"can't be" not in done.stderr
-    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture
+def full_disk() -> Iterator[int]:
+    """Return an open file that refuses each write with ENOSPC, as full(4) says."""
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("closed_pipe", 128 + signal.SIGPIPE, ""),
+        (
+            "full_disk",
+            Exit.CANNOT_CREATE,
+            "meshwg: The list of what comes back can't be written (No space left on device), and nothing was restored.",
+        ),
+    ],
+)
+def test_a_list_that_nobody_sees_restores_nothing(
+    output: str, code: int, said: str, sealed: Sealed, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    new = tmp_path / "new"
+    command = [sys.executable, "-m", "appliance", "restore", str(sealed.file), "--yes", f"--data={new}"]
+    done = subprocess.run(
+        command,
+        stdout=request.getfixturevalue(output),
+        stderr=subprocess.PIPE,
+        env={**os.environ, **SECRET},
+        check=False,
+        timeout=DEADLINE,
+        text=True,
+    )
+    assert (done.returncode, done.stderr.rstrip(), new.exists()) == (code, said, False)
 
 
 def test_a_store_in_postgresql_is_settled_after_its_own_tools_restored_it(cluster: Cluster, data: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -157,6 +159,17 @@ def test_a_closed_output_ends_it_quietly() -> None:
         os.execv(sys.executable, [sys.executable, "-m", "appliance", "--help"])  # noqa: S606
     os.close(write)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 141
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("admin", "--help")])
+def test_a_full_output_is_told_in_one_sentence(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "appliance", *arguments]
+    # Unbuffered, Python meets the error at another place; the launcher takes the variable away.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == Exit.CANNOT_CREATE
+    assert done.stderr == "meshwg: The output can't be written: No space left on device.\n"
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (ZeroDivisionError("a fault"), Exit.FAULT)])
