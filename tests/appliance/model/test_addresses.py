@@ -15,7 +15,7 @@ from appliance.model.addresses import DEFAULT_NETWORK, check_network, home_netwo
 from appliance.model.errors import Invalid
 
 
-def test_the_hub_is_first_and_the_first_machine_second() -> None:
+def test_the_hub_gets_the_first_address_machines_the_next() -> None:
     assert hub_address(DEFAULT_NETWORK) == IPv4Address("10.100.0.1")
     assert next_address(DEFAULT_NETWORK, []) == IPv4Address("10.100.0.2")
 
@@ -33,7 +33,7 @@ def test_the_lowest_free_address_is_next(taken: set[int], data: st.DataObject) -
 
 
 @given(st.integers(24, 28), st.integers(0, 2**16 - 1))
-def test_a_range_is_used_up_to_its_last_address_and_then_full(prefix: int, place: int) -> None:
+def test_a_range_is_full_after_its_last_address(prefix: int, place: int) -> None:
     network = IPv4Network((int(IPv4Address("10.0.0.0")) + (place << (32 - prefix)), prefix))
     given_out: list[IPv4Address] = []
     while (found := next_address(network, given_out)) is not None:
@@ -43,9 +43,9 @@ def test_a_range_is_used_up_to_its_last_address_and_then_full(prefix: int, place
     assert set(network) - set(given_out) == reserved
 
 
-def test_finding_an_address_in_a_large_range_takes_few_comparisons() -> None:
+def test_next_address_in_a_large_range_takes_few_comparisons() -> None:
     class Counted(Sequence[IPv4Address]):
-        """The first 50,000 machine addresses of a /8."""
+        """The first 50,000 machine addresses of a /8, counting the reads."""
 
         reads = 0
 
@@ -124,7 +124,7 @@ def test_an_accepted_range_is_shown_as_it_was_written(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["192.168.0.0/24", "192.168.1.0/24", "192.168.1.128/25", "192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12"]
 )
-def test_a_range_of_many_home_networks_gives_a_warning(text: str) -> None:
+def test_a_range_common_in_home_networks_gives_a_warning(text: str) -> None:
     warning = home_network_warning(check_network(text))
     assert warning is not None
     assert str(DEFAULT_NETWORK) in warning

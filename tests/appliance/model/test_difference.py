@@ -15,7 +15,7 @@ from tests.appliance.strategies import desired_states
 
 
 @given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True))
-def test_a_difference_of_rules_is_the_removed_and_the_added_ones(one: list[int], other: list[int]) -> None:
+def test_a_difference_has_the_removed_and_the_added_rules(one: list[int], other: list[int]) -> None:
     before, after = (
         [Rule(f"r{number}", Action.DENY, ANYONE, ANYONE) for number in numbers] for numbers in (one, other)
     )
@@ -30,7 +30,7 @@ def test_a_difference_of_rules_is_the_removed_and_the_added_ones(one: list[int],
 
 
 @given(desired_states(), desired_states(), st.data())
-def test_a_difference_that_was_sent_over_rpc_leads_to_the_new_state(
+def test_a_difference_sent_over_rpc_leads_to_the_new_state(
     before: Desired, other: Desired, data: st.DataObject
 ) -> None:
     """Rules added at the end give a difference; rules added in front give none."""

@@ -19,7 +19,7 @@ DETAILS = st.dictionaries(
 
 
 @given(DETAILS)
-def test_every_entry_fits_and_short_entries_stay_unchanged(detail: dict[str, Any]) -> None:
+def test_long_entries_are_cut_and_short_ones_stay_unchanged(detail: dict[str, Any]) -> None:
     found = shortened(detail)
     assert len(json.dumps(found)) <= LONGEST
     assert size_of("a@example.net", found) <= LONGEST + 200
@@ -28,14 +28,14 @@ def test_every_entry_fits_and_short_entries_stay_unchanged(detail: dict[str, Any
 
 
 @given(st.lists(TEXTS, max_size=40), st.integers(1, 10**6))
-def test_values_left_out_before_are_still_counted(rules: list[str], more: int) -> None:
+def test_an_entry_cut_twice_counts_every_omitted_value(rules: list[str], more: int) -> None:
     detail = {"added": rules, "added" + LEFT_OUT: more, "version": 3}
     found = shortened(detail)
     assert len(found["added"]) + found["added" + LEFT_OUT] == len(rules) + more
     assert found["version"] == 3
 
 
-def test_values_left_out_are_counted() -> None:
+def test_omitted_values_are_counted() -> None:
     # As many groups as a machine may have, with the longest names.
     groups = [f"{number:02d}" + "\U0001f600" * 253 for number in range(32)]
     detail = {"machine": "m" * 12, "name": "\U0001f600" * 255, "joined": groups, "left": ["red"]}

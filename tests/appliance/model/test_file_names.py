@@ -40,7 +40,7 @@ def test_a_valid_name_is_also_the_file_name(machine_name: str) -> None:
     st.integers(0, 99),
     st.integers(0, 99),
 )
-def test_names_that_differ_in_their_number_have_different_file_names(head: str, one: int, other: int) -> None:
+def test_different_numbers_in_names_give_different_file_names(head: str, one: int, other: int) -> None:
     assert (best(f"{head}{one}") == best(f"{head}{other}")) is (one == other)
 
 

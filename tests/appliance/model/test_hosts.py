@@ -197,6 +197,6 @@ def test_invalid_endpoints_are_refused(text: str) -> None:
         ("2a00:1450::1", None),
     ],
 )
-def test_a_host_that_only_near_machines_reach_gives_a_warning(text: str, kind: str | None) -> None:
+def test_a_host_of_the_local_network_gives_a_warning(text: str, kind: str | None) -> None:
     warning = Endpoint.parse(text).warning
     assert (warning is None) if kind is None else (warning is not None and kind in warning)

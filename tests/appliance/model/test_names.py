@@ -1,4 +1,4 @@
-"""Names stay on one line and are never syntax."""
+"""Names stay on one line and never read as syntax of a configuration or a rule."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_unusual_names_are_accepted_unchanged(text: str) -> None:
         "machine\uff1ax",
     ],
 )
-def test_a_group_name_that_reads_like_an_end_of_a_rule_is_refused(text: str) -> None:
+def test_a_group_name_like_a_selector_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="Choose another name"):
         check_new_group(text)
 

@@ -21,9 +21,7 @@ ANYBODY = ConnectionEnd("unknown")
 
 
 @given(desired_states(), st.sampled_from(Protocol), st.integers(1, 65535))
-def test_an_unknown_machine_gets_through_exactly_by_open_protocols(
-    desired: Desired, protocol: Protocol, port: int
-) -> None:
+def test_unknown_machines_reach_exactly_the_open_protocols(desired: Desired, protocol: Protocol, port: int) -> None:
     verdict = decide(desired.policy, ANYBODY, ANYBODY, protocol, port if protocol.has_ports else None)
     if protocol in open_protocols(desired.policy):
         assert verdict.action is Action.ALLOW or (verdict.rule is not None and verdict.rule.ports)

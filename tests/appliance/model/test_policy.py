@@ -99,14 +99,14 @@ def test_a_rule_is_redundant_if_another_one_covers_it(present: str, further: str
     assert (Policy(rules=(rule(present),)).rule_covering(rule(further)) is not None) is redundant
 
 
-def test_a_rule_is_for_one_direction() -> None:
+def test_a_rule_matches_one_direction_only() -> None:
     rule = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, "a"), Selector(SelectorKind.MACHINE, "b"))
     policy = Policy(Action.ALLOW, (rule,))
     assert decide(policy, ConnectionEnd("a"), ConnectionEnd("b")).action is Action.DENY
     assert decide(policy, ConnectionEnd("b"), ConnectionEnd("a")).action is Action.ALLOW
 
 
-def test_without_a_port_a_rule_for_ports_does_not_match() -> None:
+def test_a_rule_for_ports_needs_a_port_to_match() -> None:
     rule = Rule(
         "x", Action.DENY, Selector(SelectorKind.ANY), Selector(SelectorKind.ANY), Protocol.TCP, parse_ports("22")
     )

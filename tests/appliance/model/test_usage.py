@@ -1,4 +1,4 @@
-"""Minutes and paise of a month's parts add up to the month's."""
+"""The minutes and paise of a month's machines add up to the month's total."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_lines_of_a_month_add_up_to_it(history: UsageHistory) -> None:
 
 
 @given(histories())
-def test_the_months_add_up_to_the_lifetimes(history: UsageHistory) -> None:
+def test_the_minutes_of_all_months_add_up_to_the_lifetimes(history: UsageHistory) -> None:
     minutes, billed, _ = sums(months(history))
     enabled = [lifetime.span.within(history.span) for lifetime in history.lifetimes]
     enabled_and_paid = [span.within(paid) for span in enabled for paid in history.paid]
@@ -83,7 +83,7 @@ def test_the_months_add_up_to_the_lifetimes(history: UsageHistory) -> None:
 
 
 @given(histories(), st.data())
-def test_a_lifetime_split_in_two_costs_as_much(history: UsageHistory, data: st.DataObject) -> None:
+def test_a_lifetime_split_in_two_costs_the_same(history: UsageHistory, data: st.DataObject) -> None:
     halves = []
     for lifetime in history.lifetimes:
         cut = data.draw(st.integers(lifetime.span.start, lifetime.span.end))
@@ -116,7 +116,7 @@ def test_a_whole_month_costs_the_price_whatever_its_length(name: str, machines: 
     assert (month.amount, month.machine_months) == (machines * PRICE, Decimal(f"{machines}.0000"))
 
 
-def test_a_machine_without_a_minute_is_listed_in_its_first_month_only() -> None:
+def test_a_machine_without_minutes_is_in_its_first_month_only() -> None:
     history = UsageHistory(span_of("2027-11"), [Lifetime("m", "name", Span(FIRST, FIRST))])
     assert items(history, "2027-11") == [Item("m", "name", 0, 0, 0)]
     assert items(history, "2027-12") == []

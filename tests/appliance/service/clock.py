@@ -10,10 +10,10 @@ from appliance.vault import codes
 
 @dataclass
 class Clock:
-    """Stands still between the steps of a test."""
+    """A clock that stands still between the steps of a test."""
 
     now: datetime = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
     def wait(self, time: timedelta = timedelta(seconds=codes.STEP_S)) -> None:
-        """Time passes; as much as a code is good for, if nothing else is said."""
+        """Moves the clock forward, by default past the validity of a TOTP code."""
         self.now += time

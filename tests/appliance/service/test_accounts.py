@@ -30,7 +30,7 @@ def test_a_session_is_stored_as_a_hash(context: Context) -> None:
     assert row.token_hash == tokens.hash_of(token)
 
 
-def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(context: Context) -> None:
+def test_each_log_in_opens_a_session_and_log_out_ends_it_alone(context: Context) -> None:
     sign_up(context)
     one, two = (log_in.log_in(context, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
     assert one != two
@@ -40,13 +40,13 @@ def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(context: Cont
     assert accounts.actor_of(context, two).email == "a@example.net"
 
 
-def test_many_sign_ups_at_once_each_have_a_port_of_their_own(context: Context, hub: FakeHub) -> None:
+def test_concurrent_sign_ups_get_different_ports(context: Context, hub: FakeHub) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: sign_up(context, f"{number}@example.net"), range(12)))
     assert len({desired.port for desired in hub.enforced.values()}) == 12
 
 
-def test_of_many_sign_ups_with_one_address_one_is_taken(context: Context, hub: FakeHub) -> None:
+def test_one_of_many_sign_ups_with_one_address_succeeds(context: Context, hub: FakeHub) -> None:
     def try_it(_: int) -> int:
         try:
             sign_up(context)
@@ -60,14 +60,14 @@ def test_of_many_sign_ups_with_one_address_one_is_taken(context: Context, hub: F
 
 
 @pytest.mark.parametrize(("email", "password"), [("a@example.net", "wrong"), ("b@example.net", PASSWORD), ("", "")])
-def test_which_of_the_two_is_wrong_is_not_told(context: Context, email: str, password: str) -> None:
+def test_a_refusal_tells_not_if_address_or_password_is_wrong(context: Context, email: str, password: str) -> None:
     sign_up(context)
     with pytest.raises(Unauthenticated) as refused:
         log_in.log_in(context, email=email, password=password)
     assert refused.value.detail == "The e-mail address or the password is wrong."
 
 
-def test_sessions_end_when_idle_and_in_any_case(context: Context) -> None:
+def test_sessions_end_when_idle_and_at_their_final_time(context: Context) -> None:
     token = sign_up(context)
     now = context.clock()
 
@@ -88,7 +88,7 @@ def test_sessions_end_when_idle_and_in_any_case(context: Context) -> None:
                 accounts.actor_of(moment, fresh)
 
 
-def test_an_address_has_one_account(context: Context) -> None:
+def test_a_second_account_with_an_address_is_refused(context: Context) -> None:
     sign_up(context)
     with pytest.raises(Conflict):
         sign_up(context, "A@EXAMPLE.NET")
@@ -106,6 +106,6 @@ def test_an_invalid_address_is_refused(context: Context, email: str) -> None:
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 1025])
-def test_passwords_have_a_length(context: Context, password: str) -> None:
+def test_too_short_and_too_long_passwords_are_refused(context: Context, password: str) -> None:
     with pytest.raises(Invalid):
         accounts.sign_up(context, email="a@example.net", password=password, organization="acme")

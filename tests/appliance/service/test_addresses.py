@@ -1,4 +1,4 @@
-"""Addresses are nobody's for a while after they were somebody's."""
+"""A removed machine's address is reused only after a quiet time."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ INSTANT = timedelta(seconds=1)
 
 
 def at(context: Context, moment: datetime) -> Context:
-    """Return this context with its clock at another time."""
+    """Returns this context with its clock at another time."""
     return replace(context, clock=lambda: moment)
 
 
 @pytest.fixture
 def small(context: Context) -> Actor:
-    """The owner of an organization with room for 13 machines, on the paid plan."""
+    """Provides the owner of an organization with room for 13 machines, on the paid plan."""
     owner = sign_up(context, "small@example.net", network="192.168.7.0/28")
     organizations.change(context, owner, plan="paid")
     return owner
 
 
 def fill(context: Context, owner: Actor, count: int = 13) -> list[str]:
-    """Add machines; returns their ids."""
+    """Adds machines; returns their ids."""
     return [machines.add(context, owner, name=f"m{number}").machine.id for number in range(count)]
 
 
-def test_an_address_is_given_again_after_an_hour_and_not_before(context: Context, owner: Actor) -> None:
+def test_an_address_is_reused_after_an_hour_and_not_before(context: Context, owner: Actor) -> None:
     context = at(context, NOON)
     first, _ = fill(context, owner, 2)
     machines.remove(context, owner, first)
@@ -49,14 +49,14 @@ def test_an_address_is_given_again_after_an_hour_and_not_before(context: Context
     assert str(late.address) == "10.100.0.2"
 
 
-def test_a_full_range_says_so(context: Context, small: Actor) -> None:
+def test_a_full_range_is_reported(context: Context, small: Actor) -> None:
     fill(context, small)
     with pytest.raises(Conflict, match=r"192\.168\.7\.0/28 is taken: it has room for 13 machines") as full:
         machines.add(context, small, name="another")
     assert full.value.retry_after is None
 
 
-def test_a_crowd_gets_every_address_once_and_the_rest_is_told(context: Context, small: Actor) -> None:
+def test_concurrent_adds_get_each_address_once_until_full(context: Context, small: Actor) -> None:
     def add(number: int) -> IPv4Address | None:
         try:
             return machines.add(context, small, name=f"m{number}").machine.address
@@ -69,7 +69,7 @@ def test_a_crowd_gets_every_address_once_and_the_rest_is_told(context: Context, 
     assert given.count(None) == 7
 
 
-def test_a_range_with_nothing_but_quiet_addresses_says_when_one_is_free(context: Context, small: Actor) -> None:
+def test_a_range_of_quiet_addresses_tells_the_time_to_retry(context: Context, small: Actor) -> None:
     ids = fill(context, small)
     machines.remove(at(context, NOON + 2 * INSTANT), small, ids[3])
     machines.remove(at(context, NOON), small, ids[7])
@@ -80,14 +80,14 @@ def test_a_range_with_nothing_but_quiet_addresses_says_when_one_is_free(context:
     assert str(again.address) == "192.168.7.9"
 
 
-def test_the_quiet_of_one_organization_is_not_another_s(context: Context, owner: Actor) -> None:
+def test_quiet_addresses_are_counted_per_organization(context: Context, owner: Actor) -> None:
     (first,) = fill(context, owner, 1)
     machines.remove(context, owner, first)
     other = sign_up(context, "other@example.net")
     assert str(machines.add(context, other, name="a").machine.address) == "10.100.0.2"
 
 
-def test_addresses_are_forgotten_after_the_quiet_time(context: Context, owner: Actor) -> None:
+def test_released_addresses_are_forgotten_after_the_quiet_time(context: Context, owner: Actor) -> None:
     for hours in range(4):
         moment = at(context, NOON + hours * QUIET_TIME)
         (machine,) = fill(moment, owner, 1)

@@ -57,7 +57,7 @@ def test_a_token_reads_or_writes_and_never_manages(context: Context, owner: Acto
             members.transfer(context, actor, owner.member_id)
 
 
-def test_it_can_do_no_more_than_its_member_can_now(context: Context, owner: Actor) -> None:
+def test_a_token_can_do_no_more_than_its_member_can_now(context: Context, owner: Actor) -> None:
     admin = colleague(context, owner, Role.ADMIN)
     text = issue(context, admin, name="ci", scope="write").text
     members.change_role(context, owner, admin.member_id, "viewer")
@@ -69,7 +69,7 @@ def test_it_can_do_no_more_than_its_member_can_now(context: Context, owner: Acto
     assert issue(context, viewer, name="ci", scope="read")
 
 
-def test_it_expires(context: Context, owner: Actor) -> None:
+def test_a_token_expires(context: Context, owner: Actor) -> None:
     text = issue(context, owner, name="ci", scope="read", days=2).text
     now = context.clock()
     api_tokens.holder(replace(context, clock=lambda: now + timedelta(days=1, hours=23)), text)
@@ -77,7 +77,7 @@ def test_it_expires(context: Context, owner: Actor) -> None:
         api_tokens.holder(replace(context, clock=lambda: now + timedelta(days=2, seconds=1)), text)
 
 
-def test_when_it_was_used_last_is_noted_to_the_minute(context: Context, owner: Actor) -> None:
+def test_a_token_s_last_use_is_recorded_to_the_minute(context: Context, owner: Actor) -> None:
     text = issue(context, owner, name="ci", scope="read").text
     start = context.clock()
 
@@ -93,7 +93,7 @@ def test_when_it_was_used_last_is_noted_to_the_minute(context: Context, owner: A
     assert last_used(timedelta(seconds=90)) != first
 
 
-def test_members_see_their_own_and_owners_everybody_s(context: Context, owner: Actor) -> None:
+def test_members_list_their_own_tokens_and_owners_all(context: Context, owner: Actor) -> None:
     admin = colleague(context, owner, Role.ADMIN)
     mine = issue(context, owner, name="ci", scope="read").token
     theirs = issue(context, admin, name="ci", scope="read").token
@@ -111,7 +111,7 @@ def test_members_see_their_own_and_owners_everybody_s(context: Context, owner: A
     assert api_tokens.page(context, admin)[0] == []
 
 
-def test_a_revoked_one_is_refused_at_once(context: Context, owner: Actor) -> None:
+def test_a_revoked_token_is_refused_at_once(context: Context, owner: Actor) -> None:
     issued = issue(context, owner, name="ci", scope="read")
     api_tokens.revoke(context, owner, issued.token.id)
     with pytest.raises(Unauthenticated):
@@ -129,12 +129,14 @@ def test_a_revoked_one_is_refused_at_once(context: Context, owner: Actor) -> Non
         ("a", "read", 367),
     ],
 )
-def test_invalid_input_is_refused(context: Context, owner: Actor, name: str, scope: str, days: int) -> None:
+def test_tokens_with_invalid_values_are_refused(
+    context: Context, owner: Actor, name: str, scope: str, days: int
+) -> None:
     with pytest.raises(Invalid):
         issue(context, owner, name=name, scope=scope, days=days)
 
 
-def test_names_are_a_member_s_own_and_tokens_are_bounded(
+def test_token_names_are_unique_per_member_and_bounded_in_number(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issue(context, owner, name="ci", scope="read")

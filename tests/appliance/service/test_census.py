@@ -1,4 +1,4 @@
-"""Census of host and store, in which nothing that has an owner is an orphan."""
+"""Census of the host and the store: only what belongs to no organization is an orphan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FakeHost:
         self.organizations.remove(organization)
 
 
-def test_host_and_store_side_by_side(store: Store, owner: Actor) -> None:
+def test_the_census_compares_host_and_store(store: Store, owner: Actor) -> None:
     host = FakeHost([owner.organization_id, "stray"])
     found = {each.organization: each for each in census.take(store, host)}
     mine, stray = found[owner.organization_id], found["stray"]
@@ -37,12 +37,12 @@ def test_host_and_store_side_by_side(store: Store, owner: Actor) -> None:
     assert mine.host == Footprint(owner.organization_id, namespace=owner.organization_id)
 
 
-def test_an_organization_without_anything_on_the_host_is_told_of(store: Store, owner: Actor) -> None:
+def test_an_organization_missing_on_the_host_is_reported(store: Store, owner: Actor) -> None:
     (found,) = census.take(store, FakeHost())
     assert (found.organization, found.host, found.is_orphan) == (owner.organization_id, None, False)
 
 
-def test_a_sign_up_under_way_is_no_orphan(context: Context, store: Store) -> None:
+def test_a_sign_up_in_progress_is_no_orphan(context: Context, store: Store) -> None:
     host = FakeHost()
     host.meanwhile = lambda: host.organizations.append(sign_up(context, "late@example.net").organization_id)
     (found,) = census.take(store, host)

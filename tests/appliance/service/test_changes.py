@@ -1,4 +1,4 @@
-"""A change is stored and enforced, or neither."""
+"""A change is both stored and enforced, or neither."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULE = Rule("r", Action.DENY, ANYONE, ANYONE)
 
 
 def everything(context: Context) -> dict[str, int]:
-    """Count the rows of each table."""
+    """Counts the rows of each table."""
     with context.store.read() as transaction:
         return {
             table.name: transaction.execute(select(func.count()).select_from(table)).scalar_one()
@@ -35,7 +35,7 @@ def everything(context: Context) -> dict[str, int]:
 
 @dataclass
 class Wish:
-    """A change that somebody asks for."""
+    """A requested change."""
 
     name: str
     ask: Callable[[Context, Actor, str], Any]
@@ -60,7 +60,9 @@ WISHES = [
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
-def test_a_refusal_by_the_data_plane_leaves_no_trace(wish: Wish, context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_a_refusal_by_the_data_plane_leaves_the_store_unchanged(
+    wish: Wish, context: Context, hub: FakeHub, owner: Actor
+) -> None:
     machine = machines.add(context, owner, name="first").machine.id
     before, enforced = everything(context), dict(hub.enforced)
     hub.refuses = True
@@ -124,8 +126,8 @@ def test_groups_that_overlap_in_too_many_ways_are_refused(
         machines.change(context, owner, added, groups=["g0"])
 
 
-def test_the_free_plan_takes_smaller_policies(context: Context, hub: FakeHub, owner: Actor) -> None:
-    """Refuse a switch to a plan that is too small, and additions to a policy that is too large; accept less."""
+def test_the_free_plan_allows_smaller_policies_only(context: Context, hub: FakeHub, owner: Actor) -> None:
+    """Refuses a switch to a plan that is too small, and additions to a policy that is too large; accepts less."""
     ports = parse_ports(",".join(str(2 * port + 1) for port in range(100)))
     large = Policy(
         Action.ALLOW, tuple(Rule(f"r{at}", Action.DENY, ANYONE, ANYONE, Protocol.TCP, ports) for at in range(21))
@@ -146,7 +148,7 @@ def test_the_free_plan_takes_smaller_policies(context: Context, hub: FakeHub, ow
     assert hub.enforced[owner.organization_id].elements == 4000
 
 
-def test_a_policy_is_known_where_it_was_saved_and_read_elsewhere(context: Context, owner: Actor) -> None:
+def test_a_policy_is_cached_where_saved_and_read_elsewhere(context: Context, owner: Actor) -> None:
     policies.add_rule(context, owner, Rule("r", Action.DENY, ANYONE, ANYONE))
     saved = policies.get(context, owner)
     assert policies.latest(context, owner) == (saved.version, saved.policy)
@@ -156,11 +158,11 @@ def test_a_policy_is_known_where_it_was_saved_and_read_elsewhere(context: Contex
 
 
 def set_most(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    """Another bound for the paid plan."""
+    """Sets another bound for the paid plan."""
     monkeypatch.setattr(Plan, "element_limit", property(lambda _: most))
 
 
-def test_more_than_a_share_of_the_hub_is_told_and_changes_nothing(
+def test_a_change_beyond_the_hub_s_share_is_refused_as_a_whole(
     context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -174,7 +176,9 @@ def test_more_than_a_share_of_the_hub_is_told_and_changes_nothing(
     assert everything(context) == before
 
 
-def test_a_hub_that_is_gone_is_a_refusal(context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_refused_while_the_hub_is_gone(
+    context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone(_: str) -> None:
         raise HubError("gone")
 

@@ -31,7 +31,7 @@ NAME = "acme-networks"
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Simulates the end of the process."""
 
 
 def tombstones(store: Store) -> list[Tombstone]:
@@ -40,7 +40,7 @@ def tombstones(store: Store) -> list[Tombstone]:
 
 
 def rows_naming(store: Store, *texts: str) -> list[tuple[str, tuple[Any, ...]]]:
-    """Rows with one of these in them."""
+    """Returns the rows that contain one of these values."""
     with store.read() as transaction:
         return [
             (table, row)
@@ -50,7 +50,7 @@ def rows_naming(store: Store, *texts: str) -> list[tuple[str, tuple[Any, ...]]]:
         ]
 
 
-def test_no_row_of_any_table_is_left(context: Context, store: Store, owner: Actor) -> None:
+def test_deletion_leaves_no_row_in_any_table(context: Context, store: Store, owner: Actor) -> None:
     other = sign_up(context, "other@example.net")
     with store.write() as transaction:
         for each in (owner, other):
@@ -65,7 +65,7 @@ def test_no_row_of_any_table_is_left(context: Context, store: Store, owner: Acto
     assert (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) == (1, 1, 1, 3)
 
 
-def test_one_tombstone_is_left_that_names_nobody(context: Context, store: Store, owner: Actor) -> None:
+def test_the_tombstone_names_nobody(context: Context, store: Store, owner: Actor) -> None:
     machines.add(context, owner, name="branch-mumbai")
     deletion.delete(context, owner, confirm=NAME)
     (tombstone,) = tombstones(store)
@@ -161,7 +161,7 @@ def test_an_organization_in_deletion_has_no_access(context: Context, hub: FakeHu
         log_in.log_in(context, email=owner.email, password="correct horse battery")
 
 
-def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(
+def test_a_refusal_by_the_data_plane_restores_the_keys(
     context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
 
@@ -179,10 +179,10 @@ def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(
     assert look() == before
 
 
-def test_keys_of_another_unlock_secret_are_not_put_back(
+def test_keys_sealed_with_an_old_unlock_secret_are_not_restored(
     context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sealed anew meanwhile, those that the call still has open no more."""
+    """Rotates the unlock secret during a refused deletion: the old sealed keys would not open any more."""
 
     def rotate_and_refuse(_: str) -> None:
         with store.write() as transaction:
@@ -197,10 +197,10 @@ def test_keys_of_another_unlock_secret_are_not_put_back(
     assert rows_naming(store, owner.organization_id) == []
 
 
-def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
+def test_a_cancelled_deletion_is_not_finished_by_a_second_call(
     context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run two deletions at once: one fails at the data plane and takes the deletion back, the other goes on."""
+    """Runs two deletions at once: one fails at the data plane and is undone, the other goes on."""
     second_is_there, first_is_back = threading.Event(), threading.Event()
     delete = partial(deletion.delete, context, owner, confirm=NAME)
 
@@ -228,13 +228,13 @@ def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
 
 @pytest.fixture
 def filed(tmp_path: Path, hub: FakeHub) -> tuple[Context, Path]:
-    """A context on SQLite, and the folder of its files."""
+    """Provides a context on SQLite, and the folder of its files."""
     folder = tmp_path / "files"
     folder.mkdir()
     return Context(make_store(folder / "store.sqlite"), hub, "vpn.example.net", 51820), folder
 
 
-def test_the_files_of_the_store_keep_nothing(filed: tuple[Context, Path]) -> None:
+def test_the_store_s_files_keep_nothing_of_an_organization(filed: tuple[Context, Path]) -> None:
     context, folder = filed
     kept = sign_up(context, "kept@example.net")
     owner = sign_up(context, "gone@example.net")
@@ -280,7 +280,7 @@ def test_files_that_are_being_read_are_scrubbed_later(filed: tuple[Context, Path
 def test_files_that_can_t_be_written_are_scrubbed_later(
     filed: tuple[Context, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store's own words for it, as SQLite raises them, are no end of whoever tries again."""
+    """Makes SQLite raise its own errors, which must not end the loop that tries again."""
     context, folder = filed
     owner = sign_up(context, "gone@example.net")
 
@@ -297,7 +297,7 @@ def test_files_that_can_t_be_written_are_scrubbed_later(
     context.store.close()
 
 
-def test_a_store_that_is_lost_in_the_middle_is_told_as_that(
+def test_a_store_lost_during_a_deletion_is_reported_as_lost(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Machines that are kept and have no tunnel."""
+"""Disabled machines, which are kept and have no tunnel."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def machine_of(context: Context, owner: Actor, machine_id: str) -> Machine:
     return machines.get(context, owner, machine_id).machine
 
 
-def test_a_disabled_machine_is_kept_and_the_data_plane_has_nothing_of_it(
-    context: Context, hub: FakeHub, owner: Actor
-) -> None:
+def test_a_disabled_machine_is_stored_and_not_enforced(context: Context, hub: FakeHub, owner: Actor) -> None:
     before = machines.add(context, owner, name="a", groups=["red"]).machine
     other = machines.add(context, owner, name="b").machine
     seen = machines.change(context, owner, before.id, enabled=False)
@@ -51,7 +49,7 @@ def test_changes_of_a_disabled_machine_leave_it_disabled(context: Context, hub: 
     assert (peer.public_key, peer.groups) == (rotated.public_key, frozenset({"blue"}))
 
 
-def test_nobody_else_gets_its_name_address_or_key(context: Context, owner: Actor) -> None:
+def test_a_disabled_machine_keeps_its_name_address_and_key(context: Context, owner: Actor) -> None:
     organizations.change(context, owner, plan="paid")
     machine = machines.add(context, owner, name="a").machine
     machines.change(context, owner, machine.id, enabled=False)
@@ -62,7 +60,7 @@ def test_nobody_else_gets_its_name_address_or_key(context: Context, owner: Actor
         machines.add(context, owner, name="c", public_key=machine.public_key)
 
 
-def test_it_counts_for_the_plan(context: Context, owner: Actor) -> None:
+def test_a_disabled_machine_counts_for_the_plan(context: Context, owner: Actor) -> None:
     first, _ = (machines.add(context, owner, name=name).machine for name in ("a", "b"))
     machines.change(context, owner, first.id, enabled=False)
     with pytest.raises(PlanLimit):
@@ -73,7 +71,7 @@ def test_it_counts_for_the_plan(context: Context, owner: Actor) -> None:
         organizations.change(context, owner, plan="free")
 
 
-def test_rules_may_name_it_and_hold_when_it_is_back(context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_rules_for_a_disabled_machine_hold_once_it_is_enabled(context: Context, hub: FakeHub, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     machines.change(context, owner, machine.id, enabled=False)
     rule = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, machine.id), ANYONE)
@@ -87,7 +85,7 @@ def test_rules_may_name_it_and_hold_when_it_is_back(context: Context, hub: FakeH
         policies.save(context, owner, Policy(rules=(rule,)))
 
 
-def test_a_viewer_disables_nothing(context: Context, owner: Actor) -> None:
+def test_a_viewer_can_t_disable_a_machine(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     with pytest.raises(Forbidden):
         machines.change(context, replace(owner, role=Role.VIEWER), machine.id, enabled=False)
@@ -103,7 +101,7 @@ def test_a_refusal_by_the_data_plane_changes_nothing(context: Context, hub: Fake
     assert enforced(hub, owner) == [machine.id]
 
 
-def test_the_trail_tells_of_it_and_the_meter_stops(context: Context, owner: Actor) -> None:
+def test_disabling_is_in_the_audit_trail_and_stops_the_meter(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     for enabled in (False, False, True):
         machines.change(context, owner, machine.id, enabled=enabled)
@@ -114,7 +112,7 @@ def test_the_trail_tells_of_it_and_the_meter_stops(context: Context, owner: Acto
     assert sum(month.minutes for month in usage.statement(later, owner)) <= 2
 
 
-def test_an_organization_with_a_disabled_machine_that_never_connected_is_unused(context: Context, owner: Actor) -> None:
+def test_an_organization_of_one_disabled_machine_is_unused(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     machines.change(context, owner, machine.id, enabled=False)
     later = times.now() + timedelta(days=40)

@@ -1,4 +1,4 @@
-"""Drafts of forms, which open only for their person and for a limited time."""
+"""Drafts of forms, which only their person can open, for a limited time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DRAFTS = st.builds(Draft, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=8))
 
 
 @given(DRAFTS, st.integers(0, int(LIFETIME.total_seconds())))
-def test_a_draft_opens_as_it_was_typed(draft: Draft, seconds: int) -> None:
+def test_a_draft_keeps_what_was_typed(draft: Draft, seconds: int) -> None:
     kept = sealed(draft, mark_of(ASHA), NOW)
     assert kept is not None
     assert opened(kept, mark_of(ASHA), NOW + timedelta(seconds=seconds)) == draft
 
 
 @given(DRAFTS)
-def test_it_opens_for_nobody_else_nor_later(draft: Draft) -> None:
+def test_a_draft_opens_for_its_person_only_and_expires(draft: Draft) -> None:
     kept = sealed(draft, mark_of(ASHA), NOW)
     assert kept is not None
     assert opened(kept, mark_of(ASHA), NOW + LIFETIME + timedelta(seconds=2)) is None
@@ -34,8 +34,7 @@ def test_it_opens_for_nobody_else_nor_later(draft: Draft) -> None:
 
 
 @given(DRAFTS, TEXTS)
-def test_nobody_makes_one_for_somebody_else(draft: Draft, guess: str) -> None:
-    """Seal a draft without knowing the person's mark: it opens for nobody."""
+def test_a_draft_sealed_without_the_person_s_mark_never_opens(draft: Draft, guess: str) -> None:
     kept = sealed(draft, guess, NOW)
     assert kept is not None
     assert opened(kept, mark_of(ASHA), NOW) is None
@@ -52,7 +51,7 @@ def test_a_damaged_or_forged_draft_does_not_open(draft: Draft, data: st.DataObje
     assert opened(data.draw(TEXTS), mark_of(ASHA), NOW) is None
 
 
-def test_its_size_is_bounded_and_its_content_encrypted() -> None:
+def test_a_draft_is_bounded_in_size_and_encrypted() -> None:
     kept = sealed(Draft("/machines", {"name": "a" * (LONGEST // 2)}), mark_of(ASHA), NOW)
     assert kept is not None
     assert len(kept) <= LONGEST

@@ -1,4 +1,4 @@
-"""Removal of a second factor after exactly three days without a stop, whatever happens to the clock meanwhile."""
+"""Removal of a second factor after exactly three days, however the clock is set meanwhile."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Account:
         self.latest = clock.now
 
     def begin(self) -> None:
-        """Act as the operator."""
+        """Begins a removal, as the operator."""
         if self.due is not None:
             with pytest.raises(Conflict):
                 factor_removals.begin(self._context, EMAIL)
@@ -52,7 +52,7 @@ class Account:
         self.due = self.latest + DAYS_3
 
     def stop(self) -> None:
-        """Act as the operator."""
+        """Stops a removal, as the operator."""
         if self.due is None:
             with pytest.raises(NotFound):
                 factor_removals.stop_as_operator(self._context, EMAIL)
@@ -62,7 +62,7 @@ class Account:
         self.due = None
 
     def code(self) -> None:
-        """A log-in with a code, which is taken only if it is of no earlier time than the last one."""
+        """Logs in with a code, which is accepted only if it is of no earlier time than the last one."""
         try:
             log_in.log_in(self._context, email=EMAIL, password=PASSWORD, code=self._phone.at(self._clock.now))
         except Unauthenticated:
@@ -76,7 +76,7 @@ class Account:
 
 @given(STEPS)
 @settings(max_examples=40)
-def test_a_factor_goes_after_three_days_in_which_nobody_stopped_it(steps: list[str | timedelta]) -> None:
+def test_a_factor_is_removed_after_three_days_without_a_stop(steps: list[str | timedelta]) -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "store.sqlite")

@@ -58,13 +58,13 @@ def context(context: Context, clock: Clock) -> Context:
 
 @pytest.fixture
 def owner(context: Context) -> Actor:
-    """Signed up before there was a relay, so that no letter waits."""
+    """Signs an owner up before there is a relay, so that no letter waits."""
     return sign_up(replace(context, sends_mail=False), EMAIL)
 
 
 @pytest.fixture
 def phone(context: Context, owner: Actor, clock: Clock) -> pyotp.TOTP:
-    """The authenticator of the owner, who has turned a second factor on."""
+    """Provides the authenticator of the owner, whose second factor is on."""
     quiet = replace(context, sends_mail=False)
     made = pyotp.TOTP(enrolment.propose(quiet, owner, password=PASSWORD).secret)
     enrolment.enable(quiet, owner, code=made.at(clock.now))
@@ -74,12 +74,12 @@ def phone(context: Context, owner: Actor, clock: Clock) -> pyotp.TOTP:
 
 @pytest.fixture
 def arrived(context: Context) -> Callable[[], list[Letter]]:
-    """The letters that are sent now."""
+    """Returns a function that sends all queued letters and returns them."""
     return lambda: delivered(context)
 
 
 def is_open(context: Context) -> bool:
-    """True if the password alone opens the account."""
+    """Tells if the password alone opens the account."""
     try:
         log_in.log_in(context, email=EMAIL, password=PASSWORD)
     except CodeNeeded:
@@ -88,13 +88,13 @@ def is_open(context: Context) -> bool:
 
 
 def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:
-    """List the audit trail's entries about removals, oldest first."""
+    """Lists the audit trail's entries about removals, oldest first."""
     found = organizations.trail(context, actor)[0]
     return [(entry.action, entry.actor) for entry in reversed(found) if entry.action.startswith("factor-removal")]
 
 
 @pytest.mark.usefixtures("phone")
-def test_it_takes_effect_after_three_days_and_not_before(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_removal_takes_effect_after_three_days(context: Context, owner: Actor, clock: Clock) -> None:
     begun = factor_removals.begin(context, f" {EMAIL.upper()} ")
     assert begun.due_at - clock.now == timedelta(hours=72)
     clock.now = begun.due_at - MOMENT
@@ -113,7 +113,7 @@ def test_it_takes_effect_after_three_days_and_not_before(context: Context, owner
 
 
 @pytest.mark.usefixtures("phone")
-def test_every_session_ends_with_it(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_removal_ends_every_session(context: Context, owner: Actor, clock: Clock) -> None:
     session = again(context, owner)
     factor_removals.begin(context, EMAIL)
     assert accounts.member_of(context, session)
@@ -124,7 +124,7 @@ def test_every_session_ends_with_it(context: Context, owner: Actor, clock: Clock
 
 
 @pytest.mark.usefixtures("phone")
-def test_everybody_concerned_is_told_at_the_beginning_and_at_the_end(
+def test_person_and_owners_get_letters_at_begin_and_end(
     context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
 ) -> None:
     second_owner = colleague(context, owner, Role.OWNER)
@@ -144,7 +144,7 @@ def test_everybody_concerned_is_told_at_the_beginning_and_at_the_end(
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_person_who_is_no_owner_is_told_too(
+def test_a_person_without_the_owner_role_gets_letters_too(
     context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
 ) -> None:
     viewer = colleague(context, owner, Role.VIEWER)
@@ -156,7 +156,9 @@ def test_a_person_who_is_no_owner_is_told_too(
 
 
 @pytest.mark.usefixtures("phone")
-def test_an_owner_stops_it(context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]) -> None:
+def test_an_owner_can_stop_a_removal(
+    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+) -> None:
     second_owner = colleague(context, owner, Role.OWNER)
     factor_removals.begin(context, EMAIL)
     (seen,) = factor_removals.waiting(context, second_owner)
@@ -180,7 +182,7 @@ def test_an_owner_stops_it(context: Context, owner: Actor, clock: Clock, arrived
 
 
 @pytest.mark.usefixtures("phone")
-def test_another_organization_s_owner_stops_nothing(context: Context, owner: Actor) -> None:
+def test_another_organization_s_owner_can_t_stop_a_removal(context: Context, owner: Actor) -> None:
     stranger = sign_up(replace(context, sends_mail=False), "stranger@example.net")
     factor_removals.begin(context, EMAIL)
     assert factor_removals.waiting(context, stranger) == []
@@ -190,7 +192,7 @@ def test_another_organization_s_owner_stops_nothing(context: Context, owner: Act
 
 
 @pytest.mark.usefixtures("phone")
-def test_the_operator_stops_it(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+def test_the_operator_can_stop_a_removal(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
     factor_removals.begin(context, EMAIL)
     # Of the beginning nobody is told who reads of it too late.
     factor_removals.stop_as_operator(context, EMAIL)
@@ -202,7 +204,7 @@ def test_the_operator_stops_it(context: Context, owner: Actor, arrived: Callable
 
 
 @pytest.mark.parametrize("how", ["code", "recovery code", "proof"])
-def test_using_the_second_factor_stops_it(
+def test_using_the_second_factor_stops_a_removal(
     context: Context, owner: Actor, phone: pyotp.TOTP, clock: Clock, how: str
 ) -> None:
     codes = enrolment.renew_recovery_codes(
@@ -226,7 +228,7 @@ def test_using_the_second_factor_stops_it(
     assert actions(context, owner)[-1] == ("factor-removal.stopped", EMAIL)
 
 
-def test_a_passkey_goes_too_and_its_use_stops_it(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_passkey_is_removed_too_and_its_use_stops_a_removal(context: Context, owner: Actor, clock: Clock) -> None:
     quiet = replace(context, sends_mail=False)
     device = Authenticator(SITE)
     made = device.create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
@@ -241,7 +243,7 @@ def test_a_passkey_goes_too_and_its_use_stops_it(context: Context, owner: Actor,
     assert passkeys.all_of(context, owner) == []
 
 
-def test_a_new_second_factor_or_passkey_stops_it(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_new_second_factor_or_passkey_stops_a_removal(context: Context, owner: Actor, clock: Clock) -> None:
     quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
@@ -255,7 +257,7 @@ def test_a_new_second_factor_or_passkey_stops_it(context: Context, owner: Actor,
 
 
 @pytest.mark.usefixtures("phone")
-def test_beginning_again_makes_it_neither_sooner_nor_later(context: Context, owner: Actor, clock: Clock) -> None:
+def test_beginning_a_removal_again_keeps_its_time(context: Context, owner: Actor, clock: Clock) -> None:
     begun = factor_removals.begin(context, EMAIL)
     clock.wait(HOUR)
     with pytest.raises(Conflict, match=f"{begun.due_at:%Y-%m-%d %H:%M} UTC"):
@@ -264,8 +266,8 @@ def test_beginning_again_makes_it_neither_sooner_nor_later(context: Context, own
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_that_is_behind_makes_it_no_sooner(context: Context, clock: Clock) -> None:
-    """Begin a removal on a host whose clock is set only after its start: the wrong time does not count."""
+def test_a_clock_that_is_behind_makes_no_removal_earlier(context: Context, clock: Clock) -> None:
+    """Begins a removal on a host whose clock is set only after its start: the wrong time does not count."""
     right = clock.now
     clock.now = right - timedelta(days=3650)
     begun = factor_removals.begin(context, EMAIL)
@@ -280,7 +282,7 @@ def test_a_clock_that_is_behind_makes_it_no_sooner(context: Context, clock: Cloc
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_that_is_set_back_and_right_again_makes_it_no_sooner(context: Context, clock: Clock) -> None:
+def test_a_clock_set_back_and_forth_makes_no_removal_earlier(context: Context, clock: Clock) -> None:
     with context.store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
     begun = factor_removals.begin(context, EMAIL)
@@ -296,7 +298,7 @@ def test_a_clock_that_is_set_back_and_right_again_makes_it_no_sooner(context: Co
 
 
 @pytest.mark.usefixtures("phone")
-def test_none_takes_effect_while_nobody_could_stop_it(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_removal_waits_while_nobody_could_stop_it(context: Context, owner: Actor, clock: Clock) -> None:
     factor_removals.begin(context, EMAIL)
     suspension.suspend(context, owner.organization_id)
     clock.wait(2 * factor_removals.DELAY)
@@ -315,7 +317,7 @@ def test_none_takes_effect_while_nobody_could_stop_it(context: Context, owner: A
     assert factor_removals.finish_due(context) == 1
 
 
-def test_there_has_to_be_something_to_remove(context: Context, owner: Actor) -> None:
+def test_a_removal_without_a_second_factor_is_refused(context: Context, owner: Actor) -> None:
     for email, refusal in ((EMAIL, Conflict), ("nobody@example.net", NotFound)):
         with pytest.raises(refusal):
             factor_removals.begin(context, email)
@@ -326,7 +328,7 @@ def test_there_has_to_be_something_to_remove(context: Context, owner: Actor) -> 
     assert actions(context, owner) == []
 
 
-def test_turning_it_off_meanwhile_ends_no_session(context: Context, owner: Actor, clock: Clock) -> None:
+def test_turning_the_factor_off_meanwhile_ends_no_session(context: Context, owner: Actor, clock: Clock) -> None:
     quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
@@ -343,7 +345,7 @@ def test_turning_it_off_meanwhile_ends_no_session(context: Context, owner: Actor
 
 
 @pytest.mark.usefixtures("phone")
-def test_it_goes_with_the_member(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_member_s_removal_also_removes_the_pending_one(context: Context, owner: Actor, clock: Clock) -> None:
     second_owner = colleague(context, owner, Role.OWNER)
     factor_removals.begin(context, EMAIL)
     members.remove(context, second_owner, owner.member_id)
@@ -357,7 +359,7 @@ def test_a_service_that_was_down_carries_out_due_removals(
     context: Context, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Enough(BaseException):
-        """Raised at the end of a round."""
+        """Ends the loop after one round."""
 
     def enough(_: Context) -> None:
         raise Enough
@@ -373,7 +375,7 @@ def test_a_service_that_was_down_carries_out_due_removals(
 
 
 @pytest.mark.usefixtures("phone")
-def test_without_mail_the_trail_alone_tells(context: Context, owner: Actor, clock: Clock) -> None:
+def test_without_mail_a_removal_is_in_the_audit_trail_only(context: Context, owner: Actor, clock: Clock) -> None:
     silent = replace(context, sends_mail=False)
     # The operator's command does not know whether the service sends mail.
     factor_removals.begin(context, EMAIL)

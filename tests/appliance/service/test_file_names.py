@@ -1,4 +1,4 @@
-"""Machines of one organization have files of different names, which stay theirs for as long as their names do."""
+"""File names of an organization's machines: all different, and kept for as long as the machine's name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def paying(context: Context, owner: Actor) -> Actor:
 
 
 def files(context: Context, actor: Actor) -> dict[str, str]:
-    """The files by the ids of their machines."""
+    """Returns the file names by the ids of their machines."""
     return {each.machine.id: each.machine.file_name for each in machines.page(context, actor)[0]}
 
 
@@ -68,7 +68,7 @@ def test_machines_named_alike_have_different_files(context: Context, paying: Act
     ]  # fmt: skip
 
 
-def test_a_file_stays_while_others_come_and_go(context: Context, paying: Actor) -> None:
+def test_a_file_name_stays_while_other_machines_change(context: Context, paying: Actor) -> None:
     first, second, third = (machines.add(context, paying, name=name).machine for name in ("Mumbai", "mumbai", "MUMBAI"))
     before = files(context, paying)
     machines.remove(context, paying, first.id)
@@ -82,7 +82,7 @@ def test_a_file_stays_while_others_come_and_go(context: Context, paying: Actor) 
     assert_different(after)
 
 
-def test_another_name_is_another_file(context: Context, paying: Actor) -> None:
+def test_a_renamed_machine_gets_another_file_name(context: Context, paying: Actor) -> None:
     machines.add(context, paying, name="pune")
     machine = machines.add(context, paying, name="mumbai").machine
     assert machines.change(context, paying, machine.id, name="PUNE").machine.file_name == "pune-2.conf"
@@ -91,20 +91,20 @@ def test_another_name_is_another_file(context: Context, paying: Actor) -> None:
     assert machines.change(context, paying, machine.id, name="DELHI").machine.file_name == "delhi.conf"
 
 
-def test_another_organization_has_files_of_the_same_name(context: Context, owner: Actor) -> None:
+def test_file_names_of_two_organizations_may_be_equal(context: Context, owner: Actor) -> None:
     other = sign_up(context, "other@example.net")
     for actor in (owner, other):
         assert machines.add(context, actor, name="mumbai").machine.file_name == "mumbai.conf"
 
 
-def test_taking_every_readable_name_leaves_names_for_others(context: Context, paying: Actor) -> None:
+def test_file_names_remain_once_every_readable_one_is_taken(context: Context, paying: Actor) -> None:
     for name in islice(interface_names("mumbai"), 40):
         machines.add(context, paying, name=name)
     machines.add(context, paying, name="Mumbai")
     assert_different(files(context, paying))
 
 
-def test_many_at_once_have_different_files(context: Context, paying: Actor) -> None:
+def test_machines_added_at_once_have_different_files(context: Context, paying: Actor) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: machines.add(context, paying, name="mumbai" + "." * number), range(24)))
     found = files(context, paying)
@@ -112,7 +112,7 @@ def test_many_at_once_have_different_files(context: Context, paying: Actor) -> N
     assert_different(found)
 
 
-def test_the_database_has_the_last_word(context: Context, owner: Actor) -> None:
+def test_the_database_refuses_two_equal_file_names(context: Context, owner: Actor) -> None:
     present = machines.add(context, owner, name="mumbai").machine
     other = Machine("m2", "MUMBAI", present.interface, IPv4Address("10.100.0.9"), "k", (), times.now())
     with pytest.raises(Conflict, match=r"has the file mumbai\.conf"), context.store.write() as transaction:
@@ -131,11 +131,11 @@ _MACHINE = (
 
 
 @on_sqlite
-def test_machines_of_before_get_files_in_the_order_in_which_they_came(database: str) -> None:
+def test_a_migration_names_the_files_in_order_of_creation(database: str) -> None:
     assert_upgraded(database)
 
 
-def test_machines_of_before_get_files_in_postgresql_too(cluster: Cluster) -> None:
+def test_a_migration_of_postgresql_names_the_files_too(cluster: Cluster) -> None:
     name = cluster.create()
     assert_upgraded(cluster.url(name))
     cluster.drop(name)

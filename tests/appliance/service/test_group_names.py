@@ -1,4 +1,4 @@
-"""Groups that are called like an end of a rule: none is made, and one from before stays."""
+"""Groups whose names read like a selector of a rule: new ones are refused, old ones stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def rule_about(group: str) -> Rule:
 
 
 @pytest.mark.parametrize("group", ["any", "machine:x", "Group:office"])
-def test_no_machine_joins_one_and_no_rule_names_one(context: Context, owner: Actor, group: str) -> None:
+def test_machines_and_rules_can_t_use_a_name_like_a_selector(context: Context, owner: Actor, group: str) -> None:
     machine = machines.add(context, owner, name="a", groups=["office"]).machine
     with pytest.raises(Invalid) as refused:
         machines.add(context, owner, name="b", groups=["office", group])
@@ -30,7 +30,9 @@ def test_no_machine_joins_one_and_no_rule_names_one(context: Context, owner: Act
     assert policies.get(context, owner).policy.rules == ()
 
 
-def test_one_from_before_stays(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_group_with_a_name_like_a_selector_stays(
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as before:
         before.setattr(machines, "check_new_group", lambda _: None)
         machine = machines.add(context, owner, name="a", groups=["any"]).machine

@@ -1,4 +1,4 @@
-"""Invitations: one person, once, for a week."""
+"""Invitations, each for one person, valid once and for a week."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_invitation_makes_an_account_in_its_role(context: Context, owner: Act
     assert ("owner@example.net", "member.invited") in [(entry.actor, entry.action) for entry in entries]
 
 
-def test_it_is_stored_as_a_hash_and_works_once(context: Context, owner: Actor) -> None:
+def test_an_invitation_is_stored_as_a_hash_and_works_once(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
     with context.store.read() as transaction:
         row = transaction.execute(schema.invitations.select()).one()
@@ -80,7 +80,7 @@ def test_of_two_simultaneous_acceptances_one_succeeds(context: Context, owner: A
     assert len(members.page(context, owner)[0]) == 2
 
 
-def test_it_holds_for_a_week(context: Context, owner: Actor) -> None:
+def test_an_invitation_is_valid_for_a_week(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
     now = context.clock()
     invitations.offer(replace(context, clock=lambda: now + timedelta(days=6, hours=23)), token)
@@ -92,7 +92,7 @@ def test_it_holds_for_a_week(context: Context, owner: Actor) -> None:
     invite(late, again(late, owner))
 
 
-def test_a_revoked_one_leads_nowhere(context: Context, owner: Actor) -> None:
+def test_a_revoked_invitation_is_refused(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
     (pending,) = invitations.pending(context, owner)
     invitations.revoke(context, owner, pending.id)
@@ -103,7 +103,7 @@ def test_a_revoked_one_leads_nowhere(context: Context, owner: Actor) -> None:
     assert invitations.pending(context, owner) == []
 
 
-def test_nobody_is_invited_twice_and_no_member_is(context: Context, owner: Actor) -> None:
+def test_invited_people_and_members_are_not_invited_again(context: Context, owner: Actor) -> None:
     invite(context, owner)
     with pytest.raises(Conflict):
         invite(context, owner, "RAVI@example.net")
@@ -115,7 +115,7 @@ def test_nobody_is_invited_twice_and_no_member_is(context: Context, owner: Actor
         invite(context, owner, "uma@example.net", "king")
 
 
-def test_pending_ones_are_bounded(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_invitations_are_bounded(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(invitations, "MOST_PENDING", 2)
     for name in ("a", "b"):
         invite(context, owner, f"{name}@example.net")
@@ -136,8 +136,8 @@ def test_an_account_belongs_to_one_organization(context: Context, owner: Actor) 
     assert invitations.accept(context, token=token, password=PASSWORD)
 
 
-def test_only_a_letter_to_the_address_lets_somebody_learn_of_its_account(context: Context, owner: Actor) -> None:
-    """Compare with an expired link: an owner who may pass the link on gets the same answer."""
+def test_an_invitation_doesn_t_disclose_an_existing_account(context: Context, owner: Actor) -> None:
+    """Compares with a revoked and an unknown invitation: all get the same answer."""
     sign_up(context, "ravi@example.net")
     token = invite(context, owner, "ravi@example.net")
     revoked = invite(context, owner, "uma@example.net")
@@ -150,7 +150,7 @@ def test_only_a_letter_to_the_address_lets_somebody_learn_of_its_account(context
     assert len(told) == 1
 
 
-def test_a_letter_s_reader_is_told_of_their_account(context: Context, owner: Actor) -> None:
+def test_a_link_from_a_letter_tells_of_the_existing_account(context: Context, owner: Actor) -> None:
     mailing = replace(context, sends_mail=True)
     sign_up(context, "ravi@example.net")
     invitations.invite(mailing, owner, email="ravi@example.net", role="viewer")
@@ -160,7 +160,7 @@ def test_a_letter_s_reader_is_told_of_their_account(context: Context, owner: Act
         invitations.accept(mailing, token=link.rpartition("/")[2], password=PASSWORD)
 
 
-def test_a_password_that_may_not_be_chosen_uses_nothing_up(context: Context, owner: Actor) -> None:
+def test_a_refused_password_leaves_the_invitation_valid(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
     with pytest.raises(Invalid):
         invitations.accept(context, token=token, password="short")
@@ -168,7 +168,7 @@ def test_a_password_that_may_not_be_chosen_uses_nothing_up(context: Context, own
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
-def test_inviting_is_an_owner_s(context: Context, owner: Actor, role: Role) -> None:
+def test_only_owners_invite(context: Context, owner: Actor, role: Role) -> None:
     invite(context, owner)
     (pending,) = invitations.pending(context, owner)
     actor = colleague(context, owner, role)
@@ -181,7 +181,7 @@ def test_inviting_is_an_owner_s(context: Context, owner: Actor, role: Role) -> N
             wish()
 
 
-def test_another_organization_s_is_not_there(context: Context, owner: Actor) -> None:
+def test_another_organization_s_invitation_does_not_exist(context: Context, owner: Actor) -> None:
     invite(context, owner)
     (pending,) = invitations.pending(context, owner)
     other = sign_up(context, "other@example.net")
@@ -190,7 +190,7 @@ def test_another_organization_s_is_not_there(context: Context, owner: Actor) -> 
         invitations.revoke(context, other, pending.id)
 
 
-def test_where_mail_is_sent_only_the_letter_has_the_link(context: Context, owner: Actor) -> None:
+def test_with_a_relay_only_the_letter_has_the_link(context: Context, owner: Actor) -> None:
     sending = replace(context, sends_mail=True)
     invited = invitations.invite(sending, owner, email="ravi@example.net", role="viewer")
     assert invited.link is None
@@ -206,7 +206,7 @@ def test_where_mail_is_sent_only_the_letter_has_the_link(context: Context, owner
     assert accounts.member_of(sending, accounts.actor_of(sending, session.token)).verified_at is not None
 
 
-def test_no_letter_about_an_invitation_that_is_gone(context: Context, owner: Actor) -> None:
+def test_a_revoked_invitation_sends_no_letter(context: Context, owner: Actor) -> None:
     sending = replace(context, sends_mail=True)
     invited = invitations.invite(sending, owner, email="ravi@example.net", role="viewer")
     invitations.revoke(sending, owner, invited.invitation.id)

@@ -1,4 +1,4 @@
-"""Links to another password and for verified addresses: good once and for a while, and telling nothing of others."""
+"""Links that set another password or verify an address: valid once, for a limited time, and disclosing no account."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def context(context: Context) -> Context:
 
 @pytest.fixture
 def arrived(context: Context) -> Callable[[], list[Letter]]:
-    """The letters that are sent now."""
+    """Returns a function that sends all queued letters and returns them."""
 
     def collect() -> list[Letter]:
         resets.answer_all(context)
@@ -70,7 +70,7 @@ def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:
     return [(entry.action, entry.actor) for entry in organizations.trail(context, actor)[0]]
 
 
-def test_a_link_from_a_letter_gives_another_password_once(
+def test_a_link_from_a_letter_sets_another_password_once(
     context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     arrived()
@@ -90,8 +90,8 @@ def test_a_link_from_a_letter_gives_another_password_once(
     assert actions(context, owner)[1:3] == [("password.reset", EMAIL), ("reset.sent", "somebody")]
 
 
-def test_no_immediate_effect_depends_on_an_account(context: Context, owner: Actor) -> None:
-    """The answer can't tell by its time: the database is asked for the same."""
+def test_a_reset_request_does_the_same_without_an_account(context: Context, owner: Actor) -> None:
+    """Compares the database's statements with and without an account: equal ones take equally long."""
     del owner
     asked: dict[str, list[str]] = {}
     for email in (EMAIL, "nobody@example.net"):
@@ -106,7 +106,7 @@ def test_no_immediate_effect_depends_on_an_account(context: Context, owner: Acto
     assert asked[EMAIL] == asked["nobody@example.net"] != []
 
 
-def test_an_address_without_an_account_gets_no_letter_and_is_not_stored(
+def test_an_address_without_an_account_is_neither_sent_nor_kept(
     context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     del owner
@@ -117,7 +117,7 @@ def test_an_address_without_an_account_gets_no_letter_and_is_not_stored(
         assert transaction.execute(select(schema.reset_requests)).all() == []
 
 
-def test_a_link_is_good_for_an_hour_and_only_the_last_one(context: Context, owner: Actor) -> None:
+def test_only_the_last_link_is_valid_and_for_an_hour(context: Context, owner: Actor) -> None:
     del owner
     first, second = (token_in(resets.issue(context, EMAIL), "reset") for _ in range(2))
     with pytest.raises(NotFound):
@@ -129,7 +129,7 @@ def test_a_link_is_good_for_an_hour_and_only_the_last_one(context: Context, owne
     resets.complete(after(context, timedelta(minutes=59)), second, OTHER)
 
 
-def test_tickets_are_stored_as_hashes_and_good_for_one_purpose(context: Context, owner: Actor) -> None:
+def test_link_tokens_are_hashed_and_valid_for_one_purpose(context: Context, owner: Actor) -> None:
     del owner
     token = token_in(resets.issue(context, EMAIL), "reset")
     with context.store.read() as transaction:
@@ -142,28 +142,28 @@ def test_tickets_are_stored_as_hashes_and_good_for_one_purpose(context: Context,
         accounts.actor_of(context, token)
 
 
-def test_another_password_ends_links_to_another_password(context: Context, owner: Actor) -> None:
+def test_a_password_change_ends_links_to_set_a_password(context: Context, owner: Actor) -> None:
     token = token_in(resets.issue(context, EMAIL), "reset")
     password_change.change(context, owner, password=PASSWORD, new_password=OTHER)
     with pytest.raises(NotFound):
         resets.complete(context, token, PASSWORD)
 
 
-def test_the_operator_is_told_that_there_is_no_account(context: Context, owner: Actor) -> None:
+def test_a_link_for_an_unknown_address_is_refused_to_operators(context: Context, owner: Actor) -> None:
     with pytest.raises(NotFound):
         resets.issue(context, "nobody@example.net")
     resets.issue(context, EMAIL)
     assert actions(context, owner)[0] == ("reset.issued", "operator")
 
 
-def test_without_mail_everybody_is_told_so(context: Context, owner: Actor) -> None:
+def test_without_mail_a_reset_request_says_so(context: Context, owner: Actor) -> None:
     del owner
     for email in (EMAIL, "nobody@example.net"):
         with pytest.raises(NotPossible):
             resets.ask(replace(context, sends_mail=False), email)
 
 
-def test_an_address_is_verified_by_the_letter_of_the_sign_up(
+def test_the_letter_of_the_sign_up_verifies_the_address(
     context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     (letter,) = arrived()
@@ -178,7 +178,7 @@ def test_an_address_is_verified_by_the_letter_of_the_sign_up(
     assert actions(context, owner)[0] == ("address.verified", EMAIL)
 
 
-def test_another_letter_has_another_link_and_the_first_is_dead(
+def test_a_second_letter_ends_the_first_letter_s_link(
     context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     (first,) = arrived()
@@ -199,7 +199,7 @@ def test_the_operator_hands_out_links_without_mail(context: Context) -> None:
         verification.issue(silent, "silent@example.net")
 
 
-def test_tickets_whose_time_is_over_are_not_kept(context: Context, owner: Actor) -> None:
+def test_expired_link_tokens_are_removed(context: Context, owner: Actor) -> None:
     member = accounts.member_of(context, owner)
     with context.store.write() as transaction:
         tickets.issue(context, transaction, member, TicketKind.VERIFICATION)

@@ -1,4 +1,4 @@
-"""Machines: addresses, names, keys, plans."""
+"""Machines: addresses, names, keys and the bounds of plans."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 
 
-def test_addresses_are_handed_out_from_the_second_one(context: Context, owner: Actor) -> None:
+def test_machines_get_addresses_from_the_second_one_on(context: Context, owner: Actor) -> None:
     addresses = [str(machines.add(context, owner, name=name).machine.address) for name in ("a", "b")]
     assert addresses == ["10.100.0.2", "10.100.0.3"]
 
 
-def test_the_free_plan_ends_at_two_and_tells_the_way_on(context: Context, owner: Actor) -> None:
+def test_the_free_plan_has_two_machines_and_names_the_paid_plan(context: Context, owner: Actor) -> None:
     for name in ("a", "b"):
         machines.add(context, owner, name=name)
     with pytest.raises(PlanLimit, match="paid plan"):
@@ -34,7 +34,7 @@ def test_the_free_plan_ends_at_two_and_tells_the_way_on(context: Context, owner:
         organizations.change(context, owner, plan="free")
 
 
-def test_many_at_once_never_collide(context: Context, owner: Actor) -> None:
+def test_machines_added_at_once_never_collide(context: Context, owner: Actor) -> None:
     organizations.change(context, owner, plan="paid")
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda n: machines.add(context, owner, name=f"m{n}").machine.address, range(40)))
@@ -42,7 +42,7 @@ def test_many_at_once_never_collide(context: Context, owner: Actor) -> None:
     assert {int(address) & 0xFFFF for address in made} == set(range(2, 42))
 
 
-def test_of_many_at_once_with_one_name_one_is_taken(context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_one_of_many_machines_added_with_one_name_succeeds(context: Context, hub: FakeHub, owner: Actor) -> None:
     organizations.change(context, owner, plan="paid")
 
     def add(_: int) -> str | None:
@@ -58,9 +58,7 @@ def test_of_many_at_once_with_one_name_one_is_taken(context: Context, hub: FakeH
     assert len(made) == 1
 
 
-def test_adds_removals_and_rotations_at_once_leave_what_is_enforced(
-    context: Context, hub: FakeHub, owner: Actor
-) -> None:
+def test_concurrent_changes_leave_the_store_as_enforced(context: Context, hub: FakeHub, owner: Actor) -> None:
     organizations.change(context, owner, plan="paid")
     first = [machines.add(context, owner, name=f"first {number}").machine.id for number in range(12)]
     change: list[Callable[[str], object]] = [
@@ -115,7 +113,7 @@ def test_rotation_changes_the_key_and_nothing_else(context: Context, owner: Acto
     )
 
 
-def test_a_removed_machine_takes_its_rules_along(context: Context, owner: Actor) -> None:
+def test_removing_a_machine_removes_its_rules(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     about = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, machine.id), ANYONE)
     other = Rule("y", Action.DENY, ANYONE, Selector(SelectorKind.GROUP, "red"))
@@ -124,7 +122,7 @@ def test_a_removed_machine_takes_its_rules_along(context: Context, owner: Actor)
     assert [rule.id for rule in policies.get(context, owner).policy.rules] == ["y"]
 
 
-def test_a_key_that_changes_nothing_or_is_the_hub_s_is_refused(context: Context, owner: Actor) -> None:
+def test_the_present_key_and_the_hub_s_key_are_refused(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a", public_key=new_key_pair().public).machine
     hub_key = organizations.get(context, owner).hub_public_key
     with pytest.raises(Conflict, match="already"):
@@ -149,7 +147,7 @@ def test_another_organization_s_machine_does_not_exist(context: Context, owner: 
         policies.add_rule(context, other, Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, machine.id), ANYONE))
 
 
-def test_pages_follow_one_another(context: Context, owner: Actor) -> None:
+def test_machines_come_in_consecutive_pages(context: Context, owner: Actor) -> None:
     organizations.change(context, owner, plan="paid")
     for number in range(5):
         machines.add(context, owner, name=f"m{number}")

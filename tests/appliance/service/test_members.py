@@ -24,7 +24,7 @@ def latest(context: Context, actor: Actor) -> tuple[str, str]:
     return entry.actor, entry.action
 
 
-def test_members_come_in_pages_and_are_one_organization_s(context: Context, owner: Actor) -> None:
+def test_members_come_in_pages_of_one_organization(context: Context, owner: Actor) -> None:
     people = {owner.email, *(colleague(context, owner, Role.VIEWER).email for _ in range(4))}
     sign_up(context, "other@example.net")
     found, after = [], None
@@ -38,7 +38,7 @@ def test_members_come_in_pages_and_are_one_organization_s(context: Context, owne
     assert set(found) == people
 
 
-def test_a_role_holds_from_the_next_request_on(context: Context, owner: Actor) -> None:
+def test_a_new_role_holds_from_the_next_request_on(context: Context, owner: Actor) -> None:
     token = join(context, owner.organization_id, Role.VIEWER)
     viewer = accounts.actor_of(context, token)
     changed = members.change_role(context, owner, viewer.member_id, "admin")
@@ -61,7 +61,7 @@ def test_only_owners_decide_about_people(context: Context, owner: Actor, role: R
             wish()
 
 
-def test_nobody_decides_about_another_organization_s_people(context: Context, owner: Actor) -> None:
+def test_another_organization_s_members_can_t_be_changed(context: Context, owner: Actor) -> None:
     stranger = colleague(context, sign_up(context, "other@example.net"), Role.VIEWER)
     for wish in (
         lambda: members.get(context, owner, stranger.member_id),
@@ -86,13 +86,13 @@ def test_a_removed_member_has_no_access_at_once(context: Context, owner: Actor) 
     assert latest(context, owner) == (owner.email, "member.removed")
 
 
-def test_one_s_own_account_is_not_removed_by_accident(context: Context, owner: Actor) -> None:
+def test_owners_can_t_remove_their_own_account_as_a_member(context: Context, owner: Actor) -> None:
     colleague(context, owner, Role.OWNER)
     with pytest.raises(Conflict, match="your own account"):
         members.remove(context, owner, owner.member_id)
 
 
-def test_the_last_owner_stays_one(context: Context, owner: Actor) -> None:
+def test_the_last_owner_stays_an_owner(context: Context, owner: Actor) -> None:
     colleague(context, owner, Role.ADMIN)
     for wish in (
         lambda: members.change_role(context, owner, owner.member_id, "viewer"),
@@ -111,7 +111,7 @@ def test_the_last_owner_stays_one(context: Context, owner: Actor) -> None:
         members.change_role(context, second, second.member_id, "admin")
 
 
-def test_an_organization_changes_hands_in_one_step(context: Context, owner: Actor) -> None:
+def test_ownership_is_transferred_in_one_step(context: Context, owner: Actor) -> None:
     heir = colleague(context, owner, Role.VIEWER)
     assert members.transfer(context, owner, heir.member_id).role is Role.OWNER
     assert roles(context, owner) == {owner.email: "admin", heir.email: "owner"}
@@ -120,7 +120,7 @@ def test_an_organization_changes_hands_in_one_step(context: Context, owner: Acto
         members.transfer(context, owner, owner.member_id)
 
 
-def test_leaving_takes_the_password_and_removes_the_account(context: Context, owner: Actor) -> None:
+def test_leaving_needs_the_password_and_removes_the_account(context: Context, owner: Actor) -> None:
     colleague(context, owner, Role.OWNER)
     session = sign_in(context, owner.member_id)
     with pytest.raises(WrongProof) as refused:
@@ -135,7 +135,7 @@ def test_leaving_takes_the_password_and_removes_the_account(context: Context, ow
     assert sign_up(context, owner.email).organization_id != owner.organization_id
 
 
-def test_two_owners_who_demote_each_other_leave_one(context: Context, owner: Actor) -> None:
+def test_two_owners_demoting_each_other_leave_one_owner(context: Context, owner: Actor) -> None:
     second = colleague(context, owner, Role.OWNER)
     together = Barrier(2)
 

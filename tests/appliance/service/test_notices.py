@@ -1,4 +1,4 @@
-"""Notices of every change of the access to an account, one each and without secrets."""
+"""Letters about every change of the access to an account, one each and without secrets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DEVICE = ClientDevice("198.51.100.7", "curl/8")
 
 
 class Clock:
-    """Stands still between the steps of a test."""
+    """A clock that stands still between the steps of a test."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -65,7 +65,7 @@ def context(context: Context, clock: Clock) -> Context:
 
 @pytest.fixture
 def owner(context: Context) -> Actor:
-    """Signed up before there was a relay, so that no letter waits, and verified by now."""
+    """Signs an owner up before there is a relay, so that no letter waits, and verifies the address."""
     made = sign_up(replace(context, sends_mail=False), EMAIL)
     verification.confirm(context, verification.issue(context, EMAIL).partition("=")[2])
     return made
@@ -73,11 +73,11 @@ def owner(context: Context) -> Actor:
 
 @pytest.fixture
 def arrived(context: Context) -> Callable[[], list[Letter]]:
-    """The letters that are sent now."""
+    """Returns a function that sends all queued letters and returns them."""
     return lambda: delivered(context)
 
 
-def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
+def test_each_change_of_access_sends_one_notice_without_secrets(
     context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
 ) -> None:
     secrets: list[str] = [PASSWORD, OTHER]
@@ -143,7 +143,7 @@ def test_a_refused_change_gives_no_notice(context: Context, owner: Actor, arrive
     assert arrived() == []
 
 
-def test_an_address_gets_ten_letters_in_an_hour_and_the_trail_has_them_all(
+def test_notices_are_limited_per_hour_and_all_in_the_audit_trail(
     context: Context,
     owner: Actor,
     clock: Clock,

@@ -1,4 +1,4 @@
-"""Passkeys: added with the password, and valid for this site alone, once for each challenge."""
+"""Passkeys: added with the password, valid for this site only, and once for each challenge."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add(context: Context, actor: Actor, device: Authenticator, password: str = P
 
 @pytest.fixture
 def device(context: Context, owner: Actor) -> Authenticator:
-    """Make an authenticator with a passkey of the owner's."""
+    """Makes an authenticator with a passkey of the owner."""
     made = Authenticator(SITE)
     add(context, owner, made)
     return made
@@ -60,7 +60,7 @@ def test_a_passkey_opens_its_owner_s_account(context: Context, owner: Actor, dev
 
 
 @pytest.mark.usefixtures("device")
-def test_it_stands_for_password_and_second_factor(context: Context, owner: Actor, device: Authenticator) -> None:
+def test_a_passkey_replaces_password_and_second_factor(context: Context, owner: Actor, device: Authenticator) -> None:
     made = enrolment.propose(context, again(context, owner), password=PASSWORD)
     assert made.secret
     options = json.loads(passkeys.begin_log_in(context, HOLDER))
@@ -71,7 +71,7 @@ def test_it_stands_for_password_and_second_factor(context: Context, owner: Actor
         enter(context, device)
 
 
-def test_a_challenge_is_good_once_for_one_holder_and_for_a_while(context: Context, device: Authenticator) -> None:
+def test_a_challenge_is_valid_once_for_one_holder_and_expires(context: Context, device: Authenticator) -> None:
     options = passkeys.begin_log_in(context, HOLDER)
     credential = device.get(options)
     with pytest.raises(Unauthenticated):
@@ -102,7 +102,7 @@ def test_a_signature_for_another_site_is_refused(
         add(context, owner, Authenticator(origin))
 
 
-def test_a_copy_of_an_authenticator_is_noticed_by_its_count(context: Context, device: Authenticator) -> None:
+def test_a_copied_authenticator_is_noticed_by_its_counter(context: Context, device: Authenticator) -> None:
     enter(context, device)
     copied = device.count
     enter(context, device)
@@ -111,7 +111,9 @@ def test_a_copy_of_an_authenticator_is_noticed_by_its_count(context: Context, de
         enter(context, device)
 
 
-def test_nobody_else_s_signature_or_handle_will_do(context: Context, owner: Actor, device: Authenticator) -> None:
+def test_a_signature_or_handle_of_another_person_is_refused(
+    context: Context, owner: Actor, device: Authenticator
+) -> None:
     stranger = sign_up(context, "stranger@example.net")
     other = Authenticator(SITE)
     add(context, stranger, other)
@@ -152,7 +154,7 @@ def test_a_new_passkey_without_a_key_is_refused(context: Context, owner: Actor, 
         passkeys.add(context, owner, HOLDER, password=PASSWORD, name="Laptop", credential=json.dumps(credential))
 
 
-def test_adding_takes_the_password_and_ends_every_session_but_a_new_one(context: Context, owner: Actor) -> None:
+def test_adding_a_passkey_needs_the_password_and_ends_sessions(context: Context, owner: Actor) -> None:
     device = Authenticator(SITE)
     with pytest.raises(WrongProof):
         add(context, owner, device, password="wrong")
@@ -168,14 +170,14 @@ def test_adding_takes_the_password_and_ends_every_session_but_a_new_one(context:
     assert asked["authenticatorSelection"]["residentKey"] == "required"
 
 
-def test_there_is_a_most(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_passkeys_of_a_person_are_bounded(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passkeys, "MOST", 1)
     add(context, owner, Authenticator(SITE))
     with pytest.raises(Conflict):
         passkeys.begin_adding(context, again(context, owner), HOLDER)
 
 
-def test_it_is_renamed_and_removed_by_its_owner_only(context: Context, owner: Actor, device: Authenticator) -> None:
+def test_only_its_holder_renames_and_removes_a_passkey(context: Context, owner: Actor, device: Authenticator) -> None:
     stranger, owner = sign_up(context, "stranger@example.net"), again(context, owner)
     (known,) = passkeys.all_of(context, owner)
     with pytest.raises(NotFound):
@@ -215,5 +217,5 @@ def test_a_service_without_a_name_has_no_passkeys(context: Context, owner: Actor
         ("https://192.0.2.1", None),
     ],
 )
-def test_the_origin_is_written_as_browsers_write_it(site: str, party: RelyingParty | None) -> None:
+def test_the_origin_is_spelled_as_browsers_spell_it(site: str, party: RelyingParty | None) -> None:
     assert RelyingParty.of(site) == party

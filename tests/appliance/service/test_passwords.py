@@ -17,7 +17,7 @@ ABOUT = ("asha.rao@example.net", "Acme Networks")
 
 @pytest.fixture(autouse=True)
 def cheap_hashes() -> None:
-    """None here."""
+    """Keeps the real cost of hashes in these tests."""
 
 
 def refusal(password: str) -> str:
@@ -44,7 +44,7 @@ def test_any_characters_make_a_password(password: str) -> None:
     assert passwords.check_new(password, about=ABOUT) == password
 
 
-def test_it_is_counted_in_characters() -> None:
+def test_a_password_s_length_is_counted_in_characters() -> None:
     assert "9 characters" in refusal("ÄÖÜäöüßñç")
     assert "9 characters" in refusal("a\u0308" * 9)
     passwords.check_new("ÄÖÜäöüßñçø", about=ABOUT)
@@ -57,7 +57,7 @@ def test_common_passwords_are_refused(password: str) -> None:
     assert "try first" in refusal(password)
 
 
-def test_the_list_is_worth_its_name() -> None:
+def test_the_list_of_common_passwords_is_large_and_clean() -> None:
     file = Path(passwords.__file__).with_name("common-passwords.txt.gz")
     listed = gzip.decompress(file.read_bytes()).decode().split()
     assert len(listed) >= 10_000
@@ -82,11 +82,11 @@ def test_repetitions_and_sequences_are_refused(password: str) -> None:
         "acme-meshwg-rao1",
     ],
 )
-def test_names_that_others_know_are_refused(password: str) -> None:
+def test_passwords_made_of_known_names_are_refused(password: str) -> None:
     assert "a name that others know" in refusal(password)
 
 
-def test_a_hash_has_the_recommended_cost_also_without_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hash_has_the_recommended_cost_without_account_too(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = "$argon2id$v=19$m=19456,t=2,p=1$"
     stored = passwords.hash_password("correct horse battery")
     checked: list[str] = []
@@ -102,13 +102,13 @@ def test_a_hash_has_the_recommended_cost_also_without_an_account(monkeypatch: py
     assert [each.startswith(cost) for each in checked] == [True, True]
 
 
-def test_another_way_to_type_it_opens_too() -> None:
+def test_another_unicode_form_of_the_password_opens_too() -> None:
     stored = passwords.hash_password("Zoë spricht 5 Sprachen")
     assert passwords.verify(stored, "Zoe\u0308 spricht 5 Sprachen")
     assert not passwords.verify(stored, "Zoe spricht 5 Sprachen")
 
 
-def test_the_longest_password_opens_however_it_is_typed() -> None:
+def test_the_longest_password_opens_in_every_unicode_form() -> None:
     stored = passwords.hash_password(passwords.check_new("äöüx" * 256, about=ABOUT))
     assert passwords.verify(stored, "a\u0308o\u0308u\u0308x" * 256)
     assert not passwords.verify(stored, "a\u0308o\u0308u\u0308x" * 255)

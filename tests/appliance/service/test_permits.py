@@ -1,4 +1,4 @@
-"""Leave to sign up: asked for by letter or given by the operator, and good once."""
+"""Permits to sign up, sent by letter or given by the operator, and valid once."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_letter_brings_the_link_and_verifies_the_address(context: Context, hub
         enter(verified, "c@example.net", token)
 
 
-def test_an_existing_account_is_mentioned_only_in_a_letter(context: Context) -> None:
+def test_only_the_letter_tells_of_an_existing_account(context: Context) -> None:
     sign_up(context, "owner@example.net")
     verified = in_mode(context, SignUpMode.VERIFIED)
     permits.ask(verified, "owner@example.net")
@@ -76,7 +76,7 @@ def test_an_existing_account_is_mentioned_only_in_a_letter(context: Context) -> 
     assert "invitation=" not in letter.text
 
 
-def test_a_second_letter_makes_the_first_one_s_link_worthless(context: Context) -> None:
+def test_a_second_letter_ends_the_first_permit(context: Context) -> None:
     verified = in_mode(context, SignUpMode.VERIFIED)
     tokens = []
     for _ in range(2):
@@ -87,7 +87,7 @@ def test_a_second_letter_makes_the_first_one_s_link_worthless(context: Context) 
     enter(verified, "a@example.net", tokens[1])
 
 
-def test_an_operator_invites_once_and_for_a_week(context: Context) -> None:
+def test_an_operator_s_permit_is_valid_once_and_for_a_week(context: Context) -> None:
     invited = in_mode(context, SignUpMode.INVITED)
     with pytest.raises(NotOpen):
         permits.ask(invited, "a@example.net")
@@ -107,7 +107,7 @@ def test_an_operator_invites_once_and_for_a_week(context: Context) -> None:
     enter(invited, "c@example.net", bound)
 
 
-def test_a_link_that_was_not_enough_stays_good(context: Context, hub: FakeHub) -> None:
+def test_a_refused_sign_up_leaves_the_permit_valid(context: Context, hub: FakeHub) -> None:
     invited = in_mode(context, SignUpMode.INVITED)
     token = token_of(permits.invite(invited))
     hub.refuses = True
@@ -119,7 +119,7 @@ def test_a_link_that_was_not_enough_stays_good(context: Context, hub: FakeHub) -
     enter(invited, invitation=token)
 
 
-def test_of_many_at_once_one_signs_up(context: Context, hub: FakeHub) -> None:
+def test_one_of_many_sign_ups_with_a_permit_succeeds(context: Context, hub: FakeHub) -> None:
     invited = in_mode(context, SignUpMode.INVITED)
     token = token_of(permits.invite(invited))
     together = threading.Barrier(6)
@@ -137,7 +137,7 @@ def test_of_many_at_once_one_signs_up(context: Context, hub: FakeHub) -> None:
     assert len(hub.enforced) == 1
 
 
-def test_strangers_fill_no_table(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_of_strangers_are_bounded_in_the_store(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permits, "MOST", 3)
     verified = in_mode(context, SignUpMode.VERIFIED)
     for number in (0, 1, 1, 2):

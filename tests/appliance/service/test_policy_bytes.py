@@ -35,7 +35,7 @@ def test_the_stored_size_is_that_of_the_rules_after_any_changes(context: Context
     assert organizations.get(context, owner).policy_bytes == 0
 
 
-def test_a_rule_beyond_the_bound_is_refused_and_one_less_is_not(context: Context, owner: Actor) -> None:
+def test_a_rule_beyond_the_bound_in_bytes_is_refused(context: Context, owner: Actor) -> None:
     made = policy.add_rule(context, owner, rule("a"))
     with context.store.write() as transaction:
         transaction.execute(schema.organizations.update().values(policy_bytes=MOST_BYTES - 50))

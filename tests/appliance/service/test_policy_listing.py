@@ -21,6 +21,6 @@ def test_as_many_ports_as_allowed_are_accepted() -> None:
         ([None] * (MOST_RULES + 1), "at most 20000 rules"),
     ],
 )
-def test_more_is_refused_with_the_number(ports: list[str | None], says: str) -> None:
+def test_too_many_ports_are_refused_with_their_number(ports: list[str | None], says: str) -> None:
     with pytest.raises(Invalid, match=says):
         check_listing(ports)

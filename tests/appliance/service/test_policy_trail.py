@@ -29,7 +29,7 @@ def rule(source: Selector = ANYONE, description: str = "", ports: str = "") -> R
     return Rule(new_id(), Action.DENY, source, ANYONE, protocol, parse_ports(ports), description)
 
 
-def test_rules_that_came_and_went_are_told_with_the_names_of_then(context: Context, owner: Actor) -> None:
+def test_added_and_removed_rules_are_told_with_present_names(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="branch-mumbai").machine
     about_it, other = rule(Selector(SelectorKind.MACHINE, machine.id), "no backups by day", "22,80"), rule()
     policies.save(context, owner, Policy(Action.DENY, (other,)))
@@ -56,7 +56,7 @@ def test_rules_that_came_and_went_are_told_with_the_names_of_then(context: Conte
     assert detail["rules_removed"] == 1
 
 
-def test_a_save_that_changes_nothing_or_places_alone_says_so(context: Context, owner: Actor) -> None:
+def test_a_save_that_changes_no_rule_says_so(context: Context, owner: Actor) -> None:
     first, second = rule(description="a"), rule(description="b")
     policies.save(context, owner, Policy(Action.ALLOW, (first, second)))
     policies.save(context, owner, Policy(Action.ALLOW, (first, second)))
@@ -65,7 +65,7 @@ def test_a_save_that_changes_nothing_or_places_alone_says_so(context: Context, o
     assert last_entry(context, owner) == {"rules_moved": True, "version": 4, "default": "allow", "rules": 2}
 
 
-def test_of_many_rules_the_first_are_told_and_the_others_counted(context: Context, owner: Actor) -> None:
+def test_the_first_of_many_rules_are_told_the_others_counted(context: Context, owner: Actor) -> None:
     # A character outside of the first plane takes most bytes.
     many = tuple(
         rule(Selector(SelectorKind.GROUP, f"{n:03}" + "\U0001f600" * 250), "\U0001f600" * 500) for n in range(40)
@@ -79,7 +79,7 @@ def test_of_many_rules_the_first_are_told_and_the_others_counted(context: Contex
     assert len(detail["removed"]) + detail["removed" + LEFT_OUT] == len(many)
 
 
-def test_no_more_is_put_into_words_than_is_told(
+def test_only_the_rules_that_are_told_are_formatted(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Rule] = []
@@ -104,7 +104,7 @@ def test_differences_are_exact_in_any_order(one: list[int], other: list[int], ha
     assert set(new) == set(after) - set(before)
 
 
-def test_a_name_and_a_plan_are_told_with_what_they_were(context: Context, owner: Actor) -> None:
+def test_a_changed_name_or_plan_is_told_with_the_previous_one(context: Context, owner: Actor) -> None:
     name = organizations.get(context, owner).name
     organizations.change(context, owner, name="Another")
     assert last_entry(context, owner) == {"name": "Another", "plan": "free", "previous_name": name}

@@ -20,7 +20,7 @@ from tests.appliance.conftest import sign_up
 
 @dataclass
 class FakeRelay:
-    """Keeps letters; fails as often as it is told to."""
+    """Keeps letters; fails with the given errors first."""
 
     failures: list[Exception] = field(default_factory=list)
     letters: list[Letter] = field(default_factory=list)
@@ -33,7 +33,7 @@ class FakeRelay:
 
 @pytest.fixture
 def owner(context: Context) -> Actor:
-    """Signed up before there was a relay, so no letter is queued yet."""
+    """Signs an owner up before there is a relay, so that no letter is queued."""
     return sign_up(replace(context, sends_mail=False), "owner@example.net")
 
 
@@ -54,7 +54,7 @@ def queue(context: Context, owner: Actor, *about: str) -> None:
 
 
 def deliver(context: Context, relay: FakeRelay) -> Sequence[str]:
-    """Try all letters that are due; returns the letters that the relay has."""
+    """Tries all due letters; returns the letters that the relay has."""
     while postman.deliver_one(context, relay, {"greeting": compose}):
         pass
     return [letter.recipient for letter in relay.letters]
@@ -97,7 +97,7 @@ def test_without_a_relay_nothing_is_queued(context: Context, owner: Actor) -> No
     assert queued(context) == 0
 
 
-def test_one_letter_about_one_thing(context: Context, owner: Actor) -> None:
+def test_a_second_letter_about_the_same_thing_is_not_queued(context: Context, owner: Actor) -> None:
     for _ in range(3):
         queue(context, owner, "asha")
     assert queued(context) == 1
@@ -109,7 +109,7 @@ def test_an_outdated_letter_is_dropped(context: Context, owner: Actor) -> None:
     assert queued(context) == 0
 
 
-def test_a_relay_that_is_away_gets_it_later_and_others_meanwhile(context: Context, owner: Actor) -> None:
+def test_a_failed_letter_is_retried_and_others_go_on(context: Context, owner: Actor) -> None:
     queue(context, owner, "asha", "ravi")
     relay = FakeRelay([Unreachable("away")])
     assert deliver(context, relay) == ["ravi@example.net"]
@@ -118,7 +118,7 @@ def test_a_relay_that_is_away_gets_it_later_and_others_meanwhile(context: Contex
     assert deliver(after(context, postman.pause_after(1) + timedelta(seconds=1)), relay)[-1] == "asha@example.net"
 
 
-def test_attempts_have_an_end_and_pauses_grow(context: Context, owner: Actor) -> None:
+def test_attempts_are_bounded_and_their_pauses_grow(context: Context, owner: Actor) -> None:
     queue(context, owner, "asha")
     relay = FakeRelay([Unreachable("away")] * 100)
     later = context
@@ -164,7 +164,7 @@ def test_two_processes_do_not_send_the_same_letter(context: Context, owner: Acto
     assert first.letters == []
 
 
-def test_an_organization_takes_its_mail_with_it(context: Context, owner: Actor) -> None:
+def test_deleting_an_organization_deletes_its_letters(context: Context, owner: Actor) -> None:
     other = sign_up(replace(context, sends_mail=False), "other@example.net")
     queue(context, owner, "asha")
     queue(context, other, "ravi")
@@ -172,7 +172,7 @@ def test_an_organization_takes_its_mail_with_it(context: Context, owner: Actor) 
     assert deliver(context, FakeRelay()) == ["ravi@example.net"]
 
 
-def test_a_letter_that_is_not_admitted_is_dropped_and_asked_about_once(context: Context, owner: Actor) -> None:
+def test_a_letter_that_is_not_admitted_is_dropped_at_once(context: Context, owner: Actor) -> None:
     asked: list[str] = []
 
     def admits(queued: QueuedLetter, letter: Letter) -> bool:

@@ -14,7 +14,7 @@ from appliance.service.queues import Queues
 from tests.waiting import wait_until
 
 
-def test_changes_come_one_after_the_other_in_the_order_of_their_asking() -> None:
+def test_changes_run_one_after_the_other_in_order_of_arrival() -> None:
     queues, done, begins = Queues(), Queue[int](), threading.Event()
 
     def change(number: int) -> None:
@@ -36,7 +36,7 @@ def test_changes_come_one_after_the_other_in_the_order_of_their_asking() -> None
     assert queues.under_way == {}
 
 
-def test_only_so_many_wait_and_nobody_else_is_refused() -> None:
+def test_waiting_changes_are_bounded_per_organization() -> None:
     queues = Queues(most=1)
     with queues.turn("acme"):
         with pytest.raises(TooMany) as refused, queues.turn("acme"):
@@ -48,7 +48,7 @@ def test_only_so_many_wait_and_nobody_else_is_refused() -> None:
         pass
 
 
-def test_nobody_waits_for_ever() -> None:
+def test_a_change_waits_for_a_limited_time() -> None:
     queues = Queues(patience_s=0.01)
     with queues.turn("acme"), pytest.raises(TooMany, match="took more"), queues.turn("acme"):
         pytest.fail("it had its turn")

@@ -1,4 +1,4 @@
-"""Sharing of readings of the data plane between callers."""
+"""Callers share readings of the data plane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.service.readings import Readings
 
 @dataclass
 class Source:
-    """Takes so many seconds to read, and gives another number each time."""
+    """Takes the given number of seconds to read, and returns another number each time."""
 
     seconds: float
     now: float = 100.0
@@ -35,7 +35,7 @@ def test_a_reading_is_shared_for_three_times_its_duration() -> None:
     assert readings.get("b", source).value == 3
 
 
-def test_however_many_ask_the_source_works_a_quarter_of_the_time() -> None:
+def test_many_callers_keep_the_source_busy_for_a_quarter_at_most() -> None:
     source = Source(0.5)
     readings: Readings[int] = Readings(clock=lambda: source.now)
     start = source.now

@@ -1,4 +1,4 @@
-"""Idempotent requests by key and by form."""
+"""Repetitions of a request, known by a key or by a form, do its work once."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ WAYS = pytest.mark.parametrize("way", [once, by_form], ids=["key", "form"])
 
 
 @WAYS
-def test_a_repetition_is_given_the_first_answer(context: Context, owner: Actor, way: Way) -> None:
+def test_a_repetition_gets_the_first_answer(context: Context, owner: Actor, way: Way) -> None:
     work = Work(context)
     assert way(context, owner, work) is None
     assert way(context, owner, work) == ANSWER
@@ -90,7 +90,7 @@ def test_another_request_needs_another_key(context: Context, owner: Actor) -> No
     assert once(context, owner, work, key="k2", request=b"another") is None
 
 
-def test_a_form_with_other_content_is_another_one(context: Context, owner: Actor) -> None:
+def test_a_form_with_other_content_is_another_request(context: Context, owner: Actor) -> None:
     work = Work(context)
     assert by_form(context, owner, work) is None
     assert by_form(context, owner, work, b"another") is None
@@ -98,12 +98,12 @@ def test_a_form_with_other_content_is_another_one(context: Context, owner: Actor
     assert work.done == 3
 
 
-def test_organizations_know_nothing_of_each_other_s_keys(context: Context, owner: Actor) -> None:
+def test_keys_of_two_organizations_are_independent(context: Context, owner: Actor) -> None:
     work = Work(context)
     other = sign_up(context, "other@example.net")
 
     def in_between(actor: Actor) -> StoredAnswer:
-        """Another organization uses the key while the first one's request is worked on."""
+        """Uses the key in another organization while the first one's request is worked on."""
         assert once(context, other, work) is None
         return work(actor)
 
@@ -120,9 +120,7 @@ def test_a_refused_request_may_be_tried_again(context: Context, owner: Actor, wa
 
 
 @WAYS
-def test_a_request_interrupted_before_its_commit_is_done_by_the_repetition(
-    context: Context, owner: Actor, way: Way
-) -> None:
+def test_a_request_interrupted_before_its_commit_is_done_again(context: Context, owner: Actor, way: Way) -> None:
     work = Work(context, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         way(context, owner, work)
@@ -131,7 +129,7 @@ def test_a_request_interrupted_before_its_commit_is_done_by_the_repetition(
 
 
 @WAYS
-def test_a_request_interrupted_after_its_commit_is_answered_as_done(context: Context, owner: Actor, way: Way) -> None:
+def test_a_request_interrupted_after_its_commit_counts_as_done(context: Context, owner: Actor, way: Way) -> None:
     work = Work(context, after=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         way(context, owner, work)
@@ -144,7 +142,7 @@ def test_a_request_interrupted_after_its_commit_is_answered_as_done(context: Con
 def test_the_next_process_knows_requests_of_a_killed_one(
     context: Context, owner: Actor, way: Way, is_stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Kill a process, which then can't forget its request."""
+    """Kills a process, which then can't remove its request."""
     killed = Work(context, after=KeyboardInterrupt()) if is_stored else Work(context, KeyboardInterrupt())
 
     def away() -> NoReturn:
@@ -164,7 +162,7 @@ def test_the_next_process_knows_requests_of_a_killed_one(
 
 
 @WAYS
-def test_a_done_request_is_answered_though_its_answer_can_t_be_stored(
+def test_a_request_whose_answer_can_t_be_stored_counts_as_done(
     context: Context, owner: Actor, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -179,7 +177,7 @@ def test_a_done_request_is_answered_though_its_answer_can_t_be_stored(
 
 
 class _LosesIt:
-    """A store that is lost at the next commit of a change, before it took place or after, and is back at once."""
+    """Makes the store fail at the next commit of a change, before or after it takes place, and work again at once."""
 
     def __init__(self, store: Store, *, took_place: bool) -> None:
         self._write, self._took_place, self.is_lost = store.write, took_place, False
@@ -198,7 +196,7 @@ class _LosesIt:
 
 @WAYS
 @pytest.mark.parametrize("took_place", [True, False])
-def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
+def test_a_store_lost_at_the_commit_forgets_no_request(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch, way: Way, took_place: bool
 ) -> None:
     losing = _LosesIt(context.store, took_place=took_place)
@@ -226,10 +224,10 @@ def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
 
 @on_postgresql
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_connection_that_breaks_off_at_the_commit(
+def test_a_connection_broken_at_the_commit_loses_no_request(
     context: Context, owner: Actor, database: str, cluster: Cluster, when: When
 ) -> None:
-    """Break the connection before and after the server's commit: the repetition is done, or answered as done."""
+    """Breaks the connection before and after the server's commit: the repetition is done, or answered as done."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         proxy = BreakingProxy(cluster.folder, Path(folder))
         store = Store(database.replace(str(cluster.folder), folder))
@@ -258,7 +256,7 @@ def test_a_connection_that_breaks_off_at_the_commit(
         proxy.close()
 
 
-def test_two_at_once_are_one(context: Context, owner: Actor) -> None:
+def test_two_equal_requests_at_once_are_done_once(context: Context, owner: Actor) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     def slow(_: Actor) -> StoredAnswer:
@@ -288,7 +286,7 @@ def test_a_key_is_known_for_a_day(context: Context, owner: Actor) -> None:
     assert once(later, again(later, owner), work) is None
 
 
-def test_an_organization_has_so_many_keys_and_no_more(
+def test_the_keys_of_an_organization_are_bounded(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MOST_OF_ONE", 3)
@@ -307,7 +305,7 @@ def test_an_organization_has_so_many_keys_and_no_more(
     assert once(tomorrow, again(tomorrow, owner), work, key="one more") is None
 
 
-def test_a_member_s_forms_take_no_room_from_others(
+def test_a_member_s_forms_don_t_use_up_other_members_bound(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MOST_FORMS", 3)

@@ -1,4 +1,4 @@
-"""A second factor: asked for once it was shown, each code once, and given up only with password and code."""
+"""A second factor: needed once a code was shown, each code valid once, and turned off with password and code only."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Phone:
         self.secret = ""
 
     def code(self, steps: int = 0) -> str:
-        """The code of so many steps from now."""
+        """Returns the code of the given number of steps from now."""
         return pyotp.TOTP(self.secret).at(self.now + timedelta(seconds=steps * codes.STEP_S))
 
     def wait(self, steps: int = 1) -> None:
-        """Time passes."""
+        """Moves the clock forward."""
         self.now += timedelta(seconds=steps * codes.STEP_S)
 
 
@@ -64,7 +64,7 @@ def context(context: Context, phone: Phone) -> Context:
 
 @pytest.fixture
 def recovery(context: Context, owner: Actor, phone: Phone) -> list[str]:
-    """The recovery codes of an owner who has just turned a second factor on."""
+    """Provides the recovery codes of an owner who has just turned a second factor on."""
     phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
     made = enrolment.enable(context, owner, code=phone.code())
     phone.wait()
@@ -88,7 +88,7 @@ def test_an_authenticator_reads_the_proposal(context: Context, owner: Actor) -> 
     assert made.secret not in repr(made)
 
 
-def test_it_is_asked_for_only_after_a_code_was_shown(context: Context, owner: Actor, phone: Phone) -> None:
+def test_a_second_factor_is_needed_only_after_a_code_was_shown(context: Context, owner: Actor, phone: Phone) -> None:
     phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
     enter(context, None)
     with pytest.raises(WrongProof):
@@ -99,7 +99,7 @@ def test_it_is_asked_for_only_after_a_code_was_shown(context: Context, owner: Ac
         enter(context, None)
 
 
-def test_turning_it_on_ends_every_session_but_a_new_one(context: Context, owner: Actor, phone: Phone) -> None:
+def test_turning_the_factor_on_ends_every_other_session(context: Context, owner: Actor, phone: Phone) -> None:
     before = enter(context, None)
     phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
     made = enrolment.enable(context, owner, code=phone.code())
@@ -109,7 +109,7 @@ def test_turning_it_on_ends_every_session_but_a_new_one(context: Context, owner:
 
 
 @pytest.mark.usefixtures("recovery")
-def test_a_code_is_taken_once_and_none_of_before_it(context: Context, phone: Phone) -> None:
+def test_a_code_works_once_and_earlier_codes_never(context: Context, phone: Phone) -> None:
     phone.wait(3)
     late, now, early = phone.code(-1), phone.code(), phone.code(1)
     enter(context, now)
@@ -126,13 +126,13 @@ def test_a_code_is_taken_once_and_none_of_before_it(context: Context, phone: Pho
 
 
 @pytest.mark.usefixtures("recovery")
-def test_the_code_that_turned_it_on_opens_nothing(context: Context, phone: Phone) -> None:
+def test_the_code_that_turned_the_factor_on_can_t_log_in(context: Context, phone: Phone) -> None:
     with pytest.raises(Unauthenticated):
         enter(context, phone.code(-1))
 
 
 @pytest.mark.usefixtures("recovery")
-def test_without_the_password_nobody_learns_that_there_is_a_second_factor(context: Context, phone: Phone) -> None:
+def test_a_wrong_password_doesn_t_disclose_a_second_factor(context: Context, phone: Phone) -> None:
     for code in (None, phone.code()):
         with pytest.raises(Unauthenticated) as refused:
             log_in.log_in(context, email=EMAIL, password="wrong", code=code)
@@ -140,7 +140,7 @@ def test_without_the_password_nobody_learns_that_there_is_a_second_factor(contex
     enter(context, phone.code())
 
 
-def test_a_recovery_code_opens_once_however_it_is_typed(context: Context, owner: Actor, recovery: list[str]) -> None:
+def test_a_recovery_code_works_once_in_any_spelling(context: Context, owner: Actor, recovery: list[str]) -> None:
     assert len(set(recovery)) == 10
     enter(context, recovery[0].upper().replace("-", " "))
     with pytest.raises(Unauthenticated):
@@ -160,7 +160,7 @@ def test_new_recovery_codes_replace_the_old(context: Context, owner: Actor, reco
 
 
 @pytest.mark.usefixtures("recovery")
-def test_it_is_given_up_with_password_and_code_only(context: Context, owner: Actor, phone: Phone) -> None:
+def test_turning_the_factor_off_needs_password_and_code(context: Context, owner: Actor, phone: Phone) -> None:
     owner = again(context, owner)
     for password, code in ((PASSWORD, phone.code(7)), ("wrong", phone.code())):
         with pytest.raises(WrongProof):
@@ -180,7 +180,7 @@ def test_it_is_given_up_with_password_and_code_only(context: Context, owner: Act
 
 
 @pytest.mark.usefixtures("recovery")
-def test_another_password_leaves_it_as_it_is(context: Context, owner: Actor, phone: Phone) -> None:
+def test_another_password_leaves_the_second_factor_on(context: Context, owner: Actor, phone: Phone) -> None:
     token = resets.issue(context, EMAIL).partition("token=")[2]
     resets.complete(context, token, "staple the correct horse")
     with pytest.raises(CodeNeeded):
@@ -190,7 +190,7 @@ def test_another_password_leaves_it_as_it_is(context: Context, owner: Actor, pho
 
 
 @pytest.mark.usefixtures("recovery")
-def test_the_second_step_takes_five_minutes_and_one_code(context: Context, phone: Phone) -> None:
+def test_the_second_step_is_valid_for_five_minutes(context: Context, phone: Phone) -> None:
     half = go_half_way(context)
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, half.ticket)
@@ -214,7 +214,7 @@ def test_another_password_ends_unfinished_log_ins(context: Context, owner: Actor
         log_in.complete(context, half.ticket, code=phone.code())
 
 
-def test_one_that_is_turned_on_while_somebody_logs_in_is_asked_for(
+def test_a_factor_turned_on_during_a_log_in_is_needed_at_once(
     context: Context, owner: Actor, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examine = second_factor.examine
@@ -231,7 +231,7 @@ def test_one_that_is_turned_on_while_somebody_logs_in_is_asked_for(
 
 
 @pytest.mark.usefixtures("recovery")
-def test_without_the_hub_nobody_passes_by_an_authenticator(context: Context, hub: FakeHub, phone: Phone) -> None:
+def test_without_the_hub_no_log_in_skips_the_second_factor(context: Context, hub: FakeHub, phone: Phone) -> None:
     hub.refuses = True
     with pytest.raises(NotNow):
         enter(context, phone.code())

@@ -1,4 +1,4 @@
-"""Sessions are listed, end one by one or together, and none outlives the password that opened it."""
+"""Sessions are listed, ended alone or together, and never outlive the password that opened them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_one_session_ends_or_all_others_do(context: Context, owner: Actor) -> No
     assert trail == ["session.ended", "session.ended", *["session.opened"] * 3, "organization.created"]
 
 
-def test_nobody_ends_the_session_of_somebody_else(context: Context, owner: Actor) -> None:
+def test_another_person_s_session_can_t_be_ended(context: Context, owner: Actor) -> None:
     stranger = sign_up(context, "stranger@example.net")
     token = log_in(context)
     for each in sessions.all_of(context, owner, token):
@@ -76,7 +76,7 @@ def test_ended_sessions_are_not_listed_and_not_kept(context: Context, owner: Act
     assert len(sessions.all_of(context, owner, fresh)) == 1
 
 
-def test_another_password_ends_every_session_and_gives_a_new_one(context: Context, owner: Actor) -> None:
+def test_a_password_change_ends_every_session_and_opens_one(context: Context, owner: Actor) -> None:
     mine, other = log_in(context), log_in(context)
     fresh = password_change.change(context, owner, password=PASSWORD, new_password=OTHER).token
     assert [is_open(context, each) for each in (mine, other, fresh)] == [False, False, True]
@@ -89,7 +89,7 @@ def test_another_password_ends_every_session_and_gives_a_new_one(context: Contex
     ("password", "new", "error", "field"),
     [("wrong", OTHER, WrongProof, "password"), (PASSWORD, "short", Invalid, "new_password")],
 )
-def test_a_password_that_is_not_changed_stays_with_its_sessions(
+def test_a_refused_password_change_keeps_the_sessions(
     context: Context, owner: Actor, password: str, new: str, error: type[WrongProof | Invalid], field: str
 ) -> None:
     token = log_in(context)
@@ -100,7 +100,7 @@ def test_a_password_that_is_not_changed_stays_with_its_sessions(
     assert is_open(context, log_in(context))
 
 
-def test_a_password_that_changes_while_it_is_checked_opens_nothing(
+def test_a_password_changed_during_its_check_opens_nothing(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verify = passwords.verify
@@ -119,7 +119,7 @@ def test_a_password_that_changes_while_it_is_checked_opens_nothing(
         password_change.change(context, owner, password=OTHER, new_password="yet another password")
 
 
-def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
+def test_a_log_in_renews_a_hash_of_another_cost(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kept() -> str:
@@ -139,9 +139,7 @@ def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
     assert kept() == fresh
 
 
-def test_nobody_has_more_sessions_than_there_may_be(
-    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sessions_of_a_person_are_bounded(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MOST_OF_ONE", 3)
     moments = iter(range(1000))
     later = replace(context, clock=lambda: context.clock() + timedelta(seconds=next(moments)))

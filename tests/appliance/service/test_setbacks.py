@@ -1,4 +1,4 @@
-"""A clock that is set back makes nothing last longer than it was promised."""
+"""A clock that is set back extends no lifetime."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def host() -> Host:
 
 @pytest.fixture
 def here(context: Context, host: Host) -> Context:
-    """Context on the host, after a first look at its clock."""
+    """Provides a context on the host, after a first look at its clock."""
     with context.store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
     made = replace(context, clock=lambda: host.wall)
@@ -59,8 +59,8 @@ def here(context: Context, host: Host) -> Context:
     return made
 
 
-def test_a_session_lasts_as_long_as_it_was_promised(here: Context, host: Host) -> None:
-    """Set the clock back by any amounts, any number of times."""
+def test_a_session_keeps_its_lifetime_when_the_clock_is_set_back(here: Context, host: Host) -> None:
+    """Sets the clock back by any amounts, any number of times."""
     session, _ = accounts.sign_up(
         here, email="a@example.net", password="correct horse battery", organization="acme", network=None
     )
@@ -95,7 +95,7 @@ def test_an_idle_session_ends_although_the_clock_was_set_back(here: Context, hos
 
 
 @pytest.mark.parametrize("kind", list(TicketKind))
-def test_a_link_lasts_as_long_as_it_was_promised(here: Context, host: Host, kind: TicketKind) -> None:
+def test_a_link_keeps_its_lifetime_when_the_clock_is_set_back(here: Context, host: Host, kind: TicketKind) -> None:
     owner = sign_up(here, "owner@example.net")
     with here.store.write() as transaction:
         member = people.by_id(transaction, owner.member_id)
@@ -111,7 +111,7 @@ def test_a_link_lasts_as_long_as_it_was_promised(here: Context, host: Host, kind
         tickets.holder(here, transaction, token, kind)
 
 
-def test_after_another_boot_nothing_lasts_longer_than_if_it_began_now(here: Context, host: Host) -> None:
+def test_after_another_boot_a_session_lasts_its_lifetime_at_most(here: Context, host: Host) -> None:
     session, _ = accounts.sign_up(
         here, email="a@example.net", password="correct horse battery", organization="acme", network=None
     )
@@ -123,7 +123,7 @@ def test_after_another_boot_nothing_lasts_longer_than_if_it_began_now(here: Cont
         sessions.holder(here, session.token)
 
 
-def test_an_address_that_was_given_back_is_quiet_for_an_hour_and_no_longer(here: Context, host: Host) -> None:
+def test_a_released_address_is_quiet_for_exactly_an_hour(here: Context, host: Host) -> None:
     owner = sign_up(here, "owner@example.net")
     first = machines.add(here, owner, name="a").machine
     machines.remove(here, owner, first.id)
@@ -135,7 +135,7 @@ def test_an_address_that_was_given_back_is_quiet_for_an_hour_and_no_longer(here:
         assert released.released_since(transaction, owner.organization_id, host.wall - HOUR) == []
 
 
-def test_a_letter_that_waits_waits_no_longer(here: Context, host: Host) -> None:
+def test_a_queued_letter_is_not_delayed_by_a_clock_set_back(here: Context, host: Host) -> None:
     with here.store.write() as transaction:
         letters.queue(transaction, None, "sign-up", "somebody", host.wall + 6 * HOUR)
     host.wall -= timedelta(days=9)
@@ -145,9 +145,7 @@ def test_a_letter_that_waits_waits_no_longer(here: Context, host: Host) -> None:
         assert letters.next_due(transaction, host.wall) is not None
 
 
-def test_a_clock_that_is_set_forward_moves_nothing_and_no_second_process_moves_it_again(
-    here: Context, host: Host
-) -> None:
+def test_times_move_once_and_only_when_the_clock_is_set_back(here: Context, host: Host) -> None:
     sign_up(here, "owner@example.net")
     host.wall += 5 * HOUR
     assert host.settle(here) is None
@@ -164,7 +162,7 @@ def ends(store: Store) -> list[float]:
 
 @given(steps=st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e5)), max_size=6))
 @sharing_fixtures(25)
-def test_no_session_outlives_its_time_whatever_is_done_to_the_clock(
+def test_no_session_outlives_its_time_however_the_clock_is_set(
     context_with: Callable[[Host], Context], steps: list[tuple[float, float]]
 ) -> None:
     host = Host()
@@ -183,7 +181,7 @@ def test_no_session_outlives_its_time_whatever_is_done_to_the_clock(
 
 @pytest.fixture
 def context_with(here: Context) -> Callable[[Host], Context]:
-    """Make a context on another host, whose store has a session that just began."""
+    """Returns a function that makes a context on another host, whose store has a session that just began."""
     owner = sign_up(here, "owner@example.net")
 
     def make(host: Host) -> Context:
@@ -199,7 +197,7 @@ def context_with(here: Context) -> Callable[[Host], Context]:
     return make
 
 
-def test_old_entries_of_a_trail_go_although_some_are_of_the_future(here: Context, host: Host) -> None:
+def test_old_audit_entries_go_even_with_some_of_the_future(here: Context, host: Host) -> None:
     owner = sign_up(here, "owner@example.net")
     host.wall += timedelta(days=3650)
     machines.add(here, again(here, owner), name="of the future")
@@ -217,7 +215,7 @@ def machine_of(here: Context, owner: Actor) -> str:
 
 
 def again(here: Context, owner: Actor) -> Actor:
-    """The owner, signed in at this moment."""
+    """Returns the owner, signed in at this moment."""
     with here.store.write() as transaction:
         member = people.by_id(transaction, owner.member_id)
         assert member is not None
@@ -225,7 +223,7 @@ def again(here: Context, owner: Actor) -> Actor:
     return accounts.actor_of(here, token)
 
 
-def test_notices_of_the_future_keep_none_of_today_back(here: Context, host: Host) -> None:
+def test_notices_of_the_future_hold_back_none_of_today(here: Context, host: Host) -> None:
     owner = sign_up(here, "owner@example.net")
     with here.store.write() as transaction:
         for _ in range(9):

@@ -1,4 +1,4 @@
-"""Fair order and refusals when more callers want a slot than there are."""
+"""Slots for concurrent work: fair order, and refusals when too many callers wait."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
         self._waited = 0
 
     def hold(self) -> None:
-        """Take the only slot, until `let_go`."""
+        """Takes the only slot, until `let_go`."""
 
         def work() -> None:
             with self.slots.taken("holder"):
@@ -38,7 +38,7 @@ class Line:
         assert self._held.wait(DEADLINE)
 
     def come(self, name: str, *, is_favoured: bool = False) -> Future[None]:
-        """Start a caller whose crowd is the first letter of its name; returns once it waits or is refused."""
+        """Starts a caller whose crowd is the first letter of its name; returns once it waits or is refused."""
 
         def work() -> None:
             with self.slots.taken(name[0], is_favoured=is_favoured):
@@ -51,7 +51,7 @@ class Line:
         return found
 
     def let_go(self) -> None:
-        """Everybody is served."""
+        """Frees the slot and waits until every caller had its turn."""
         self._go_on.set()
         self._pool.shutdown()
 
@@ -64,7 +64,7 @@ def line() -> Iterator[Line]:
     made.let_go()
 
 
-def test_crowds_come_by_turns(line: Line) -> None:
+def test_crowds_take_turns(line: Line) -> None:
     for name in ("a1", "a2", "a3", "b1"):
         line.come(name)
     line.let_go()
@@ -92,7 +92,7 @@ def test_favoured_callers_come_first_and_are_never_refused(line: Line) -> None:
     assert line.served == ["k0", "k1", "k2", "k3", "k4", "a1", "b1", "c1", "d1"]
 
 
-def test_nobody_waits_for_ever() -> None:
+def test_a_caller_waits_for_a_limited_time() -> None:
     impatient = Line(Slots(at_once=1, waiting=4, patience=0))
     impatient.hold()
     assert isinstance(impatient.come("a1").exception(), TooMany)
@@ -102,7 +102,7 @@ def test_nobody_waits_for_ever() -> None:
         pass
 
 
-def test_a_turn_comes_back_from_work_that_fails() -> None:
+def test_failed_work_gives_its_slot_back() -> None:
     slots = Slots(at_once=1, waiting=0, patience=0)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), slots.taken("a"):
@@ -111,7 +111,7 @@ def test_a_turn_comes_back_from_work_that_fails() -> None:
         pass
 
 
-def test_no_more_than_so_many_are_at_work() -> None:
+def test_concurrent_work_is_bounded() -> None:
     slots = Slots(at_once=2, waiting=100)
     at_work, most = 0, 0
     lock = threading.Lock()
@@ -133,7 +133,7 @@ def test_no_more_than_so_many_are_at_work() -> None:
 
 
 @pytest.mark.parametrize("hash_it", [passwords.hash_password, lambda text: passwords.verify(None, text)])
-def test_every_hash_takes_a_turn(monkeypatch: pytest.MonkeyPatch, hash_it: object) -> None:
+def test_every_password_hash_takes_a_slot(monkeypatch: pytest.MonkeyPatch, hash_it: object) -> None:
     monkeypatch.setattr(passwords, "slots", Slots(at_once=1, waiting=0, patience=0))
     assert callable(hash_it)
     hash_it("correct horse battery")

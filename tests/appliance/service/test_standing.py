@@ -1,4 +1,4 @@
-"""Loss of rights while a change waits, which then must not commit."""
+"""A change must not commit if its actor lost the right to it while it waited."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENDS: dict[str, Callable[[Context, Actor, Actor], object]] = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_invitations_end_with_the_right_to_make_them(
+def test_invitations_end_when_their_author_may_not_invite(
     context: Context, owner: Actor, end: Callable[[Context, Actor, Actor], object]
 ) -> None:
     other = colleague(context, owner, Role.OWNER)
@@ -41,10 +41,8 @@ def test_invitations_end_with_the_right_to_make_them(
 
 
 @on_postgresql
-def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
-    context: Context, owner: Actor, database: str
-) -> None:
-    """A log-in takes its organization before its code. Else each would hold what the other one waits for."""
+def test_a_log_in_and_a_factor_change_don_t_deadlock(context: Context, owner: Actor, database: str) -> None:
+    """Locks the organization before the code in both; in different orders, each would hold what the other waits for."""
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
     now = context.clock()
     code = pyotp.TOTP(secret).at(now)
@@ -67,7 +65,7 @@ def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
 def test_a_credential_does_not_end_before_its_change_commits(
     context: Context, owner: Actor, database: str, with_token: bool
 ) -> None:
-    """End a session while its change commits: nothing commits after the end was answered."""
+    """Ends a session while its change commits: nothing commits after the end was answered."""
     actor = owner
     table = schema.sessions
     if with_token:

@@ -1,4 +1,4 @@
-"""A suspended organization is stored and not enforced, and nobody of it may do anything."""
+"""A suspended organization is stored and not enforced, and its members have no access."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.appliance.members import sign_in
 PASSWORD = "correct horse battery"
 
 
-def test_it_is_off_the_data_plane_and_comes_back_as_it_was(context: Context, owner: Actor, hub: FakeHub) -> None:
+def test_a_suspended_organization_comes_back_as_it_was(context: Context, owner: Actor, hub: FakeHub) -> None:
     other = sign_up(context, "other@example.net")
     machines.add(context, owner, name="one")
     before = dict(hub.enforced)
@@ -44,7 +44,7 @@ def test_it_is_off_the_data_plane_and_comes_back_as_it_was(context: Context, own
     assert hub.enforced == before
 
 
-def test_nobody_gets_in_and_the_reason_is_told(context: Context, owner: Actor) -> None:
+def test_members_are_refused_and_told_of_the_suspension(context: Context, owner: Actor) -> None:
     session = sign_in(context, owner.member_id)
     program = api_tokens.issue(context, owner, password=PASSWORD, name="ci", scope="read").text
     link = invitations.invite(context, owner, email="ravi@example.net", role="viewer").link
@@ -69,7 +69,7 @@ def test_nobody_gets_in_and_the_reason_is_told(context: Context, owner: Actor) -
     assert api_tokens.holder(context, program)
 
 
-def test_the_trail_names_the_operator(context: Context, owner: Actor) -> None:
+def test_a_suspension_is_in_the_trail_as_the_operator_s(context: Context, owner: Actor) -> None:
     suspension.suspend(context, owner.organization_id)
     organizations.change(context, Actor.operator(owner.organization_id), plan="paid")
     suspension.resume(context, owner.organization_id)
@@ -82,7 +82,7 @@ def test_the_trail_names_the_operator(context: Context, owner: Actor) -> None:
     assert organizations.get(context, owner).plan is Plan.PAID
 
 
-def test_twice_is_once_too_often(context: Context, owner: Actor) -> None:
+def test_suspending_twice_is_refused(context: Context, owner: Actor) -> None:
     with pytest.raises(Conflict):
         suspension.resume(context, owner.organization_id)
     suspension.suspend(context, owner.organization_id)

@@ -1,4 +1,4 @@
-"""Bounds of the audit trail: of an entry, of a day, and of the whole."""
+"""Bounds of the audit trail: of an entry, of a day, and of the whole trail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def at(context: Context, days: float) -> Context:
 
 
 def entries(store: Store, organization: str) -> list[tuple[float, int]]:
-    """Moment and size of each, oldest first."""
+    """Returns moment and size of each entry, oldest first."""
     table = schema.audit
     with store.read() as transaction:
         rows = transaction.execute(
@@ -37,8 +37,8 @@ def entries(store: Store, organization: str) -> list[tuple[float, int]]:
         return [(row.at, row.size) for row in rows]
 
 
-def check_books(store: Store, organization: str) -> None:
-    """Check that the stored size of the trail is the sum of its entries."""
+def check_size(store: Store, organization: str) -> None:
+    """Checks that the stored size of the trail is the sum of its entries."""
     there = entries(store, organization)
     with store.read() as transaction:
         kept = trails.size_of(transaction, organization)
@@ -54,41 +54,41 @@ def write(context: Context, actor: Actor, count: int) -> None:
             audit.record(transaction, actor.organization_id, "a", "policy.saved", {"version": number}, context.clock())
 
 
-def test_old_entries_are_removed_in_portions_and_nobody_else_s(context: Context) -> None:
+def test_old_entries_are_removed_in_portions_per_organization(context: Context) -> None:
     old, new = sign_up(at(context, 0), "old@example.net"), sign_up(at(context, 399), "new@example.net")
     write(at(context, 1), old, 20)
     write(at(context, 399), old, 5)
     theirs = entries(context.store, new.organization_id)
     later = at(context, 401.5)
     assert tidy(later, portion=4, portions=2) == 8
-    check_books(context.store, old.organization_id)
+    check_size(context.store, old.organization_id)
     assert tidy(later, portion=4) > 10
     assert tidy(later) == 0
-    check_books(context.store, old.organization_id)
+    check_size(context.store, old.organization_id)
     assert len(entries(context.store, old.organization_id)) == 5
     assert entries(context.store, new.organization_id) == theirs
 
 
-def test_of_a_trail_that_is_too_long_the_newest_entries_stay(context: Context, owner: Actor) -> None:
+def test_a_trail_that_is_too_long_keeps_its_newest_entries(context: Context, owner: Actor) -> None:
     write(context, owner, 50)
     before = entries(context.store, owner.organization_id)
     bound = sum(size for _, size in before[-30:])
     small = replace(context, retention=Retention(bytes=bound))
     assert tidy(small) == len(before) - 30
     assert entries(context.store, owner.organization_id) == before[-30:]
-    check_books(context.store, owner.organization_id)
+    check_size(context.store, owner.organization_id)
 
 
-def test_books_that_are_wrong_are_put_right_and_end(context: Context, owner: Actor) -> None:
-    """A trail that is said to be long and is empty is not looked at for good."""
+def test_a_wrong_stored_size_of_a_trail_is_corrected(context: Context, owner: Actor) -> None:
+    """Corrects the size of an empty trail stored as long, so that it is not looked at again and again."""
     with context.store.write() as transaction:
         transaction.execute(schema.audit.delete())
         transaction.execute(schema.organizations.update().values(trail_bytes=10**12, trail_oldest_at=0.0))
     assert tidy(context) == 0
-    check_books(context.store, owner.organization_id)
+    check_size(context.store, owner.organization_id)
 
 
-def test_a_day_of_changes_is_bounded_and_the_next_one_begins_anew(context: Context, owner: Actor) -> None:
+def test_the_bytes_of_a_day_are_bounded_and_the_next_day_is_new(context: Context, owner: Actor) -> None:
     machine = machines.add(at(context, 0), owner, name="a").machine.id
     with context.store.write() as transaction:
         transaction.execute(
@@ -122,7 +122,7 @@ def test_a_change_of_groups_tells_what_changed(context: Context, owner: Actor) -
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 9)), max_size=30))
 @settings(max_examples=40)
 def test_the_days_bytes_are_those_of_the_last_day(steps: list[tuple[int, int]]) -> None:
-    """Set the clock to any times: a day's bytes are those written since the clock came to that day."""
+    """Sets the clock to any times: a day's bytes are those written since the clock came to that day."""
     with organization_in() as (transaction, organization):
         day, count = None, 0
         for days, size in steps:

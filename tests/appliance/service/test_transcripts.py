@@ -18,7 +18,7 @@ def runs(tmp_path: Path) -> PublishedRuns:
     return PublishedRuns(tmp_path / "published")
 
 
-def test_a_published_run_is_the_gates_own_files_without_its_evidence(runs: PublishedRuns, tmp_path: Path) -> None:
+def test_a_published_run_has_the_gate_s_files_without_evidence(runs: PublishedRuns, tmp_path: Path) -> None:
     folder = written(tmp_path / "out", "2026-03-01T12:00:00Z")
     run = runs.publish(tmp_path / "out" / "latest")
     assert runs.runs() == (run,)
@@ -29,7 +29,7 @@ def test_a_published_run_is_the_gates_own_files_without_its_evidence(runs: Publi
     verify(runs.folder / run.id)
 
 
-def test_publishing_again_changes_nothing_and_withdrawing_takes_it_off(runs: PublishedRuns, tmp_path: Path) -> None:
+def test_publishing_again_changes_nothing_and_withdrawing_undoes(runs: PublishedRuns, tmp_path: Path) -> None:
     folder = written(tmp_path / "out", "2026-03-01T12:00:00Z")
     assert runs.publish(folder) == runs.publish(folder)
     assert [each.name for each in runs.folder.iterdir()] == [folder.name]
@@ -39,7 +39,7 @@ def test_publishing_again_changes_nothing_and_withdrawing_takes_it_off(runs: Pub
         runs.withdraw(folder.name)
 
 
-def test_each_claim_has_the_verdict_of_the_newest_run_that_looked_at_it(runs: PublishedRuns, tmp_path: Path) -> None:
+def test_a_claim_has_the_verdict_of_the_newest_run_to_test_it(runs: PublishedRuns, tmp_path: Path) -> None:
     old = runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
     new = runs.publish(written(tmp_path / "out", "2026-03-02T12:00:00Z", "refuted", ("one-hub",)))
     assert runs.runs() == (new, old)
@@ -61,10 +61,8 @@ def test_an_invalid_run_is_refused_and_nothing_is_left(runs: PublishedRuns, tmp_
 
 
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder", "too large"])
-def test_a_file_that_is_not_the_gate_s_own_is_not_shown_to_everybody(
-    runs: PublishedRuns, tmp_path: Path, kind: str
-) -> None:
-    """Publish, as root, the files of an ordinary user, who could replace them by anything."""
+def test_a_run_with_a_replaced_file_is_not_published(runs: PublishedRuns, tmp_path: Path, kind: str) -> None:
+    """Publishes, as root, files of an ordinary user, who could replace them by links, pipes and folders."""
     folder, secret = written(tmp_path / "out", "2026-03-01T12:00:00Z"), tmp_path / "secret"
     secret.write_text("root's own", encoding="utf-8")
     file = folder / "transcript.html"
@@ -85,7 +83,7 @@ def test_a_file_that_is_not_the_gate_s_own_is_not_shown_to_everybody(
     assert not runs.folder.exists()
 
 
-def test_a_run_of_another_hub_says_nothing_of_this_product_and_is_refused(runs: PublishedRuns, tmp_path: Path) -> None:
+def test_a_run_of_another_hub_is_not_published(runs: PublishedRuns, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"is a run of another hub, my:Hub\."):
         runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z", hub="my:Hub"))
     assert runs.runs() == ()
@@ -94,7 +92,7 @@ def test_a_run_of_another_hub_says_nothing_of_this_product_and_is_refused(runs: 
 
 @pytest.mark.parametrize("run", ["..", ".", "", "20260301T120000Z-abc/..", "20260301T120000Z-none"])
 @pytest.mark.parametrize("name", ["transcript.json", "../store/meshwg.sqlite", "evidence"])
-def test_nothing_beside_a_runs_files_is_given_out(runs: PublishedRuns, tmp_path: Path, run: str, name: str) -> None:
+def test_only_a_run_s_own_files_are_served(runs: PublishedRuns, tmp_path: Path, run: str, name: str) -> None:
     runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
     with pytest.raises(NotFound):
         runs.file(run, name)

@@ -1,4 +1,4 @@
-"""A database in trouble: each change is refused as a whole, the state in force stays, and recovery needs no help."""
+"""Database failures: changes are refused as a whole, the enforced state stays, and the service recovers by itself."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Tenant:
         policies.save(context, self.actor, DENIED)
 
     def adds_rules(self, count: int) -> None:
-        """Add rules that deny, which the default does already."""
+        """Adds rules that deny, which the default does already."""
         for number in range(count):
             policies.add_rule(self.context, self.actor, Rule(f"r{number}", Action.DENY, ANYONE, ANYONE))
 
     def is_refused(self) -> None:
-        """Check that changes are refused, and the policy stays enforced."""
+        """Checks that changes are refused, and the policy stays enforced."""
         before = dict(self.hub.enforced)
         with pytest.raises(Unavailable) as refused:
             policies.save(self.context, self.actor, ALLOWED)
@@ -60,7 +60,7 @@ class Tenant:
         assert self.hub.enforced == before
 
     def goes_on(self) -> None:
-        """Check that the refused change is accepted now, and store and data plane agree."""
+        """Checks that the refused change is accepted now, and store and data plane agree."""
         name = f"machine {len(machines.page(self.context, self.actor)[0])}"
         machines.add(self.context, self.actor, name=name)
         with self.context.store.read() as transaction:
@@ -71,7 +71,7 @@ class Tenant:
 
 
 @on_postgresql
-def test_a_server_that_is_gone_for_a_while(cluster: Cluster, context: Context, hub: FakeHub) -> None:
+def test_changes_are_refused_while_the_server_is_gone(cluster: Cluster, context: Context, hub: FakeHub) -> None:
     tenant = Tenant(context, hub)
     cluster.stop()
     try:
@@ -82,7 +82,7 @@ def test_a_server_that_is_gone_for_a_while(cluster: Cluster, context: Context, h
 
 
 @on_postgresql
-def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, context: Context, hub: FakeHub) -> None:
+def test_a_server_lost_during_a_change_leaves_the_state_whole(cluster: Cluster, context: Context, hub: FakeHub) -> None:
     tenant = Tenant(context, hub)
     apply = hub.apply
 
@@ -103,7 +103,9 @@ def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, context: Context,
 
 
 @on_sqlite
-def test_a_database_that_somebody_else_holds(database: str, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_refused_while_the_database_is_locked(
+    database: str, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engines, "WAIT_FOR_WRITER_S", 0.05)
     file = sqlite_file(database)
     assert file is not None
@@ -117,7 +119,7 @@ def test_a_database_that_somebody_else_holds(database: str, hub: FakeHub, monkey
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of this size (tmpfs(5)) in the folder."""
+    """Mounts a file system of this size (tmpfs(5)) in the folder."""
     disk = folder / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "meshwg-test", str(disk)], check=True)
@@ -127,13 +129,13 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of four megabytes."""
+    """Provides a file system of four megabytes."""
     with small_disk(tmp_path, "4m") as folder:
         yield folder
 
 
 def fill(folder: Path) -> Path:
-    """The file that has all the room there was."""
+    """Fills the file system with one file; returns it."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while True:
@@ -143,13 +145,13 @@ def fill(folder: Path) -> Path:
 
 @pytest.fixture
 def tenant(disk: Path, hub: FakeHub) -> Iterator[Tenant]:
-    """An organization whose store is on that disk."""
+    """Provides an organization whose store is on the small disk."""
     store = make_store(disk / "store.sqlite")
     yield Tenant(Context(store, hub, "vpn.example.net", 51820), hub)
     store.close()
 
 
-def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
+def test_changes_are_refused_while_the_disk_is_full(disk: Path, tenant: Tenant) -> None:
     filler = fill(disk)
     # What fits into pages that are there already is taken, and no more than that.
     with pytest.raises(Unavailable):
@@ -168,7 +170,7 @@ def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
 
 @pytest.fixture
 def moved(cluster: Cluster, template: str, tmp_path: Path, hub: FakeHub) -> Iterator[tuple[Path, Tenant]]:
-    """A file system of 32 megabytes, and an organization whose PostgreSQL has its tables there."""
+    """Provides a file system of 32 megabytes, and an organization whose PostgreSQL has its tables there."""
     name = cluster.create(template)
     with small_disk(tmp_path, "32m") as folder:
         try:
@@ -180,7 +182,7 @@ def moved(cluster: Cluster, template: str, tmp_path: Path, hub: FakeHub) -> Iter
             cluster.drop_moved(name)
 
 
-def test_a_postgresql_whose_disk_is_full(moved: tuple[Path, Tenant], hub: FakeHub) -> None:
+def test_changes_are_refused_while_postgresql_s_disk_is_full(moved: tuple[Path, Tenant], hub: FakeHub) -> None:
     disk, tenant = moved
     filler = fill(disk)
     with pytest.raises(Unavailable) as refused:
@@ -196,7 +198,7 @@ def test_a_postgresql_whose_disk_is_full(moved: tuple[Path, Tenant], hub: FakeHu
     tenant.goes_on()
 
 
-def test_a_file_system_that_turned_read_only(disk: Path, tenant: Tenant) -> None:
+def test_changes_are_refused_on_a_read_only_file_system(disk: Path, tenant: Tenant) -> None:
     tenant.context.store.close()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     tenant.is_refused()

@@ -1,4 +1,4 @@
-"""Organizations that nobody uses: which these are, when they go, and how many there may be."""
+"""Unused organizations: their definition, the time of their removal, and their bound in number."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def later(context: Context, after: timedelta) -> Context:
 
 
 def removed(context: Context, hub: FakeHub, after: timedelta = DAYS + timedelta(minutes=1)) -> bool:
-    """True if the organization is removed at that time."""
+    """Tells if the organization is removed at that time."""
     there = set(hub.enforced)
     count = unused.remove(later(context, after))
     assert count == len(there - set(hub.enforced))
@@ -33,7 +33,7 @@ def removed(context: Context, hub: FakeHub, after: timedelta = DAYS + timedelta(
 
 
 @pytest.mark.usefixtures("owner")
-def test_one_that_was_signed_up_and_left_alone_goes(context: Context, hub: FakeHub) -> None:
+def test_an_organization_left_alone_after_sign_up_is_removed(context: Context, hub: FakeHub) -> None:
     assert not removed(context, hub, DAYS - timedelta(minutes=1))
     assert unused.remove(replace(later(context, 10 * DAYS), unused_after=None)) == 0
     assert removed(context, hub)
@@ -42,7 +42,7 @@ def test_one_that_was_signed_up_and_left_alone_goes(context: Context, hub: FakeH
     assert tombstone.actor == "service"
 
 
-def test_the_last_sign_of_life_counts(context: Context, hub: FakeHub, owner: Actor) -> None:
+def test_the_last_activity_counts(context: Context, hub: FakeHub, owner: Actor) -> None:
     machines.add(context, owner, name="mumbai")
     half = replace(context, clock=lambda: context.clock() + DAYS / 2)
     login.log_in(half, email="owner@example.net", password="correct horse battery")
@@ -88,7 +88,7 @@ def organizations_in(context: Context) -> int:
         return len(transaction.execute(schema.organizations.select()).all())
 
 
-def test_one_that_comes_to_life_at_the_last_moment_stays(
+def test_an_organization_used_at_the_last_moment_stays(
     context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since = stored.unused_since
@@ -104,7 +104,7 @@ def test_one_that_comes_to_life_at_the_last_moment_stays(
 
 
 @pytest.mark.usefixtures("owner")
-def test_strangers_leave_only_so_many_unused(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unused_organizations_are_bounded_in_number(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unused, "MOST", 2)
     unused.check_room(context)
     another = sign_up(context, "another@example.net")

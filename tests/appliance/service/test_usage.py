@@ -35,7 +35,7 @@ def meter(entries: list[AuditEntry], days: float) -> list[Month]:
 
 
 def kept(entries: list[AuditEntry], days: float) -> UsageHistory:
-    """Read the meters after these entries, and check that they agree with the whole audit trail."""
+    """Reads the meters after these entries, and checks that they agree with the whole audit trail."""
     until = START + timedelta(days=days)
     found = metered(entries, until)
     told = history_of(entries, until)
@@ -45,12 +45,12 @@ def kept(entries: list[AuditEntry], days: float) -> UsageHistory:
     return found
 
 
-def test_a_machine_counts_for_the_part_of_the_month_that_it_existed() -> None:
+def test_a_machine_counts_for_its_part_of_the_month() -> None:
     entries = [entry(0, "organization.created"), added(0), entry(15.5, "machine.removed", machine="m")]
     assert meter(entries, 20) == [Month("2026-01", 15 * DAY + DAY // 2, 0, 0)]
 
 
-def test_months_are_apart_and_only_the_paid_plan_costs() -> None:
+def test_months_are_counted_apart_and_only_the_paid_plan_costs() -> None:
     entries = [entry(0, "organization.created"), added(0, "a"), added(0, "b")]
     entries.append(entry(31, "organization.changed", plan="paid", name="acme"))
     january, february = meter(entries, 59)
@@ -71,7 +71,7 @@ def test_a_switch_of_the_plan_bills_the_minutes_between() -> None:
     assert january.amount == round(PRICE * 10.25 / 31)
 
 
-def test_a_clock_that_was_set_back_tells_no_minute_twice() -> None:
+def test_a_clock_set_back_counts_no_minute_twice() -> None:
     entries = [entry(1, "organization.created"), added(5), entry(3, "machine.removed", machine="m"), added(4, "n")]
     (january,) = meter(entries, 6)
     assert january.minutes == DAY
@@ -80,8 +80,8 @@ def test_a_clock_that_was_set_back_tells_no_minute_twice() -> None:
 SECOND = 1 / 86_400
 
 
-def test_a_minute_that_has_begun_is_paid() -> None:
-    """Stay on the paid plan for some seconds, with more machines than the free plan covers."""
+def test_a_started_minute_is_billed() -> None:
+    """Stays on the paid plan for some seconds, with more machines than the free plan covers."""
     entries = [entry(0, "organization.created")]
     for turn in range(3):
         start = turn / DAY
@@ -95,7 +95,7 @@ def test_a_minute_that_has_begun_is_paid() -> None:
     assert (january.minutes, january.billed_minutes) == (15, 15)
 
 
-def test_a_minute_is_paid_once_however_often_the_plan_changes_in_it() -> None:
+def test_a_minute_of_many_plan_changes_is_billed_once() -> None:
     entries = [entry(0, "organization.created"), added(0)]
     for second in range(0, 60, 10):
         entries.append(entry(1 + second * SECOND, "organization.changed", plan="paid"))
@@ -106,8 +106,8 @@ def test_a_minute_is_paid_once_however_often_the_plan_changes_in_it() -> None:
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
 @settings(max_examples=60)
-def test_nobody_pays_for_less_than_they_used(pauses: list[int]) -> None:
-    """A machine while the plan is switched to and fro: all started minutes, and no more than one for each switch."""
+def test_plan_switches_never_bill_less_than_was_used(pauses: list[int]) -> None:
+    """Switches the plan to and fro: all started minutes are billed, and at most one more for each switch."""
     now, used, is_paid = 0, 0, False
     entries = [entry(0, "organization.created"), added(0)]
     for pause in pauses:
@@ -153,7 +153,7 @@ def test_a_disabled_machine_is_not_metered() -> None:
     assert item == Item("m", "renamed", 3 * DAY, 3 * DAY, january.amount)
 
 
-def test_a_minute_is_metered_once_however_often_a_machine_is_disabled_in_it() -> None:
+def test_a_minute_of_many_disablings_is_metered_once() -> None:
     entries = [entry(0, "organization.created"), added(0)]
     for second in range(0, 600, 5):
         change = {"machine": "m", "name": "m", "enabled": second % 10 == 5}
@@ -175,7 +175,7 @@ def at(context: Context, days: float) -> Context:
     return replace(context, clock=lambda: START + timedelta(days=days))
 
 
-def test_a_rotation_and_a_new_name_don_t_begin_anew(context: Context) -> None:
+def test_a_rotation_or_a_new_name_starts_no_new_lifetime(context: Context) -> None:
     owner = sign_up(at(context, 0), "owner2@example.net")
     organizations.change(at(context, 0), owner, plan="paid")
     days = {day: at(context, day) for day in (1, 2, 3, 5)}
@@ -197,7 +197,7 @@ def test_a_month_without_the_organization_has_no_statement(context: Context, own
 
 @st.composite
 def trails(draw: st.DrawFn, *, with_disabling: bool = True) -> list[AuditEntry]:
-    """Generate histories of an organization, also with setbacks of the clock."""
+    """Generates histories of an organization, also with setbacks of the clock."""
     kinds = ("add", "remove", "rename", "plan", "name", "suspend", *(("toggle",) if with_disabling else ()))
     entries, now = [entry(0, "organization.created")], 0
     there: set[str] = set()
@@ -237,13 +237,13 @@ def trails(draw: st.DrawFn, *, with_disabling: bool = True) -> list[AuditEntry]:
 
 @given(trails(), st.integers(0, 100))
 @settings(max_examples=60)
-def test_a_statement_is_what_it_was_when_it_was_read_from_the_whole_trail(entries: list[AuditEntry], days: int) -> None:
+def test_statements_from_meters_equal_those_from_the_whole_trail(entries: list[AuditEntry], days: int) -> None:
     kept(entries, days)
 
 
 @given(st.lists(trails(with_disabling=False), min_size=3, max_size=6))
 @settings(max_examples=8)
-def test_a_store_of_before_is_metered_alike(of_each: list[list[AuditEntry]]) -> None:
+def test_a_migrated_store_has_the_same_meters(of_each: list[list[AuditEntry]]) -> None:
     until = START + timedelta(days=100)
     for entries, found in zip(of_each, upgraded(of_each, until), strict=True):
         told = history_of(entries, until)

@@ -1,4 +1,4 @@
-"""Another way into an account takes a fresh proof, and none outlives the password."""
+"""Adding a way into an account needs a fresh proof, and no way in outlives the password."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def context(context: Context) -> Context:
 
 @pytest.fixture
 def mailing(context: Context) -> Context:
-    """Context of the service with a relay."""
+    """Provides a context of the service with a relay."""
     return replace(context, sends_mail=True)
 
 
 class Ways:
-    """An API token, a passkey and a session of somebody's."""
+    """An API token, a passkey and a session of one person."""
 
     def __init__(self, context: Context, actor: Actor) -> None:
         self._context = context
@@ -61,7 +61,7 @@ class Ways:
 
     @property
     def open(self) -> set[str]:
-        """List the ways that still give access."""
+        """Lists the ways that still give access."""
         ways: dict[str, Callable[[], object]] = {
             "session": lambda: accounts.actor_of(self._context, self._session),
             "token": lambda: api_tokens.holder(self._context, self._token),
@@ -78,7 +78,7 @@ class Ways:
 
     @property
     def actor(self) -> Actor:
-        """Actor of the session."""
+        """Returns the actor of the session."""
         return accounts.actor_of(self._context, self._session)
 
     def _log_in(self) -> object:
@@ -87,7 +87,7 @@ class Ways:
 
 
 def link(context: Context) -> str:
-    """The token of a link that a letter brings to somebody who forgot the password."""
+    """Asks for a new password by letter; returns the token of its link."""
     resets.ask(context, EMAIL)
     resets.answer_all(context)
     (found,) = (word for letter in delivered(context) for word in letter.text.split() if "/reset?token=" in word)
@@ -106,7 +106,7 @@ def test_a_reset_ends_every_way_in(context: Context, owner: Actor) -> None:
 
 @pytest.mark.parametrize("keep_tokens", [False, True])
 @pytest.mark.parametrize("keep_passkeys", [False, True])
-def test_another_password_ends_every_way_that_is_not_kept(
+def test_a_password_change_ends_every_way_in_that_is_not_kept(
     context: Context, owner: Actor, keep_tokens: bool, keep_passkeys: bool
 ) -> None:
     ways = Ways(context, owner)
@@ -122,14 +122,14 @@ def test_another_password_ends_every_way_that_is_not_kept(
     assert ways.open == {name for name, is_kept in kept.items() if is_kept}
 
 
-def test_by_itself_another_password_keeps_nothing(context: Context, owner: Actor) -> None:
+def test_a_password_change_keeps_no_way_in_by_default(context: Context, owner: Actor) -> None:
     ways = Ways(context, owner)
     password_change.change(context, ways.actor, password=PASSWORD, new_password=OTHER)
     assert ways.open == set()
 
 
-def test_another_password_ends_a_second_factor_that_was_only_proposed(context: Context, owner: Actor) -> None:
-    """Change the password: somebody who knew the old one may know the proposed secret."""
+def test_a_password_change_ends_a_proposed_second_factor(context: Context, owner: Actor) -> None:
+    """Changes the password: a person who knew the old one may know the proposed secret."""
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
     session = password_change.change(context, owner, password=PASSWORD, new_password=OTHER)
     present = accounts.actor_of(context, session.token)
@@ -155,7 +155,7 @@ MAKING = [issue, add, propose]
 
 
 @pytest.mark.parametrize("make", MAKING)
-def test_a_way_in_takes_the_password(context: Context, owner: Actor, make: Callable[..., object]) -> None:
+def test_adding_a_way_in_needs_the_password(context: Context, owner: Actor, make: Callable[..., object]) -> None:
     with pytest.raises(WrongProof) as refused:
         make(context, owner, "a guess")
     assert refused.value.field == "password"
@@ -163,10 +163,10 @@ def test_a_way_in_takes_the_password(context: Context, owner: Actor, make: Calla
 
 
 @pytest.mark.parametrize("make", [issue, add])
-def test_a_way_in_beside_a_second_factor_takes_a_code_that_is_used_up(
+def test_adding_a_way_in_beside_a_second_factor_uses_a_code_up(
     context: Context, owner: Actor, make: Callable[..., object]
 ) -> None:
-    """Add a passkey and a token: as they work without a code, creating one takes a code."""
+    """Adds a passkey and a token: as they work without a code, creating one needs a code."""
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
     session = enrolment.enable(context, owner, code=pyotp.TOTP(secret).at(NOW)).session
     present = accounts.actor_of(context, session.token)
@@ -181,7 +181,7 @@ def test_a_way_in_beside_a_second_factor_takes_a_code_that_is_used_up(
 
 
 @pytest.mark.parametrize("make", MAKING)
-def test_where_mail_works_an_address_is_verified_before(
+def test_with_mail_a_way_in_needs_a_verified_address(
     context: Context, mailing: Context, owner: Actor, make: Callable[..., object]
 ) -> None:
     with pytest.raises(Unverified):
@@ -190,15 +190,13 @@ def test_where_mail_works_an_address_is_verified_before(
     assert make(mailing, owner)
 
 
-def test_without_mail_no_verification_is_needed(context: Context, owner: Actor) -> None:
+def test_without_mail_a_way_in_needs_no_verified_address(context: Context, owner: Actor) -> None:
     for make in MAKING:
         assert make(context, again(context, owner))
 
 
-def test_a_stranger_who_signed_up_with_your_address_keeps_no_access(
-    context: Context, mailing: Context, owner: Actor
-) -> None:
-    """Made before there was mail: a token, a passkey, a session and a second factor. Then you reset by a letter."""
+def test_a_sign_up_with_a_foreign_address_keeps_no_access(context: Context, mailing: Context, owner: Actor) -> None:
+    """Adds every way in with an address that is another person's, who then resets the password by a letter."""
     ways = Ways(context, owner)
     secret = enrolment.propose(context, ways.actor, password=PASSWORD).secret
     enrolment.enable(context, ways.actor, code=pyotp.TOTP(secret).at(NOW))
@@ -216,7 +214,7 @@ def test_a_stranger_who_signed_up_with_your_address_keeps_no_access(
 def test_a_second_factor_is_not_bypassed_by_a_reset(
     context: Context, mailing: Context, owner: Actor, by_letter: bool
 ) -> None:
-    """Reset by a letter to a verified address, and by the operator's link."""
+    """Resets by a letter to a verified address, and by the operator's link."""
     if by_letter:
         verification.confirm(mailing, verification.issue(context, EMAIL).partition("=")[2])
     secret = enrolment.propose(context, owner, password=PASSWORD).secret
@@ -234,7 +232,7 @@ def test_the_operator_s_link_verifies_no_address(context: Context, owner: Actor)
     assert accounts.member_of(context, owner).verified_at is None
 
 
-def test_a_later_link_ends_one_of_the_other_kind(context: Context, mailing: Context, owner: Actor) -> None:
+def test_a_later_link_ends_an_earlier_one_of_the_other_kind(context: Context, mailing: Context, owner: Actor) -> None:
     del owner
     first = resets.issue(context, EMAIL).partition("=")[2]
     second = link(mailing)

@@ -89,7 +89,7 @@ _FOUNDED = (
 
 
 def metered(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
-    """Read the store's meters after these entries were recorded."""
+    """Reads the store's meters after these entries were recorded."""
     with organization_in() as (transaction, organization):
         for each in entries:
             audit.record(transaction, organization, each.actor, each.action, each.detail, each.at)
@@ -102,7 +102,7 @@ class _Undone(Exception):
 
 @contextmanager
 def organization_in() -> Iterator[tuple[Connection, str]]:
-    """A transaction in which there is one organization, and nothing else; it is never committed."""
+    """Provides a transaction with one organization and nothing else; it is never committed."""
     with suppress(_Undone), _store().write() as transaction:
         _found(transaction, 0)
         yield transaction, "o0"
@@ -110,7 +110,7 @@ def organization_in() -> Iterator[tuple[Connection, str]]:
 
 
 def upgraded(of_each: Sequence[Sequence[AuditEntry]], until: datetime) -> list[UsageHistory]:
-    """Read each organization's meters after a migration of a store with these entries and without meters."""
+    """Reads each organization's meters after a migration of a store with these entries and without meters."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.sqlite"
         file.write_bytes(_before())
@@ -149,14 +149,14 @@ def _store() -> Store:
 
 @functools.cache
 def _kept_store() -> tuple[tempfile.TemporaryDirectory[str], Store]:
-    """Make a store for all tests, to which nothing is committed; its folder is removed with this process."""
+    """Makes a store for all tests, to which nothing is committed; its folder is removed with this process."""
     folder = tempfile.TemporaryDirectory()
     return folder, make_store(Path(folder.name) / "store.sqlite")
 
 
 @functools.cache
 def _before() -> bytes:
-    """A store's file with the schema of before meters."""
+    """Makes a store's file with the schema from before the meters."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.sqlite"
         store = Store(f"sqlite:///{file}")
