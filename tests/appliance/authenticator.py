@@ -34,7 +34,7 @@ class Authenticator:
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def create(self, options: str) -> str:
-        """Make the passkey; takes and returns the browser's JSON."""
+        """Makes the passkey; takes and returns the browser's JSON."""
         request = json.loads(options)
         self.user_handle = base64url_to_bytes(request["user"]["id"])
         numbers = self._key.public_key().public_numbers()
@@ -50,7 +50,7 @@ class Authenticator:
         return self._credential(response)
 
     def get(self, options: str) -> str:
-        """Sign a challenge; takes and returns the browser's JSON."""
+        """Signs a challenge; takes and returns the browser's JSON."""
         request = json.loads(options)
         self.count += 1
         data = self._data(request["rpId"])

@@ -31,11 +31,11 @@ class BreakingProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose_the_next_commit(self, when: When) -> None:
-        """Break the next connection that commits, before or after the server has committed."""
+        """Breaks the next connection that commits, before or after the server has committed."""
         self._when = when
 
     def close(self) -> None:
-        """Accept no more connections."""
+        """Stops accepting connections."""
         self._listener.close()
 
     def _accept(self) -> None:

@@ -19,19 +19,19 @@ from tests.appliance.sites import make_store
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords in a millisecond, except in `test_passwords`."""
+    """Makes a password hash take a millisecond, except in `test_passwords`."""
     monkeypatch.setattr(passwords, "hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(autouse=True)
 def writers_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record write transactions, so that `FakeHub` refuses calls during one."""
+    """Records write transactions, so that `FakeHub` refuses calls during one."""
     monkeypatch.setattr(Store, "write", noted_write)
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A running PostgreSQL server."""
+    """Provides a running PostgreSQL server."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         # The web process runs as another user and needs the socket.
         Path(folder).chmod(0o755)
@@ -45,7 +45,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> str:
-    """Name of a PostgreSQL database with the schema."""
+    """Makes a PostgreSQL database with the schema; returns its name."""
     name = cluster.create()
     store = Store(cluster.url(name))
     migration.upgrade(store)
@@ -55,7 +55,7 @@ def template(cluster: Cluster) -> str:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of a new database: SQLite, unless a test or its folder is parametrized (`databases.parametrize`)."""
+    """Provides the URL of a new database: SQLite, unless the test is parametrized (`databases.parametrize`)."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.sqlite'}"
         return
@@ -67,7 +67,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def store(database: str) -> Iterator[Store]:
-    """A new store."""
+    """Provides a new store."""
     file = sqlite_file(database)
     made = Store(database) if file is None else make_store(file)
     yield made
@@ -86,12 +86,12 @@ def context(store: Store, hub: FakeHub) -> Context:
 
 @pytest.fixture
 def owner(context: Context) -> Actor:
-    """Owner of a new organization."""
+    """Provides the owner of a new organization."""
     return sign_up(context, "owner@example.net")
 
 
 def sign_up(context: Context, email: str, network: str | None = None) -> Actor:
-    """Sign up an organization, and return its owner."""
+    """Signs up an organization; returns its owner."""
     session, _ = accounts.sign_up(
         context, email=email, password="correct horse battery", organization="acme-networks", network=network
     )

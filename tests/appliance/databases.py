@@ -12,7 +12,7 @@ on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=Tru
 
 
 def parametrize(metafunc: pytest.Metafunc) -> None:
-    """Run a test on both databases, unless it is marked; for a folder's ``pytest_generate_tests``."""
+    """Runs a test on both databases, unless it is marked; for a folder's ``pytest_generate_tests``."""
     marked = any(mark.args[0] == "database" for mark in metafunc.definition.iter_markers("parametrize"))
     if "database" in metafunc.fixturenames and not marked:
         metafunc.parametrize("database", BOTH, indirect=True)

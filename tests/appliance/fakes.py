@@ -21,7 +21,7 @@ _writers = threading.local()
 
 @contextmanager
 def noted_write(store: Store) -> Iterator[Connection]:
-    """Run `Store.write` so that `is_writing` knows of it."""
+    """Runs `Store.write` so that `is_writing` knows of it."""
     with _write(store) as transaction:
         _writers.is_one = True
         try:
@@ -31,7 +31,7 @@ def noted_write(store: Store) -> Iterator[Connection]:
 
 
 def is_writing() -> bool:
-    """True if this thread is in a write transaction."""
+    """Tells if this thread is in a write transaction."""
     return getattr(_writers, "is_one", False)
 
 

@@ -7,7 +7,7 @@ from appliance.service import Context, letters, postman
 
 
 def delivered(context: Context) -> list[Letter]:
-    """Send all due letters through a fake relay, and return them in that order."""
+    """Sends all due letters through a fake relay; returns them in that order."""
     sent: list[Letter] = []
 
     class FakeRelay:

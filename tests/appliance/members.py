@@ -14,7 +14,7 @@ PASSWORD = "correct horse battery"
 
 
 def join(context: Context, organization_id: str, role: Role) -> str:
-    """Add a member with this role and sign in; returns the session's token."""
+    """Adds a member with this role and signs in; returns the session's token."""
     member = Member(new_id(), organization_id, f"{new_id()}@example.net", passwords.hash_password(PASSWORD), role)
     with context.store.write() as transaction:
         people.create(transaction, member)
@@ -22,7 +22,7 @@ def join(context: Context, organization_id: str, role: Role) -> str:
 
 
 def sign_in(context: Context, member_id: str) -> str:
-    """Sign a member in without the password; returns the session's token."""
+    """Signs a member in without the password; returns the session's token."""
     token, now = tokens.new_token(), context.clock()
     with context.store.write() as transaction:
         sessions.create(transaction, member_id, tokens.hash_of(token), NOWHERE, now, now + timedelta(hours=1))
@@ -30,10 +30,10 @@ def sign_in(context: Context, member_id: str) -> str:
 
 
 def again(context: Context, actor: Actor) -> Actor:
-    """Sign the actor in once more, in another session."""
+    """Signs the actor in once more, in another session."""
     return accounts.actor_of(context, sign_in(context, actor.member_id))
 
 
 def colleague(context: Context, owner: Actor, role: Role) -> Actor:
-    """Add a member with this role to the owner's organization."""
+    """Adds a member with this role to the owner's organization."""
     return accounts.actor_of(context, join(context, owner.organization_id, role))

@@ -51,11 +51,11 @@ class Cluster:
 
     @property
     def folder(self) -> Path:
-        """Folder of the socket."""
+        """Returns the folder of the socket."""
         return self._folder
 
     def start(self) -> None:
-        """Start the server and wait until it accepts connections."""
+        """Starts the server and waits until it accepts connections."""
         assert self._process is None
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
         with self._log.open("ab") as log:
@@ -78,7 +78,7 @@ class Cluster:
                 return
 
     def stop(self) -> None:
-        """Stop the server and end all connections."""
+        """Stops the server and ends all connections."""
         if self._process is not None:
             # "Fast shutdown" in the server's manual.
             self._process.send_signal(signal.SIGINT)
@@ -86,7 +86,7 @@ class Cluster:
             self._process = None
 
     def create(self, template: str = "template1") -> str:
-        """Create a database; returns its name."""
+        """Creates a database; returns its name."""
         name = next(self._names)
         self._execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
@@ -96,22 +96,22 @@ class Cluster:
         return name
 
     def move(self, name: str, folder: Path) -> None:
-        """Move a database without connections into an empty folder of this user."""
+        """Moves a database without connections into an empty folder of this user."""
         space = sql.Identifier(f"{name}_space")
         self._execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, sql.Literal(str(folder))))
         self._execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(sql.Identifier(name), space))
 
     def drop_moved(self, name: str) -> None:
-        """Remove a moved database with its tablespace."""
+        """Removes a moved database with its tablespace."""
         self.drop(name)
         self._execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(f"{name}_space")))
 
     def drop(self, name: str) -> None:
-        """Remove a database and end its connections."""
+        """Removes a database and ends its connections."""
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def url(self, name: str) -> str:
-        """URL of this database for `Store`."""
+        """Returns the URL of this database for `Store`."""
         return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
 
     def _execute(self, statement: sql.Composed) -> None:

@@ -38,7 +38,7 @@ EXHIBITS: list[Exhibit] = [
 def written(
     out: Path, started_at: str, verdict: str = "proven", claims: tuple[str, ...] = ALL, hub: str | None = None
 ) -> Path:
-    """Write a run of these claims, with a caught sabotage and secret evidence; returns its folder."""
+    """Writes a run of these claims, with a caught sabotage and secret evidence; returns its folder."""
     evidence = out.parent / "evidence"
     evidence.mkdir(parents=True, exist_ok=True)
     (evidence / "hub.pcap").write_bytes(b"packets")

@@ -14,7 +14,7 @@ OWNED_BY = {"organization_id", "member_id"}
 
 
 def fill(transaction: Connection, organization_id: str, member_id: str) -> list[str]:
-    """Add a row of the organization or of its member to each table that can have one; returns the tables' names."""
+    """Adds a row of the organization or of its member to each table that can have one; returns the tables' names."""
     filled = []
     for table in schema.metadata.sorted_tables:
         if not OWNED_BY & set(table.c.keys()) or table is schema.members:
@@ -31,7 +31,7 @@ def fill(transaction: Connection, organization_id: str, member_id: str) -> list[
 
 
 def everything(transaction: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Read all rows of the database by table; fails if the database has tables that the schema doesn't have."""
+    """Reads all rows of the database by table; fails if the database has tables that the schema doesn't have."""
     names = [each for each in inspect(transaction).get_table_names() if each != "alembic_version"]
     assert set(names) == set(schema.metadata.tables)
     return {

@@ -14,7 +14,7 @@ _STEP = re.compile(r"([Mmh])([-0-9. ]+)")
 
 
 def read(picture: Image.Image) -> dict[str, list[str]]:
-    """Texts of the codes in a picture, by program."""
+    """Reads the codes in a picture; returns their texts by program."""
     grey = picture.convert("L")
     return {
         "zbar": [each.data.decode() for each in pyzbar.decode(grey, symbols=[pyzbar.ZBarSymbol.QRCODE])],
@@ -27,7 +27,7 @@ def opened(png: bytes) -> Image.Image:
 
 
 def drawn(svg: str, pixels: int) -> Image.Image:
-    """Draw a code as a screen does, in this width; each pixel is the mean of its area."""
+    """Draws a code as a screen does, in this width; each pixel is the mean of its area."""
     frame = re.search(r'viewBox="0 0 (\d+) \1"', svg)
     line = re.search(r' stroke="#000" d="([^"]+)"', svg)
     assert frame is not None

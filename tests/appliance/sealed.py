@@ -18,12 +18,12 @@ ACME = "acmeacme22"
 
 
 def sealed_store(folder: Path, name: str = "sealed.sqlite") -> Store:
-    """Make a SQLite store under the secret `OLD`, with the organization `ACME`."""
+    """Makes a SQLite store under the secret `OLD`, with the organization `ACME`."""
     return sealed(make_store(folder / name))
 
 
 def sealed(store: Store) -> Store:
-    """Put an empty store under the secret `OLD`, and add the organization `ACME`."""
+    """Puts an empty store under the secret `OLD`, and adds the organization `ACME`."""
     vault, lock = Vault.make(OLD)
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", lock))
@@ -32,7 +32,7 @@ def sealed(store: Store) -> Store:
 
 
 def add_organization(store: Store, name: str, keys: SealedKeys) -> None:
-    """Store an active organization with these keys."""
+    """Stores an active organization with these keys."""
     with store.write() as transaction:
         (port,) = organizations.free_ports(transaction, 1)
         new = Organization(name, name, DEFAULT_NETWORK, port, keys.public_key, Plan.FREE, 1, 0, times.now())

@@ -17,14 +17,14 @@ from tests.appliance.fakes import FakeHub
 
 
 def make_store(file: Path) -> Store:
-    """Make an empty store in a file."""
+    """Makes an empty store in a file."""
     file.write_bytes(_empty())
     return Store(f"sqlite:///{file}")
 
 
 @functools.cache
 def _empty() -> bytes:
-    """Content of a file with the schema, cached because a migration takes 30 ms."""
+    """Returns the content of a file with the schema, cached because a migration takes 30 ms."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.sqlite"
         store = Store(f"sqlite:///{file}")
@@ -34,7 +34,7 @@ def _empty() -> bytes:
 
 
 def make_data(folder: Path) -> Store:
-    """Make a data folder in which a service has run; returns its store."""
+    """Makes a data folder in which a service has run; returns its store."""
     file = folder / "store" / "meshwg.sqlite"
     file.parent.mkdir(parents=True)
     store = make_store(file)

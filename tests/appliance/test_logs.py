@@ -1,4 +1,4 @@
-"""Logs have no secrets in any form, and people can read them."""
+"""Logs never contain secrets, and are readable for people."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WRAPS: dict[str, Callable[[str], object]] = {
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """The log as JSON lines."""
+    """Returns the log as JSON lines."""
     text = io.StringIO()
     monkeypatch.setattr(sys, "stderr", text)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
@@ -116,7 +116,7 @@ fail()
     assert KEY not in done.stderr
 
 
-def test_facts_that_are_no_secrets_stay(written: io.StringIO) -> None:
+def test_values_that_are_no_secrets_stay_in_the_log(written: io.StringIO) -> None:
     facts: dict[str, Any] = {
         "organization": "tcbm838zt8",
         "path": "/api/v1/machines/kjmn9s3v6pf2/rotate",
@@ -134,7 +134,7 @@ def test_facts_that_are_no_secrets_stay(written: io.StringIO) -> None:
 
 @pytest.fixture
 def as_text(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """The log in the format for people."""
+    """Returns the log in the format for people."""
     text = io.StringIO()
     monkeypatch.setattr(sys, "stderr", text)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
@@ -144,7 +144,7 @@ def as_text(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def test_text_for_people_has_sentences_and_no_routine_events(as_text: io.StringIO) -> None:
+def test_the_text_log_has_sentences_and_no_routine_events(as_text: io.StringIO) -> None:
     log = structlog.get_logger()
     log.info("hub is ready")
     log.info("an orphan was removed", organization="tcbm838zt8")
@@ -158,7 +158,7 @@ def test_text_for_people_has_sentences_and_no_routine_events(as_text: io.StringI
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "a\nMeshWG is up", "\r\x08", "\u202e", "\x9b31m"])
-def test_a_logged_text_can_t_steer_a_terminal(as_text: io.StringIO, hostile: str) -> None:
+def test_a_logged_text_has_no_terminal_control_characters(as_text: io.StringIO, hostile: str) -> None:
     structlog.get_logger().warning("a call was refused", name=hostile)
     (line,) = as_text.getvalue().splitlines()
     assert line.isprintable()

@@ -32,7 +32,7 @@ HARMLESS = {
 
 
 class Mark(str):
-    """Value for any field: a text whose attributes are the text itself."""
+    """Value for any field: a text, each attribute of which is the text itself."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Mark(str):
 
 
 def types() -> Iterator[Any]:
-    """Every dataclass and struct of the appliance."""
+    """Lists every dataclass and struct of the appliance."""
     for found in pkgutil.walk_packages(appliance.__path__, "appliance."):
         if found.name.endswith("__main__") or ".migrations" in found.name:
             continue
@@ -51,7 +51,7 @@ def types() -> Iterator[Any]:
 
 
 def shown_by(kind: Any) -> list[str]:
-    """Fields whose values the repr of this type shows."""
+    """Lists the fields whose values the repr of this type shows."""
     if hasattr(kind, "__dataclass_fields__"):
         names = [each.name for each in fields(kind)]
         made = object.__new__(kind)

@@ -1,4 +1,4 @@
-"""File access as another user applies to one thread and block, without root's rights."""
+"""Access to files as another user holds for one thread and one block, without root's rights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="root alone acts as somebody
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A folder of the web user, below folders that it may pass through."""
+    """Provides a folder of the web user, below folders that it may pass through."""
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_mode & 0o011 != 0o011 and folder != Path("/"):
             folder.chmod(0o755)
@@ -58,7 +58,7 @@ def test_a_link_to_a_file_of_root_can_t_be_read(theirs: Path, secret: Path) -> N
 
 
 @ROOT
-def test_other_threads_and_code_after_the_block_keep_root_s_rights(theirs: Path, secret: Path) -> None:
+def test_other_threads_and_later_code_keep_root_s_rights(theirs: Path, secret: Path) -> None:
     link = theirs / "link"
     link.symlink_to(secret)
     read: list[str] = []
@@ -86,9 +86,7 @@ def test_other_threads_and_code_after_the_block_keep_root_s_rights(theirs: Path,
 @ROOT
 @pytest.mark.parametrize("name", ["meshwg.sqlite", "meshwg.sqlite-wal", "meshwg.sqlite-journal", "meshwg.sqlite-shm"])
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
-def test_a_link_in_the_place_of_a_store_s_file_reads_and_writes_nothing_of_root(
-    theirs: Path, tmp_path: Path, name: str, kind: str
-) -> None:
+def test_a_link_in_a_store_s_place_reaches_no_file_of_root(theirs: Path, tmp_path: Path, name: str, kind: str) -> None:
     kept = tmp_path / "kept.sqlite"
     make_store(kept).close()
     kept.chmod(0o600)

@@ -13,7 +13,7 @@ _NO_LINKS = {".", "..", "lo", "all", "default"}
 
 
 def is_valid(name: str) -> bool:
-    """True if a tunnel can have this name on every system."""
+    """Tells if a tunnel can have this name on every system."""
     return (
         _WG_QUICK.fullmatch(name) is not None
         and name.partition(".")[0].lower() not in _DEVICES
@@ -25,5 +25,5 @@ def is_valid(name: str) -> bool:
 
 
 def check(name: str) -> None:
-    """Assert that a tunnel can have this name on every system."""
+    """Asserts that a tunnel can have this name on every system."""
     assert is_valid(name), name

@@ -1,4 +1,4 @@
-"""Invented hosts: a complete one, and strategies for random ones."""
+"""Invented hosts: one with every feature, and strategies for random ones."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ CAPABILITIES = ("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
 
 
 def trial(**errors: str) -> Trial:
-    """A trial in which all steps worked, apart from the given errors."""
+    """Makes a trial in which all steps worked, apart from the given errors."""
     return Trial({step: errors.get(step, "") for step in (*BEFORE_LINKS, *AFTER)})
 
 
 def failed_trial(error: str = "Operation not permitted") -> Trial:
-    """A trial whose first step failed."""
+    """Makes a trial whose first step failed."""
     return Trial({trial_program.NAMESPACES: error})
 
 
 def host(**changes: Any) -> Facts:
-    """A complete host with changes."""
+    """Makes a host with every feature, apart from the given changes."""
     good = Facts(
         distribution="Debian GNU/Linux 12 (bookworm)",
         has_apt=True,
@@ -58,7 +58,7 @@ def host(**changes: Any) -> Facts:
 
 
 def without(*programs: str) -> dict[str, str]:
-    """Programs of a complete host without these."""
+    """Returns the programs of a complete host without these."""
     return {name: "1.2.3" for name in PROGRAMS if name not in programs}
 
 
@@ -67,7 +67,7 @@ _errors = st.sampled_from(["", "Operation not supported", "Operation not permitt
 
 @st.composite
 def trials(draw: st.DrawFn) -> Trial:
-    """Trials as the program can report them: it ends early without namespaces."""
+    """Generates trials as the program can report them: a trial ends early without namespaces."""
     errors: dict[str, str] = {}
     for step in BEFORE_LINKS:
         errors[step] = draw(_errors)
@@ -78,7 +78,7 @@ def trials(draw: st.DrawFn) -> Trial:
 
 @st.composite
 def hosts(draw: st.DrawFn) -> Facts:
-    """Random hosts."""
+    """Generates random hosts."""
     root = draw(st.booleans())
     own = draw(trials())
     return Facts(

@@ -7,7 +7,7 @@ from pathlib import Path
 from appliance.host import clocks
 
 
-def test_the_boot_has_an_id_and_its_time_only_grows() -> None:
+def test_the_boot_has_an_id_and_a_clock_that_only_grows() -> None:
     assert clocks.boot_id() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert 0 < clocks.boottime() <= clocks.boottime()
 

@@ -30,7 +30,7 @@ NO_KERNEL_WIREGUARD = trial(wireguard="Operation not supported")
 IDS = [each.id for each in diagnose(host()).findings]
 
 
-def test_the_limit_of_connections_is_that_of_the_hub_s_bounds() -> None:
+def test_the_connection_limit_is_computed_from_the_hub_s_bounds() -> None:
     assert parts.ENOUGH_CONNECTIONS == ENOUGH_FOR_THE_HOST
 
 
@@ -99,7 +99,7 @@ def test_a_complete_host_needs_no_advice() -> None:
         ("chromium", {"browser": "", "distribution": "Ubuntu 24.04.1 LTS"}, True, True, "./meshwg setup"),
     ],
 )
-def test_a_missing_feature_has_advice_and_prevents_the_commands_that_need_it(
+def test_a_missing_feature_has_advice_and_prevents_its_commands(
     name: str, changes: dict[str, Any], up: bool, gate: bool, advice: str
 ) -> None:
     diagnosis = diagnose(host(**changes))
@@ -172,7 +172,7 @@ def test_an_ordinary_user_s_untried_features_are_not_missing() -> None:
     assert without_module.chosen == WireGuardChoice("wireguard-go", "1.2.3")
 
 
-def test_a_tun_device_for_root_alone_prevents_an_ordinary_user_s_labs_but_not_the_hub() -> None:
+def test_a_tun_device_only_for_root_prevents_labs_of_other_users() -> None:
     own = trial(wireguard="Operation not supported", tun="Permission denied")
     diagnosis = diagnose(
         host(privileges=Privileges(root=False), tun_errno=errno.EACCES, own=own, ordinary=own, wireguard_module="")
@@ -188,7 +188,7 @@ def test_up_lacks_more_than_root_if_another_feature_is_missing() -> None:
     assert not diagnose(host()).up_lacks_only_root
 
 
-def test_without_the_kernel_s_wireguard_the_choice_is_wireguard_go_then_boringtun() -> None:
+def test_wireguard_go_is_chosen_before_boringtun() -> None:
     def chosen(*absent: str) -> str | None:
         found = diagnose(host(own=NO_KERNEL_WIREGUARD, programs=without(*absent))).chosen
         return None if found is None else found.name
@@ -198,7 +198,7 @@ def test_without_the_kernel_s_wireguard_the_choice_is_wireguard_go_then_boringtu
     assert chosen("wireguard-go", "boringtun-cli") is None
 
 
-def test_the_hub_and_the_doctor_know_the_same_userspace_implementations() -> None:
+def test_hub_and_doctor_know_the_same_userspace_programs() -> None:
     hub = {each.name: each.executable for each in (wireguard_go.PROGRAM, boringtun.PROGRAM)}
     for name, program in hub.items():
         diagnosis = diagnose(host(own=NO_KERNEL_WIREGUARD, programs={program: "7"}))

@@ -22,12 +22,12 @@ STEPS = {value for name, value in vars(trial_program).items() if name.isupper() 
 
 @pytest.fixture(scope="module")
 def facts() -> Facts:
-    """Facts about this host."""
+    """Finds the facts about this host."""
     return host.find_facts()
 
 
 def traces() -> dict[str, object]:
-    """State of this process and host that finding facts could change."""
+    """Reads the state of this process and host that finding facts could change."""
     return {
         "links": socket.if_nameindex(),
         "mounts": Path("/proc/self/mounts").read_text(),
@@ -67,7 +67,7 @@ def test_a_trial_without_a_result_is_an_error(monkeypatch: pytest.MonkeyPatch) -
         assert trial.run_as_ordinary_user() is None
 
 
-def test_an_ordinary_user_opens_the_tun_device_if_its_mode_allows_it(facts: Facts) -> None:
+def test_other_users_open_the_tun_device_if_its_mode_allows_it(facts: Facts) -> None:
     if facts.ordinary is None:
         # A sandbox of an ordinary user has no other user to become.
         assert "4294967295" not in Path("/proc/self/uid_map").read_text()
@@ -102,7 +102,7 @@ def test_the_chosen_wireguard_is_the_hub_s_choice(facts: Facts) -> None:
     assert (chosen.name, chosen.version) == (backend.name, backend.version)
 
 
-def test_userspace_wireguard_is_searched_in_path_alone_like_by_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_userspace_wireguard_is_searched_in_path_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     found = host.find_facts().programs
     assert "wireguard-go" not in found

@@ -1,1 +1,1 @@
-"""Attacks on root, on the keys and on others from a web process that was taken over."""
+"""Attacks by a web process that was taken over, on root, on keys and on other users."""

@@ -91,7 +91,7 @@ def _stopped(reason: str) -> OSError:
 
 
 def _each(what: Callable[[int], object]) -> Attempt:
-    """Made on every process; one that gives way is enough."""
+    """Makes the attempt on every process; one success is enough."""
 
     def attempt(targets: Targets) -> None:
         complaints: list[OSError] = []
@@ -149,7 +149,7 @@ def _hurry(pid: int) -> None:
 
 
 def _find_others_of_this_user(targets: Targets) -> None:
-    """A process of this user that is none of the web process's: WireGuard's, or somebody else's service."""
+    """Looks for a process of this user that the web process did not start, as WireGuard's."""
     del targets
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -174,7 +174,7 @@ def _read(name: Callable[[Targets], str]) -> Attempt:
 
 
 def _write(name: Callable[[Targets], str]) -> Attempt:
-    """A file, opened for writing; a folder, asked whether entries may be made."""
+    """Opens a file for writing; for a folder, asks whether entries may be made."""
 
     def attempt(targets: Targets) -> None:
         path = name(targets)
@@ -199,7 +199,7 @@ def _code(*parts: str) -> str:
 
 
 def _leave_working_folder(targets: Targets) -> None:
-    """The operator's folder, which may lie where nobody else gets in."""
+    """Enters the operator's working folder, which other users may not enter."""
     del targets
     if str(Path("/proc/self/cwd").readlink()) == "/":
         raise _stopped("the working folder is /")
@@ -209,7 +209,7 @@ def _leave_working_folder(targets: Targets) -> None:
 
 
 def _find_descriptor(targets: Targets) -> None:
-    """Something open that leads out: root's memory, a file, a folder, a socket of another one's."""
+    """Looks for an open descriptor of a file, folder, socket or memory outside of the web process."""
     del targets
     for descriptor in range(3, 1024):
         try:
@@ -232,7 +232,7 @@ def _is_udp(descriptor: int) -> bool:
 
 
 def _hold_the_log(targets: Targets) -> None:
-    """The log's file, to be emptied, or the operator's terminal, to be read."""
+    """Opens the log's file for writing, or the operator's terminal for reading."""
     del targets
     for descriptor in (0, 1, 2):
         mode = os.fstat(descriptor).st_mode
@@ -242,14 +242,14 @@ def _hold_the_log(targets: Targets) -> None:
 
 
 def _find_words(targets: Targets) -> None:
-    """Root's words in the environment."""
+    """Looks for root's secrets in the environment."""
     known = " ".join(f"{key}={value}" for key, value in os.environ.items())
     if not any(word in known[::-1] for word in targets.words):
         raise _stopped("the environment has none of it")
 
 
 def _find_words_in_memory(targets: Targets) -> None:
-    """Root's words in all that this process can read of itself."""
+    """Looks for root's secrets in all the memory that this process can read of itself."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, rights, *rest = line.split(maxsplit=5)
         # Readable, but for what the kernel maps and doesn't let anybody read.
@@ -317,7 +317,7 @@ def _use_roots_keys(_: Targets) -> None:
 
 
 def keep_key() -> None:
-    """Put a key into the session keyring of this process, as a log-in of root's has them."""
+    """Puts a key into the session keyring of this process, as a log-in of root does."""
     _check(_libc.syscall(_ADD_KEY, b"user", _KEY_NAME, b"x", 1, _SESSION_KEYRING))
 
 
@@ -358,7 +358,7 @@ def _take_link(name: Callable[[Targets], str]) -> Attempt:
 
 
 def share_port(address: str, port: int) -> None:
-    """Bind a UDP port that may be somebody else's, by all that lets several have one."""
+    """Binds a UDP port that another process may have, with every option for sharing it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -383,7 +383,7 @@ def _talk_to_wireguard(targets: Targets) -> None:
 
 
 def _find_abstract_socket(_: Targets) -> None:
-    """A socket without a file, and so without a mode, that root listens on."""
+    """Looks for an abstract Unix socket of root, which has no file and so no mode."""
     for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
         name = line.split()[-1]
         if not name.startswith("@"):
@@ -409,7 +409,7 @@ def _rotate(targets: Targets) -> None:
 
 
 def _tear_down(targets: Targets) -> None:
-    """The end of the service; as root it works, so it comes last."""
+    """Ends the service; as root it works, so it comes last."""
     with _hub(targets) as hub:
         hub.tear_down()
 

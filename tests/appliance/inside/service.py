@@ -24,7 +24,7 @@ from tests.appliance.inside.catalogue import ROWS, Targets
 
 
 def main() -> None:
-    """Run a command of the appliance."""
+    """Runs a command of the appliance."""
     asked_on = Path(sys.argv.pop(1))
     supervision.PROGRAM = (sys.executable, __file__, str(asked_on))
     make_server = server.make_server
@@ -58,7 +58,7 @@ def _answer(asked_on: Path) -> None:
 
 
 def outcome(name: str, targets: Targets) -> str:
-    """Find the error that stopped an attempt; empty if it succeeded."""
+    """Finds the error that stopped an attempt; empty if it succeeded."""
     try:
         ROWS[name](targets)
     except OSError as error:

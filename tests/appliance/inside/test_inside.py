@@ -1,4 +1,4 @@
-"""Everything in the catalogue, tried from within the web process of a running service, and by root as the control."""
+"""Every attempt of the catalogue, made in the web process of a running service, and by root as the control."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _LAST = "end the service"
 
 
 class Visitor:
-    """The one in the web process, as the test talks to them."""
+    """Client of the attacker's code in the web process."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
 
     def tries(self, name: str, targets: Targets) -> str:
-        """Run an attempt; returns the error that stopped it, or an empty text if it succeeded."""
+        """Runs an attempt; returns the error that stopped it, or an empty text if it succeeded."""
         codec.send(self._connection, (name, targets))
         answer = codec.receive(self._connection)
         assert answer is not None, f"they died of: {name}"
@@ -45,7 +45,7 @@ class Visitor:
 
 @dataclass(frozen=True)
 class Visited:
-    """A service with a visitor, who calls in on a socket beside its log, which is a file that the service has open."""
+    """A service with an attacker in its web process, who listens on a socket beside the service's open log file."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -77,7 +77,7 @@ def visited(data: Path, swept: None) -> Iterator[Visited]:
 
 
 def _leave_what_earlier_versions_did(data: Path) -> None:
-    """The certificate's folder as the web user had it, who has put links there in the place of what root wrote."""
+    """Makes the certificate's folder the web user's, with links in the place of root's files."""
     (data / "tls").mkdir(parents=True)
     outside = data.with_name("outside")
     outside.touch(0o600)
@@ -107,7 +107,7 @@ def visitor(visited: Visited) -> Iterator[Visitor]:
 
 
 def targets_of(data: Path, supervisor: int) -> Targets:
-    """Find the targets in this service, with an organization in it."""
+    """Finds the targets in this service, with an organization in it."""
     organization, _ = sign_up("acme")
     store = Store(f"sqlite:///{data / 'store' / 'meshwg.sqlite'}")
     with store.read() as transaction:
@@ -144,7 +144,7 @@ def targets_of(data: Path, supervisor: int) -> Targets:
 
 
 def control(name: str, targets: Targets) -> str:
-    """Run the attempt as root; returns the error that stopped it, or an empty text if it succeeded."""
+    """Runs the attempt as root; returns the error that stopped it, or an empty text if it succeeded."""
     try:
         CONTROLS.get(name, ROWS[name])(targets)
     except OSError as error:
@@ -152,7 +152,7 @@ def control(name: str, targets: Targets) -> str:
     return ""
 
 
-def test_nothing_that_a_web_process_tries_gets_through(
+def test_every_attempt_of_the_web_process_is_stopped(
     data: Path,
     visited: Visited,
     visitor: Visitor,

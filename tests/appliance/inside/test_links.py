@@ -1,4 +1,4 @@
-"""Links that the web user puts in the store's place while root works there: nothing behind them is read or written."""
+"""Links put in the store's place by the web user while root works there: nothing behind them is read or written."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ while not ended:
 
 @contextmanager
 def racing(data: Path, outside: Path) -> Iterator[None]:
-    """The web user swaps the store's files for links to another store for as long as the block lasts."""
+    """Swaps the store's files, as the web user, for links to another store until the block ends."""
     user = web_user()
     # The interpreter itself rather than the virtual environment's, which that user may not be able to reach.
     python = (str(Path(sys.executable).resolve()), "-I", "-S")
@@ -83,7 +83,7 @@ def racing(data: Path, outside: Path) -> Iterator[None]:
 
 
 def state(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
-    """Everything of a folder's files that a write, a chown or a chmod would change."""
+    """Reads all of a folder's files that a write, a chown or a chmod would change."""
     found = {}
     for path in folder.iterdir():
         each = path.stat()
@@ -91,7 +91,7 @@ def state(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
     return found
 
 
-def test_no_command_gets_past_the_links(data: Path, runs: list[Run], tmp_path: Path) -> None:
+def test_commands_neither_read_nor_write_behind_links(data: Path, runs: list[Run], tmp_path: Path) -> None:
     run = start(runs, data, **SECRET)
     run.wait_until_ready()
     sign_up("acme")

@@ -1,4 +1,4 @@
-"""Mail relay on this host that keeps its letters, and refuses them if a test says so."""
+"""Mail relay on this host that keeps received letters, and refuses them if a test says so."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Mailbox:
     @classmethod
     @contextmanager
     def open(cls, certificate: ssl.SSLContext | None = None, *, implicit_tls: bool = False) -> Iterator[Mailbox]:
-        """Listen on a free port; with a certificate, offer STARTTLS or speak implicit TLS."""
+        """Listens on a free port; with a certificate, offers STARTTLS or speaks implicit TLS."""
         mailbox = cls()
         controller = _Controller(
             mailbox,
@@ -65,7 +65,7 @@ class Mailbox:
             controller.stop()
 
     def to(self, address: str) -> list[EmailMessage]:
-        """Letters to this address."""
+        """Returns the letters to this address."""
         return [letter for letter in self.letters if letter["To"] == address]
 
     def _admit(self, *arguments: Any) -> AuthResult:

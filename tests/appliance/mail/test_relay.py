@@ -72,7 +72,7 @@ def test_an_invalid_recipient_gets_no_letter(mailbox: Mailbox, recipient: str) -
     assert mailbox.letters == []
 
 
-def test_a_recipient_s_host_beyond_ascii_is_encoded_for_the_relay(mailbox: Mailbox) -> None:
+def test_a_recipient_s_unicode_host_is_encoded_for_the_relay(mailbox: Mailbox) -> None:
     relay_at(mailbox).send(replace(LETTER, recipient="asha@b\u00fccher.example"))
     assert mailbox.recipients == ["asha@xn--bcher-kva.example"]
     for recipient in ("\u00e4@example.net", "asha@\u2603.example", "asha@b\u00fccher..example"):
@@ -82,7 +82,7 @@ def test_a_recipient_s_host_beyond_ascii_is_encoded_for_the_relay(mailbox: Mailb
 
 @pytest.fixture
 def certificate(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """A certificate for this host's names that this process trusts."""
+    """Provides a certificate for this host's names that this process trusts."""
     file, key = tls.self_signed(["127.0.0.1", ELSEWHERE]).as_files()
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

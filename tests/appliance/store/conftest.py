@@ -8,5 +8,5 @@ from tests.appliance import databases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize each test of this folder with its databases."""
+    """Parametrizes each test of this folder with its databases."""
     databases.parametrize(metafunc)

@@ -13,7 +13,7 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.postgres import Cluster
 
 
-def test_ids_are_random_and_a_page_starts_only_at_the_organization_s_own_entry(context: Context, owner: Actor) -> None:
+def test_audit_ids_are_random_and_useless_to_other_organizations(context: Context, owner: Actor) -> None:
     other = sign_up(context, "other@example.net")
     machines.add(context, owner, name="one")
     entries, _ = organizations.trail(context, owner)

@@ -21,7 +21,7 @@ from appliance.store.revision import NEWEST, revision
 from tests.appliance.databases import on_postgresql, on_sqlite
 
 
-def test_a_new_store_has_no_revision_and_a_migrated_one_the_newest(tmp_path: Path) -> None:
+def test_a_migration_sets_the_newest_revision(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
     assert revision(store) is None
     upgrade(store)
@@ -50,7 +50,7 @@ def test_a_snapshot_is_a_complete_store_and_leaves_no_file(store: Store, owner: 
 
 @on_sqlite
 def test_a_snapshot_during_writes_has_whole_transactions(store: Store, owner: Actor, tmp_path: Path) -> None:
-    """Every transaction writes two entries, so a copy with an odd number of them has half a transaction."""
+    """Writes two entries in every transaction, so a copy with an odd number of them has half a transaction."""
     stopped, begun = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -78,9 +78,7 @@ def test_a_snapshot_during_writes_has_whole_transactions(store: Store, owner: Ac
         writer.join()
 
 
-def test_writers_of_one_process_wait_for_each_other_without_the_database(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writers_of_a_process_queue_outside_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "WAIT_FOR_WRITER_S", 0.0)
     store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     upgrade(store)
@@ -111,8 +109,8 @@ def test_a_reader_sees_one_state_while_others_commit(store: Store, owner: Actor)
 
 
 @on_sqlite
-def test_a_transaction_has_the_connection_that_was_used_last(store: Store) -> None:
-    """Use the connection of the last change: its cache is up to date, that of others is not."""
+def test_a_transaction_reuses_the_connection_used_last(store: Store) -> None:
+    """Reuses the connection of the last change: its cache is up to date, those of others are not."""
     with store.read() as outer, store.read():
         last = outer.connection.driver_connection
     for _ in range(2):
@@ -127,7 +125,7 @@ def test_a_read_transaction_can_t_write(store: Store, owner: Actor) -> None:
 
 
 @on_postgresql
-def test_a_character_that_the_database_can_t_store_is_invalid_input(store: Store) -> None:
+def test_a_character_unknown_to_the_database_is_invalid_input(store: Store) -> None:
     with pytest.raises(Invalid), store.read() as transaction:
         people.by_email(transaction, "a\0@example.net")
 

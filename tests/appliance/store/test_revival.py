@@ -1,4 +1,4 @@
-"""Access that a restore ends, also in tables that are added later."""
+"""A restore ends all temporary access, also in tables that are added later."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ ORGANIZATIONS = (ACME, "bolt", "core")
 
 @pytest.fixture
 def sealed(store: Store) -> Store:
-    """A store with three organizations, sealed under the old secret."""
+    """Provides a store with three organizations, sealed under the old secret."""
     sealing.sealed(store)
     vault = opens(store, OLD)
     for name in ORGANIZATIONS[1:]:
@@ -102,7 +102,7 @@ def test_the_second_of_two_concurrent_rotations_is_refused(sealed: Store, monkey
 def test_a_rotation_waits_for_a_change_without_holding_the_guard(
     sealed: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A change needs the guard during its transaction, so both would wait for each other."""
+    """Rotates during a change, which needs the guard: a rotation that held it would deadlock."""
     guard, waits, write = threading.Lock(), threading.Event(), sealed.write
 
     def announced() -> AbstractContextManager[Connection]:
@@ -140,9 +140,7 @@ with rotation.rotated(Store(sys.argv[1]), {OLD!r}, {NEW!r}, nullcontext()):
 
 
 @pytest.mark.parametrize("step", ["organizations.replace_data_key", "instance.replace_lock"])
-def test_after_a_kill_during_a_rotation_the_old_secret_opens_everything(
-    sealed: Store, database: str, step: str
-) -> None:
+def test_a_killed_rotation_leaves_everything_to_the_old_secret(sealed: Store, database: str, step: str) -> None:
     before = private_keys(sealed, opens(sealed, OLD))
     module, function = step.split(".")
     program = KILLED.format(module=module, function=function)

@@ -1,4 +1,4 @@
-"""Properties of every table, also of those that are added later."""
+"""Properties of every table, also of tables that are added later."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_columns_that_name_an_owner_are_foreign_keys() -> None:
             assert table.c[name].foreign_keys, f"{table.name}.{name} may outlive its owner"
 
 
-def test_deleting_the_row_of_an_organization_deletes_all_its_rows(store: Store, owner: Actor) -> None:
+def test_deleting_an_organization_s_row_deletes_all_its_rows(store: Store, owner: Actor) -> None:
     with store.write() as transaction:
         before = everything(transaction)
         fill(transaction, owner.organization_id, owner.member_id)
@@ -39,7 +39,7 @@ def test_deleting_the_row_of_an_organization_deletes_all_its_rows(store: Store, 
     assert before["organizations"]
 
 
-def test_who_has_sqlite_loads_nothing_of_postgresql() -> None:
+def test_a_process_with_sqlite_loads_no_code_of_postgresql() -> None:
     program = """
 import sys
 from appliance.store import Store

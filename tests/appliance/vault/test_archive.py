@@ -69,7 +69,7 @@ def test_a_file_with_another_version_number_is_refused(version: int) -> None:
         opened(bytes(data))
 
 
-def test_a_file_sealed_with_a_passphrase_costs_as_much_as_owasp_says() -> None:
+def test_sealing_with_a_passphrase_has_the_cost_owasp_recommends() -> None:
     data = sealed(b"content", FOR_PASSPHRASES)
     cost, block_size, parallelism = struct.unpack("!IHH", data[14 + 17 : 14 + 25])
     # OWASP's password storage cheat sheet: N = 2^17, r = 8, p = 1.
@@ -91,7 +91,7 @@ def test_every_changed_byte_is_noticed(at: int) -> None:
         opened(bytes(data))
 
 
-def test_chunks_can_t_be_dropped_added_moved_or_taken_from_another_file() -> None:
+def test_an_archive_with_missing_or_foreign_chunks_is_refused() -> None:
     data = sealed(CONTENT)
     head, one, two, three = data[:BODY], data[BODY:][:STEP], data[BODY + STEP :][:STEP], data[BODY + 2 * STEP :]
     other = sealed(CONTENT)
@@ -114,7 +114,7 @@ def test_chunks_can_t_be_dropped_added_moved_or_taken_from_another_file() -> Non
 
 
 @pytest.mark.parametrize("work", [(2**31, 8, 1), (2**22, 8, 1), (2**15, 8, 1000), (2**15 + 1, 8, 1), (0, 0, 0)])
-def test_a_header_with_unaffordable_or_invalid_scrypt_parameters_is_refused(work: tuple[int, int, int]) -> None:
+def test_a_header_with_too_costly_scrypt_parameters_is_refused(work: tuple[int, int, int]) -> None:
     data = bytearray(sealed(b""))
     data[14 + 17 : 14 + 25] = struct.pack("!IHH", *work)
     data[HEADER:BODY] = hashlib.sha256(data[:HEADER]).digest()

@@ -22,7 +22,7 @@ class Response:
 
     @property
     def json(self) -> Any:
-        """The body, decoded."""
+        """Returns the decoded body."""
         return json.loads(self.data)
 
 

@@ -27,7 +27,7 @@ THREADS = 2
 
 
 def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer with the received request."""
+    """Answers with the received request."""
     refusal = environ.get(REFUSED)
     start(f"{refusals.status_of(type(refusal)) if refusal else 200} x", [("Content-Type", "application/json")])
     told = {
@@ -42,7 +42,7 @@ def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
 
 
 def serve(port: int) -> None:
-    """Serve until killed."""
+    """Serves until killed."""
     multiprocessing.set_start_method("fork")
 
     def load(_: str) -> Any:

@@ -38,7 +38,7 @@ def app(context: Context, hub: FakeHub) -> bottle.Bottle:
 
 
 def path_of(row: Route | Page) -> str:
-    """The path with something in the place of each parameter; those with a pattern are months."""
+    """Fills in each parameter of the path; those with a pattern are months."""
     return re.sub(r"[{<]\w+(:[^>]*)?[}>]", lambda found: "2026-01" if found[1] else "x", row.path)
 
 
@@ -55,7 +55,7 @@ def name_of(row: Route | Page) -> str:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is not None], ids=name_of)
-def test_the_least_role_may_and_the_next_lower_one_may_not(
+def test_the_least_role_is_admitted_and_the_next_lower_refused(
     app: bottle.Bottle, context: Context, owner: Actor, row: Route | Page
 ) -> None:
     assert row.access.role is not None
@@ -83,13 +83,13 @@ def test_public_calls_need_no_session(app: bottle.Bottle, row: Route | Page) -> 
         assert answer.status in (200, 404)
 
 
-def test_every_path_is_in_a_table(app: bottle.Bottle) -> None:
+def test_every_path_is_in_a_table_of_roles(app: bottle.Bottle) -> None:
     stated = {(row.method, PREFIX + re.sub(r"{(\w+)}", r"<\1>", row.path)) for row in ROUTES}
     stated |= {(page.method, page.path) for page in PAGES}
     assert {(route.method, route.rule) for route in app.routes if route.rule not in OPEN} == stated
 
 
-def test_roles_are_read_with_every_call(app: bottle.Bottle, context: Context, owner: Actor) -> None:
+def test_a_role_is_read_again_for_every_call(app: bottle.Bottle, context: Context, owner: Actor) -> None:
     token = join(context, owner.organization_id, Role.ADMIN)
     assert call(app, "POST", f"{PREFIX}/machines", {"name": "one"}, token=token).status == 201
     with context.store.write() as transaction:

@@ -12,7 +12,7 @@ from appliance.web.allowance import Allowance, Rate
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -21,7 +21,7 @@ class Clock:
         return self.now
 
 
-def test_an_amount_at_once_and_then_one_by_one() -> None:
+def test_a_burst_is_admitted_and_then_one_call_at_a_time() -> None:
     clock = Clock()
     allowance = Allowance(Rate(3, 30), clock=clock)
     assert [allowance.take("a") for _ in range(3)] == [0, 0, 0]
@@ -51,7 +51,7 @@ def test_waits_grow_for_a_persistent_caller() -> None:
     assert waits[-1] > 1700
 
 
-def test_a_refused_try_uses_nothing_up() -> None:
+def test_a_refused_call_uses_up_no_allowance() -> None:
     clock = Clock()
     allowance = Allowance(Rate(1, 10), Rate(2, 1000), clock=clock)
     assert allowance.take("a") == 0
@@ -60,7 +60,7 @@ def test_a_refused_try_uses_nothing_up() -> None:
     assert allowance.take("a") == 0
 
 
-def test_a_returned_unit_can_be_taken_again() -> None:
+def test_a_returned_unit_can_be_used_again() -> None:
     allowance = Allowance(Rate(1, 10), clock=Clock())
     for _ in range(5):
         assert allowance.take("a") == 0
@@ -70,7 +70,7 @@ def test_a_returned_unit_can_be_taken_again() -> None:
     allowance.give_back("nobody")
 
 
-def test_one_does_not_count_for_another() -> None:
+def test_callers_are_counted_independently() -> None:
     allowance = Allowance(Rate(1, 10), clock=Clock())
     assert allowance.take("a") == 0
     assert allowance.take("b") == 0
@@ -78,7 +78,7 @@ def test_one_does_not_count_for_another() -> None:
     assert allowance.take("\ud800") == 0
 
 
-def test_memory_is_bounded_and_persistent_callers_are_remembered() -> None:
+def test_memory_is_bounded_and_keeps_persistent_callers() -> None:
     allowance = Allowance(Rate(1, 10), most=100, clock=Clock())
     assert allowance.take("guesser") == 0
     assert allowance.take("early") == 0
@@ -88,7 +88,7 @@ def test_memory_is_bounded_and_persistent_callers_are_remembered() -> None:
     assert allowance.take("early") == 0
 
 
-def test_many_at_once_get_no_more_than_there_is() -> None:
+def test_concurrent_callers_get_the_allowance_once() -> None:
     allowance = Allowance(Rate(5, 60), clock=Clock())
     together = threading.Barrier(16)
 
@@ -101,7 +101,7 @@ def test_many_at_once_get_no_more_than_there_is() -> None:
 
 
 @given(st.lists(st.floats(0, 30), max_size=60))
-def test_no_stretch_of_time_has_more_than_twice_the_amount(pauses: list[float]) -> None:
+def test_no_period_admits_more_than_twice_the_amount(pauses: list[float]) -> None:
     clock = Clock()
     allowance = Allowance(Rate(5, 60), clock=clock)
     taken = []

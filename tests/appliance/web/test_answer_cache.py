@@ -1,4 +1,4 @@
-"""Long answers are made once, and kept within bounds."""
+"""A cache of long answers, bounded in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from appliance.web.answer_cache import AnswerCache, EncodedAnswer
 
 
-def test_an_answer_is_made_once_a_version() -> None:
+def test_an_answer_is_made_once_for_each_version() -> None:
     answers, made = AnswerCache(), []
 
     def make(version: int) -> EncodedAnswer:
@@ -56,7 +56,7 @@ def test_a_failed_answer_is_tried_again() -> None:
     assert answers.get("a", 1, lambda: EncodedAnswer(1, b"")).data == b""
 
 
-def test_the_bytes_that_are_kept_are_bounded() -> None:
+def test_the_cached_bytes_are_bounded() -> None:
     answers = AnswerCache(most_bytes=100)
     made: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Deletions that were cut off are finished beside the requests."""
+"""Interrupted deletions are finished beside the requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from appliance.web import cleanup
 
 
 class Enough(BaseException):
-    """Raised to end the endless loop."""
+    """Ends the endless loop."""
 
 
 def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,9 +34,7 @@ def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.Monkey
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
 
 
-def test_a_clock_that_is_set_is_noticed_and_looked_at_again_after_a_failure(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_set_clock_is_noticed_also_after_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     back = iter([0, 0, 0, 3600, 3600, 3600, 3600])
     now, looks = context.clock, []
 

@@ -1,4 +1,4 @@
-"""Choice of the connections that end when there are too many."""
+"""Choice of the connections to close when there are too many."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Crowd:
         self.accepted: list[socket.socket] = []
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
-        """Open another connection, which is silent."""
+        """Opens another connection, which is silent."""
         target = ("127.0.0.1", self.port)
         client = self._opened.enter_context(socket.create_connection(target, 10, source_address=(source, 0)))
         self.accepted.append(self._opened.enter_context(self._listening.accept()[0]))
@@ -39,7 +39,7 @@ class Crowd:
         return client
 
     def left(self) -> list[socket.socket]:
-        """List the connections that were not ended."""
+        """Lists the connections that are still open."""
         ended, _, _ = select.select(self.clients, [], [], 0)
         return [each for each in self.clients if each not in ended]
 
@@ -51,12 +51,12 @@ def crowd() -> Iterator[Crowd]:
 
 
 def silence(client: socket.socket) -> int:
-    """Milliseconds since it was opened or sent something (tcpi_last_data_sent)."""
+    """Returns the milliseconds since the connection was opened or sent data (tcpi_last_data_sent)."""
     told = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)
     return int.from_bytes(told[44:48], "little")
 
 
-def test_those_that_are_silent_longest_go(crowd: Crowd) -> None:
+def test_connections_silent_for_longest_are_closed(crowd: Crowd) -> None:
     clients = [crowd.connect() for _ in range(6)]
     while min(map(silence, clients)) < 20:
         pass
@@ -67,7 +67,7 @@ def test_those_that_are_silent_longest_go(crowd: Crowd) -> None:
     assert trim(crowd.port, (), ANY) == 0
 
 
-def test_each_address_has_its_own(crowd: Crowd) -> None:
+def test_each_address_has_its_own_bound(crowd: Crowd) -> None:
     clients = [crowd.connect(f"127.0.0.{number}") for number in (1, 2, 3) for _ in range(3)]
     assert trim(crowd.port, (), ANY) == 0
     assert crowd.left() == clients
@@ -82,7 +82,7 @@ def test_trusted_addresses_have_more_connections_but_not_all(crowd: Crowd) -> No
     assert len(crowd.left()) == 5
 
 
-def test_other_ports_are_not_looked_at(crowd: Crowd) -> None:
+def test_connections_of_other_ports_stay_open(crowd: Crowd) -> None:
     for _ in range(6):
         crowd.connect()
     assert trim(crowd.port + 1, (), ANY) == 0
@@ -90,7 +90,7 @@ def test_other_ports_are_not_looked_at(crowd: Crowd) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9)), max_size=200))
-def test_a_network_has_its_share_however_many_addresses_it_has(parts: list[tuple[int, int, int, int]]) -> None:
+def test_a_network_has_one_share_for_all_its_addresses(parts: list[tuple[int, int, int, int]]) -> None:
     with socket.socket() as any_socket:
         connections = [
             Connection(any_socket, f"2001:db8:{customer:x}:{building:x}0{floor:x}::{host:x}", silent=number)
@@ -114,7 +114,7 @@ def _fill(server: socket.socket) -> None:
             assert select.select([], [server], [], DEADLINE)[1], "it is not let go"
 
 
-def test_a_client_that_takes_nothing_of_an_answer_is_let_go(crowd: Crowd) -> None:
+def test_a_client_that_reads_no_answer_is_disconnected(crowd: Crowd) -> None:
     # In this process, a socket that listens is not among the first descriptors.
     end_unread(crowd.port, 0.2, first=crowd.listening + 1)
     client, server = crowd.connect(), crowd.accepted[-1]

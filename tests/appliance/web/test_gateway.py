@@ -24,7 +24,7 @@ from appliance.web.request import PAYER, REFUSED
 
 @dataclass
 class Exchange:
-    """A body that arrives, or breaks off, and the answer."""
+    """A request's body, complete or cut off, and the answer to it."""
 
     data: bytes | None = b""
     answer: tuple[int, list[tuple[str, str]], bytes] | None = None
@@ -87,7 +87,7 @@ def ask(
 def head(
     client: str, headers: list[tuple[str, str]], unreadable: tuple[str, ...] = (), http_version: str = "1.1"
 ) -> SimpleNamespace:
-    """A request's head as the server gives it."""
+    """Makes a request's head as the server gives it."""
     names = [*(name for name, _ in headers), *unreadable]
     return SimpleNamespace(
         method="PUT",
@@ -101,8 +101,8 @@ def head(
     )
 
 
-def test_a_trusted_proxy_s_request_is_its_client_s() -> None:
-    """Check the client's address in the application, for its share, and for the place of a large body."""
+def test_a_trusted_proxy_s_request_counts_as_its_client_s() -> None:
+    """Checks the client's address in the application, for its share, and for the place of a large body."""
     senders: list[str] = []
 
     def sender(environ: Mapping[str, Any]) -> str:
@@ -117,7 +117,7 @@ def test_a_trusted_proxy_s_request_is_its_client_s() -> None:
 
 
 @pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "x-real-ip"])
-def test_without_proxies_no_header_is_believed(name: str) -> None:
+def test_forwarding_headers_are_ignored_without_proxies(name: str) -> None:
     environ = ask(Application(), Exchange(), [HOST, (name, "203.0.113.5")])
     assert environ["REMOTE_ADDR"] == "2001:db8::2"
 
@@ -148,7 +148,7 @@ def test_the_application_gets_a_request_as_wsgi_has_it() -> None:
     assert exchange.answer == (204, [("X-Answer", "1")], b"")
 
 
-def test_a_body_that_breaks_off_is_refused_and_ends_the_connection() -> None:
+def test_a_body_that_breaks_off_ends_the_connection() -> None:
     exchange = Exchange(None)
     environ = ask(Application(), exchange, [HOST, ("content-length", "4")])
     assert isinstance(environ[REFUSED], Malformed)
@@ -157,14 +157,14 @@ def test_a_body_that_breaks_off_is_refused_and_ends_the_connection() -> None:
     assert ("Connection", "close") in exchange.answer[1]
 
 
-def test_a_name_with_an_underscore_is_not_taken_for_one_with_a_hyphen() -> None:
+def test_header_names_with_underscores_are_dropped() -> None:
     headers = [HOST, ("x-forwarded-for", "192.0.2.1"), ("x_forwarded_for", "198.51.100.1"), ("content_length", "7")]
     environ = ask(Application(), Exchange(), headers)
     assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1"
     assert "CONTENT_LENGTH" not in environ
 
 
-def test_a_header_that_may_decide_something_is_not_left_out() -> None:
+def test_an_unreadable_header_that_matters_is_refused() -> None:
     exchange = Exchange(b"body")
     environ = ask(Application(), exchange, [HOST, ("content-length", "4")], unreadable=("if-match",))
     assert isinstance(environ[REFUSED], Malformed)
@@ -182,22 +182,18 @@ def test_headers_that_browsers_add_may_have_any_bytes() -> None:
     [([], "1.1", True), ([], "1.0", False), ([HOST], "1.0", False), ([HOST, ("host", "other")], "1.0", True)],
     ids=["none", "none-needed", "one", "two"],
 )
-def test_a_request_is_for_one_host(headers: list[tuple[str, str]], http_version: str, is_refused: bool) -> None:
+def test_a_request_needs_exactly_one_host(headers: list[tuple[str, str]], http_version: str, is_refused: bool) -> None:
     assert (REFUSED in ask(Application(), Exchange(), headers, http_version=http_version)) == is_refused
 
 
-def test_an_application_that_fails_answers_all_the_same() -> None:
+def test_a_failing_application_still_answers() -> None:
     exchange = Exchange()
     ask(Application(fails=True), exchange, [HOST])
     assert exchange.answer == (500, [], b"")
 
 
 class Crowded:
-    """An application in which the requests of one address take until they are let go.
-
-    Attributes:
-        most_large: requests with a body that were worked on at once.
-    """
+    """An application in which the requests of one address wait until a test lets them end."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -219,8 +215,8 @@ class Crowded:
         return [b"done"]
 
 
-def test_one_address_with_many_requests_holds_up_nobody_else() -> None:
-    """Send 40 requests of one address and one of another: without shares, it would wait behind them for 16 threads."""
+def test_many_requests_of_one_address_delay_no_other_address() -> None:
+    """Sends 40 requests of one address and one of another: without shares, it would wait behind them for 16 threads."""
     application, payers = Crowded(), Payers()
     many, other = [Exchange() for _ in range(40)], Exchange()
 
@@ -242,7 +238,7 @@ def test_one_address_with_many_requests_holds_up_nobody_else() -> None:
     assert "Try again" in json.loads(refused[2])["detail"]
 
 
-def test_one_large_request_of_a_payer_is_worked_on_at_a_time_and_small_ones_beside_it() -> None:
+def test_a_payer_s_large_requests_run_one_at_a_time() -> None:
     application = Crowded()
     large, small = [Exchange(b"x" * 100_000) for _ in range(6)], [Exchange() for _ in range(3)]
     length = ("content-length", "100000")
@@ -266,8 +262,8 @@ def test_one_large_request_of_a_payer_is_worked_on_at_a_time_and_small_ones_besi
     assert application.most_large == 1
 
 
-def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_back() -> None:
-    """Ask for anything from any address: the application is not even called."""
+def test_an_organization_beyond_its_processor_share_is_refused() -> None:
+    """Sends requests from several addresses: the application is not called."""
     seen: list[str] = []
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -308,7 +304,7 @@ def large(length: int = LARGE) -> list[tuple[str, str]]:
 
 
 class Trickle(Exchange):
-    """A body of which some is there at once, and the rest never comes."""
+    """A body of which a part is there at once, and the rest never comes."""
 
     def __call__(self) -> asyncio.Future[bytes]:
         return asyncio.get_running_loop().create_future()
@@ -332,16 +328,16 @@ def test_a_large_body_that_is_shorter_than_announced_is_refused() -> None:
     assert isinstance(ask(Application(), Exchange(None), large())[REFUSED], Malformed)
 
 
-def test_a_large_body_that_is_only_announced_keeps_its_place_no_longer_than_a_small_one() -> None:
-    """Announce a body of eight megabytes, for which the limit was three minutes once, and send nothing."""
+def test_an_announced_large_body_loses_its_place_when_it_is_slow() -> None:
+    """Announces a body of eight megabytes, and sends nothing."""
     budget = Budget(places=1)
     environ = ask(Application(), Trickle(b"x"), large(8 * 2**20), patience=0.05, budget=budget)
     assert isinstance(environ[REFUSED], TooSlow)
     assert REFUSED not in ask(Application(), Exchange(b"x" * LARGE), large(), budget=budget)
 
 
-def test_a_place_is_its_sender_s() -> None:
-    """The sender is asked for before a place is taken, and not at all for a body that needs none."""
+def test_a_place_is_counted_for_the_sender() -> None:
+    """Looks the sender up before a place is taken, and not at all for a body that needs none."""
     asked = []
 
     def sender(environ: Mapping[str, Any]) -> str:
@@ -359,7 +355,7 @@ def test_a_place_is_its_sender_s() -> None:
     assert len(asked) == 2
 
 
-def test_a_stranger_has_no_place() -> None:
+def test_an_unauthenticated_sender_gets_no_place() -> None:
     def sender(environ: Mapping[str, Any]) -> str:
         del environ
         raise Unauthenticated("nobody")
@@ -370,14 +366,14 @@ def test_a_stranger_has_no_place() -> None:
 
 @pytest.fixture
 def _no_collector() -> Iterator[None]:
-    """Leave everything that refers to itself where it is."""
+    """Turns the garbage collector off, which would free reference cycles."""
     gc.disable()
     yield
     gc.enable()
 
 
 def raising(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-    """Raise the refusal and tell it, as the pages and the API do."""
+    """Raises the refusal and answers with it, as the pages and the API do."""
     try:
         if REFUSED in environ:
             raise environ[REFUSED]
@@ -389,7 +385,7 @@ def raising(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[byte
 
 
 def nobody(environ: Mapping[str, Any]) -> str:
-    """Refuse every sender, with an error."""
+    """Refuses every sender, with an error."""
     try:
         return str(environ["nobody"])
     except LookupError as error:
@@ -412,10 +408,10 @@ def nobody(environ: Mapping[str, Any]) -> str:
         pytest.param(Exchange, large(), {"budget": Budget(places=0)}, id="no-place"),
     ],
 )
-def test_nothing_holds_an_exchange_that_was_answered(
+def test_an_answered_exchange_is_freed_at_once(
     exchange: Callable[[], Exchange], headers: list[tuple[str, str]], bounds: dict[str, Any]
 ) -> None:
-    """The server ends the connection of a body that was not read to its end once the exchange is let go."""
+    """Frees the exchange, so that the server ends the connection of a body that was not read to its end."""
 
     async def work() -> None:
         asked = exchange()

@@ -1,4 +1,4 @@
-"""Rate limits: attempts that are counted together, attempts that are not, and attempts that don't count."""
+"""Rate limits: attempts that are counted together, apart, or not at all."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def use_up_sign_ups(limits: RateLimits, addresses: list[str]) -> None:
         limits.sign_up(addresses[number % len(addresses)])
 
 
-def test_an_ipv6_customer_is_one_address(limits: RateLimits) -> None:
+def test_an_ipv6_network_of_a_customer_counts_as_one_address(limits: RateLimits) -> None:
     use_up_sign_ups(limits, [f"2001:db8:0:7::{number:x}" for number in range(1, 50)])
     with pytest.raises(TooMany):
         limits.sign_up("2001:db8:0:7:ffff::1")
     limits.sign_up("2001:db8:0:8::1")
 
 
-def test_an_ipv4_address_is_itself_however_it_is_written(limits: RateLimits) -> None:
+def test_an_ipv4_address_counts_alike_in_every_spelling(limits: RateLimits) -> None:
     use_up_sign_ups(limits, ["203.0.113.1", "::ffff:203.0.113.1"])
     with pytest.raises(TooMany) as refused:
         limits.sign_up("203.0.113.1")
@@ -45,7 +45,7 @@ def test_an_ipv4_address_is_itself_however_it_is_written(limits: RateLimits) -> 
     limits.sign_up("203.0.113.2")
 
 
-def test_a_trusted_source_has_no_limit_but_on_guessing(limits: RateLimits) -> None:
+def test_a_trusted_source_is_limited_in_guesses_only(limits: RateLimits) -> None:
     for _ in range(5000):
         limits.sign_up("192.0.2.9")
         limits.write("2001:db8:1::5", "acme")
@@ -58,7 +58,7 @@ def test_a_trusted_source_has_no_limit_but_on_guessing(limits: RateLimits) -> No
         guess(limits, "192.0.2.9")
 
 
-def test_an_organization_is_limited_from_all_its_addresses_together(limits: RateLimits) -> None:
+def test_an_organization_has_one_limit_for_all_its_addresses(limits: RateLimits) -> None:
     for number in range(60):
         limits.configuration(f"203.0.113.{number}", "acme")
     with pytest.raises(TooMany):
@@ -66,7 +66,7 @@ def test_an_organization_is_limited_from_all_its_addresses_together(limits: Rate
     limits.configuration("198.51.100.1", "another")
 
 
-def test_all_of_an_organization_s_machines_are_enabled_at_once_and_no_more(limits: RateLimits) -> None:
+def test_enablings_are_limited_to_the_most_machines_at_once(limits: RateLimits) -> None:
     for _ in range(MOST_MACHINES):
         limits.enabling("203.0.113.1", "acme")
     with pytest.raises(TooMany):
@@ -75,14 +75,14 @@ def test_all_of_an_organization_s_machines_are_enabled_at_once_and_no_more(limit
     limits.enabling("203.0.113.1", "another")
 
 
-def test_a_right_password_and_a_fault_of_ours_do_not_count(limits: RateLimits) -> None:
+def test_right_passwords_and_internal_errors_do_not_count(limits: RateLimits) -> None:
     for _ in range(3 * AT_ONCE):
         guess(limits, "203.0.113.1", right=True)
         with pytest.raises(NotEnforced), limits.guessing("203.0.113.1", "a@example.net"):
             raise NotEnforced("a fault")
 
 
-def test_guesses_that_are_still_being_checked_count_already(limits: RateLimits) -> None:
+def test_guesses_count_while_they_are_checked(limits: RateLimits) -> None:
     open_guesses = [limits.guessing("203.0.113.1", "a@example.net") for _ in range(AT_ONCE)]
     for each in open_guesses:
         each.__enter__()
@@ -93,7 +93,7 @@ def test_guesses_that_are_still_being_checked_count_already(limits: RateLimits) 
     guess(limits, "203.0.113.2", right=True)
 
 
-def test_nobody_locks_an_accounts_people_out(limits: RateLimits) -> None:
+def test_guesses_of_others_lock_nobody_out_of_an_account(limits: RateLimits) -> None:
     guess(limits, "203.0.113.1", "A@example.net ", right=True)
     for number in range(AT_ONCE):
         with pytest.raises(Unauthenticated):
@@ -103,7 +103,7 @@ def test_nobody_locks_an_accounts_people_out(limits: RateLimits) -> None:
     guess(limits, "203.0.113.1", right=True)
 
 
-def test_a_known_address_guesses_no_more_than_any(limits: RateLimits) -> None:
+def test_a_known_address_has_no_more_guesses_than_others(limits: RateLimits) -> None:
     guess(limits, "203.0.113.1", right=True)
     for _ in range(AT_ONCE):
         with pytest.raises(Unauthenticated):
@@ -112,7 +112,7 @@ def test_a_known_address_guesses_no_more_than_any(limits: RateLimits) -> None:
         guess(limits, "203.0.113.1", right=True)
 
 
-def test_one_address_guesses_at_many_accounts_only_so_often(limits: RateLimits) -> None:
+def test_guesses_of_one_address_at_many_accounts_are_limited(limits: RateLimits) -> None:
     for number in range(30):
         with pytest.raises(Unauthenticated):
             guess(limits, "203.0.113.1", f"{number}@example.net")

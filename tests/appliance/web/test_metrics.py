@@ -29,7 +29,7 @@ ENDS = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
 
 def scraped(app: bottle.Bottle) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
-    """The samples of a scrape, by name and labels."""
+    """Returns the samples of a scrape, by name and labels."""
     found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
     for family in text_string_to_metric_families(call(app, "GET", "/metrics", address="127.0.0.1").data.decode()):
         for sample in family.samples:
@@ -75,7 +75,7 @@ def test_a_scrape_counts_refusals_beyond_a_share(context: Context, hub: FakeHub)
     assert value(found, "meshwg_trail_full_total") == 2
 
 
-def test_a_scrape_tells_how_everything_is(context: Context, hub: FakeHub) -> None:
+def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub) -> None:
     app = make(context, busy(hub))
     signed_up = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
     token = call(app, "POST", "/api/v1/signup", signed_up).json["token"]
@@ -110,13 +110,13 @@ def test_a_scrape_tells_how_everything_is(context: Context, hub: FakeHub) -> Non
     assert value(samples, "meshwg_http_request_seconds_count", method="POST", route="/api/v1/machines") == 1
 
 
-def test_a_hub_that_does_not_answer_is_told_of(context: Context) -> None:
+def test_a_scrape_reports_a_hub_that_does_not_answer(context: Context) -> None:
     samples = scraped(make(context, None))
     assert value(samples, "meshwg_hub_up") == 0
     assert "meshwg_organizations" not in samples
 
 
-def test_a_store_that_can_not_be_read_is_told_of(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+def test_a_scrape_reports_a_store_that_can_not_be_read(context: Context, hub: FakeHub, tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         file.unlink()
     context.store.close()

@@ -23,7 +23,7 @@ AMOUNT = {64: 4, 56: 8, 48: 16, 0: 40}
 
 
 def address(number: int) -> str:
-    """An address of a provider's /32, which has 65,536 /48 and as many /64 in each."""
+    """Makes an address of a provider's /32, which has 65,536 /48 and as many /64 in each."""
     return str(IPv6Address(PROVIDER + number))
 
 
@@ -46,7 +46,7 @@ def test_no_network_gets_more_than_its_share(asking: list[str]) -> None:
 
 
 @given(st.lists(ADDRESSES, max_size=60))
-def test_a_refused_caller_uses_nothing_up(asking: list[str]) -> None:
+def test_a_refused_caller_uses_up_no_allowance(asking: list[str]) -> None:
     allowance, again = NetworkAllowance(RATES, clock=lambda: 1000.0), NetworkAllowance(RATES, clock=lambda: 1000.0)
     admitted = [each for each in asking if allowance.take(each) is None]
     assert all(again.take(each) is None for each in admitted)
@@ -55,7 +55,7 @@ def test_a_refused_caller_uses_nothing_up(asking: list[str]) -> None:
     assert all(again.take(each) is None for each in admitted)
 
 
-def test_each_level_says_that_it_was_it() -> None:
+def test_a_refusal_names_the_level_that_refused() -> None:
     allowance = NetworkAllowance(RATES, clock=lambda: 1000.0)
     found = {}
     for number in range(200):
@@ -72,8 +72,8 @@ def test_each_level_says_that_it_was_it() -> None:
     assert allowance.take("203.0.113.7", as_everybody=False) is None
 
 
-def test_a_network_is_remembered_as_little_as_it_is_let_in() -> None:
-    """A customer with a million addresses adds no more entries than it has calls, so it has nobody's forgotten."""
+def test_a_network_has_no_more_entries_than_admitted_calls() -> None:
+    """Calls from a million addresses of one customer, whose entries must displace no other's."""
     allowance = NetworkAllowance(RATES, clock=lambda: 1000.0)
     for number in range(2_000):
         allowance.take(address(number << 64))
@@ -85,7 +85,7 @@ def test_a_network_is_remembered_as_little_as_it_is_let_in() -> None:
 
 @pytest.mark.parametrize("rates", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS])
 def test_the_rate_for_everybody_bounds_the_memory(rates: NetworkRates) -> None:
-    """Within the longest time that an entry matters, fewer come than there is room for."""
+    """Counts the calls within the longest lifetime of an entry: fewer than there is room for."""
     longest = max(rate.interval for rate in rates.one)
     assert all(rate.amount + longest / rate.interval < 50_000 for rate in rates.everybody)
 
@@ -107,7 +107,7 @@ def test_an_ipv4_address_is_counted_by_itself() -> None:
 
 
 @pytest.mark.parametrize("what", ["sign_up", "stranger", "challenge"])
-def test_a_customer_with_many_addresses_is_one_customer(what: str) -> None:
+def test_the_addresses_of_a_customer_s_network_count_together(what: str) -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     for number in range(3_000):
         with suppress(TooMany):
@@ -119,7 +119,7 @@ def test_a_customer_with_many_addresses_is_one_customer(what: str) -> None:
     assert {level for _, level in limits.refused} <= {"/56", "/48"}
 
 
-def test_a_flood_of_wrong_guesses_does_not_shut_out_known_addresses() -> None:
+def test_a_flood_of_guesses_leaves_known_addresses_admitted() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     with limits.guessing("203.0.113.7", "a@example.net"):
         pass
@@ -133,7 +133,7 @@ def test_a_flood_of_wrong_guesses_does_not_shut_out_known_addresses() -> None:
         pass
 
 
-def test_right_passwords_are_counted_as_work() -> None:
+def test_right_passwords_count_against_the_log_in_limit() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     for _ in range(LOG_INS.one[0].amount):
         limits.log_in("203.0.113.7", "a@example.net")
@@ -141,7 +141,7 @@ def test_right_passwords_are_counted_as_work() -> None:
         limits.log_in("203.0.113.7", "a@example.net")
 
 
-def test_nobody_has_others_forgotten_by_opening_an_own_account_from_everywhere() -> None:
+def test_log_ins_from_many_addresses_displace_no_other_account_s() -> None:
     limits = RateLimits(clock=lambda: 1000.0, most_known=100)
     with limits.guessing("203.0.113.7", "a@example.net"):
         pass
@@ -153,7 +153,7 @@ def test_nobody_has_others_forgotten_by_opening_an_own_account_from_everywhere()
     assert not limits.is_known(address(0), "mine@example.net")
 
 
-def test_a_limit_that_is_reached_is_counted_each_time_and_logged_once_a_minute() -> None:
+def test_a_reached_limit_is_counted_and_logged_once_a_minute() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     with capture_logs() as lines:
         for number in range(5000):

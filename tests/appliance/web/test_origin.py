@@ -1,4 +1,4 @@
-"""Refusal of changes from pages of other sites, on every route; and headers of every answer."""
+"""Refusal of changes from pages of other sites, on every route, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def is_refused(app: bottle.Bottle, method: str, path: str, headers: dict[str, st
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_every_route_refuses_a_change_from_elsewhere(app: bottle.Bottle, headers: dict[str, str]) -> None:
+def test_every_route_refuses_a_change_from_another_site(app: bottle.Bottle, headers: dict[str, str]) -> None:
     changing = [(route.method, route.rule) for route in app.routes if route.method not in ("GET", "HEAD")]
     assert len(changing) > 50
     for method, rule in changing:
@@ -63,9 +63,7 @@ def test_a_change_from_our_own_pages_passes(app: bottle.Bottle, headers: dict[st
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_looking_and_programs_with_a_token_are_free_to_come_from_anywhere(
-    app: bottle.Bottle, headers: dict[str, str]
-) -> None:
+def test_reads_and_calls_with_a_token_are_allowed_from_any_site(app: bottle.Bottle, headers: dict[str, str]) -> None:
     token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
     assert call(app, "GET", "/", headers=headers).status == 200
     assert call(app, "POST", "/api/v1/machines", {"name": "one"}, headers=headers, token=token).status == 201

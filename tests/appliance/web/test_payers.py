@@ -1,4 +1,4 @@
-"""Payers of requests, and the end of their shares."""
+"""Payers of requests, and the exhaustion of their shares."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
 
 
 def answer(payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0) -> None:
-    """Answer a request, and count it for its payer."""
+    """Answers a request, and counts it for its payer."""
     caller = asked[PAYER] = payers.payer_of(asked)
     caller.organization = organization
     payers.used(asked, seconds)
@@ -48,7 +48,7 @@ BEARER = "Bearer mws_good"
     ],
     ids=["bearer", "spaces", "cookie", "cookies"],
 )
-def test_a_token_that_was_good_is_its_organization_s_from_anywhere(headers: dict[str, str]) -> None:
+def test_a_valid_token_s_requests_are_paid_by_its_organization(headers: dict[str, str]) -> None:
     payers = Payers()
     assert payers.payer_of(environ(**headers)) == Payer("203.0.113.9")
     answer(payers, environ(authorization=BEARER), "acme")
@@ -56,14 +56,14 @@ def test_a_token_that_was_good_is_its_organization_s_from_anywhere(headers: dict
 
 
 @pytest.mark.parametrize("shown", ["Bearer mws_bad", "Basic mws_good", "Bearer ", ""])
-def test_a_token_that_nobody_has_shown_to_be_good_is_its_address_s(shown: str) -> None:
+def test_an_unverified_token_s_requests_are_paid_by_its_address(shown: str) -> None:
     payers = Payers()
     answer(payers, environ(authorization=BEARER), "acme")
     answer(payers, environ(authorization=shown))
     assert payers.payer_of(environ("2001:db8:1:2::3", authorization=shown)) == Payer("2001:db8:1::/48")
 
 
-def test_the_trusted_are_nobody() -> None:
+def test_trusted_addresses_have_no_payer() -> None:
     payers = Payers((OFFICE,))
     assert payers.payer_of(environ("203.0.113.1", x_forwarded_for="198.51.100.7")) == Payer("203.0.113.1")
     assert payers.payer_of(environ("198.51.100.7")) == Payer(NOBODY)
@@ -96,7 +96,7 @@ def test_after_half_of_its_share_a_payer_has_one_thread() -> None:
     assert payers.share("acme") == 4
 
 
-def test_the_first_request_with_a_token_is_paid_by_its_organization() -> None:
+def test_a_token_s_first_request_is_paid_by_its_organization() -> None:
     payers = Payers(clock=Clock())
     answer(payers, environ(authorization=BEARER), "acme", seconds=6)
     payers.check(payers.payer_of(environ()))
@@ -104,7 +104,7 @@ def test_the_first_request_with_a_token_is_paid_by_its_organization() -> None:
         payers.check(Payer("acme"))
 
 
-def test_long_answers_are_paid_for_and_the_trusted_pay_nothing() -> None:
+def test_long_answers_are_paid_except_by_trusted_addresses() -> None:
     payers = Payers((OFFICE,), clock=Clock())
     long, trusted = environ(), environ("198.51.100.7")
     for asked in (long, trusted):
@@ -115,7 +115,7 @@ def test_long_answers_are_paid_for_and_the_trusted_pay_nothing() -> None:
     payers.check(payers.payer_of(trusted))
 
 
-def test_requests_that_are_turned_away_are_counted() -> None:
+def test_refused_requests_are_counted() -> None:
     payers = Payers()
     payers.note_turned_away(Payer("acme"), "waiting")
     payers.note_turned_away(Payer("acme"), "waiting")

@@ -16,7 +16,7 @@ from appliance.web.limits import LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED, Rat
 
 
 class Relay:
-    """Tells when it has a letter."""
+    """A relay that signals when it has a letter."""
 
     def __init__(self) -> None:
         self.has_it = Event()
@@ -26,7 +26,9 @@ class Relay:
         self.has_it.set()
 
 
-def test_it_goes_on_after_a_failure(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mail_thread_goes_on_after_a_failure(
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     composed = Event()
 
     def compose(*_: object) -> Letter:
@@ -50,7 +52,7 @@ def test_it_goes_on_after_a_failure(context: Context, owner: Actor, monkeypatch:
 
 
 class Box:
-    """Keeps letters, and tells when it has so many."""
+    """A relay that keeps letters, and signals when it has the given number."""
 
     def __init__(self, wanted: str) -> None:
         self.letters: list[Letter] = []
@@ -63,10 +65,10 @@ class Box:
             self.has_it.set()
 
 
-def test_many_senders_write_to_one_person_no_more_than_one_may(
+def test_letters_to_one_person_are_limited_for_all_senders(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Send letters of all kinds from many organizations: they share one limit, and notices have none."""
+    """Sends letters of all kinds from many organizations: they share one limit, and notices have none."""
     kinds = {
         kind: lambda _context, _transaction, about: Letter(about.partition(":")[2] or "asha@example.net", "", "")
         for kind in ("one", "two", notices.LETTER)
@@ -91,7 +93,7 @@ def test_many_senders_write_to_one_person_no_more_than_one_may(
     assert len(received) == LETTERS_RECEIVED[0].amount + 1
 
 
-def test_an_organization_sends_no_more_letters_than_it_may() -> None:
+def test_the_letters_of_an_organization_are_limited() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     admitted = [limits.is_letter_admitted("acme", f"{number}@example.net") for number in range(100)]
     assert admitted == [True] * LETTERS_PER_ORGANIZATION[0].amount + [False] * 40

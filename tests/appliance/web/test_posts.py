@@ -1,4 +1,4 @@
-"""Posts that come twice are answered once, in memory that is bounded."""
+"""Repeated posts are answered once, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.model.errors import InProgress, Invalid
 from appliance.web.posts import Posts
 
 
-def test_those_that_come_meanwhile_are_given_the_same_answer() -> None:
+def test_repetitions_during_a_post_get_the_same_answer() -> None:
     posts: Posts[object, str] = Posts()
     begun, may_end = threading.Event(), threading.Event()
     made: list[object] = []
@@ -36,7 +36,7 @@ def test_those_that_come_meanwhile_are_given_the_same_answer() -> None:
     assert posts.answer(b"x", work) is not made[0], "it is over"
 
 
-def test_those_that_come_meanwhile_are_refused_alike() -> None:
+def test_repetitions_during_a_refused_post_get_its_refusal() -> None:
     posts: Posts[str, str] = Posts()
     begun, may_end = threading.Event(), threading.Event()
 
@@ -57,7 +57,7 @@ def test_those_that_come_meanwhile_are_refused_alike() -> None:
                 each.result(10)
 
 
-def test_nobody_waits_for_good() -> None:
+def test_a_repetition_waits_for_a_limited_time() -> None:
     posts: Posts[str, str] = Posts(patience_s=0.01)
 
     def work() -> str:

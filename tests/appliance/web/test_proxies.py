@@ -33,5 +33,5 @@ PROXIES = [ip_network("192.0.2.0/24"), ip_network("2001:db8:5::/48")]
         ("", "203.0.113.5", ""),
     ],
 )
-def test_the_first_from_the_right_that_is_no_proxy(peer: str, forwarded: str, client: str) -> None:
+def test_the_client_is_the_rightmost_address_that_is_no_proxy(peer: str, forwarded: str, client: str) -> None:
     assert client_address(peer, forwarded, PROXIES) == client

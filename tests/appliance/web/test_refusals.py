@@ -7,7 +7,7 @@ from appliance.model.errors import Refused
 from appliance.web.refusals import status_of, title_of
 
 
-def test_every_refusal_has_a_status_and_a_title_of_its_own() -> None:
+def test_every_refusal_has_its_own_status_and_title() -> None:
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Refused)]
     kinds.remove(Refused)
     assert (status_of(errors.NotOpen), title_of(errors.NotOpen)) == (403, "Sign-up is not open")
@@ -15,7 +15,7 @@ def test_every_refusal_has_a_status_and_a_title_of_its_own() -> None:
     assert len({title_of(kind) for kind in kinds}) == len(kinds)
 
 
-def test_a_refusal_without_a_row_has_that_of_its_base_class() -> None:
+def test_a_refusal_without_a_row_uses_its_base_class_s_row() -> None:
     class Taken(errors.Conflict):
         """A name is taken."""
 

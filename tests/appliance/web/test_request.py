@@ -38,9 +38,7 @@ def test_a_request_has_what_the_server_read() -> None:
         ({"HTTP_AUTHORIZATION": "Basic two", "HTTP_COOKIE": f"{COOKIE}=one"}, "one", True),
     ],
 )
-def test_the_token_of_a_program_goes_before_that_of_a_browser(
-    headers: dict[str, str], token: str | None, by_cookie: bool
-) -> None:
+def test_a_bearer_token_goes_before_a_cookie(headers: dict[str, str], token: str | None, by_cookie: bool) -> None:
     request = Request.head(environ(**headers))
     assert (request.token, request.is_by_cookie) == (token, by_cookie)
 

@@ -1,4 +1,4 @@
-"""Organizations whose places large bodies take."""
+"""Senders of large bodies, for which their places are counted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def head(address: str = "203.0.113.7", **headers: str) -> dict[str, str]:
     return {"REMOTE_ADDR": address} | {f"HTTP_{name}": value for name, value in headers.items()}
 
 
-def test_it_is_the_organization_s(
+def test_a_signed_in_request_is_counted_for_its_organization(
     organization: Callable[[dict[str, str]], str], context: Context, owner: Actor
 ) -> None:
     token = login.log_in(context, email="owner@example.net", password="correct horse battery").token
@@ -44,7 +44,7 @@ def test_it_is_the_organization_s(
         organization(head(AUTHORIZATION=f"Bearer {token}"))
 
 
-def test_a_stranger_is_counted_for_its_address(organization: Callable[[dict[str, str]], str]) -> None:
+def test_an_anonymous_request_is_counted_for_its_address(organization: Callable[[dict[str, str]], str]) -> None:
     for _ in range(STRANGERS.one[0].amount):
         with pytest.raises(Unauthenticated):
             organization(head("203.0.113.7"))

@@ -1,4 +1,4 @@
-"""Clients that are slow, many, or talk nonsense: the others are served all the while."""
+"""Slow, numerous or malformed clients leave the others served."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def served() -> Iterator[Served]:
 
 
 def test_the_worker_loads_no_part_of_the_server_late() -> None:
-    """List late imports of the worker, which may not be able to read code any more."""
+    """Lists late imports of the worker, which may not be able to read code any more."""
     look = (
         "import inspect, re, sys, appliance.web.process\n"
         "from granian.server import Server\n"
@@ -47,7 +47,7 @@ def test_the_worker_loads_no_part_of_the_server_late() -> None:
 
 
 def processes_of(port: int) -> list[int]:
-    """List the processes of the server on this port: they are forks of one, and called alike."""
+    """Lists the processes of the server on this port: they are forks of one, with the same command line."""
     words = ["tests.appliance.web.serving", str(port)]
     found = []
     for each in Path("/proc").glob("[0-9]*/cmdline"):
@@ -57,8 +57,8 @@ def processes_of(port: int) -> list[int]:
     return found
 
 
-def test_a_connection_that_can_t_be_accepted_ends_no_listening(served: Served) -> None:
-    """Use up all descriptors, so that accept(2) fails with EMFILE, and free one: connections are accepted again."""
+def test_a_failed_accept_doesn_t_stop_the_server(served: Served) -> None:
+    """Uses up all descriptors, so that accept(2) fails with EMFILE, and frees one: connections are accepted again."""
     limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in processes_of(served.port)}
     assert limits
     for pid, (_, most) in limits.items():
@@ -73,17 +73,17 @@ def test_a_connection_that_can_t_be_accepted_ends_no_listening(served: Served) -
         assert served.answers()
 
 
-def test_a_client_that_says_nothing_is_let_go(served: Served) -> None:
+def test_a_silent_client_is_disconnected(served: Served) -> None:
     with served.tls() as connection:
         assert everything(connection) == b""
 
 
-def test_a_client_that_does_not_even_shake_hands_is_let_go(served: Served) -> None:
+def test_a_client_without_a_tls_handshake_is_disconnected(served: Served) -> None:
     with served.tcp() as connection:
         assert everything(connection) == b""
 
 
-def test_a_head_that_trickles_is_let_go(served: Served) -> None:
+def test_a_slow_request_head_is_disconnected(served: Served) -> None:
     with served.tls() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
         while not select.select([connection], [], [], 0.1)[0]:
@@ -119,7 +119,7 @@ def test_the_largest_body_arrives(served: Served) -> None:
     assert len(answer) > LARGEST_BODY
 
 
-def test_large_bodies_have_few_places(served: Served) -> None:
+def test_concurrent_large_bodies_are_bounded(served: Served) -> None:
     with ExitStack() as opened:
         large = [opened.enter_context(served.tls()) for _ in range(8)]
         for each in large:
@@ -129,7 +129,7 @@ def test_large_bodies_have_few_places(served: Served) -> None:
     assert served.answers()
 
 
-def test_a_client_that_takes_nothing_of_its_answer_is_let_go(served: Served) -> None:
+def test_a_client_that_reads_no_answer_is_disconnected(served: Served) -> None:
     with served.tls() as connection:
         # Told again, each of these bytes is six: more than the kernel's buffers hold.
         connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % LARGEST_BODY + b"\0" * LARGEST_BODY)
@@ -164,8 +164,8 @@ def test_a_huge_head_is_refused(served: Served, head: bytes) -> None:
     ],
     ids=["nonsense", "version", "bytes", "name", "length", "coding", "path", "headers"],
 )
-def test_a_head_that_can_t_be_read_has_an_answer_without_words(served: Served, request_: bytes, status: int) -> None:
-    """Check the server's own answers, which docs/operating.md describes."""
+def test_an_unreadable_head_gets_an_answer_without_a_body(served: Served, request_: bytes, status: int) -> None:
+    """Checks the server's own answers, which docs/operating.md describes."""
     head, _, body = served.ask(request_).partition(b"\r\n\r\n")
     assert statuses(head) == [status]
     assert b"connection: close" in head.lower()
@@ -181,7 +181,7 @@ def test_a_head_that_can_t_be_read_has_an_answer_without_words(served: Served, r
     ],
     ids=["bytes", "no-host", "two-hosts"],
 )
-def test_a_head_that_lacks_something_has_the_application_s_answer(served: Served, request_: bytes) -> None:
+def test_an_incomplete_head_gets_the_application_s_answer(served: Served, request_: bytes) -> None:
     head, _, body = served.ask(request_).partition(b"\r\n\r\n")
     assert statuses(head) == [400]
     assert b"connection: close" in head.lower()
@@ -214,21 +214,21 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
     ],
 )
 def test_ambiguous_requests_are_refused(served: Served, request_: bytes) -> None:
-    """A request behind it is never answered: a proxy in front of us might have taken it for a body."""
+    """Sends a second request behind an ambiguous one, which a proxy might take for its body: it is never answered."""
     answer = served.ask(request_)
     assert b"/smuggled" not in answer
     assert all(status >= 400 for status in statuses(answer)), answer
     assert len(statuses(answer)) <= 1
 
 
-def test_requests_in_a_row_are_answered_in_a_row(served: Served) -> None:
+def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     body = HEAD + b"Content-Length: 4\r\n\r\nabcd"
     answer = served.ask(body + SMUGGLED + b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert statuses(answer) == [200, 200, 200]
     assert answer.index(b"abcd") < answer.index(b"/smuggled") < answer.index(b"/last")
 
 
-def test_one_address_does_not_hold_every_connection(served: Served) -> None:
+def test_the_connections_of_one_address_are_bounded(served: Served) -> None:
     with ExitStack() as opened:
         crowd = [opened.enter_context(served.tcp()) for _ in range(3 * MOST_OF_ONE_ADDRESS)]
         ended = 0

@@ -1,4 +1,4 @@
-"""Threads are shared by payers: one that asks for much waits behind itself."""
+"""Threads are shared between payers: many requests of one payer delay only its own."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from appliance.web.turns import NOBODY, Turns
 
 
 async def settled() -> None:
-    """Returns when every task has gone as far as it can."""
+    """Waits until every task has gone as far as it can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 class Crowd:
-    """Requests that have a turn until they are let go."""
+    """Requests that keep their turns until the test lets them go."""
 
     def __init__(self, turns: Turns) -> None:
         self.turns = turns
@@ -37,7 +37,7 @@ class Crowd:
         await settled()
 
     async def go(self, payer: str) -> None:
-        """Lets one request of this payer, which is at work, end."""
+        """Lets one running request of this payer end."""
         self._go[payer].set()
         await settled()
 
@@ -59,7 +59,7 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(whole())
 
 
-def test_one_payer_never_has_more_than_its_share_and_others_don_t_wait() -> None:
+def test_a_payer_never_has_more_threads_than_its_share() -> None:
     async def work() -> None:
         crowd = Crowd(Turns(threads=4, share=lambda _: 2, waiting=50))
         await crowd.come(*["big"] * 24)
@@ -70,7 +70,7 @@ def test_one_payer_never_has_more_than_its_share_and_others_don_t_wait() -> None
     run(work)
 
 
-def test_a_thread_that_is_free_goes_to_the_payers_in_turn() -> None:
+def test_free_threads_go_to_the_payers_in_turn() -> None:
     async def work() -> None:
         crowd = Crowd(Turns(threads=1, share=lambda _: 1, waiting=50))
         await crowd.come("a", "a", "a", "b", "c")
@@ -109,7 +109,7 @@ def test_a_trusted_address_may_have_every_thread() -> None:
     run(work)
 
 
-def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
+def test_a_cancelled_request_gives_its_turn_back() -> None:
     async def work() -> None:
         turns = Turns(threads=1, share=lambda _: 1)
         crowd = Crowd(turns)
@@ -125,7 +125,7 @@ def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60))
-def test_no_thread_is_lost_and_none_is_idle_while_somebody_may_have_it(steps: list[tuple[str, bool]]) -> None:
+def test_no_thread_is_lost_or_idle_while_a_payer_may_have_it(steps: list[tuple[str, bool]]) -> None:
     async def work() -> None:
         turns = Turns(threads=3, share=lambda _: 2, waiting=100)
         crowd = Crowd(turns)

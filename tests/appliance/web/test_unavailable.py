@@ -1,4 +1,4 @@
-"""Answers while the store can't be used, on pages and API, with Retry-After."""
+"""Answers while the store can't be used, on pages and in the API, with Retry-After."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def token(app: bottle.Bottle) -> str:
 
 @pytest.fixture
 def gone(token: str, store: Store, tmp_path: Path) -> Iterator[str]:
-    """The token of somebody whose store was taken away for as long as the test runs."""
+    """Provides the token of an owner whose store is gone until the test ends."""
     store.close()
     away = tmp_path / "away"
     away.mkdir()
@@ -45,7 +45,7 @@ def gone(token: str, store: Store, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_programs_get_a_problem_document(app: bottle.Bottle, gone: str, method: str) -> None:
+def test_an_unavailable_store_gives_programs_a_problem_document(app: bottle.Bottle, gone: str, method: str) -> None:
     answer = call(app, method, "/api/v1/machines", {"name": "mumbai"} if method == "POST" else None, token=gone)
     assert (answer.status, answer.headers["Content-Type"]) == (503, "application/problem+json")
     assert answer.json["type"] == "urn:meshwg:problem:unavailable"
@@ -53,7 +53,7 @@ def test_programs_get_a_problem_document(app: bottle.Bottle, gone: str, method: 
     assert "sqlite" not in answer.data.decode()
 
 
-def test_people_get_a_page(app: bottle.Bottle, gone: str) -> None:
+def test_an_unavailable_store_gives_people_a_page(app: bottle.Bottle, gone: str) -> None:
     answer = call(app, "GET", "/machines", headers={"Cookie": f"{COOKIE}={gone}"})
     assert answer.status == 503
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -61,7 +61,7 @@ def test_people_get_a_page(app: bottle.Bottle, gone: str) -> None:
     assert "nothing was changed" in answer.data.decode()
 
 
-def test_nobody_has_to_help_when_it_is_back(app: bottle.Bottle, token: str, store: Store, tmp_path: Path) -> None:
+def test_requests_succeed_once_the_store_is_back(app: bottle.Bottle, token: str, store: Store, tmp_path: Path) -> None:
     store.close()
     (tmp_path / "store.sqlite").rename(tmp_path / "away")
     (tmp_path / "store.sqlite").mkdir()

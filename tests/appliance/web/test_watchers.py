@@ -1,4 +1,4 @@
-"""Health answers for strangers and watchers, and the rate of requests to the hub for them."""
+"""Health answers for anonymous callers and for watchers, and the rate of the hub requests behind them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a-token-of-many-characters"
 
 @dataclass
 class Asked:
-    """A site, and how often its hub was asked for its status."""
+    """A site, and the number of status requests to its hub."""
 
     context: Context
     enforcing: int = 2
@@ -75,14 +75,14 @@ def test_metrics_are_for_watchers(asked: Asked, address: str, headers: dict[str,
     assert asked.times == (1 if status == 200 else 0)
 
 
-def test_no_token_lets_nobody_in(context: Context) -> None:
+def test_an_unset_token_admits_nobody(context: Context) -> None:
     app = make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: HubStatus("fake", "1", 0, 0))
     for shown in ("Bearer", "Bearer ", "Bearer None"):
         assert call(app, "GET", "/metrics", headers={"Authorization": shown}).status == 401
 
 
 @pytest.mark.parametrize(("enforcing", "status"), [(2, 200), (1, 503)])
-def test_a_stranger_learns_readiness_alone(asked: Asked, enforcing: int, status: int) -> None:
+def test_an_anonymous_caller_learns_readiness_only(asked: Asked, enforcing: int, status: int) -> None:
     asked.enforcing = enforcing
     answer = asked.ask("/readyz")
     assert answer.status == status
@@ -93,7 +93,7 @@ def test_a_stranger_learns_readiness_alone(asked: Asked, enforcing: int, status:
     assert b"organizations" in told.data
 
 
-def test_strangers_ask_the_hub_once_a_second_and_watchers_each_time(asked: Asked) -> None:
+def test_health_of_the_hub_is_cached_except_for_watchers(asked: Asked) -> None:
     assert all(asked.ask("/readyz").status == 200 for _ in range(20))
     assert asked.times == 1
     asked.answers = False
@@ -101,7 +101,7 @@ def test_strangers_ask_the_hub_once_a_second_and_watchers_each_time(asked: Asked
     assert asked.ask("/readyz", "192.0.2.7").status == 503
 
 
-def test_strangers_ask_within_limits(asked: Asked) -> None:
+def test_anonymous_health_requests_are_limited(asked: Asked) -> None:
     answers = [asked.ask("/readyz").status for _ in range(700)]
     assert answers[:300] == [200] * 300
     assert answers[-1] == 429
@@ -110,7 +110,7 @@ def test_strangers_ask_within_limits(asked: Asked) -> None:
     assert asked.ask("/healthz").status == 200
 
 
-def test_many_at_once_cost_as_much_as_one() -> None:
+def test_concurrent_requests_share_one_answer() -> None:
     begun, going = threading.Event(), threading.Event()
     made = []
 
@@ -128,7 +128,7 @@ def test_many_at_once_cost_as_much_as_one() -> None:
         assert [each.result(10) for each in found] == [1] * 8
 
 
-def test_nobody_waits_long_for_work_that_hangs() -> None:
+def test_a_request_waits_for_a_limited_time_for_hung_work() -> None:
     begun, going = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -145,7 +145,7 @@ def test_nobody_waits_long_for_work_that_hangs() -> None:
         first.result(10)
 
 
-def test_work_that_fails_is_tried_again() -> None:
+def test_failed_work_is_tried_again() -> None:
     outcomes = iter([ZeroDivisionError(), None])
 
     def work() -> int:

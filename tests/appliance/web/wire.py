@@ -1,4 +1,4 @@
-"""Clients that don't keep to the rules: raw bytes over TLS."""
+"""Clients that break the rules of HTTP: raw bytes over TLS."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Served:
     port: int
 
     def tcp(self) -> socket.socket:
-        """A connection on which nothing was said yet."""
+        """Opens a connection on which nothing was sent yet."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
 
     def tls(self) -> ssl.SSLSocket:
-        """A connection after its handshake."""
+        """Opens a connection and completes the TLS handshake."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -33,14 +33,14 @@ class Served:
             raise
 
     def ask(self, data: bytes) -> bytes:
-        """Send bytes, and read until the server ends the connection."""
+        """Sends bytes, and reads until the server ends the connection."""
         with self.tls() as connection:
             with suppress(OSError):
                 connection.sendall(data)
             return everything(connection)
 
     def answers(self) -> bool:
-        """True if an ordinary request is answered."""
+        """Tells if an ordinary request is answered."""
         return self.ask(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
@@ -62,5 +62,5 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def statuses(answers: bytes) -> list[int]:
-    """The status of each answer."""
+    """Returns the status of each answer."""
     return [int(part[:3]) for part in answers.split(b"HTTP/1.1 ")[1:]]

@@ -1,4 +1,4 @@
-"""The HTTP contract: shapes, problem documents, authentication, limits."""
+"""The HTTP API's contract: shapes, problem documents, authentication, limits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_answer_to_a_sign_up_follows_the_contract(app: bottle.Bottle) -> Non
     assert answer.json["organization"]["machine_limit"] == 2
 
 
-def test_a_machine_and_its_configuration(app: bottle.Bottle, token: str) -> None:
+def test_a_new_machine_is_answered_with_its_configuration(app: bottle.Bottle, token: str) -> None:
     answer = call(app, "POST", "/api/v1/machines", {"name": "branch-mumbai"}, token=token)
     assert answer.status == 201
     machine = answer.json["machine"]
@@ -110,7 +110,7 @@ def test_a_policy_can_be_saved_as_it_was_read(app: bottle.Bottle, token: str) ->
     assert [{**each, "id": ""} for each in again.json["rules"]] == [{**each, "id": ""} for each in policy["rules"]]
 
 
-def test_a_check_needs_no_traffic(app: bottle.Bottle, token: str) -> None:
+def test_a_policy_check_needs_no_traffic(app: bottle.Bottle, token: str) -> None:
     one, two = (
         call(app, "POST", "/api/v1/machines", {"name": name}, token=token).json["machine"]["id"] for name in "ab"
     )
@@ -134,7 +134,7 @@ def test_each_rule_has_its_counts(app: bottle.Bottle, token: str, hub: FakeHub) 
     assert call(app, "GET", "/api/v1/policy/counters", token=token).json == nothing
 
 
-def test_a_long_policy_is_read_and_encoded_once_a_version(
+def test_a_long_policy_is_encoded_once_for_each_version(
     app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
@@ -158,7 +158,7 @@ def test_a_long_policy_is_read_and_encoded_once_a_version(
     assert len(answers[0].json["rules"]) == 2
 
 
-def test_rules_that_list_too_much_are_refused_before_they_are_read(
+def test_rules_with_too_many_ports_are_refused_unparsed(
     app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Rule, "parse", lambda **_: pytest.fail("a rule was read"))
@@ -169,7 +169,7 @@ def test_rules_that_list_too_much_are_refused_before_they_are_read(
     assert "40100 ports" in answer.json["detail"]
 
 
-def test_a_rule_that_stays_keeps_its_id(app: bottle.Bottle, token: str) -> None:
+def test_an_unchanged_rule_keeps_its_id(app: bottle.Bottle, token: str) -> None:
     rule = {"action": "deny", "source": "any", "destination": "group:red", "protocol": "tcp", "ports": "22,80-90"}
     other = {"action": "allow", "source": "any", "destination": "any"}
     first = call(app, "PUT", "/api/v1/policy", {"default": "deny", "rules": [rule, other, rule]}, token=token).json
@@ -210,7 +210,7 @@ def test_bad_input_is_a_problem_document(
 @pytest.mark.parametrize(
     "row", [c for c in ROUTES if not c.access.is_public], ids=lambda row: f"{row.method} {row.path}"
 )
-def test_every_call_but_two_needs_a_session(app: bottle.Bottle, row: Any) -> None:
+def test_calls_need_a_session_unless_they_are_public(app: bottle.Bottle, row: Any) -> None:
     path = "/api/v1" + row.path.replace("{id}", "x")
     answer = call(app, row.method, path, {})
     assert_problem(answer, 401)
@@ -228,7 +228,7 @@ def test_a_change_by_cookie_needs_the_csrf_header(app: bottle.Bottle, token: str
     assert call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=right).status == 201
 
 
-def test_sign_ups_are_limited_but_not_from_a_trusted_source(app: bottle.Bottle) -> None:
+def test_sign_ups_are_limited_except_from_a_trusted_source(app: bottle.Bottle) -> None:
     for number in range(20):
         body = {**SIGN_UP, "email": f"{number}@example.net", "organization": "x", "password": "short"}
         assert call(app, "POST", "/api/v1/signup", body).status == 422
@@ -238,7 +238,7 @@ def test_sign_ups_are_limited_but_not_from_a_trusted_source(app: bottle.Bottle) 
     assert call(app, "POST", "/api/v1/signup", SIGN_UP, address="192.0.2.9").status == 201
 
 
-def test_strangers_and_readers_are_limited_generously(app: bottle.Bottle, token: str) -> None:
+def test_anonymous_and_reading_calls_have_high_limits(app: bottle.Bottle, token: str) -> None:
     for _ in range(STRANGERS.one[0].amount):
         assert call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9").status == 401
     refused = call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9")
@@ -247,7 +247,7 @@ def test_strangers_and_readers_are_limited_generously(app: bottle.Bottle, token:
     assert call(app, "GET", "/api/v1/machines", token=token, address="203.0.113.9").status == 200
 
 
-def test_guessing_is_limited_from_everywhere_and_waits_grow(app: bottle.Bottle, token: str) -> None:
+def test_password_guesses_are_limited_with_growing_waits(app: bottle.Bottle, token: str) -> None:
     del token
     body = {"email": "a@example.net", "password": "guess"}
     for _ in range(5):
@@ -283,7 +283,7 @@ def test_a_deletion_answers_with_the_removed_rows(app: bottle.Bottle, token: str
     assert_problem(call(app, "GET", "/api/v1/organization", token=token), 401)
 
 
-def test_usage_is_told_in_minutes_and_paise(app: bottle.Bottle, token: str) -> None:
+def test_usage_is_in_minutes_and_paise(app: bottle.Bottle, token: str) -> None:
     call(app, "PATCH", "/api/v1/organization", {"plan": "paid"}, token=token)
     call(app, "POST", "/api/v1/machines", {"name": "a"}, token=token)
     usage = call(app, "GET", "/api/v1/usage", token=token).json
@@ -316,13 +316,13 @@ def test_the_openapi_document_has_every_call(app: bottle.Bottle) -> None:
     assert described == {(row.method, row.path) for row in ROUTES}
 
 
-def test_health_readiness_and_metrics(app: bottle.Bottle) -> None:
+def test_health_readiness_and_metrics_are_served(app: bottle.Bottle) -> None:
     assert call(app, "GET", "/healthz").status == 200
     assert call(app, "GET", "/readyz").status == 200
     assert b"meshwg_hub_up 1.0" in call(app, "GET", "/metrics", address="127.0.0.1").data
 
 
-def test_a_fault_of_ours_tells_nothing_of_its_insides(
+def test_an_internal_error_discloses_no_details(
     app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fault(*_: object) -> None:
@@ -345,7 +345,7 @@ def test_every_answer_has_the_security_headers(app: bottle.Bottle) -> None:
 @pytest.mark.parametrize(
     "name", ["Authorization", "If-None-Match", "If-Match", "User-Agent", "X-CSRF-Token", "Cookie", "Origin"]
 )
-def test_a_header_of_any_bytes_is_no_fault_of_ours(app: bottle.Bottle, token: str, name: str) -> None:
+def test_a_header_of_any_bytes_causes_no_internal_error(app: bottle.Bottle, token: str, name: str) -> None:
     for method, body in (("GET", None), ("PUT", {"default": "deny", "rules": []})):
         answer = call(app, method, "/api/v1/policy", body, token=token, headers={name: "\xe9\xff\x80"})
         assert answer.status in (200, 401, 403, 412), name

@@ -27,7 +27,7 @@ LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
 
 @pytest.fixture
 def clock() -> Callable[[timedelta], datetime]:
-    """A clock that stands still, and is moved by this much."""
+    """Provides a clock that stands still, and a function that moves it."""
     now = [datetime(2026, 3, 1, 12, tzinfo=timezone.utc)]
 
     def move(by: timedelta) -> datetime:
@@ -69,7 +69,7 @@ def test_sessions_are_listed_and_ended(app: bottle.Bottle, token: str) -> None:
     assert call(app, "GET", "/api/v1/sessions", token=token).status == 401
 
 
-def test_another_password_is_answered_with_another_session(app: bottle.Bottle, token: str) -> None:
+def test_a_password_change_is_answered_with_a_new_session(app: bottle.Bottle, token: str) -> None:
     wish = {"password": SIGN_UP["password"], "new_password": "staple the correct horse"}
     answer = call(app, "PUT", "/api/v1/account/password", wish, token=token)
     assert answer.status == 200
@@ -92,7 +92,7 @@ def test_guesses_of_the_present_password_are_limited(app: bottle.Bottle, token: 
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_second_factor_from_its_secret_to_its_end(
+def test_a_second_factor_is_set_up_used_and_turned_off(
     app: bottle.Bottle, token: str, clock: Callable[[timedelta], datetime]
 ) -> None:
     password = {"password": SIGN_UP["password"]}
@@ -127,7 +127,7 @@ def test_a_second_factor_from_its_secret_to_its_end(
     assert log_in(app).status == 201
 
 
-def test_a_passkey_from_its_options_to_its_end(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+def test_a_passkey_is_added_used_and_removed(context: Context, hub: FakeHub, tmp_path: Path) -> None:
     named = replace(context, site="https://mesh.example.net")
     app = make_app(Site(named, RateLimits(), PublishedRuns(tmp_path)), hub.status)
     token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]

@@ -36,7 +36,7 @@ def ask(app: bottle.Bottle, method: str, path: str, body: Any = None, token: str
     return call(app, method, PREFIX + path, body, token=token)
 
 
-def test_an_invitation_from_link_to_member(app: bottle.Bottle, token: str) -> None:
+def test_an_invitation_s_link_makes_a_member(app: bottle.Bottle, token: str) -> None:
     invited = ask(app, "POST", "/invitations", {"email": "ravi@example.net", "role": "admin"}, token)
     assert invited.status == 201
     assert set(invited.json) == {"invitation", "link"}
@@ -59,9 +59,7 @@ def test_an_invitation_from_link_to_member(app: bottle.Bottle, token: str) -> No
     ]
 
 
-def test_a_member_s_way_through_the_roles_and_out(
-    app: bottle.Bottle, token: str, context: Context, owner: Actor
-) -> None:
+def test_a_member_changes_roles_and_is_removed(app: bottle.Bottle, token: str, context: Context, owner: Actor) -> None:
     theirs = join(context, owner.organization_id, Role.VIEWER)
     found = ask(app, "GET", "/members", token=theirs).json["members"]
     other = next(each["id"] for each in found if each["role"] == "viewer")
@@ -74,7 +72,7 @@ def test_a_member_s_way_through_the_roles_and_out(
     assert ask(app, "GET", "/organization", token=token).status == 401
 
 
-def test_leaving_takes_the_password_and_guessing_it_is_limited(
+def test_leaving_needs_the_password_and_guesses_are_limited(
     app: bottle.Bottle, token: str, context: Context, owner: Actor
 ) -> None:
     join(context, owner.organization_id, Role.OWNER)
@@ -115,7 +113,7 @@ def test_the_token_s_scope_is_stated_beside_the_call(app: bottle.Bottle, token: 
 
 
 def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
-    """List the calls here again: a test that reads the table would not notice a mistake in it."""
+    """Repeats the list of calls: a test that reads the table would not notice a mistake in the table."""
     scopes = {name_of(row): row.access.scope and row.access.scope.value for row in ROUTES}
     assert {name for name, scope in scopes.items() if scope == "read" and not name.startswith("GET ")} == {
         "POST /policy/check"
@@ -127,7 +125,7 @@ def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
     assert scopes["DELETE /organization"] is None
 
 
-def test_a_token_is_none_as_a_cookie(app: bottle.Bottle, token: str) -> None:
+def test_an_api_token_in_a_cookie_is_refused(app: bottle.Bottle, token: str) -> None:
     program = ask(app, "POST", "/tokens", {"password": OWN, "name": "ci", "scope": "write"}, token).json["token"]
     headers = {"Cookie": f"{COOKIE}={program}", "X-CSRF-Token": tokens.csrf_of(program)}
     assert call(app, "GET", f"{PREFIX}/machines", headers=headers).status == 401

@@ -1,4 +1,4 @@
-"""Requests that nobody would think of, made up from the OpenAPI document, and answers held to it."""
+"""Random requests generated from the OpenAPI document, whose answers must follow it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def name_of(row: Route) -> str:
 
 
 class Somebody:
-    """An owner with a session for each request, whatever the last one did to the organization and its people."""
+    """An owner with a new session for each request, whatever the last request did to the organization."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -50,7 +50,7 @@ class Somebody:
         self._actor: Actor | None = None
 
     def token(self) -> str:
-        """Token of a new session."""
+        """Opens a new session; returns its token."""
         member = self._member()
         with self._context.store.write() as transaction:
             return sessions.begin(self._context, transaction, member, NOWHERE).token

@@ -1,4 +1,4 @@
-"""JSON that is nested more deeply than anybody can read is the caller's fault, at every call that takes a body."""
+"""Deeply nested JSON is refused as the caller's error, at every call that takes a body."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def token(app: bottle.Bottle) -> str:
 
 
 def nested(depth: int, *, around: bytes = b"%s") -> list[bytes]:
-    """Bodies of this depth: in arrays, and in objects."""
+    """Makes bodies of this depth: in arrays, and in objects."""
     return [around % (b"[" * depth + b"]" * depth), around % (b'{"a":' * depth + b"1" + b"}" * depth)]
 
 
 @pytest.mark.parametrize("each", [each for each in ROUTES if each.body is not None], ids=lambda each: each.path)
-def test_a_body_that_is_nested_deeply_is_refused(app: bottle.Bottle, token: str, each: Route) -> None:
+def test_a_deeply_nested_body_is_refused(app: bottle.Bottle, token: str, each: Route) -> None:
     assert each.body is not None
     field = each.body.__struct_fields__[-1].encode()
     for depth in DEPTHS:
@@ -50,8 +50,8 @@ def test_a_body_that_is_nested_deeply_is_refused(app: bottle.Bottle, token: str,
 
 
 @pytest.mark.parametrize("path", ["/account/passkeys", "/sessions/passkey"])
-def test_a_credential_is_read_or_refused_at_every_depth(app: bottle.Bottle, token: str, path: str) -> None:
-    """Try the few depths that can be decoded but not encoded again."""
+def test_a_nested_credential_is_accepted_or_refused_at_any_depth(app: bottle.Bottle, token: str, path: str) -> None:
+    """Tries the few depths that can be decoded but not encoded again."""
     around = b'{"handle": "x", "credential": %s}'
     if path == "/account/passkeys":
         around = b'{"password": "x", "name": "x", "credential": %s}'

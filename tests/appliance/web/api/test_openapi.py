@@ -1,4 +1,4 @@
-"""The document that describes the API: valid, complete, and true."""
+"""The OpenAPI document is valid, complete, and true."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def test_it_is_valid(document: dict[str, Any]) -> None:
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> None:
+def test_the_document_has_every_call_with_a_unique_name(document: dict[str, Any]) -> None:
     found = operations(document)
     assert {name for name, _ in found} == {f"{row.method} {row.path}" for row in ROUTES}
     assert len({operation["operationId"] for _, operation in found}) == len(ROUTES)
@@ -44,7 +44,7 @@ def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> 
     assert {operation["tags"][0] for _, operation in found} == tags
 
 
-def test_every_call_with_a_password_or_a_code_counts_wrong_ones() -> None:
+def test_every_call_with_a_password_or_code_limits_guesses() -> None:
     asking = {
         f"{row.method} {row.path}"
         for row in ROUTES
@@ -54,7 +54,7 @@ def test_every_call_with_a_password_or_a_code_counts_wrong_ones() -> None:
     assert "PUT /account/password" in asking
 
 
-def test_every_parameter_has_a_type_and_words(document: dict[str, Any]) -> None:
+def test_every_parameter_has_a_type_and_a_description(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for parameter in operation["parameters"]:
             assert parameter["schema"]["type"], name
@@ -76,7 +76,7 @@ def test_every_list_comes_in_pages(document: dict[str, Any]) -> None:
     assert len(lists) == 10
 
 
-def test_refusals_are_told_with_their_types(document: dict[str, Any]) -> None:
+def test_refusals_are_documented_with_their_types(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         refused = {int(status) for status in operation["responses"] if status >= "400"}
         assert {429, 500, 503} <= refused, name

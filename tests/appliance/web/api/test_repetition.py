@@ -1,4 +1,4 @@
-"""Requests that are sent twice, and requests on a condition."""
+"""Repeated requests and conditional requests."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def code_of(response: Response) -> str:
     return str(response.json["type"]).rpartition(":")[2]
 
 
-def test_a_rule_is_added_once_and_told_twice(app: bottle.Bottle, token: str) -> None:
+def test_a_repeated_rule_is_added_once_and_answered_alike(app: bottle.Bottle, token: str) -> None:
     first, second = (post(app, token, "/policy/rules", RULE) for _ in range(2))
     assert (first.status, second.status) == (201, 201)
     assert first.json == second.json
     assert len(call(app, "GET", "/api/v1/policy", token=token).json["rules"]) == 1
 
 
-def test_a_key_stands_for_one_request(app: bottle.Bottle, token: str) -> None:
+def test_an_idempotency_key_is_valid_for_one_request(app: bottle.Bottle, token: str) -> None:
     post(app, token, "/policy/rules", RULE)
     for path, body in (
         ("/policy/rules", {**RULE, "action": "allow"}),
@@ -66,7 +66,7 @@ def test_a_key_stands_for_one_request(app: bottle.Bottle, token: str) -> None:
         assert (refused.status, code_of(refused)) == (422, "key-reused")
 
 
-def test_a_private_key_is_not_told_twice_and_kept_nowhere(app: bottle.Bottle, token: str, context: Context) -> None:
+def test_a_private_key_is_not_sent_twice_and_not_stored(app: bottle.Bottle, token: str, context: Context) -> None:
     first = post(app, token, "/machines", {"name": "one"})
     where = first.headers["Location"]
     assert where == f"/api/v1/machines/{first.json['machine']['id']}"
@@ -82,7 +82,7 @@ def test_a_private_key_is_not_told_twice_and_kept_nowhere(app: bottle.Bottle, to
     assert secret not in str(kept)
 
 
-def test_a_rotation_that_was_repeated_leaves_the_new_key(app: bottle.Bottle, token: str) -> None:
+def test_a_repeated_rotation_leaves_the_new_key(app: bottle.Bottle, token: str) -> None:
     machine = post(app, token, "/machines", {"name": "one"}, "a").json["machine"]["id"]
     mine = new_key_pair().public
     post(app, token, f"/machines/{machine}/rotate", {"public_key": mine}, "b")
@@ -90,7 +90,7 @@ def test_a_rotation_that_was_repeated_leaves_the_new_key(app: bottle.Bottle, tok
     assert call(app, "GET", f"/api/v1/machines/{machine}", token=token).json["public_key"] == mine
 
 
-def test_a_refused_call_is_tried_again(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
+def test_a_refused_call_can_be_repeated(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
     hub.refuses = True
     assert post(app, token, "/policy/rules", RULE).status == 503
     hub.refuses = False
@@ -110,7 +110,7 @@ def count(context: Context, table: str) -> int:
         return int(transaction.execute(select(func.count()).select_from(schema.metadata.tables[table])).scalar_one())
 
 
-def test_a_sign_up_that_comes_twice_says_that_it_was_done(app: bottle.Bottle, context: Context) -> None:
+def test_a_repeated_sign_up_is_answered_as_done(app: bottle.Bottle, context: Context) -> None:
     assert by_stranger(app, "/signup", SIGN_UP).status == 201
     again = by_stranger(app, "/signup", SIGN_UP)
     assert (again.status, code_of(again)) == (409, "done-before")
@@ -120,7 +120,7 @@ def test_a_sign_up_that_comes_twice_says_that_it_was_done(app: bottle.Bottle, co
     assert count(context, "organizations") == 1
 
 
-def test_a_log_in_that_comes_twice_opens_one_session(app: bottle.Bottle, token: str, context: Context) -> None:
+def test_a_repeated_log_in_opens_one_session(app: bottle.Bottle, token: str, context: Context) -> None:
     del token
     before = count(context, "sessions")
     assert by_stranger(app, "/sessions", LOG_IN).status == 201
@@ -130,7 +130,7 @@ def test_a_log_in_that_comes_twice_opens_one_session(app: bottle.Bottle, token: 
     assert by_stranger(app, "/sessions", LOG_IN, "another").status == 201
 
 
-def test_a_letter_that_is_asked_for_twice_is_one(context: Context, hub: FakeHub) -> None:
+def test_a_letter_asked_for_twice_is_sent_once(context: Context, hub: FakeHub) -> None:
     verified = replace(context, sends_mail=True, sign_up=SignUpMode.VERIFIED)
     site = replace(make_site(context.store, hub), context=verified)
     app = make_app(site, hub.status)
@@ -143,7 +143,7 @@ def test_a_letter_that_is_asked_for_twice_is_one(context: Context, hub: FakeHub)
     assert site.call_posts.counted["told"] == 1
 
 
-def test_a_stranger_s_key_with_anything_else_is_another_call(app: bottle.Bottle, token: str) -> None:
+def test_an_anonymous_key_with_another_request_is_another_call(app: bottle.Bottle, token: str) -> None:
     del token
     assert by_stranger(app, "/sessions", LOG_IN).status == 201
     assert by_stranger(app, "/sessions", {**LOG_IN, "password": "a wrong guess"}).status == 401
@@ -154,21 +154,21 @@ def test_a_stranger_s_key_with_anything_else_is_another_call(app: bottle.Bottle,
     assert elsewhere.status == 201
 
 
-def test_a_stranger_s_refused_call_is_tried_again(app: bottle.Bottle, hub: FakeHub) -> None:
+def test_an_anonymous_refused_call_can_be_repeated(app: bottle.Bottle, hub: FakeHub) -> None:
     hub.refuses = True
     assert by_stranger(app, "/signup", SIGN_UP).status == 503
     hub.refuses = False
     assert by_stranger(app, "/signup", SIGN_UP).status == 201
 
 
-def test_after_a_lost_commit_the_repetition_names_the_new_resource(
+def test_a_repetition_after_a_lost_commit_names_the_resource(
     app: bottle.Bottle, token: str, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, commits = Store.write, itertools.count(1)
 
     @contextmanager
     def losing(store: Store) -> Iterator[Connection]:
-        """The second transaction is the one of the change; the first notes that the request is worked on."""
+        """Loses the second transaction, which is the change's; the first one records the request."""
         is_lost = next(commits) == 2
         with write(store) as transaction:
             yield transaction
@@ -187,11 +187,11 @@ def test_after_a_lost_commit_the_repetition_names_the_new_resource(
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x01b"])
-def test_a_key_is_short_and_plain(app: bottle.Bottle, token: str, key: str) -> None:
+def test_an_idempotency_key_is_short_and_ascii(app: bottle.Bottle, token: str, key: str) -> None:
     assert post(app, token, "/policy/rules", RULE, key).status == 400
 
 
-def test_a_policy_is_saved_only_over_the_one_that_was_seen(app: bottle.Bottle, token: str) -> None:
+def test_a_policy_is_saved_only_over_the_version_that_was_read(app: bottle.Bottle, token: str) -> None:
     got = call(app, "GET", "/api/v1/policy", token=token)
     seen = got.headers["Etag"]
     assert seen == f'"{got.json["version"]}"'
@@ -206,14 +206,14 @@ def test_a_policy_is_saved_only_over_the_one_that_was_seen(app: bottle.Bottle, t
     assert put(app, token, policy, If_Match="nonsense").status == 412
 
 
-def test_the_version_in_the_body_still_makes_a_conflict(app: bottle.Bottle, token: str) -> None:
+def test_a_stale_version_in_the_body_is_a_conflict(app: bottle.Bottle, token: str) -> None:
     seen = call(app, "GET", "/api/v1/policy", token=token)
     policy = {"default": "deny", "rules": [], "version": seen.json["version"] + 5}
     assert put(app, token, policy).status == 409
     assert put(app, token, policy, If_Match=seen.headers["Etag"]).status == 409
 
 
-def test_rules_keep_to_the_condition_too(app: bottle.Bottle, token: str) -> None:
+def test_changes_of_rules_obey_the_condition_too(app: bottle.Bottle, token: str) -> None:
     seen = {"If-Match": call(app, "GET", "/api/v1/policy", token=token).headers["Etag"]}
     made = call(app, "POST", "/api/v1/policy/rules", RULE, token=token, headers=seen)
     assert made.status == 201
@@ -233,7 +233,7 @@ def test_a_condition_is_checked_without_loading_the_rules(
 
 
 @pytest.mark.parametrize("path", ["/policy", "/organization", "/machines", "/members"])
-def test_an_unchanged_answer_is_not_sent_again(app: bottle.Bottle, token: str, path: str) -> None:
+def test_an_unchanged_answer_is_a_304_without_a_body(app: bottle.Bottle, token: str, path: str) -> None:
     seen = call(app, "GET", f"/api/v1{path}", token=token).headers["Etag"]
     for header in (seen, f"W/{seen}", f'"x", {seen}', "*"):
         answer = call(app, "GET", f"/api/v1{path}", token=token, headers={"If-None-Match": header})

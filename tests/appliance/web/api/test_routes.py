@@ -1,4 +1,4 @@
-"""Handlers of routes, as they are made."""
+"""Handlers of routes, as they are built."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from appliance.web.api.routes import Route, handler
 
 
 class First(msgspec.Struct):
-    """A struct."""
+    """A struct with one field."""
 
 
 class Second(msgspec.Struct):
-    """A struct that can't be told from the first."""
+    """A struct that can't be distinguished from the first."""
 
 
 class Body(msgspec.Struct):
@@ -25,8 +25,8 @@ class Body(msgspec.Struct):
     field: First | Second
 
 
-def test_msgspec_sees_a_body_s_type_before_there_are_requests() -> None:
-    """Two threads that show it a type for the first time crash the interpreter; a type like this one is refused."""
+def test_msgspec_analyses_a_body_s_type_before_any_request() -> None:
+    """Refuses an invalid type early: two threads that show msgspec a type for the first time crash the interpreter."""
     route = Route("POST", "/x", "", lambda _: None, body=Body, access=PUBLIC)
     any_site: Any = None
     with pytest.raises(TypeError, match="must be tagged"):

@@ -42,7 +42,7 @@ HARMLESS = {"POST /policy/check", "DELETE /sessions/current"}
 
 
 class Waiting:
-    """A store that lets something happen just before the next turn to write begins."""
+    """A store that runs a function just before the next write transaction begins."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class Waiting:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Wait, and then write as `Store.write` does."""
+        """Runs the function, and then writes as `Store.write` does."""
         before, self.before = self.before, None
         if before is not None:
             before()
@@ -62,7 +62,7 @@ class Waiting:
 
 
 class Clock:
-    """Stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -99,11 +99,11 @@ class Scene:
         return answer.json
 
     def program(self) -> str:
-        """An API token of the caller's, that writes."""
+        """Issues an API token of the caller that may write."""
         return api_tokens.issue(self.context, self.caller, password=PASSWORD, name="program", scope="write").text
 
     def enroll(self) -> list[str]:
-        """Turn on the caller's second factor; returns the recovery codes."""
+        """Turns on the caller's second factor; returns the recovery codes."""
         made = self.make("/account/second-factor", {"password": PASSWORD})
         code = pyotp.TOTP(made["secret"]).at(self.clock())
         enabled = self.ask("PUT", "/account/second-factor", {"code": code}).json
@@ -111,26 +111,26 @@ class Scene:
         return list(enabled["recovery_codes"])
 
     def add_passkey(self) -> str:
-        """Add a passkey of the caller's; returns its id."""
+        """Adds a passkey of the caller; returns its id."""
         self.token = self.ask("POST", "/account/passkeys", self.passkey()).json["token"]
         (found,) = self.ask("GET", "/account/passkeys").json["passkeys"]
         return str(found["id"])
 
     def passkey(self) -> dict[str, Any]:
-        """Make the credential of a new passkey, as a browser sends it."""
+        """Makes the credential of a new passkey, as a browser sends it."""
         options = self.make("/account/passkeys/options", None)["options"]
         made = json.loads(self.device.create(json.dumps(options)))
         return {"password": PASSWORD, "name": "laptop", "credential": made}
 
     def stored(self) -> dict[str, Any]:
-        """Read all rows by table."""
+        """Reads all rows by table."""
         with self.context.store.read() as transaction:
             return everything(transaction)
 
 
 @pytest.fixture(scope="module")
 def shared() -> tuple[bottle.Bottle, Site]:
-    """An application, shared as it takes longer to make than a test to run, with the objects that it uses."""
+    """Provides an application and its objects, shared because making it takes longer than a test."""
     nowhere = Context(None, None, "vpn.example.net", 51820)  # type: ignore[arg-type]
     site = Site(nowhere, RateLimits(), PublishedRuns(Path("nowhere")))
     return make_app(site, FakeHub().status), site
@@ -237,7 +237,7 @@ def name_of(row: Route) -> str:
     return f"{row.method} {row.path}"
 
 
-def test_every_call_that_changes_something_is_tried() -> None:
+def test_every_changing_call_is_in_the_list() -> None:
     changing = {name_of(row) for row in ROUTES if row.method != "GET" and not row.access.is_public}
     assert changing - HARMLESS == set(WISHES)
 
@@ -258,7 +258,7 @@ def _end_sessions(scene: Scene) -> None:
 
 
 def _set_back(scene: Scene, column: str, time: timedelta) -> None:
-    """Time passes for the caller's sessions alone."""
+    """Expires the caller's sessions only."""
     table = schema.sessions
     with scene.context.store.write() as transaction:
         transaction.execute(table.update().values({column: table.c[column] - time.total_seconds()}))
@@ -302,7 +302,7 @@ TOKEN_LOSSES: dict[str, Callable[[Scene], None]] = {
 
 
 def _ask_and_lose(scene: Scene, loss: Callable[[Scene], None], ask: Callable[[], Response]) -> Response:
-    """Make a call whose caller loses its access before the turn, and check that nothing else was changed."""
+    """Makes a call whose caller loses its access before the turn, and checks that nothing else was changed."""
     enforced, after = dict(scene.hub.enforced), list[dict[str, Any]]()
 
     def lose() -> None:
@@ -329,8 +329,7 @@ def test_a_caller_that_lost_its_access_changes_nothing(scene: Scene, name: str, 
 
 
 @pytest.mark.parametrize("name", WISHES)
-def test_a_caller_that_kept_its_access_succeeds(scene: Scene, name: str) -> None:
-    """Control: each of these calls succeeds without a loss."""
+def test_control_a_caller_that_keeps_its_access_succeeds(scene: Scene, name: str) -> None:
     path, body = WISHES[name](scene)
     before = scene.stored()
     answer = scene.ask(name.partition(" ")[0], path, body)
@@ -340,7 +339,7 @@ def test_a_caller_that_kept_its_access_succeeds(scene: Scene, name: str) -> None
 
 @pytest.mark.parametrize("loss", TOKEN_LOSSES.values(), ids=TOKEN_LOSSES)
 @pytest.mark.parametrize("name", [name_of(row) for row in ROUTES if row.access.scope and name_of(row) in WISHES])
-def test_a_program_whose_token_ended_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
+def test_a_call_whose_api_token_ended_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
     token = scene.program()
     # It was used a moment ago, which is noted to the minute.
     scene.ask("GET", "/machines", token=token)
@@ -350,7 +349,7 @@ def test_a_program_whose_token_ended_changes_nothing(scene: Scene, name: str, lo
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_a_key_for_repetitions_is_not_even_noted(scene: Scene, loss: Callable[[Scene], None]) -> None:
+def test_a_lost_caller_s_idempotency_key_is_not_recorded(scene: Scene, loss: Callable[[Scene], None]) -> None:
     headers = {"Idempotency-Key": "k"}
     body = {"name": "new"}
     answer = _ask_and_lose(
@@ -360,7 +359,7 @@ def test_a_key_for_repetitions_is_not_even_noted(scene: Scene, loss: Callable[[S
 
 
 @pytest.mark.parametrize("is_revoked", [True, False])
-def test_an_invitation_that_ends_while_somebody_accepts_it_makes_no_account(scene: Scene, is_revoked: bool) -> None:
+def test_an_invitation_ending_during_acceptance_makes_no_account(scene: Scene, is_revoked: bool) -> None:
     def end(scene: Scene) -> None:
         if not is_revoked:
             scene.clock.now += timedelta(days=8)

@@ -28,7 +28,7 @@ def hub() -> FakeHub:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store to copy: bringing the schema up takes longer than most tests."""
+    """Provides a store to copy: a migration takes longer than most tests."""
     file = tmp_path_factory.mktemp("empty") / "store.sqlite"
     make_store(file).close()
     return file
@@ -60,7 +60,7 @@ def owner(app: bottle.Bottle) -> Visitor:
 
 @pytest.fixture
 def colleague(app: bottle.Bottle, site: Site, owner: Visitor) -> Callable[[Role], Visitor]:
-    """Somebody of the owner's organization, in this role, signed in."""
+    """Returns a function that signs in another member of the owner's organization, in a given role."""
 
     def join(role: Role) -> Visitor:
         organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id

@@ -1,4 +1,4 @@
-"""The page of one's own account."""
+"""The page of a person's own account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_sessions_are_shown_and_ended(owner: Visitor, stranger: Visitor) -> None
     assert "/account/sessions/end-others" not in owner.get("/account").page.forms
 
 
-def test_another_password_leaves_this_browser_signed_in_with_another_token(owner: Visitor, stranger: Visitor) -> None:
+def test_a_password_change_keeps_this_browser_signed_in(owner: Visitor, stranger: Visitor) -> None:
     stranger.log_in("asha@example.net")
     before = owner.cookies[COOKIE]
     owner.get("/account")
@@ -59,7 +59,7 @@ def test_tokens_end_with_the_password_unless_a_box_is_ticked(owner: Visitor, box
     assert status == (401 if box is None else 200)
 
 
-def test_a_wrong_present_password_is_told_beside_its_field(owner: Visitor) -> None:
+def test_a_wrong_present_password_is_shown_beside_its_field(owner: Visitor) -> None:
     owner.get("/account")
     answer = owner.send("/account/password", password="not it", new_password="staple the correct horse")
     assert answer.status == 403
@@ -73,5 +73,5 @@ def test_a_wrong_present_password_is_told_beside_its_field(owner: Visitor) -> No
     ("agent", "told"),
     [(FIREFOX, "Firefox on Linux"), (EDGE, "Edge on Windows"), ("curl/8.5.0", "curl/8.5.0"), ("", "unknown")],
 )
-def test_a_program_is_told_in_words(agent: str, told: str) -> None:
+def test_an_unknown_browser_is_described_in_words(agent: str, told: str) -> None:
     assert words.program(agent) == told

@@ -19,7 +19,7 @@ from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 
 
-def test_the_front_page_says_exactly_what_is_encrypted(stranger: Visitor) -> None:
+def test_the_front_page_states_exactly_what_is_encrypted(stranger: Visitor) -> None:
     text = " ".join(stranger.get("/").page.text.split())
     assert "WireGuard encrypts each leg" in text
     assert "sees the inner packet for as long as it takes to decide" in text
@@ -50,7 +50,7 @@ def test_the_cookie_of_a_form_ends_with_the_browser(stranger: Visitor) -> None:
     assert cookie["max-age"] == cookie["expires"] == ""
 
 
-def test_input_stays_except_the_password(stranger: Visitor) -> None:
+def test_a_refused_form_keeps_its_input_except_the_password(stranger: Visitor) -> None:
     stranger.get("/signup")
     answer = stranger.send("/signup", email="nobody", password="a secret phrase", organization="A & B", network="")
     assert answer.status == 422
@@ -62,7 +62,7 @@ def test_input_stays_except_the_password(stranger: Visitor) -> None:
     assert "This is not an e-mail address." in answer.page.text
 
 
-def test_a_taken_address_is_told_beside_its_field(owner: Visitor, stranger: Visitor) -> None:
+def test_a_taken_address_is_shown_beside_its_field(owner: Visitor, stranger: Visitor) -> None:
     stranger.get("/signup")
     answer = stranger.send(
         "/signup", email="asha@example.net", password="long enough, surely", organization="B", network=""
@@ -73,7 +73,7 @@ def test_a_taken_address_is_told_beside_its_field(owner: Visitor, stranger: Visi
     assert COOKIE not in stranger.cookies
 
 
-def test_without_the_hub_nobody_signs_up(stranger: Visitor, hub: FakeHub) -> None:
+def test_sign_up_is_refused_without_the_hub(stranger: Visitor, hub: FakeHub) -> None:
     hub.refuses = True
     stranger.get("/signup")
     answer = stranger.send(
@@ -95,7 +95,7 @@ def test_a_log_in_makes_a_new_session_and_ends_the_old_one(owner: Visitor) -> No
     assert owner.get("/machines").status == 303
 
 
-def test_a_wrong_password_says_not_which_of_the_two(owner: Visitor, stranger: Visitor) -> None:
+def test_a_refused_log_in_names_neither_address_nor_password(owner: Visitor, stranger: Visitor) -> None:
     texts = []
     for email in ("asha@example.net", "nobody@example.net"):
         answer = stranger.log_in(email, "wrong password")
@@ -115,7 +115,7 @@ def test_log_out_ends_the_session_and_not_only_the_cookie(owner: Visitor) -> Non
     assert owner.get("/machines").headers["location"] == "/login"
 
 
-def test_a_stranger_comes_back_after_the_log_in(owner: Visitor, stranger: Visitor) -> None:
+def test_a_log_in_leads_back_to_the_page_that_was_asked_for(owner: Visitor, stranger: Visitor) -> None:
     assert owner.get("/audit").status == 200
     answer = stranger.get("/audit?before=7")
     assert answer.status == 303
@@ -134,7 +134,7 @@ def test_a_stranger_comes_back_after_the_log_in(owner: Visitor, stranger: Visito
         "/\t/evil",
     ],
 )
-def test_nobody_is_led_to_another_site(owner: Visitor, stranger: Visitor, address: str) -> None:
+def test_a_log_in_never_redirects_to_another_site(owner: Visitor, stranger: Visitor, address: str) -> None:
     assert owner.get(f"/login?next={quote(address)}").headers["location"] == "/machines"
     stranger.get("/login")
     answer = stranger.send("/login", email="asha@example.net", password="correct horse battery", next=address)
@@ -149,7 +149,7 @@ def test_a_local_path_never_begins_another_address(path: str) -> None:
         assert not set(path) & set("\\ \t\n:@#")
 
 
-def test_sign_up_and_log_in_need_a_form_of_ours(stranger: Visitor) -> None:
+def test_sign_up_and_log_in_need_a_csrf_token(stranger: Visitor) -> None:
     stranger.get("/signup")
     good = stranger.cookies[FORM_COOKIE]
     fields = {"email": "a@example.net", "password": "long enough, surely", "organization": "A"}
@@ -162,7 +162,7 @@ def test_sign_up_and_log_in_need_a_form_of_ours(stranger: Visitor) -> None:
             assert answer.headers["content-type"].startswith("text/html")
 
 
-def test_too_many_failed_log_ins_get_a_page_with_the_time_to_wait(owner: Visitor, stranger: Visitor) -> None:
+def test_too_many_guesses_get_a_page_with_the_waiting_time(owner: Visitor, stranger: Visitor) -> None:
     for _ in range(5):
         assert stranger.log_in("asha@example.net", "wrong password").status == 401
     answer = stranger.log_in("asha@example.net")
@@ -173,7 +173,7 @@ def test_too_many_failed_log_ins_get_a_page_with_the_time_to_wait(owner: Visitor
     assert owner.get("/machines").status == 200
 
 
-def test_too_many_sign_ups_get_a_page_with_the_time_to_wait(stranger: Visitor, site: Site) -> None:
+def test_too_many_sign_ups_get_a_page_with_the_waiting_time(stranger: Visitor, site: Site) -> None:
     for _ in range(20):
         site.limits.sign_up(stranger.address)
     stranger.get("/signup")
@@ -184,7 +184,7 @@ def test_too_many_sign_ups_get_a_page_with_the_time_to_wait(stranger: Visitor, s
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_too_many_changes_get_a_page_with_the_time_to_wait(owner: Visitor, site: Site) -> None:
+def test_too_many_changes_get_a_page_with_the_waiting_time(owner: Visitor, site: Site) -> None:
     organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
     for _ in range(300):
         site.limits.write(owner.address, organization)

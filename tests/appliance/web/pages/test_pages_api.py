@@ -1,4 +1,4 @@
-"""The page that describes the API: for everybody, whole, and made of the same document."""
+"""The page that describes the API: public, complete, and made from the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_code_in_descriptions_is_marked_as_code(stranger: Visitor) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["", "`", "``"]), st.text("ab<&>\"' ", min_size=1))))
-def test_a_description_is_told_in_parts_of_words_and_code(parts: list[tuple[str, str]]) -> None:
+def test_a_description_is_split_into_words_and_code(parts: list[tuple[str, str]]) -> None:
     text = " ".join(f"{mark}{part}{mark}" for mark, part in parts)
     told = code_parts(text)
     assert "".join(part for _, part in told) == text.replace("`", "")
@@ -44,7 +44,7 @@ def test_a_description_is_told_in_parts_of_words_and_code(parts: list[tuple[str,
 
 
 @pytest.mark.parametrize("text", ["an odd ` mark", "``", "`", "an odd `` mark"])
-def test_a_mark_that_ends_nowhere_is_a_letter(text: str) -> None:
+def test_an_unclosed_code_mark_is_plain_text(text: str) -> None:
     assert code_parts(text) == [(False, text)]
 
 
@@ -57,5 +57,5 @@ def test_links_lead_somewhere_and_no_script_is_needed(stranger: Visitor) -> None
     assert all(each["src"].startswith("/static/once.") for each in page.all("script"))
 
 
-def test_every_page_leads_to_it(stranger: Visitor) -> None:
+def test_every_page_links_to_the_api_page(stranger: Visitor) -> None:
     assert any(each["href"] == "/docs/api" for each in stranger.get("/").page.all("a"))

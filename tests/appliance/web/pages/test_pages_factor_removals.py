@@ -18,7 +18,7 @@ PEOPLE = "/settings/people"
 
 @pytest.fixture
 def email(colleague: Callable[[Role], Visitor], site: Site) -> str:
-    """The address of a viewer, whose second factor is being removed."""
+    """Provides the address of a viewer, whose second factor is being removed."""
     viewer = colleague(Role.VIEWER)
     viewer.get("/account")
     page = viewer.send("/account/second-factor", password=PASSWORD).page
@@ -30,7 +30,7 @@ def email(colleague: Callable[[Role], Visitor], site: Site) -> str:
     return "viewer@example.net"
 
 
-def test_an_owner_sees_it_and_stops_it(owner: Visitor, email: str, site: Site) -> None:
+def test_an_owner_sees_a_removal_and_stops_it(owner: Visitor, email: str, site: Site) -> None:
     for path in ("/machines", PEOPLE):
         page = owner.get(path).page
         assert f"the password of {email} alone opens the account" in " ".join(page.text.split())
@@ -46,7 +46,9 @@ def test_an_owner_sees_it_and_stops_it(owner: Visitor, email: str, site: Site) -
         assert words in trail
 
 
-def test_nobody_else_stops_it(owner: Visitor, email: str, colleague: Callable[[Role], Visitor], site: Site) -> None:
+def test_only_owners_stop_a_removal(
+    owner: Visitor, email: str, colleague: Callable[[Role], Visitor], site: Site
+) -> None:
     form = next(action for action in owner.get(PEOPLE).page.forms if action.endswith("/keep-factors"))
     other = colleague(Role.ADMIN)
     assert email not in other.get("/machines").page.text

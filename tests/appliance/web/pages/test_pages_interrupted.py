@@ -1,4 +1,4 @@
-"""Forms that are sent when their session has ended: nothing that was typed is lost, and nobody else gets to see it."""
+"""Forms that are sent after the session ended: the input comes back after a log-in, and only to its author."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME = 'x" <b>&मुंबई'
 
 
 class Clock:
-    """Stands still at the present until it is moved."""
+    """A clock that stands still at the present until it is moved."""
 
     def __init__(self) -> None:
         self.now = times.now()
@@ -47,17 +47,17 @@ def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
 
 
 def value(answer: Answer, name: str, number: int = 0) -> str:
-    """Get the text of a visible field of the page."""
+    """Gets the text of a visible field of the page."""
     fields = [each for each in answer.page.all("input") if each.get("type") != "hidden"]
     return [each for each in fields if each.get("name") == name][number].get("value", "")
 
 
 def log_in_again(visitor: Visitor, email: str = EMAIL) -> Answer:
-    """Log in from the page that answered a form."""
+    """Logs in from the page that answered a form."""
     return visitor.send("/login", email=email, password=PASSWORD)
 
 
-def test_input_is_there_after_the_log_in(owner: Visitor, clock: Clock) -> None:
+def test_the_input_is_shown_after_the_log_in(owner: Visitor, clock: Clock) -> None:
     owner.get("/machines")
     clock.pass_by()
     answer = owner.send("/machines", name=NAME, groups="office, db")
@@ -74,7 +74,7 @@ def test_input_is_there_after_the_log_in(owner: Visitor, clock: Clock) -> None:
     assert f"Added: {NAME}" in answer.page.text
 
 
-def test_a_reload_shows_it_again_and_a_wrong_password_loses_nothing(owner: Visitor, clock: Clock) -> None:
+def test_a_reload_and_a_wrong_password_keep_the_input(owner: Visitor, clock: Clock) -> None:
     owner.get("/machines")
     clock.pass_by()
     owner.send("/machines", name=NAME)
@@ -87,7 +87,7 @@ def test_a_reload_shows_it_again_and_a_wrong_password_loses_nothing(owner: Visit
     assert owner.get("/machines").status == 200
 
 
-def test_a_second_factor_keeps_it_too(owner: Visitor, clock: Clock) -> None:
+def test_a_log_in_with_a_second_factor_keeps_the_input(owner: Visitor, clock: Clock) -> None:
     owner.get("/account")
     page = owner.send("/account/second-factor", password=PASSWORD).page
     phone = pyotp.TOTP(next(line for line in page.text.split() if len(line) == 32 and line.isupper()))
@@ -104,7 +104,7 @@ def test_a_second_factor_keeps_it_too(owner: Visitor, clock: Clock) -> None:
     assert (answer.status, value(answer, "name")) == (200, NAME)
 
 
-def test_somebody_else_does_not_get_to_see_it(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+def test_another_person_does_not_see_the_input(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
     other = Visitor(app)
     other.sign_up("eve@example.net", "Eve")
     owner.get("/machines")
@@ -117,9 +117,7 @@ def test_somebody_else_does_not_get_to_see_it(owner: Visitor, clock: Clock, app:
     assert "The input from before you signed in is not shown" in answer.page.text
 
 
-def test_a_colleague_does_not_get_to_see_it_either(
-    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock
-) -> None:
+def test_a_colleague_does_not_see_the_input(owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock) -> None:
     colleague(Role.ADMIN)
     owner.get("/machines")
     clock.pass_by()
@@ -127,8 +125,8 @@ def test_a_colleague_does_not_get_to_see_it_either(
     assert log_in_again(owner, "admin@example.net").status == 303
 
 
-def test_nobody_plants_a_draft_in_somebody_s_log_in(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
-    """Plant a draft that was made with an own session, or without one: it opens for nobody else."""
+def test_a_draft_of_another_person_does_not_open(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+    """Posts a draft made with an own session, or without one, in another person's log-in."""
     eve = Visitor(app)
     eve.sign_up("eve@example.net", "Eve")
     planted = eve.get("/machines").page.forms["/machines"]
@@ -145,7 +143,7 @@ def test_nobody_plants_a_draft_in_somebody_s_log_in(owner: Visitor, clock: Clock
         assert NAME not in owner.get("/machines").text
 
 
-def test_a_draft_is_good_for_a_while(owner: Visitor, clock: Clock) -> None:
+def test_a_draft_expires(owner: Visitor, clock: Clock) -> None:
     owner.get("/machines")
     clock.pass_by()
     owner.send("/machines", name=NAME)
@@ -161,7 +159,9 @@ def test_the_page_says_that_too_long_input_is_lost(owner: Visitor, clock: Clock)
     assert log_in_again(owner).status == 303
 
 
-def test_a_lost_right_to_change_is_told(owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock) -> None:
+def test_a_lost_right_to_change_is_explained(
+    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock
+) -> None:
     admin = colleague(Role.ADMIN)
     admin.get("/machines")
     owner.get("/settings/people")
@@ -191,8 +191,8 @@ def test_the_page_says_that_the_machine_is_gone(owner: Visitor, clock: Clock, ap
     assert owner.get("/machines").status == 200
 
 
-def test_a_form_of_an_earlier_session_of_theirs_is_shown_again(owner: Visitor, clock: Clock) -> None:
-    """Sign in again in another tab meanwhile."""
+def test_a_form_of_an_earlier_session_is_shown_again(owner: Visitor, clock: Clock) -> None:
+    """Signs in again in another tab meanwhile."""
     form = owner.get("/machines").page.forms["/machines"]
     clock.pass_by()
     owner.log_in(EMAIL)
@@ -203,7 +203,7 @@ def test_a_form_of_an_earlier_session_of_theirs_is_shown_again(owner: Visitor, c
     assert "Added" in owner.send("/machines", name=NAME).page.text
 
 
-def test_too_many_changes_lose_nothing(owner: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_changes_keep_the_input(owner: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     owner.get("/machines")
 
     def refuse(*_: object) -> None:
@@ -215,7 +215,7 @@ def test_too_many_changes_lose_nothing(owner: Visitor, site: Site, monkeypatch: 
     assert value(answer, "name") == NAME
 
 
-def test_a_page_that_was_asked_for_is_led_to_and_says_so(owner: Visitor, clock: Clock) -> None:
+def test_a_page_requested_without_a_session_opens_after_log_in(owner: Visitor, clock: Clock) -> None:
     clock.pass_by()
     answer = owner.get("/policy/check?source=machine%3Aa&port=8+0*")
     assert answer.status == 303
@@ -224,13 +224,13 @@ def test_a_page_that_was_asked_for_is_led_to_and_says_so(owner: Visitor, clock: 
     assert log_in_again(owner).headers["location"] == "/policy/check?source=machine%3Aa&port=8+0*"
 
 
-def test_a_visitor_without_a_session_is_told_of_none(stranger: Visitor) -> None:
+def test_a_visitor_without_a_session_is_not_told_of_an_ended_one(stranger: Visitor) -> None:
     assert "session has ended" not in stranger.get("/login").page.text
     assert stranger.post("/machines", {"name": "x"}).headers["location"] == "/login"
 
 
-def test_every_form_is_shown_again_and_no_secret_is_ever_kept() -> None:
-    """Check the kept fields of every form, which must not include passwords and codes."""
+def test_every_form_is_shown_again_without_its_secrets() -> None:
+    """Checks the kept fields of every form, which must not include passwords and codes."""
     for page in pages.PAGES:
         if page.method != "POST" or page.access.is_public or page.path in ("/logout", "/account/passkeys/options"):
             continue
@@ -240,7 +240,7 @@ def test_every_form_is_shown_again_and_no_secret_is_ever_kept() -> None:
 
 
 def test_any_input_is_kept(owner: Visitor) -> None:
-    """Fields of every page's forms, without passwords, codes and confirmations."""
+    """Fills the fields of every form with any text, without passwords, codes and confirmations."""
     owner.add_machine("a")
     links = [each["href"] for each in owner.get("/machines").page.all("a") if each["href"].startswith("/machines/")]
     kept = {page.path: page.again.fields for page in pages.PAGES if page.again is not None}
@@ -279,7 +279,7 @@ TYPED = {
 
 
 def ids(visitor: Visitor, site: Site) -> dict[str, str]:
-    """Something of each kind that paths name, by how the path begins."""
+    """Provides an object of each kind that paths name, by the beginning of the path."""
     actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
     machine = machines.page(site.context, actor)[0][0].machine.id
     (member, *_) = (each.id for each in members.page(site.context, actor)[0] if each.id != actor.member_id)
@@ -287,7 +287,7 @@ def ids(visitor: Visitor, site: Site) -> dict[str, str]:
 
 
 def chosen(answer: Answer) -> set[str]:
-    """Collect the values of all fields, choices and boxes."""
+    """Collects the values of all fields, choices and boxes."""
     found = {each.get("value", "") for each in answer.page.all("input") if each.get("type") != "checkbox"}
     found |= {each["value"] for each in answer.page.all("option") if "selected" in each}
     return found | {each["name"] for each in answer.page.all("input") if "checked" in each}

@@ -1,4 +1,4 @@
-"""Pages of links in letters."""
+"""Pages that links in letters open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def app(site: Site, hub: FakeHub) -> bottle.Bottle:
     return make_app(replace(site, context=replace(site.context, sends_mail=True)), hub.status)
 
 
-def test_a_forgotten_password_is_answered_alike_for_everybody(owner: Visitor, app: bottle.Bottle) -> None:
+def test_a_forgotten_password_is_answered_alike_for_any_address(owner: Visitor, app: bottle.Bottle) -> None:
     answers = []
     for number, email in enumerate(("asha@example.net", "nobody@example.net")):
         visitor = Visitor(app, address=f"192.0.2.{number + 10}")
@@ -51,7 +51,7 @@ def test_letters_have_limits_by_recipient_and_by_address(owner: Visitor, app: bo
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_opening_a_link_changes_nothing_and_its_form_does(owner: Visitor, stranger: Visitor, site: Site) -> None:
+def test_opening_a_link_changes_nothing_until_its_form_is_sent(owner: Visitor, stranger: Visitor, site: Site) -> None:
     link = resets.issue(site.context, "asha@example.net").removeprefix(site.context.site)
     for _ in range(2):
         assert stranger.get(link).status == 200

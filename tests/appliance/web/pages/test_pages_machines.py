@@ -1,4 +1,4 @@
-"""Machines, and the configuration that is shown once."""
+"""Pages of machines, whose configuration is shown once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; DR
 
 
 def one_of(site: Site, visitor: Visitor) -> machines.ObservedMachine:
-    """The organization's first machine."""
+    """Returns the organization's first machine."""
     actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
     return machines.page(site.context, actor)[0][0]
 
@@ -65,7 +65,7 @@ def test_the_configuration_is_shown_exactly_and_once(owner: Visitor, hub: FakeHu
         assert private[1] not in owner.get(path).text
 
 
-def test_a_machine_with_its_own_key_gets_no_private_key_and_no_code(owner: Visitor, hub: FakeHub) -> None:
+def test_a_machine_with_an_own_key_gets_no_private_key(owner: Visitor, hub: FakeHub) -> None:
     pair = new_key_pair()
     answer = owner.add_machine("own", public_key=pair.public)
     assert "<the private key that belongs to your public key>" in answer.page.text
@@ -73,7 +73,7 @@ def test_a_machine_with_its_own_key_gets_no_private_key_and_no_code(owner: Visit
     assert next(iter(hub.enforced.values())).peers[0].public_key == pair.public
 
 
-def test_the_third_machine_is_refused_with_a_way_to_switch(owner: Visitor) -> None:
+def test_a_machine_beyond_the_plan_is_refused_with_a_switch(owner: Visitor) -> None:
     owner.add_machine("one")
     owner.add_machine("two")
     answer = owner.add_machine("three")
@@ -83,7 +83,7 @@ def test_the_third_machine_is_refused_with_a_way_to_switch(owner: Visitor) -> No
     assert 'value="three"' in answer.text
 
 
-def test_rename_and_regroup(owner: Visitor, site: Site, hub: FakeHub) -> None:
+def test_a_machine_s_name_and_groups_are_changed(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one", groups="office")
     machine = one_of(site, owner).machine
     owner.get(f"/machines/{machine.id}")
@@ -124,7 +124,7 @@ def test_rotation_shows_a_new_configuration_once(owner: Visitor, site: Site, hub
     assert next(iter(hub.enforced.values())).peers[0].public_key == after.public_key
 
 
-def test_removal_asks_first_and_counts_the_rules(owner: Visitor, site: Site, hub: FakeHub) -> None:
+def test_removal_asks_for_confirmation_and_counts_the_rules(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     machine = one_of(site, owner).machine
     owner.add_rule(action="deny", source=f"machine:{machine.id}", destination="any", protocol="any", ports="")
@@ -137,7 +137,7 @@ def test_removal_asks_first_and_counts_the_rules(owner: Visitor, site: Site, hub
     assert owner.get(f"/machines/{machine.id}").status == 404
 
 
-def test_disabling_asks_first_and_enabling_needs_no_configuration(owner: Visitor, site: Site, hub: FakeHub) -> None:
+def test_disabling_asks_first_and_enabling_keeps_the_key(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     machine = one_of(site, owner).machine
     assert f"/machines/{machine.id}/disable" in owner.get(f"/machines/{machine.id}").text
@@ -182,7 +182,7 @@ def test_the_table_is_shown_without_the_hub_too(owner: Visitor, hub: FakeHub) ->
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_are_data_on_every_page(stranger: Visitor, site: Site, name: str) -> None:
+def test_names_are_escaped_on_every_page(stranger: Visitor, site: Site, name: str) -> None:
     stranger.sign_up(organization=name)
     configuration = stranger.add_machine(name, groups=group_list([name]))
     machine = one_of(site, stranger).machine
@@ -216,7 +216,7 @@ def test_names_are_data_on_every_page(stranger: Visitor, site: Site, name: str) 
         assert name in answer.page.text, "shown as it was typed"
 
 
-def test_the_longest_name_fits_into_the_code(owner: Visitor) -> None:
+def test_the_longest_name_fits_into_the_qr_code(owner: Visitor) -> None:
     name = "\U0001f30d" * 200
     answer = owner.add_machine(name)
     assert answer.status == 200
@@ -225,7 +225,7 @@ def test_the_longest_name_fits_into_the_code(owner: Visitor) -> None:
     assert re.fullmatch(r"[a-zA-Z0-9_=+.-]{1,15}\.conf", link["download"])
 
 
-def test_a_viewer_may_look_and_not_change(colleague: Callable[[Role], Visitor], owner: Visitor, site: Site) -> None:
+def test_a_viewer_sees_machines_without_forms(colleague: Callable[[Role], Visitor], owner: Visitor, site: Site) -> None:
     owner.add_machine("one")
     machine = one_of(site, owner).machine
     viewer = colleague(Role.VIEWER)
@@ -249,7 +249,7 @@ def test_a_viewer_may_look_and_not_change(colleague: Callable[[Role], Visitor], 
     assert viewer.get(f"/machines/{machine.id}/remove").status == 403
 
 
-def test_another_organization_is_not_there(owner: Visitor, site: Site) -> None:
+def test_another_organization_s_machine_is_not_found(owner: Visitor, site: Site) -> None:
     owner.add_machine("one")
     machine = one_of(site, owner).machine
     other = Visitor(owner.app)
@@ -262,10 +262,10 @@ def test_another_organization_is_not_there(owner: Visitor, site: Site) -> None:
 
 
 @given(st.lists(st.text(alphabet="ab ,\"'-é", min_size=1).filter(lambda name: name.strip() == name)))
-def test_groups_survive_the_form(groups: list[str]) -> None:
+def test_groups_keep_their_spelling_through_the_form(groups: list[str]) -> None:
     assert parse_groups(group_list(groups)) == groups
 
 
 @pytest.mark.parametrize("typed", ["a\nb", "a\r\nb", 'a,"b\nc"'])
-def test_groups_are_one_line(owner: Visitor, typed: str) -> None:
+def test_groups_with_line_breaks_are_refused(owner: Visitor, typed: str) -> None:
     assert owner.add_machine("one", groups=typed).status == 422

@@ -1,4 +1,4 @@
-"""The pages of passkeys, with an authenticator in software in the place of script and browser."""
+"""Pages of passkeys, with a software authenticator in the place of script and browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def app(site: Site, hub: FakeHub) -> bottle.Bottle:
 
 @pytest.fixture
 def device(owner: Visitor) -> Authenticator:
-    """Make an authenticator with a passkey of the owner's."""
+    """Makes an authenticator with a passkey of the owner."""
     made = Authenticator(SITE)
     csrf = owner.get("/account").page.forms["/account/passkeys"]
     credential = made.create(owner.post("/account/passkeys/options", csrf).text)
@@ -36,14 +36,14 @@ def device(owner: Visitor) -> Authenticator:
 
 
 def sign(visitor: Visitor, device: Authenticator) -> str:
-    """Sign a challenge, as the script of the log-in page would."""
+    """Signs a challenge, as the script of the log-in page would."""
     form = visitor.get("/login").page.forms["/login/passkey"]
     credential = device.get(visitor.post("/login/passkey/options", form).text)
     visitor.get("/login?next=/audit")
     return credential
 
 
-def test_a_log_in_by_passkey_leads_where_it_was_going_to(stranger: Visitor, device: Authenticator) -> None:
+def test_a_log_in_by_passkey_leads_to_the_page_asked_for(stranger: Visitor, device: Authenticator) -> None:
     credential = sign(stranger, device)
     assert stranger.send("/login/passkey", credential=credential).headers["location"] == "/audit"
     assert "Laptop" in stranger.get("/audit").page.text
@@ -85,7 +85,7 @@ def test_without_a_script_the_pages_say_that_one_is_needed(owner: Visitor, stran
     assert stranger.get(script["src"]).headers["content-type"].startswith("text/javascript")
 
 
-def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
+def test_a_service_without_a_name_offers_no_passkeys(site: Site, hub: FakeHub) -> None:
     nameless = make_app(replace(site, context=replace(site.context, site="https://192.0.2.1")), hub.status)
     visitor = Visitor(nameless)
     assert len(visitor.get("/login").page.all("script")) == 1
@@ -97,7 +97,7 @@ def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
     assert visitor.post("/account/passkeys/options", token).status == 409
 
 
-def test_a_credential_that_is_nested_deeply_opens_nothing(app: bottle.Bottle) -> None:
+def test_a_deeply_nested_credential_is_refused(app: bottle.Bottle) -> None:
     visitor = Visitor(app)
     visitor.get("/login")
     for depth in (100, 900, 10_000):

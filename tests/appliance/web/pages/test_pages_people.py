@@ -1,4 +1,4 @@
-"""People, invitations and tokens in the browser."""
+"""Pages of members, invitations and tokens."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TOKENS = "/settings/tokens"
 
 
 def invite(owner: Visitor, email: str = "ravi@example.net", role: str = "viewer") -> str:
-    """The path of the link."""
+    """Invites somebody; returns the path of the link."""
     owner.get(PEOPLE)
     answer = owner.send(PEOPLE, email=email, role=role)
     assert answer.status == 200, answer.text
     return "/join/" + answer.page.text.partition("/join/")[2].split()[0]
 
 
-def test_a_link_leads_in(owner: Visitor, stranger: Visitor) -> None:
+def test_an_invitation_s_link_opens_an_account(owner: Visitor, stranger: Visitor) -> None:
     path = invite(owner, role="admin")
     page = stranger.get(path)
     assert "Join Acme Networks" in page.page.text
@@ -39,7 +39,7 @@ def test_a_link_leads_in(owner: Visitor, stranger: Visitor) -> None:
     assert "ravi@example.net" in owner.get(PEOPLE).page.text
 
 
-def test_a_link_is_revoked_on_the_page(owner: Visitor, stranger: Visitor) -> None:
+def test_an_invitation_is_revoked_on_the_page(owner: Visitor, stranger: Visitor) -> None:
     path = invite(owner)
     page = owner.get(PEOPLE).page
     revocation = next(action for action in page.forms if action.endswith("/revoke"))
@@ -48,12 +48,12 @@ def test_a_link_is_revoked_on_the_page(owner: Visitor, stranger: Visitor) -> Non
     assert stranger.get(path).status == 404
 
 
-def test_joining_takes_a_form_of_ours(owner: Visitor, stranger: Visitor) -> None:
+def test_joining_needs_a_csrf_token(owner: Visitor, stranger: Visitor) -> None:
     path = invite(owner)
     assert stranger.post(path, {"password": PASSWORD}).status == 403
 
 
-def test_a_refusal_stands_beside_its_field(owner: Visitor) -> None:
+def test_a_refusal_is_shown_beside_its_field(owner: Visitor) -> None:
     owner.get(PEOPLE)
     answer = owner.send(PEOPLE, email="nobody", role="viewer")
     assert answer.status == 422
@@ -73,7 +73,7 @@ def test_an_owner_changes_a_role_and_removes(owner: Visitor, colleague: Callable
     assert owner.get(path).status == 404
 
 
-def test_an_organization_is_handed_over(owner: Visitor, colleague: Callable[[Role], Visitor]) -> None:
+def test_an_organization_is_transferred(owner: Visitor, colleague: Callable[[Role], Visitor]) -> None:
     heir = colleague(Role.ADMIN)
     path = next(each["href"] for each in owner.get(PEOPLE).page.all("a") if each["href"].startswith(f"{PEOPLE}/"))
     owner.get(path)
@@ -82,7 +82,7 @@ def test_an_organization_is_handed_over(owner: Visitor, colleague: Callable[[Rol
     assert "Invite a person" in heir.get(PEOPLE).page.text
 
 
-def test_the_last_owner_can_t_leave_and_others_can(owner: Visitor, colleague: Callable[[Role], Visitor]) -> None:
+def test_every_member_but_the_last_owner_can_leave(owner: Visitor, colleague: Callable[[Role], Visitor]) -> None:
     owner.get("/account")
     answer = owner.send("/account/delete", password=PASSWORD)
     assert answer.status == 409
@@ -116,7 +116,7 @@ def test_a_token_is_shown_once_and_revoked(owner: Visitor) -> None:
     assert owner.ask("GET", "/api/v1/machines", headers={"Authorization": f"Bearer {text}"}).status == 401
 
 
-def test_a_viewer_is_offered_tokens_to_read_with(colleague: Callable[[Role], Visitor]) -> None:
+def test_a_viewer_is_offered_read_tokens_only(colleague: Callable[[Role], Visitor]) -> None:
     viewer = colleague(Role.VIEWER)
     options = [each["value"] for each in viewer.get(TOKENS).page.all("option")]
     assert options == ["read"]

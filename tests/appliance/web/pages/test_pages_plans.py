@@ -1,4 +1,4 @@
-"""Switching the plan: asked first, and a machine that was typed is not lost on the way."""
+"""Switching the plan needs a confirmation, and keeps the input of a machine that needs the switch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NAME = 'x" <b>&मुंबई'
 
 
 def typed(answer: Answer) -> dict[str, str]:
-    """Collect the texts of the visible fields."""
+    """Collects the texts of the visible fields."""
     fields = (each for each in answer.page.all("input") if each.get("type") != "hidden")
     return {each["name"]: each.get("value", "") for each in fields}
 
@@ -34,7 +34,7 @@ def test_the_cost_is_shown_before_the_switch(owner: Visitor) -> None:
     assert plan_of(owner) == "paid"
 
 
-def test_a_machine_that_the_plan_does_not_cover_comes_along(owner: Visitor) -> None:
+def test_a_switch_keeps_the_machine_that_needed_it(owner: Visitor) -> None:
     owner.add_machine("one")
     owner.add_machine("two")
     machine = {"name": NAME, "groups": 'office, "a,b"', "public_key": ""}
@@ -48,8 +48,8 @@ def test_a_machine_that_the_plan_does_not_cover_comes_along(owner: Visitor) -> N
     assert f"Added: {NAME}" in owner.send("/machines", **machine).page.text
 
 
-def test_it_comes_along_without_a_name_too(owner: Visitor) -> None:
-    """The button is there before anything was refused."""
+def test_a_switch_keeps_a_machine_without_a_name(owner: Visitor) -> None:
+    """Uses the button before any form was refused."""
     owner.add_machine("one")
     owner.add_machine("two")
     page = owner.get("/machines").page
@@ -58,7 +58,7 @@ def test_it_comes_along_without_a_name_too(owner: Visitor) -> None:
     assert typed(owner.send("/settings/plan"))["groups"] == "office"
 
 
-def test_back_to_the_free_plan_is_asked_too_and_refused_with_too_many_machines(owner: Visitor) -> None:
+def test_too_many_machines_prevent_a_switch_to_the_free_plan(owner: Visitor) -> None:
     owner.get("/settings")
     owner.send("/settings/plan", plan="paid", confirmed="yes")
     for name in ("one", "two", "three"):
@@ -73,13 +73,13 @@ def test_back_to_the_free_plan_is_asked_too_and_refused_with_too_many_machines(o
 
 
 @pytest.mark.parametrize("confirmed", [{}, {"confirmed": "yes"}])
-def test_a_plan_that_there_is_not_is_refused(owner: Visitor, confirmed: dict[str, str]) -> None:
+def test_an_unknown_plan_is_refused(owner: Visitor, confirmed: dict[str, str]) -> None:
     owner.get("/settings")
     answer = owner.send("/settings/plan", plan="gold", **confirmed)
     assert answer.status == 422
     assert "There is no plan" in answer.page.text
 
 
-def test_the_plan_that_is_there_needs_no_question(owner: Visitor) -> None:
+def test_the_present_plan_needs_no_confirmation(owner: Visitor) -> None:
     owner.get("/settings")
     assert owner.send("/settings/plan", plan="free").status == 303

@@ -1,4 +1,4 @@
-"""The policy's page."""
+"""The page of the policy."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tests.appliance.web.pages.visitor import Visitor
 
 @pytest.fixture
 def saved(site: Site, owner: Visitor) -> Callable[[], SavedPolicy]:
-    """The policy as the store has it."""
+    """Returns the policy as the store has it."""
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     return lambda: policies.get(site.context, actor)
 
 
 @pytest.fixture
 def pair(site: Site, owner: Visitor) -> tuple[str, str]:
-    """The ids of two machines, mumbai and pune."""
+    """Provides the ids of two machines, mumbai and pune."""
     owner.add_machine("mumbai", groups="office")
     owner.add_machine("pune")
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
@@ -47,7 +47,7 @@ def test_rules_show_their_counts(owner: Visitor, hub: FakeHub, saved: Callable[[
     assert "unknown" in owner.get("/policy").page.text
 
 
-def test_a_rule_that_would_change_nothing_takes_a_second_word(
+def test_a_rule_without_effect_needs_a_confirmation(
     owner: Visitor, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
 ) -> None:
     ends = {"source": f"machine:{pair[0]}", "destination": f"machine:{pair[1]}"}
@@ -66,7 +66,7 @@ def test_a_rule_that_would_change_nothing_takes_a_second_word(
     assert len(saved().policy.rules) == 2
 
 
-def test_the_other_way_round_is_another_rule(
+def test_the_opposite_direction_is_another_rule(
     owner: Visitor, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
 ) -> None:
     ends = {"source": f"machine:{pair[0]}", "destination": f"machine:{pair[1]}"}
@@ -78,7 +78,7 @@ def test_the_other_way_round_is_another_rule(
     assert len(saved().policy.rules) == 2
 
 
-def test_both_ways_is_two_rules_in_one_save(
+def test_both_directions_are_two_rules_in_one_save(
     owner: Visitor, hub: FakeHub, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
 ) -> None:
     before, applications = saved().version, hub.applications
@@ -105,7 +105,7 @@ def test_both_ways_is_two_rules_in_one_save(
     assert not any(machine in page.text for machine in pair), "ids are for programs"
 
 
-def test_both_ways_of_anybody_to_anybody_is_one_rule(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
+def test_both_directions_of_any_to_any_are_one_rule(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="icmp", both_ways="yes")
     assert len(saved().policy.rules) == 1
 
@@ -171,7 +171,7 @@ def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callabl
         ({"action": "maybe"}, "action"),
     ],
 )
-def test_a_refusal_stands_beside_its_field(
+def test_a_refusal_is_shown_beside_its_field(
     owner: Visitor, saved: Callable[[], SavedPolicy], fields: dict[str, str], field: str
 ) -> None:
     answer = owner.add_rule(**({"action": "deny", "source": "any", "destination": "any", "protocol": "any"} | fields))
@@ -214,7 +214,7 @@ def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[]
 
 
 @pytest.mark.parametrize("name", ["any machine", "Group office", "a removed machine (x)", "the machine “x”"])
-def test_no_machine_passes_for_another_end_of_a_rule(name: str) -> None:
+def test_a_machine_named_like_another_end_is_told_apart(name: str) -> None:
     end = Selector(SelectorKind.MACHINE, "m1")
     told = words.selector(end, {"m1": name})
     assert name in told
@@ -227,7 +227,7 @@ def test_no_machine_passes_for_another_end_of_a_rule(name: str) -> None:
     assert words.selector(end, {"m1": "branch-mumbai"}) == "branch-mumbai"
 
 
-def test_the_audit_trail_tells_which_rules_came_and_went(owner: Visitor, pair: tuple[str, str]) -> None:
+def test_the_audit_trail_shows_added_and_removed_rules(owner: Visitor, pair: tuple[str, str]) -> None:
     ends = {"source": f"machine:{pair[0]}", "destination": "group:office"}
     owner.add_rule(
         action="deny", protocol="tcp", ports="22", description="x; removed allow any to any", both_ways="yes", **ends

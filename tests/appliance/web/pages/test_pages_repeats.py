@@ -1,4 +1,4 @@
-"""Forms that are sent twice are done once: a second click, a reload, the way back and the same again."""
+"""Forms that are sent twice, by a second click, a reload or the browser's way back, are done once."""
 
 from __future__ import annotations
 
@@ -40,49 +40,49 @@ def actor(site: Site, owner: Visitor) -> Actor:
 
 @pytest.fixture
 def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.ObservedMachine]]:
-    """The organization's machines."""
+    """Lists the organization's machines."""
     return lambda: machines.page(site.context, actor)[0]
 
 
 @pytest.fixture
 def saved(site: Site, actor: Actor) -> Callable[[], SavedPolicy]:
-    """The policy as the store has it."""
+    """Returns the policy as the store has it."""
     return lambda: policies.get(site.context, actor)
 
 
 def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
-    """Send the form of that page, again with each call."""
+    """Returns a function that sends the form of that page, again with each call."""
     visitor.get(path)
     fields = visitor.answer.page.forms[action] | typed
     return lambda: visitor.post(action, fields)
 
 
 def told(visitor: Visitor, answer: Answer) -> str:
-    """The text of the page that a repetition leads to."""
+    """Returns the text of the page that a repetition leads to."""
     assert answer.status == 303, answer.text
     return visitor.get(answer.headers["location"]).page.text
 
 
 def rotating(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> Callable[[], Answer]:
-    """Add a machine, and send the form that asks for its new key, again with each call."""
+    """Adds a machine; returns a function that sends the form for its new key, again with each call."""
     owner.add_machine("one")
     path = f"/machines/{seen()[0].machine.id}/rotate"
     return filled_in(owner, path, path)
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: str(path.stem))
-def test_every_form_that_changes_something_has_a_token_of_its_own(template: Path) -> None:
+def test_every_changing_form_has_a_form_token(template: Path) -> None:
     for form in re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(encoding="utf-8"), re.DOTALL):
         assert len(re.findall(r"{{ sent_once\((who\.csrf|form_token)\) }}", form)) == 1, form
 
 
-def test_no_two_forms_have_the_same_token(owner: Visitor) -> None:
+def test_form_tokens_are_unique(owner: Visitor) -> None:
     shown = [fields["once"] for _ in range(2) for fields in owner.get("/settings").page.forms.values()]
     assert len(shown) == len(set(shown)) > 4
 
 
 @pytest.mark.parametrize("once", ["", "x", "1-" + "a" * 16, "9" * 13 + "-" + "a" * 16, None])
-def test_a_form_without_a_token_of_its_own_is_refused(
+def test_a_form_without_a_form_token_is_refused(
     owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]], once: str | None
 ) -> None:
     owner.get("/machines")
@@ -94,7 +94,7 @@ def test_a_form_without_a_token_of_its_own_is_refused(
 
 
 @pytest.mark.parametrize(("age", "status"), [(LIFETIME - 60, 200), (LIFETIME + 1, 403)])
-def test_a_form_is_not_taken_longer_than_it_is_remembered(owner: Visitor, age: int, status: int) -> None:
+def test_a_form_expires_before_its_answer_is_forgotten(owner: Visitor, age: int, status: int) -> None:
     shown = forms.new_once(times.now() - timedelta(seconds=age))
     assert filled_in(owner, "/machines", "/machines", name="one", once=shown)().status == status
 
@@ -114,7 +114,7 @@ def test_a_machine_is_added_once_and_its_key_is_shown_once(
     assert len(seen()) == len(next(iter(hub.enforced.values())).peers) == 1
 
 
-def test_a_machine_with_its_own_key_is_shown_its_configuration_again(owner: Visitor) -> None:
+def test_a_configuration_without_a_private_key_is_shown_again(owner: Visitor) -> None:
     key = "Zm9yIGEgdGVzdCwgYSBrZXkgb2YgdGhpcnR5LTJieSE="
     add = filled_in(owner, "/machines", "/machines", name="one", public_key=key)
     first = add().page.text
@@ -141,7 +141,7 @@ def test_a_refused_form_may_be_sent_again(
     assert len(seen()) == 1
 
 
-def test_a_reload_makes_no_other_key(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> None:
+def test_a_reload_rotates_no_key(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> None:
     rotate = rotating(owner, seen)
     before = seen()[0].machine.public_key
     assert "PrivateKey" in rotate().page.text
@@ -162,7 +162,7 @@ def test_a_restarted_service_knows_done_forms(
     assert seen()[0].machine.public_key == after
 
 
-def test_a_rule_is_added_once_and_nobody_is_blamed(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
+def test_a_repeated_rule_is_added_once_without_an_error(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     add = filled_in(owner, "/policy", "/policy/rules", action="deny", source="any", destination="any", protocol="any")
     assert add().status == 303
     text = told(owner, add())
@@ -200,7 +200,7 @@ def test_two_clicks_at_once_show_the_same_key(owner: Visitor, site: Site, hub: F
 
 
 @pytest.mark.parametrize("took_place", [True, False])
-def test_a_store_that_is_lost_at_the_commit_loses_no_key_in_silence(
+def test_a_store_lost_at_the_commit_tells_of_the_lost_key(
     owner: Visitor,
     seen: Callable[[], Sequence[machines.ObservedMachine]],
     monkeypatch: pytest.MonkeyPatch,
@@ -212,7 +212,7 @@ def test_a_store_that_is_lost_at_the_commit_loses_no_key_in_silence(
 
     @contextmanager
     def losing(store: Store) -> Iterator[Connection]:
-        """The second transaction is the one of the change; the first notes that the form is worked on."""
+        """Loses the second transaction, which is the change's; the first one records the form."""
         nonlocal commits
         commits += 1
         number = commits
@@ -252,8 +252,8 @@ def test_tokens_and_invitations_are_made_once(owner: Visitor, site: Site, actor:
 
 
 @pytest.mark.parametrize("keeps_answer", [True, False], ids=["reload", "second click"])
-def test_another_password_is_chosen_once(owner: Visitor, keeps_answer: bool) -> None:
-    """A browser that has dropped the first answer has the old session, which is over."""
+def test_a_password_is_changed_once(owner: Visitor, keeps_answer: bool) -> None:
+    """Repeats the form with the old session, which is over, as a browser does that has dropped the first answer."""
     change = filled_in(owner, "/account", "/account/password", password=PASSWORD, new_password=OTHER)
     cookies = dict(owner.cookies)
     assert change().status == 303
@@ -276,7 +276,7 @@ def test_a_revocation_is_done_once(owner: Visitor) -> None:
     assert "The token is revoked" in told(owner, revoke())
 
 
-def test_an_organization_is_deleted_once_and_nothing_of_it_is_kept(owner: Visitor, site: Site) -> None:
+def test_an_organization_is_deleted_once_and_its_name_forgotten(owner: Visitor, site: Site) -> None:
     delete = filled_in(owner, "/settings", "/settings/delete", confirm="Acme Networks")
     assert "Acme Networks is deleted" in delete().page.text
     text = told(owner, delete())
@@ -285,7 +285,7 @@ def test_an_organization_is_deleted_once_and_nothing_of_it_is_kept(owner: Visito
     assert "Acme" not in str(vars(site.form_posts))
 
 
-def test_a_sign_up_is_one(stranger: Visitor) -> None:
+def test_a_repeated_sign_up_makes_one_account(stranger: Visitor) -> None:
     typed = {"email": "asha@example.net", "password": PASSWORD, "organization": "Acme", "network": ""}
     sign_up = filled_in(stranger, "/signup", "/signup", **typed)
     cookies = dict(stranger.cookies)
@@ -299,7 +299,7 @@ def test_a_sign_up_is_one(stranger: Visitor) -> None:
 
 
 @pytest.mark.parametrize("keeps_answer", [True, False])
-def test_a_log_in_that_comes_twice_lets_in(owner: Visitor, stranger: Visitor, keeps_answer: bool) -> None:
+def test_a_repeated_log_in_opens_a_session(owner: Visitor, stranger: Visitor, keeps_answer: bool) -> None:
     del owner
     log_in = filled_in(stranger, "/login", "/login", email="asha@example.net", password=PASSWORD)
     cookies = dict(stranger.cookies)
@@ -312,12 +312,12 @@ def test_a_log_in_that_comes_twice_lets_in(owner: Visitor, stranger: Visitor, ke
     assert stranger.get("/machines").status == 200
 
 
-def test_a_log_out_that_comes_twice_is_one(owner: Visitor) -> None:
+def test_a_repeated_log_out_is_done_once(owner: Visitor) -> None:
     log_out = filled_in(owner, "/machines", "/logout")
     assert [log_out().headers["location"] for _ in range(2)] == ["/", "/"]
 
 
-def test_a_link_is_used_once_and_the_second_click_gets_the_outcome(owner: Visitor, stranger: Visitor) -> None:
+def test_a_link_is_used_once_and_a_second_click_tells_so(owner: Visitor, stranger: Visitor) -> None:
     owner.get("/settings/people")
     link = re.search(r"/join/\S+", owner.send("/settings/people", email="b@example.net", role="viewer").page.text)
     assert link is not None
@@ -326,7 +326,7 @@ def test_a_link_is_used_once_and_the_second_click_gets_the_outcome(owner: Visito
     assert "came twice" in told(stranger, join())
 
 
-def test_strangers_know_nothing_of_each_other_s_forms(stranger: Visitor) -> None:
+def test_forms_of_two_visitors_are_independent(stranger: Visitor) -> None:
     typed = {"email": "asha@example.net", "password": PASSWORD, "organization": "Acme", "network": ""}
     stranger.get("/signup")
     fields = stranger.answer.page.forms["/signup"] | typed
@@ -337,7 +337,7 @@ def test_strangers_know_nothing_of_each_other_s_forms(stranger: Visitor) -> None
         assert COOKIE not in other.cookies
 
 
-def test_a_person_sends_so_many_forms_a_day_and_signs_out_all_the_same(
+def test_forms_of_a_person_are_bounded_a_day_except_log_outs(
     owner: Visitor, site: Site, colleague: Callable[[Role], Visitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MOST_FORMS", 2)
@@ -364,7 +364,9 @@ OPENINGS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_opening_everything_is_asked_first(owner: Visitor, saved: Callable[[], SavedPolicy], opening: str) -> None:
+def test_opening_everything_needs_a_confirmation(
+    owner: Visitor, saved: Callable[[], SavedPolicy], opening: str
+) -> None:
     path, fields = OPENINGS[opening]
     owner.get("/policy")
     assert owner.send("/policy/default", default="deny").status == 303, "what closes is not asked"
@@ -381,7 +383,7 @@ def test_opening_everything_is_asked_first(owner: Visitor, saved: Callable[[], S
     assert len(after.rules) == (opening != "the default")
 
 
-def test_removing_the_rule_that_closes_everything_is_asked_first(
+def test_removing_the_rule_that_closes_everything_is_confirmed(
     owner: Visitor, saved: Callable[[], SavedPolicy]
 ) -> None:
     for port in ("", "22"):
@@ -399,7 +401,7 @@ def test_removing_the_rule_that_closes_everything_is_asked_first(
     assert not saved().policy.rules
 
 
-def test_a_narrow_rule_is_not_asked(owner: Visitor) -> None:
+def test_a_narrow_rule_needs_no_confirmation(owner: Visitor) -> None:
     owner.get("/policy")
     owner.send("/policy/default", default="deny")
     narrow = {"action": "allow", "source": "any", "destination": "any", "protocol": "tcp", "ports": "443"}

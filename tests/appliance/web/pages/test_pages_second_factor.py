@@ -19,7 +19,7 @@ EMAIL = "asha@example.net"
 
 
 class Clock:
-    """Stands still until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -40,7 +40,7 @@ def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
 
 @pytest.fixture
 def phone(owner: Visitor, clock: Clock) -> pyotp.TOTP:
-    """The authenticator of the owner, who has set it up; the page of recovery codes is the last answer."""
+    """Provides the authenticator of the owner, who has set it up; the last answer shows the recovery codes."""
     owner.get("/account")
     page = owner.send("/account/second-factor", password=PASSWORD).page
     assert "This is shown once." in page.text
@@ -61,7 +61,7 @@ def recovery_codes(visitor: Visitor) -> list[str]:
     return [line for line in visitor.answer.page.text.split() if line.count("-") == 3]
 
 
-def test_setting_it_up_shows_recovery_codes_once_and_renews_the_session(
+def test_setting_up_shows_recovery_codes_and_renews_the_session(
     owner: Visitor, stranger: Visitor, phone: pyotp.TOTP
 ) -> None:
     del phone
@@ -101,7 +101,7 @@ def test_a_forged_secret_is_not_shown(owner: Visitor, secret: str) -> None:
     assert not answer.page.all("svg")
 
 
-def test_the_picture_stays_while_the_hub_is_away(owner: Visitor, hub: FakeHub) -> None:
+def test_the_qr_code_stays_while_the_hub_is_away(owner: Visitor, hub: FakeHub) -> None:
     owner.get("/account")
     owner.send("/account/second-factor", password=PASSWORD)
     secret = shown_secret(owner)
@@ -125,7 +125,9 @@ def test_a_log_in_takes_two_steps(owner: Visitor, stranger: Visitor, phone: pyot
     assert len(stranger.cookies) == 1
 
 
-def test_no_ticket_no_second_step(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+def test_the_second_step_needs_the_ticket_of_the_first(
+    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock
+) -> None:
     del owner
     stranger.get("/login/code")
     answer = stranger.send("/login/code", code=phone.at(clock.now))
@@ -143,7 +145,7 @@ def test_guesses_of_codes_are_limited(owner: Visitor, stranger: Visitor, phone: 
     assert stranger.send("/login/code", code=phone.at(clock.now)).status == 429
 
 
-def test_it_is_turned_off_with_password_and_code(
+def test_turning_the_factor_off_needs_password_and_code(
     owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock
 ) -> None:
     (code, *_) = recovery_codes(owner)
@@ -165,7 +167,7 @@ def test_it_is_turned_off_with_password_and_code(
 
 
 def test_more_addresses_give_no_more_guesses_of_codes(owner: Visitor, phone: pyotp.TOTP, app: bottle.Bottle) -> None:
-    """Half-way in is not in: no address is known as the account's before it has given a code too."""
+    """Guesses from many addresses: none becomes known as the account's before it has given a code too."""
     del owner, phone
     statuses = []
     for number in range(6):
@@ -176,7 +178,7 @@ def test_more_addresses_give_no_more_guesses_of_codes(owner: Visitor, phone: pyo
     assert statuses == [401] * 5
 
 
-def test_a_token_takes_a_code_too(owner: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+def test_a_new_token_needs_a_code_too(owner: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
     fields = {"name": "ci", "scope": "read", "days": "30", "password": PASSWORD}
     page = owner.get("/settings/tokens").page
     assert "code" in {each["name"] for each in page.all("input")}

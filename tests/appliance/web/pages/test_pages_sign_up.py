@@ -1,4 +1,4 @@
-"""The sign-up's page and call, in each of the operator's modes."""
+"""The page and the call of the sign-up, in each of the operator's modes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def in_mode(site: Site, mode: SignUpMode) -> Site:
 
 
 @pytest.mark.parametrize("mode", [SignUpMode.INVITED, SignUpMode.CLOSED])
-def test_a_page_without_leave_says_why_there_is_no_form(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
+def test_a_page_without_a_permit_explains_the_missing_form(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
     visitor = Visitor(make_app(in_mode(site, mode), hub.status))
     page = visitor.get("/signup")
     assert page.status == 403
@@ -33,7 +33,7 @@ def test_a_page_without_leave_says_why_there_is_no_form(site: Site, hub: FakeHub
 
 
 @pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED, SignUpMode.CLOSED])
-def test_a_call_without_leave_is_refused(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
+def test_a_call_without_a_permit_is_refused(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
     answer = call(make_app(in_mode(site, mode), hub.status), "POST", "/api/v1/signup", BODY)
     assert answer.status == 403
     assert answer.json["type"] == "urn:meshwg:problem:sign-up-not-open"
@@ -41,7 +41,7 @@ def test_a_call_without_leave_is_refused(site: Site, hub: FakeHub, mode: SignUpM
     assert not hub.enforced
 
 
-def test_a_letter_leads_to_the_form(site: Site, hub: FakeHub) -> None:
+def test_a_letter_s_link_opens_the_form(site: Site, hub: FakeHub) -> None:
     verified = in_mode(site, SignUpMode.VERIFIED)
     visitor = Visitor(make_app(verified, hub.status))
     visitor.get("/signup")
@@ -59,7 +59,7 @@ def test_a_letter_leads_to_the_form(site: Site, hub: FakeHub) -> None:
     assert Visitor(make_app(verified, hub.status)).get(f"/signup?invitation={token}").status == 404
 
 
-def test_asking_for_letters_tells_nothing_and_is_limited(site: Site, hub: FakeHub) -> None:
+def test_a_request_for_a_letter_tells_nothing_and_is_limited(site: Site, hub: FakeHub) -> None:
     app = make_app(in_mode(site, SignUpMode.VERIFIED), hub.status)
     Visitor(app)
     answers = [call(app, "POST", "/api/v1/signup/letters", {"email": "a@example.net"}).status for _ in range(5)]
@@ -77,9 +77,7 @@ def test_an_invitation_opens_the_form(site: Site, hub: FakeHub) -> None:
     assert call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token}).status == 404
 
 
-def test_a_stranger_finds_no_room_and_a_trusted_source_does(
-    site: Site, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_service_admits_trusted_sources_only(site: Site, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.service.unused.MOST", 1)
     app = make_app(site, hub.status)
     assert call(app, "POST", "/api/v1/signup", BODY).status == 201
@@ -91,7 +89,7 @@ def test_a_stranger_finds_no_room_and_a_trusted_source_does(
 WARNING = "Many home networks have addresses of this range"
 
 
-def test_a_range_of_many_homes_is_taken_with_a_warning_on_the_pages(site: Site, hub: FakeHub) -> None:
+def test_a_range_common_in_homes_is_accepted_with_a_warning(site: Site, hub: FakeHub) -> None:
     visitor = Visitor(make_app(site, hub.status))
     visitor.get("/signup")
     fields = {"email": "a@example.net", "password": PASSWORD, "organization": "acme"}
@@ -104,14 +102,14 @@ def test_a_range_of_many_homes_is_taken_with_a_warning_on_the_pages(site: Site, 
     assert WARNING in visitor.get("/settings").page.text
 
 
-def test_another_range_is_taken_without_a_word(site: Site, hub: FakeHub) -> None:
+def test_another_range_is_accepted_without_a_warning(site: Site, hub: FakeHub) -> None:
     visitor = Visitor(make_app(site, hub.status))
     visitor.sign_up()
     for path in ("/machines", "/settings"):
         assert WARNING not in visitor.get(path).page.text
 
 
-def test_the_api_warns_of_a_range_of_many_homes(site: Site, hub: FakeHub) -> None:
+def test_the_api_warns_of_a_range_common_in_homes(site: Site, hub: FakeHub) -> None:
     app = make_app(site, hub.status)
     answer = call(app, "POST", "/api/v1/signup", {**BODY, "network": "192.168.0.0/24"})
     assert answer.status == 201

@@ -27,14 +27,14 @@ PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings", "/settings/peo
 
 
 def changing_paths(app: bottle.Bottle) -> list[str]:
-    """List the paths outside the API that take changes."""
+    """Lists the paths outside the API that take changes."""
     paths = [route.rule for route in app.routes if route.method != "GET" and not route.rule.startswith("/api/")]
     assert len(paths) >= 12
     return [re.sub(r"<\w+>", "something", path) for path in paths]
 
 
 def sheet(answer: Answer) -> io.StringIO:
-    """A CSV file as a program reads it."""
+    """Reads a CSV file as a program does."""
     return io.StringIO(answer.body.decode("utf-8-sig"), newline="")
 
 
@@ -53,7 +53,7 @@ def test_every_change_needs_the_session_s_token(app: bottle.Bottle, owner: Visit
     assert owner.get("/machines").status == 200
 
 
-def test_nobody_changes_anything_without_a_session(app: bottle.Bottle, stranger: Visitor) -> None:
+def test_every_change_needs_a_session(app: bottle.Bottle, stranger: Visitor) -> None:
     for path in changing_paths(app):
         answer = stranger.post(path)
         if path in PUBLIC:
@@ -70,7 +70,7 @@ def test_a_bearer_token_opens_no_page(owner: Visitor, stranger: Visitor) -> None
 
 
 @pytest.mark.parametrize("path", ["/", "/docs/api", "/login", "/signup", "/claims", "/transcripts", *PAGES])
-def test_headers_and_landmarks_of_every_page(owner: Visitor, stranger: Visitor, path: str) -> None:
+def test_every_page_has_its_headers_and_landmarks(owner: Visitor, stranger: Visitor, path: str) -> None:
     visitor = owner if path in PAGES else stranger
     answer = visitor.get(path)
     assert answer.status == 200
@@ -162,16 +162,16 @@ def test_a_foreign_form_is_refused(owner: Visitor, data: bytes, content_type: st
 
 
 @pytest.mark.parametrize("query", ["before=x", "before=%ff", "before=-1", "before=" + "9" * 30])
-def test_a_query_that_makes_no_sense_is_refused(owner: Visitor, query: str) -> None:
+def test_an_invalid_query_is_refused(owner: Visitor, query: str) -> None:
     assert owner.get(f"/audit?{query}").status in (400, 422)
 
 
-def test_a_damaged_cookie_is_nobody(app: bottle.Bottle) -> None:
+def test_a_damaged_cookie_gives_no_session(app: bottle.Bottle) -> None:
     for value in ("x", '"', "mws_\xe9", "a;b", ""):
         assert Visitor(app, cookies={COOKIE: value}).get("/machines").status == 303
 
 
-def test_no_page_shows_the_marks_of_a_text_for_programs(owner: Visitor, stranger: Visitor) -> None:
+def test_no_page_shows_marks_of_texts_for_programs(owner: Visitor, stranger: Visitor) -> None:
     for visitor, paths in (
         (owner, PAGES),
         (stranger, ("/", "/claims", "/transcripts", "/docs/api", "/signup", "/login")),
@@ -180,9 +180,7 @@ def test_no_page_shows_the_marks_of_a_text_for_programs(owner: Visitor, stranger
             assert "`" not in visitor.get(path).page.text, path
 
 
-def test_the_audit_trail_shows_its_retention_and_is_exported_in_pieces(
-    owner: Visitor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_audit_trail_is_exported_in_pieces(owner: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_pages, "LONGEST", 2)
     for number in range(12):
         owner.get("/settings")
@@ -218,7 +216,7 @@ def test_the_audit_trail_comes_in_pages(owner: Visitor) -> None:
     assert "asha@example.net" in text
 
 
-def test_usage_is_a_table_and_a_file(owner: Visitor) -> None:
+def test_usage_is_shown_as_a_table_and_a_file(owner: Visitor) -> None:
     owner.add_machine("one")
     assert "Machine-months" in owner.get("/usage").page.text
     answer = owner.get("/usage.csv")
@@ -229,7 +227,7 @@ def test_usage_is_a_table_and_a_file(owner: Visitor) -> None:
     assert (rows[0]["amount"], rows[0]["currency"], rows[0]["amount_paise"]) == ("0.00", "INR", "0")
 
 
-def test_a_month_is_told_machine_by_machine(site: Site, hub: FakeHub) -> None:
+def test_a_month_s_usage_is_listed_by_machine(site: Site, hub: FakeHub) -> None:
     def at(*date: int) -> Visitor:
         moment = datetime(*date, tzinfo=timezone.utc)  # type: ignore[arg-type, misc]
         return Visitor(make_app(replace(site, context=replace(site.context, clock=lambda: moment)), hub.status))
@@ -274,7 +272,7 @@ def test_the_organization_is_renamed(owner: Visitor) -> None:
     assert "Ünited" in owner.get("/settings").page.text
 
 
-def test_deleting_the_organization_needs_its_name_and_lists_the_removed_rows(owner: Visitor, hub: FakeHub) -> None:
+def test_deletion_needs_the_name_and_lists_the_removed_rows(owner: Visitor, hub: FakeHub) -> None:
     owner.add_machine("one")
     owner.get("/settings")
     refused = owner.send("/settings/delete", confirm="acme")

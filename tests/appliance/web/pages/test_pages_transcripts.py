@@ -23,9 +23,7 @@ def test_every_claim_is_published_with_its_last_verdict(site: Site, stranger: Vi
     assert links.count(f"/transcripts/{run.id}/transcript.html") == 2
 
 
-def test_a_run_is_served_as_it_was_written_and_its_page_can_do_nothing(
-    site: Site, stranger: Visitor, tmp_path: Path
-) -> None:
+def test_a_run_is_served_unchanged_and_its_page_sandboxed(site: Site, stranger: Visitor, tmp_path: Path) -> None:
     run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
     listed = stranger.get("/transcripts").page
     assert "2 of 2" in listed.text

@@ -39,32 +39,32 @@ def assert_readable(text: str) -> None:
     assert found == {"zbar": [text], "zxing": [text]}
 
 
-def test_a_code_of_every_length_of_names_is_read_at_the_size_shown() -> None:
+def test_qr_codes_with_names_of_any_length_are_readable() -> None:
     texts = [configuration("\U0001f30d" * length).without_comments() for length in range(1, LONGEST_NAME + 1)]
     assert len({len(text) for text in texts}) == 1
     for text in texts:
         assert_readable(text)
 
 
-def test_only_comments_are_left_out() -> None:
+def test_qr_codes_leave_out_comments_only() -> None:
     made = configuration("# [Peer]")
     assert [line for line in made.text().splitlines() if not line.startswith("# ")] == (
         made.without_comments().splitlines()
     )
 
 
-def test_the_longest_endpoint_is_read_too() -> None:
+def test_a_qr_code_with_the_longest_endpoint_is_readable() -> None:
     assert_readable(configuration("laptop", LONGEST_HOST).without_comments())
 
 
 @pytest.mark.parametrize("length", [13, 64, 128, LONGEST_EMAIL])
 @pytest.mark.parametrize("letter", ["a", "é"])
-def test_the_code_of_a_second_factor_is_read_for_any_address(letter: str, length: int) -> None:
+def test_a_second_factor_s_qr_code_is_readable_for_any_address(letter: str, length: int) -> None:
     host = "@example.net"
     assert_readable(codes.provisioning_uri("A" * 32, letter * (length - len(host)) + host, "MeshWG"))
 
 
-def test_the_page_has_the_configuration_without_its_comments(owner: Visitor) -> None:
+def test_the_page_s_qr_code_is_the_one_without_comments(owner: Visitor) -> None:
     page = owner.add_machine("M" * LONGEST_NAME)
     svg = re.search(r"<svg.*?</svg>", page.text, re.DOTALL)
     shown = re.search(r'<pre class="file"[^>]*>(.*?)</pre>', page.text, re.DOTALL)

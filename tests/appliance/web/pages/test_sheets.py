@@ -24,26 +24,26 @@ def test_formulas_become_text(text: str) -> None:
 @pytest.mark.parametrize(
     "value", ["branch-mumbai", "a=b", "मुंबई", 'quote " and , comma', "", -5, 0, "1,5", "a;b", "it's; so"]
 )
-def test_other_values_are_as_they_are(value: object) -> None:
+def test_values_that_are_no_formulas_stay_unchanged(value: object) -> None:
     assert cell(value) == value
 
 
 @pytest.mark.parametrize("text", ["branch;=1+1", 'branch;"=1+1"', "branch\t=1", "branch|@SUM(A1)", "a; +1"])
-def test_behind_a_separator_of_another_locale_it_is_text_too(text: str) -> None:
+def test_formulas_after_another_locale_s_separator_become_text(text: str) -> None:
     after = next(at for at, letter in enumerate(text) if letter in ";\t|") + 1
     assert cell(text) == f"{text[:after]}'{text[after:]}"
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4))
-def test_cells_stay_apart(texts: list[str]) -> None:
+def test_cells_are_read_back_as_written(texts: list[str]) -> None:
     answer = download("x.csv", ["a"], [texts])
     _, row = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
     assert row == [cell(text) for text in texts]
 
 
 @given(TEXTS)
-def test_a_spreadsheet_knows_the_character_set(text: str) -> None:
-    """Excel takes a file for UTF-8 by the mark at its beginning alone; one mark, and none within a cell."""
+def test_a_file_begins_with_one_byte_order_mark(text: str) -> None:
+    """Checks for one mark at the beginning, by which Excel recognizes UTF-8, and for none within a cell."""
     body = download("x.csv", ["a"], [[text], ["मुंबई"]]).body
     assert body.startswith(b"\xef\xbb\xbfa\r\n")
     assert body.endswith("मुंबई\r\n".encode())
@@ -53,7 +53,7 @@ def test_a_spreadsheet_knows_the_character_set(text: str) -> None:
 @example(["branch;=1+1"], ";", False)
 @example(['branch;"=1+1"'], ";", False)
 def test_no_reader_finds_a_formula(texts: list[str], separator: str, knows_quotes: bool) -> None:
-    """No cell begins a formula, for every separator, with quotes understood or not."""
+    """Reads every cell with every separator, with quotes understood or not."""
     text = download("x.csv", ["a"], [texts]).body.decode("utf-8-sig")
     lines = io.StringIO(text, newline="")
     quoted = csv.reader(lines, delimiter=separator)

@@ -1,4 +1,4 @@
-"""A browser without a screen: calls the WSGI application, keeps cookies, fills in the forms that it was shown."""
+"""A browser without a screen: calls the WSGI application, keeps cookies, fills in the forms of received pages."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text."""
+        """Returns the body as text."""
         return self.body.decode("utf-8")
 
     @property
     def page(self) -> Page:
-        """The body as a page."""
+        """Returns the body as a page."""
         return Page(self.text)
 
 
@@ -49,19 +49,19 @@ class Visitor:
     answer: Answer = field(default_factory=lambda: Answer(0, httpx.Headers(), {}, b""))
 
     def get(self, path: str) -> Answer:
-        """Open a page."""
+        """Opens a page."""
         return self.ask("GET", path)
 
     def post(self, path: str, fields: dict[str, str] | None = None) -> Answer:
-        """Send fields without a form."""
+        """Sends fields without a form."""
         return self.ask("POST", path, urlencode(fields or {}).encode())
 
     def send(self, action: str, /, *, to: str | None = None, **fields: str) -> Answer:
-        """Fill in and send the last page's form with this action (`to`: the target of another button)."""
+        """Fills in and sends the last page's form with this action (`to`: the target of another button)."""
         return self.post(to or action, self.answer.page.forms[action] | fields)
 
     def ask(self, method: str, path: str, data: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
-        """Send a request."""
+        """Sends a request."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         found = call(
             self.app,
@@ -85,23 +85,23 @@ class Visitor:
         return self.answer
 
     def sign_up(self, email: str = "asha@example.net", organization: str = "Acme Networks") -> Answer:
-        """A new organization, signed in."""
+        """Signs up a new organization."""
         self.get("/signup")
         answer = self.send("/signup", email=email, password=PASSWORD, organization=organization, network="")
         assert answer.status == 303, answer.text
         return answer
 
     def log_in(self, email: str, password: str = PASSWORD, path: str = "/login") -> Answer:
-        """A new session."""
+        """Opens a new session."""
         self.get(path)
         return self.send("/login", email=email, password=password)
 
     def add_machine(self, name: str, **fields: str) -> Answer:
-        """Add a machine; the answer is its configuration."""
+        """Adds a machine; the answer is its configuration."""
         self.get("/machines")
         return self.send("/machines", name=name, **fields)
 
     def add_rule(self, **fields: str) -> Answer:
-        """Add a rule."""
+        """Adds a rule."""
         self.get("/policy")
         return self.send("/policy/rules", **fields)
