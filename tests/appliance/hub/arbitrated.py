@@ -77,18 +77,18 @@ class MadeUpDoor:
 
 
 def make_arbiter(store: Store, plane: MadeUpPlane, door: MadeUpDoor) -> Arbiter:
-    """The arbiter over that data plane and behind that door."""
+    """Makes the arbiter over that data plane and behind that door."""
     return Arbiter(store, cast("Doorkeeper", door), cast("DataPlane", plane))
 
 
 def stored(store: Store, owner: Actor) -> Desired | None:
-    """Desired state that the store has of the owner's organization."""
+    """Reads the desired state of the owner's organization from the store."""
     with store.read() as transaction:
         return organizations.desired(transaction, owner.organization_id)
 
 
 class MadeUpCaller(WaitingCaller):
-    """Waits until a test says that its process was killed."""
+    """A caller that is alive until the test ends its process."""
 
     killed = False
 
@@ -96,7 +96,7 @@ class MadeUpCaller(WaitingCaller):
         return self.killed
 
     def dies(self) -> None:
-        """Simulate the end of the caller's process."""
+        """Simulates the end of the caller's process."""
         object.__setattr__(self, "killed", True)
 
 

@@ -1,4 +1,4 @@
-"""A data plane on the real kernel, in the sandbox that the tests run in."""
+"""Fixtures of a data plane on the real kernel, in the sandbox that the tests run in."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def backend(pytestconfig: pytest.Config) -> Backend:
 
 @pytest.fixture
 def names() -> Names:
-    """A new instance."""
+    """Provides the kernel names of a new instance."""
     return Names(new_instance_id())
 
 
 @pytest.fixture
 def keys() -> dict[str, str]:
-    """Private keys by organization."""
+    """Provides private keys by organization."""
     return {}
 
 
@@ -46,7 +46,7 @@ def keys() -> dict[str, str]:
 def make_plane(
     names: Names, backend: Backend, keys: dict[str, str], ledger: Ledger
 ) -> Iterator[Callable[..., DataPlane]]:
-    """Make data planes of this instance, one for each process that there could be; nothing of them is left."""
+    """Makes data planes of this instance, one for each simulated process, and removes all of them at the end."""
     with ExitStack() as stack:
 
         def make(name: str = names.instance, on_event: OnEvent = lambda _organization, _change: None) -> DataPlane:

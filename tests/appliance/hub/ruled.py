@@ -20,7 +20,7 @@ from tests.appliance.hub.wire import Flow, Wire
 
 
 def listing(name: str) -> str:
-    """The rules of the namespace of that name, as nft(8) prints them."""
+    """Returns the rules of the namespace of that name, as nft(8) prints them."""
     command = ["ip", "netns", "exec", name, "nft", "list", "ruleset"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
@@ -37,7 +37,7 @@ class Kernel:
         self._port = 1024
 
     def load(self, desired: Desired) -> None:
-        """Loads it as the hub does, as a difference where there is something already."""
+        """Loads a ruleset as the hub does, as a difference if there is one already."""
         wanted = self.compiler.compile(desired, self.wire.names.link)
         name = self.wire.names.namespace
         for text in changes(self.loaded, wanted) if self.loaded.chains else wanted.loading():
@@ -57,7 +57,7 @@ class Kernel:
         return Flow(source.address, destination.address, protocol, port, self._port)
 
     def damage(self, data: st.DataObject) -> str:
-        """Empties one chain, or deletes one rule, anywhere; what is loaded next is loaded as a whole."""
+        """Empties one chain, or deletes one rule, anywhere; the next load is of the whole ruleset."""
         # Without these two the hub answers no ping, by which we know when to look no longer; both drop by their policy.
         chain = data.draw(st.sampled_from(sorted(self._chains() - {"gate", "hub"})), label="chain")
         name = self.wire.names.namespace
@@ -74,34 +74,34 @@ class Kernel:
         return {*self.loaded.chains, *self.loaded.leaves}
 
     def counts(self) -> dict[str, int]:
-        """Packets by the policy's counters."""
+        """Returns the packets by the policy's counters."""
         counts = nft.counters(self.wire.names.namespace)
         return {name: count.packets for name, count in counts.items() if name not in (FULL, PACED)}
 
     def tracked(self) -> int:
-        """Number of tracked connections."""
+        """Returns the number of tracked connections."""
         with namespace.entered(self.wire.names.namespace):
             return int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())
 
     def close(self) -> None:
-        """Close the sockets that keep the namespace alive."""
+        """Closes the sockets that keep the namespace alive."""
         self.rulesets.forget(self.wire.names.namespace)
         self.sockets.forget(self.wire.names.namespace)
 
 
 def changes(before: Ruleset, after: Ruleset) -> list[str]:
-    """The transactions that lead from one to the other; what is left of the one is to be removed."""
+    """Returns the transactions that lead from one state to the other, removals included."""
     present = after.prepared(before)
     return [*after.preparation(before), after.switch(present)]
 
 
 def members(count: int) -> tuple[Peer, ...]:
-    """Machines in no group."""
+    """Makes machines in no group."""
     return tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(count))
 
 
 def state_of(peers: tuple[Peer, ...], policy: Policy) -> Desired:
-    """An organization with these machines."""
+    """Makes the state of an organization with these machines."""
     return Desired("bbbbbbbbbb", IPv4Network("10.100.0.0/16"), 51820, "hub", b"", b"", peers, policy)
 
 
@@ -113,6 +113,6 @@ def rule(
     protocol: Protocol = Protocol.ANY,
     ports: str = "",
 ) -> Rule:
-    """From one machine to another; None is any."""
+    """Makes a rule from one machine to another; None is any."""
     ends = [ANYONE if peer is None else Selector(SelectorKind.MACHINE, peer.id) for peer in (source, destination)]
     return Rule(name, action, ends[0], ends[1], protocol, parse_ports(ports))

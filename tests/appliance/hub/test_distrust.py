@@ -1,4 +1,4 @@
-"""Calls with anything in them, made to a hub at work: what it refuses changes nothing on the host."""
+"""Calls with arbitrary content, made to a running hub: a refused call changes nothing on the host."""
 
 from __future__ import annotations
 
@@ -65,17 +65,17 @@ class Running:
     revision: int
 
     def apply(self, desired: Any, **others: Any) -> messages.Done | messages.Failed:
-        """Ask for a state as the web process would; returns the answer."""
+        """Asks for a state as the web process would; returns the answer."""
         fields = {"organization": ACME, "base": self.revision, "revision": self.revision, **others}
         return self.ask(call_of(messages.Apply, desired=desired, **fields))
 
     def amend(self, difference: Any, **others: Any) -> messages.Done | messages.Failed:
-        """Ask for a state by its difference from the one before; returns the answer."""
+        """Asks for a state by its difference from the one before; returns the answer."""
         fields = {"organization": ACME, "base": self.revision, "revision": self.revision, **others}
         return self.ask(call_of(messages.Amend, difference=difference, **fields))
 
     def ask(self, data: bytes) -> messages.Done | messages.Failed:
-        """Send a message as the web process would; returns the answer."""
+        """Sends a message as the web process would; returns the answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(DEADLINE)
             connection.connect(str(self.path))
@@ -87,7 +87,7 @@ class Running:
         return found
 
     def enforced(self) -> str:
-        """Show everything on the host that a call could change."""
+        """Shows everything on the host that a call could change."""
         name = self.names.of(ACME).namespace
         looks = (
             ["nft", "--stateless", "list", "chain", "inet", self.names.door, "enter"],
@@ -105,7 +105,7 @@ def shown(command: list[str]) -> str:
 
 
 def in_force(ruleset: str) -> str:
-    """The chains that packets can come to. What nothing leads to any more is removed some time later."""
+    """Lists the chains that packets can reach; unreachable ones are removed later."""
     chains = dict(re.findall(r"^\tchain (\S+) \{\n(.*?)^\t\}", ruleset, re.MULTILINE | re.DOTALL))
     met = [name for name, text in chains.items() if "type filter hook" in text]
     assert met
@@ -121,13 +121,13 @@ def call_of(kind: type, **fields: Any) -> bytes:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store with an organization in it."""
+    """Provides a store with an organization in it."""
     return sealed_store(tmp_path)
 
 
 @pytest.fixture
 def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Iterator[Running]:
-    """A hub that has restored its one organization."""
+    """Provides a hub that has restored its one organization."""
     hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
     hub.upkeep.open()
     hub.upkeep.restore()
@@ -149,7 +149,7 @@ def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Ite
 
 
 def places_in(value: Any) -> list[tuple[Any, ...]]:
-    """List the paths to every value inside a nested one."""
+    """Lists the paths to every value inside a nested one."""
     if isinstance(value, dict):
         inner = list(value.items())
     elif isinstance(value, list):
@@ -169,7 +169,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 
 def full_state(desired: Desired) -> Any:
-    """The state as it is sent, with a machine and a rule in it."""
+    """Provides the state as it is sent, with a machine and a rule in it."""
     state = msgspec.msgpack.decode(codec.encode(desired))
     peer = {"id": "m2", "public_key": "A" * 42 + "E=", "address": "10.100.0.2", "groups": ["red"]}
     ends = {"source": {"kind": "any", "name": ""}, "destination": {"kind": "machine", "name": "m2"}}
@@ -177,7 +177,7 @@ def full_state(desired: Desired) -> Any:
     return {**state, "peers": [peer], "policy": {"default": "allow", "rules": [{**rule, "description": ""}]}}
 
 
-def test_a_valid_state_is_enforced_and_an_invalid_one_refused(running: Running) -> None:
+def test_valid_states_are_enforced_and_invalid_ones_refused(running: Running) -> None:
     good = full_state(running.desired)
     assert isinstance(running.apply(good), messages.Done)
     before = running.enforced()
@@ -204,7 +204,7 @@ def test_a_valid_state_is_enforced_and_an_invalid_one_refused(running: Running) 
     assert running.enforced() == before
 
 
-def test_a_valid_difference_is_enforced_and_an_invalid_one_refused(running: Running) -> None:
+def test_valid_differences_are_enforced_invalid_ones_refused(running: Running) -> None:
     state = full_state(running.desired)
     (rule,), (peer,) = state["policy"]["rules"], state["peers"]
     good = {"default": "deny", "rules_gone": [], "rules": [rule], "peers_gone": [], "peers": [peer]}
@@ -243,7 +243,7 @@ def test_a_policy_that_costs_too_much_is_refused(running: Running) -> None:
     assert running.enforced() == before
 
 
-def test_any_other_call_with_anything_in_it_fails_or_succeeds_and_changes_nothing(running: Running) -> None:
+def test_other_calls_with_any_content_change_nothing(running: Running) -> None:
     before = running.enforced()
     kinds: dict[type, dict[str, Any]] = {
         messages.CreateKeys: {"organization": ACME},
@@ -280,7 +280,7 @@ def test_bytes_that_are_no_call_are_refused(running: Running, data: bytes) -> No
     assert not [each for each in logs if each.get("exc_info")]
 
 
-def test_a_port_of_another_program_is_neither_taken_nor_left_closed(running: Running) -> None:
+def test_a_port_of_another_program_stays_usable(running: Running) -> None:
     good = full_state(running.desired)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
         resolver.bind(("", 20_123))
@@ -292,7 +292,7 @@ def test_a_port_of_another_program_is_neither_taken_nor_left_closed(running: Run
 
 
 @pytest.mark.parametrize("where", ["nonsense", "192.0.2.1:99999", "192.0.2.1:1\nprivate_key=00"])
-def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
+def test_an_invalid_endpoint_prevents_no_link_s_repair(
     store: Store, names: Names, backend: Backend, tmp_path: Path, where: str
 ) -> None:
     key = new_key_pair().public
@@ -316,7 +316,7 @@ def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
         hub.upkeep.close()
 
 
-def test_a_look_that_fails_in_an_unforeseen_way_ends_no_healing() -> None:
+def test_healing_goes_on_after_an_unexpected_error() -> None:
     looks: Queue[str] = Queue()
 
     def look(organization: str, _event: NamespaceEvent) -> None:

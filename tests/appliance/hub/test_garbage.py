@@ -1,4 +1,4 @@
-"""Lasting objects are not collected repeatedly, and other garbage is freed nevertheless."""
+"""Long-lived objects are not collected again and again, and other garbage is still freed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from appliance.hub.garbage import survivors_frozen
 
 
 class Knot:
-    """Something that only a collection ends."""
+    """A reference cycle, which only a collection frees."""
 
     def __init__(self) -> None:
         self.itself = self
 
 
 class Clock:
-    """Tell the time that it was given."""
+    """Returns the set time."""
 
     now = 0.0
 
@@ -29,14 +29,14 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Clock of frozen survivors."""
+    """Provides a clock of frozen survivors."""
     made = Clock()
     with survivors_frozen(made):
         yield made
 
 
 @pytest.mark.usefixtures("clock")
-def test_survivors_of_a_full_collection_are_left_out_of_the_next() -> None:
+def test_survivors_of_a_full_collection_are_frozen() -> None:
     before = gc.get_freeze_count()
     kept = [[number] for number in range(1000)]
     gc.collect()
@@ -44,7 +44,7 @@ def test_survivors_of_a_full_collection_are_left_out_of_the_next() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_knots_that_come_later_are_still_undone() -> None:
+def test_later_reference_cycles_are_still_freed() -> None:
     gc.collect()
     gone = weakref.ref(Knot())
     assert gone() is not None
@@ -52,7 +52,7 @@ def test_knots_that_come_later_are_still_undone() -> None:
     assert gone() is None
 
 
-def test_once_an_hour_everything_is_collected(clock: Clock) -> None:
+def test_everything_is_collected_once_an_hour(clock: Clock) -> None:
     knot = Knot()
     gone = weakref.ref(knot)
     gc.collect()
@@ -71,7 +71,7 @@ def test_once_an_hour_everything_is_collected(clock: Clock) -> None:
     assert len(kept) == 1000
 
 
-def test_the_end_leaves_nothing_frozen() -> None:
+def test_closing_leaves_nothing_frozen() -> None:
     with survivors_frozen():
         assert gc.get_freeze_count()
     assert gc.get_freeze_count() == 0

@@ -1,4 +1,4 @@
-"""A caller that gave up gets nothing enforced, however late the hub is done with its call."""
+"""A change whose caller gave up is not enforced, however late the hub finishes the call."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DENIED = Policy(Action.DENY, (Rule("r1", Action.DENY, ANYONE, ANYONE),))
 
 @dataclass
 class Place:
-    """A hub at work on the real kernel, and a web process's side of it."""
+    """A running hub on the real kernel, and a web process's side of it."""
 
     hub: Hub
     socket: Path
@@ -54,7 +54,7 @@ class Place:
         return in_force(self.names, self.backend, self.stored())
 
     def is_done(self) -> None:
-        """Returns when the hub works at nothing of the organization any more."""
+        """Waits until the hub works at nothing of the organization any more."""
         with self.hub.turns.turn(ACME, LOCAL):
             pass
 
@@ -79,7 +79,7 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("moment", ["it waits for its turn", "its rules are compiled"])
-def test_a_change_that_its_caller_gave_up_never_takes_effect(
+def test_a_change_its_caller_gave_up_never_takes_effect(
     place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     before, stored = place.in_force(), place.stored()

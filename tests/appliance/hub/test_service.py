@@ -1,4 +1,4 @@
-"""The hub and its vault: after a rotation it opens everything, whatever anyone remembers of the time before."""
+"""The hub and its vault: after a rotation, states from before and after it open."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.waiting import DEADLINE
 
 
 class NoBackend:
-    """No link is made in these tests."""
+    """A backend that makes no links."""
 
     name = version = "none"
 
 
 @pytest.fixture
 def sealed(tmp_path: Path) -> Store:
-    """A store that the old secret opens, with an organization in it."""
+    """Provides a store that the old secret opens, with an organization in it."""
     return sealed_store(tmp_path)
 
 
@@ -59,7 +59,7 @@ def stored(store: Store) -> Desired:
     return found
 
 
-def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed: Store, tmp_path: Path) -> None:
+def test_states_open_to_the_same_key_before_and_after_rotation(sealed: Store, tmp_path: Path) -> None:
     remembered: list[str] = []
     hub = make_hub(sealed, remembered, tmp_path)
     before = stored(sealed)
@@ -89,8 +89,8 @@ def test_codes_match_before_and_after_a_rotation(sealed: Store, tmp_path: Path) 
             hub.answer(RotateSecret(OLD, NEW))
 
 
-def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store, tmp_path: Path) -> None:
-    """A sign-up that was given its keys before a rotation and stored after it fails, before anyone depends on it."""
+def test_keys_sealed_before_a_rotation_are_refused_after_it(sealed: Store, tmp_path: Path) -> None:
+    """Signs up with keys from before a rotation: the sign-up fails at once."""
     hub = make_hub(sealed, [], tmp_path)
     keys = hub.answer(CreateKeys("late"))
     assert isinstance(keys, SealedKeys)
@@ -144,10 +144,10 @@ def test_a_rotation_is_not_printed() -> None:
     assert OLD not in repr(RotateSecret(OLD, NEW))
 
 
-def test_nothing_that_is_restored_or_healed_waits_for_changes(
+def test_restoring_and_healing_wait_for_no_change(
     sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every place for changes is taken, and more changes wait, for as long as the test lasts."""
+    """Fills every place for changes, with more changes waiting, until the test ends."""
     hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
     hub.turns = ChangeScheduler(slots=1)
     monkeypatch.setattr(hub.upkeep.plane, "present", tuple)

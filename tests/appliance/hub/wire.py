@@ -1,4 +1,4 @@
-"""A namespace whose one link is a TUN: what is written into it is a machine's packet, what is read is passed on."""
+"""A namespace whose one link is a TUN: packets written into it come from machines, packets read from it go to them."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ class Flow:
     own_port: int = 40000
 
     def opening(self) -> bytes:
-        """The first packet."""
+        """Returns the first packet."""
         return ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_SYN))
 
     def going_on(self) -> bytes:
-        """A later packet from the same side."""
+        """Returns a later packet from the same side."""
         return ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_ACK))
 
     def reply(self) -> bytes:
-        """The answer of the other side."""
+        """Returns the answer of the other side."""
         return ip(self.destination, self.source, self.protocol, self._body(forth=False, flags=_SYN_ACK))
 
     def error(
@@ -129,7 +129,7 @@ def ip(
 
 
 def _batched(packets: Iterable[bytes], count: int) -> Iterator[tuple[bytes, ...]]:
-    """The packets in their order, so many at once."""
+    """Splits the packets into batches of this size."""
     remaining = iter(packets)
     while some := tuple(itertools.islice(remaining, count)):
         yield some
@@ -147,21 +147,21 @@ class Wire:
         self.lead(NETWORK)
 
     def lead(self, network: IPv4Network) -> None:
-        """Route an overlay network's packets through the hub."""
+        """Routes an overlay network's packets through the hub."""
         self._network = network
         routing.mend(self.names, network)
 
     def close(self) -> None:
-        """Remove the namespace."""
+        """Removes the namespace."""
         os.close(self._tun)
         namespace.remove(self.names.namespace)
 
     def passes(self, packet: bytes) -> bool:
-        """Tell whether the hub forwards this packet."""
+        """Tells whether the hub forwards this packet."""
         return any(arrived[12:] == packet[12:] for arrived in self.answers(packet))
 
     def passing(self, packets: Iterable[bytes]) -> set[bytes]:
-        """Packets that the hub forwards, out of some that differ after their IP header's checksum."""
+        """Returns the packets that the hub forwards, out of some that differ after their IP header's checksum."""
         found = set()
         for some in _batched(packets, _AT_ONCE):
             arrived = {each[12:] for each in self.answers(*some)}
@@ -169,7 +169,7 @@ class Wire:
         return found
 
     def answers(self, *packets: bytes) -> list[bytes]:
-        """Send these packets to the hub and return all that it sends."""
+        """Sends these packets to the hub and returns all that it sends."""
         self._drain()
         for packet in packets:
             os.write(self._tun, packet)
@@ -183,7 +183,7 @@ class Wire:
         return seen
 
     def forget_connections(self) -> None:
-        """Connection tracking begins anew (<linux/netfilter/nfnetlink_conntrack.h>, IPCTNL_MSG_CT_DELETE of none)."""
+        """Clears connection tracking (<linux/netfilter/nfnetlink_conntrack.h>, IPCTNL_MSG_CT_DELETE of none)."""
         with (
             namespace.entered(self.names.namespace),
             socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as netlink,

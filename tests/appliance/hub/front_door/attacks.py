@@ -18,7 +18,7 @@ Source = tuple[str, int]
 
 
 def initiation(public_key: str | None = None) -> bytes:
-    """Something of an initiation's type and length; with the right mac1 if a public key is given, but no more."""
+    """Makes a message with an initiation's type and length; only mac1 is valid, if a public key is given."""
     signed = struct.pack("<I", 1) + os.urandom(112)
     mac1 = Recognizer(public_key).mac1(signed) if public_key else os.urandom(16)
     return signed + mac1 + bytes(16)
@@ -27,7 +27,7 @@ def initiation(public_key: str | None = None) -> bytes:
 def send(
     host: Host, datagrams: Iterable[bytes], *, port: int = PORT, source: Source | None = None, to: str = HUB4
 ) -> int:
-    """Send datagrams to the hub, from the host's own address or any other; returns how many the kernel took."""
+    """Sends datagrams to the hub, from the host's own address or any other; returns the number that the kernel took."""
     count = 0
     if source is None:
         with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -43,7 +43,7 @@ def send(
 
 
 def send_from(host: Host, datagrams: Iterable[tuple[Source, bytes]], to: str = HUB4, port: int = PORT) -> None:
-    """Send each datagram to the hub from a source of its own, of either family."""
+    """Sends each datagram to the hub from a different source, of either family."""
     version = 6 if ":" in to else 4
     family = socket.AF_INET6 if version == 6 else socket.AF_INET
     with host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
@@ -52,14 +52,14 @@ def send_from(host: Host, datagrams: Iterable[tuple[Source, bytes]], to: str = H
 
 
 def message(kind: int, *, sender: bytes = b"", receiver: bytes = b"") -> bytes:
-    """A WireGuard message with session indices of one's choice and everything else at random."""
+    """Makes a WireGuard message with the given session indices and random other fields."""
     lengths = {1: 148, 2: 92, 3: 64, 4: 64}
     words = struct.pack("<I", kind) + sender + receiver
     return words + os.urandom(lengths[kind] - len(words))
 
 
 def send_from_everywhere(host: Host, datagrams: Iterable[bytes]) -> None:
-    """Send each datagram to the hub from a source of its own."""
+    """Sends each datagram to the hub from a different source."""
     with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         for number, each in enumerate(datagrams):
             source = (f"198.18.{number >> 8 & 255}.{number & 255}", 1024 + number % 60000)
@@ -67,7 +67,7 @@ def send_from_everywhere(host: Host, datagrams: Iterable[bytes]) -> None:
 
 
 def fresh_initiation(world: World, organization: Organization, number: int) -> bytes:
-    """A real initiation of a real member of the organization, which the hub has never seen."""
+    """Makes a valid initiation of a member of the organization, which the hub has never seen."""
     sink = world.host(number)
     with sink.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(DEADLINE)
@@ -79,7 +79,7 @@ def fresh_initiation(world: World, organization: Organization, number: int) -> b
 
 
 def numbered(count: int, kind: int, length: int) -> Iterable[bytes]:
-    """Messages of a WireGuard type with everything else at random (not cryptographically so)."""
+    """Makes messages of a WireGuard type with random other fields (not cryptographically so)."""
     state = hashlib.blake2b(genkey().encode()).digest()
     for number in range(count):
         body = hashlib.shake_128(state + number.to_bytes(8, "big")).digest(length - 4)
@@ -87,7 +87,7 @@ def numbered(count: int, kind: int, length: int) -> Iterable[bytes]:
 
 
 def frag_needed(host: Host, address: str, port: int, mtu: int) -> None:
-    """Tell the hub that a packet from its public port to this address and port was too big (RFC 1191)."""
+    """Tells the hub that a packet from its public port to this address and port was too big (RFC 1191)."""
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1500, 0, 0x4000, 64, 17, 0, *map(socket.inet_aton, (HUB4, address)))
     quoted = ip[:10] + checksum(ip).to_bytes(2, "big") + ip[12:] + struct.pack("!HHHH", PORT, port, 1480, 0)
     body = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted

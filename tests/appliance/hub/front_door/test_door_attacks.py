@@ -21,7 +21,7 @@ _PACKETS = 5000
 
 @pytest.fixture
 def victim(world: World, door: FrontDoor) -> Machine:
-    """A machine of the first organization, with a session."""
+    """Provides a machine of the first organization, with a session."""
     del door
     machine = world.machine(world.organizations[0], 11)
     assert machine.reaches_the_hub(DEADLINE)
@@ -30,7 +30,7 @@ def victim(world: World, door: FrontDoor) -> Machine:
 
 @pytest.fixture
 def enemy(world: World) -> LabHost:
-    """A host on the internet that is nobody's machine."""
+    """Provides a host on the internet that is no organization's machine."""
     return world.host(66)
 
 
@@ -41,7 +41,7 @@ def source_of(world: World, machine: Machine) -> tuple[str, int]:
 
 @contextmanager
 def undisturbed(world: World, victim: Machine) -> Iterator[None]:
-    """Every ping of the victim comes back during the block and after it, by the session that it had before."""
+    """Checks that every ping of the victim is answered during the block and after it, by the earlier session."""
     before = world.endpoint(victim), victim.tunnel.peers()[0].latest_handshake
     lost: list[int] = []
     over = threading.Event()
@@ -75,7 +75,7 @@ def undisturbed(world: World, victim: Machine) -> Iterator[None]:
     ],
     ids=["random", "data", "responses", "length", "empty"],
 )
-def test_rubbish_is_dropped_by_the_kernel(
+def test_malformed_datagrams_are_dropped_by_the_kernel(
     world: World,
     door: FrontDoor,
     victim: Machine,
@@ -94,7 +94,7 @@ def test_rubbish_is_dropped_by_the_kernel(
     assert door.counters().demultiplexed == 1
 
 
-def test_initiations_for_nobody_cost_little(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
+def test_initiations_for_unknown_keys_are_cheap(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
     with undisturbed(world, victim):
         send(enemy, (initiation() for _ in range(_PACKETS)))
     counters = door.counters()
@@ -103,7 +103,7 @@ def test_initiations_for_nobody_cost_little(world: World, door: FrontDoor, victi
     assert counters.stranger_pace > _PACKETS / 2
 
 
-def test_initiations_from_everywhere_are_held_to_one_pace(
+def test_initiations_of_all_strangers_share_one_rate(
     world: World, door: FrontDoor, victim: Machine, enemy: Host
 ) -> None:
     with undisturbed(world, victim):
@@ -115,7 +115,7 @@ def test_initiations_from_everywhere_are_held_to_one_pace(
     assert stranger.reaches_the_hub(DEADLINE)
 
 
-def test_a_replayed_initiation_leads_nowhere(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
+def test_a_replayed_initiation_is_not_answered(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
     with Capture(world.hub, "eth0", f"udp dst port {PORT} and udp[8] = 1") as capture:
         other = world.machine(world.organizations[0], 12)
         assert other.reaches_the_hub(DEADLINE)
@@ -126,10 +126,10 @@ def test_a_replayed_initiation_leads_nowhere(world: World, door: FrontDoor, vict
     assert door.counters().sessionless == 0
 
 
-def test_another_organization_can_t_take_a_session_over(
+def test_another_organization_can_t_take_over_a_session(
     world: World, door: FrontDoor, victim: Machine, enemy: Host
 ) -> None:
-    """A genuine handshake from the victim's address does not move the victim's session."""
+    """Sends a genuine handshake from the victim's address: the victim's session stays."""
     second = world.organizations[1]
     genuine = fresh_initiation(world, second, 21)
     with Capture(victim.host, "eth0", f"udp src port {PORT} and udp[8] = 2") as capture, undisturbed(world, victim):
@@ -141,8 +141,8 @@ def test_another_organization_can_t_take_a_session_over(
     assert door.counters().sessionless == 0
 
 
-def test_known_sources_have_a_pace_too(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
-    """An attacker that forges a machine's address can use up that machine's pace, and no other's."""
+def test_known_sources_are_limited_in_rate_too(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
+    """Forges a machine's address: this uses up that machine's rate, and no other's."""
     other = world.machine(world.organizations[0], 12)
     assert other.reaches_the_hub(DEADLINE)
     key = world.organizations[0].keys.public

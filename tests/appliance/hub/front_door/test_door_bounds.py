@@ -1,4 +1,4 @@
-"""Nobody writes, renews or evicts what is another's in the door's memory, and each part of it has a bound."""
+"""The door's memory is bounded in every part, and no sender writes, renews or evicts another's entries."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Scene:
         self._hosts = {number: world.host(number) for number in (11, 66)}
 
     def rebuild(self) -> None:
-        """Recreate the door's table from definitions that a test has changed."""
+        """Recreates the door's table from definitions that a test has changed."""
         self.door.close()
         self.world.hub.in_network(self.door.remove)
         self.world.open(self.door)
@@ -68,14 +68,14 @@ class Scene:
             self.door.admit(_NAMES[port], key, port, machines=2)
 
     def machine(self, number: int = 11) -> Machine:
-        """Another socket on the host whose addresses end in this number."""
+        """Provides another socket on the host whose addresses end in this number."""
         sock = self._stack.enter_context(self._hosts[number].socket(socket.AF_INET6, socket.SOCK_DGRAM))
         sock.settimeout(DEADLINE)
         sock.bind(("", 0))
         return Machine(self._hosts[number], sock, number)
 
     def tell(self, link: int, datagram: bytes, machine: Machine, version: int = 4) -> str:
-        """Send a datagram from a link to a machine; return the source address that the machine sees."""
+        """Sends a datagram from a link to a machine; returns the source address that the machine sees."""
         to = machine.address(version)
         self._links[link].sendto(datagram, (to if version == 6 else f"::ffff:{to}", machine.port))
         heard, source = machine.socket.recvfrom(2048)
@@ -84,11 +84,11 @@ class Scene:
         return str(source[0]).removeprefix("::ffff:")
 
     def ask(self, machine: Machine, datagram: bytes, hub: str = HUB4) -> None:
-        """Send a datagram from a machine to the hub."""
+        """Sends a datagram from a machine to the hub."""
         machine.socket.sendto(datagram, (hub if ":" in hub else f"::ffff:{hub}", PORT))
 
     def hears(self, link: int, datagram: bytes) -> bool:
-        """Tell whether this is the next datagram that a link receives."""
+        """Tells whether this is the next datagram that a link receives."""
         return self._links[link].recv(2048) == datagram
 
 
@@ -106,7 +106,7 @@ AGED_S = 100.0
 
 
 def age(world: World, name: str, key: str) -> None:
-    """Age an element, so that it expires in `AGED_S` unless it is renewed."""
+    """Ages an element, so that it expires in `AGED_S` unless it is renewed."""
     value = world.elements(name)[key].value
     table, lasts = f"inet {world.names.door} {name}", 600
     end = f" : {value}" if value else ""
@@ -115,19 +115,19 @@ def age(world: World, name: str, key: str) -> None:
 
 
 def slow(meter: Meter) -> Meter:
-    """Copy of a meter with a pace that a test can exceed."""
+    """Copies a meter with a rate that a test can exceed."""
     return replace(meter, rate=1, burst=3)
 
 
 def small(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
-    """Reduce the sizes of memories."""
+    """Reduces the sizes of memories."""
     changed = tuple(replace(each, size=sizes.get(each.name, each.size)) for each in MEMORIES)
     for module in (rules, front):
         monkeypatch.setattr(module, "MEMORIES", changed)
 
 
 def test_no_message_from_outside_renews_a_session(world: World, scene: Scene) -> None:
-    """Neither a stranger who knows the index nor the machine itself can renew it."""
+    """Sends messages of a stranger that knows the index, and of the machine itself."""
     mine, enemy, index = scene.machine(), scene.machine(66), os.urandom(4)
     scene.tell(V, message(2, sender=index), mine)
     age(world, "sessions", key_of(index))
@@ -144,7 +144,7 @@ def test_no_message_from_outside_renews_a_session(world: World, scene: Scene) ->
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
-def test_the_hub_s_offer_becomes_a_session_once(world: World, scene: Scene, hub: str) -> None:
+def test_an_offer_of_the_hub_becomes_a_session_once(world: World, scene: Scene, hub: str) -> None:
     version, mine, index = (6 if ":" in hub else 4), scene.machine(), os.urandom(4)
     scene.tell(V, message(1, sender=index), mine, version)
     assert world.elements("offers")[key_of(index)].ends_in_s <= 15
@@ -164,8 +164,8 @@ def test_the_hub_s_offer_becomes_a_session_once(world: World, scene: Scene, hub:
     assert world.elements("sessions")[key_of(index)].ends_in_s <= AGED_S
 
 
-def test_a_session_that_the_hub_begins_lasts(world: World, door: FrontDoor) -> None:
-    """With real WireGuard: the machine knows nothing of the hub's address."""
+def test_a_session_that_the_hub_begins_stays_open(world: World, door: FrontDoor) -> None:
+    """Uses real WireGuard, whose machine knows nothing of the hub's address."""
     organization = world.organizations[0]
     machine = world.machine(organization, 11)
     machine.tunnel.down()
@@ -182,7 +182,7 @@ def test_a_session_that_the_hub_begins_lasts(world: World, door: FrontDoor) -> N
     assert again.reaches_the_hub()
 
 
-def test_of_two_sessions_with_one_number_the_newer_one_counts(world: World, scene: Scene) -> None:
+def test_the_newer_of_two_sessions_with_one_index_counts(world: World, scene: Scene) -> None:
     mine, other, index = scene.machine(), scene.machine(66), os.urandom(4)
     for kind, name in ((2, "sessions"), (1, "offers")):
         for link, machine in ((V, mine), (T, other), (V, mine)):
@@ -190,8 +190,8 @@ def test_of_two_sessions_with_one_number_the_newer_one_counts(world: World, scen
             assert world.elements(name)[key_of(index)].value == str(link)
 
 
-def test_the_last_that_asks_decides_where_an_answer_comes_from(world: World, scene: Scene, door: FrontDoor) -> None:
-    """A message that was forged before, to another of the hub's addresses, does not stay in the way."""
+def test_an_answer_leaves_from_the_address_asked_last(world: World, scene: Scene, door: FrontDoor) -> None:
+    """Forges an earlier message to another of the hub's addresses, which must not count."""
     other = "192.0.2.2"
     world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
     mine = scene.machine()
@@ -205,7 +205,7 @@ def test_the_last_that_asks_decides_where_an_answer_comes_from(world: World, sce
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_source_is_known_once_wireguard_has_answered_it(world: World, scene: Scene, version: int) -> None:
-    """Neither its own messages make a source known nor messages that are no answer to it."""
+    """Sends messages of the source, and messages that are no answer to it: neither make it known."""
     mine, hub = scene.machine(), HUB4 if version == 4 else HUB6
     source, known = (mine.source(), "known4") if version == 4 else (mine.address(6), "links6")
     datagram = initiation(scene.keys[V])
@@ -222,8 +222,8 @@ def test_a_source_is_known_once_wireguard_has_answered_it(world: World, scene: S
 
 
 @pytest.mark.parametrize("version", [4, 6])
-def test_nobody_takes_or_renews_another_s_known_source(world: World, scene: Scene, version: int) -> None:
-    """A machine of another organization that says to be there is answered there, and changes nothing."""
+def test_a_known_source_can_t_be_taken_or_renewed_by_others(world: World, scene: Scene, version: int) -> None:
+    """Claims the source with another organization's machine: it is answered there, and changes nothing."""
     mine = scene.machine()
     source, known, pairs = (
         (mine.source(), "known4", "answered4") if version == 4 else (mine.address(6), "links6", "answered6")
@@ -240,7 +240,7 @@ def test_nobody_takes_or_renews_another_s_known_source(world: World, scene: Scen
     assert world.elements(known)[source].ends_in_s > AGED_S
 
 
-def test_a_link_has_a_bound_for_known_sources_and_others_have_theirs(
+def test_known_sources_are_bounded_per_link(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "KNOWN_OF", slow(KNOWN_OF))
@@ -259,7 +259,7 @@ def test_a_link_has_a_bound_for_known_sources_and_others_have_theirs(
     assert world.elements("known4")[mine.source()].value == str(V)
 
 
-def test_a_link_has_a_bound_for_sessions_that_its_hub_begins(
+def test_sessions_that_the_hub_begins_are_bounded_per_link(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules, "BEGUN_OF", slow(BEGUN_OF))
@@ -278,10 +278,10 @@ def test_a_link_has_a_bound_for_sessions_that_its_hub_begins(
     assert door.counters().begun_of == 12 - begun.count(str(T))
 
 
-def test_a_link_s_known_sources_have_a_pace_that_others_don_t_share(
+def test_known_sources_of_each_link_have_their_own_rate(
     scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Initiations above the pace are treated like those of strangers."""
+    """Treats initiations above the rate like those of strangers."""
     monkeypatch.setattr(rules, "REGULARS_OF", slow(REGULARS_OF))
     scene.rebuild()
     mine, theirs = scene.machine(), [scene.machine(66) for _ in range(12)]
@@ -298,8 +298,8 @@ def test_a_link_s_known_sources_have_a_pace_that_others_don_t_share(
     assert door.counters().regulars_of == before
 
 
-def test_an_organization_has_its_share_and_others_have_theirs(scene: Scene, door: FrontDoor) -> None:
-    """Initiations that fit the hostile one's key, from many addresses, faster than it may: the others' all get on."""
+def test_each_organization_has_its_own_share_of_initiations(scene: Scene, door: FrontDoor) -> None:
+    """Floods with initiations for one organization from many addresses: all those for the others are answered."""
     mine, count = scene.machine(), 1000
     with capture_logs() as logs:
         for round_ in range(10):
@@ -315,10 +315,8 @@ def test_an_organization_has_its_share_and_others_have_theirs(scene: Scene, door
     assert [(each["organization"], each["log_level"]) for each in told] == [("hostile", "warning")]
 
 
-def test_where_all_ask_for_too_much_organizations_take_turns(
-    scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An address with many waiting initiations keeps no other's waiting."""
+def test_overloading_organizations_take_turns(scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queues many initiations of one address: those of another address are still answered."""
     monkeypatch.setattr(demultiplexer, "HANDSHAKES", (5, 5))
     scene.rebuild()
     mine, count = scene.machine(), 60
@@ -332,8 +330,8 @@ def test_where_all_ask_for_too_much_organizations_take_turns(
     assert door.levels()["found"].entries == 1
 
 
-def test_an_address_that_floods_leaves_others_their_turn(scene: Scene, door: FrontDoor) -> None:
-    """A flood can't fill the queue in front of the search."""
+def test_a_flooding_address_leaves_other_addresses_their_turn(scene: Scene, door: FrontDoor) -> None:
+    """Floods the queue in front of the search for the organization, which must not fill up."""
     mine = scene.machine()
     for _ in range(10):
         send(scene.machine(66).host, [initiation() for _ in range(100)])
@@ -345,8 +343,8 @@ def test_an_address_that_floods_leaves_others_their_turn(scene: Scene, door: Fro
     assert counters.overflow == 0
 
 
-def test_an_office_behind_one_address_has_all_its_machines_at_once(scene: Scene, door: FrontDoor) -> None:
-    """The queue has room for as many initiations of one address as the rules let through."""
+def test_all_machines_behind_one_address_connect_at_once(scene: Scene, door: FrontDoor) -> None:
+    """Queues as many initiations of one address as the rules let through."""
     key = new_key_pair()
     door.admit("office", key.public, 53009, machines=100)
     send_from(scene.machine(66).host, [(("198.18.0.1", 4000 + n), initiation(key.public)) for n in range(100)])
@@ -355,8 +353,8 @@ def test_an_office_behind_one_address_has_all_its_machines_at_once(scene: Scene,
 
 
 @pytest.mark.parametrize(("spread", "count"), [(16, 1500), (8, 350)])
-def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int, count: int) -> None:
-    """Networks of 64 bits within one of 48 or 56 bits share a pace, and others are not affected."""
+def test_ipv6_networks_are_limited_in_rate(scene: Scene, door: FrontDoor, spread: int, count: int) -> None:
+    """Floods from /64 networks within one /48 or /56, which share a rate; other networks are not affected."""
     hostile = 0x20010DB8_00FF_0000 << 64
 
     def flood(number: int, many: int) -> None:
@@ -377,7 +375,7 @@ def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int
 def test_a_full_memory_keeps_its_elements(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is evicted, and what finds no room does without: a source that is not known is a stranger."""
+    """Evicts nothing: a source that finds no room is treated as a stranger."""
     small(monkeypatch, sessions=5, offers=4, known4=4, answered4=4, asked=4, strangers4=4, regulars4=4)
     scene.rebuild()
     machines = [scene.machine() for _ in range(7)]
@@ -407,8 +405,8 @@ def test_a_full_memory_keeps_its_elements(
     assert len(world.elements("strangers4")) == 4
 
 
-def test_taken_items_free_their_room(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An element that gets another value is taken out first. Older kernels may lose its room for ever."""
+def test_replaced_elements_free_their_room(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deletes an element before it gets another value, because older kernels may lose its room for ever."""
     small(monkeypatch, sessions=40)
     scene.rebuild()
     mine, index = scene.machine(), os.urandom(4)
@@ -418,10 +416,10 @@ def test_taken_items_free_their_room(scene: Scene, monkeypatch: pytest.MonkeyPat
         wait_until(lambda: reader.fill(["sessions"]) == {"sessions": 2})
 
 
-def test_too_many_machines_of_one_link_leave_room_for_the_others(
+def test_machines_of_one_link_leave_room_for_other_links(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Full sets are no obstacle to loading endpoints into an emptied door."""
+    """Loads endpoints into an emptied door whose sets become full."""
     small(monkeypatch, resumed4=8, known4=8, answered4=8)
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=8))
     scene.rebuild()
@@ -435,8 +433,8 @@ def test_too_many_machines_of_one_link_leave_room_for_the_others(
         assert (values.count(str(V)), values.count(str(T))) == (1, 6)
 
 
-def test_levels_equal_the_kernel_s_numbers(world: World, scene: Scene, door: FrontDoor) -> None:
-    """New kernels report the number of elements; with others they are counted."""
+def test_counted_elements_equal_the_kernel_s_number(world: World, scene: Scene, door: FrontDoor) -> None:
+    """Compares with new kernels, which report the number of elements; with others they are counted."""
     for _ in range(3):
         scene.tell(V, message(2), scene.machine())
         scene.ask(scene.machine(), initiation(scene.keys[V]))
@@ -458,7 +456,7 @@ def test_levels_equal_the_kernel_s_numbers(world: World, scene: Scene, door: Fro
     ("kind", "to"),
     [("broadcast", "192.0.2.255"), ("everybody", "255.255.255.255"), ("multicast", "224.0.0.1"), ("six", "ff02::1")],
 )
-def test_broadcasts_reach_no_port(world: World, door: FrontDoor, kind: str, to: str) -> None:
+def test_broadcasts_reach_no_inner_port(world: World, door: FrontDoor, kind: str, to: str) -> None:
     del kind
     organization, stranger = world.organizations[0], world.host(66)
     family = socket.AF_INET6 if ":" in to else socket.AF_INET
@@ -473,10 +471,8 @@ def test_broadcasts_reach_no_port(world: World, door: FrontDoor, kind: str, to: 
     assert replace(door.counters(), closed=before.closed) == before
 
 
-def test_real_clients_shake_hands_beside_a_tenant_that_holds_and_floods(
-    world: World, scene: Scene, door: FrontDoor
-) -> None:
-    """An organization floods from known sources of all its links, and answers for its own sessions."""
+def test_real_clients_connect_beside_a_flooding_organization(world: World, scene: Scene, door: FrontDoor) -> None:
+    """Floods from known sources of all links of an organization, which also answers for its own sessions."""
     theirs = [scene.machine(66) for _ in range(40)]
     index = os.urandom(4)
     for machine in theirs:
@@ -491,7 +487,7 @@ def test_real_clients_shake_hands_beside_a_tenant_that_holds_and_floods(
     assert door.counters().regular_pace > 0
 
 
-def test_the_share_follows_the_number_of_machines(world: World, door: FrontDoor) -> None:
+def test_an_organization_s_share_follows_its_machines(world: World, door: FrontDoor) -> None:
     keys = new_key_pair()
     for machines in (1, 300):
         door.admit("grows", keys.public, 53009, machines)

@@ -1,4 +1,4 @@
-"""Every damage to the door's table is noticed and repaired."""
+"""All damage to the door's table is noticed and repaired."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_damage_is_repaired_and_sessions_go_on(world: World, door: FrontDoor, da
 
 
 def test_endpoints_can_be_loaded_again(world: World, door: FrontDoor) -> None:
-    """For one source in two organizations, the last load counts, and within a load the first entry."""
+    """Loads one source for two organizations: the last load counts, and within a load the first entry."""
     first, second = world.organizations
     address = ipaddress.ip_address("192.0.2.11")
     for ports in ((first, second), (second, first), ()):

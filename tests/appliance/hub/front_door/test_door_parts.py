@@ -46,7 +46,7 @@ def test_any_datagram_is_recognized_or_refused(datagram: bytes) -> None:
 
 
 @given(st.sampled_from(_KEYS), st.integers(0, 131), st.integers(1, 255))
-def test_an_initiation_is_delivered_to_its_organization_alone(key: str, position: int, change: int) -> None:
+def test_an_initiation_is_delivered_to_its_organization_only(key: str, position: int, change: int) -> None:
     directory = Directory()
     for number, each in enumerate(_KEYS):
         directory.admit(str(number), each, 52000 + number)
@@ -59,7 +59,7 @@ def test_an_initiation_is_delivered_to_its_organization_alone(key: str, position
     assert directory.find(bytes(damaged)) is None
 
 
-def test_a_link_s_port_leads_to_its_organization_as_it_is_now() -> None:
+def test_a_link_s_port_leads_to_its_present_organization() -> None:
     directory = Directory()
     before, mine = directory.admit("one", _KEYS[0], 52001), initiation(_KEYS[0])
     assert directory.at(52001, mine) is before
@@ -126,11 +126,11 @@ def test_strangers_never_get_more_than_their_share(steps: list[tuple[float, floa
 
 
 def _most(rate: float, burst: float, lease_s: int) -> float:
-    """Entries that live at once where each turn makes one."""
+    """Returns the number of entries that live at once if each turn makes one."""
     return rate * lease_s + burst
 
 
-def test_handshakes_of_all_organizations_together_can_t_fill_the_sessions() -> None:
+def test_handshakes_of_all_organizations_leave_room_for_sessions() -> None:
     answered = _most(*HANDSHAKES, SESSIONS.lease_s)
     assert answered < SESSIONS.size / 2
     # Twenty organizations may begin as many by the hub's own handshakes as the kernel lets each of them.
@@ -140,7 +140,7 @@ def test_handshakes_of_all_organizations_together_can_t_fill_the_sessions() -> N
 
 @given(st.integers(0, 100))
 def test_a_small_organization_s_share_is_small(machines: int) -> None:
-    """For each hundred of its machines, of which it has a few on the free plan: a hundredth or two of the room."""
+    """Computes the share of room of each hundred machines: one or two hundredths."""
     found = paces(machines)
     assert sum(_most(*each, SESSIONS.lease_s) for each in found) < SESSIONS.size / 50
     assert sum(rate for rate, _ in found) <= HANDSHAKES[0] / 25
@@ -149,16 +149,16 @@ def test_a_small_organization_s_share_is_small(machines: int) -> None:
 
 
 @given(st.integers(0, 50_000))
-def test_an_organization_s_machines_all_have_their_turn(machines: int) -> None:
-    """All at once after a power cut; and each every two minutes, twice over."""
+def test_every_machine_of_an_organization_gets_its_handshake(machines: int) -> None:
+    """Connects all at once as after a power cut, and each twice within two minutes."""
     for rate, burst in paces(machines):
         assert burst >= machines
         assert rate >= 2 * machines / 120
 
 
 @pytest.mark.parametrize("meter", [*STRANGERS, *REGULARS, REGULARS_OF, BEGUN_OF, KNOWN_OF], ids=lambda each: each.name)
-def test_no_meter_forgets_a_sender_that_is_beyond_its_pace(meter: Meter) -> None:
-    """Once forgotten, it would have its burst again."""
+def test_a_meter_remembers_senders_above_their_rate(meter: Meter) -> None:
+    """Waits for the element's timeout: a forgotten sender would have its burst again."""
     assert meter.lease_s * meter.rate >= meter.burst
 
 
@@ -167,7 +167,7 @@ _TURNS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=60)
 
 @given(_TURNS)
 def test_senders_take_turns(turns: list[tuple[int, bool]]) -> None:
-    """Nobody waits longer than until each other sender had one turn, and nobody's is refused for another's number."""
+    """Bounds each wait by one turn of every other sender, and refuses no sender for another's number."""
     queue: FairQueue[int, tuple[int, int]] = FairQueue(senders=6, each=3, most=99)
     waiting: dict[int, list[tuple[int, int]]] = {sender: [] for sender in range(6)}
     since: dict[int, set[int]] = {sender: set() for sender in range(6)}
@@ -193,14 +193,14 @@ def test_senders_take_turns(turns: list[tuple[int, bool]]) -> None:
     assert not any(waiting.values())
 
 
-def test_a_queue_that_is_full_of_senders_takes_no_more() -> None:
+def test_a_queue_full_of_senders_refuses_new_ones() -> None:
     queue: FairQueue[str, int] = FairQueue(senders=2, each=9, most=99)
     assert [queue.put(sender, 0) for sender in ("one", "two", "three", "one")] == [True, True, False, True]
     assert [queue.take() for _ in range(4)] == [0, 0, 0, None]
     assert queue.put("three", 0)
 
 
-def test_a_queue_that_is_long_has_room_for_those_that_have_nothing_in_it() -> None:
+def test_a_long_queue_has_room_for_senders_without_an_entry() -> None:
     queue: FairQueue[str, int] = FairQueue(senders=9, each=9, most=3)
     assert [queue.put(sender, 0) for sender in ("one", "one", "one", "one", "two", "two")] == [True] * 3 + [
         False,
@@ -210,7 +210,7 @@ def test_a_queue_that_is_long_has_room_for_those_that_have_nothing_in_it() -> No
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 30)), max_size=50))
-def test_nothing_happens_more_often_than_its_pace(steps: list[tuple[float, int]]) -> None:
+def test_events_stay_within_their_rate(steps: list[tuple[float, int]]) -> None:
     clock = Clock()
     pace = Pace(5, 10, lambda: clock.now)
     taken = 0
@@ -222,7 +222,7 @@ def test_nothing_happens_more_often_than_its_pace(steps: list[tuple[float, int]]
         assert pace.wait() == 0.0
 
 
-def test_a_share_that_grows_is_not_filled_again() -> None:
+def test_a_growing_share_is_not_refilled() -> None:
     clock = Clock()
     share = Share(2, lambda: clock.now)
     assert sum(share.take(is_known=True) for _ in range(1000)) == 58
@@ -233,7 +233,7 @@ def test_a_share_that_grows_is_not_filled_again() -> None:
     assert sum(share.take(is_known=False) for _ in range(1000)) > 100
 
 
-def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_link_has_its_share_of_room_for_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=100))
     flows = [LastEndpoint(IPv4Address(number), 1, 52001) for number in range(200)]
     flows += [LastEndpoint(IPv4Address(2**31 + number), 1, 52002) for number in range(9)]
@@ -242,7 +242,7 @@ def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypa
 
 
 def test_a_session_s_packets_meet_few_rules() -> None:
-    """Packets of sessions, which are most of the traffic, are matched before all others."""
+    """Counts the rules before those for packets of sessions, which are most of the traffic."""
     chains = rules.chains_of(rules.Layout("mwabcdoor", 51820, 41000))
     way_in = [chains["enter"][0], *chains["public"][:2], chains["session"][0], chains["deliver"][0]]
     assert [each.rsplit(" ", 2)[-2:] for each in way_in[:1] + way_in[2:4]] == [
@@ -257,7 +257,7 @@ def test_a_session_s_packets_meet_few_rules() -> None:
     assert chains["answer"][1].endswith("accept")
 
 
-def test_no_rule_speaks_of_another_instance() -> None:
+def test_no_rule_names_another_instance() -> None:
     layout = rules.Layout("mwabcdoor", 51820, 41000)
     for line in rules.in_place(layout).splitlines():
         assert " inet " not in line or " inet mwabcdoor" in line

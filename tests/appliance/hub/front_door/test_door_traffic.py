@@ -23,7 +23,7 @@ from tests.waiting import DEADLINE, wait_until
 
 @contextmanager
 def pinging(machine: Machine, count: int) -> Iterator[list[PingResult]]:
-    """A ping every 5 ms through the tunnel; the result is there when the block has ended."""
+    """Pings every 5 ms through the tunnel; the result is complete when the block has ended."""
     results: list[PingResult] = []
 
     def body() -> None:
@@ -57,7 +57,7 @@ def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: Fro
 
 
 def test_an_answer_comes_from_the_address_that_the_machine_used(world: World, door: FrontDoor) -> None:
-    """The kernel's WireGuard forgets the address; a socket that never knew it stands for it. One source asks two."""
+    """Asks two addresses from one source: the kernel's WireGuard forgets which, so the door has to remember."""
     other, keys, port = "192.0.2.2", new_key_pair(), 53001
     world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
     door.admit("forgetful", keys.public, port)
@@ -79,7 +79,7 @@ def test_an_answer_comes_from_the_address_that_the_machine_used(world: World, do
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
-def test_a_machine_behind_another_link_of_the_hub_is_answered_there(world: World, door: FrontDoor, hub: str) -> None:
+def test_a_machine_behind_another_link_is_answered_there(world: World, door: FrontDoor, hub: str) -> None:
     del door
     apart, host = world.lab.switch("apart"), world.lab.host("apart")
     inside = world.lab.connect(world.hub, apart, "198.51.100.1/24").interface
@@ -115,7 +115,7 @@ def test_a_machine_that_moves_goes_on_without_a_handshake(world: World, door: Fr
 
 
 def test_one_client_can_belong_to_two_organizations(world: World, door: FrontDoor) -> None:
-    """One source, two links: the session's index tells them apart, the source couldn't."""
+    """Connects one source to two links, which only the session's index can tell apart."""
     first, second = world.organizations
     machine = world.machine(first, 11)
     world.wg(second, "set", second.id, "peer", machine.keys.public, "allowed-ips", "10.100.0.11/32")
@@ -143,7 +143,7 @@ def test_a_client_on_the_hub_itself_gets_through(world: World, door: FrontDoor) 
     assert door.counters().sessionless == 0
 
 
-def test_nothing_from_outside_gets_to_an_inner_port(world: World, door: FrontDoor) -> None:
+def test_packets_from_outside_never_reach_an_inner_port(world: World, door: FrontDoor) -> None:
     organization, stranger = world.organizations[0], world.host(66)
     desk = world.hub.in_network(lambda: known_port(world.names.door))
     with Capture(world.hub, "lo", "udp") as capture:
@@ -155,8 +155,8 @@ def test_nothing_from_outside_gets_to_an_inner_port(world: World, door: FrontDoo
     assert door.counters().closed == 2
 
 
-def test_a_forwarded_packet_to_the_same_port_number_is_not_ours(world: World, door: FrontDoor) -> None:
-    """The hub's host may route for others, who have a WireGuard of their own behind it."""
+def test_a_forwarded_packet_to_the_same_port_stays_unchanged(world: World, door: FrontDoor) -> None:
+    """Routes for hosts behind the hub's, which may have a WireGuard of their own."""
     inside, behind = world.lab.host("inside"), world.lab.switch("behind")
     world.lab.connect(world.hub, behind, "198.51.100.1/24")
     world.lab.connect(inside, behind, "198.51.100.2/24")
@@ -217,7 +217,7 @@ def test_packets_to_a_dismissed_organization_are_dropped(world: World, door: Fro
     assert one.reaches_the_hub()
 
 
-def test_an_organization_that_the_next_process_does_not_admit_is_dismissed(world: World, door: FrontDoor) -> None:
+def test_a_restart_dismisses_organizations_it_does_not_admit(world: World, door: FrontDoor) -> None:
     one = world.machine(world.organizations.pop(0), 11)
     assert one.reaches_the_hub(DEADLINE)
     door.close()
@@ -253,7 +253,7 @@ def test_a_taken_port_is_reported(world: World, door: FrontDoor) -> None:
 
 
 def test_large_packets_in_fragments_get_through(world: World, door: FrontDoor) -> None:
-    """Fragments that a path makes are put together behind the door, which rewrites the first one alone."""
+    """Fragments packets on the way; they are reassembled behind the door, which rewrites the first fragment only."""
     machine = world.machine(world.organizations[0], 11)
     assert machine.reaches_the_hub(DEADLINE)
     # Each side splits what it sends; the switch between them would carry it whole.
@@ -264,7 +264,7 @@ def test_large_packets_in_fragments_get_through(world: World, door: FrontDoor) -
 
 
 def test_a_path_with_a_smaller_mtu_is_noticed(world: World, door: FrontDoor) -> None:
-    """An ICMP error speaks of the public port, and of a packet that another socket sent."""
+    """Sends an ICMP error about the public port, whose quoted packet another socket sent."""
     machine = world.machine(world.organizations[0], 11)
     assert machine.reaches_the_hub(DEADLINE)
     with Capture(world.hub, "eth0", "udp and dst host 192.0.2.11") as capture:

@@ -53,12 +53,12 @@ class Machine:
     keys: KeyPair
 
     def reaches_the_hub(self, timeout: float = DEADLINE, count: int = 1) -> bool:
-        """Tell whether pings through the tunnel are answered."""
+        """Tells whether pings through the tunnel are answered."""
         return bool(self.host.ping(HUB_INSIDE, count=count, timeout=timeout, interval=0.01))
 
 
 class World:
-    """The hub, its door (opened by whoever wants it) and the internet between it and its machines."""
+    """The hub, its door, and the internet between it and its machines."""
 
     def __init__(self, lab: Lab, names: Names) -> None:
         self.lab = lab
@@ -70,12 +70,12 @@ class World:
         self.has_kernel_wireguard = wireguard_implementation(self.hub).startswith("kernel")
 
     def connect(self, host: LabHost, number: int) -> None:
-        """Plugs a host into the internet, with an address of each family that ends in this number."""
+        """Connects a host to the internet, with an address of each family that ends in this number."""
         interface = self.lab.connect(host, self.internet, f"192.0.2.{number}/24").interface
         host.run("ip", "address", "add", f"2001:db8::{number:x}/64", "dev", interface, "nodad")
 
     def organization(self) -> Organization:
-        """Adds an organization's link to the hub; the door has yet to admit it."""
+        """Adds an organization's link to the hub, without admitting it to the door."""
         number = len(self.organizations)
         made = Organization(f"org{number}", 52001 + number)
         link = made.id
@@ -96,17 +96,17 @@ class World:
         return made
 
     def host(self, number: int) -> LabHost:
-        """Another host on the internet."""
+        """Adds another host on the internet."""
         made = self.lab.host(f"host{number}")
         self.connect(made, number)
         return made
 
     def machine(self, organization: Organization, number: int, hub: str = HUB4) -> Machine:
-        """A new host with a client that is the organization's; its addresses end in this number."""
+        """Adds a host with a client of the organization; its addresses end in this number."""
         return self.client(organization, self.host(number), number, hub)
 
     def client(self, organization: Organization, host: LabHost, number: int, hub: str = HUB4) -> Machine:
-        """A client of the organization on any host."""
+        """Makes a client of the organization on any host."""
         keys, address = new_key_pair(), f"10.100.0.{number}"
         self.wg(organization, "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")
         endpoint = f"[{hub}]:{PORT}" if ":" in hub else f"{hub}:{PORT}"
@@ -132,12 +132,12 @@ class World:
         assert answered == asked
 
     def endpoint(self, machine: Machine) -> str:
-        """Last endpoint of the machine in the hub's WireGuard."""
+        """Returns the last endpoint of the machine in the hub's WireGuard."""
         lines = self.wg(machine.organization, "show", machine.organization.id, "endpoints").splitlines()
         return dict(line.split("\t") for line in lines)[machine.keys.public]
 
     def elements(self, name: str) -> dict[str, Element]:
-        """Elements of a set or map of the door, by the key as nftables writes it."""
+        """Returns the elements of a set or map of the door, by the key as nftables writes it."""
         table = self.names.door
         kind = "map" if re.search(rf"^\tmap {name} {{", self._terse(), re.MULTILINE) else "set"
         text = self.hub.run("nft", "list", kind, "inet", table, name).stdout
@@ -151,7 +151,7 @@ class World:
 
     @contextmanager
     def link(self, door: FrontDoor, name: str, port: int) -> Iterator[tuple[Organization, socket.socket]]:
-        """An organization whose link is a socket that says what a test wants it to say."""
+        """Adds an organization whose link is a socket that sends what the test gives it."""
         made = Organization(name, port)
         with self.hub.socket(socket.AF_INET6, socket.SOCK_DGRAM) as link:
             link.settimeout(DEADLINE)
@@ -178,11 +178,11 @@ class World:
             self.hub.run("nft", "delete", "table", "inet", table)
 
     def wg(self, organization: Organization, *words: str) -> str:
-        """Output of wg(8) in the organization's namespace, the only one with a link of the kernel's."""
+        """Returns the output of wg(8) in the organization's namespace, the only one with a link of the kernel."""
         return self.hub.run("ip", "netns", "exec", organization.id, "wg", *words).stdout
 
     def door(self) -> FrontDoor:
-        """A door of this instance, open in the hub's network, with every organization admitted."""
+        """Opens a door of this instance in the hub's network, with every organization admitted."""
         made = FrontDoor(self.names, PORT)
         self.open(made)
         return made

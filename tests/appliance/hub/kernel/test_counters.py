@@ -1,4 +1,4 @@
-"""Counters as the kernel tells them, beside what nft(8) lists."""
+"""Counters as the kernel reports them, compared with nft(8)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def place() -> Iterator[str]:
     namespace.remove(name)
 
 
-def test_all_counters_of_the_table_are_read_and_nothing_else(place: str) -> None:
+def test_exactly_the_counters_of_the_table_are_read(place: str) -> None:
     found = counters.read(place, "t")
     assert found == {f"r_{n}": Count(n, n << 33) for n in range(MANY)}
     listed = subprocess.run(
@@ -39,5 +39,5 @@ def test_all_counters_of_the_table_are_read_and_nothing_else(place: str) -> None
     assert {each["name"]: Count(each["packets"], each["bytes"]) for each in by_nft if each["table"] == "t"} == found
 
 
-def test_where_there_is_no_table_there_are_none(place: str) -> None:
+def test_a_missing_table_has_no_counters(place: str) -> None:
     assert counters.read(place, "nowhere") == {}

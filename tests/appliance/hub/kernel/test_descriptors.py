@@ -1,4 +1,4 @@
-"""Many organizations in one process: libnftables aborts it where one of its sockets has a number from 1024 on."""
+"""Many organizations in one process: libnftables aborts it if one of its sockets has a descriptor of 1024 or more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLE = "table inet t {}\n"
 
 @pytest.fixture(autouse=True)
 def enough() -> Iterator[None]:
-    """Raise the limit of open files, as a hub does at its start; most shells begin with 1024."""
+    """Raises the limit of open files, as a hub does at its start; most shells begin with 1024."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     yield
@@ -48,7 +48,7 @@ def opened() -> set[int]:
 
 
 @needs_many_files
-def test_a_raised_file_is_the_same_under_a_high_number_and_closed_under_its_own() -> None:
+def test_a_raised_file_moves_to_a_high_descriptor() -> None:
     reader, writer = os.pipe()
     high = moved_high(writer)
     assert high >= FIRST_HIGH
@@ -73,12 +73,12 @@ def test_watching_an_organization_takes_no_low_descriptors(namespaces: tuple[str
 
 
 def sockets() -> set[str]:
-    """Sockets of this process, each by a name that no later one has."""
+    """Lists the sockets of this process, each by a name that no later one has."""
     files = [Path(f"/proc/self/fd/{number}") for number in opened()]
     return {str(each.readlink()) for each in files if each.is_socket()}
 
 
-def test_no_more_contexts_are_open_than_low_numbers_allow(namespaces: tuple[str, ...]) -> None:
+def test_open_contexts_are_bounded_by_low_descriptors(namespaces: tuple[str, ...]) -> None:
     before, rulesets = sockets(), Rulesets(most_open=2)
     first, second, third = namespaces
     for name in (first, second, first, third, second, first):
@@ -93,7 +93,7 @@ def test_no_more_contexts_are_open_than_low_numbers_allow(namespaces: tuple[str,
         rulesets.forget(name)
 
 
-def test_a_context_that_is_in_use_is_not_closed_by_others(namespaces: tuple[str, ...]) -> None:
+def test_a_context_in_use_is_not_closed_by_others(namespaces: tuple[str, ...]) -> None:
     rulesets = Rulesets(most_open=1)
 
     def load(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Somebody is called after mounts have changed."""
+"""Watching the mounts: a function is called after they have changed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _of_its_own() -> Iterator[None]:
 
 
 def change() -> None:
-    """Mounts something, or takes it away again."""
+    """Mounts a file system, or unmounts it again."""
     if namespace.exists("mounted"):
         namespace.remove("mounted")
     else:
@@ -42,7 +42,7 @@ def test_every_change_is_reported() -> None:
 
 
 def test_a_change_during_a_check_is_checked_afterwards() -> None:
-    """Any number of changes are one more look."""
+    """Makes several changes, which together cause one more check."""
     looking, may_end, reports = threading.Event(), threading.Event(), Queue[None]()
 
     def look() -> None:
@@ -61,7 +61,7 @@ def test_a_change_during_a_check_is_checked_afterwards() -> None:
     assert reports.empty()
 
 
-def test_a_look_that_fails_is_not_the_last() -> None:
+def test_checks_go_on_after_a_failed_one() -> None:
     reports: Queue[None] = Queue()
 
     def look() -> None:

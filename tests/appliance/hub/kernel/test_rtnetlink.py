@@ -1,4 +1,4 @@
-"""Lists and changes by rtnetlink, in a namespace of the test's own."""
+"""Lists and changes by rtnetlink, in a namespace of the test."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from appliance.hub.kernel import namespace, rtnetlink
 
 
-def test_a_list_is_whole_however_long() -> None:
-    """The kernel sends some 300 addresses at once."""
+def test_a_long_list_is_complete() -> None:
+    """Lists more than the 300 addresses that the kernel sends in one message."""
 
     def listed() -> list[str]:
         lines = "".join(f"addr add 10.9.{number // 250}.{number % 250 + 1}/32 dev lo\n" for number in range(2_000))

@@ -1,4 +1,4 @@
-"""Connection tracking against a real kernel: entries are counted, and go with the machine that they are of."""
+"""Connection tracking in a real kernel: entries are counted, and deleted with their machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _GET = 1  # IPCTNL_MSG_CT_GET
 
 @pytest.fixture
 def sockets(kernel: Kernel) -> Iterator[NetfilterSockets]:
-    """Sockets for the namespace of the wire."""
+    """Provides sockets for the namespace of the wire."""
     made = NetfilterSockets()
     yield made
     made.forget(kernel.wire.names.namespace)
@@ -37,13 +37,13 @@ def sockets(kernel: Kernel) -> Iterator[NetfilterSockets]:
 
 @pytest.fixture
 def open_wire(kernel: Kernel) -> Kernel:
-    """Three machines that may open anything."""
+    """Provides three machines that may open any connection."""
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
     return kernel
 
 
 def openers(sockets: NetfilterSockets, kernel: Kernel) -> dict[IPv4Address, int]:
-    """Count the connections of each machine."""
+    """Counts the connections of each machine."""
     return dict(tracking.count_by_opener(sockets, kernel.wire.names.namespace))
 
 
@@ -63,7 +63,7 @@ def test_denied_packets_leave_no_entry(open_wire: Kernel, sockets: NetfilterSock
 
 
 def test_forgetting_deletes_connections_from_and_to_an_address(open_wire: Kernel, sockets: NetfilterSockets) -> None:
-    """All of it, however many there are, and nothing else."""
+    """Deletes all of them, however many there are, and no others."""
     pairs = ((FIRST, SECOND), (SECOND, FIRST), (THIRD, SECOND), (THIRD, FIRST))
     flows = [open_wire.new_flow(*pair, "udp", port) for pair in pairs for port in range(400)]
     open_wire.wire.passing([flow.opening() for flow in flows])
@@ -78,7 +78,7 @@ def peer(number: int) -> Peer:
 
 
 def open_something(names: Names, state: Desired) -> None:
-    """The hub sends each of these machines a datagram, which is a connection as well."""
+    """Sends each of these machines a datagram from the hub, which opens a connection as well."""
     with (
         namespace.entered(names.of(state.organization).namespace),
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
@@ -89,15 +89,15 @@ def open_something(names: Names, state: Desired) -> None:
 
 
 def tracked(names: Names, state: Desired) -> set[str]:
-    """The machines to which connections are open."""
+    """Lists the machines to which connections are open."""
     sockets, name = NetfilterSockets(), names.of(state.organization).namespace
     entries = list(sockets.dump(name, Message(netlink.CONNTRACK | _GET, socket.AF_INET)))
     sockets.forget(name)
     return {str(each.address) for each in state.peers if any(each.address.packed in entry for entry in entries)}
 
 
-def test_a_machine_that_leaves_takes_its_connections_along(plane: DataPlane, names: Names, desired: Desired) -> None:
-    """Removed, with another address, and with another key; the others' stay."""
+def test_a_removed_machine_s_connections_are_deleted(plane: DataPlane, names: Names, desired: Desired) -> None:
+    """Removes a machine, changes its address, and changes its key; connections of other machines stay."""
     one, two, three = peer(0), peer(1), peer(2)
     state = replace(desired, peers=(one, two, three))
     plane.apply(state)
@@ -114,7 +114,7 @@ def test_a_machine_that_leaves_takes_its_connections_along(plane: DataPlane, nam
         assert tracked(names, state) == everybody - {str(gone.address)}
 
 
-def test_connections_of_a_machine_removed_during_damage_are_deleted(
+def test_a_machine_removed_during_damage_loses_its_connections(
     plane: DataPlane, names: Names, desired: Desired
 ) -> None:
     one, two = peer(0), peer(1)
@@ -128,8 +128,8 @@ def test_connections_of_a_machine_removed_during_damage_are_deleted(
     assert tracked(names, state) == {str(two.address)}
 
 
-def test_entries_end_soon_and_times_are_healed(open_wire: Kernel) -> None:
-    """An idle connection is kept for hours, not for days, and whoever changes that is undone."""
+def test_entries_expire_soon_and_changed_timeouts_are_reset(open_wire: Kernel) -> None:
+    """Keeps an idle connection for hours, not for days."""
     own = open_wire.wire.names
     established = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
     with namespace.entered(own.namespace):

@@ -1,4 +1,4 @@
-"""Bounds of connections, and refusals at a bound."""
+"""Bounds of the number of connections, and refusals at a bound."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIRST, SECOND, THIRD = members(3)
 
 
 @given(st.integers(0, 10**7))
-def test_bounds_fit_into_each_other(limit: int) -> None:
+def test_the_bounds_of_connections_are_nested(limit: int) -> None:
     bounds = ConnectionBounds.of(limit)
     assert bounds.machine * 4 <= max(bounds.organization, 4 * bounds.machine)
     assert bounds.machine <= MACHINE
@@ -43,8 +43,8 @@ def test_bounds_fit_into_each_other(limit: int) -> None:
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=40), st.integers(0, 50_000), st.integers(0, 9_000))
-def test_all_together_fit_into_the_host(counts: list[int], room: int, organization: int) -> None:
-    """At its level, nobody is held who has little, and all of them together fit."""
+def test_organizations_at_their_level_fit_into_the_host(counts: list[int], room: int, organization: int) -> None:
+    """Fills the host up to the level: no organization with few connections is refused."""
     level = ConnectionBounds(0, organization, room).level(counts)
     assert level <= organization
     if level < organization:
@@ -55,7 +55,7 @@ def test_all_together_fit_into_the_host(counts: list[int], room: int, organizati
 
 
 def test_hostile_organizations_leave_ordinary_ones_alone() -> None:
-    """25 that take all they can, on a host with the usual limit, don't make a hundred others with little open less."""
+    """Adds 25 organizations that open all they can to a hundred with few connections, on a host with the usual limit."""
     bounds = ConnectionBounds.of(262_144)
     level = bounds.level([*[ORGANIZATION] * 25, *[200] * 100])
     assert 200 < 5_000 < level < ORGANIZATION
@@ -157,7 +157,7 @@ def test_where_all_have_too_many_the_largest_are_refused() -> None:
 
 
 def test_connections_are_not_listed_all_the_time() -> None:
-    """Not where nobody can have come to the bound, nor sooner than a machine could; and lists rest after each other."""
+    """Lists them only when a machine could have come to the bound, and pauses after each list."""
     plane, watch = FakePlane({"small": {A: 50}, "acme": {A: 60, B: 60}, "bolt": {A: 60, B: 60}}), Watch()
     looking = warden(plane, watch)
     looking.look()
@@ -188,7 +188,7 @@ def test_a_removed_organization_is_forgotten() -> None:
 
 
 class OnAWire:
-    """One organization in a real namespace, as the warden sees a data plane."""
+    """One organization in a real namespace, with the interface that the warden uses."""
 
     def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
         self.kernel, self.names = kernel, kernel.wire.names
@@ -218,7 +218,7 @@ def on_a_wire(kernel: Kernel, ledger: Ledger) -> OnAWire:
     return OnAWire(kernel, ledger)
 
 
-def test_one_machine_that_takes_all_it_can_leaves_its_mates_theirs(on_a_wire: OnAWire) -> None:
+def test_a_machine_at_its_bound_leaves_room_for_other_machines(on_a_wire: OnAWire) -> None:
     wire, watch = on_a_wire.kernel.wire, Watch()
     looking = Warden(on_a_wire, lambda: 800, watch, lambda _: SMALL)
     greedy = [Flow(FIRST.address, SECOND.address, "udp", 9, number) for number in range(1, 400)]
@@ -242,7 +242,7 @@ def test_one_machine_that_takes_all_it_can_leaves_its_mates_theirs(on_a_wire: On
     assert wire.passes(greedy[-1].opening())
 
 
-def test_a_fill_is_of_the_namespace_that_has_the_name_now(on_a_wire: OnAWire) -> None:
+def test_a_listing_is_of_the_namespace_that_now_has_the_name(on_a_wire: OnAWire) -> None:
     wire = on_a_wire.kernel.wire
     assert on_a_wire.tracked() == {"acme": 0}
     assert wire.passes(Flow(FIRST.address, SECOND.address, "udp", 9).opening())
@@ -254,5 +254,5 @@ def test_a_fill_is_of_the_namespace_that_has_the_name_now(on_a_wire: OnAWire) ->
     assert on_a_wire.tracked() == {"acme": 1}
 
 
-def test_the_host_has_a_limit() -> None:
+def test_the_host_s_connection_limit_is_read() -> None:
     assert host_limit() > 1000

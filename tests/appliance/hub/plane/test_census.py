@@ -1,4 +1,4 @@
-"""The census finds whatever exists, by name, in whatever state it is, and never another instance's."""
+"""The census finds every object of its instance by name, in whatever state, and none of another instance."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ from appliance.model.ids import new_organization_id
 
 @pytest.fixture
 def userspace_only(backend: Backend) -> None:
-    """Skips nothing where the kernel has WireGuard: there these cases do not exist."""
+    """Skips the test if the kernel has WireGuard: these cases do not exist there."""
     if backend.name == "kernel":
         pytest.skip("the kernel's WireGuard has no process")
 
 
-def test_a_whole_organization(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+def test_the_census_lists_all_parts_of_an_organization(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
     plane.apply(desired)
     place = names.of(desired.organization)
     (found,) = plane.census()
@@ -47,7 +49,7 @@ def test_a_whole_organization(plane: DataPlane, names: Names, backend: Backend, 
 
 
 @pytest.mark.usefixtures("userspace_only")
-def test_a_killed_process_leaves_the_rest_to_be_found(plane: DataPlane, names: Names, desired: Desired) -> None:
+def test_the_census_finds_what_a_killed_process_left(plane: DataPlane, names: Names, desired: Desired) -> None:
     plane.apply(desired)
     (before,) = plane.census()
     assert before.process is not None
@@ -64,7 +66,7 @@ def test_a_killed_process_leaves_the_rest_to_be_found(plane: DataPlane, names: N
 
 
 def test_a_name_without_a_namespace_is_found_and_removed(plane: DataPlane, names: Names, backend: Backend) -> None:
-    """A failed mount leaves a plain file."""
+    """Leaves a plain file, as a failed mount does."""
     del backend
     organization = new_organization_id()
     place = names.of(organization)
@@ -78,7 +80,7 @@ def test_a_name_without_a_namespace_is_found_and_removed(plane: DataPlane, names
 
 @pytest.fixture
 def stray_socket(names: Names) -> Iterator[str]:
-    """A control socket that nobody listens on, and its organization."""
+    """Provides a control socket without a process, and its organization."""
     organization = new_organization_id()
     path = uapi.path_of(names.of(organization).link)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,10 +90,10 @@ def stray_socket(names: Names) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("implementation", ["chosen", "kernel"])
-def test_a_stray_socket_of_any_implementation_is_found_and_removed(
+def test_a_stray_socket_is_found_and_removed_by_any_backend(
     names: Names, backend: Backend, ledger: Ledger, watcher: Watcher, stray_socket: str, implementation: str
 ) -> None:
-    """After a change of `--wireguard`, one implementation removes the socket of another."""
+    """Removes the socket of one implementation with another, as after a change of `--wireguard`."""
     plane = DataPlane(names, Kernel() if implementation == "kernel" else backend, lambda _: "", ledger, watcher)
     (found,) = plane.census()
     assert (found.organization, found.socket) == (stray_socket, str(uapi.path_of(names.of(stray_socket).link)))
@@ -100,7 +102,7 @@ def test_a_stray_socket_of_any_implementation_is_found_and_removed(
 
 
 @pytest.mark.usefixtures("userspace_only")
-def test_the_kernel_s_backend_ends_a_process_that_another_one_left(
+def test_the_kernel_s_backend_ends_userspace_processes(
     plane: DataPlane, names: Names, desired: Desired, ledger: Ledger, watcher: Watcher
 ) -> None:
     plane.apply(desired)
@@ -110,7 +112,7 @@ def test_the_kernel_s_backend_ends_a_process_that_another_one_left(
     assert before.process not in processes.by_link().values()
 
 
-def test_another_instance_s_things_are_not_seen(
+def test_another_instance_s_objects_are_not_listed(
     backend: Backend, desired: Desired, keys: dict[str, str], ledger: Ledger, watcher: Watcher
 ) -> None:
     theirs = DataPlane(Names("bbb"), backend, lambda each: keys[each.organization], ledger, watcher)

@@ -1,4 +1,4 @@
-"""Work for the machines behind a front door that was damaged or recreated."""
+"""Calls to the machines after the front door was damaged or recreated."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MadeUpDoor:
 
 
 class MadeUpPlane:
-    """Knows where machines were heard from."""
+    """A data plane that knows the endpoints of machines."""
 
     def endpoints(self) -> Mapping[str, Mapping[str, str]]:
         return HEARD
@@ -74,8 +74,8 @@ def made(door: MadeUpDoor) -> tuple[Doorkeeper, MadeUpCalls]:
 
 
 @pytest.mark.parametrize("repair", DoorRepair)
-def test_machines_are_called_after_damage_was_put_right(repair: DoorRepair) -> None:
-    """Packets past a damaged door may have led machines to a closed port."""
+def test_machines_are_called_after_damage_is_repaired(repair: DoorRepair) -> None:
+    """Repairs a damaged door, whose packets may have led machines to a closed port."""
     door = MadeUpDoor(restored=repair)
     keeper, calls = made(door)
     keeper.open(print)
@@ -85,7 +85,7 @@ def test_machines_are_called_after_damage_was_put_right(repair: DoorRepair) -> N
 
 
 @pytest.mark.parametrize("repair", DoorRepair)
-def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: DoorRepair) -> None:
+def test_machines_are_called_once_after_damage_without_a_hub(repair: DoorRepair) -> None:
     door = MadeUpDoor(opened=repair)
     keeper, calls = made(door)
     keeper.open(print)
@@ -98,7 +98,7 @@ def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: D
     assert all(until <= opened for until in calls.due)
 
 
-def test_a_recreated_door_is_given_the_last_endpoints() -> None:
+def test_a_recreated_door_gets_the_last_endpoints() -> None:
     door = MadeUpDoor(opened=DoorRepair.AFRESH)
     keeper, _ = made(door)
     keeper.open(print)
@@ -125,8 +125,8 @@ def test_a_failed_settling_succeeds_while_healing() -> None:
     assert door.learned == [TOLD]
 
 
-def test_a_recreated_door_is_given_endpoints_again_after_an_error() -> None:
-    """By then it is whole, and nothing else would remind of it."""
+def test_a_recreated_door_gets_endpoints_again_after_an_error() -> None:
+    """Fails once: the door is whole by then, and no later check would notice."""
     door = MadeUpDoor(restored=DoorRepair.AFRESH)
     keeper, calls = made(door)
     keeper.open(print)

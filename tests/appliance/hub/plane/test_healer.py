@@ -1,4 +1,4 @@
-"""The healer's threads wait for no single organization."""
+"""Threads of the healer never wait for a single organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage by force against a real kernel: whatever is broken is as it was again, without anyone asking."""
+"""Damage to a real kernel's objects is repaired without a request."""
 
 from __future__ import annotations
 
@@ -43,19 +43,19 @@ KINDS = (*damage.RULES, *damage.ROUTES, *damage.LINK, *damage.NAMES, *damage.MAC
 
 @pytest.fixture
 def deadline_s(pytestconfig: pytest.Config) -> float:
-    """Most seconds until a repair; damage without an event waits for the sweep."""
+    """Returns the longest time until a repair; damage without an event waits for the sweep."""
     return 10.0 * float(pytestconfig.getoption("--patience"))
 
 
 @pytest.fixture
 def repairs() -> list[Repair]:
-    """Repairs that were made."""
+    """Lists the repairs that were made."""
     return []
 
 
 @pytest.fixture
 def looking() -> threading.Lock:
-    """Lock that is held during each check of an organization."""
+    """Provides the lock that is held during each check of an organization."""
     return threading.Lock()
 
 
@@ -63,7 +63,7 @@ def looking() -> threading.Lock:
 def apply_damage(
     looking: threading.Lock, names: Names, state: Desired, tmp_path: Path
 ) -> Callable[[damage.Damage], None]:
-    """Apply damage as one step: a check in the middle of a command would undo its first part."""
+    """Applies damage as one step: a check in the middle of a command would undo its first part."""
     own, (first, second) = names.of(state.organization), state.peers
     variables = {
         "NS": own.namespace,
@@ -92,14 +92,14 @@ def apply_damage(
 
 @pytest.fixture
 def healed(make_plane: Callable[..., DataPlane], repairs: list[Repair], looking: threading.Lock) -> Iterator[DataPlane]:
-    """A data plane with healing."""
+    """Provides a data plane with healing."""
     with looked_after(make_plane, repairs, looking, lambda plane: plane.wanted) as plane:
         yield plane
 
 
 @pytest.fixture
 def told(make_plane: Callable[..., DataPlane], repairs: list[Repair], looking: threading.Lock) -> Iterator[DataPlane]:
-    """A data plane that is looked after when an event tells of a change, and at no other time."""
+    """Provides a data plane that is checked when an event reports a change, and at no other time."""
     with looked_after(make_plane, repairs, looking, lambda _plane: tuple) as plane:
         yield plane
 
@@ -111,7 +111,7 @@ def looked_after(
     looking: threading.Lock,
     sweep_of: Callable[[DataPlane], Sweep],
 ) -> Iterator[DataPlane]:
-    """A data plane beside a healer."""
+    """Runs a healer over a data plane."""
     known: list[Healer] = []
     plane = make_plane(on_event=lambda organization, change: known[0].notice(organization, change))
 
@@ -128,13 +128,13 @@ def looked_after(
 
 @pytest.fixture
 def state(desired: Desired) -> Desired:
-    """An organization with two machines and a rule."""
+    """Provides the state of an organization with two machines and a rule."""
     machines = tuple(Peer(f"m{n}", new_key_pair().public, IPv4Address("10.100.0.2") + n) for n in range(2))
     return replace(desired, peers=machines, policy=POLICY)
 
 
 class CommandFailed(Exception):
-    """Failure of a command, with what it said."""
+    """Failure of a command, with its output."""
 
 
 def shell(text: str, variables: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -153,7 +153,7 @@ def shell(text: str, variables: Mapping[str, str] = MappingProxyType({})) -> str
 
 
 def seen(names: Names, backend: Backend, state: Desired) -> str:
-    """All that the host's own tools see of the organization."""
+    """Reads everything that the host's own tools show of the organization."""
     own = names.of(state.organization)
     commands = [
         f"ip -n {own.namespace} -o addr | sed 's/^[0-9]*//'",
@@ -207,7 +207,7 @@ def test_a_lost_name_causes_an_event(
     apply_damage: Callable[[damage.Damage], None],
     kind: damage.Damage,
 ) -> None:
-    """No netlink message tells of it, and no sweep looks here."""
+    """Removes the name, for which there is no netlink message and no sweep."""
     told.apply(state)
     before = seen(names, backend, state)
     for _ in range(2):
@@ -217,8 +217,8 @@ def test_a_lost_name_causes_an_event(
         assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
 
 
-def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Names, state: Desired) -> None:
-    """Nobody looks after this one: the save itself has to notice."""
+def test_a_save_after_damage_is_enforced(plane: DataPlane, names: Names, state: Desired) -> None:
+    """Damages a plane without healing: the save itself has to notice."""
     plane.apply(state)
     own = names.of(state.organization)
     shell(f"ip netns exec {own.namespace} nft flush ruleset; ip -n {own.namespace} link del {own.link}")
@@ -227,10 +227,10 @@ def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Nam
     assert "goto clear" not in shell(f"ip netns exec {own.namespace} nft list chain inet mesh judge")
 
 
-def test_another_namespace_of_its_name_in_the_middle_of_a_look(
+def test_a_namespace_replaced_during_a_check_is_repaired(
     plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first steps of the check see one namespace then, and the next steps another."""
+    """Replaces the namespace between the steps of a check."""
     plane.apply(state)
     before = seen(names, backend, state)
     place = names.of(state.organization).namespace
@@ -249,10 +249,10 @@ def test_another_namespace_of_its_name_in_the_middle_of_a_look(
     assert Part.LINK not in {finding.part for finding in repair.found}
 
 
-def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it(
+def test_a_machine_added_again_has_its_endpoint_at_once(
     plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """WireGuard would try a handshake with nowhere, and not try another for five seconds."""
+    """Sends packets meanwhile: without an endpoint, WireGuard would wait five seconds for the next handshake."""
     own = names.of(state.organization)
     plane.restore(state, {state.peers[0].public_key: "192.0.2.77:40404"})
     shell(f"ip netns exec {own.namespace} wg set {own.link} peer {state.peers[0].public_key} remove")
@@ -261,10 +261,10 @@ def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it
     assert {status.endpoint for status in backend.peers(own)} == {"192.0.2.77:40404", ""}
 
 
-def test_only_handshakes_that_may_have_gone_astray_are_begun_anew(
+def test_only_handshakes_that_may_be_lost_are_begun_again(
     plane: DataPlane, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To begin one anew ends one that is under way, and a machine takes no two that come close together."""
+    """Leaves the others alone: a new handshake ends one in progress, and machines refuse two close together."""
     first, second = (peer.public_key for peer in state.peers)
     before = time.monotonic()
     plane.restore(state, {first: "192.0.2.77:40404"})
@@ -315,7 +315,7 @@ def test_a_restarted_hub_finds_damage_made_while_it_was_down(
 def test_a_failed_repair_is_tried_again(
     healed: DataPlane, repairs: list[Repair], names: Names, backend: Backend, state: Desired, deadline_s: float
 ) -> None:
-    """The organization's port is taken, for a while, by somebody else."""
+    """Takes the organization's port with another socket for a while."""
     if backend.name == "kernel":
         pytest.skip("the kernel's sockets can't be taken by a process that is asked to")
     healed.apply(state)

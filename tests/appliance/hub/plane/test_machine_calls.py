@@ -1,4 +1,4 @@
-"""Machines are called beside the looks after the front door, each organization's however often it is damaged."""
+"""Machines are called beside the checks of the front door, once for each organization however often the door is damaged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MANY = tuple(f"organization{number}" for number in range(200))
 
 @contextmanager
 def calling(calls: MachineCalls) -> Iterator[MachineCalls]:
-    """Calls that have begun, and end with the block."""
+    """Provides calls that have begun, and that end with the block."""
     calls.start()
     try:
         yield calls
@@ -29,8 +29,8 @@ def calling(calls: MachineCalls) -> Iterator[MachineCalls]:
         calls.stop()
 
 
-def test_a_look_at_the_door_waits_for_no_call() -> None:
-    """The calls of hundreds of organizations go on beside, and one that hangs holds up calls alone."""
+def test_a_check_of_the_door_waits_for_no_call() -> None:
+    """Calls hundreds of organizations meanwhile, of which one hangs."""
     entered, may_end, made = threading.Event(), threading.Event(), Queue[str]()
 
     def call(organization: str, _misled_until: float) -> None:
@@ -47,14 +47,14 @@ def test_a_look_at_the_door_waits_for_no_call() -> None:
         assert {made.get(timeout=_DEADLINE_S) for _ in range(len(MANY) + 1)} == set(MANY)
 
 
-def test_each_is_due_once_however_often_the_door_is_damaged() -> None:
+def test_an_organization_is_due_once_after_repeated_damage() -> None:
     calls = MachineCalls(lambda: MANY, lambda _organization, _misled_until: None)
     for _ in range(1000):
         calls.call_all(time.monotonic())
     assert calls.figures() == {"due": len(MANY), "made": 0, "failed": 0}
 
 
-def test_each_is_called_until_wireguard_would_repeat_its_own_handshake() -> None:
+def test_calls_go_on_until_wireguard_repeats_its_handshake() -> None:
     made: Queue[tuple[float, float]] = Queue()
     repaired = time.monotonic()
 
@@ -71,7 +71,7 @@ def test_each_is_called_until_wireguard_would_repeat_its_own_handshake() -> None
 
 
 @pytest.mark.parametrize("error", [HubError("its link is gone"), LookupError("unforeseen")])
-def test_a_call_that_fails_keeps_no_other_from_being_made(error: Exception) -> None:
+def test_a_failed_call_prevents_no_other_call(error: Exception) -> None:
     made: Queue[str] = Queue()
 
     def call(organization: str, _misled_until: float) -> None:
@@ -88,7 +88,7 @@ def test_a_call_that_fails_keeps_no_other_from_being_made(error: Exception) -> N
     assert told["exc_info"] is isinstance(error, LookupError)
 
 
-def test_an_organization_that_is_being_changed_is_called_later() -> None:
+def test_an_organization_being_changed_is_called_later() -> None:
     changed, made = threading.Event(), Queue[str]()
 
     def call(organization: str, _misled_until: float) -> None:

@@ -1,4 +1,4 @@
-"""The data plane against a real kernel: what is applied is there, what is removed is gone, what fails is undone."""
+"""The data plane on a real kernel: applied states exist, removed ones are gone, failed changes are undone."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def peer(number: int) -> Peer:
 
 
 def with_real_key(machine: Peer) -> Peer:
-    """Desired state with a real key, which a link accepts."""
+    """Returns a desired state with a real key, which a link accepts."""
     return replace(machine, public_key=KEYS[int(machine.id.removeprefix("m"))])
 
 
 def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str], str]:
-    """The peers that the link has, and the rules as the kernel lists them."""
+    """Returns the peers of the link, and the rules as the kernel lists them."""
     own = names.of(desired.organization)
     return set(backend.allowed(own)), listing(own.namespace)
 
 
-def test_an_applied_organization_exists_and_a_removed_one_is_gone(
+def test_an_organization_exists_from_apply_to_remove(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired
 ) -> None:
     machines = (peer(0), peer(1))
@@ -63,7 +63,9 @@ def test_an_applied_organization_exists_and_a_removed_one_is_gone(
     plane.remove(desired.organization)
 
 
-def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+def test_peers_are_added_and_removed_one_by_one(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
     one, two, three = peer(0), peer(1), peer(2)
     moved = replace(two, address=three.address)
     for machines in ((one,), (one, two), (one, two, three), (two,), (moved,), ()):
@@ -78,7 +80,7 @@ def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: B
     # At once, never, and between two and three saves later.
     out_by_then_s=st.sampled_from([0.0, 1e9, 0.003]),
 )
-def test_any_history_of_saves_is_a_history_of_small_changes(
+def test_any_history_of_saves_is_made_of_small_changes(
     plane: DataPlane,
     names: Names,
     desired: Desired,
@@ -86,7 +88,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
     histories: list[Desired],
     out_by_then_s: float,
 ) -> None:
-    """None of them meets anything that it did not expect, and nothing is left of what was before."""
+    """Runs random histories: no change meets an unexpected object, and nothing of an earlier state is left."""
     monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", out_by_then_s)
     own = names.of(desired.organization)
     states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
@@ -109,10 +111,10 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
     assert nft.present(own.namespace).names == compile_ruleset(states[-1], own.link).names
 
 
-def test_a_lookup_that_comes_again_before_it_was_tidied_away_meets_nothing(
+def test_a_lookup_added_again_before_its_cleanup_is_complete(
     plane: DataPlane, desired: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rule comes and goes, each time as another one, faster than what it leaves is removed, or slower."""
+    """Adds and removes a rule again and again, faster and slower than its remains are removed."""
     machines = (peer(0), peer(1))
     state = replace(desired, peers=machines)
     plane.apply(state)
@@ -147,10 +149,10 @@ def test_a_refused_ruleset_leaves_the_one_before(
     assert plane.organizations() == (desired.organization,)
 
 
-def test_a_change_that_is_given_up_at_the_last_moment_changes_nothing(
+def test_a_change_cancelled_at_the_last_moment_changes_nothing(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired
 ) -> None:
-    """A machine that was to leave keeps its session, too."""
+    """Cancels the removal of a machine, which keeps its session, too."""
     old = replace(desired, peers=(peer(0), peer(1)))
     plane.apply(old)
     before = in_force(names, backend, desired)
@@ -177,7 +179,7 @@ def test_a_change_that_is_given_up_at_the_last_moment_changes_nothing(
     assert in_force(names, backend, desired)[0] == {each.public_key for each in others[0].peers}
 
 
-def test_an_organization_that_is_given_up_before_it_is_made_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
+def test_an_organization_cancelled_before_it_exists_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
     def give_up() -> None:
         raise GivenUp("the caller is gone")
 
@@ -188,7 +190,7 @@ def test_an_organization_that_is_given_up_before_it_is_made_leaves_nothing(plane
 
 
 def test_healing_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) -> None:
-    """A thread that heals others, too, is told instead."""
+    """Reports the organization as busy to the thread, which heals others, too."""
     plane.apply(desired)
 
     def look() -> None:
@@ -225,7 +227,7 @@ def test_a_new_process_adopts_the_old_one_s_organizations(
     assert in_force(names, backend, desired)[0] == {each.public_key for each in changed.peers}
 
 
-def test_a_damaged_place_is_built_anew(
+def test_a_damaged_namespace_is_built_again(
     plane: DataPlane, make_plane: Callable[..., DataPlane], names: Names, backend: Backend, desired: Desired
 ) -> None:
     state = replace(desired, peers=(peer(0),))
@@ -247,7 +249,7 @@ def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desire
 
 
 def test_rotations_do_not_fill_the_memory_of_disabled_machines(plane: DataPlane, desired: Desired) -> None:
-    """A key that no machine has any more looks like a disabled machine's; the latest thousand are kept."""
+    """Rotates many keys, which look like disabled machines; the latest thousand are kept."""
     machine = replace(desired, peers=(Peer("m2", new_key_pair().public, IPv4Address("10.100.0.2")),))
     earlier = {f"key-{number}": f"192.0.2.1:{number + 1}" for number in range(1_200)}
     plane.restore(machine, {machine.peers[0].public_key: "192.0.2.1:5", **earlier})

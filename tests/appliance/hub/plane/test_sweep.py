@@ -1,4 +1,4 @@
-"""Rests of the sweep between two checks."""
+"""Pauses of the sweep between two checks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ COUNTS = st.integers(1, 100_000)
 
 
 @given(SECONDS, SECONDS, COUNTS)
-def test_a_sweep_takes_a_tenth_of_a_core_at_most_and_no_round_longer_than_that_asks_for(
-    worked: float, waited: float, organizations: int
-) -> None:
+def test_a_sweep_takes_a_tenth_of_a_core_at_most(worked: float, waited: float, organizations: int) -> None:
     took = worked + waited
     pause = rest(worked, took, organizations)
     # Nine parts of rest to each of work; the least bit less is floating point's.
@@ -23,11 +21,11 @@ def test_a_sweep_takes_a_tenth_of_a_core_at_most_and_no_round_longer_than_that_a
     assert (pause + took) * organizations <= max(5.001, (9.001 * worked + took) * organizations)
 
 
-def test_few_cost_three_hundredths() -> None:
+def test_a_sweep_of_few_organizations_takes_3_percent_of_a_core() -> None:
     # Ten looks of two milliseconds.
     assert rest(0.002, 0.002, 10) == 0.06
 
 
-def test_a_look_that_waits_for_a_processor_makes_the_round_no_longer() -> None:
+def test_a_check_waiting_for_a_processor_prolongs_no_round() -> None:
     # Forty looks of five milliseconds, each of which takes 60 on a busy machine.
     assert 40 * (rest(0.005, 0.06, 40) + 0.06) == pytest.approx(5.0)

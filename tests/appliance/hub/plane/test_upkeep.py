@@ -1,4 +1,4 @@
-"""All organizations are looked after from the start of the hub to its end, and no longer."""
+"""All organizations are maintained from the start of the hub to its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.waiting import DEADLINE
 
 
 class NoBackend:
-    """No link is made in these tests."""
+    """A backend that makes no links."""
 
     name = version = "none"
 
@@ -50,7 +50,7 @@ class NoDoor(FrontDoor):
 
 @pytest.fixture
 def sealed(tmp_path: Path) -> Store:
-    """A store that the old secret opens, with an organization in it."""
+    """Provides a store that the old secret opens, with an organization in it."""
     return sealed_store(tmp_path)
 
 
@@ -61,16 +61,16 @@ def door() -> NoDoor:
 
 @pytest.fixture
 def upkeep(sealed: Store, door: NoDoor, tmp_path: Path) -> Upkeep:
-    """Upkeep that is not open yet; a test has to close it."""
+    """Provides upkeep that is not open yet; a test has to close it."""
     backend: Backend = NoBackend()  # type: ignore[assignment]
     keyring = Keyring(sealed, opens(sealed, OLD))
     return Upkeep(Names("abc"), backend, door, sealed, keyring.private_key, tmp_path / "rules")
 
 
-def test_where_a_machine_is_is_noted_when_it_shakes_hands(
+def test_a_machine_s_endpoint_is_recorded_at_its_handshake(
     upkeep: Upkeep, door: NoDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If its link is lost a moment later, only what was noted by then finds the machine again."""
+    """Loses the link a moment later: only the recorded endpoint finds the machine again."""
     noted: Queue[str] = Queue()
     monkeypatch.setattr(upkeep.plane, "present", tuple)
     monkeypatch.setattr(upkeep.plane, "restore", lambda *_: None)
@@ -82,7 +82,7 @@ def test_where_a_machine_is_is_noted_when_it_shakes_hands(
         assert noted.get(timeout=DEADLINE) == "somebody"
 
 
-def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
+def test_an_organization_that_can_t_be_removed_keeps_no_other(
     upkeep: Upkeep, door: NoDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     removed: list[str] = []
@@ -101,7 +101,7 @@ def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
 
 
 @pytest.mark.parametrize("tears_down", [True, False])
-def test_one_that_is_to_end_restores_nothing_more(
+def test_an_upkeep_that_is_ending_restores_nothing_more(
     upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch, tears_down: bool
 ) -> None:
     organization, happened, goes_on = ACME, Queue[str](), threading.Event()
@@ -134,7 +134,7 @@ def test_one_that_is_to_end_restores_nothing_more(
         upkeep.close()
 
 
-def test_one_that_has_ended_does_not_begin_to_restore(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upkeep_that_has_ended_restores_nothing(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep.plane, "present", lambda: pytest.fail("it looks at the host"))
     upkeep.close()
     upkeep.restore()

@@ -86,7 +86,7 @@ def test_an_invalid_state_is_refused(state: Desired) -> None:
     assert refuses(state)
 
 
-def test_a_port_that_is_the_front_door_s_is_refused() -> None:
+def test_the_front_door_s_port_is_refused_for_a_link() -> None:
     with pytest.raises(Distrusted, match="port"):
         check_state(GOOD, [], GOOD.port)
 
@@ -103,12 +103,12 @@ def test_an_address_with_a_port_is_an_endpoint(text: str) -> None:
         *("2001:db8::1:5", "[192.0.2.1]:5", "[2001:db8::1:5", "192.0.2.1:1\nprivate_key=00", "192.0.2.1:-1"),
     ],
 )
-def test_nothing_else_is(text: str) -> None:
+def test_other_texts_are_no_endpoints(text: str) -> None:
     assert not is_endpoint(text)
 
 
 @given(st.dictionaries(st.text() | st.sampled_from(KEYS), st.text() | st.just("192.0.2.1:51820")))
-def test_only_usable_endpoints_are_left(told: dict[str, str]) -> None:
+def test_only_usable_endpoints_are_kept(told: dict[str, str]) -> None:
     found = usable_endpoints(told)
     assert all(key in KEYS and is_endpoint(where) for key, where in found.items())
     assert found.items() == {(key, told[key]) for key in told.keys() & set(KEYS) if is_endpoint(told[key])}

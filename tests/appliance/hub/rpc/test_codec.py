@@ -42,13 +42,13 @@ looks = Looks()
 
 
 def looked_at() -> type[int]:
-    """Type of a field, which msgspec asks for."""
+    """Makes the type of a field that msgspec asks for."""
     with looks.one():
         return int
 
 
-def test_a_type_is_looked_at_by_one_thread_at_a_time() -> None:
-    """Two would crash the interpreter: what msgspec knows of a type lies there before it is complete."""
+def test_msgspec_analyses_a_type_in_one_thread_at_a_time() -> None:
+    """Decodes in two threads at once, which would crash the interpreter while msgspec knows the type only in part."""
     kind = msgspec.defstruct("Message", [("field", "looked_at()")], module=__name__)
     begin = threading.Barrier(_THREADS)
 

@@ -55,7 +55,7 @@ def calls(tmp_path: Path) -> Iterator[list[Any]]:
         yield made
 
 
-def test_the_hub_s_own_user_may_ask_for_everything(calls: list[Any], tmp_path: Path) -> None:
+def test_the_hub_s_own_user_may_make_every_call(calls: list[Any], tmp_path: Path) -> None:
     client = HubClient(tmp_path / "sock")
     client.status()
     client.rotate_secret("old", "new")
@@ -63,7 +63,7 @@ def test_the_hub_s_own_user_may_ask_for_everything(calls: list[Any], tmp_path: P
     assert calls == [Status(), RotateSecret("old", "new"), TearDown()]
 
 
-def test_the_web_process_may_not_end_the_service_or_change_its_secret(tmp_path: Path) -> None:
+def test_the_web_process_may_not_stop_the_hub_or_rotate(tmp_path: Path) -> None:
     with served(tmp_path, {os.getuid()}, own_uid=os.getuid() + 1) as calls:
         client = HubClient(tmp_path / "sock")
         client.status()
@@ -73,7 +73,7 @@ def test_the_web_process_may_not_end_the_service_or_change_its_secret(tmp_path: 
         assert calls == [Status()]
 
 
-def test_an_accept_that_fails_ends_no_listening(
+def test_a_failed_accept_doesn_t_stop_the_server(
     calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accept = socket.socket.accept
@@ -95,15 +95,14 @@ def test_an_accept_that_fails_ends_no_listening(
     assert calls == [Status()] * 4
 
 
-def test_a_stranger_is_turned_away(tmp_path: Path) -> None:
+def test_a_caller_of_another_user_is_refused(tmp_path: Path) -> None:
     with served(tmp_path, {os.getuid() + 1}) as calls:
         with pytest.raises(HubUnreachable):
             HubClient(tmp_path / "sock").status()
         assert calls == []
 
 
-def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path) -> None:
-    """A call that timed out is not sent again."""
+def test_a_call_that_timed_out_is_not_repeated(tmp_path: Path) -> None:
     received: list[Any] = []
     hub_may_answer = threading.Event()
 
@@ -127,7 +126,7 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path) -> None:
     thread.join()
 
 
-def test_one_caller_fills_neither_the_hub_s_threads_nor_its_memory(calls: list[Any], tmp_path: Path) -> None:
+def test_a_caller_is_bounded_in_the_hub_s_threads_and_memory(calls: list[Any], tmp_path: Path) -> None:
     with ExitStack() as stack:
 
         def connection(first: bytes = b"") -> socket.socket:
@@ -196,7 +195,7 @@ def answering(tmp_path: Path) -> Iterator[Answering]:
     made.close()
 
 
-def test_a_caller_makes_sure_of_a_hub_that_was_started_again(answering: Answering, tmp_path: Path) -> None:
+def test_a_caller_notices_a_restarted_hub(answering: Answering, tmp_path: Path) -> None:
     client = HubClient(tmp_path / "sock")
     applied, confirmed = Apply(ACME, None, 1, 2), Confirm(ACME, 2)
     client.apply(ACME, None, base=1, revision=2)
@@ -212,7 +211,7 @@ def test_a_caller_makes_sure_of_a_hub_that_was_started_again(answering: Answerin
     assert answering.calls == [applied, confirmed, confirmed]
 
 
-def test_a_caller_is_known_to_be_gone(answering: Answering, tmp_path: Path) -> None:
+def test_the_hub_notices_a_caller_that_is_gone(answering: Answering, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(str(tmp_path / "sock"))
         codec.send(connection, TimedCall(Apply(ACME, None, 1, 2), patience_s=DEADLINE))
@@ -225,7 +224,7 @@ def test_a_caller_is_known_to_be_gone(answering: Answering, tmp_path: Path) -> N
         caller.check_waiting()
 
 
-def test_a_caller_s_time_is_over_a_little_before_it_stops_to_wait(answering: Answering, tmp_path: Path) -> None:
+def test_the_hub_s_deadline_ends_before_the_caller_s(answering: Answering, tmp_path: Path) -> None:
     before, client = time.monotonic(), HubClient(tmp_path / "sock")
     client.apply(ACME, None, base=1, revision=2)
     (caller,) = answering.callers

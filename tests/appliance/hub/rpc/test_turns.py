@@ -1,4 +1,4 @@
-"""The hub's time is shared: the work of one organization waits behind its own."""
+"""The hub's time is shared: calls of one organization wait behind its own calls only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.waiting import DEADLINE, wait_until
 
 
 class Works:
-    """Shares of a clock that a test sets, and work that lasts until the test ends it."""
+    """Shares on a clock that a test sets, and work that lasts until the test ends it."""
 
     def __init__(self, places: int = 4, of_busy: int = 2) -> None:
         self.now = 0.0
@@ -35,7 +35,7 @@ class Works:
     def ask(
         self, organization: str, seconds: float = 0.0, caller: WaitingCaller = LOCAL, *, is_large: bool = False
     ) -> Future[None]:
-        """Somebody asks for work that takes so much of a processor; returns when it waits or has begun."""
+        """Asks for work that takes this share of a processor; returns when it waits or has begun."""
         began, end = threading.Event(), threading.Event()
         self._ends.setdefault(organization, []).append(end)
 
@@ -62,7 +62,7 @@ class Works:
         future.result(DEADLINE)
 
     def next(self) -> str:
-        """Organization whose work begins next."""
+        """Returns the organization whose work begins next."""
         return self.begun.get(timeout=DEADLINE)
 
     def nothing_begins(self) -> bool:
@@ -122,7 +122,7 @@ def test_an_organization_that_used_little_goes_first() -> None:
         assert order == ["small", "newcomer", "large", "larger"]
 
 
-def test_those_that_had_much_never_have_every_place(works: Works) -> None:
+def test_heavy_users_never_have_every_place(works: Works) -> None:
     for name in ("a", "b", "c"):
         works.used(name, 3.0)
     for name in ("a", "b", "c"):
@@ -179,7 +179,7 @@ def test_a_caller_that_disconnects_leaves_the_queue(works: Works) -> None:
     assert works.next() == "large"
 
 
-def test_work_that_fails_gives_its_place_back() -> None:
+def test_failed_work_gives_its_place_back() -> None:
     with made(places=1) as works:
         with pytest.raises(ZeroDivisionError), works.turns.turn("a", LOCAL):
             raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""A state after another is compiled to what it would be compiled to alone, with little new in it."""
+"""A state compiled after another equals the state compiled alone, with few new parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINK = "mwabcbbbbbbbbbb"
 
 @st.composite
 def steps(draw: st.DrawFn) -> list[Desired]:
-    """A history: rules come, go and change places; machines come, go, and change groups and addresses."""
+    """Generates histories in which rules change and move, and machines change with their groups and addresses."""
     state = draw(desired_states())
     others = draw(st.lists(desired_states(), min_size=1, max_size=3))
     pool = [replace(each, id=f"{each.id}x{at}") for at, other in enumerate(others) for each in other.policy.rules]
@@ -56,7 +56,7 @@ def steps(draw: st.DrawFn) -> list[Desired]:
 
 @given(steps(), st.sampled_from([1, 2, 64]), st.booleans())
 def test_a_history_compiles_to_the_ruleset_of_its_last_state(history: list[Desired], most: int, copied: bool) -> None:
-    """The size of buckets and shared rule objects make no difference."""
+    """Varies the size of buckets and shared rule objects, which make no difference."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buckets, "MOST_IN_ONE", most)
         compiler = Compiler()
@@ -70,7 +70,7 @@ def test_a_history_compiles_to_the_ruleset_of_its_last_state(history: list[Desir
             assert found.fingerprint == alone.fingerprint
 
 
-def test_one_rule_more_is_a_bucket_and_nothing_else() -> None:
+def test_one_more_rule_changes_one_bucket() -> None:
     machines = members(200)
     rules = pairs(5000)
     compiler = Compiler()
@@ -84,7 +84,7 @@ def test_one_rule_more_is_a_bucket_and_nothing_else() -> None:
 
 
 def test_a_machine_in_another_group_has_that_group_s_rules() -> None:
-    """Rules that name other groups and machines are not written again."""
+    """Keeps the rules that name other groups and machines unchanged."""
     machines = tuple(
         replace(machine, groups=frozenset({f"g{number % 10}"})) for number, machine in enumerate(members(200))
     )
@@ -103,7 +103,7 @@ def test_a_machine_in_another_group_has_that_group_s_rules() -> None:
 
 
 def pairs(count: int) -> tuple[Rule, ...]:
-    """Rules for one port between pairs of 200 machines, each for another pair."""
+    """Makes rules for one port between 200 machines, each for another pair."""
     machines = members(200)
     return tuple(
         rule(f"n{at}", Action.DENY, machines[at % 200], machines[(at // 200 + at + 1) % 200], Protocol.UDP, "53")
@@ -112,5 +112,5 @@ def pairs(count: int) -> tuple[Rule, ...]:
 
 
 def new(before: Ruleset, after: Ruleset) -> set[str]:
-    """The leaves that the one does not have."""
+    """Lists the leaves that the other ruleset does not have."""
     return after.leaves.keys() - before.leaves.keys()

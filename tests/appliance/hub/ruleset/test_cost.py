@@ -24,7 +24,7 @@ _BYTES_OF_NONE = 20_000
 
 @st.composite
 def overlapping(draw: st.DrawFn) -> Desired:
-    """Few machines in many groups, and rules from any group to any other for ranges that cut each other."""
+    """Makes few machines in many groups, and rules between any groups for overlapping port ranges."""
     groups = [f"g{number}" for number in range(draw(st.integers(1, 6)))]
     machines = tuple(
         replace(machine, groups=frozenset(draw(st.sets(st.sampled_from(groups)))))
@@ -54,21 +54,19 @@ def overlapping(draw: st.DrawFn) -> Desired:
 
 
 def elements(ruleset: Ruleset) -> int:
-    """Keys of rules in all sets that count."""
+    """Counts the keys of rules in all sets."""
     return sum(statement.count(' : "r_') for statements in ruleset.leaves.values() for statement in statements)
 
 
 @given(st.one_of(desired_states(), overlapping()))
-def test_a_policy_never_comes_to_more_than_it_was_said_to(desired: Desired) -> None:
+def test_a_policy_never_costs_more_than_estimated(desired: Desired) -> None:
     ruleset = compile_ruleset(desired, LINK)
     assert elements(ruleset) <= desired.elements
     assert sum(map(len, ruleset.loading())) <= _BYTES_OF_NONE + _BYTES_OF_ONE * desired.elements
 
 
-def test_a_stored_policy_that_is_too_large_denies_everything_until_it_is_smaller(
-    kernel: Kernel, ledger: Ledger
-) -> None:
-    """No save could make it; a store of before may have it."""
+def test_a_stored_policy_that_is_too_large_denies_everything(kernel: Kernel, ledger: Ledger) -> None:
+    """Stores a policy that no save accepts, as an earlier version might have."""
     first, second = members(2)
     ports = ",".join(str(2 * number + 1) for number in range(100))
     rules = tuple(rule(f"r{number}", Action.ALLOW, first, second, Protocol.TCP, ports) for number in range(201))

@@ -1,4 +1,4 @@
-"""ICMP errors through a real ruleset: one passes from an end of the connection that it quotes, or not at all."""
+"""ICMP errors in a real ruleset pass only from an end of the connection that they quote."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WORD = 4
 
 
 def opened(kernel: Kernel, protocol: str = "udp", *, answered: bool = True) -> Flow:
-    """A connection from the first machine to the second, which is all that the policy allows."""
+    """Opens a connection from the first machine to the second, the only one that the policy allows."""
     allowed = rule("a", Action.ALLOW, FIRST, SECOND)
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.DENY, (allowed,))))
     flow = kernel.new_flow(FIRST, SECOND, protocol, 22)
@@ -41,7 +41,7 @@ def opened(kernel: Kernel, protocol: str = "udp", *, answered: bool = True) -> F
 @pytest.mark.parametrize("of_reply", [False, True])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_errors_pass_from_the_end_that_was_addressed(kernel: Kernel, protocol: str, of_reply: bool) -> None:
-    """Every kind and code, from either end and from a third machine; whatever is no error is a query of its own."""
+    """Sends every kind and code from either end and from a third machine; messages that are no errors are queries."""
     flow = opened(kernel, protocol)
     # A query from the first to the second machine is allowed, so kinds that are none but look like one aren't probed.
     codes = range(256) if protocol == "udp" else range(16)
@@ -61,8 +61,8 @@ def test_errors_pass_from_the_end_that_was_addressed(kernel: Kernel, protocol: s
 
 @pytest.mark.parametrize("default", Action)
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_nobody_else_sends_errors_about_a_connection(kernel: Kernel, protocol: str, default: Action) -> None:
-    """Not a third machine, whatever the rules say of it, nor the wrong end, nor the hub's address."""
+def test_errors_from_other_senders_are_dropped(kernel: Kernel, protocol: str, default: Action) -> None:
+    """Sends errors of a third machine, whatever the rules, of the wrong end, and of the hub's address."""
     flow = opened(kernel, protocol)
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(default, (rule("a", Action.ALLOW, None, None),))))
     others = (THIRD.address, IPv4Address("10.100.255.250"), HUB)
@@ -80,7 +80,7 @@ def test_nobody_else_sends_errors_about_a_connection(kernel: Kernel, protocol: s
 
 
 def forgeries(flow: Flow) -> Iterator[tuple[str, bytes]]:
-    """Quotes of what no machine has sent, with the ends of a connection that there is."""
+    """Makes quotes of packets that no machine has sent, with the ends of an existing connection."""
     real = flow.opening()
     other = replace(flow, own_port=flow.own_port ^ 1)
     yield "another port", other.opening()
@@ -98,8 +98,8 @@ def forgeries(flow: Flow) -> Iterator[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize("default", Action)
-def test_forged_quotes_pass_nowhere(kernel: Kernel, default: Action) -> None:
-    """From an end to the other, where each may open connections of any kind: an error about nothing opens nothing."""
+def test_errors_with_forged_quotes_are_dropped(kernel: Kernel, default: Action) -> None:
+    """Sends them from end to end, where each may open connections of any kind."""
     flow = opened(kernel)
     rules = (rule("a", Action.ALLOW, FIRST, SECOND), rule("b", Action.ALLOW, SECOND, FIRST))
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(default, rules)))
@@ -109,7 +109,7 @@ def test_forged_quotes_pass_nowhere(kernel: Kernel, default: Action) -> None:
 
 
 def test_a_quoted_header_may_have_options(kernel: Kernel) -> None:
-    """A third machine gains nothing by knowing the addresses and ports of a connection."""
+    """Sends options from a third machine too, which knows the addresses and ports of a connection."""
     flow = opened(kernel)
     quoted = ip(flow.source, flow.destination, "udp", flow.opening()[20:], options=b"\x01" * 3 * _WORD)
     assert kernel.wire.passes(flow.error(quoted=quoted))
@@ -128,7 +128,7 @@ def test_an_error_may_have_options_of_its_own(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("network", ["10.100.0.0/28", "10.64.0.0/10", "10.0.0.0/8", "192.168.16.0/22"])
 def test_ends_differ_by_every_bit(kernel: Kernel, network: str) -> None:
-    """In a network of any length, an address that differs in one bit from an end's is not that end's."""
+    """Tests, in networks of any length, addresses that differ in one bit from an end's."""
     first, second = (IPv4Network(network).network_address + number for number in (2, 5))
     state = replace(state_of((), Policy(Action.ALLOW)), network=IPv4Network(network))
     kernel.load(state)
@@ -144,7 +144,7 @@ def test_ends_differ_by_every_bit(kernel: Kernel, network: str) -> None:
 @ON_A_KERNEL
 @given(desired_states())
 def test_an_error_gets_the_verdict_of_its_connection(kernel: Kernel, desired: Desired) -> None:
-    """Verdict and counter are those of the connection, under every policy that comes after it was opened."""
+    """Compares verdict and counter with the connection's, under every policy after it was opened."""
     flows = []
     kernel.load(replace(desired, policy=Policy(Action.ALLOW)))
     for source, destination, protocol, port in cells(desired):
@@ -171,7 +171,7 @@ def _raised(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 @ON_A_KERNEL
 @given(desired_states(), st.data())
 def test_no_deletion_lets_an_error_through(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
-    """One chain emptied, or one rule deleted, anywhere: what was not delivered before isn't now."""
+    """Empties one chain, or deletes one rule, anywhere: no further packet is delivered."""
     kernel.load(replace(desired, policy=Policy(Action.ALLOW)))
     third = IPv4Address("10.100.200.200")
     unwanted = []
@@ -188,7 +188,7 @@ def test_no_deletion_lets_an_error_through(kernel: Kernel, desired: Desired, dat
 
 
 def test_errors_are_counted_by_the_rule_of_their_connection(kernel: Kernel) -> None:
-    """Errors that are dropped are counted by no rule."""
+    """Counts no dropped error."""
     rules = (
         rule("port", Action.ALLOW, FIRST, SECOND, Protocol.UDP, "22"),
         rule("other", Action.ALLOW, FIRST, SECOND, Protocol.UDP),
@@ -210,7 +210,7 @@ def test_errors_are_counted_by_the_rule_of_their_connection(kernel: Kernel) -> N
 
 
 def test_the_hub_s_own_errors_arrive(kernel: Kernel) -> None:
-    """About a packet that is too long for the link, and one that has been on its way for too long."""
+    """Provokes errors about a packet too long for the link, and about one whose TTL has expired."""
     flow = opened(kernel)
     datagram = flow.opening()[20:]
     exceeded = kernel.wire.answers(ip(flow.source, flow.destination, "udp", datagram, ttl=1))

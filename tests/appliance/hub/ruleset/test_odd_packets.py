@@ -1,4 +1,4 @@
-"""Odd packets through a real ruleset: none passes by something that its sender chose, where the policy denies."""
+"""Odd packets in a real ruleset: no field that a sender chooses gets a denied packet through."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RESET, _FIN, _SYN_ACK = 0x04, 0x01, 0x12
 
 
 def policy(default: Action) -> Policy:
-    """A rule about the second machine, so that its address is looked up, and none about the others."""
+    """Provides a rule about the second machine, so that its address is looked up, and none about the others."""
     return Policy(default, (rule("d", Action.DENY, FIRST, SECOND), rule("a", Action.ALLOW, SECOND, FIRST)))
 
 
 def tcp(flags: int) -> bytes:
-    """A segment of a connection from the first to the third machine that nobody has opened."""
+    """Makes a segment of a connection from the first to the third machine that was never opened."""
     body = struct.pack("!HHIIBBHHH", 40000, 80, 1, 1, 5 << 4, flags, 1024, 0, 0)
     pseudo = FIRST.address.packed + THIRD.address.packed + struct.pack("!BBH", 0, 6, len(body))
     body = body[:16] + struct.pack("!H", checksum(pseudo + body)) + body[18:]
@@ -32,7 +32,7 @@ def tcp(flags: int) -> bytes:
 
 
 def icmp(kind: int, code: int = 0) -> bytes:
-    """A message from the first to the third machine."""
+    """Makes a message from the first to the third machine."""
     body = struct.pack("!BBHI", kind, code, 0, 0) + bytes(20)
     return ip(FIRST.address, THIRD.address, "icmp", body[:2] + struct.pack("!H", checksum(body)) + body[4:])
 
@@ -51,8 +51,8 @@ BELONGING_NOWHERE = {
 
 
 @pytest.mark.parametrize("rules", [Policy(Action.ALLOW), policy(Action.ALLOW)], ids=["no rules", "rules"])
-def test_packets_of_no_connection_pass_nowhere(kernel: Kernel, rules: Policy) -> None:
-    """Even where everything is allowed: nobody can say who opened what they belong to."""
+def test_packets_of_no_connection_are_dropped(kernel: Kernel, rules: Policy) -> None:
+    """Allows everything: it is still unknown which end opened the connection."""
     kernel.load(state_of((FIRST, SECOND, THIRD), rules))
     passed = kernel.wire.passing(BELONGING_NOWHERE.values())
     assert [name for name, packet in BELONGING_NOWHERE.items() if packet in passed] == []
@@ -74,7 +74,7 @@ def test_queries_are_judged_as_icmp_and_answers_belong_to_them(kernel: Kernel, k
 
 
 def pieces(flow: Flow, cuts: tuple[int, ...]) -> list[bytes]:
-    """The opening of a flow with 40 bytes of data, in fragments that begin at these places."""
+    """Makes the opening of a flow with 40 bytes of data, in fragments that begin at these places."""
     body = struct.pack("!HHHH", flow.own_port, flow.port, 48, 0) + bytes(range(40))
     ends = (*cuts[1:], len(body))
     return [
@@ -90,8 +90,8 @@ def pieces(flow: Flow, cuts: tuple[int, ...]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
-def test_fragments_are_judged_as_the_packet_that_they_are_of(kernel: Kernel, order: tuple[int, ...]) -> None:
-    """Fragments have their packet's verdict in any order, also before the one with the ports."""
+def test_fragments_have_the_verdict_of_their_packet(kernel: Kernel, order: tuple[int, ...]) -> None:
+    """Sends the fragments in any order, also before the one with the ports."""
     denied = rule("d", Action.DENY, FIRST, SECOND, Protocol.UDP, "53")
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW, (denied,))))
     for port, arrives in ((53, False), (54, True)):
@@ -107,8 +107,7 @@ ROUTES = {"loose": 131, "strict": 137, "record": 7, "time": 68, "none": 1}
 
 @pytest.mark.parametrize("name", ROUTES)
 @pytest.mark.parametrize("to", [SECOND.address, THIRD.address, HUB], ids=["denied", "allowed", "hub"])
-def test_options_lead_nowhere_else(kernel: Kernel, name: str, to: IPv4Address) -> None:
-    """A route that the sender names is not taken, and the verdict is that of the packet without options."""
+def test_ip_options_change_neither_route_nor_verdict(kernel: Kernel, name: str, to: IPv4Address) -> None:
     kernel.load(state_of((FIRST, SECOND, THIRD), policy(Action.ALLOW)))
     options = {
         "none": b"\x01" * 8,
@@ -123,8 +122,8 @@ def test_options_lead_nowhere_else(kernel: Kernel, name: str, to: IPv4Address) -
         assert {IPv4Address(packet[16:20]) for packet in sent} - reached <= {FIRST.address}
 
 
-def test_packets_to_everybody_reach_nobody(kernel: Kernel) -> None:
-    """Neither do those to the hub other than pings, from or to elsewhere, and those of IPv6."""
+def test_broadcasts_and_multicasts_are_dropped(kernel: Kernel) -> None:
+    """Sends also packets to the hub other than pings, from and to foreign addresses, and of IPv6."""
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
     everybody = ("255.255.255.255", "224.0.0.1", "239.1.2.3", "10.100.0.0", "127.0.0.1", "0.0.0.0", "192.0.2.1")
     tried = [
@@ -145,7 +144,7 @@ def test_packets_to_everybody_reach_nobody(kernel: Kernel) -> None:
 
 
 def test_no_helper_opens_what_the_policy_denies(kernel: Kernel) -> None:
-    """A machine may announce another connection in FTP's words; nothing expects it."""
+    """Announces another connection in FTP's commands, which no helper may expect."""
     allowed = rule("a", Action.ALLOW, FIRST, SECOND, Protocol.TCP, "21")
     kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.DENY, (allowed,))))
     control = Flow(FIRST.address, SECOND.address, "tcp", 21, 41000)

@@ -1,4 +1,4 @@
-"""New connections against a real kernel: a pace for each machine, and machines that open no more for now."""
+"""New connections in a real kernel: a rate for each machine, and machines that may open no more for now."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ class Refusing:
         self.enforcement.refuse(self.wire.names, full)
 
     def refused(self, name: str = FULL) -> int:
-        """Packets that a bound or a pace dropped."""
+        """Returns the number of packets that a bound or a rate dropped."""
         return nft.counters(self.wire.names.namespace)[name].packets
 
 
 @pytest.fixture
 def refusing(kernel: Kernel, ledger: Ledger) -> Refusing:
-    """Three machines that may open anything."""
+    """Provides three machines that may open any connection."""
     made = Refusing(kernel, ledger)
     made.enforce(EVERYTHING)
     return made
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp", "gre"])
-def test_a_full_machine_opens_nothing_and_goes_on(refusing: Refusing, protocol: str) -> None:
-    """A machine at its bound keeps its connections; others open theirs toward it and beside it."""
+def test_a_machine_at_its_bound_keeps_its_connections(refusing: Refusing, protocol: str) -> None:
+    """Opens connections of other machines, also to this one."""
     wire = refusing.wire
     running = Flow(FIRST.address, SECOND.address, protocol, 22, 1)
     one_way = Flow(FIRST.address, THIRD.address, protocol, 22, 2)
@@ -70,7 +70,7 @@ def test_a_full_machine_opens_nothing_and_goes_on(refusing: Refusing, protocol: 
     assert wire.passes(new.opening())
 
 
-def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing) -> None:
+def test_an_organization_at_its_bound_can_still_ping_the_hub(refusing: Refusing) -> None:
     wire = refusing.wire
     running = Flow(FIRST.address, SECOND.address, "udp", 53, 1)
     assert wire.passes(running.opening())
@@ -81,7 +81,7 @@ def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing)
     assert [packet[20] for packet in wire.answers(ping.opening())] == [0]
 
 
-def test_a_full_machine_stays_full_over_saves_and_damage(refusing: Refusing) -> None:
+def test_a_bound_stays_in_force_over_saves_and_damage(refusing: Refusing) -> None:
     refusing.refuse(FullMachines(frozenset({FIRST.address})))
     denied = rule("d", Action.DENY, SECOND, THIRD)
     refusing.enforce(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
@@ -95,15 +95,15 @@ def test_a_full_machine_stays_full_over_saves_and_damage(refusing: Refusing) -> 
 
 
 def test_pings_of_the_hub_are_no_connections(refusing: Refusing) -> None:
-    """Pings of any number and identifier, whole or in fragments, are not tracked."""
+    """Sends pings of any number and identifier, whole or in fragments, which are not tracked."""
     pings = [Flow(FIRST.address, HUB, "icmp", own_port=number) for number in range(300)]
     answered = refusing.wire.answers(*(ping.opening() for ping in pings))
     assert len(answered) == 300
     assert refusing.kernel.tracked() == 0
 
 
-def test_a_machine_has_a_pace_and_others_have_theirs(refusing: Refusing) -> None:
-    """Packets of what is open, and those that the policy denies, don't count."""
+def test_each_machine_has_its_own_rate_of_new_connections(refusing: Refusing) -> None:
+    """Counts neither packets of open connections nor packets that the policy denies."""
     denied = rule("d", Action.DENY, FIRST, THIRD)
     refusing.enforce(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
     wire = refusing.wire

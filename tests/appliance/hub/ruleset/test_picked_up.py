@@ -1,4 +1,4 @@
-"""Connections that connection tracking has forgotten, as after a cold start: who speaks first is who opens."""
+"""Connections that connection tracking has forgotten, as after a cold start: the first sender counts as the opener."""
 
 from __future__ import annotations
 
@@ -31,10 +31,8 @@ POLICIES = {
 
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
-def test_a_connection_goes_on_when_the_end_that_may_open_it_speaks(
-    kernel: Kernel, policy: Policy, protocol: str
-) -> None:
-    """Packets of the other end are dropped until then: they may be replies, or made up."""
+def test_a_forgotten_connection_resumes_from_the_end_allowed(kernel: Kernel, policy: Policy, protocol: str) -> None:
+    """Drops packets of the other end until then: they may be replies, or forged."""
     kernel.load(state_of((CLIENT, SERVER), policy))
     flow = kernel.new_flow(CLIENT, SERVER, protocol, PORT)
     backwards = Flow(SERVER.address, CLIENT.address, protocol, flow.own_port, PORT)
@@ -59,10 +57,10 @@ def test_a_connection_goes_on_when_the_end_that_may_open_it_speaks(
     sequence=st.integers(0, 2**32 - 1),
 )
 @sharing_fixtures(100)
-def test_nothing_that_an_end_makes_up_is_taken_for_a_reply(
+def test_a_forged_reply_is_dropped(
     kernel: Kernel, policy: Policy, protocol: str, source: int, destination: int, flags: int, sequence: int
 ) -> None:
-    """Packets from any port, and claims about an unknown connection, are dropped."""
+    """Sends packets from any port, and claims about an unknown connection."""
     kernel.load(state_of((CLIENT, SERVER), policy))
     kernel.wire.forget_connections()
     if protocol == "udp":

@@ -31,14 +31,14 @@ ON_A_KERNEL = sharing_fixtures(40)
 
 
 def verdict(desired: Desired, source: Peer, destination: Peer, protocol: str, port: int) -> Action:
-    """Verdict of the model."""
+    """Returns the verdict of the model."""
     known = Protocol(protocol) if protocol != "gre" else Protocol.ANY
     parties = ConnectionEnd(source.id, source.groups), ConnectionEnd(destination.id, destination.groups)
     return decide(desired.policy, *parties, known, port if known.has_ports else None).action
 
 
 def cells(desired: Desired) -> Iterator[tuple[Peer, Peer, str, int]]:
-    """Every question that there is."""
+    """Lists every combination of ends, protocol and port."""
     for source in desired.peers:
         for destination in desired.peers:
             if source is not destination:
@@ -59,7 +59,7 @@ def test_packets_get_the_model_s_verdict(kernel: Kernel, desired: Desired) -> No
 
 @ON_A_KERNEL
 @given(desired_states(), st.data())
-def test_replies_belong_to_their_connection_under_every_later_policy(
+def test_replies_follow_their_connection_under_later_policies(
     kernel: Kernel, desired: Desired, data: st.DataObject
 ) -> None:
     source, destination = (
@@ -97,8 +97,8 @@ def test_errors_follow_an_allowed_connection_and_no_denied_one(kernel: Kernel, p
 
 @ON_A_KERNEL
 @given(st.lists(desired_states(), min_size=2, max_size=4))
-def test_a_difference_leads_where_loading_leads(kernel: Kernel, states: list[Desired]) -> None:
-    """Step by step the kernel has what it would have had at once."""
+def test_loading_differences_equals_loading_the_whole(kernel: Kernel, states: list[Desired]) -> None:
+    """Compares after each step."""
     for state in states:
         kernel.load(state)
     listed = listing(kernel.wire.names.namespace)
@@ -116,7 +116,7 @@ def _sorted(listing: str) -> list[str]:
 @ON_A_KERNEL
 @given(desired_states(), st.data())
 def test_every_deletion_denies_at_least_as_much(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
-    """One chain emptied, or one rule deleted, anywhere: nothing passes that the policy denies."""
+    """Empties one chain, or deletes one rule, anywhere: nothing passes that the policy denies."""
     kernel.load(desired)
     damage = kernel.damage(data)
     for source, destination, protocol, port in cells(desired):
@@ -141,7 +141,7 @@ def test_sets_can_t_be_emptied_from_outside(kernel: Kernel) -> None:
 
 
 def test_a_rule_counts_the_packets_that_it_decides(kernel: Kernel) -> None:
-    """A packet that several rules speak of is counted by the most specific one that decides."""
+    """Matches a packet with several rules: the most specific one that decides counts it."""
     first, second, third = members(3)
     rules = (
         rule("any", Action.DENY, None, second, Protocol.TCP),
@@ -177,7 +177,7 @@ def test_counters_go_on_over_saves(kernel: Kernel) -> None:
 
 
 def test_one_more_rule_is_a_small_difference(kernel: Kernel) -> None:
-    """Adding or removing one of 3,000 rules changes one bucket, and verdicts stay right."""
+    """Adds and removes one of 3,000 rules: one bucket changes, and verdicts stay right."""
     machines = members(300)
     rules = tuple(
         rule(f"n{number}", Action.DENY, machines[number % 300], machines[(number * 7 + 1) % 300], Protocol.UDP, "53")
@@ -195,7 +195,7 @@ def test_one_more_rule_is_a_small_difference(kernel: Kernel) -> None:
     assert kernel.wire.passes(kernel.new_flow(by_id[source], by_id[destination], "udp", 54).opening())
 
 
-def test_a_large_ruleset_that_is_cut_off_while_it_is_loaded_denies_until_the_next_hub(
+def test_a_partly_loaded_ruleset_denies_everything(
     kernel: Kernel, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machines = members(100)
@@ -227,8 +227,8 @@ def test_a_large_ruleset_that_is_cut_off_while_it_is_loaded_denies_until_the_nex
         each.forget(kernel.wire.names.namespace)
 
 
-def test_a_removal_is_refused_whole(kernel: Kernel) -> None:
-    """A chain that something leads to can't go, and neither does what would go with it."""
+def test_a_removal_is_refused_as_a_whole(kernel: Kernel) -> None:
+    """Removes a chain that a rule still jumps to, together with others."""
     first, second = members(2)
     kernel.load(state_of((first, second), Policy(Action.ALLOW, (rule("d", Action.DENY, first, second),))))
     name = kernel.wire.names.namespace
@@ -244,8 +244,8 @@ def test_a_removal_is_refused_whole(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("ports", ["", "53"])
-def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ledger: Ledger, ports: str) -> None:
-    """Beside a rule that comes and goes in the same lookup, nothing allowed is lost and nothing denied gets through."""
+def test_a_change_of_rules_affects_no_other_packet(kernel: Kernel, ledger: Ledger, ports: str) -> None:
+    """Adds and removes a rule in the same lookup: no allowed packet is lost and no denied one delivered."""
     machines = members(6)
     staying = (
         rule("d", Action.DENY, machines[0], machines[1], Protocol.UDP, ports),
@@ -278,7 +278,7 @@ def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ledger: Ledger, ports: st
 
 
 def test_every_machine_of_a_large_group_is_found(kernel: Kernel) -> None:
-    """Classes are spread over buckets too; machines in no group, whose bucket may be empty, are in none."""
+    """Spreads classes over buckets; machines without groups, whose bucket may be empty, are in none."""
     machines = tuple(
         replace(machine, groups=frozenset({"even"} if number % 2 == 0 else {"five"} if number % 5 == 0 else ()))
         for number, machine in enumerate(members(400))
@@ -315,7 +315,7 @@ def test_sets_are_anonymous(desired: Desired) -> None:
 
 @given(desired_states())
 def test_the_cost_of_a_packet_does_not_grow_with_the_rules(desired: Desired) -> None:
-    """Chains that a packet can be led through: two for each lookup, of which there are as many as shapes in use."""
+    """Counts the chains that a packet can pass: two for each lookup, one lookup for each shape in use."""
     chains = compile_ruleset(desired, LINK).chains
     shapes = {
         (each.action, each.protocol, each.source.kind, each.destination.kind, bool(each.ports))

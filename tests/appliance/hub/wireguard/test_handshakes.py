@@ -1,4 +1,4 @@
-"""Times of handshakes after changes of the wall clock."""
+"""Times of handshakes after the wall clock was set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = "k" * 44
 
 @dataclass
 class Host:
-    """A host whose clock somebody sets, and a machine's last handshake."""
+    """A host whose clock a test sets, and a machine's last handshake."""
 
     wall: float = 1_000_000.0
     steady: float = 50.0
@@ -39,7 +39,7 @@ def on(host: Host) -> Handshakes:
     return Handshakes(lambda: host.wall, lambda: host.steady)
 
 
-def test_a_silent_machine_stays_silent_when_the_clock_is_set_back() -> None:
+def test_a_clock_set_back_leaves_a_silent_machine_offline() -> None:
     host = Host()
     handshakes = on(host)
     host.shakes_hands()
@@ -51,7 +51,7 @@ def test_a_silent_machine_stays_silent_when_the_clock_is_set_back() -> None:
     assert 87_000 <= host.age(handshakes) < 87_002
 
 
-def test_a_machine_that_shook_hands_is_online_when_the_clock_is_set_forward() -> None:
+def test_a_clock_set_forward_leaves_a_machine_online() -> None:
     host = Host()
     handshakes = on(host)
     host.age(handshakes)
@@ -61,7 +61,7 @@ def test_a_machine_that_shook_hands_is_online_when_the_clock_is_set_forward() ->
     assert host.age(handshakes) < 7
 
 
-def test_a_hub_that_never_saw_it_takes_a_handshake_of_the_future_for_one_of_now() -> None:
+def test_an_unknown_handshake_of_the_future_counts_as_now() -> None:
     host = Host()
     host.shakes_hands()
     host.wall -= 86_400
@@ -72,7 +72,7 @@ def test_a_hub_that_never_saw_it_takes_a_handshake_of_the_future_for_one_of_now(
 
 
 def test_a_reported_age_is_kept_when_the_clock_is_set() -> None:
-    """boringtun's reported time moves with the clock, and sometimes by a second."""
+    """Uses boringtun's reported time, which moves with the clock, and sometimes by a second."""
     host = Host()
     handshakes = on(host)
     host.shakes_hands()
@@ -105,7 +105,7 @@ def test_with_an_unchanged_clock_times_are_as_reported() -> None:
     )
 )
 @example([("pass", 1.5), ("shake", 0.0), ("set", 3.0)])
-def test_the_age_is_right_after_the_clock_was_set(steps: list[tuple[str, float]]) -> None:
+def test_a_handshake_s_age_is_right_after_the_clock_was_set(steps: list[tuple[str, float]]) -> None:
     host = Host()
     handshakes = on(host)
     host.age(handshakes)

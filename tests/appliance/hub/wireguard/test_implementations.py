@@ -1,4 +1,4 @@
-"""Each WireGuard implementation that this host has, with a stock client; what it has not is said in the summary."""
+"""Each WireGuard implementation on this host, with a stock client; the summary lists the missing ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INITIATION_BYTES = 148
 
 @pytest.fixture(params=["kernel", "wireguard-go", "boringtun"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each in turn."""
+    """Provides each backend in turn."""
     try:
         return choose(request.param)
     except HubError as error:
@@ -42,7 +42,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """An internet with the hub on it, which is this very network namespace."""
+    """Provides an internet with the hub on it, which is this network namespace."""
     with Lab() as made:
         made.connect_here(made.switch("internet"), f"{HUB}/24")
         yield made
@@ -65,7 +65,7 @@ class Machines:
         self._lab = lab
 
     def connect(self) -> tuple[Host, ...]:
-        """Brings both up."""
+        """Brings both machines up."""
         return tuple(self._connect(number, keys) for number, keys in enumerate(self.keys))
 
     def _connect(self, number: int, keys: KeyPair) -> Host:
@@ -82,17 +82,17 @@ class Machines:
 
 @pytest.fixture
 def machines(lab: Lab, desired: Desired) -> Machines:
-    """Not connected yet."""
+    """Provides two machines that are not connected yet."""
     return Machines(lab, desired)
 
 
 def endpoints(host: Host) -> str:
-    """Endpoint that a machine sends to."""
+    """Returns the endpoint that a machine sends to."""
     return host.run("wg", "show", "all", "endpoints").stdout
 
 
 def initiations(host: Host) -> int:
-    """Number of handshake initiations that the machine has dropped."""
+    """Returns the number of handshake initiations that the machine has dropped."""
     (told,) = re.findall(r"counter packets (\d+)", host.run("nft", "list chain ip deaf in").stdout)
     return int(told)
 
@@ -102,7 +102,7 @@ def statuses(plane: DataPlane, organization: str) -> dict[str, PeerStatus]:
 
 
 def is_back(host: Host) -> bool:
-    """Ping until an answer comes: a packet that leaves before the new session is lost with the old one."""
+    """Pings until an answer comes: a packet that leaves before the new session is lost with the old one."""
     return netlab.wait_until(lambda: bool(host.ping(HUB_INSIDE, timeout=0.2)), SOON)
 
 
@@ -122,7 +122,7 @@ def test_machines_connect_and_are_listed(plane: DataPlane, backend: Backend, mac
     assert any(character.isdigit() for character in backend.version)
 
 
-def test_a_machine_gets_another_address_and_no_other_machine_notices(
+def test_a_changed_address_interrupts_no_other_machine(
     plane: DataPlane, names: Names, backend: Backend, machines: Machines
 ) -> None:
     state = machines.state
@@ -144,7 +144,7 @@ def test_a_machine_gets_another_address_and_no_other_machine_notices(
     assert not second.ping(HUB_INSIDE, timeout=0.3)
 
 
-def test_machines_of_a_link_that_was_made_anew_are_back_soon(
+def test_machines_of_a_recreated_link_are_back_soon(
     plane: DataPlane, names: Names, backend: Backend, machines: Machines
 ) -> None:
     state = machines.state
@@ -163,12 +163,10 @@ def test_machines_of_a_link_that_was_made_anew_are_back_soon(
     assert all(map(is_back, hosts))
 
 
-def test_a_machine_that_a_damaged_front_door_led_astray_is_called_back(
+def test_a_machine_with_a_wrong_endpoint_of_the_hub_is_called(
     plane: DataPlane, names: Names, machines: Machines
 ) -> None:
-    """The link has answered its handshake, by a way that is closed again: it has no session, and WireGuard by itself
-    sends it nothing for as long as nobody else does.
-    """
+    """Answers a handshake by a path that is closed again, after which WireGuard sends the machine nothing by itself."""
     state = machines.state
     machines.port = state.port + 1
     plane.apply(state)
@@ -190,10 +188,10 @@ def test_a_machine_that_a_damaged_front_door_led_astray_is_called_back(
 
 
 @pytest.mark.parametrize("backend", ["kernel", "wireguard-go"], indirect=True)
-def test_an_unanswered_handshake_is_begun_anew_by_the_next_call(
+def test_the_next_call_restarts_an_unanswered_handshake(
     plane: DataPlane, names: Names, backend: Backend, machines: Machines
 ) -> None:
-    """WireGuard by itself would repeat it after five seconds, and count both as sent."""
+    """Calls within the five seconds after which WireGuard repeats it by itself."""
     state = machines.state
     plane.apply(state)
     host, _ = machines.connect()
@@ -216,7 +214,7 @@ def test_an_unanswered_handshake_is_begun_anew_by_the_next_call(
     wait_until(lambda: statuses(plane, state.organization)[key].last_handshake > 0)
 
 
-def test_a_call_reaches_machines_by_the_session_that_they_have(plane: DataPlane, machines: Machines) -> None:
+def test_a_call_reaches_machines_by_their_session(plane: DataPlane, machines: Machines) -> None:
     state = machines.state
     plane.apply(state)
     hosts = machines.connect()
@@ -236,7 +234,7 @@ def test_a_call_reaches_machines_by_the_session_that_they_have(plane: DataPlane,
 
 
 def test_a_machine_that_is_enabled_again_is_called(plane: DataPlane, machines: Machines) -> None:
-    """The machine has a session that the hub forgot, and would notice by WireGuard's own timers only."""
+    """Keeps the machine's session, which the hub forgot and only WireGuard's own timers would end."""
     state = machines.state
     plane.apply(state)
     first, _ = machines.connect()
@@ -249,7 +247,7 @@ def test_a_machine_that_is_enabled_again_is_called(plane: DataPlane, machines: M
     wait_until(lambda: statuses(plane, state.organization)[key].last_handshake > 0)
 
 
-def test_a_lost_machine_is_back_and_no_other_machine_notices(
+def test_restoring_a_lost_machine_interrupts_no_other(
     plane: DataPlane, names: Names, backend: Backend, machines: Machines
 ) -> None:
     state = machines.state

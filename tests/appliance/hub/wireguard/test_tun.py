@@ -1,4 +1,4 @@
-"""TUN links for processes that are handed them."""
+"""TUN links for processes that inherit them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from appliance.hub.wireguard.tun import Format
 
 @pytest.mark.parametrize("information", [True, False])
 @pytest.mark.parametrize("offloads", [True, False])
-def test_a_link_has_its_format_and_lives_no_longer_than_its_descriptor(information: bool, offloads: bool) -> None:
+def test_a_link_has_its_format_and_ends_with_its_descriptor(information: bool, offloads: bool) -> None:
     with tun.made("mwtun", Format(information, offloads)):
         assert tun.format_of("mwtun") == Format(information, offloads)
     assert not links.is_here("mwtun")

@@ -27,7 +27,7 @@ def hexadecimal(key: str) -> str:
 
 @pytest.fixture
 def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Give the next question this answer."""
+    """Gives the next question this answer."""
     monkeypatch.setattr(uapi, "FOLDER", tmp_path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(uapi.path_of(LINK)))
@@ -50,7 +50,7 @@ def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             thread.join()
 
 
-def test_wireguard_go_s_public_key_is_computed_from_its_private_key(answering: Callable[[str], None]) -> None:
+def test_wireguard_go_s_public_key_is_computed(answering: Callable[[str], None]) -> None:
     answering(
         f"private_key={hexadecimal(OWN.private)}\nlisten_port=51820\npublic_key={hexadecimal(PEER.public)}\n"
         "last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=5\nerrno=0\n\n"
@@ -73,11 +73,11 @@ def test_boringtun_reports_the_age_of_a_handshake(answering: Callable[[str], Non
     assert [earliest <= peer.last_handshake <= latest for peer in device.peers] == [True]
 
 
-def test_without_a_handshake_there_is_no_time_of_one(answering: Callable[[str], None]) -> None:
+def test_a_peer_without_a_handshake_has_no_time(answering: Callable[[str], None]) -> None:
     answering(f"own_public_key={hexadecimal(OWN.public)}\npublic_key={hexadecimal(PEER.public)}\nerrno=0\n\n")
     assert [peer.last_handshake for peer in uapi.get_device(LINK).peers] == [0]
 
 
-def test_a_link_without_a_key_has_none(answering: Callable[[str], None]) -> None:
+def test_a_link_without_a_private_key_has_no_public_key(answering: Callable[[str], None]) -> None:
     answering("errno=0\n\n")
     assert uapi.get_device(LINK).public_key == ""

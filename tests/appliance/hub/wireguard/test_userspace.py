@@ -1,4 +1,4 @@
-"""A process of a userspace WireGuard has what it needs and nothing else."""
+"""Privileges of a userspace WireGuard's process, and how processes are found and ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CAP_NET_ADMIN = 1 << 12
 FIRST_OF_THEM = 1_900_000_000
 
 
-def test_its_process_is_a_user_of_its_own_and_has_no_capability_that_it_does_not_need(
+def test_each_process_has_its_own_user_and_few_capabilities(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired, keys: dict[str, str]
 ) -> None:
     if backend.name == "kernel":
@@ -43,7 +43,7 @@ def test_its_process_is_a_user_of_its_own_and_has_no_capability_that_it_does_not
 
 
 @pytest.mark.skipif(not privileges.is_mapped(FIRST_OF_THEM), reason="this user namespace has too few users")
-def test_one_that_was_taken_over_reads_no_key_of_another(
+def test_a_process_can_t_read_another_process_s_key(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired
 ) -> None:
     if backend.name != "wireguard-go":
@@ -64,7 +64,7 @@ def test_one_that_was_taken_over_reads_no_key_of_another(
     assert subprocess.run(["/usr/bin/python3", "-c", ask], check=False).returncode == 0
 
 
-def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+def test_a_process_hears_of_no_other_link(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
     if backend.name != "wireguard-go":
         pytest.skip("only wireguard-go listens to netlink")
     plane.apply(desired)
@@ -76,13 +76,13 @@ def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, back
 
 
 def status_of(pid: int) -> dict[str, str]:
-    """Read /proc/PID/status (proc(5))."""
+    """Reads /proc/PID/status (proc(5))."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def groups_heard(pid: int) -> set[int]:
-    """The netlink groups that the process's sockets have joined in its network namespace."""
+    """Lists the netlink groups that the process's sockets have joined in its network namespace."""
     inodes = {path.resolve().name[len("socket:[") : -1] for path in Path(f"/proc/{pid}/fd").iterdir()}
     names, *lines = (line.split() for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines())
     sockets = [dict(zip(names, line, strict=True)) for line in lines]
@@ -102,12 +102,12 @@ class Hundreds:
     looks: list[int] = field(default_factory=list)
 
     def look(self) -> dict[str, int]:
-        """Fake of `by_link`."""
+        """Replaces `by_link`."""
         self.looks.append(len(self.served))
         return {link: pid for pid, link in self.served.items()}
 
 
-def test_hundreds_are_found_by_one_look() -> None:
+def test_hundreds_of_processes_are_found_by_one_search() -> None:
     hundreds = Hundreds()
     served, found = hundreds.served, Processes(hundreds.look, hundreds.served.get)
     assert [found.serving(link) for link in served.values()] == list(served)
@@ -120,7 +120,7 @@ def test_hundreds_are_found_by_one_look() -> None:
     assert found.serving("mw8") is None
 
 
-def test_hundreds_are_ended_after_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hundreds_of_processes_are_ended_after_one_search(monkeypatch: pytest.MonkeyPatch) -> None:
     hundreds = Hundreds()
     served, found = hundreds.served, Processes(hundreds.look, hundreds.served.get)
     ended: list[int] = []
@@ -137,7 +137,7 @@ def test_hundreds_are_ended_after_one_look(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone starts processes of others")
 @pytest.mark.parametrize(("uid", "is_one"), [(0, True), (processes.FIRST_UID + 20_000, True), (64217, False)])
 def test_a_foreign_process_is_not_taken_for_wireguard(uid: int, is_one: bool) -> None:
-    """A process may call itself what it likes; the hub would watch it, and take it for the one that it has to end."""
+    """Names a process like WireGuard's: the hub must neither watch nor end it."""
     if not privileges.is_mapped(uid):
         pytest.skip("this user namespace has no such user")
     link = "mwabcdefghijklm"

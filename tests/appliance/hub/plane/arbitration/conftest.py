@@ -1,4 +1,4 @@
-"""A real arbiter over a fake data plane, for the tests of changes and of their comparison with the store."""
+"""Fixtures of a real arbiter over a fake data plane."""
 
 from __future__ import annotations
 

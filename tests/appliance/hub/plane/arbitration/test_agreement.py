@@ -1,4 +1,4 @@
-"""Store and data plane are one again, wherever somebody was cut off who changed the one and not yet the other."""
+"""Store and data plane are brought into agreement after a caller that changed only one of them is gone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.waiting import DEADLINE
 
 @pytest.fixture
 def repairs() -> list[Repair]:
-    """Repairs that the agreement reported."""
+    """Lists the repairs that the agreement reported."""
     return []
 
 
@@ -32,7 +32,7 @@ def agreement(store: Store, plane: MadeUpPlane, arbiter: Arbiter, repairs: list[
     return Agreement(store, lambda: dict(plane.wanted), arbiter.settle, arbiter.stored, repairs.append)
 
 
-def test_an_uncommitted_change_is_taken_back(
+def test_an_uncommitted_change_is_undone(
     agreement: Agreement, repairs: list[Repair], context: Context, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     policies.save(context, owner, Policy(Action.DENY))
@@ -48,7 +48,7 @@ def test_an_uncommitted_change_is_taken_back(
     assert len(repairs) == 1
 
 
-def test_a_possibly_killed_caller_s_change_is_settled_at_the_first_look(
+def test_a_change_of_a_killed_caller_is_settled_at_once(
     agreement: Agreement, repairs: list[Repair], store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     plane.wanted.clear()
@@ -67,7 +67,7 @@ def test_an_organization_that_the_store_lacks_is_removed(
     assert set(plane.wanted) == {owner.organization_id}
 
 
-def test_a_sign_up_or_a_deletion_under_way_is_let_be(
+def test_a_sign_up_or_deletion_in_progress_is_left_alone(
     agreement: Agreement, store: Store, plane: MadeUpPlane, owner: Actor, repairs: list[Repair]
 ) -> None:
     with store.write() as transaction:
@@ -82,7 +82,7 @@ def test_a_sign_up_or_a_deletion_under_way_is_let_be(
     assert owner
 
 
-def test_a_change_under_way_is_waited_for(
+def test_the_comparison_waits_for_a_change_in_progress(
     agreement: Agreement,
     repairs: list[Repair],
     context: Context,
@@ -91,7 +91,7 @@ def test_a_change_under_way_is_waited_for(
     plane: MadeUpPlane,
     owner: Actor,
 ) -> None:
-    """In the middle of a change the two differ, and to settle that would undo what is about to be promised."""
+    """Compares during a change, when store and data plane differ: settling that would undo the change."""
 
     def look() -> None:
         for doubtful in (True, False, False, True):
@@ -106,7 +106,7 @@ def test_a_change_under_way_is_waited_for(
     assert plane.wanted[owner.organization_id] == stored(store, owner)
 
 
-def test_keys_that_were_sealed_anew_are_the_same_keys(
+def test_resealed_keys_are_no_difference(
     agreement: Agreement, repairs: list[Repair], store: Store, owner: Actor
 ) -> None:
     with store.write() as transaction:
@@ -115,7 +115,7 @@ def test_keys_that_were_sealed_anew_are_the_same_keys(
     assert not repairs
 
 
-def test_it_goes_round_by_itself_when_a_caller_is_gone(
+def test_a_caller_that_is_gone_starts_a_comparison(
     store: Store, arbiter: Arbiter, plane: MadeUpPlane, owner: Actor
 ) -> None:
     settled: Queue[Repair] = Queue()
@@ -150,7 +150,7 @@ def test_a_suspended_organization_is_not_enforced(
 
 
 @pytest.mark.parametrize("error", [HubError("its state can't be trusted"), ValueError("not an address")])
-def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
+def test_an_organization_that_can_t_be_settled_delays_no_other(
     store: Store, context: Context, plane: MadeUpPlane, repairs: list[Repair], owner: Actor, error: Exception
 ) -> None:
     other = sign_up(context, "other@example.net")
@@ -173,7 +173,7 @@ def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
 
 
 @pytest.mark.parametrize("is_seen", [True, False])
-def test_the_state_before_does_not_come_back_once_the_next_is_known_to_be_stored(
+def test_an_old_state_is_not_restored_over_a_stored_one(
     agreement: Agreement,
     arbiter: Arbiter,
     context: Context,

@@ -1,4 +1,4 @@
-"""A change is enforced and stored, or neither, and no transaction is open meanwhile."""
+"""A change is both enforced and stored or neither, and no transaction is open while the hub works."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def other(store: Store, arbiter: Arbiter) -> Context:
-    """Hub client of another process."""
+    """Provides the hub client of another process."""
     return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
 
 
@@ -64,10 +64,10 @@ def test_the_store_is_not_locked_while_the_hub_works(
     assert len(committed) >= 3
 
 
-def test_of_two_changes_of_one_revision_neither_is_lost(
+def test_two_changes_of_one_revision_are_both_made(
     context: Context, other: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    """One is in force and not committed when another process comes with its own, which has to begin again."""
+    """Enforces one without committing it when another process changes the same revision and has to begin again."""
     overtaken = threading.Event()
     theirs = other.hub
     assert isinstance(theirs, ArbitratedHub)
@@ -115,10 +115,10 @@ def test_a_change_that_is_always_overtaken_is_refused(
     assert stored(store, owner) == before
 
 
-def test_a_commit_comes_too_late_for_an_organization_that_changed(
+def test_a_change_of_an_outdated_revision_is_computed_again(
     context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    """The change in force is withdrawn and computed again."""
+    """Changes the organization before the commit: the enforced change is withdrawn and computed again."""
 
     def rotate() -> None:
         hub.applied = lambda: None
@@ -134,7 +134,7 @@ def test_a_commit_comes_too_late_for_an_organization_that_changed(
     assert len(found.peers) == 1
 
 
-def test_a_killed_caller_s_change_is_settled_and_one_in_progress_is_not(
+def test_only_a_killed_caller_s_change_is_settled(
     arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     before, caller = stored(store, owner), MadeUpCaller()
@@ -150,7 +150,7 @@ def test_a_killed_caller_s_change_is_settled_and_one_in_progress_is_not(
     arbiter.apply(owner.organization_id, before, base=at, revision=2)
 
 
-def test_a_change_of_which_the_caller_is_gone_is_overtaken_by_the_next(
+def test_the_next_change_replaces_one_of_a_gone_caller(
     arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     before, caller = stored(store, owner), MadeUpCaller()
@@ -166,7 +166,7 @@ def test_a_change_of_which_the_caller_is_gone_is_overtaken_by_the_next(
     assert plane.wanted[owner.organization_id] == before
 
 
-def test_no_change_stays_of_a_caller_that_left_while_the_hub_worked(
+def test_a_change_of_a_caller_that_left_meanwhile_is_undone(
     context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     before = stored(store, owner)
@@ -178,7 +178,7 @@ def test_no_change_stays_of_a_caller_that_left_while_the_hub_worked(
     assert plane.wanted[owner.organization_id] == before == stored(store, owner)
 
 
-def test_a_caller_that_left_in_the_very_moment_of_the_switch_has_it_taken_back(
+def test_a_change_of_a_caller_that_left_at_the_switch_is_undone(
     arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, caller, apply = stored(store, owner), MadeUpCaller(), plane.apply
@@ -202,10 +202,10 @@ def test_a_caller_that_left_in_the_very_moment_of_the_switch_has_it_taken_back(
     assert plane.wanted[owner.organization_id] == before
 
 
-def test_a_hub_that_is_started_again_amid_a_change_has_it_before_the_answer(
+def test_a_hub_restarted_during_a_change_enforces_it(
     context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    """The new one read the store before the commit."""
+    """Starts the new hub with the state from before the commit."""
 
     def restart() -> None:
         plane.wanted.clear()
@@ -218,7 +218,7 @@ def test_a_hub_that_is_started_again_amid_a_change_has_it_before_the_answer(
     assert plane.wanted[owner.organization_id].policy == DENIED == stored(store, owner).policy  # type: ignore[union-attr]
 
 
-def test_a_hub_that_is_not_there_yet_does_not_undo_an_answer(
+def test_a_hub_still_starting_does_not_undo_an_answered_change(
     context: Context, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> NoReturn:
@@ -231,7 +231,7 @@ def test_a_hub_that_is_not_there_yet_does_not_undo_an_answer(
     assert found.policy == DENIED
 
 
-def test_a_deletion_amid_a_change_leaves_nothing(
+def test_a_deletion_during_a_change_leaves_nothing(
     context: Context, other: Context, hub: ArbitratedHub, plane: MadeUpPlane, owner: Actor
 ) -> None:
     def delete() -> None:
@@ -244,10 +244,10 @@ def test_a_deletion_amid_a_change_leaves_nothing(
     assert owner.organization_id not in plane.wanted
 
 
-def test_a_change_amid_a_deletion_makes_nothing(
+def test_a_change_during_a_deletion_creates_nothing(
     context: Context, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    """A change that was worked out before a deletion reaches the hub after it."""
+    """Computes a change before a deletion, and sends it to the hub after it."""
     before, at = stored(store, owner), revision(store, owner)
     deletion.delete(context, owner, confirm="acme-networks")
     for asked in (arbiter, make_arbiter(store, plane, MadeUpDoor())):
@@ -256,7 +256,7 @@ def test_a_change_amid_a_deletion_makes_nothing(
     assert owner.organization_id not in plane.wanted
 
 
-def test_a_suspension_that_is_not_committed_is_taken_back(
+def test_an_uncommitted_suspension_is_undone(
     context: Context, hub: ArbitratedHub, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     enforced = stored(store, owner)
@@ -278,7 +278,7 @@ def test_a_suspension_that_is_not_committed_is_taken_back(
     assert plane.wanted[owner.organization_id] == enforced
 
 
-def test_a_name_that_is_taken_is_known_before_anything_is_enforced(
+def test_a_taken_name_is_refused_before_anything_is_enforced(
     context: Context, plane: MadeUpPlane, owner: Actor
 ) -> None:
     profile.change(context, owner, plan="paid")
@@ -294,7 +294,7 @@ def test_a_name_that_is_taken_is_known_before_anything_is_enforced(
         machines.rotate(context, owner, second.machine.id, public_key=first.machine.public_key)
 
 
-def test_a_change_of_the_store_alone_and_a_rotation_do_not_stop_the_next(
+def test_store_only_changes_and_rotations_allow_the_next_change(
     context: Context, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     machine = machines.add(context, owner, name="mumbai").machine.id
@@ -306,7 +306,7 @@ def test_a_change_of_the_store_alone_and_a_rotation_do_not_stop_the_next(
     assert plane.wanted[owner.organization_id] == stored(store, owner)
 
 
-def test_an_organization_that_could_not_be_removed_stays_admitted(
+def test_an_organization_that_can_t_be_removed_stays_admitted(
     arbiter: Arbiter, plane: MadeUpPlane, door: MadeUpDoor, owner: Actor
 ) -> None:
     plane.refuses = True
@@ -318,7 +318,7 @@ def test_an_organization_that_could_not_be_removed_stays_admitted(
     assert not door.admitted
 
 
-def test_a_change_before_the_end_of_restoring_is_put_back_to_the_stored_state(
+def test_an_uncommitted_change_while_restoring_is_undone(
     store: Store, hub: ArbitratedHub, plane: MadeUpPlane, context: Context, owner: Actor
 ) -> None:
     before = stored(store, owner)
