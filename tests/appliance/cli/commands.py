@@ -1,4 +1,4 @@
-"""Commands by name, with the texts of their help."""
+"""Commands by name, and the texts of their help."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GROUPS = ("", "admin", "transcript")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A run of the command line to its end, by the name that people call it by."""
+    """Runs the command line to its end, by the name that people call it by."""
     program = "import sys; sys.argv[0] = 'meshwg'; from appliance.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
@@ -44,7 +44,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 @cache
 def help_of(*command: str, columns: int = 80) -> str:
-    """The help of a command on a terminal of so many columns."""
+    """Returns the help of a command on a terminal of the given number of columns."""
     found = help.make_plain(typer.main.get_command(make_app()))
     context = found.context_class(found, info_name="meshwg", terminal_width=columns)
     for name in command:

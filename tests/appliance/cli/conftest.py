@@ -1,4 +1,4 @@
-"""Fixtures: a data folder, and the end of the service in it."""
+"""Fixtures of the command line's tests: a data folder, and the end of the service in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.appliance.cli.started import Run
 
 @pytest.fixture(scope="module", autouse=True)
 def _dumps() -> Iterator[None]:
-    """Commands that run within this process leave it its limit of core dumps, which nobody could raise again."""
+    """Restores the limit of core dumps, which commands that run within this process lower."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(privileges, "never_dump", lambda: None)
         yield
@@ -26,7 +26,7 @@ def _dumps() -> Iterator[None]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder that does not exist yet."""
+    """Provides the path of a data folder that does not exist yet."""
     if not sandbox.inside():
         pytest.fail("tests of `up` run in a sandbox: use `./meshwg test --only unit`")
     # The web process is another user, who can't get through pytest's private folders.
@@ -38,7 +38,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runs(swept: None) -> Iterator[list[Run]]:
-    """Collect the processes that a test starts, and kill those that still run at its end."""
+    """Collects the processes that a test starts, and kills those that still run at its end."""
     del swept
     started: list[Run] = []
     yield started
@@ -50,7 +50,7 @@ def runs(swept: None) -> Iterator[list[Run]]:
 
 @pytest.fixture
 def swept() -> Iterator[None]:
-    """Remove everything that an ended or killed hub has left on the host."""
+    """Removes everything that an ended or killed hub has left on the host."""
     yield
     backend = choose("auto")
     for name in namespace.names():

@@ -29,7 +29,7 @@ class Run:
     output: list[str] = field(default_factory=list)
 
     def wait_until_ready(self) -> str:
-        """Wait until it is up; returns its output until then."""
+        """Waits until it is up; returns its output until then."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.output.append(line)
@@ -38,7 +38,7 @@ class Run:
         raise AssertionError("".join(self.output))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, and wait for the end; returns the exit code."""
+        """Sends a signal, and waits for the end; returns the exit code."""
         self.process.send_signal(number)
         rest, _ = self.process.communicate(timeout=DEADLINE)
         self.output.append(rest)
@@ -46,7 +46,7 @@ class Run:
 
 
 def start(runs: list[Run], data: Path, *arguments: str, **environment: str) -> Run:
-    """An `up` on this data folder."""
+    """Starts `up` on this data folder."""
     process = subprocess.Popen(
         [sys.executable, "-m", "appliance", "up", f"--data={data}", f"--listen=127.0.0.1:{PORT}", *arguments],
         stdout=subprocess.PIPE,
@@ -59,7 +59,7 @@ def start(runs: list[Run], data: Path, *arguments: str, **environment: str) -> R
 
 
 def refused(runs: list[Run], data: Path, *arguments: str, **environment: str) -> tuple[int, str]:
-    """Exit code and words of an `up` that must not come up."""
+    """Runs an `up` that must not come up; returns its exit code and words."""
     run = start(runs, data, *arguments, **environment)
     output, _ = run.process.communicate(timeout=DEADLINE)
     assert READY not in output
@@ -67,7 +67,7 @@ def refused(runs: list[Run], data: Path, *arguments: str, **environment: str) ->
 
 
 def meshwg(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Another command on this data folder, to its end."""
+    """Runs another command on this data folder to its end."""
     return subprocess.run(
         [sys.executable, "-m", "appliance", *arguments, f"--data={data}"],
         capture_output=True,
@@ -79,26 +79,26 @@ def meshwg(data: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 def answer(data: Path, *arguments: str, **environment: str) -> Any:
-    """Run a command that must succeed; returns the JSON that it prints."""
+    """Runs a command that must succeed; returns the JSON that it prints."""
     done = meshwg(data, *arguments, "--json", **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
-    """Check that the command ended with this code and one sentence."""
+    """Checks that the command ended with this code and one sentence."""
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     assert_one_sentence(done.stderr)
 
 
 def assert_one_sentence(output: str) -> None:
-    """Check that standard error has one sentence, in one line."""
+    """Checks that standard error has one sentence, in one line."""
     assert output.startswith("meshwg: ")
     assert len(output.splitlines()) == 1
 
 
 def call(method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
-    """Status and JSON of a call to the service."""
+    """Makes a call to the service; returns its status and JSON."""
     answered = fetch(method, path, body, token)
     return answered.status, json.loads(answered.content) if answered.content else None
 
@@ -113,7 +113,7 @@ class Answer:
 
 
 def fetch(method: str, path: str, body: Any = None, token: str = "") -> Answer:
-    """Make a call to the service."""
+    """Makes a call to the service."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = HTTPSConnection("127.0.0.1", PORT, context=context, timeout=DEADLINE)
@@ -127,7 +127,7 @@ def fetch(method: str, path: str, body: Any = None, token: str = "") -> Answer:
 
 
 def sign_up(name: str) -> tuple[str, str]:
-    """A new organization's id, and its owner's token."""
+    """Signs up an organization; returns its id, and its owner's token."""
     wishes = {"email": f"owner@{name}.example", "password": "correct horse battery", "organization": name}
     status, found = call("POST", "/api/v1/signup", wishes)
     assert status == 201, found
@@ -135,7 +135,7 @@ def sign_up(name: str) -> tuple[str, str]:
 
 
 def log_in(name: str) -> tuple[str, str]:
-    """The id of the organization of that name, and a new token of its owner's."""
+    """Logs the owner of the organization of that name in; returns the organization's id and the token."""
     status, found = call(
         "POST", "/api/v1/sessions", {"email": f"owner@{name}.example", "password": "correct horse battery"}
     )
@@ -145,7 +145,7 @@ def log_in(name: str) -> tuple[str, str]:
 
 
 def children(pid: int) -> dict[str, int]:
-    """The children of `up` by their command."""
+    """Returns the children of `up` by their command."""
     found = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         words = Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
@@ -155,13 +155,13 @@ def children(pid: int) -> dict[str, int]:
 
 
 def were_replaced(pid: int, before: Mapping[str, int]) -> bool:
-    """True if `up` has replaced these children by one new child for each command."""
+    """Tells if `up` has replaced these children by one new child for each command."""
     now = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return len(now) == len(before) and not set(map(int, now)) & set(before.values())
 
 
 def wait_for_health(path: str = "/healthz") -> None:
-    """Wait until the service reports that it is healthy."""
+    """Waits until the service reports that it is healthy."""
 
     def is_well() -> bool:
         try:

@@ -1,4 +1,4 @@
-"""A command in a pseudo-terminal, with nothing of the tests' own environment but where programs are."""
+"""A command in a pseudo-terminal, with no variable of the tests' environment but PATH."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ class Terminal:
 
     @property
     def said(self) -> str:
-        """Output so far."""
+        """Returns the output so far."""
         return self._bytes.decode().replace("\r\n", "\n")
 
     def wait_for(self, text: str) -> None:
-        """Wait until it shows a text; fails where it ends without."""
+        """Waits until it shows a text; fails if it ends without."""
         while text not in self.said:
             assert self._read(), self.said
 
     def interrupt(self) -> int:
-        """Press Ctrl-C; returns the exit code."""
+        """Presses Ctrl-C; returns the exit code."""
         os.write(self._terminal, _CTRL_C)
         return self.wait()
 
     def wait(self) -> int:
-        """The exit code, when it has ended."""
+        """Waits until it has ended; returns the exit code."""
         while self._read():
             pass
         os.close(self._terminal)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def kill(self) -> None:
-        """End it by force, if it still runs."""
+        """Kills it, if it still runs."""
         try:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
@@ -70,7 +70,7 @@ class Terminal:
             return
 
     def _read(self) -> bool:
-        """Wait for more output, and collect it; False at the end."""
+        """Waits for more output, and collects it; False at the end."""
         try:
             part = os.read(self._terminal, 65536)
         except OSError:
@@ -81,7 +81,7 @@ class Terminal:
 
 
 def _echo_nothing(terminal: int) -> None:
-    """Turn the echo off, so that input such as ``^C`` does not appear in the middle of the output."""
+    """Turns the echo off, so that input such as ``^C`` does not appear in the middle of the output."""
     attributes = termios.tcgetattr(terminal)
     attributes[tty.LFLAG] &= ~termios.ECHO
     termios.tcsetattr(terminal, termios.TCSANOW, attributes)

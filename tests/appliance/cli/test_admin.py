@@ -1,4 +1,4 @@
-"""`admin`: an operator's decisions about organizations, while the service runs."""
+"""`admin`: operators' decisions about organizations, while the service runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.appliance.cli.started import Run, answer, assert_refused, call, meshw
 from tests.appliance.sealed import OLD, sealed_store
 
 
-def test_under_a_running_service(data: Path, runs: list[Run]) -> None:
+def test_admin_decides_under_a_running_service(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()
     acme, token = sign_up("acme")
@@ -90,12 +90,12 @@ def test_under_a_running_service(data: Path, runs: list[Run]) -> None:
 
 
 def hosts(data: Path) -> dict[str, object]:
-    """List the host's objects by organization."""
+    """Lists the host's objects by organization."""
     return {each["id"]: each["host"] for each in answer(data, "census")["organizations"]}
 
 
 @pytest.mark.parametrize(("command", "code"), [("suspend", Exit.UNAVAILABLE), ("resume", Exit.REFUSED)])
-def test_without_a_service_nothing_is_decided(data: Path, command: str, code: int) -> None:
+def test_admin_decides_nothing_without_a_service(data: Path, command: str, code: int) -> None:
     (data / "store").mkdir(parents=True)
     sealed_store(data / "store", "meshwg.sqlite")
     assert_refused(meshwg(data, "admin", command, "nobody"), Exit.NO_INPUT)

@@ -1,4 +1,4 @@
-"""The list of organizations on terminals of any width: nothing of it is cut off."""
+"""The list of organizations fits terminals of any width, complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAMES = ("acme", "मुंबई नेटवर्क", "a very long name " *
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120, 400])
-def test_every_organization_is_there_with_all_that_is_known(
+def test_the_list_has_every_organization_with_all_its_facts(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = datetime(2026, 3, 1, 12, 30, tzinfo=timezone.utc)

@@ -38,7 +38,7 @@ _UP = Announcement(
 
 
 @pytest.mark.parametrize("columns", [20, 40, 59, 60, 80, 200])
-def test_a_person_gets_all_facts_and_nothing_to_copy_is_broken(columns: int) -> None:
+def test_the_announcement_has_all_facts_in_unbroken_lines(columns: int) -> None:
     shown = _UP.words(columns)
     for line in shown.splitlines():
         assert len(line) <= columns or len(line.split()) == 1 or line.startswith("MeshWG is up at"), line
@@ -67,7 +67,7 @@ def test_a_person_gets_all_facts_and_nothing_to_copy_is_broken(columns: int) -> 
         ),
     ],
 )
-def test_the_next_step_fits_the_state(change: dict[str, object], told: str, untold: str) -> None:
+def test_the_announced_next_step_fits_the_state(change: dict[str, object], told: str, untold: str) -> None:
     shown = " ".join(replace(_UP, **change).words(80).split())  # type: ignore[arg-type]
     assert told in shown
     assert untold not in shown
@@ -75,7 +75,7 @@ def test_the_next_step_fits_the_state(change: dict[str, object], told: str, unto
 
 @pytest.fixture
 def log_of_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Restore the hooks of faults and the log after a test."""
+    """Restores the hooks of errors and the log after a test."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", sys.__excepthook__)
     yield
@@ -95,7 +95,7 @@ def log_of_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 @pytest.mark.usefixtures("log_of_before")
-def test_words_are_for_people_and_events_for_programs(
+def test_people_get_sentences_and_programs_get_events(
     monkeypatch: pytest.MonkeyPatch,
     form: LogFormat,
     terminals: tuple[bool, bool],
@@ -119,7 +119,7 @@ def test_words_are_for_people_and_events_for_programs(
 
 @pytest.fixture
 def terminals(swept: None) -> Iterator[list[Terminal]]:
-    """Collect the terminals that a test starts, and kill programs that still run at its end."""
+    """Collects the terminals that a test starts, and kills programs that still run at its end."""
     del swept
     started: list[Terminal] = []
     yield started
@@ -128,7 +128,7 @@ def terminals(swept: None) -> Iterator[list[Terminal]]:
 
 
 def on_a_terminal(terminals: list[Terminal], data: Path, *options: str, errors_to: str | None = None) -> Terminal:
-    """A service that is up in a terminal without colours and locale."""
+    """Starts a service in a terminal without colours and locale, and waits until it is up."""
     arguments = ["up", f"--data={data}", f"--listen=127.0.0.1:{PORT}", *options]
     terminals.append(Terminal(arguments, 80, {"NO_COLOR": "1"}, errors_to))
     terminals[-1].wait_for(READY)
@@ -165,7 +165,7 @@ def test_a_terminal_gets_the_announcement_and_later_the_log(data: Path, terminal
         assert sign not in terminal.said
 
 
-def test_json_was_asked_for(data: Path, terminals: list[Terminal]) -> None:
+def test_json_can_be_chosen_on_a_terminal(data: Path, terminals: list[Terminal]) -> None:
     terminal = on_a_terminal(terminals, data, "--log=json")
     assert terminal.interrupt() == 0
     events = [json.loads(line) for line in terminal.said.splitlines()]

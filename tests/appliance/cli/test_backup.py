@@ -25,7 +25,7 @@ SECRET = {"MESHWG_UNLOCK_SECRET": OLD}
 
 @pytest.fixture
 def wg_quick(tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Bring a machine up beside the hub, from its unchanged configuration, and down at the end."""
+    """Brings a machine up beside the hub, from its unchanged configuration, and down at the end."""
     file = tmp_path / "machine.conf"
 
     def up(text: str) -> None:
@@ -38,7 +38,7 @@ def wg_quick(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
 
 def hub_answers(within: float = DEADLINE) -> bool:
-    """True if the machine's ping through its tunnel is answered."""
+    """Tells if the machine's ping through its tunnel is answered."""
     done = subprocess.run(
         ["ping", "-c1", f"-w{within:.0f}", "10.100.0.1"], check=False, capture_output=True, timeout=2 * DEADLINE
     )
@@ -46,7 +46,7 @@ def hub_answers(within: float = DEADLINE) -> bool:
 
 
 def connected(runs: list[Run], data: Path, wg_quick: Callable[[str], None]) -> tuple[Run, str, dict[str, Any]]:
-    """A service, with a session of its one organization and the machine of it that is connected."""
+    """Provides a service, a session of its one organization, and the organization's connected machine."""
     run = start(runs, data, "--endpoint=127.0.0.1", **SECRET)
     run.wait_until_ready()
     _, token = sign_up("acme")
@@ -89,7 +89,7 @@ def test_machines_reconnect_to_a_restored_service(
     assert again.stop() == 0
 
 
-def test_machines_come_back_disabled_and_each_connects_when_it_is_enabled(
+def test_restored_machines_are_disabled_until_enabled_one_by_one(
     data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
 ) -> None:
     file, restored = tmp_path / "backup", tmp_path / "restored"
@@ -117,7 +117,7 @@ def test_machines_come_back_disabled_and_each_connects_when_it_is_enabled(
 
 @dataclass(frozen=True)
 class Backed:
-    """A store at rest, and a backup of it."""
+    """A store without a running service, and a backup of it."""
 
     data: Path
     file: Path
@@ -126,7 +126,7 @@ class Backed:
 
 @pytest.fixture
 def backed(data: Path, tmp_path: Path) -> Backed:
-    """Made without a service."""
+    """Makes a backup without a running service."""
     (data / "store").mkdir(parents=True)
     store = sealed_store(data / "store", "meshwg.sqlite")
     file = tmp_path / "backup"
@@ -149,9 +149,7 @@ def test_a_backup_refuses_bad_input(backed: Backed) -> None:
     assert backed.file.stat().st_mode & 0o777 == 0o600
 
 
-def test_under_a_passphrase_it_opens_with_that_and_its_keys_with_the_unlock_secret(
-    backed: Backed, tmp_path: Path
-) -> None:
+def test_a_backup_with_a_passphrase_needs_the_unlock_secret_too(backed: Backed, tmp_path: Path) -> None:
     file, passphrase, other = tmp_path / "sealed", tmp_path / "passphrase", tmp_path / "other"
     for path, text in ((passphrase, "four words and a horse"), (other, "four words and a cow, too")):
         path.touch(0o600)
@@ -172,7 +170,7 @@ def test_under_a_passphrase_it_opens_with_that_and_its_keys_with_the_unlock_secr
     assert_refused(meshwg(backed.data, "backup", *sealed_with, "--force", **SECRET), Exit.NOT_CONFIGURED)
 
 
-def test_a_backup_that_is_killed_leaves_the_one_before(backed: Backed) -> None:
+def test_a_killed_backup_leaves_the_previous_one(backed: Backed) -> None:
     before = backed.file.read_bytes()
     program = """
 import os, signal
@@ -213,12 +211,12 @@ def test_a_refused_restore_leaves_nothing(backed: Backed, tmp_path: Path) -> Non
     refuses(Exit.NOT_CONFIGURED, backed.file, MESHWG_ENDPOINT="x")
 
 
-def test_a_store_that_exists_is_never_replaced(backed: Backed) -> None:
+def test_an_existing_store_is_never_replaced(backed: Backed) -> None:
     assert_refused(meshwg(backed.data, "restore", str(backed.file), **SECRET), Exit.CANNOT_CREATE)
     opens(backed.store, OLD)
 
 
-def test_a_later_version_s_store_is_not_restored(backed: Backed, tmp_path: Path) -> None:
+def test_a_store_of_a_later_version_is_not_restored(backed: Backed, tmp_path: Path) -> None:
     with backed.store.write() as transaction:
         transaction.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with backed.file.open("wb") as sealed:
@@ -227,7 +225,7 @@ def test_a_later_version_s_store_is_not_restored(backed: Backed, tmp_path: Path)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_killed_restore_is_no_store_and_can_be_done_again(backed: Backed, tmp_path: Path) -> None:
+def test_a_killed_restore_leaves_no_store_and_can_be_repeated(backed: Backed, tmp_path: Path) -> None:
     new = tmp_path / "new"
     program = """
 import os, signal
@@ -251,7 +249,7 @@ main()
     assert {path.name for path in new.iterdir()} == {"store", "lock"}
 
 
-def test_postgresql_has_programs_of_its_own(backed: Backed, tmp_path: Path) -> None:
+def test_a_backup_of_postgresql_is_refused_with_advice(backed: Backed, tmp_path: Path) -> None:
     url = "--database-url=postgresql+psycopg://localhost/meshwg"
     for command, program in (("restore", "pg_restore"), ("backup", "pg_dump")):
         done = meshwg(tmp_path / "new", command, str(backed.file), url, **SECRET)
@@ -260,7 +258,7 @@ def test_postgresql_has_programs_of_its_own(backed: Backed, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("command", ["status", "backup", "restore"])
-def test_a_url_that_is_none_is_one_sentence(backed: Backed, command: str) -> None:
+def test_an_invalid_database_url_is_one_sentence(backed: Backed, command: str) -> None:
     file = () if command == "status" else (str(backed.file),)
     done = meshwg(backed.data, command, *file, "--database-url=nonsense", **SECRET)
     assert_refused(done, Exit.NOT_CONFIGURED)

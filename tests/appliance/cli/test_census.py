@@ -1,4 +1,4 @@
-"""`census`: equal with the service up or down, and removal of orphans alone."""
+"""`census`: equal with the service up or down, and removal of orphans only."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ def by_id(found: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def strangers_namespace() -> Iterator[str]:
-    """A namespace of another instance."""
+    """Provides a namespace of another instance."""
     name = Names("zzz").of(new_organization_id()).namespace
     namespace.create(name)
     yield name
     namespace.remove(name)
 
 
-def test_up_and_down_orphans_and_their_removal(data: Path, runs: list[Run], strangers_namespace: str) -> None:
+def test_the_census_finds_and_removes_orphans_up_and_down(
+    data: Path, runs: list[Run], strangers_namespace: str
+) -> None:
     run = start(runs, data)
     run.wait_until_ready()
     acme, token = sign_up("acme")
@@ -89,7 +91,7 @@ def test_an_owned_object_is_not_removed() -> None:
     assert refused.value.code is Exit.REFUSED
 
 
-def test_words_name_everything() -> None:
+def test_the_census_in_words_names_everything() -> None:
     owned = Holding(
         "o1",
         "acme",

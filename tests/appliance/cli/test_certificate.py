@@ -1,4 +1,4 @@
-"""The certificate that the web process serves with: made, or the operator's own."""
+"""The certificate of the web process: made by the service, or the operator's own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def settings_of(folder: Folder, **more: str) -> Settings:
 
 
 def authority() -> Certificate:
-    """A certificate as earlier versions made it, which vouches for any name."""
+    """Makes a certificate as earlier versions did, which can sign for any name."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MeshWG")])
     now = datetime.now(timezone.utc)
@@ -68,7 +68,7 @@ def own(tmp_path: Path) -> dict[str, str]:
     return write(tmp_path / "own", tls.self_signed(["vpn.example.net"]))
 
 
-def test_without_one_it_is_made_and_vouches_for_the_service_s_names_alone(folder: Folder) -> None:
+def test_a_made_certificate_is_for_the_service_s_names_only(folder: Folder) -> None:
     served = certificate(settings_of(folder), folder)
     assert timedelta(days=700) < served.ends_at() - datetime.now(timezone.utc) < timedelta(days=825)
     found = served.parsed.extensions
@@ -82,7 +82,7 @@ def test_without_one_it_is_made_and_vouches_for_the_service_s_names_alone(folder
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_a_client_that_trusts_it_alone_takes_it_for_its_names(strict: bool) -> None:
+def test_a_client_that_trusts_the_certificate_accepts_its_names(strict: bool) -> None:
     served = tls.self_signed(NAMES)
     file, key = served.as_files()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -96,7 +96,7 @@ def test_a_client_that_trusts_it_alone_takes_it_for_its_names(strict: bool) -> N
 
 
 def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
-    """A whole handshake in memory."""
+    """Completes a TLS handshake in memory."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [client.wrap_bio(to_client, to_server, server_hostname=name), server.wrap_bio(to_server, to_client, True)]
     for _ in range(3):
@@ -109,8 +109,8 @@ def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> No
     assert not ends
 
 
-def test_its_key_signs_no_valid_certificate() -> None:
-    """Sign a certificate for another name with the served certificate's key: clients reject it."""
+def test_a_certificate_signed_with_the_made_one_is_rejected() -> None:
+    """Signs a certificate for another name with the served certificate's key: clients reject it."""
     served, forged = tls.self_signed(NAMES), {}
     for kind, issuer in (("leaf", served), ("authority", authority())):
         key = ec.generate_private_key(ec.SECP256R1())
@@ -137,7 +137,7 @@ def test_its_key_signs_no_valid_certificate() -> None:
     assert forged == {"leaf": False, "authority": True}
 
 
-def test_one_of_an_earlier_version_is_replaced_and_the_log_tells_the_new_one_s_fingerprint(folder: Folder) -> None:
+def test_an_earlier_version_s_certificate_is_replaced_and_logged(folder: Folder) -> None:
     before = authority()
     write(folder.tls, before)
     with capture_logs() as logged:
@@ -149,7 +149,7 @@ def test_one_of_an_earlier_version_is_replaced_and_the_log_tells_the_new_one_s_f
 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(99, False), (101, True)])
-def test_one_that_is_about_to_end_or_has_other_names_is_made_anew(folder: Folder, days: int, is_kept: bool) -> None:
+def test_an_expiring_or_misnamed_certificate_is_replaced(folder: Folder, days: int, is_kept: bool) -> None:
     alternatives = certificate(settings_of(folder), folder).parsed.extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
@@ -161,7 +161,7 @@ def test_one_that_is_about_to_end_or_has_other_names_is_made_anew(folder: Folder
     assert certificate(settings_of(folder, endpoint="hub.example.net"), folder) != served
 
 
-def test_a_running_service_takes_another_one_within_the_hour(folder: Folder, tmp_path: Path) -> None:
+def test_a_running_service_loads_a_new_certificate_hourly(folder: Folder, tmp_path: Path) -> None:
     times: Iterator[float] = iter((0.0, 10.0, 3601.0, 3601.0, 7300.0, 7300.0))
     given = own(tmp_path)
     has_changed = changes(settings_of(folder, **given), folder, lambda: next(times))
@@ -171,7 +171,7 @@ def test_a_running_service_takes_another_one_within_the_hour(folder: Folder, tmp
     assert not has_changed()
 
 
-def test_the_operators_own_is_read_where_it_lies(folder: Folder, tmp_path: Path) -> None:
+def test_the_operator_s_certificate_is_read_in_place(folder: Folder, tmp_path: Path) -> None:
     given = own(tmp_path)
     served = certificate(settings_of(folder, **given), folder)
     assert served.certificate == Path(given["tls_cert"]).read_bytes()
@@ -182,7 +182,7 @@ def test_the_operators_own_is_read_where_it_lies(folder: Folder, tmp_path: Path)
 @pytest.mark.parametrize(
     ("which", "mode", "owner"), [("tls_key", 0o644, 0), ("tls_cert", 0o644, 1), ("tls_key", 0o600, 1)]
 )
-def test_one_that_others_read_or_change_is_refused(
+def test_a_certificate_readable_or_writable_by_others_is_refused(
     folder: Folder, tmp_path: Path, which: str, mode: int, owner: int
 ) -> None:
     given = own(tmp_path)
@@ -231,7 +231,7 @@ def test_a_key_that_does_not_fit_is_refused_in_one_sentence(
     assert refused.value.code is Exit.NOT_CONFIGURED
 
 
-def test_a_service_manager_hands_it_to_a_process_that_is_not_root(
+def test_a_service_manager_passes_the_certificate_without_root(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() or 1000)
@@ -244,7 +244,7 @@ def test_a_service_manager_hands_it_to_a_process_that_is_not_root(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
-def test_the_web_user_s_old_folder_is_root_s_from_now_on(folder: Folder, tmp_path: Path) -> None:
+def test_the_web_user_s_old_certificate_folder_becomes_root_s(folder: Folder, tmp_path: Path) -> None:
     user, outside = User(64217, 64217), tmp_path / "outside"
     outside.write_text("untouched")
     write(folder.tls, authority())

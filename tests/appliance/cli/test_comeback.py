@@ -1,4 +1,4 @@
-"""`restore` lists everything that works again, and restores nothing without consent."""
+"""`restore` lists everything that will work again, and restores nothing without consent."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def sealed(data: Path, tmp_path: Path) -> Sealed:
 
 
 def found(store: Store) -> tuple[str, dict[str, str]]:
-    """An organization with two machines, a session and a token in a new store: its id, and the machines' keys."""
+    """Provides the organization's id and the machines' keys in a new store with two machines, a session and a token."""
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
     context = Context(store, FakeHub(), "vpn.example.net", 51820)
@@ -74,7 +74,7 @@ def found(store: Store) -> tuple[str, dict[str, str]]:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Open the restored store."""
+    """Opens the restored store."""
     made: list[Store] = []
 
     def open_it() -> Store:
@@ -92,7 +92,7 @@ def rows(store: Store, table: str) -> int:
 
 
 def restore_at_a_terminal(new: Path, file: Path, typed: str) -> tuple[int, str]:
-    """Run the command in a terminal with this input; returns the exit code and the output."""
+    """Runs the command in a terminal with this input; returns the exit code and the output."""
     controller, terminal = pty.openpty()
     with closing(os.fdopen(controller, "r+b", buffering=0)) as screen:
         command = [sys.executable, "-m", "appliance", "restore", str(file), f"--data={new}"]
@@ -113,7 +113,7 @@ def restore_at_a_terminal(new: Path, file: Path, typed: str) -> tuple[int, str]:
         return process.wait(DEADLINE), said.decode()
 
 
-def test_without_a_terminal_the_list_is_printed_and_nothing_restored(sealed: Sealed, tmp_path: Path) -> None:
+def test_without_a_terminal_the_list_is_printed_and_no_more(sealed: Sealed, tmp_path: Path) -> None:
     new = tmp_path / "made" / "of" / "new"
     done = meshwg(new, "restore", str(sealed.file), **SECRET)
     assert done.returncode == Exit.REFUSED
@@ -125,7 +125,7 @@ def test_without_a_terminal_the_list_is_printed_and_nothing_restored(sealed: Sea
     assert not (tmp_path / "made").exists()
 
 
-def test_a_folder_that_was_there_is_as_it_was(sealed: Sealed, tmp_path: Path) -> None:
+def test_an_existing_folder_stays_unchanged(sealed: Sealed, tmp_path: Path) -> None:
     new = tmp_path / "new"
     new.mkdir(mode=0o755)
     (new / "mine").touch()
@@ -133,7 +133,7 @@ def test_a_folder_that_was_there_is_as_it_was(sealed: Sealed, tmp_path: Path) ->
     assert [path.name for path in new.iterdir()] == ["mine"]
 
 
-def test_the_folder_is_locked_while_it_is_founded(tmp_path: Path) -> None:
+def test_the_folder_is_locked_while_it_is_created(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "new")
 
     def fail_while_others_wait() -> None:
@@ -158,7 +158,7 @@ def test_without_consent_nothing_is_restored(sealed: Sealed, tmp_path: Path, typ
 
 
 @pytest.mark.parametrize(("typed", "is_enabled"), [("y\nn\n", 1), ("y\ny\n", 0)])
-def test_after_consent_the_machines_are_asked_about(
+def test_after_consent_the_restore_asks_about_machines(
     sealed: Sealed, tmp_path: Path, opened: Callable[[], Store], typed: str, is_enabled: int
 ) -> None:
     code, said = restore_at_a_terminal(tmp_path / "new", sealed.file, typed)
@@ -169,7 +169,7 @@ def test_after_consent_the_machines_are_asked_about(
     assert found == [is_enabled]
 
 
-def test_temporary_access_ends_and_the_trail_records_it(
+def test_a_restore_ends_temporary_access_and_records_it(
     sealed: Sealed, tmp_path: Path, opened: Callable[[], Store]
 ) -> None:
     done = meshwg(tmp_path / "new", "restore", str(sealed.file), "--yes", "--disable-machines", **SECRET)
@@ -192,9 +192,7 @@ def test_temporary_access_ends_and_the_trail_records_it(
     assert (desired.peers, going_on) == ((), 0)
 
 
-def test_a_store_that_came_back_by_other_means_is_settled_where_it_is(
-    sealed: Sealed, tmp_path: Path, opened: Callable[[], Store]
-) -> None:
+def test_a_store_copied_back_is_settled_in_place(sealed: Sealed, tmp_path: Path, opened: Callable[[], Store]) -> None:
     new = tmp_path / "new"
     assert meshwg(new, "restore", **SECRET).returncode == Exit.NOT_CONFIGURED
     assert meshwg(new, "restore", str(sealed.file), "--yes", **SECRET).returncode == 0
@@ -207,7 +205,7 @@ def test_a_store_that_came_back_by_other_means_is_settled_where_it_is(
         assert transaction.exec_driver_sql("SELECT sum(enabled) FROM machines").scalar_one() == 0
 
 
-def test_where_the_web_process_can_t_get_to_nothing_is_restored(sealed: Sealed, tmp_path: Path) -> None:
+def test_a_folder_closed_to_the_web_process_gets_no_restore(sealed: Sealed, tmp_path: Path) -> None:
     (tmp_path / "private").mkdir(mode=0o700)
     done = meshwg(tmp_path / "private" / "new", "restore", str(sealed.file), "--yes", **SECRET)
     assert (done.returncode, "can't get into" in done.stderr) == (Exit.CANNOT_CREATE, True)
@@ -259,7 +257,7 @@ def test_a_list_that_nobody_sees_restores_nothing(
     assert (done.returncode, done.stderr.rstrip(), new.exists()) == (code, said, False)
 
 
-def test_a_store_in_postgresql_is_settled_after_its_own_tools_restored_it(cluster: Cluster, data: Path) -> None:
+def test_a_postgresql_store_is_settled_after_pg_restore(cluster: Cluster, data: Path) -> None:
     name = cluster.create()
     url = cluster.url(name)
     store = Store(url)

@@ -33,7 +33,7 @@ def test_a_command_that_needs_the_harness_says_so() -> None:
 
 
 def run_without_harness(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line without the libraries that only the harness needs."""
+    """Runs the command line without the libraries that only the harness needs."""
     command = [sys.executable, "-c", WITHOUT_HARNESS, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 

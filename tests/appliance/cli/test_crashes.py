@@ -18,7 +18,7 @@ SEED = 4_215
 
 
 def victims(run: Run, command: str) -> Collection[int]:
-    """The process of a command, and of the web process the worker too, which answers requests."""
+    """Lists the process of a command, and for the web process its worker too, which answers requests."""
     pid = children(run.process.pid).get(command)
     if pid is None:
         return ()
@@ -30,13 +30,13 @@ def victims(run: Run, command: str) -> Collection[int]:
 
 
 def peers(namespace: str, link: str) -> frozenset[str]:
-    """The keys that the link has."""
+    """Returns the keys that the link has."""
     command = ["nsenter", f"--net=/run/netns/{namespace}", "wg", "show", link, "peers"]
     return frozenset(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
 
 
 @on_postgresql
-def test_killed_at_random_moments(data: Path, runs: list[Run], database: str) -> None:
+def test_killed_processes_lose_no_answered_change(data: Path, runs: list[Run], database: str) -> None:
     run = start(runs, data, "--trusted-source=127.0.0.1/32", f"--database-url={database}")
     run.wait_until_ready()
     ground = CrashTarget(

@@ -1,4 +1,4 @@
-"""The database of a running service is gone for a while: refused clearly, enforced as before, and back by itself."""
+"""A running service whose database is gone for a while refuses clearly, enforces on, and recovers by itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HUB = "192.0.2.1"
 
 @pytest.fixture
 def machines() -> Iterator[list[LabHost]]:
-    """Two hosts on a wire with this one, which is `HUB` there."""
+    """Provides two hosts on a network with this one, which is `HUB` there."""
     with Lab() as lab:
         wire = lab.switch("wire")
         hosts = [lab.host(name) for name in ("mumbai", "pune")]
@@ -35,7 +35,7 @@ def machines() -> Iterator[list[LabHost]]:
 
 
 def join(host: LabHost, name: str, token: str) -> dict[str, str]:
-    """Add a machine, and bring its tunnel up."""
+    """Adds a machine, and brings its tunnel up."""
     status, made = call("POST", "/api/v1/machines", {"name": name}, token)
     assert status == 201, made
     wg_quick(host, made["config"], "mesh.conf").wait_for_handshake(DEADLINE)
@@ -44,7 +44,7 @@ def join(host: LabHost, name: str, token: str) -> dict[str, str]:
 
 
 @on_postgresql
-def test_a_server_that_is_gone_under_a_running_service(
+def test_a_running_service_survives_the_loss_of_its_database(
     data: Path, runs: list[Run], database: str, cluster: Cluster, machines: list[LabHost]
 ) -> None:
     run = start(runs, data, f"--endpoint={HUB}", f"--database-url={database}", "--trusted-source=127.0.0.1/32")
@@ -64,7 +64,7 @@ def test_a_server_that_is_gone_under_a_running_service(
     before = [call("GET", f"/api/v1{path}", None, token) for path in ("/policy", "/organization")]
 
     def is_enforced() -> bool:
-        """Check that the one machine can connect to the other, and not the other way round."""
+        """Checks that the one machine can connect to the other, and not the other way round."""
         return bool(pune.ping(one["address"], timeout=DEADLINE)) and not mumbai.ping(two["address"], timeout=0.3)
 
     assert is_enforced()

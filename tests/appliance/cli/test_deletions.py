@@ -18,7 +18,7 @@ BURIED = Tombstone(datetime(2026, 3, 1, 12, 0, 5, tzinfo=timezone.utc), "owner",
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder with one deletion in its store."""
+    """Provides a data folder with one deletion in its store."""
     made = make_data(tmp_path)
     with made.write() as transaction:
         store.finish(transaction, BURIED)
@@ -26,7 +26,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_lines_have_time_actor_and_numbers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_deletion_has_a_line_of_time_actor_and_numbers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     deletions(data=data)
     assert capsys.readouterr().out.splitlines() == [
         "2026-03-01 12:00:05 UTC  by owner: 3 machines",
@@ -34,7 +34,7 @@ def test_lines_have_time_actor_and_numbers(data: Path, capsys: pytest.CaptureFix
     ]
 
 
-def test_programs_get_the_same(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deletions_as_json_have_the_same_facts(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     deletions(data=data, as_json=True)
     assert json.loads(capsys.readouterr().out) == {
         "deletions": [{"at": "2026-03-01T12:00:05Z", "actor": "owner", "removed": {"machines": 3, "rules": 0}}]

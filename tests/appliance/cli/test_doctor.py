@@ -31,7 +31,7 @@ WITHOUT_ROOT = ("unshare", "--user")
 
 
 def run(*arguments: str, on: tuple[str, ...] = (), **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command line, as the program that `on` starts."""
+    """Runs the command line, as the program that `on` starts."""
     return subprocess.run(
         [*on, sys.executable, "-m", "appliance", *arguments],
         capture_output=True,
@@ -42,7 +42,7 @@ def run(*arguments: str, on: tuple[str, ...] = (), **environment: str) -> subpro
 
 
 def said(facts: Facts, width: int = 80) -> str:
-    """The words about a host."""
+    """Returns the words about a host."""
     console = Console(file=io.StringIO(), width=width, highlight=False)
     doctor.show(diagnose(facts), console)
     assert isinstance(console.file, io.StringIO)
@@ -112,7 +112,7 @@ def test_without_programs_the_advice_is_to_install_them(tmp_path: Path, monkeypa
     assert diagnosis.up == (found["wireguard"]["state"] == "ok")
 
 
-def test_neither_the_host_s_name_nor_a_person_s_is_told() -> None:
+def test_the_report_names_neither_host_nor_person() -> None:
     rename = "import os, socket, sys; socket.sethostname('host-of-acme'); os.execv(sys.argv[1], sys.argv[1:])"
     renamed = ("unshare", "--uts", sys.executable, "-c", rename)
     person = {
@@ -145,7 +145,7 @@ def test_the_exit_code_is_about_the_hub_alone(facts: Facts, code: int) -> None:
 
 
 @given(hosts())
-def test_words_leave_nothing_out_and_fit_on_80_columns(facts: Facts) -> None:
+def test_the_report_in_words_is_complete_on_80_columns(facts: Facts) -> None:
     diagnosis = diagnose(facts)
     text = said(facts)
     assert max(map(len, text.splitlines())) <= 80
@@ -158,7 +158,7 @@ def test_words_leave_nothing_out_and_fit_on_80_columns(facts: Facts) -> None:
 
 
 @given(hosts())
-def test_the_document_is_the_diagnosis(facts: Facts) -> None:
+def test_the_json_document_equals_the_diagnosis(facts: Facts) -> None:
     diagnosis = diagnose(facts)
     document = json.loads(json.dumps(doctor.document(diagnosis)))
     assert (document["up"], document["gate"], document["rootless"]) == (

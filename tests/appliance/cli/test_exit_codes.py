@@ -1,4 +1,4 @@
-"""Exit codes: one table in code, help and documentation, and no code anywhere that is not in it."""
+"""Exit codes: one table in code, help and documentation, which has every code in use."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_help_has_the_table_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("command", LEAVES)
-def test_each_command_tells_its_codes_and_none_that_is_not_in_the_table(command: str) -> None:
+def test_the_help_of_commands_has_only_codes_of_the_table(command: str) -> None:
     told = told_by(command)
     assert told
     assert told <= _KNOWN
@@ -52,19 +52,19 @@ def test_each_command_tells_its_codes_and_none_that_is_not_in_the_table(command:
 @pytest.mark.parametrize(
     "command", ["up", "status", "doctor", "census", "deletions", "backup", "restore", "operations", "publish"]
 )
-def test_a_command_of_the_service_tells_the_codes_that_its_own_module_gives(command: str) -> None:
+def test_the_help_of_a_command_has_the_codes_of_its_module(command: str) -> None:
     module = {"restore": "restoring"}.get(command, command)
     told = told_by("backup") | told_by("restore") if module == "backup" else told_by(command)
     assert set(codes_in(ROOT / f"appliance/cli/{module}.py")) <= told | {Exit.DONE, Exit.REFUSED}
 
 
 def told_by(command: str) -> set[int]:
-    """The codes that the help of a command speaks of."""
+    """Lists the codes in the help of a command."""
     paragraphs = re.split(r"\n\s*\n", help_of(*command.split()))
     return {int(code) for each in paragraphs if "Exit codes:" in each for code in _CODES.findall(each)}
 
 
-def test_no_program_of_ours_ends_with_a_code_that_is_not_in_the_table() -> None:
+def test_programs_end_only_with_codes_of_the_table() -> None:
     files = [file for package in ("appliance", "harness", "reports") for file in (ROOT / package).rglob("*.py")]
     found = {
         (str(file.relative_to(ROOT)), code)
@@ -77,13 +77,13 @@ def test_no_program_of_ours_ends_with_a_code_that_is_not_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_no_script_ends_with_a_code_that_is_not_in_the_table(script: str) -> None:
+def test_scripts_end_only_with_codes_of_the_table(script: str) -> None:
     found = re.findall(r"\b(?:exit|fail) (\d+)\b", (ROOT / script).read_text())
     assert {int(code) for code in found if int(code) < _SIGNALLED} <= _KNOWN
 
 
 def codes_in(file: Path) -> Iterator[int]:
-    """The codes that a module names where it ends a command, constants of its own included."""
+    """Lists the codes with which a module ends a command, constants of its own included."""
     tree = ast.parse(file.read_text())
     constants = {
         target.id: node.value

@@ -1,4 +1,4 @@
-"""`admin factors`: a second factor that was lost, under a running service and while none runs."""
+"""`admin factors`: removal of a lost second factor, with and without a running service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PASSWORD = "correct horse battery"
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_it_begins_and_is_stopped_under_a_running_service(data: Path, runs: list[Run]) -> None:
+def test_a_removal_begins_and_stops_under_a_running_service(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()
     organization, token = sign_up("acme")
@@ -44,7 +44,7 @@ def test_it_begins_and_is_stopped_under_a_running_service(data: Path, runs: list
     assert run.stop() == 0
 
 
-def test_it_takes_effect_also_where_no_service_ran_when_it_became_due(data: Path, runs: list[Run]) -> None:
+def test_a_removal_due_without_a_service_takes_effect_later(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()
     enroll(sign_up("acme")[1])
@@ -68,7 +68,7 @@ def test_it_takes_effect_also_where_no_service_ran_when_it_became_due(data: Path
 
 
 def enroll(token: str) -> str:
-    """Turn on the account's second factor; returns the session that replaces this one."""
+    """Turns on the account's second factor; returns the session that replaces this one."""
     secret = call("POST", "/api/v1/account/second-factor", {"password": PASSWORD}, token)[1]["secret"]
     status, enabled = call("PUT", "/api/v1/account/second-factor", {"code": pyotp.TOTP(secret).now()}, token)
     assert status == 200

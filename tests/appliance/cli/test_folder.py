@@ -1,4 +1,4 @@
-"""The data folder: root's, but for the store, and nothing done by path where another user may have put something."""
+"""The data folder: root's except for the store, and never opened by a path that another user may have changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WEB, OTHER, NAMELESS = User(990, 991), 1234, module.NAMELESS
 
 @pytest.fixture(autouse=True)
 def web(monkeypatch: pytest.MonkeyPatch) -> User:
-    """The web user, whose group has another number."""
+    """Provides the web user, whose group has another number."""
     monkeypatch.setattr(module, "web_user", lambda: WEB)
     return WEB
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A file of root's that nothing may touch."""
+    """Provides a file of root that nothing may touch."""
     file = tmp_path / "outside"
     file.touch(0o600)
     file.write_text("untouched")
@@ -57,7 +57,7 @@ def refusal(folder: Folder) -> str:
     return str(refused.value)
 
 
-def test_a_new_one_is_root_s_and_its_store_the_web_user_s(folder: Folder) -> None:
+def test_a_new_folder_is_root_s_and_its_store_the_web_user_s(folder: Folder) -> None:
     before = os.umask(0o077)
     folder.prepare(WEB)
     os.umask(before)
@@ -68,7 +68,7 @@ def test_a_new_one_is_root_s_and_its_store_the_web_user_s(folder: Folder) -> Non
 
 
 @pytest.mark.parametrize("owner", [0, NAMELESS.uid])
-def test_a_store_of_root_s_or_of_the_user_without_a_name_becomes_the_web_user_s(folder: Folder, owner: int) -> None:
+def test_a_store_of_root_or_nobody_becomes_the_web_user_s(folder: Folder, owner: int) -> None:
     folder.store.mkdir(parents=True)
     for name in (STORE_FILE, f"{STORE_FILE}-wal", "notes"):
         (folder.store / name).touch()
@@ -83,7 +83,7 @@ def test_a_store_of_root_s_or_of_the_user_without_a_name_becomes_the_web_user_s(
     }
 
 
-def test_a_third_one_s_store_is_refused_with_the_command_that_helps(folder: Folder) -> None:
+def test_another_user_s_store_is_refused_with_a_remedy(folder: Folder) -> None:
     folder.store.mkdir(parents=True)
     os.chown(folder.store, OTHER, OTHER)
     assert f"chown --recursive --no-dereference 990:991 {folder.store}" in refusal(folder)
@@ -103,7 +103,7 @@ def test_a_third_one_s_store_is_refused_with_the_command_that_helps(folder: Fold
     ],
     ids=["symbolic link", "hard link", "pipe", "folder", "file of root's"],
 )
-def test_a_foreign_file_in_the_store_is_neither_given_away_nor_opened(
+def test_a_foreign_file_in_the_store_is_not_touched(
     folder: Folder, outside: Path, owner: int, name: str, put: Callable[[Path, Path], None]
 ) -> None:
     folder.store.mkdir(parents=True)
@@ -116,7 +116,7 @@ def test_a_foreign_file_in_the_store_is_neither_given_away_nor_opened(
 
 
 @pytest.mark.parametrize("name", ["store", "tls"])
-def test_a_link_in_the_place_of_a_folder_is_refused(folder: Folder, tmp_path: Path, name: str) -> None:
+def test_a_symbolic_link_instead_of_a_folder_is_refused(folder: Folder, tmp_path: Path, name: str) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     folder.path.mkdir()
@@ -126,7 +126,7 @@ def test_a_link_in_the_place_of_a_folder_is_refused(folder: Folder, tmp_path: Pa
 
 
 @pytest.mark.parametrize(("owner", "mode"), [(WEB.uid, 0o755), (OTHER, 0o755), (0, 0o775), (0, 0o777)])
-def test_a_data_folder_that_somebody_else_may_change_is_refused(folder: Folder, owner: int, mode: int) -> None:
+def test_a_data_folder_writable_by_others_is_refused(folder: Folder, owner: int, mode: int) -> None:
     folder.path.mkdir()
     folder.path.chmod(mode)
     os.chown(folder.path, owner, 0)
@@ -137,7 +137,7 @@ def test_a_data_folder_that_somebody_else_may_change_is_refused(folder: Folder, 
 
 
 @pytest.mark.parametrize(("owner", "mode", "is_taken"), [(0, 0o777, False), (WEB.uid, 0o755, False), (0, 0o1777, True)])
-def test_the_folder_above_is_looked_at_too(folder: Folder, owner: int, mode: int, is_taken: bool) -> None:
+def test_a_parent_folder_writable_by_others_is_refused(folder: Folder, owner: int, mode: int, is_taken: bool) -> None:
     above = folder.path.with_name("above")
     above.mkdir()
     above.chmod(mode)
@@ -149,7 +149,7 @@ def test_the_folder_above_is_looked_at_too(folder: Folder, owner: int, mode: int
         assert str(above) in refusal(inner)
 
 
-def test_the_lock_is_no_link(folder: Folder, outside: Path) -> None:
+def test_a_symbolic_link_instead_of_the_lock_is_refused(folder: Folder, outside: Path) -> None:
     folder.path.mkdir()
     (folder.path / "lock").symlink_to(outside)
     before = state(outside)
@@ -172,7 +172,7 @@ def test_the_lock_is_no_link(folder: Folder, outside: Path) -> None:
         (OTHER, 0o600, 0o077, True),
     ],
 )
-def test_a_file_is_believed_where_only_root_or_the_operator_could_have_written_it(
+def test_a_file_that_others_could_have_written_is_refused(
     outside: Path, monkeypatch: pytest.MonkeyPatch, owner: int, mode: int, hidden_from: int, is_read: bool
 ) -> None:
     monkeypatch.setenv("SUDO_UID", str(OTHER))
@@ -186,7 +186,7 @@ def test_a_file_is_believed_where_only_root_or_the_operator_could_have_written_i
         assert refused.value.code is Exit.NOT_CONFIGURED
 
 
-def test_a_pipe_that_another_user_left_holds_nothing_up(tmp_path: Path) -> None:
+def test_another_user_s_pipe_blocks_nothing(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     os.chown(pipe, OTHER, OTHER)
@@ -194,9 +194,7 @@ def test_a_pipe_that_another_user_left_holds_nothing_up(tmp_path: Path) -> None:
         trust.read(pipe, "unlock secret")
 
 
-def test_no_program_is_looked_for_where_somebody_else_could_put_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_programs_are_not_searched_in_folders_of_other_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = {name: tmp_path / name for name in ("roots", "everybodys", "webs", "missing")}
     for name in ("roots", "everybodys", "webs"):
         folders[name].mkdir(mode=0o755)

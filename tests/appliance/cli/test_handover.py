@@ -1,4 +1,4 @@
-"""The secret between a supervisor and its hubs."""
+"""Handover of secrets from a supervisor to its processes."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def test_an_incomplete_write_does_no_harm() -> None:
         assert handover.secrets() == ("second", "hal", "first")
 
 
-def test_without_a_supervisor_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_supervisor_there_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MESHWG_UNLOCK_SECRET_FD", raising=False)
     assert Handover.inherited() is None

@@ -26,7 +26,7 @@ _ESCAPE = "\x1b"
 
 @pytest.mark.parametrize("columns", [40, 64, 80, 200])
 @pytest.mark.parametrize("command", ALL)
-def test_no_line_is_longer_than_the_terminal_and_none_is_broken_twice(command: str, columns: int) -> None:
+def test_help_fits_the_terminal_and_breaks_lines_once(command: str, columns: int) -> None:
     shown = help_of(*command.split(), columns=columns)
     assert max(map(len, shown.splitlines())) <= columns
     for before, after in lines_of_paragraphs(shown):
@@ -34,7 +34,7 @@ def test_no_line_is_longer_than_the_terminal_and_none_is_broken_twice(command: s
 
 
 def lines_of_paragraphs(shown: str) -> Iterator[tuple[str, str]]:
-    """Lines of running text, each with the one that goes on with it."""
+    """Lists lines of running text, each with the one that continues it."""
     for paragraph in re.split(r"\n\s*\n", shown):
         lines = paragraph.splitlines()
         if all(line.startswith("  ") for line in lines):
@@ -42,7 +42,7 @@ def lines_of_paragraphs(shown: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_every_word_is_there_however_narrow_it_is(command: str) -> None:
+def test_help_has_every_word_on_narrow_terminals(command: str) -> None:
     wide, narrow = (" ".join(help_of(*command.split(), columns=columns).split()) for columns in (100, 40))
     assert narrow == wide
     assert "…" not in wide
@@ -50,7 +50,7 @@ def test_every_word_is_there_however_narrow_it_is(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_help_speaks_of_meshwg_and_not_of_how_it_is_written(command: str) -> None:
+def test_help_does_not_mention_python(command: str) -> None:
     shown = help_of(*command.split())
     assert shown.startswith(f"Usage: meshwg {command}".strip())
     for word in ("python", "-m appliance", "list[", "None", "range>"):
@@ -60,7 +60,7 @@ def test_help_speaks_of_meshwg_and_not_of_how_it_is_written(command: str) -> Non
 @pytest.mark.parametrize(
     "environment", [{}, {"NO_COLOR": "1"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}]
 )
-def test_on_a_terminal_it_is_the_same_text(environment: dict[str, str]) -> None:
+def test_help_is_the_same_text_on_a_terminal(environment: dict[str, str]) -> None:
     terminal = Terminal(["up", "--help"], 40, environment)
     assert terminal.wait() == 0
     said = terminal.said
@@ -69,7 +69,9 @@ def test_on_a_terminal_it_is_the_same_text(environment: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["", "up", "admin", "admin plan", "transcript diff"])
-def test_help_has_two_names(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_has_two_options(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     shown = []
     for option in ("-h", "--help"):
@@ -79,7 +81,7 @@ def test_help_has_two_names(command: str, capsys: pytest.CaptureFixture[str], mo
 
 
 @pytest.mark.parametrize("arguments", [["up", "--hlep"], ["-x"], ["gate", "--claim"]])
-def test_the_name_is_the_same_however_it_was_started(arguments: list[str]) -> None:
+def test_the_program_s_name_is_the_same_however_it_is_started(arguments: list[str]) -> None:
     terminal = Terminal(arguments, 40, {})
     assert terminal.wait() == Exit.REFUSED
     said = terminal.said
@@ -110,7 +112,7 @@ def test_the_name_is_the_same_however_it_was_started(arguments: list[str]) -> No
         ),
     ],
 )
-def test_a_command_line_that_is_not_understood_is_one_sentence(
+def test_an_invalid_command_line_is_one_sentence(
     arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_here(arguments.split()) == Exit.REFUSED
@@ -144,13 +146,13 @@ def test_any_option_gives_a_sentence_of_one_line(word: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["admin"], ["transcript"]])
-def test_without_a_command_the_help_is_the_answer(arguments: list[str]) -> None:
+def test_without_a_command_the_help_is_shown(arguments: list[str]) -> None:
     done = run(*arguments, COLUMNS="80")
     assert (done.returncode, done.stdout) == (Exit.REFUSED, "")
     assert done.stderr == help_of(*arguments) + "\n"
 
 
-def test_a_closed_output_ends_it_quietly() -> None:
+def test_a_closed_output_ends_a_command_quietly() -> None:
     read, write = os.pipe()
     os.close(read)
     pid = os.fork()
@@ -173,7 +175,7 @@ def test_a_full_output_is_told_in_one_sentence(arguments: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (ZeroDivisionError("a fault"), Exit.FAULT)])
-def test_an_interrupt_and_a_fault_have_codes_of_their_own(
+def test_an_interrupt_and_an_internal_error_have_own_codes(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:

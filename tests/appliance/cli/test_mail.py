@@ -11,7 +11,7 @@ from tests.appliance.sealed import OLD
 from tests.waiting import wait_until
 
 
-def test_an_invitation_arrives_and_its_link_leads_in(data: Path, runs: list[Run]) -> None:
+def test_an_invitation_arrives_and_its_link_opens_an_account(data: Path, runs: list[Run]) -> None:
     with Mailbox.open() as mailbox:
         run = start(
             runs,

@@ -1,4 +1,4 @@
-"""Odd values for each option and argument of each command: one sentence and a code of the table, no traceback."""
+"""Odd values for each option and argument of each command: one sentence and a documented exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ PLAUSIBLE = {"new_secret_file": "new-secret", "email": "a@example.net", "role": 
 
 
 def _parameters() -> Iterator[tuple[str, str]]:
-    """List each option and argument, those that several commands share only once."""
+    """Lists each option and argument, those that several commands share only once."""
     seen = set()
     for leaf in LEAVES:
         for each in parameters_of(leaf):
@@ -81,7 +81,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
 
 
 def parameters_of(leaf: str) -> list[Any]:
-    """The parameters of a command, as the command line's library has them."""
+    """Returns the parameters of a command, as the command line's library has them."""
     found: Any = help.make_plain(typer.main.get_command(make_app()))
     context = found.context_class(found)
     for name in leaf.split():
@@ -92,7 +92,7 @@ def parameters_of(leaf: str) -> list[Any]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to be in, with a store in it, and commands that stop where their work would begin."""
+    """Provides a folder with a store in it, and commands that stop where their work would begin."""
     for name in [name for name in os.environ if name.startswith("MESHWG_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -126,7 +126,7 @@ def test_an_odd_value_is_one_sentence(place: Path, leaf: str, name: str) -> None
 
 
 def run(leaf: str, parameters: list[Any], name: str, value: str, place: Path) -> tuple[int, str]:
-    """Exit code and standard error of a command with this value for one of its parameters."""
+    """Runs a command with this value for one of its parameters; returns exit code and standard error."""
     options, arguments = [*WITH.get((leaf, name), [])], []
     for each in parameters:
         given = value if each.name == name else PLAUSIBLE.get(each.name, "plausible") if each.required else None

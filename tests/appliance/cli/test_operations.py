@@ -33,7 +33,7 @@ def test_a_command_is_recorded_with_its_user_newest_first(
     assert oldest.endswith("service.started: version 1.0")
 
 
-def test_programs_get_the_same_and_no_more_than_they_want(
+def test_operations_as_json_are_bounded_in_number(
     made: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(3):

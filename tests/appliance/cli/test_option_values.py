@@ -58,7 +58,7 @@ PIECES = [
 
 @st.composite
 def texts(draw: st.DrawFn, key: str) -> str:
-    """A text that is nearly right, or anything."""
+    """Generates texts that are nearly right, and any others."""
     if draw(st.integers(0, 4)) == 0:
         return draw(st.text(max_size=40))
     found = draw(st.sampled_from(TEMPLATES.get(key, ["30", "open", "auto", "/srv/file"])))
@@ -81,7 +81,7 @@ TOML_VALUES = st.one_of(
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Make an environment with these settings alone."""
+    """Makes an environment with only these settings."""
     before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("MESHWG_")}
     os.environ.update(variables)
     try:
@@ -93,7 +93,7 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def check(named: str, given: Mapping[str, Any], variables: Mapping[str, str], file: Path | None = None) -> None:
-    """Either settings that a child takes for the same, or one sentence that names the option."""
+    """Checks for settings that a child takes for the same, or one sentence that names the option."""
     try:
         with environment(variables):
             found = resolve(given, file)
@@ -108,7 +108,7 @@ def check(named: str, given: Mapping[str, Any], variables: Mapping[str, str], fi
 
 
 def check_settings(found: Settings) -> None:
-    """A child gets the same settings, and each use that is made of them at a start is possible."""
+    """Checks that a child gets the same settings, and that each use of them at a start is possible."""
     with environment(found.environment()):
         again = resolve({})
     assert again.environment() == found.environment()
@@ -125,7 +125,7 @@ def test_the_command_line_of_up_has_every_option_of_the_table() -> None:
 
 
 def test_the_documentation_has_every_option_of_the_table() -> None:
-    """Compare with docs/operating.md; copy the rows below there after a change of the table."""
+    """Compares with docs/operating.md; copy the expected rows there after a change of the table."""
     rows = ["| option | file key | variable | default |", "| --- | --- | --- | --- |"]
     for key, option in OPTIONS.items():
         named = f"`{name_of(key)} {option.metavar}`" if option.metavar else ""
@@ -139,7 +139,7 @@ def test_the_documentation_has_every_option_of_the_table() -> None:
 @pytest.mark.parametrize("key", OPTIONS)
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
 @given(data=st.data())
-def test_a_text_on_the_command_line(key: str, data: st.DataObject) -> None:
+def test_any_text_on_the_command_line_is_valid_or_one_sentence(key: str, data: st.DataObject) -> None:
     text = data.draw(texts(key))
     check(name_of(key), {key: [text] if OPTIONS[key].is_repeatable else text}, {})
 
@@ -147,7 +147,7 @@ def test_a_text_on_the_command_line(key: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("key", OPTIONS)
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=100)
 @given(data=st.data())
-def test_a_text_in_the_environment(key: str, data: st.DataObject) -> None:
+def test_any_text_in_the_environment_is_valid_or_one_sentence(key: str, data: st.DataObject) -> None:
     # No environment has that character.
     text = data.draw(texts(key)).replace("\0", "")
     text = text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
@@ -158,7 +158,7 @@ def test_a_text_in_the_environment(key: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize("key", OPTIONS)
 @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=60)
 @given(data=st.data())
-def test_a_value_in_the_file(key: str, data: st.DataObject) -> None:
+def test_any_value_in_the_file_is_valid_or_one_sentence(key: str, data: st.DataObject) -> None:
     value = data.draw(st.one_of(TOML_VALUES, texts(key)))
     with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8", errors="surrogatepass") as file:
         file.write(f"{key} = {as_toml(value)}\n")
@@ -167,7 +167,7 @@ def test_a_value_in_the_file(key: str, data: st.DataObject) -> None:
 
 
 def as_toml(value: Any) -> str:
-    """The value as TOML has it."""
+    """Formats the value as TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -186,7 +186,7 @@ def as_toml(value: Any) -> str:
 @example(b"audit_days = 0x" + b"f" * 5000)
 @example(b'"a\\nb" = 1')
 @settings(deadline=None)
-def test_a_file_of_anything(content: bytes) -> None:
+def test_a_settings_file_of_any_content_is_valid_or_one_sentence(content: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         file.write(content)
         file.flush()
@@ -227,7 +227,7 @@ def test_a_text_that_may_hold_a_password_is_not_repeated(key: str, text: str) ->
         ({"trusted_source": ["a\nb"]}, None),
     ],
 )
-def test_a_sentence_says_what_the_option_takes(given: dict[str, Any], sentence: str | None) -> None:
+def test_an_error_says_what_the_option_accepts(given: dict[str, Any], sentence: str | None) -> None:
     with pytest.raises(CommandError) as refused, environment({}):
         resolve(given)
     assert sentence is None or str(refused.value) == sentence
@@ -245,7 +245,7 @@ def test_a_sentence_says_what_the_option_takes(given: dict[str, Any], sentence: 
         ("database_url", "postgresql://h/d", "database_url", "postgresql+psycopg://h/d"),
     ],
 )
-def test_a_value_has_one_spelling(key: str, text: str, attribute: str, value: str) -> None:
+def test_a_setting_has_one_spelling(key: str, text: str, attribute: str, value: str) -> None:
     with environment({}):
         assert getattr(resolve({key: text}), attribute) == value
 
@@ -262,14 +262,14 @@ def test_an_unlock_secret_is_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("listen", ["[::1]:8443", "127.0.0.1:8443"])
-def test_letters_come_from_an_address_also_where_the_pages_have_no_name(listen: str) -> None:
+def test_letters_have_a_sender_even_without_a_site_name(listen: str) -> None:
     with environment({}):
         found = resolve({"listen": listen, "smtp_url": "smtp://mail.example.net"})
     assert found.relay is not None
     assert found.relay.sender in ("meshwg@[IPv6:::1]", "meshwg@[127.0.0.1]")
 
 
-def test_configurations_may_name_another_port_than_the_hub_s() -> None:
+def test_the_endpoint_s_port_may_differ_from_the_hub_s() -> None:
     with environment({}):
         assert resolve({"endpoint": "vpn.example.net"}).endpoint.host_and_port(51820) == ("vpn.example.net", 51820)
         assert resolve({"endpoint": "vpn.example.net:443"}).endpoint.host_and_port(51820) == ("vpn.example.net", 443)

@@ -1,4 +1,4 @@
-"""``prove``: on a running service as its operator, and what it refuses."""
+"""``prove``: run on a service by its operator, and its refusals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.waiting import DEADLINE
 
 
 def prove(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command, to its end."""
+    """Runs the command to its end."""
     command = [sys.executable, "-m", "appliance", "prove", *options]
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=DEADLINE, env={**os.environ, **environment}
@@ -24,14 +24,14 @@ def prove(*options: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def told(*options: str) -> tuple[int, str]:
-    """Exit code and standard error of the command that refuses."""
+    """Returns exit code and standard error of the command that refuses."""
     done = prove(*options)
     assert done.stdout == ""
     return done.returncode, done.stderr
 
 
 def test_the_operator_proves_every_organization(data: Path, runs: list[Run]) -> None:
-    """By the store and without a token; then one namespace lets pass what its policy denies."""
+    """Proves without a token, and again after one namespace lets through what its policy denies."""
     start(runs, data, MESHWG_UNLOCK_SECRET=OLD).wait_until_ready()
     ids = {}
     for name in ("acme", "bolt", "corp"):

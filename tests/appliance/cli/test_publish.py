@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path / "data")
 
 
-def test_a_run_is_published_told_and_withdrawn(
+def test_a_run_is_published_listed_and_withdrawn(
     folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = written(tmp_path / "out", "2026-03-01T12:00:00Z")
@@ -38,7 +38,7 @@ def test_a_run_is_published_told_and_withdrawn(
     assert capsys.readouterr().out.endswith("Nothing is published.\n")
 
 
-def test_a_refusal_is_one_sentence(folder: Folder, tmp_path: Path) -> None:
+def test_a_refused_publication_is_one_sentence(folder: Folder, tmp_path: Path) -> None:
     for arguments, code in (
         ({"run": tmp_path}, Exit.NO_INPUT),
         ({"withdraw": "20260301T120000Z-abc"}, Exit.NO_INPUT),

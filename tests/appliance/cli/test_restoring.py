@@ -1,4 +1,4 @@
-"""`up` waits for the data plane: as long as it gets on, and no longer than somebody wants it to."""
+"""`up` waits for the data plane as long as it makes progress, unless it is stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.waiting import Clock
 
 
 class MadeUpHub:
-    """Child and client in one; each look finds the next of these statuses, then the last one for ever."""
+    """Fake of child and client, whose checks return these statuses one by one, then the last one for ever."""
 
     def __init__(self, *statuses: HubStatus | HubError, ends: bool = False) -> None:
         self._statuses, self._ends = list(statuses), ends
@@ -47,25 +47,25 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def test_it_waits_until_all_is_restored() -> None:
+def test_up_waits_until_all_is_restored() -> None:
     assert wait(MadeUpHub(HubError("not yet"), with_enforced(5), with_enforced(100, restored=True)))
 
 
-def test_one_that_gets_on_is_not_given_up(clock: Clock) -> None:
+def test_a_hub_with_progress_is_waited_for(clock: Clock) -> None:
     start = clock.now
     hub = MadeUpHub(*(with_enforced(count) for count in range(50)), with_enforced(50, restored=True))
     assert wait(hub, patience_s=0.1)
     assert clock.now - start > 0.3
 
 
-def test_one_that_does_not_is(clock: Clock) -> None:
+def test_a_hub_without_progress_is_given_up(clock: Clock) -> None:
     start = clock.now
     with pytest.raises(NotStarted, match="no more organization was enforced than 7"):
         wait(MadeUpHub(with_enforced(7)), patience_s=0.1)
     assert 0.1 < clock.now - start < 0.15
 
 
-def test_one_that_ended_is_noticed_at_once() -> None:
+def test_a_hub_that_ended_is_noticed_at_once() -> None:
     with pytest.raises(NotStarted, match="ended with code 1"):
         wait(MadeUpHub(with_enforced(7), ends=True))
 

@@ -1,4 +1,4 @@
-"""`rotate-unlock-secret`: under a running service, without one, and refused."""
+"""`rotate-unlock-secret`: with a running service, without one, and refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.appliance.sealed import NEW, OLD, opens, sealed_store
 from tests.waiting import wait_until
 
 
-def test_under_a_running_service(data: Path, runs: list[Run], tmp_path: Path) -> None:
+def test_a_rotation_under_a_running_service_succeeds(data: Path, runs: list[Run], tmp_path: Path) -> None:
     new = tmp_path / "new.secret"
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()
@@ -66,7 +66,7 @@ def test_under_a_running_service(data: Path, runs: list[Run], tmp_path: Path) ->
 
 @pytest.fixture
 def sealed(data: Path) -> Store:
-    """A store at rest, which the old secret opens."""
+    """Provides a store without a running service, which the old secret opens."""
     (data / "store").mkdir(parents=True)
     return sealed_store(data / "store", "meshwg.sqlite")
 
@@ -78,7 +78,7 @@ def rotate(data: Path, file: Path, secret: str = OLD) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_without_a_service_and_once_more(data: Path, sealed: Store, tmp_path: Path) -> None:
+def test_a_rotation_without_a_service_can_be_repeated(data: Path, sealed: Store, tmp_path: Path) -> None:
     file = tmp_path / "new.secret"
     file.touch(0o600)
     file.write_text(NEW + "\n")
@@ -92,7 +92,7 @@ def test_without_a_service_and_once_more(data: Path, sealed: Store, tmp_path: Pa
     opens(sealed, NEW)
 
 
-def test_refused_with_everything_as_it_was(data: Path, sealed: Store, tmp_path: Path) -> None:
+def test_a_refused_rotation_changes_nothing(data: Path, sealed: Store, tmp_path: Path) -> None:
     present, open_to_all = tmp_path / "present", tmp_path / "open"
     for file, mode in ((present, 0o600), (open_to_all, 0o644)):
         file.write_text(OLD)
@@ -107,7 +107,7 @@ def test_refused_with_everything_as_it_was(data: Path, sealed: Store, tmp_path: 
     assert not (tmp_path / "x").exists()
 
 
-def test_a_store_that_refuses_leaves_the_old_secret(data: Path, sealed: Store, tmp_path: Path) -> None:
+def test_a_rotation_refused_by_the_store_keeps_the_old_secret(data: Path, sealed: Store, tmp_path: Path) -> None:
     with sealed.write() as transaction:
         transaction.exec_driver_sql(
             "CREATE TRIGGER refuse BEFORE UPDATE ON instance BEGIN SELECT RAISE(ABORT, 'refused'); END"

@@ -1,4 +1,4 @@
-"""Search for every secret of a run, in every form, in its output and in everything that it leaves."""
+"""Search for every secret of a run, in every form, in its output and its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 
 def hub_keys(data: Path) -> dict[str, str]:
-    """The hub's private keys, as its links have them."""
+    """Returns the hub's private keys, as its links have them."""
     found = {}
     for each in answer(data, "census")["organizations"]:
         host = each["host"]
@@ -32,12 +32,12 @@ def files_below(*folders: Path) -> list[Path]:
 
 
 def is_another(run: Run, name: str, pid: int) -> bool:
-    """True if the process was restarted."""
+    """Tells if the process was restarted."""
     return children(run.process.pid).get(name) not in (None, pid)
 
 
 def misuse(secrets: dict[str, str]) -> None:
-    """A secret of each kind where it does not belong, so that errors have something to tell of."""
+    """Sends a secret of each kind where it does not belong, to provoke errors about it."""
     token = next(secret for name, secret in secrets.items() if name.startswith("session"))
     kinds = {re.sub(r"\d+", "", name): secret for name, secret in secrets.items()}
     for secret in kinds.values():

@@ -20,7 +20,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def test_the_command_line_comes_before_environment_file_and_default(
+def test_the_command_line_precedes_environment_file_and_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "meshwg.toml"
@@ -95,14 +95,14 @@ def test_invalid_settings_give_one_sentence(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("text", ["nonsense", "listen = ", "colour = 1"])
-def test_a_file_that_can_t_be_read_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_settings_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     file = tmp_path / "meshwg.toml"
     file.write_text(text)
     with pytest.raises(CommandError):
         resolve({}, file)
 
 
-def test_links_lead_to_where_people_find_the_pages(tmp_path: Path) -> None:
+def test_links_begin_with_the_address_of_the_pages(tmp_path: Path) -> None:
     given = {"data": tmp_path, "endpoint": "vpn.example.net"}
     assert resolve(given).public_url == "https://127.0.0.1:8443"
     assert resolve({**given, "listen": "[::1]:443"}).public_url == "https://[::1]"
@@ -120,7 +120,7 @@ def test_the_password_of_the_relay_is_not_shown() -> None:
     assert "hidden" not in str(refused.value)
 
 
-def test_sign_up_mode_and_unused_days(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sign_up_mode_and_unused_days_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (resolve({}).sign_up, resolve({}).unused_days) == (SignUpMode.OPEN, 30)
     assert resolve({"sign_up": "closed"}).sign_up is SignUpMode.CLOSED
     assert resolve({"unused_days": 0}).unused_days is None

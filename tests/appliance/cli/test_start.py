@@ -1,4 +1,4 @@
-"""Load of the command line: Ctrl-C meanwhile, and garbage afterwards."""
+"""Loading of the command line: Ctrl-C meanwhile, and garbage collection afterwards."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def start(
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("up",)])
-def test_ctrl_c_while_modules_load_ends_it_without_a_word(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_ctrl_c_during_loading_ends_the_program_silently(arguments: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text(INTERRUPTED.format(then="time.sleep(60)"))
     done = start(tmp_path, *arguments)
     # A shell calls that 130.
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
-def test_ctrl_c_that_its_starter_ignores_is_ignored(tmp_path: Path) -> None:
+def test_ctrl_c_stays_ignored_if_the_parent_ignores_it(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text(INTERRUPTED.format(then="raise SystemExit(7)"))
     assert start(tmp_path, prepare=signal.SIG_IGN).returncode == 7
 
 
-def test_garbage_is_looked_for_in_what_came_after_the_load_alone() -> None:
+def test_objects_from_loading_are_not_garbage_collected() -> None:
     program = """
 import atexit, gc, sys
 from appliance.__main__ import main

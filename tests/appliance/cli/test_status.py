@@ -1,4 +1,4 @@
-"""`status`: up, half up and down, told apart."""
+"""`status` distinguishes a service that is up, half up or down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UP = status.ServiceStatus(
 )
 
 
-def test_up_then_without_its_hub_then_down(data: Path, runs: list[Run]) -> None:
+def test_status_tells_up_without_hub_and_down_apart(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
     sign_up("acme")
@@ -75,12 +75,12 @@ def test_each_state_has_a_sentence(now: status.ServiceStatus, code: int, sentenc
     assert now.is_up == status.document(now)["up"] == (code == 0)
 
 
-def test_an_older_schema_is_told() -> None:
+def test_status_reports_an_older_schema() -> None:
     assert "this version has" in status.words(replace(UP, revision="0000"))
     assert "this version has" not in status.words(replace(UP, revision=UP.newest))
 
 
-def test_no_store_is_one_sentence_and_makes_none(data: Path) -> None:
+def test_a_missing_store_is_one_sentence_and_not_created(data: Path) -> None:
     assert_refused(meshwg(data, "status"), Exit.NOT_CONFIGURED)
     assert not data.exists()
     (data / "store").mkdir(parents=True)
@@ -90,7 +90,7 @@ def test_no_store_is_one_sentence_and_makes_none(data: Path) -> None:
     assert_refused(meshwg(data, "status"), Exit.CANNOT_CREATE)
 
 
-def test_an_ordinary_user_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_status_tells_an_ordinary_user_that_root_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(CommandError) as refused, present.opened(resolve({"data": tmp_path})):
         pass

@@ -1,4 +1,4 @@
-"""Processes are started again: those that die, ever later if at once; and all when asked, by ones that load first."""
+"""Supervision of processes: restarts after a crash, with growing pauses, and restarts on request without a gap."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ while True:
 """
 
 
-def test_pauses_grow_with_each_early_death_not_with_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_with_each_early_crash_not_with_each_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-S", "-c", ""))
     clock = Clock()
     monkeypatch.setattr(supervision, "time", clock)
@@ -76,7 +76,7 @@ def _is_dead(child: Child) -> bool:
 
 @contextmanager
 def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
-    """Two of them at work, and a supervisor that watches them."""
+    """Starts two programs that write a diary, and a supervisor that watches them."""
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
     children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web")]
     signals = Signals()
@@ -110,9 +110,7 @@ def _was_renewed(folder: Path, command: str) -> bool:
     return len(works(folder, command)) == 2
 
 
-def test_a_successor_loads_while_its_predecessor_works_and_starts_when_that_has_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_successor_loads_before_its_predecessor_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with diarists(tmp_path, monkeypatch) as signals:
         signals.renewed = True
         for command in ("hub", "web"):
@@ -142,7 +140,7 @@ def test_a_program_that_does_not_load_replaces_no_process(
         wait_until(lambda: all(_was_renewed(tmp_path, command) for command in ("hub", "web")))
 
 
-def test_a_program_that_can_t_be_executed_ends_nobody_and_is_tried_again(
+def test_a_program_that_can_t_be_executed_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with diarists(tmp_path, monkeypatch) as signals:
@@ -171,8 +169,8 @@ for _ in range({_ROUNDS}):
 """
 
 
-def test_no_moment_is_wrong_for_a_signal() -> None:
-    """Send a signal as soon as the supervisor reports that it is up, when it begins to wait."""
+def test_a_signal_right_after_the_start_is_handled() -> None:
+    """Sends a signal as soon as the supervisor reports that it is up, when it begins to wait."""
     with subprocess.Popen([sys.executable, "-c", _TELLS], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
@@ -187,12 +185,12 @@ def test_no_moment_is_wrong_for_a_signal() -> None:
             process.kill()
 
 
-def test_a_slow_start_is_looked_at_less_often() -> None:
+def test_a_slow_start_is_checked_less_often() -> None:
     pauses = [supervision.pause(waited) for waited in (0.0, 0.5, 5.0, 20.0, 1000.0)]
     assert pauses == pytest.approx([0.02, 0.02, 0.1, 0.4, 0.5])
 
 
-def test_one_that_is_confined_has_no_hold_on_the_log_and_is_heard_to_its_last_word(
+def test_a_confined_process_logs_to_its_end_without_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     program = """

@@ -1,4 +1,4 @@
-"""Hub and web by themselves, as a service manager starts them; and the units that say so."""
+"""Hub and web process started separately, as by a service manager, and their systemd units."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "a secret that nobody guesses"
 
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
-    """Make the socket on which systemd listens."""
+    """Makes the socket on which systemd listens."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
         made.bind(str(tmp_path / "notify"))
         made.settimeout(DEADLINE)
@@ -31,7 +31,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 @pytest.fixture
 def processes(swept: None) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Collect started processes, and end those that are left."""
+    """Collects started processes, and ends those that are left."""
     del swept
     started: list[subprocess.Popen[bytes]] = []
     yield started
@@ -41,7 +41,7 @@ def processes(swept: None) -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait(DEADLINE)
 
 
-def test_hub_and_web_run_by_themselves_and_each_starts_again_without_the_other(
+def test_hub_and_web_start_and_restart_separately(
     data: Path, manager: socket.socket, processes: list[subprocess.Popen[bytes]]
 ) -> None:
     environment = {
@@ -78,8 +78,8 @@ def test_hub_and_web_run_by_themselves_and_each_starts_again_without_the_other(
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
-def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
-    """Verify a unit; complaints about programs and users that this host lacks are ignored."""
+def test_systemd_accepts_the_unit(unit: Path, tmp_path: Path) -> None:
+    """Verifies a unit; complaints about programs and users that this host lacks are ignored."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("this host has no systemd-analyze")
     text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)
@@ -96,7 +96,7 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_image_is_made_from_one_that_can_t_change() -> None:
+def test_the_container_image_is_built_from_a_pinned_one() -> None:
     text = UNITS[0].parents[1].joinpath("container", "Containerfile").read_text()
     assert re.search(r"^ARG BASE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
     assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}

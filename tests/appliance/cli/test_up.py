@@ -1,4 +1,4 @@
-"""`up` from outside: refusals, remains after its end, and restarts."""
+"""`up` from outside: refusals, traces after its end, and restarts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.appliance.cli.started import (
 from tests.waiting import wait_until
 
 
-def test_a_first_start_a_second_with_the_secret_and_none_without(data: Path, runs: list[Run]) -> None:
+def test_a_second_start_needs_the_unlock_secret(data: Path, runs: list[Run]) -> None:
     first = start(runs, data)
     said = first.wait_until_ready()
     secret = data.with_name("data.unlock-secret")
@@ -84,7 +84,7 @@ def test_bad_settings_are_one_sentence(
     assert_one_sentence(output)
 
 
-def test_a_data_folder_where_the_web_process_can_t_get_to_is_refused(data: Path, runs: list[Run]) -> None:
+def test_a_data_folder_closed_to_the_web_process_is_refused(data: Path, runs: list[Run]) -> None:
     closed = data.parent / "closed"
     closed.mkdir(mode=0o700)
     code, output = refused(runs, closed / "data")
@@ -98,7 +98,7 @@ def test_a_data_folder_where_the_web_process_can_t_get_to_is_refused(data: Path,
     assert run.stop() == 0
 
 
-def test_configurations_name_the_endpoint_and_the_hub_listens_on_its_own_port(data: Path, runs: list[Run]) -> None:
+def test_the_configured_endpoint_may_differ_from_the_hub_s_port(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, "--endpoint=b\u00fccher.example:443", "--udp-port=51899")
     said = run.wait_until_ready()
     assert '"endpoint": "xn--bcher-kva.example:443", "port": 51899' in said
@@ -130,7 +130,7 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     assert run.stop() == 0
 
 
-def test_the_hub_has_the_privileges_that_it_needs_and_no_more(data: Path, runs: list[Run]) -> None:
+def test_the_hub_has_only_the_privileges_that_it_needs(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
     sign_up("acme")
@@ -144,13 +144,13 @@ def test_the_hub_has_the_privileges_that_it_needs_and_no_more(data: Path, runs: 
 
 
 def leaves_no_core(pid: int) -> bool:
-    """True if the process can't leave a core dump; its files in /proc are root's then."""
+    """Tells if the process can't leave a core dump; its files in /proc are root's then."""
     limits = Path(f"/proc/{pid}/limits").read_text()
     is_private = Path(f"/proc/{pid}/environ").stat().st_uid == 0
     return is_private and re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE) is not None
 
 
-def test_sighup_starts_both_processes_again_and_no_tunnel_notices(data: Path, runs: list[Run]) -> None:
+def test_sighup_restarts_both_processes_and_keeps_tunnels(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
     sign_up("acme")

@@ -1,4 +1,4 @@
-"""Walk through every documented call with plausible bodies, which collects every secret on the way."""
+"""Walk through every documented call with plausible bodies, collecting every secret on the way."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Walk:
         self.told: list[str] = []
 
     def go(self) -> None:
-        """Make each call, removals last, and then read everything that can be read."""
+        """Makes each call, removals last, and then reads everything that can be read."""
         order = {"post": 0, "put": 1, "patch": 2, "get": 3, "delete": 4}
         operations = [(method, path) for path, methods in self._paths.items() for method in methods]
         for method, path in sorted(operations, key=lambda each: order[each[0]]):
@@ -73,7 +73,7 @@ class Walk:
         return call(method.upper(), f"/api/v1{filled}", content, self._token)
 
     def _example(self, name: str, schema: Mapping[str, Any]) -> Any:
-        """A value of this schema; passwords and the like are noted."""
+        """Makes a value of this schema; passwords and the like are noted."""
         if "$ref" in schema:
             return self._example(name, self._schemas[schema["$ref"].rpartition("/")[2]])
         if "enum" in schema:
@@ -112,7 +112,7 @@ def _head(path: str) -> str:
 
 
 def _secrets(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Find the secrets that an answer shows once, by the field's name: keys in configurations, tokens in links."""
+    """Finds the secrets that an answer shows once, by the field's name: keys in configurations, tokens in links."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _secrets(each, key)

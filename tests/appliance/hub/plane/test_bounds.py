@@ -55,7 +55,7 @@ def test_organizations_at_their_level_fit_into_the_host(counts: list[int], room:
 
 
 def test_hostile_organizations_leave_ordinary_ones_alone() -> None:
-    """Adds 25 organizations that open all they can to a hundred with few connections, on a host with the usual limit."""
+    """Adds 25 organizations that open all they can to a hundred with few connections, with the usual host limit."""
     bounds = ConnectionBounds.of(262_144)
     level = bounds.level([*[ORGANIZATION] * 25, *[200] * 100])
     assert 200 < 5_000 < level < ORGANIZATION

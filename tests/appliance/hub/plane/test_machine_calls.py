@@ -1,4 +1,4 @@
-"""Machines are called beside the checks of the front door, once for each organization however often the door is damaged."""
+"""Machines are called beside the checks of the front door, once for each organization after repeated damage."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_a_change_cancelled_at_the_last_moment_changes_nothing(
     assert in_force(names, backend, desired)[0] == {each.public_key for each in others[0].peers}
 
 
-def test_an_organization_cancelled_before_it_exists_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
+def test_an_organization_cancelled_while_new_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
     def give_up() -> None:
         raise GivenUp("the caller is gone")
 
