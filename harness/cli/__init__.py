@@ -1,5 +1,5 @@
-"""Commands of this package on the command line: ``gate``, ``test``, ``lab``, ``bench``, ``burst``, ``prove``."""
+"""Commands of this package: ``gate``, ``test``, ``lab``, ``bench``, ``burst``, ``mutate``, ``prove``."""
 
-from harness.cli.options import bench, burst, gate, lab, prove, run_everything
+from harness.cli.options import bench, burst, gate, lab, mutate, prove, run_everything
 
-__all__ = ["bench", "burst", "gate", "lab", "prove", "run_everything"]
+__all__ = ["bench", "burst", "gate", "lab", "mutate", "prove", "run_everything"]

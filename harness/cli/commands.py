@@ -285,6 +285,24 @@ def _organizations(api: Api | None, chosen: str | None) -> list[Organization]:
     return of_operator(run_here, chosen) if api is None else [of_token(api)]
 
 
+def mutate(
+    modules: list[str],
+    judges: list[str],
+    sample: int | None,
+    seed: int,
+    minutes: float,
+    deadline: float,
+    *,
+    resume: bool,
+    only_list: bool,
+) -> None:
+    """Judges mutants of the product, and ends with the exit code."""
+    # Its libraries come with the tests, and the other commands do without them.
+    from harness.cli import mutating
+
+    mutating.run(modules, judges, sample, seed, minutes, deadline, _console, resume=resume, only_list=only_list)
+
+
 def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.GatePlan:
     if options.profile != "soak":
         return gates.GatePlan(options, sabotages_only)

@@ -1,4 +1,4 @@
-"""Options of ``gate``, ``test``, ``lab``, ``bench``, ``burst`` and ``prove``.
+"""Options of ``gate``, ``test``, ``lab``, ``bench``, ``burst``, ``prove`` and ``mutate``.
 
 This module imports nothing that the commands need, so that their help works without the harness's dependencies.
 """
@@ -202,6 +202,45 @@ def prove(
     not root.
     """
     _commands("z3").prove(organization, target, authority, token_file, engine, deletions=deletions, pairs=pairs)
+
+
+def mutate(
+    module: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this part of the product; repeatable. All parts if not given."),
+    ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="proof, tests or gate; repeatable. All of them if not given."),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Number of mutants to draw; all if not given.")
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, max=2**32 - 1, help="Seed of the draw, of tests and of scenarios."),
+    ] = 0,
+    minutes: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0, max=100_000, help="Time after which no run begins.")
+    ] = 60.0,
+    deadline: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, max=100_000, help="Longest time of one run.")
+    ] = 900.0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the verdicts of earlier runs on the same code and tests.")
+    ] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="List the mutants, and judge none.")] = False,
+) -> None:
+    """Break the product by machine, and tell which breaks are noticed by proof, unit tests and gate.
+
+    Verdicts are kept in reports/out/mutation.jsonl.
+
+    Exit codes: 0 the goals are met, 1 one is not, or a mutant is undecided, 64 bad usage, 69 the product itself fails
+    or its tests are missing, 73 the verdicts can't be written, 77 no sandbox possible.
+    """
+    _commands("mutmut", "libcst", "coverage").mutate(
+        module or [], judge or [], sample, seed, minutes, deadline, resume=resume, only_list=only_list
+    )
 
 
 def _commands(*needed: str) -> ModuleType:

@@ -1,0 +1,116 @@
+"""Journal of a command's verdicts, in JSON lines, from which a later run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+
+from harness.mutation.areas import Area
+from harness.mutation.forks import Lines
+from harness.paths import ROOT
+
+
+class Judge(Enum):
+    """Source of a verdict on a mutant, or on the product itself."""
+
+    PROOF = "proof"
+    TESTS = "tests"
+    GATE = "gate"
+
+
+class Verdict(Enum):
+    """Verdict on a mutant."""
+
+    NOTICED = "noticed"
+    SURVIVED = "survived"
+    UNDECIDED = "undecided"
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One verdict.
+
+    Attributes:
+        version: digest of the area's code and tests; a verdict on others says nothing.
+        mutant: id of the mutant; "" for the product itself.
+        seed: seed of the tests' choices.
+        by: node id of the test or scenario that noticed it.
+        error: class of its exception.
+        words: its text, or the reason why the verdict is undecided.
+        seconds: processor time.
+        costs: processor time of each test of the product itself.
+        lines: tests by line of the product itself.
+    """
+
+    version: str
+    area: str
+    mutant: str
+    judge: Judge
+    verdict: Verdict
+    seed: int = 0
+    by: str = ""
+    error: str = ""
+    words: str = ""
+    seconds: float = 0.0
+    costs: dict[str, float] = {}
+    lines: Lines = {}
+
+
+class Journal:
+    """Verdicts so far; each is written at once, so that a run that is cut off loses none.
+
+    Args:
+        file: the file; it is begun anew unless `goes_on`.
+    """
+
+    def __init__(self, file: Path, *, goes_on: bool) -> None:
+        self._file = file
+        self._entries = {_key(entry): entry for entry in _read(file)} if goes_on else {}
+        # Written anew, since the last line of a run that was cut off may be incomplete.
+        file.write_bytes(b"".join(map(_line, self._entries.values())))
+
+    def find(self, version: str, mutant: str, judge: Judge, seed: int) -> Entry | None:
+        """Returns the verdict that is known already, if there is one."""
+        return self._entries.get((version, mutant, judge, seed))
+
+    def keep(self, entry: Entry) -> Entry:
+        """Writes a verdict; one that is undecided is not kept for later runs."""
+        if entry.verdict is not Verdict.UNDECIDED:
+            self._entries[_key(entry)] = entry
+            with self._file.open("ab") as file:
+                file.write(_line(entry))
+        return entry
+
+
+def version_of(area: Area) -> str:
+    """Returns the digest of an area's code and tests."""
+    digest = hashlib.sha256()
+    judges = {each.partition("::")[0] for each in (*area.tests, *area.scenarios, *area.proof)}
+    for path in (*area.files(), *(file for each in sorted(judges) for file in _files(ROOT / each))):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def _key(entry: Entry) -> tuple[str, str, Judge, int]:
+    return entry.version, entry.mutant, entry.judge, entry.seed
+
+
+def _line(entry: Entry) -> bytes:
+    return msgspec.json.encode(entry) + b"\n"
+
+
+def _read(file: Path) -> Iterator[Entry]:
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            yield msgspec.json.decode(line, type=Entry)
+        except msgspec.DecodeError:
+            if number < len(lines):
+                raise

@@ -1,0 +1,150 @@
+"""Judgement of mutants by proof, unit tests and scenarios."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from harness.mutation import forks
+from harness.mutation.areas import Area
+from harness.mutation.forks import Run
+from harness.mutation.journal import Entry, Journal, Judge, Verdict, version_of
+from harness.mutation.mutants import Mutant
+from harness.paths import ROOT
+
+_OUT_OF_TIME = "There was no time left for it."
+
+
+class NotSound(Exception):
+    """The product itself does not pass what has to notice its mutants."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a judgement.
+
+    Attributes:
+        judges: judges to ask.
+        seed: seed of the choices of tests and scenarios.
+        deadline_s: longest time of one run in seconds.
+        until: value of `time.monotonic` after which no run begins.
+        workers: number of runs at once.
+    """
+
+    judges: Sequence[Judge]
+    seed: int
+    deadline_s: float
+    until: float
+    workers: int
+
+
+class Court:
+    """Judges mutants; the product itself is judged first, since a test that it fails would notice everything.
+
+    Args:
+        areas: areas of the mutants, by name.
+        journal: verdicts that are known already, and the place for new ones.
+        show: takes each verdict as it is known.
+    """
+
+    def __init__(
+        self, areas: Mapping[str, Area], options: Options, journal: Journal, show: Callable[[Entry], None]
+    ) -> None:
+        self._areas = areas
+        self._options = options
+        self._journal = journal
+        self._show = show
+        self._writing = threading.Lock()
+        self._versions = {name: version_of(area) for name, area in areas.items()}
+
+    def judge(self, mutants: Sequence[Mutant]) -> list[Entry]:
+        """Returns all verdicts on mutants.
+
+        Raises:
+            NotSound: the product itself fails.
+        """
+        areas = [area for name, area in self._areas.items() if any(mutant.area == name for mutant in mutants)]
+        whole = {area.name: {judge: self._control(area, judge) for judge in self._asked(area)} for area in areas}
+        with ThreadPoolExecutor(self._options.workers) as pool:
+            found = pool.map(lambda mutant: list(self._verdicts(mutant, whole[mutant.area])), mutants)
+            return [entry for entries in found for entry in entries]
+
+    def _asked(self, area: Area) -> list[Judge]:
+        return [judge for judge in self._options.judges if judge is not Judge.PROOF or area.proof]
+
+    def _control(self, area: Area, judge: Judge) -> Entry:
+        recorded = [str(file.relative_to(ROOT)) for file in area.files()] if judge is Judge.TESTS else []
+        wanted = Run(self._tests(area, judge), self._arguments(judge), recorded=recorded)
+        entry = self._run(area, "", judge, wanted)
+        if entry.verdict is not Verdict.SURVIVED:
+            raise NotSound(f"{area.name} without a mutant, by {judge.value}: {entry.by} {entry.words}")
+        return entry
+
+    def _verdicts(self, mutant: Mutant, whole: dict[Judge, Entry]) -> Iterator[Entry]:
+        area = self._areas[mutant.area]
+        for judge in whole:
+            tests = self._tests(area, judge)
+            if judge is Judge.TESTS:
+                tests = covering(mutant, whole[judge])
+            wanted = Run(tests, self._arguments(judge), mutant.path, mutant.source)
+            entry = self._run(area, mutant.id, judge, wanted)
+            yield entry
+            if judge is Judge.PROOF and entry.verdict is Verdict.SURVIVED and Judge.GATE in whole:
+                # The gate is not asked for what is the same to all packets.
+                whole = {judge: each for judge, each in whole.items() if judge is not Judge.GATE}
+
+    def _run(self, area: Area, mutant: str, judge: Judge, wanted: Run) -> Entry:
+        version, seed = self._versions[area.name], self._options.seed
+        known = self._journal.find(version, mutant, judge, seed)
+        if known is not None:
+            self._show(known)
+            return known
+        if time.monotonic() >= self._options.until:
+            return Entry(version, area.name, mutant, judge, Verdict.UNDECIDED, seed, words=_OUT_OF_TIME)
+        outcome = forks.run(wanted, self._options.deadline_s)
+        failure = outcome.failure
+        verdict = Verdict.SURVIVED if failure is None else Verdict.NOTICED
+        entry = Entry(
+            version,
+            area.name,
+            mutant,
+            judge,
+            Verdict.UNDECIDED if outcome.trouble else verdict,
+            seed,
+            "" if failure is None else failure.test,
+            "" if failure is None else failure.error,
+            outcome.trouble if failure is None else failure.words,
+            outcome.seconds,
+            {} if mutant else outcome.costs,
+            outcome.lines,
+        )
+        with self._writing:
+            self._show(entry)
+            return self._journal.keep(entry)
+
+    def _tests(self, area: Area, judge: Judge) -> Sequence[str]:
+        return {Judge.PROOF: area.proof, Judge.TESTS: area.tests, Judge.GATE: area.scenarios}[judge]
+
+    def _arguments(self, judge: Judge) -> list[str]:
+        seed, deadline = self._options.seed, f"--timeout={self._options.deadline_s:.0f}"
+        if judge is Judge.GATE:
+            # Scenarios that nothing may run beside are left out, because two runs share the machine.
+            return [f"--seed={seed}", "--profile=quick", "--exclusive=skip", deadline]
+        return ["-p", "hypothesispytest", f"--hypothesis-seed={seed}", deadline]
+
+
+def covering(mutant: Mutant, whole: Entry) -> list[str]:
+    """Returns the tests that run a mutant's lines, the cheapest first.
+
+    These are all tests where none runs them: such lines run while the product is imported, or in another process.
+
+    Args:
+        whole: verdict on the product itself, with costs and lines.
+    """
+    lines = whole.lines.get(mutant.path, {})
+    first, last = mutant.lines
+    found = {test for line in range(first, last + 1) for test in lines.get(line, ())} or set(whole.costs)
+    return sorted(found, key=lambda test: (whole.costs.get(test, 0.0), test))
