@@ -6,7 +6,7 @@ import pytest
 
 from harness.judging.record import Record
 from harness.subject.service import Service
-from harness.world.crashes import CrashTarget, survive
+from harness.world.crashes import KilledService, survive
 from harness.world.customer import DEADLINE_S
 from harness.world.world import World
 
@@ -22,7 +22,7 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     repeated with its key. Links and store agree in the end.
     """
     service = world.subject.service
-    counts = survive(target_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
+    counts = survive(killed_service(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
     record.measure("processes killed", counts.kills)
     record.measure("changes answered", counts.done)
     record.measure("changes refused for the moment", counts.refused)
@@ -30,11 +30,11 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     record.measure("reported as done when repeated", counts.confirmed)
 
 
-def target_of(service: Service, deadline_s: float) -> CrashTarget:
+def killed_service(service: Service, deadline_s: float) -> KilledService:
     """Returns access to the service's own host."""
 
     def peers(namespace: str, link: str) -> frozenset[str]:
         shown = service.host.run("ip", "netns", "exec", namespace, "wg", "show", link, "peers")
         return frozenset(shown.stdout.split())
 
-    return CrashTarget(service.api, service.children, lambda: service.census().values(), peers, deadline_s)
+    return KilledService(service.api, service.children, lambda: service.census().values(), peers, deadline_s)

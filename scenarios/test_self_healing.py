@@ -43,7 +43,7 @@ class DamageRun:
     """A mesh of three machines with an allowed and a denied stream, whose hub is damaged.
 
     Attributes:
-        target: the hub on its host.
+        inside: the hub on its host.
         allowed: stream that has to recover.
         denied: stream that must never arrive.
         before: output of the host's tools before any damage.
@@ -52,7 +52,7 @@ class DamageRun:
     world: World
     record: Record
     machines: Sequence[Machine]
-    target: Inside
+    inside: Inside
     allowed: HealthStream
     denied: JudgedStream
     before: str
@@ -68,7 +68,7 @@ class DamageRun:
             Inconclusive: the damage could not be done, or had no effect.
         """
         begin = self.allowed.expect_loss()
-        with self.target.hub_suspended():
+        with self.inside.hub_suspended():
             self._suffer(damage)
             arrived = self.allowed.count_delivered(self.within_s(damage))
             if damage.cuts and arrived:
@@ -95,17 +95,17 @@ class DamageRun:
         return self._check_recovery(begin, damages)
 
     def _suffer(self, first: Damage, *others: Damage) -> None:
-        if not self.target.apply(first):
+        if not self.inside.apply(first):
             raise Inconclusive(f"{first}: the hub's host could not be damaged")
         for other in others:
-            self.target.apply(other)
+            self.inside.apply(other)
 
     def _check_recovery(self, begin: int, damages: Sequence[Damage]) -> float:
         start, deadline_s = self.allowed.expect_loss(), max(map(self.within_s, damages))
         try:
             # Packets first, because reading the host's state costs more time. The last repair may cut them once more.
             self.allowed.wait_until_whole(deadline_s)
-            wait_until_seen(self.target, self.before, deadline_s)
+            wait_until_seen(self.inside, self.before, deadline_s)
             whole = self.allowed.wait_until_whole(deadline_s)
             mumbai, *others = self.machines
             for other in others:
@@ -116,7 +116,7 @@ class DamageRun:
         except Refuted as error:
             raise Refuted(f"{' and '.join(map(str, damages))}: {error}") from error
         for damage in damages:
-            self.target.undo(damage)
+            self.inside.undo(damage)
         self.record.happened(" and ".join(map(str, damages)), begin, whole)
         return self.allowed.outage(start, whole)
 
@@ -139,8 +139,8 @@ def damage_run(world: World, record: Record, mesh: Mesh, machines: Sequence[Mach
             allowed.wait_until_whole(Detection.EVENT.value)
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
-        target = Inside(world.subject.installed, mesh, pune, mumbai)
-        yield DamageRun(world, record, machines, target, allowed, denied, target.snapshot())
+        inside = Inside(world.subject.installed, mesh, pune, mumbai)
+        yield DamageRun(world, record, machines, inside, allowed, denied, inside.snapshot())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
             denied.flows(mesh.allow(kolkata, pune))
@@ -155,13 +155,13 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
     with damage_run(world, record, mesh, machines) as run:
-        applying = [damage for damage in CATALOGUE if run.target.is_possible(damage)]
+        applying = [damage for damage in CATALOGUE if run.inside.is_possible(damage)]
         wanted = _quick_selection(applying, world.seed) if profile == "quick" else applying
         for damage in wanted:
             stands = damage.detection is Detection.EVENT
             cut = run.shows_and_recovers(damage) if stands else run.recovers(damage)
             record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {run.within_s(damage):g}")
-    record.measure("WireGuard of the hub", run.target.wireguard)
+    record.measure("WireGuard of the hub", run.inside.wireguard)
     record.measure("kinds that do not apply to it", [str(each) for each in CATALOGUE if each not in applying])
     record.measure("kinds left to the full profile", [str(each) for each in applying if each not in wanted])
     record.at_least("kinds of damage", len(wanted), QUICK)
@@ -175,7 +175,7 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
     worst, cause, left = 0.0, "", PAIRS[profile]
     while left:
         with damage_run(world, record, mesh, machines) as run:
-            for first, second in _pairs(chance, run.target, min(left, AT_ONCE), quick=profile == "quick"):
+            for first, second in _pairs(chance, run.inside, min(left, AT_ONCE), quick=profile == "quick"):
                 cut = run.recovers(first, second)
                 left -= 1
                 if cut >= worst:
@@ -189,19 +189,19 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     """Root on the hub's host lets a denied packet through. The time for which this lasts is measured, and it ends."""
     mesh = world.organization(record)
     mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
-    target = Inside(world.subject.installed, mesh, pune, mumbai)
+    inside = Inside(world.subject.installed, mesh, pune, mumbai)
     with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL) as denied:
         with record.control("the stream flows before the rule"):
             denied.wait_delivery(denied.mark(), Detection.EVENT.value)
         closed = [(mesh.deny(kolkata, pune).answered_ns, 0)]
         for damage in FORCED_OPEN:
-            before, start = target.snapshot(), denied.mark()
+            before, start = inside.snapshot(), denied.mark()
             closed[-1] = (closed[-1][0], start)
-            with target.hub_suspended(), record.control(f"{damage}: this lets a denied packet through"):
-                assert target.apply(damage)
+            with inside.hub_suspended(), record.control(f"{damage}: this lets a denied packet through"):
+                assert inside.apply(damage)
                 denied.wait_delivery(start, damage.detection.value)
             attended = denied.mark()
-            wait_until_seen(target, before, damage.detection.value)
+            wait_until_seen(inside, before, damage.detection.value)
             whole = denied.mark()
             through = [each.sent_ns for each in denied.received() if attended <= each.sent_ns <= whole]
             open_for = (max(through, default=attended) - attended) / 1e9
@@ -222,32 +222,32 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
     # Only our own service: the relay to a remote hub drops packets from another port, as NAT does.
-    target = Inside(world.subject.service, mesh, pune, mumbai)
-    before = target.snapshot()
+    inside = Inside(world.subject.service, mesh, pune, mumbai)
+    before = inside.snapshot()
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
     endpoint = mesh.organization["endpoint"]
-    with target.hub_suspended(), record.control("the damage misleads a machine, and it reaches no other"):
-        assert target.apply(UNMASKED)
+    with inside.hub_suspended(), record.control("the damage misleads a machine, and it reaches no other"):
+        assert inside.apply(UNMASKED)
         start = time.monotonic()
         while [peer.endpoint for peer in mumbai.tunnel.peers()] == [endpoint]:
             assert time.monotonic() - start < UNMASKED.detection.value
             pune.reaches(mumbai, _POLL)
         assert not mumbai.reaches(pune, _LONGEST_POLL)
     limit = f"<= {Detection.EVENT.value}"
-    record.measure("back by its session after", _finds_back(mumbai, pune, target, before, endpoint), "s", limit=limit)
+    record.measure("back by its session after", _finds_back(mumbai, pune, inside, before, endpoint), "s", limit=limit)
     longest = 0.0
     for _ in range(_MISLED):
-        if not target.apply(MISLED):
+        if not inside.apply(MISLED):
             raise Inconclusive(f"{MISLED}: the hub's host could not be damaged")
-        longest = max(longest, _finds_back(mumbai, pune, target, before, endpoint))
+        longest = max(longest, _finds_back(mumbai, pune, inside, before, endpoint))
     record.measure("back by the handshake of a new link after", longest, "s", limit=limit)
 
 
-def _finds_back(mumbai: Machine, pune: Machine, target: Inside, before: str, endpoint: str) -> float:
+def _finds_back(mumbai: Machine, pune: Machine, inside: Inside, before: str, endpoint: str) -> float:
     """Returns the seconds until all is restored and the machine talks through the public port."""
     start = time.monotonic()
-    wait_until_seen(target, before, Detection.EVENT.value)
+    wait_until_seen(inside, before, Detection.EVENT.value)
     mumbai.wait_until_reaches(pune, Detection.EVENT.value)
     took = time.monotonic() - start
     if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
@@ -280,14 +280,14 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
         run.denied.stays_stopped()
 
 
-def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
+def wait_until_seen(inside: Inside, before: str, deadline_s: float) -> None:
     """Waits until the host's tools show the same as before the damage.
 
     Raises:
         Refuted: they don't within ``deadline_s`` seconds.
     """
     start, pause = time.monotonic(), _POLL
-    while (now := target.snapshot()) != before:
+    while (now := inside.snapshot()) != before:
         if time.monotonic() - start > deadline_s:
             raise Refuted(f"after {deadline_s:.0f} s the host's state is not restored: {_difference(before, now)}")
         time.sleep(pause)
@@ -307,9 +307,9 @@ def _quick_selection(kinds: Sequence[Damage], seed: int) -> list[Damage]:
     return [each for each in kinds if each in chosen]
 
 
-def _pairs(chance: random.Random, target: Inside, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
+def _pairs(chance: random.Random, inside: Inside, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
     kinds = [
-        each for each in CATALOGUE if target.is_possible(each) and (each.detection is Detection.EVENT or not quick)
+        each for each in CATALOGUE if inside.is_possible(each) and (each.detection is Detection.EVENT or not quick)
     ]
     # Another scenario forces both barriers open at once.
     pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.barrier for each in pair} != set(Barrier)]

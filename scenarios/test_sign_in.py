@@ -125,15 +125,15 @@ def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record
         assert renamed.status_code == 303, renamed.text
         assert victim.send("DELETE", "/api/v1/sessions", headers={"X-CSRF-Token": own}).status_code == 200
     taken = []
-    targets = [("POST", action) for action in forms] + _changing_calls(victim)
+    requests = [("POST", action) for action in forms] + _changing_calls(victim)
     for way, (fields, headers) in ways.items():
-        for method, path in targets:
+        for method, path in requests:
             # All other fields are those of the form, so that only the token can be the reason of a refusal.
             rest = {name: value for name, value in forms.get(path, {}).items() if name != "csrf"}
             answer = victim.send(method, path, rest | fields, headers)
             if answer.status_code != 403:
                 taken.append(f"{method} {path} with {way}: {answer.status_code}")
-    record.measure("forms and calls", len(targets))
+    record.measure("forms and calls", len(requests))
     record.none_of("taken", taken, "changes were not refused")
     with record.control("the account is as it was, and its own form is still accepted"):
         assert victim.fill_in("/settings", "/settings/name", name="sign-in").status_code == 303

@@ -102,13 +102,14 @@ class Child:
             raise NotStarted(f"The {self.command} process ended with code {code}.")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return self._begin(self._popen(self.environment, self.descriptors))
+        return self._begin(self.start_program(self.environment, self.descriptors))
 
     def _begin(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
         self._started_at, self._due, self._process = time.monotonic(), None, process
         return process
 
-    def _popen(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    def start_program(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        """Start the program of the command with these variables and open descriptors."""
         process = subprocess.Popen(
             [*PROGRAM, self.command],
             env=dict(environment),
@@ -152,7 +153,9 @@ class Child:
         """Start a successor, which loads its code while this process works."""
         turn = Turn()
         try:
-            process = self._popen({**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor))
+            process = self.start_program(
+                {**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor)
+            )
         except _CANNOT_START as error:
             log.error("a process can't be started", command=self.command, error=str(error))
             turn.close()

@@ -12,12 +12,12 @@ from pathlib import Path
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.names import Names
+from appliance.hub.plane.change_scheduler import ChangeScheduler
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.rpc import messages
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.hub.rpc.server import Server
-from appliance.hub.rpc.turns import ChangeScheduler
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid

@@ -75,7 +75,7 @@ def sign_up(
             id=organization_id,
             name=name,
             network=overlay,
-            port=_free_port(transaction, usable),
+            port=free_port(transaction, usable),
             hub_public_key=keys.public_key,
             plan=Plan.FREE,
             policy_version=1,
@@ -120,7 +120,7 @@ def sign_up(
     return session, new
 
 
-def _free_port(transaction: Connection, usable: Collection[int]) -> int:
+def free_port(transaction: Connection, usable: Collection[int]) -> int:
     """Find the lowest port that nothing on the host used, and that no other sign-up has taken since."""
     organizations.lock_ports(transaction)
     port = next((port for port in organizations.free_ports(transaction, _CANDIDATES) if port in usable), None)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.hub.rpc.footprint import Footprint
+from appliance.hub.host_objects import HostObjects
 from appliance.store import Store, holdings, organizations
 
 
 class HostPort(Protocol):
     """Data plane as a census calls it; `HubClient` and the hub's `Plane` implement it."""
 
-    def census(self) -> Sequence[Footprint]: ...
+    def census(self) -> Sequence[HostObjects]: ...
 
     def remove(self, organization: str) -> None: ...
 
@@ -30,7 +30,7 @@ class Holding:
 
     organization: str
     name: str | None
-    host: Footprint | None
+    host: HostObjects | None
     rows: Mapping[str, int]
 
     @property
@@ -46,13 +46,13 @@ def take(store: Store, host: HostPort) -> tuple[Holding, ...]:
         HubError: the host's part could not be listed.
     """
     # The host before the store: a sign-up is stored first, so one that begins meanwhile is never taken for an orphan.
-    footprints = {each.organization: each for each in host.census()}
+    on_host = {each.organization: each for each in host.census()}
     with store.read() as transaction:
         names = organizations.names(transaction)
         rows = holdings.count(transaction)
     return tuple(
-        Holding(each, names.get(each), footprints.get(each), rows.get(each, {}))
-        for each in sorted({*footprints, *names, *rows})
+        Holding(each, names.get(each), on_host.get(each), rows.get(each, {}))
+        for each in sorted({*on_host, *names, *rows})
     )
 
 

@@ -35,6 +35,7 @@ FIRST_PAUSE_S = 0.02
 """Seconds before a change that was overtaken is worked out anew; twice as long each time."""
 
 _MOST_TRIES = 6
+NOT_ENFORCED = "The data plane could not take the change; everything is as it was before."
 
 
 @dataclass
@@ -227,4 +228,4 @@ def _read_anew(context: Context, organization_id: str) -> Iterator[None]:
 
 def _not_enforced(organization_id: str, error: HubError) -> NotEnforced:
     log.error("a change could not be enforced", organization=organization_id, error=str(error))
-    return NotEnforced("The data plane could not take the change; everything is as it was before.")
+    return NotEnforced(NOT_ENFORCED)

@@ -29,6 +29,7 @@ from appliance.store import Store, audit, organizations, repeats, times, trails
 from appliance.store.repeats import RequestKey
 from appliance.vault import CodeSecret, SealedKeys
 
+GONE = "This organization does not exist any more."
 SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
 
 
@@ -279,4 +280,4 @@ def write_trail(context: Context, transaction: Connection, actor: Actor, note: N
 
 def gone() -> NotFound:
     """Make the error for an organization that was removed."""
-    return NotFound("This organization does not exist any more.")
+    return NotFound(GONE)

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from appliance.model.errors import Invalid, NotEnforced, Unavailable
-from appliance.service.changes import clear, enforce
+from appliance.service.changes import NOT_ENFORCED, clear, enforce
 from appliance.service.context import Actor, Context, check_standing, gone
 from appliance.store import deletions, organizations
 from appliance.store.deletions import DeletionTarget, Tombstone
@@ -126,7 +126,7 @@ def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int
             raise gone()
         if doomed.keys is not None:
             # Another call for the same deletion failed at the data plane, and took it back.
-            raise NotEnforced("The data plane could not take the change; everything is as it was before.")
+            raise NotEnforced(NOT_ENFORCED)
         removed = organizations.remove(transaction, organization_id)
         deletions.finish(transaction, Tombstone(context.clock(), actor, removed))
     context.states.forget(organization_id)

@@ -13,11 +13,10 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import AuditEntry, Member, Role
-from appliance.service import sessions
+from appliance.service import account_holders, sessions
 from appliance.service.context import Actor, Context, recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, factor_removals, mail, members, organizations, passkeys, people, second_factors
@@ -79,7 +78,7 @@ def begin(context: Context, email: str) -> FactorRemoval:
             organization is suspended.
     """
     with context.store.write() as transaction:
-        member = _member(transaction, email)
+        member = account_holders.find_locked(transaction, email)
         organization = organizations.find(transaction, member.organization_id)
         if organization is not None and organization.suspended_at is not None:
             raise Conflict("The organization is suspended, so nobody of it could stop this. Resume it first.")
@@ -101,7 +100,7 @@ def stop_as_operator(context: Context, email: str) -> None:
         NotFound: nobody has this address, or nothing is being removed.
     """
     with context.store.write() as transaction:
-        member = _member(transaction, email)
+        member = account_holders.find_locked(transaction, email)
         if not _stop(context, transaction, member, OPERATOR):
             raise _nothing_waits()
 
@@ -117,7 +116,7 @@ def stop(context: Context, actor: Actor, member_id: str) -> None:
     with recording(context, actor) as record:
         member = people.by_id(record.transaction, member_id)
         if member is None or member.organization_id != actor.organization_id:
-            raise NotFound("The organization has no such member.")
+            raise account_holders.no_such_member()
         if not _stop(context, record.transaction, member, actor.name):
             raise _nothing_waits()
 
@@ -189,16 +188,6 @@ def _by(entry: AuditEntry) -> str:
     return "the operator of this service" if entry.actor == OPERATOR else entry.actor
 
 
-def _member(transaction: Connection, email: str) -> Member:
-    """Find and lock the member with this address; raises `Invalid` or `NotFound`."""
-    member = people.by_email(transaction, check_email(email))
-    if member is None:
-        raise NotFound("Nobody has an account with this e-mail address.")
-    # The organization is locked first, as in every change of its people, so that no deadlock is possible.
-    organizations.find_locked(transaction, member.organization_id)
-    return member
-
-
 def _has_second_factor(transaction: Connection, member: Member) -> bool:
     factor = second_factors.find(transaction, member.id)
     return factor is not None and factor.enabled
@@ -218,7 +207,7 @@ def _stop(context: Context, transaction: Connection, member: Member, actor: str)
 
 
 def _finish(context: Context, transaction: Connection, member_id: str, organization_id: str, now: datetime) -> bool:
-    organizations.find_locked(transaction, organization_id)
+    organizations.lock_for_people(transaction, organization_id)
     member = people.by_id(transaction, member_id)
     # It was stopped, restarted or postponed meanwhile.
     if member is None or not factor_removals.is_due(transaction, member_id, now):

@@ -110,8 +110,7 @@ def _open(
     context: Context, member: Member, code: ExaminedCode, device: ClientDevice, ticket: str | None = None
 ) -> Session:
     with context.store.write() as transaction:
-        # Locked first, as in every change of its people, so that no deadlock is possible.
-        organizations.find_locked(transaction, member.organization_id)
+        organizations.lock_for_people(transaction, member.organization_id)
         _still_proven(transaction, member)
         try:
             second_factor.take(context, transaction, member, code, device)

@@ -88,7 +88,7 @@ def add(
             groups=list(checked_groups),
         )
         change.made = f"/machines/{machine.id}"
-        return IssuedMachine(machine, _configuration(context, organization, machine, private))
+        return IssuedMachine(machine, configuration_of(context, organization, machine, private))
 
     return carry_out(context, actor, edit)
 
@@ -176,7 +176,7 @@ def configured(context: Context, actor: Actor, machine_id: str) -> IssuedMachine
         NotFound: the organization has no machine of that id, or was removed.
     """
     machine = get(context, actor, machine_id).machine
-    return IssuedMachine(machine, _configuration(context, organizations.get(context, actor), machine, None))
+    return IssuedMachine(machine, configuration_of(context, organizations.get(context, actor), machine, None))
 
 
 def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str | None = None) -> IssuedMachine:
@@ -206,7 +206,7 @@ def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str |
             previous_public_key=before.public_key,
         )
         open_change.made = f"/machines/{machine.id}"
-        return IssuedMachine(machine, _configuration(context, open_change.organization, machine, private))
+        return IssuedMachine(machine, configuration_of(context, open_change.organization, machine, private))
 
     return carry_out(context, actor, edit)
 
@@ -296,9 +296,10 @@ def _check_plan(open_change: OpenChange) -> None:
         )
 
 
-def _configuration(
+def configuration_of(
     context: Context, organization: Organization, machine: Machine, private_key: str | None
 ) -> Configuration:
+    """Make a machine's configuration; without a private key, it has a placeholder."""
     return Configuration(
         machine=machine.name,
         organization=organization.name,

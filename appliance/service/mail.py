@@ -11,12 +11,23 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
+from appliance.model.errors import NotPossible
 from appliance.model.letters import Letter
 from appliance.service.context import Context
 from appliance.store import mail
 
 Composer = Callable[[Context, Connection, str], "Letter | None"]
 """Writes the letter about an id, within a transaction; None if the letter is outdated."""
+
+
+def require(context: Context) -> None:
+    """Check that this service sends mail.
+
+    Raises:
+        NotPossible: it does not.
+    """
+    if not context.sends_mail:
+        raise NotPossible("This service sends no mail. Its operator can give you a link.")
 
 
 def queue(context: Context, transaction: Connection, organization_id: str | None, kind: str, about: str) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.errors import Conflict, Invalid
 from appliance.model.organization import Role
-from appliance.service import pages, proof
+from appliance.service import account_holders, pages, proof
 from appliance.service.context import Actor, Context, Recording, recording
 from appliance.service.sessions import NOWHERE
 from appliance.store import invitations, members
@@ -137,7 +137,7 @@ def parse_role(text: str) -> Role:
 def _find(transaction: Connection, actor: Actor, member_id: str) -> Membership:
     found = members.find(transaction, actor.organization_id, member_id)
     if found is None:
-        raise NotFound("The organization has no such member.")
+        raise account_holders.no_such_member()
     return found
 
 

@@ -188,8 +188,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
     with context.store.write() as transaction:
         member = people.by_id(transaction, passkey.member_id)
         if member is not None:
-            # Locked first, as in every change of its people, so that no deadlock is possible.
-            organizations.find_locked(transaction, member.organization_id)
+            organizations.lock_for_people(transaction, member.organization_id)
         if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, context.clock()):
             raise _refused()
         audit.record(

@@ -19,7 +19,7 @@ from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
 from appliance.service import policy_trail
 from appliance.service.changes import OpenChange, carry_out
-from appliance.service.context import Actor, Context, Counts
+from appliance.service.context import Actor, Context, Counts, gone
 from appliance.service.readings import Reading
 from appliance.store import machines, organizations, policies
 from appliance.store.policies import SavedPolicy
@@ -80,7 +80,7 @@ def latest(context: Context, actor: Actor) -> tuple[int, Policy | None]:
 def _known(context: Context, transaction: Connection, actor: Actor) -> tuple[int, Policy | None]:
     organization = organizations.find(transaction, actor.organization_id)
     if organization is None:
-        raise NotFound("This organization does not exist any more.")
+        raise gone()
     kept = context.states.get(organization.id, organization.revision)
     return organization.policy_version, None if kept is None else kept.policy
 

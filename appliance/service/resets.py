@@ -9,10 +9,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from appliance.model.emails import check_email
-from appliance.model.errors import NotFound, NotPossible
+from appliance.model.errors import NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
-from appliance.service import mail, notices, passwords, tickets, ways_in
+from appliance.service import account_holders, mail, notices, passwords, tickets, ways_in
 from appliance.service.context import Context
 from appliance.service.sessions import NOWHERE
 from appliance.store import audit, organizations, people, resets, second_factors
@@ -41,8 +41,7 @@ def ask(context: Context, email: str) -> None:
         NotPossible: this service sends no mail.
     """
     address = check_email(email)
-    if not context.sends_mail:
-        raise NotPossible("This service sends no mail. Its operator can give you a link.")
+    mail.require(context)
     with context.store.write() as transaction:
         resets.note(transaction, address, context.clock())
 
@@ -64,7 +63,7 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     member = people.by_id(transaction, member_id)
     if member is None:
         return None
-    organizations.find_locked(transaction, member.organization_id)
+    organizations.lock_for_people(transaction, member.organization_id)
     link = _link(context, tickets.issue(context, transaction, member, TicketKind.MAILED_RESET))
     audit.record(transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, context.clock())
     return Letter(member.email, "Another password for MeshWG", _TEXT.format(link=link))
@@ -78,10 +77,7 @@ def issue(context: Context, email: str) -> str:
         NotFound: nobody has this address.
     """
     with context.store.write() as transaction:
-        member = people.by_email(transaction, check_email(email))
-        if member is None:
-            raise NotFound("Nobody has an account with this e-mail address.")
-        organizations.find_locked(transaction, member.organization_id)
+        member = account_holders.find_locked(transaction, email)
         token = tickets.issue(context, transaction, member, TicketKind.RESET)
         audit.record(
             transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, context.clock()
@@ -109,8 +105,7 @@ def complete(context: Context, token: str, new_password: str, device: ClientDevi
     known = (member.email, organization.name if organization else "")
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=known))
     with context.store.write() as transaction:
-        # Locked first, as in every change of its people, so that no deadlock is possible.
-        organizations.find_locked(transaction, member.organization_id)
+        organizations.lock_for_people(transaction, member.organization_id)
         member = tickets.use(context, transaction, token, kind)
         people.change_password_hash(transaction, member.id, new_hash)
         ended = ways_in.end(transaction, member)

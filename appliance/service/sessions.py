@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import NotFound, Suspended, Unauthenticated, Unavailable
 from appliance.model.organization import Member
 from appliance.service import credentials, tokens
-from appliance.service.context import SUSPENDED, Actor, Context, recording
+from appliance.service.context import GONE, SUSPENDED, Actor, Context, recording
 from appliance.store import organizations, sessions, tickets
 from appliance.store.sessions import ClientDevice
 from appliance.store.tickets import TicketKind
@@ -68,7 +68,7 @@ def begin(context: Context, transaction: Connection, member: Member, device: Cli
     # Locked: a suspension ends every session, and none may begin at the same time.
     organization = organizations.find_locked(transaction, member.organization_id)
     if organization is None:
-        raise Unauthenticated("This organization does not exist any more.")
+        raise Unauthenticated(GONE)
     if organization.suspended_at is not None:
         raise Suspended(SUSPENDED)
     token = tokens.new_token()

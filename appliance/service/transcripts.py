@@ -67,7 +67,7 @@ class Transcript(msgspec.Struct, frozen=True):
     hub: str | None = None
 
 
-# Made here: two threads that use a type with msgspec for the first time at the same time crash the interpreter.
+# Made at import, for the reason in CONTRIBUTING.md.
 _decoder = msgspec.json.Decoder(Transcript)
 
 

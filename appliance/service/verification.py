@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from appliance.model.emails import check_email
-from appliance.model.errors import Conflict, NotFound, NotPossible, Unverified
+from appliance.model.errors import Conflict, Unverified
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
-from appliance.service import mail, tickets
+from appliance.service import account_holders, mail, tickets
 from appliance.service.context import Actor, Context, recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, organizations, people
@@ -41,8 +40,7 @@ def ask_again(context: Context, actor: Actor) -> None:
         Conflict: the address is verified.
         NotPossible: this service sends no mail.
     """
-    if not context.sends_mail:
-        raise NotPossible("This service sends no mail. Its operator can give you a link.")
+    mail.require(context)
     with recording(context, actor) as record:
         ask(context, record.transaction, _unverified(people.by_id(record.transaction, actor.member_id)))
 
@@ -78,8 +76,7 @@ def issue(context: Context, email: str) -> str:
         Conflict: the address is verified.
     """
     with context.store.write() as transaction:
-        member = _unverified(people.by_email(transaction, check_email(email)))
-        organizations.find_locked(transaction, member.organization_id)
+        member = _unverified(account_holders.find_locked(transaction, email))
         token = tickets.issue(context, transaction, member, TicketKind.VERIFICATION)
         audit.record(
             transaction,
@@ -104,8 +101,7 @@ def confirm(context: Context, token: str) -> None:
     with context.store.read() as transaction:
         organization_id = tickets.holder(context, transaction, token, TicketKind.VERIFICATION).organization_id
     with context.store.write() as transaction:
-        # Locked first, as in every change of its people, so that no deadlock is possible.
-        organizations.find_locked(transaction, organization_id)
+        organizations.lock_for_people(transaction, organization_id)
         member = tickets.use(context, transaction, token, TicketKind.VERIFICATION)
         people.verify(transaction, member.id, context.clock())
         audit.record(transaction, member.organization_id, member.email, "address.verified", {}, context.clock())
@@ -113,7 +109,7 @@ def confirm(context: Context, token: str) -> None:
 
 def _unverified(member: Member | None) -> Member:
     if member is None:
-        raise NotFound("Nobody has an account with this e-mail address.")
+        raise account_holders.unknown()
     if member.verified_at is not None:
         raise Conflict("This address is verified already.")
     return member

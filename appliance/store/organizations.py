@@ -89,6 +89,14 @@ def find_locked(transaction: Connection, organization_id: str) -> Organization |
     return None if row is None else _loaded(row)
 
 
+def lock_for_people(transaction: Connection, organization_id: str) -> None:
+    """Lock an organization's row until the transaction ends, before its people change.
+
+    Every change of people begins so; otherwise two of them could wait for each other forever.
+    """
+    transaction.execute(_LOCKED, {"organization": organization_id})
+
+
 def revise(transaction: Connection, organization_id: str, revision: int) -> None:
     transaction.execute(_REVISE, {"organization": organization_id, "new": revision})
 

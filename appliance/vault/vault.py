@@ -94,7 +94,7 @@ class Vault:
         """Make a vault for a new store, and the lock to keep in the store."""
         salt = secrets.token_bytes(_SALT_BYTES)
         lock = Lock(salt, work.cost, work.block_size, work.parallelism, proof=b"")
-        vault = cls(_derive(secret, lock))
+        vault = cls(derive_key(secret, lock))
         return vault, replace(lock, proof=vault.sealed(_PROOF, _PROOF))
 
     @classmethod
@@ -106,7 +106,7 @@ class Vault:
         """
         if not lock.is_affordable:
             raise WrongSecret("the lock asks for more work than any lock needs")
-        vault = cls(_derive(secret, lock))
+        vault = cls(derive_key(secret, lock))
         vault.opened(lock.proof, _PROOF)
         return vault
 
@@ -174,6 +174,7 @@ class Vault:
         return self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
 
 
-def _derive(secret: str, lock: Lock) -> bytes:
+def derive_key(secret: str, lock: Lock) -> bytes:
+    """Derive the sealing key from the unlock secret."""
     kdf = Scrypt(salt=lock.salt, length=_KEY_BYTES, n=lock.cost, r=lock.block_size, p=lock.parallelism)
     return kdf.derive(secret.encode())

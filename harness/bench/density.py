@@ -28,18 +28,18 @@ def measure(
     server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(PORT))
     server.wait_for_log("Server listening", 10.0)
 
-    def turns(situation: str) -> list[float]:
+    def measure(situation: str) -> list[float]:
         values = [rate(mumbai.host, pune.address, seconds) for _ in range(rounds)]
         tell(f"throughput {situation}: {', '.join(f'{value / 1e6:.0f}' for value in values)} Mbit/s")
         return values
 
-    alone = turns("of the only organization")
+    alone = measure("of the only organization")
     before = memory.read(world.subject.lab_host)
     others = population.sign_up(world.subject.service, "idle", organizations - 1, 2, tell)
     after = memory.read(world.subject.lab_host)
-    among = turns(f"of 1 of {organizations} organizations")
+    among = measure(f"of 1 of {organizations} organizations")
     population.remove(world.subject.service, others, tell)
-    alone += turns("of the only organization again")
+    alone += measure("of the only organization again")
     server.stop()
 
     beside = statistics.median(alone)

@@ -1,4 +1,4 @@
-"""Targets of the product's performance, and rows with what a run measured."""
+"""Goals of the product's performance, and rows with what a run measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 @dataclass(frozen=True)
 class Goal:
-    """Target of a measurement; docs/performance.md describes each.
+    """Goal of a measurement; docs/performance.md describes each.
 
     Attributes:
         id: name of the row.
@@ -87,14 +87,14 @@ class GoalRow(msgspec.Struct, frozen=True):
 
     Attributes:
         value: measured value; None if this run did not measure it.
-        target: limit of the goal.
+        limit: limit of the goal; `target` in the file.
         met: True if the value keeps the limit; None without a value or a limit.
     """
 
     id: str
     value: float | None
     unit: str
-    target: float | None
+    limit: float | None = msgspec.field(name="target")
     met: bool | None
     baseline: str | None
 

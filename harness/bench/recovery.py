@@ -26,7 +26,7 @@ _ROWS = {
 
 
 def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Does every kind of damage in turn. Machines' own timers would take minutes to recover from most of them.
+    """Does one kind of damage after the other. Machines' own timers would take minutes to recover from most of them.
 
     Args:
         rounds: number of damages of each kind.
@@ -38,16 +38,16 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
-    target = Inside(world.subject.service, mesh, mumbai, pune)
+    inside = Inside(world.subject.service, mesh, mumbai, pune)
     known = {damage.name: damage for damage in (*RULES, *ROUTES, *LINK, *PROCESSES)}
-    rows = {row: [known[name] for name in names if target.is_possible(known[name])] for row, names in _ROWS.items()}
+    rows = {row: [known[name] for name in names if inside.is_possible(known[name])] for row, names in _ROWS.items()}
     outages: dict[str, list[float]] = {damage.name: [] for kinds in rows.values() for damage in kinds}
     mended: dict[str, list[float]] = {name: [] for name in outages}
     with HealthStream(mumbai, pune, Record()) as stream:
         stream.wait_until_whole(_DEADLINE)
         for number in range(rounds):
             for name in outages:
-                outage, seconds = _damage_once(world, target, stream, known[name])
+                outage, seconds = _damage_once(world, inside, stream, known[name])
                 outages[name].append(outage * 1e3)
                 mended[name].append(seconds * 1e3)
             tell(f"damage, round {number + 1} of {rounds}: {_medians({n: v[-1:] for n, v in outages.items()})}")
@@ -67,11 +67,11 @@ def _medians(times: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
 
 
-def _damage_once(world: World, target: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float]:
+def _damage_once(world: World, inside: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float]:
     """Returns the seconds for which packets were lost, and the seconds that the service logged for its repairs."""
     before = len(_repairs(world))
     start = stream.expect_loss()
-    target.apply(damage)
+    inside.apply(damage)
     if not wait_until(lambda: len(_repairs(world)) > before, _DEADLINE, _POLL):
         raise Inconclusive(f"{damage}: the service noticed nothing in {_DEADLINE:.0f} s")
     return stream.outage(start, stream.wait_until_whole(_DEADLINE)), sum(_repairs(world)[before:])

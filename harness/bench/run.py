@@ -76,7 +76,7 @@ def write(path: Path, measured: dict[str, Measured]) -> None:
 def show(outcome: BenchResult, console: Console) -> None:
     """Prints a table of the result, and names the rows that are not in it."""
     table = Table(box=None, padding=(0, 1, 0, 0), highlight=False)
-    for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("target", "left"), ("", "left")):
+    for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("goal", "left"), ("", "left")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     table.add_column("beside it", overflow="fold")
     for goal in GOALS:

@@ -104,18 +104,18 @@ class Coordinator:
         return self._spec.organizations is not None and len(self._attempts) >= self._spec.organizations
 
     def _serve(self, stream: MessageStream) -> None:
-        with self._turn() as turn:
-            if turn is None:
+        with self._reserved_pair() as reserved:
+            if reserved is None:
                 stream.send(None)
                 return
-            attempt = self._attempt(stream, *turn)
+            attempt = self._attempt(stream, *reserved)
         self._on_attempt(attempt)
         with self._changed:
             self._attempts.append(attempt)
             self._changed.notify_all()
 
     @contextmanager
-    def _turn(self) -> Iterator[tuple[int, ClientPair] | None]:
+    def _reserved_pair(self) -> Iterator[tuple[int, ClientPair] | None]:
         """Yields a number and a pair of machines, or None if no further organization is wanted."""
         with self._changed:
             self._changed.wait_for(lambda: self._free or self._is_closed())
@@ -124,7 +124,7 @@ class Coordinator:
                 return
             pair, number = self._free.pop(0), self._assigned
             self._assigned += 1
-            # After the last assignment nobody needs to wait for a turn.
+            # After the last assignment no user needs to wait for another.
             self._changed.notify_all()
         try:
             yield number, pair
@@ -203,7 +203,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path, serve: Callable[[MessageStream], None]) -> None:
         class UserHandler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                # A user that disconnects before its turn counts for nothing.
+                # A user that disconnects before its assignment counts for nothing.
                 with suppress(OSError):
                     serve(MessageStream(self.rfile, self.wfile))
 

@@ -93,7 +93,7 @@ class Deleted(msgspec.Struct, frozen=True, tag=True):
     """The organization was deleted."""
 
 
-# Made here: two threads that use a type with msgspec for the first time at the same time crash the interpreter.
+# Made at import, for the reason in CONTRIBUTING.md.
 NEXT = msgspec.json.Decoder(Assignment | None)
 """Decoder of what the coordinator sends to a free user."""
 ONBOARDED = msgspec.json.Decoder(Onboarded | OnboardingFailed)

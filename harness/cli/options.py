@@ -119,9 +119,9 @@ def bench(
 ) -> None:
     """Measure the service beside a bare hub and beside itself, in turns, in one run.
 
-    The full profile measures every target and takes the better part of an hour; the quick one leaves the slow ones out.
+    The full profile measures every goal and takes the better part of an hour; the quick one leaves the slow ones out.
 
-    Exit codes: 0 it was measured, 1 a target is not met, 64 bad usage, 69 something could not be measured, 73 the file
+    Exit codes: 0 it was measured, 1 a goal is not met, 64 bad usage, 69 something could not be measured, 73 the file
     can't be written, 77 no sandbox possible.
     """
     _commands().bench(json, profile, only or [], organizations, wireguard)

@@ -74,8 +74,8 @@ class Visitor:
             if len(known) > most:
                 raise Inconclusive(f"{start} leads to more than {most} pages, and no more of them are opened")
             page = self._page(waiting.pop(0))
-            targets = (link.get("href", "") for link in page.all("a"))
-            links = {target.partition("#")[0] for target in targets if target.startswith("/")}
+            addresses = (link.get("href", "") for link in page.all("a"))
+            links = {each.partition("#")[0] for each in addresses if each.startswith("/")}
             found |= {("GET", link) for link in links} | {("POST", action) for action in page.forms}
             waiting += sorted(links - known)
             known |= links

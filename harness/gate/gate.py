@@ -60,12 +60,14 @@ class SabotageResult:
     Attributes:
         caught: True if the scenario noticed the sabotage.
         noticed: failure of the scenario, or the reason why there is none.
+        was_run: False if its scenario needs a run without others beside it.
     """
 
     sabotage: Sabotage
     caught: bool
     noticed: str
     seconds: float
+    was_run: bool = True
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,12 @@ def _round(
     options: RunOptions, sabotages: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
 ) -> _Round:
     many = concurrency(options)
-    with _progress_pipe(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
+    with _progress_pipe(console) as progress, runs.scenario_numbers() as numbers, _opened(evidence) as folder:
         shared = [f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
-        pooled = [_BESIDE_OTHERS, f"--turns={turns}", *shared]
+        pooled = [_BESIDE_OTHERS, f"--numbers={numbers}", *shared]
         with ThreadPoolExecutor(many.runs) as pool:
             parts = [
-                pool.submit(runs.run, options, *pooled, inherited=[turns, progress, folder])
+                pool.submit(runs.run, options, *pooled, inherited=[numbers, progress, folder])
                 for _ in range(many.scenarios if scenarios else 0)
             ]
             # Sabotages that mostly wait start first: they use little of the processors, and would prolong the end.
@@ -177,19 +179,16 @@ def _round(
             }
         # The pool has ended. From here on, there is one run at a time.
         finished = [part.result() for part in parts]
-        if any(each.failure == results.NOT_RUN for each in results.merge([part.outcomes for part in finished])):
+        if not all(each.was_run for each in results.merge([part.outcomes for part in finished])):
             finished.append(runs.run(options, _EXCLUSIVE, *shared, inherited=[progress, folder]))
         tried = [begun[each.id].result() for each in sabotages]
-        caught = [
-            _sabotage(options, each.sabotage, console, _EXCLUSIVE) if each.noticed == results.NOT_RUN else each
-            for each in tried
-        ]
+        judged = [each if each.was_run else _sabotage(options, each.sabotage, console, _EXCLUSIVE) for each in tried]
     for each in finished:
         if each.complaint:
             console.print(escape(each.excerpt), style="red")
     return _Round(
         tuple(results.merge([each.outcomes for each in finished])),
-        tuple(caught),
+        tuple(judged),
         next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
     )
 
@@ -205,7 +204,7 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
         each
         for each in outcomes
         if not each.is_proven
-        and each.failure != results.NOT_RUN
+        and each.was_run
         # A service that others run lacks the same members the second time.
         and (options.live is None or each.verdict == Verdict.REFUTED)
     ]
@@ -255,14 +254,14 @@ def _print(console: Console, word: str, what: str) -> None:
 
 
 def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console, exclusive: str) -> SabotageResult:
-    """Runs one sabotage; `noticed` is `results.NOT_RUN` if its scenario needs a run without others beside it."""
+    """Runs one sabotage, unless its scenario needs a run without others beside it."""
     start = time.monotonic()
     _print(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
     quick = replace(options, claim=sabotage.claim, profile="quick")
     finished = broken.run(quick, sabotage, exclusive)
     if exclusive == _BESIDE_OTHERS and finished.ran_nothing:
         _print(console, "left", f"{sabotage.id}, to a run by itself")
-        return SabotageResult(sabotage, False, results.NOT_RUN, 0.0)
+        return SabotageResult(sabotage, False, "", 0.0, was_run=False)
     caught, text = judge_sabotage(sabotage, finished)
     _print(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(text)}")
     return SabotageResult(sabotage, caught, text, time.monotonic() - start)

@@ -21,7 +21,7 @@ _BEGUN = pytest.StashKey[float]()
 _SIGNER = pytest.StashKey[Signer]()
 _EVIDENCE = pytest.StashKey[Path]()
 _WRITTEN = pytest.StashKey[Path]()
-_SELECTING = ("scenario", "turns", "exclusive", "ignore", "ignore_glob")
+_SELECTING = ("scenario", "numbers", "exclusive", "ignore", "ignore_glob")
 _WHOLE = "--transcript takes all scenarios, or all of one --claim"
 
 

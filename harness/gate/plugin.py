@@ -12,7 +12,7 @@ import pytest
 
 from harness.gate import failures, results
 from harness.gate.claims import BY_ID
-from harness.gate.subjects import hub_of, subject_of
+from harness.gate.subjects import hub_of, subject_factory
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.world import evidence
@@ -26,8 +26,8 @@ _OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
 _WORLD = pytest.StashKey[World]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
 
-TURN = struct.Struct("=I")
-"""Encoding of a scenario's number in the pipe of ``--turns``."""
+SCENARIO_NUMBER = struct.Struct("=I")
+"""Encoding of a scenario's number in the pipe of ``--numbers``."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--evidence", type=Path, help="folder for the evidence of failed scenarios")
     group.addoption("--claim", help="run only scenarios of this claim")
     group.addoption("--scenario", help="run only the scenario of this name")
-    group.addoption("--turns", type=int, help="descriptor of a pipe to draw the numbers of scenarios to run from")
+    group.addoption("--numbers", type=int, help="descriptor of a pipe to draw the numbers of scenarios to run from")
     group.addoption(
         "--exclusive",
         choices=("skip", "only"),
@@ -97,15 +97,15 @@ def function_name(item: pytest.Item) -> str:
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Runs the scenarios that ``--turns`` and ``--exclusive`` leave to this process.
+    """Runs the scenarios that ``--numbers`` and ``--exclusive`` leave to this process.
 
-    With ``--turns``, it draws their numbers from a pipe that it shares with other processes.
+    With ``--numbers``, it draws their numbers from a pipe that it shares with other processes.
     """
-    turns, exclusive = session.config.getoption("--turns"), session.config.getoption("--exclusive")
-    if (turns is None and exclusive is None) or session.testsfailed:
+    numbers, exclusive = session.config.getoption("--numbers"), session.config.getoption("--exclusive")
+    if (numbers is None and exclusive is None) or session.testsfailed:
         return None
     wanted = [item for item in session.items if exclusive is None or _is_exclusive(item) == (exclusive == "only")]
-    own = iter(wanted) if turns is None else _drawn(turns, wanted)
+    own = iter(wanted) if numbers is None else _drawn(numbers, wanted)
     item = next(own, None)
     while item is not None:
         # Drawn in advance, since pytest keeps the fixtures that the next item uses.
@@ -121,9 +121,9 @@ def _is_exclusive(item: pytest.Item) -> bool:
     return item.get_closest_marker("exclusive") is not None
 
 
-def _drawn(turns: int, items: list[pytest.Item]) -> Iterator[pytest.Item]:
-    while data := os.read(turns, TURN.size):
-        (place,) = TURN.unpack(data)
+def _drawn(numbers: int, items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    while data := os.read(numbers, SCENARIO_NUMBER.size):
+        (place,) = SCENARIO_NUMBER.unpack(data)
         if place >= len(items):
             return
         yield items[place]
@@ -152,7 +152,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     sys.setswitchinterval(0.0005)
     config = request.config
     with World(
-        subject_of(config),
+        subject_factory(config),
         seed=config.getoption("--seed"),
         patience=config.getoption("--patience"),
     ) as made:
@@ -183,7 +183,7 @@ def profile(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Turns a test's outcome into a verdict, and collects evidence of a failure while the lab exists."""
+    """Makes a verdict of a test's outcome, and collects evidence of a failure while the lab exists."""
     yield
     marker = item.get_closest_marker("claim")
     if marker is None or (call.when != "call" and call.excinfo is None):
@@ -249,7 +249,8 @@ def outcomes(config: pytest.Config) -> list[results.ScenarioResult]:
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:
     title, verdict = _title(item), Verdict.INCONCLUSIVE
-    return results.ScenarioResult(item.name, verdict, 0.0, {}, title, claim=claim, failure=results.NOT_RUN)
+    failure = "The run ended before it."
+    return results.ScenarioResult(item.name, verdict, 0.0, {}, title, claim=claim, failure=failure, was_run=False)
 
 
 def _verdict(error: BaseException | None) -> Verdict:

@@ -9,9 +9,6 @@ import msgspec
 
 from reports.schema import Scenario
 
-NOT_RUN = "The run ended before it."
-"""Failure text of a scenario that was not started."""
-
 _BRIEF = 160
 
 
@@ -31,10 +28,12 @@ class ScenarioResult(Scenario, frozen=True, kw_only=True):
     Attributes:
         claim: id of the claim that it tests.
         seed: seed of its choices.
+        was_run: False if the run ended before it, or left it to another run.
     """
 
     claim: str
     seed: int = 0
+    was_run: bool = True
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -77,12 +76,12 @@ def merge(parts: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
     """Returns one result for each scenario of several runs that shared the scenarios.
 
     Args:
-        parts: for each run, all scenarios in the same order; those that another run took have failure `NOT_RUN`.
+        parts: for each run, all scenarios in the same order; those that another run took were not run.
     """
     merged: dict[tuple[str, str], ScenarioResult] = {}
     for part in parts:
         for each in part:
             key = each.claim, each.name
-            if key not in merged or merged[key].failure == NOT_RUN:
+            if key not in merged or not merged[key].was_run:
                 merged[key] = each
     return list(merged.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.gate import results
-from harness.gate.plugin import TURN
+from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
 from harness.paths import CACHE, ROOT, SCENARIOS
 from harness.subject.live import Live
@@ -80,23 +80,19 @@ class RunResult:
     @property
     def ran_nothing(self) -> bool:
         """True if pytest ended without errors, and started none of the scenarios."""
-        return (
-            bool(self.outcomes)
-            and not self.complaint
-            and all(each.failure == results.NOT_RUN for each in self.outcomes)
-        )
+        return bool(self.outcomes) and not self.complaint and not any(each.was_run for each in self.outcomes)
 
 
 @contextmanager
-def turns() -> Iterator[int]:
-    """Opens a pipe of scenario numbers, from which several runs draw, so that they share the scenarios (``--turns``).
+def scenario_numbers() -> Iterator[int]:
+    """Opens a pipe of scenario numbers, from which several runs draw, so that they share the scenarios (``--numbers``).
 
     Yields:
         The descriptor to read from.
     """
     read, write = os.pipe()
     try:
-        os.write(write, b"".join(TURN.pack(number) for number in range(_MOST_SCENARIOS)))
+        os.write(write, b"".join(SCENARIO_NUMBER.pack(number) for number in range(_MOST_SCENARIOS)))
         os.close(write)
         yield read
     finally:
@@ -113,8 +109,8 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
     """
     live = () if options.live is None else options.live.descriptors
     with tempfile.TemporaryFile() as file:
-        target = Path(f"/dev/fd/{file.fileno()}")
-        pytest = [sys.executable, "-m", "pytest", *pytest_arguments(options, target), *arguments]
+        results_file = Path(f"/dev/fd/{file.fileno()}")
+        pytest = [sys.executable, "-m", "pytest", *pytest_arguments(options, results_file), *arguments]
         try:
             done = subprocess.run(
                 sandbox.command(pytest, die_with_parent=True),
@@ -145,12 +141,12 @@ def result_of(status: int, output: str, file: IO[bytes]) -> RunResult:
     return RunResult(tuple(found.scenarios), "" if status in _COMPLETE else output, found.hub_wireguard)
 
 
-def pytest_arguments(options: RunOptions, target: Path) -> list[str]:
+def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
     """Returns the arguments of a run's pytest.
 
     Args:
         options: options of the run.
-        target: file for the results.
+        results_file: file for the results.
     """
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
@@ -164,7 +160,7 @@ def pytest_arguments(options: RunOptions, target: Path) -> list[str]:
         "no:cacheprovider",
         "-p",
         "pytest_timeout",
-        f"--results={target}",
+        f"--results={results_file}",
         f"--profile={options.profile}",
         f"--seed={options.seed}",
         f"--hub-wireguard={options.wireguard}",

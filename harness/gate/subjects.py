@@ -15,7 +15,7 @@ from harness.subject.subject import Site, Subject
 from harness.target import Target
 
 
-def subject_of(config: pytest.Config) -> Callable[[Site], Subject]:
+def subject_factory(config: pytest.Config) -> Callable[[Site], Subject]:
     """Returns the class of the hub with its options: another project's, a service that runs elsewhere, or the lab's."""
     hub, live = hub_of(config), config.getoption("--live")
     if hub is not None:

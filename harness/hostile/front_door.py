@@ -66,7 +66,7 @@ def flooding(
     seconds: float = 600.0,
     log: str = "handshakers",
 ) -> Iterator[MessagesSent]:
-    """Sends handshake initiations from all sources in turn while the block runs.
+    """Sends handshake initiations from one source after the other while the block runs.
 
     Args:
         start: starts a program in the attacker's network (`Host.start_tool`).

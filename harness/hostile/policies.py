@@ -113,7 +113,7 @@ def saving(
         start: starts a program in the attacker's network (`Host.start_tool`).
         url: base URL of the service, ``https://host:port``.
         token: session token of the organization.
-        requests: requests that each connection sends in turn.
+        requests: requests that each connection sends, one after the other.
         certificate: PEM file of the authority that signed the service's certificate.
         seconds: time after which the attack ends by itself.
         log: name of the program's log.

@@ -1,4 +1,4 @@
-"""Turns a scenario's records into the exhibits of its transcript."""
+"""Exhibits of a transcript, made from the records of a scenario."""
 
 from __future__ import annotations
 

@@ -34,11 +34,11 @@ class Traffic:
     Attributes:
         source: machine that sends.
         destination: machine that receives.
-        turns: number of times that a change allowed or denied the stream or the connection.
+        flips: number of times that a change allowed or denied the stream or the connection.
     """
 
     def __init__(self, mesh: Mesh, source: Machine, destination: Machine) -> None:
-        self.turns = 0
+        self.flips = 0
         self._mesh = mesh
         self.source, self.destination = source, destination
         self._stack = ExitStack()
@@ -78,7 +78,7 @@ class Traffic:
             self._connection.goes_on(change)
         else:
             self._connection.stops(change)
-        self.turns += sum(self._passing[kind] is not before[kind] for kind in (udp, tcp))
+        self.flips += sum(self._passing[kind] is not before[kind] for kind in (udp, tcp))
 
     def send_probes(self) -> None:
         """Sends a datagram, a fragmented datagram, a ping, and an ICMP error about the datagram's connection.

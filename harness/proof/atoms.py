@@ -112,7 +112,7 @@ class Memory:
 
         def number(name: str) -> int:
             if name not in found:
-                key = id(table.chains[name].rules), *map(number, table.chains[name].targets)
+                key = id(table.chains[name].rules), *map(number, table.chains[name].led_to)
                 found[name] = self._numbers.setdefault(key, len(self._numbers))
             return found[name]
 

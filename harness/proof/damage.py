@@ -72,13 +72,13 @@ def damages(ruleset: Ruleset, routing: Routing, listing: Mapping[str, Any]) -> D
         refused["object"] += kind in _OBJECTS
     found: list[Deletion] = []
     for table in ruleset.tables:
-        targets = {name for chain in table.chains.values() for name in chain.targets}
-        found += _of_table(table, targets)
-        refused["chain"] += len(targets)
+        led_to = {name for chain in table.chains.values() for name in chain.led_to}
+        found += _of_table(table, led_to)
+        refused["chain"] += len(led_to)
     return Damages((*found, *_of_routing(routing)), refused)
 
 
-def _of_table(table: Table, targets: set[str]) -> Iterator[Deletion]:
+def _of_table(table: Table, led_to: set[str]) -> Iterator[Deletion]:
     everything: set[Part] = {("table", str(table))}
     for chain in table.chains.values():
         where = f"{table} {chain.name}"
@@ -87,7 +87,7 @@ def _of_table(table: Table, targets: set[str]) -> Iterator[Deletion]:
             yield Deletion("rule", f"nft delete rule {where} handle {rule[-1]}", frozenset([rule]))
         yield Deletion("chain", f"nft flush chain {where}", frozenset(rules))
         gone: frozenset[Part] = frozenset([*rules, ("chain", str(table), chain.name)])
-        if chain.name not in targets:
+        if chain.name not in led_to:
             yield Deletion("chain", f"nft delete chain {where}", gone)
         everything |= gone
     rules_of_all = frozenset(part for part in everything if part[0] == "rule")

@@ -353,7 +353,7 @@ _PORTS = ("ct original proto-dst", "ct original proto-src", "th dport", "th spor
 def _decoded(words: str, types: Sequence[str]) -> tuple[Interval, ...] | None:
     """Key of an element as the kernel stores it: each part in words of 32 bits of a little-endian host.
 
-    Where a set has ranges, rules turn what they read into the network's order first (``byteorder``), so that greater
+    Where a set has ranges, rules bring what they read into the network's order first (``byteorder``), so that greater
     numbers have greater bytes.
     """
     first, dash, last = words.partition(" - ")

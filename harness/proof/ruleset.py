@@ -188,7 +188,7 @@ class Chain:
     rules: tuple[Rule, ...]
 
     @cached_property
-    def targets(self) -> tuple[str, ...]:
+    def led_to(self) -> tuple[str, ...]:
         """Names of the chains that its rules lead to."""
         verdicts = (
             verdict

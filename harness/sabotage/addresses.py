@@ -11,12 +11,15 @@ from typing import Any
 
 import sqlalchemy
 
-from appliance.hub.rpc import checks
+from appliance.hub.plane import state_checks
 from appliance.service import Actor, Context, addresses, machines
 from appliance.service.changes import OpenChange
 from appliance.service.machines import IssuedMachine
 from appliance.store import machines as stored
+from appliance.store.schema import machines as table
+from harness.sabotage.parts import NothingReplaced, replace_part
 
+_COLUMNS = ("organization_id", "address")
 _add = machines.add
 _unique = sqlalchemy.UniqueConstraint
 _MEANWHILE_S = 0.02
@@ -40,10 +43,12 @@ def choose_early() -> None:
         return chosen.after + 1 if chosen.after else change.organization.network[2]
 
     def constraint(*columns: Any, **options: Any) -> Any:
-        if columns == ("organization_id", "address"):
+        if columns == _COLUMNS:
             columns, options = ("id",), {"name": "uq_machines_id"}
         return _unique(*columns, **options)
 
+    if not any(tuple(each.columns.keys()) == _COLUMNS for each in _unique_constraints()):
+        raise NothingReplaced("the database does not keep addresses unique")
     machines.add = add
     addresses.allocate = allocate
     believe_every_machine()
@@ -51,11 +56,15 @@ def choose_early() -> None:
     sqlalchemy.UniqueConstraint = constraint  # type: ignore[assignment,misc]
 
 
+def _unique_constraints() -> Iterable[sqlalchemy.UniqueConstraint]:
+    return (each for each in table.constraints if isinstance(each, _unique))
+
+
 def believe_every_machine() -> None:
     """Removes the hub's check against two machines with one address."""
-    vars(checks)["_check_peers"] = lambda *_: None
+    state_checks.check_peers = lambda *_: None
 
 
 def give_again_at_once() -> None:
     """Frees an address as soon as its machine is removed."""
-    vars(addresses)["QUIET_TIME"] = timedelta(0)
+    replace_part(addresses, "QUIET_TIME", timedelta(0))

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from sqlalchemy import Connection
 
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.rpc.callers import Hook, no_hook
+from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.model.desired import Desired
 from appliance.model.organization import Machine
 from appliance.service import accounts, addresses
@@ -22,7 +22,7 @@ from harness.sabotage.addresses import believe_every_machine
 
 _apply = DataPlane.apply
 _create = machines.create
-_free_port = accounts._free_port
+_free_port = accounts.free_port
 _UP_TO_DATE_S = 1.0
 _ONE_TAKES_S = 1.0
 _TIMES = 50
@@ -41,7 +41,7 @@ def remember_the_free_port() -> None:
                 port, _ = known[-1]
             return port
 
-    accounts._free_port = free_port
+    accounts.free_port = free_port
 
 
 def take_the_address_that_was_free() -> None:
@@ -80,9 +80,9 @@ def answer_before_the_mesh_is_made() -> None:
             _apply(plane, newest[organization])
             pause = max(_ONE_TAKES_S, _TIMES * (time.monotonic() - begun))
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
+    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
         if desired.organization in made:
-            _apply(self, desired, hook)
+            _apply(self, desired, last_check)
             return
         if desired.organization not in newest:
             if not newest:

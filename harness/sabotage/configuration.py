@@ -8,6 +8,7 @@ from appliance.model import names
 from appliance.model.configuration import Configuration
 from appliance.model.keys import new_key_pair
 from appliance.service import accounts, machines
+from harness.sabotage.parts import NothingReplaced, replace_part
 
 _text = Configuration.text
 
@@ -26,11 +27,17 @@ def let_names_start_lines() -> None:
         return text.strip()[:longest]
 
     for module in (machines, accounts):
-        vars(module)["check_name"] = check_name
+        replace_part(module, "check_name", check_name)
 
 
 def forget_the_keepalive() -> None:
     """Leaves out the line of PersistentKeepalive."""
-    Configuration.text = lambda self: "".join(  # type: ignore[method-assign]
-        line for line in _text(self).splitlines(keepends=True) if not line.startswith("PersistentKeepalive")
-    )
+
+    def text(self: Configuration) -> str:
+        lines = _text(self).splitlines(keepends=True)
+        others = [line for line in lines if not line.startswith("PersistentKeepalive")]
+        if others == lines:
+            raise NothingReplaced("a configuration has no PersistentKeepalive")
+        return "".join(others)
+
+    Configuration.text = text  # type: ignore[method-assign]

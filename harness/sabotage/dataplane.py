@@ -12,11 +12,10 @@ from appliance.hub.findings import Damage
 from appliance.hub.kernel import routing
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.rpc.callers import Hook, no_hook
-from appliance.hub.ruleset import Statements
 from appliance.model.desired import Desired, Peer
-from harness.sabotage.rules import change_chains
+from harness.sabotage.rules import change_statements
 
 _apply = DataPlane.apply
 _kernel_names = Names.of
@@ -27,8 +26,8 @@ _change = Reconciler.change
 def keep_peers_from_the_link() -> None:
     """Makes rules and routes, but no peers."""
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
-        _apply(self, replace(desired, peers=()), hook)
+    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
+        _apply(self, replace(desired, peers=()), last_check)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
@@ -37,7 +36,7 @@ def know_every_organization_s_keys() -> None:
     """Adds the machines of all organizations as peers to each link, at addresses that no machine has."""
     known: dict[str, tuple[Peer, ...]] = {}
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
+    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
         others = [
             peer for organization, peers in known.items() if organization != desired.organization for peer in peers
         ]
@@ -47,7 +46,7 @@ def know_every_organization_s_keys() -> None:
         known[desired.organization] = own
         last = desired.network.broadcast_address
         strangers = tuple(replace(peer, address=last - number) for number, peer in enumerate(others, start=1))
-        _apply(self, replace(desired, peers=own + strangers), hook)
+        _apply(self, replace(desired, peers=own + strangers), last_check)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
@@ -56,12 +55,12 @@ def answer_before_enforcing() -> None:
     """Enforces changes of an existing organization 150 ms after the answer."""
     known: set[str] = set()
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
+    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
         if desired.organization in known:
             threading.Timer(0.15, _apply, (self, desired)).start()
         else:
             known.add(desired.organization)
-            _apply(self, desired, hook)
+            _apply(self, desired, last_check)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
@@ -69,19 +68,19 @@ def answer_before_enforcing() -> None:
 def add_every_peer_anew() -> None:
     """Replaces all peers when one is removed, which ends their sessions, and calls none of them back."""
 
-    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
+    def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
         # Additions stay correct, since the scenario's own machines have to connect.
         if len(after.peers) < len(before.peers):
             _change(self, before, replace(before, peers=()))
             before = replace(before, peers=())
-        _change(self, before, after, hook)
+        _change(self, before, after, last_check)
 
-    def known(self: Reconciler, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
+    def last_endpoints(self: Reconciler, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
         del self, organization, peers
         return {}
 
     Reconciler.change = change  # type: ignore[method-assign]
-    Reconciler._known = known  # type: ignore[method-assign]
+    Reconciler.last_endpoints = last_endpoints  # type: ignore[method-assign]
 
 
 def share_a_namespace_by_range() -> None:
@@ -93,16 +92,16 @@ def share_a_namespace_by_range() -> None:
     ranges: dict[str, str] = {}
     mended: set[str] = set()
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
+    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
         ranges[desired.organization] = str(int(desired.network.network_address))
-        _apply(self, desired, hook)
+        _apply(self, desired, last_check)
 
     def of(self: Names, organization: str) -> KernelNames:
         own = _kernel_names(self, organization)
         return KernelNames(namespace=self.prefix + ranges.get(organization, organization), link=own.link)
 
-    def whichever_link(_chain: str, statements: Statements) -> Statements:
-        return tuple(re.sub('[io]ifname "[^"]*" ', "", text) for text in statements if "ifname !=" not in text)
+    def on_any_link(text: str) -> str | None:
+        return None if "ifname !=" in text else re.sub('[io]ifname "[^"]*" ', "", text)
 
     def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
         if names.link in mended:
@@ -116,6 +115,6 @@ def share_a_namespace_by_range() -> None:
 
     DataPlane.apply = apply  # type: ignore[method-assign]
     Names.of = of  # type: ignore[method-assign]
-    change_chains(whichever_link)
+    change_statements(on_any_link)
     routing.mend = mend
     routing.remove_strangers = remove_no_strangers

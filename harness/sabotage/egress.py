@@ -118,7 +118,7 @@ def let_the_hub_answer() -> None:
 
 
 def _keep_uplinks(*, leads_in: bool) -> None:
-    """Gives each new namespace an uplink, and turns the removal of foreign links off."""
+    """Gives each new namespace an uplink, and switches the removal of foreign links off."""
     numbers = itertools.count(1)
     made: set[str] = set()
 

@@ -33,11 +33,11 @@ def command_line(sabotage: str, arguments: Sequence[str]) -> None:
     module, _, function = BY_ID[sabotage].function.partition(":")
     getattr(importlib.import_module(f"harness.sabotage.{module}"), function)()
     # The supervisor forks its children in place of starting programs.
-    Child._popen = _popen  # type: ignore[method-assign,assignment]
+    Child.start_program = _forked  # type: ignore[method-assign]
     _command_line(arguments)
 
 
-def _popen(child: Child, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+def _forked(child: Child, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     supervisor = os.getpid()
 
     def body() -> None:

@@ -8,6 +8,7 @@ from appliance.hub.front_door import directory, rules
 from appliance.hub.front_door.memory import SECOND_WORD, SESSIONS
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.share import Share
+from harness.sabotage.parts import NothingReplaced, replace_part
 
 
 def let_answers_renew_sessions() -> None:
@@ -19,6 +20,8 @@ def let_answers_renew_sessions() -> None:
     def renewing(layout: Layout) -> dict[str, tuple[str, ...]]:
         chains = original(layout)
         response = tuple(renewed if rule.startswith(found) else rule for rule in chains["response"])
+        if response == chains["response"]:
+            raise NothingReplaced("no rule looks up the session of a response")
         return {**chains, "response": response}
 
     rules.chains_of = renewing
@@ -34,4 +37,4 @@ def give_all_organizations_one_share() -> None:
         def take(self, is_known: bool) -> bool:
             return common.take(is_known)
 
-    directory.Share = OneForAll  # type: ignore[attr-defined]
+    replace_part(directory, "Share", OneForAll)

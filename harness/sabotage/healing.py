@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
-from appliance.hub.errors import RulesetError
-from appliance.hub.findings import Damage, Part
-from appliance.hub.kernel import generation
+from appliance.hub.findings import Damage
 from appliance.hub.names import KernelNames
-from appliance.hub.plane.enforcement import Enforcement
+from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.rpc.callers import Hook, no_hook
-from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
+from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Count, Ruleset
 from appliance.model.desired import Desired, Peer
 
-_enforce = Enforcement.enforce
-_load = Enforcement._load
-_peers = Reconciler._ensure_peers
+_loading = Ruleset.loading
+_load = Enforcement.load
+_ensure_peers = Reconciler.ensure_peers
 _change = Reconciler.change
 
 
@@ -44,28 +42,20 @@ def open_first() -> None:
             time.sleep(0.02)
         _load(self, names, text, in_force)
 
-    Enforcement._load = load  # type: ignore[method-assign]
+    Enforcement.load = load  # type: ignore[method-assign]
 
 
 def keep_what_a_stranger_added() -> None:
     """Restores only the policy's own chains, and keeps tables and chains that others added."""
 
-    def enforce(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
-        name = names.namespace
-        now, known = generation.current(self._sockets, name), self._generations.get(name)
-        if known is not None and now != known:
-            own = compile_ruleset(desired, names.link)
-            changed = {each: UNKNOWN for each in own.chains if each not in own.hooks}
-            try:
-                self._generations[name] = now
-                self._load(names, own.switch(replace(own, chains={**own.chains, **changed})), own)
-            except RulesetError:
-                self._generations[name] = known
-            else:
-                return (Damage(Part.RULESET, "the rules were changed"),)
-        return _enforce(self, names, desired)
+    def loading(self: Ruleset, counted: Mapping[str, Count] | None = None) -> tuple[str, ...]:
+        if not counted:
+            # There is no table yet, or none is left.
+            return _loading(self, counted)
+        changed = {each: UNKNOWN for each in self.chains if each not in self.hooks}
+        return (self.activation(replace(self, chains={**self.chains, **changed})),)
 
-    Enforcement.enforce = enforce  # type: ignore[method-assign]
+    Ruleset.loading = loading  # type: ignore[method-assign]
 
 
 def call_nobody() -> None:
@@ -81,15 +71,15 @@ def remember_machines_as_given() -> None:
     """Does not add the machines again to a link that was replaced."""
     given: dict[str, tuple[Peer, ...]] = {}
 
-    def peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
-        if given.get(names.namespace) == desired.peers:
+    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+        if given.get(desired.organization) == desired.peers:
             return ()
-        given[names.namespace] = desired.peers
-        return _peers(self, names, desired)
+        given[desired.organization] = desired.peers
+        return _ensure_peers(self, names, desired)
 
-    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
-        _change(self, before, after, hook)
-        given[self._names.of(after.organization).namespace] = after.peers
+    def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
+        _change(self, before, after, last_check)
+        given[after.organization] = after.peers
 
-    Reconciler._ensure_peers = peers  # type: ignore[method-assign]
+    Reconciler.ensure_peers = ensure_peers  # type: ignore[method-assign]
     Reconciler.change = change  # type: ignore[method-assign]

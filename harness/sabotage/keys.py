@@ -14,8 +14,9 @@ from appliance.service.repeats import Work
 from appliance.store import audit
 from appliance.vault import Lock, vault
 from appliance.web.posts import Posts
+from harness.sabotage.parts import replace_part
 
-_add, _derive = machines.add, vault._derive
+_add, _derive = machines.add, vault.derive_key
 
 
 class _NoContext:
@@ -35,7 +36,7 @@ class _NoContext:
 
 def seal_without_context() -> None:
     """Seals keys without the organization in the context."""
-    vars(vault)["ChaCha20Poly1305"] = _NoContext
+    replace_part(vault, "ChaCha20Poly1305", _NoContext)
 
 
 def derive_from_nothing() -> None:
@@ -45,7 +46,7 @@ def derive_from_nothing() -> None:
         del secret
         return _derive("", lock)
 
-    vault._derive = derive
+    vault.derive_key = derive
 
 
 def keep_configurations() -> None:

@@ -9,6 +9,7 @@ from appliance.model.file_names import interface_names
 from appliance.model.organization import Machine
 from appliance.service import accounts, machines, organizations
 from appliance.web.pages import view
+from harness.sabotage.parts import replace_part
 
 _SHORT = 200
 _LONGEST_FILE = 15
@@ -22,7 +23,7 @@ def cut_names() -> None:
         return _check_name(text, field=field, longest=longest)[:_SHORT]
 
     for module in (names, accounts, machines, organizations):
-        vars(module)["check_name"] = check_name
+        replace_part(module, "check_name", check_name)
 
 
 def call_files_by_how_names_begin() -> None:
@@ -35,7 +36,7 @@ def call_files_by_how_names_begin() -> None:
 
 
 def show_names_raw() -> None:
-    """Turns escaping in templates off."""
+    """Switches escaping in templates off."""
     environment = jinja2.Environment.__init__
 
     def init(self: jinja2.Environment, *arguments: object, **options: object) -> None:

@@ -12,7 +12,7 @@ from appliance.service.context import Context
 from appliance.store import machines as stored
 from appliance.store import organizations
 
-_configuration = machines._configuration
+_configuration = machines.configuration_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def introduce_mates() -> None:
         )
         return _WithMates(**vars(plain), mates=mates)
 
-    machines._configuration = configuration
+    machines.configuration_of = configuration
 
 
 def give_each_organization_a_port() -> None:
@@ -56,5 +56,5 @@ def give_each_organization_a_port() -> None:
             desired = organizations.desired(transaction, organization.id)
         return plain if desired is None else replace(plain, endpoint=f"{context.endpoint_host}:{desired.port}")
 
-    machines._configuration = configuration
+    machines.configuration_of = configuration
     FrontDoor.admit = lambda *_: None  # type: ignore[method-assign]

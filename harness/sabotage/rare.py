@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
 
 from appliance.hub.ruleset import ALLOWED_MARK, buckets
 from appliance.hub.ruleset.lookups import Key
-from harness.sabotage.rules import change_chains, change_rulesets
+from appliance.model.policy import Action, Policy, Rule
+from harness.sabotage.rules import change_chain, change_statements
 
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 _bucket_of = buckets.bucket_of
@@ -16,28 +15,34 @@ _bucket_of = buckets.bucket_of
 
 def accept_all_errors() -> None:
     """Accepts whatever is related to a connection."""
-    _change_texts(lambda _, text: f"ct state related {_ACCEPT}" if text.startswith("ct state related") else text)
+    change_statements(lambda text: f"ct state related {_ACCEPT}" if text.startswith("ct state related") else text)
 
 
 def judge_by_the_packet() -> None:
     """Looks at a packet's own addresses in place of those of who opened its connection."""
-    _change_texts(lambda _, text: re.sub(r"ct original ip ([sd]addr)", r"ip \1", text))
+    change_statements(lambda text: re.sub(r"ct original ip ([sd]addr)", r"ip \1", text))
 
 
 def take_the_source_port() -> None:
     """Looks at the port that the opener chose where a rule allows a port."""
-    _change_texts(lambda name, text: text.replace("proto-dst", "proto-src") if name.startswith("allow_") else text)
+    change_statements(
+        lambda text: text.replace("proto-dst", "proto-src"),
+        chains="allow_",
+        applies=lambda policy: any(rule.ports for rule in _counting(policy)),
+    )
 
 
 def leave_the_first_port_out() -> None:
     """Has each range of ports that a rule allows begin one port late."""
 
-    def later(name: str, text: str) -> str:
-        if not name.startswith("allow_"):
-            return text
+    def later(text: str) -> str:
         return re.sub(r"\b(\d+)-(\d+)", lambda found: f"{int(found[1]) + 1}-{found[2]}", text)
 
-    _change_texts(later)
+    change_statements(
+        later,
+        chains="allow_",
+        applies=lambda policy: any(each.first < each.last for rule in _counting(policy) for each in rule.ports),
+    )
 
 
 def miss_the_bucket() -> None:
@@ -51,19 +56,9 @@ def miss_the_bucket() -> None:
 
 def accept_other_protocols() -> None:
     """Accepts what is neither TCP nor UDP nor ICMP."""
-    change_chains(lambda name, statements: (_ACCEPT,) if name == "denials_other" else statements)
+    change_chain("denials_other", lambda _: (_ACCEPT,))
 
 
-def _change_texts(change: Callable[[str, str], str]) -> None:
-    """Makes the compiler apply a change to each statement.
-
-    Args:
-        change: takes the chain's name and a statement; returns the changed one.
-    """
-    change_rulesets(
-        lambda good, _desired, _link: replace(
-            good,
-            chains={name: tuple(change(name, each) for each in texts) for name, texts in good.chains.items()},
-            leaves={name: tuple(change(name, each) for each in texts) for name, texts in good.leaves.items()},
-        )
-    )
+def _counting(policy: Policy) -> list[Rule]:
+    """Returns the allow rules, if they allow anything that the default does not."""
+    return [rule for rule in policy.rules if rule.action is Action.ALLOW and policy.default is Action.DENY]

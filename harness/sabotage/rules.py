@@ -10,13 +10,14 @@ from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.ruleset import ALLOWED_MARK, Compiler, Ruleset, Statements
 from appliance.model.desired import Desired
 from appliance.model.policy import Policy
+from harness.sabotage.parts import NothingReplaced
 
 _load = Rulesets.load
-_compile = Compiler.compile
+compile_right = Compiler.compile
 
 
 def _compiled(desired: Desired, link: str) -> Ruleset:
-    return _compile(Compiler(), desired, link)
+    return compile_right(Compiler(), desired, link)
 
 
 def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
@@ -33,33 +34,66 @@ def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
     Compiler.compile = compile_wrong  # type: ignore[method-assign]
 
 
-def change_chains(change: Callable[[str, Statements], Statements]) -> None:
-    """Makes the compiler apply a change to each chain.
+def change_chain(name: str, change: Callable[[Statements], Statements]) -> None:
+    """Makes the compiler apply a change to the statements of one chain.
+
+    A compilation raises `NothingReplaced` if there is no such chain, or nothing in it to change.
+    """
+
+    def changed(good: Ruleset, _desired: Desired, _link: str) -> Ruleset:
+        statements = good.chains.get(name, ())
+        if change(statements) == statements:
+            raise NothingReplaced(f"the chain {name} has nothing to change")
+        return replace(good, chains={**good.chains, name: change(statements)})
+
+    change_rulesets(changed)
+
+
+def change_statements(
+    change: Callable[[str], str | None], *, chains: str = "", applies: Callable[[Policy], bool] = lambda _: True
+) -> None:
+    """Makes the compiler apply a change to each statement.
+
+    A compilation raises `NothingReplaced` if there is nothing to change in the rules of a policy that it applies to.
 
     Args:
-        change: takes name and statements of a chain; returns the changed statements.
+        change: takes a statement; returns the changed one, or None to leave it out.
+        chains: first letters of the names of the chains to change.
+        applies: returns True for policies in whose rules there is something to change.
     """
-    change_rulesets(
-        lambda good, _desired, _link: replace(
-            good, chains={name: change(name, statements) for name, statements in good.chains.items()}
+
+    def of_chain(name: str, statements: Statements) -> Statements:
+        if not name.startswith(chains):
+            return statements
+        return tuple(text for each in statements if (text := change(each)) is not None)
+
+    def changed(good: Ruleset, desired: Desired, _link: str) -> Ruleset:
+        wrong = replace(
+            good,
+            chains={name: of_chain(name, statements) for name, statements in good.chains.items()},
+            leaves={name: of_chain(name, statements) for name, statements in good.leaves.items()},
         )
-    )
+        if wrong == good and applies(desired.policy):
+            raise NothingReplaced(f"no chain {chains}… has anything to change")
+        return wrong
+
+    change_rulesets(changed)
 
 
 def let_established_flows_go_on() -> None:
     """Accepts packets of established connections without judging them, like many firewalls."""
     passing = f"ct state established meta mark set {ALLOWED_MARK:#x} accept"
-    change_chains(lambda name, statements: (passing, *statements) if name == "judge" else statements)
+    change_chain("judge", lambda statements: (passing, *statements))
 
 
 def let_anybody_send_errors() -> None:
     """Judges an ICMP error only by the connection that it quotes, whoever sends it, like many firewalls."""
-    change_chains(lambda name, statements: ("goto judge",) if name == "errors" else statements)
+    change_chain("errors", lambda _: ("goto judge",))
 
 
 def let_everybody_open() -> None:
     """Accepts any number of new connections."""
-    change_chains(lambda name, statements: statements[-1:] if name == "opening" else statements)
+    change_chain("opening", lambda statements: statements[-1:])
 
 
 def deny_both_directions() -> None:

@@ -8,13 +8,14 @@ from appliance.model.organization import Machine
 from appliance.store import machines
 from appliance.store.schema import machines as table
 
+_find = machines.find
+
 
 def find_machines_of_everyone() -> None:
     """Finds a machine by its id without its organization."""
 
     def find(transaction: Connection, organization_id: str, machine_id: str) -> Machine | None:
-        del organization_id
-        row = transaction.execute(select(table).where(table.c.id == machine_id)).one_or_none()
-        return None if row is None else machines._loaded(row)
+        of_machine = select(table.c.organization_id).where(table.c.id == machine_id)
+        return _find(transaction, transaction.scalar(of_machine) or organization_id, machine_id)
 
     machines.find = find

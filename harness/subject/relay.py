@@ -139,10 +139,10 @@ class DatagramRelay(_Loop):
                     self._near.sendto(data, source)
 
 
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while data := await source.read(_CHUNK):
-            target.write(data)
-            await target.drain()
+            sink.write(data)
+            await sink.drain()
     with suppress(OSError):
-        target.close()
+        sink.close()

@@ -26,7 +26,7 @@ _MOST_CHANGES = 12
 
 
 @dataclass(frozen=True)
-class CrashTarget:
+class KilledService:
     """Access to the service whose processes are killed.
 
     Attributes:
@@ -55,7 +55,7 @@ class CrashCounts:
     confirmed: int
 
 
-def survive(target: CrashTarget, kills: int, seed: int) -> CrashCounts:
+def survive(service: KilledService, kills: int, seed: int) -> CrashCounts:
     """Kills processes one after the other, while customers make changes and others sign up and leave.
 
     Args:
@@ -65,9 +65,9 @@ def survive(target: CrashTarget, kills: int, seed: int) -> CrashCounts:
     Raises:
         Refuted: an answered change is missing, another one was made in part, or links and store don't agree.
     """
-    api, name = target.new_api(), f"crash-{seed}"
+    api, name = service.new_api(), f"crash-{seed}"
     customers = [
-        Customer(target.new_api, f"{name}-{number}", seed + number, target.deadline_s) for number in range(CUSTOMERS)
+        Customer(service.new_api, f"{name}-{number}", seed + number, service.deadline_s) for number in range(CUSTOMERS)
     ]
     chooser, ended = random.Random(seed), threading.Event()  # noqa: S311 - a choice, no secret
     killed_at = 0.0
@@ -80,21 +80,21 @@ def survive(target: CrashTarget, kills: int, seed: int) -> CrashCounts:
         number = 0
         while not ended.is_set():
             number += 1
-            _sign_up_and_leave(target.new_api(), f"{name}-guest-{number}", target.deadline_s, lambda: killed_at)
+            _sign_up_and_leave(service.new_api(), f"{name}-guest-{number}", service.deadline_s, lambda: killed_at)
 
     with ThreadPoolExecutor(CUSTOMERS + 1) as pool:
         working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(sign_up_and_leave)]
         try:
             for command in _commands(kills, chooser):
-                wait_for_health(api, deadline_s=target.deadline_s)
-                _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, target.deadline_s)
-                _kill(sorted(target.processes(command)), chooser)
+                wait_for_health(api, deadline_s=service.deadline_s)
+                _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, service.deadline_s)
+                _kill(sorted(service.processes(command)), chooser)
                 killed_at = time.monotonic()
         finally:
             ended.set()
         for each in working:
             each.result()
-    _judge(target, api, customers, f"{name}-guest-")
+    _judge(service, api, customers, f"{name}-guest-")
     return CrashCounts(
         kills,
         sum(each.done for each in customers),
@@ -138,30 +138,30 @@ def _kill(processes: list[int], chooser: random.Random) -> None:
             os.kill(chooser.choice(processes), signal.SIGKILL)
 
 
-def _judge(target: CrashTarget, api: Api, customers: Collection[Customer], guests: str) -> None:
-    wait_for_health(api, "/readyz", target.deadline_s)
+def _judge(service: KilledService, api: Api, customers: Collection[Customer], guests: str) -> None:
+    wait_for_health(api, "/readyz", service.deadline_s)
     for each in customers:
         found = each.look()
         if found != each.state:
             raise Refuted(f"{each.name}: an answered change is lost: {each.state} became {found}")
-    require(lambda: _peers_agree(target, customers), "a link has other peers than the store", target.deadline_s)
+    require(lambda: _peers_agree(service, customers), "a link has other peers than the store", service.deadline_s)
     partial = "an organization is in the store or on the host, and not in both"
-    require(lambda: _census_agrees(target), partial, target.deadline_s)
+    require(lambda: _census_agrees(service), partial, service.deadline_s)
     # A guest whose sign-up was cut off either has an owner who can log in, or does not exist.
-    for name in sorted({each["name"] for each in target.census() if str(each["name"]).startswith(guests)}):
+    for name in sorted({each["name"] for each in service.census() if str(each["name"]).startswith(guests)}):
         answer = log_in(api, name)
         if answer.status != httpx.codes.CREATED:
             raise Refuted(f"{name} exists, and its owner is answered {answer.status}")
 
 
-def _peers_agree(target: CrashTarget, customers: Collection[Customer]) -> bool:
+def _peers_agree(service: KilledService, customers: Collection[Customer]) -> bool:
     """Returns True if each customer's link has the keys of the customer's machines as peers, and no others."""
-    hosts = {each["id"]: each["host"] for each in target.census()}
+    hosts = {each["id"]: each["host"] for each in service.census()}
     return all(
-        hosts.get(each.id) and target.peers(hosts[each.id]["namespace"], hosts[each.id]["links"][0]) == each.state.keys
+        hosts.get(each.id) and service.peers(hosts[each.id]["namespace"], hosts[each.id]["links"][0]) == each.state.keys
         for each in customers
     )
 
 
-def _census_agrees(target: CrashTarget) -> bool:
-    return all(bool(each["host"]) == bool(each["rows"]) and not each["orphan"] for each in target.census())
+def _census_agrees(service: KilledService) -> bool:
+    return all(bool(each["host"]) == bool(each["rows"]) and not each["orphan"] for each in service.census())

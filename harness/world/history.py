@@ -158,13 +158,13 @@ class History:
             ]
             expected = [_transmitted(thief) for thief in self._revoked]
             for number, thief in enumerate(self._revoked):
-                targets = {self._mesh.hub_address, *(machine.address for machine in self.machines)} - {thief.address}
+                others = {self._mesh.hub_address, *(each.address for each in self.machines)} - {thief.address}
                 raw.send(
                     thief.host,
                     thief.tunnel.interface,
-                    [IP(src=thief.address, dst=each) / ICMP() / marks.mark(number) for each in sorted(targets)],
+                    [IP(src=thief.address, dst=each) / ICMP() / marks.mark(number) for each in sorted(others)],
                 )
-                expected[number] += len(targets) * _LEAST
+                expected[number] += len(others) * _LEAST
             for thief, enough in zip(self._revoked, expected, strict=True):
                 _wait_until_transmitted(thief, enough)
             self._mesh.fence(*self.machines)

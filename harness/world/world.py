@@ -32,13 +32,13 @@ class World:
     """A lab with a hub in it. This process has an address on its underlay.
 
     Args:
-        subject: makes the hub at its site.
+        make_subject: makes the hub at its site.
         seed: seed of the run's choices.
         patience: factor by which this machine is slower than usual; lengthens deadlines that depend on the machine.
     """
 
     def __init__(
-        self, subject: Callable[[Site], Subject] = OwnService, *, seed: int = 0, patience: float = 1.0
+        self, make_subject: Callable[[Site], Subject] = OwnService, *, seed: int = 0, patience: float = 1.0
     ) -> None:
         self.seed = seed
         self.patience = patience
@@ -47,7 +47,7 @@ class World:
         host = self.lab.host("hub")
         self.lab.connect(host, self.internet, f"{HUB}/24")
         self.lab.connect_here(self.internet, f"{OFFICE}/24")
-        self.subject = subject(Site(self.lab, host, HUB, OFFICE, PROXY))
+        self.subject = make_subject(Site(self.lab, host, HUB, OFFICE, PROXY))
         self._addresses = iter(range(_FIRST_CLIENT, _LAST_CLIENT + 1))
         self._organizations = itertools.count(1)
         # A service outside of the lab keeps its customers between runs.

@@ -1,1 +1,1 @@
-"""The data plane of all organizations: changed in turn, compared with the store, and repaired."""
+"""The data plane of all organizations: shared fairly among them, compared with the store, and repaired."""

@@ -19,8 +19,8 @@ import structlog
 from appliance.hub.errors import HubError, Overtaken
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.doorkeeper import Doorkeeper
+from appliance.hub.plane.state_checks import Distrusted, check_state, usable_endpoints
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
-from appliance.hub.rpc.checks import Distrusted, check_state, usable_endpoints
 from appliance.model.desired import Desired
 from appliance.model.difference import StateDifference
 from appliance.store import Store, machines, organizations

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import table as door
+from appliance.hub.host_objects import HostObjects
 from appliance.hub.kernel import links, namespace, nft
 from appliance.hub.names import KernelNames, Names
-from appliance.hub.rpc.footprint import Footprint
 from appliance.hub.wireguard import kernel, processes, uapi
 
 
@@ -37,20 +37,20 @@ def look(names: Names) -> HostNames:
     return HostNames(frozenset(each for each in found if each is not None), *sight)
 
 
-def take(names: Names) -> tuple[Footprint, ...]:
-    """Footprint of each organization of this instance that has anything on the host. It takes root.
+def take(names: Names) -> tuple[HostObjects, ...]:
+    """Objects of each organization of this instance that has anything on the host. It takes root.
 
     Raises:
-        HubError: the host can't be read. Errors with a single organization only leave gaps in its footprint.
+        HubError: the host can't be read. Errors with a single organization only leave gaps in its entry.
     """
     sight, admitted = look(names), door.open_ports(names.door)
     return tuple(
-        _footprint(organization, names.of(organization), sight, admitted)
+        _host_objects(organization, names.of(organization), sight, admitted)
         for organization in sorted(sight.organizations)
     )
 
 
-def _footprint(organization: str, names: KernelNames, sight: HostNames, admitted: frozenset[int]) -> Footprint:
+def _host_objects(organization: str, names: KernelNames, sight: HostNames, admitted: frozenset[int]) -> HostObjects:
     inside: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     # The namespace may be in removal, or a plain file from a failed mount.
@@ -60,7 +60,7 @@ def _footprint(organization: str, names: KernelNames, sight: HostNames, admitted
         tables = nft.tables(names.namespace)
     socket = sight.sockets.get(names.link)
     port = _port(names, asks_socket=socket is not None)
-    return Footprint(
+    return HostObjects(
         organization,
         namespace=names.namespace if names.namespace in sight.namespaces else None,
         links=(*inside, *({names.link} & sight.links)),

@@ -13,14 +13,14 @@ import structlog
 
 from appliance.hub.errors import GivenUp, HubError, Occupied
 from appliance.hub.findings import Damage, Repair
+from appliance.hub.host_objects import HostObjects
 from appliance.hub.kernel import namespace, tracking
 from appliance.hub.kernel.events import NamespaceEvent, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import census
+from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.rpc.callers import Hook, no_hook
-from appliance.hub.rpc.footprint import Footprint
 from appliance.hub.ruleset import FullMachines
 from appliance.hub.wireguard import Backend
 from appliance.hub.wireguard.handshakes import Handshakes
@@ -70,11 +70,11 @@ class DataPlane:
     def backend(self) -> Backend:
         return self._backend
 
-    def apply(self, desired: Desired, hook: Hook = no_hook) -> None:
+    def apply(self, desired: Desired, last_check: LastCheck = no_check) -> None:
         """Enforce this state; it is in force when this returns.
 
         Args:
-            hook: called at the last moment before it takes effect.
+            last_check: called at the last moment before it takes effect.
 
         Raises:
             HubError: it failed; the previous state stays in force.
@@ -83,7 +83,7 @@ class DataPlane:
         with self._locks[organization]:
             before = self._wanted.get(organization)
             try:
-                self._change(before, desired, hook)
+                self._change(before, desired, last_check)
             except HubError:
                 self._undo(before, organization)
                 raise
@@ -273,8 +273,8 @@ class DataPlane:
         """Ids of the organizations that have anything on the host."""
         return tuple(sorted(census.look(self._names).organizations))
 
-    def census(self) -> tuple[Footprint, ...]:
-        """Footprint of each organization on the host."""
+    def census(self) -> tuple[HostObjects, ...]:
+        """Objects on the host, by organization."""
         return census.take(self._names)
 
     @contextmanager
@@ -287,10 +287,10 @@ class DataPlane:
         finally:
             lock.release()
 
-    def _change(self, before: Desired | None, after: Desired, hook: Hook) -> None:
+    def _change(self, before: Desired | None, after: Desired, last_check: LastCheck) -> None:
         if before is not None and after.organization in self._whole and not _other_link(before, after):
             try:
-                self._reconciler.change(before, after, hook)
+                self._reconciler.change(before, after, last_check)
             except GivenUp:
                 raise
             except HubError as error:
@@ -299,7 +299,7 @@ class DataPlane:
                 )
             else:
                 return
-        hook()
+        last_check()
         self._reconciler.make_whole(after)
 
     def _undo(self, before: Desired | None, organization: str) -> None:

@@ -18,13 +18,15 @@ from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames
-from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import FULL, NONE_FULL, PACED, TABLE, Compiler, FullMachines, Removal, Ruleset, refusing
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
 from appliance.model.policy import Action, Policy
 
 log = structlog.get_logger()
+
+LastCheck = Callable[[], None]
+"""Called at the last moment before a change takes effect; if it raises, the change does not."""
 
 OUT_BY_THEN_S = 0.05
 """Seconds after which no packet passes through a chain any more that nothing leads to."""
@@ -53,6 +55,10 @@ class _ActiveRules:
         """Remains that no packet can be passing through any more."""
         now = time.monotonic()
         return frozenset(name for name, since in self.left.items() if now - since > OUT_BY_THEN_S)
+
+
+def no_check() -> None:
+    """Do nothing: the last check of a change that can't be given up."""
 
 
 class Enforcement:
@@ -105,25 +111,25 @@ class Enforcement:
             return ()
         *parts, last = wanted.loading(nft.counters(name))
         for part in parts:
-            self._load(names, part, _NOT_YET)
-        self._load(names, last, wanted)
+            self.load(names, part, _NOT_YET)
+        self.load(names, last, wanted)
         self._active[name] = _ActiveRules(desired, wanted, wanted)
         return (Damage(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
-    def update(self, names: KernelNames, desired: Desired, hook: Hook = no_hook) -> None:
+    def update(self, names: KernelNames, desired: Desired, last_check: LastCheck = no_check) -> None:
         """Change the rules in force to those of another state, in one transaction and with as few changes as possible.
 
         Args:
-            hook: called at the last moment before it takes effect.
+            last_check: called at the last moment before it takes effect.
 
         Raises:
             RulesetError: the rules were changed by others, or the kernel refused.
         """
         active = self._active[names.namespace]
         if (active.desired.peers, active.desired.policy) != (desired.peers, desired.policy):
-            self._switch(names, active, desired, self._compiled(names, desired), hook)
+            self._activate(names, active, desired, self._compiled(names, desired), last_check)
         else:
-            hook()
+            last_check()
 
     def refuse(self, names: KernelNames, full: FullMachines) -> None:
         """Refuse new connections of these machines, and only these, until the next call.
@@ -135,10 +141,15 @@ class Enforcement:
         before, self._full[name] = self._full.get(name, NONE_FULL), full
         active = self._active.get(name)
         if full != before and active is not None:
-            self._switch(names, active, active.desired, self._compiled(names, active.desired))
+            self._activate(names, active, active.desired, self._compiled(names, active.desired))
 
-    def _switch(
-        self, names: KernelNames, active: _ActiveRules, desired: Desired, wanted: Ruleset, hook: Hook = no_hook
+    def _activate(
+        self,
+        names: KernelNames,
+        active: _ActiveRules,
+        desired: Desired,
+        wanted: Ruleset,
+        last_check: LastCheck = no_check,
     ) -> None:
         gone = frozenset(name for name in active.out_of_use() if name not in wanted)
         # A chain that is wanted again still has its old statements.
@@ -148,18 +159,18 @@ class Enforcement:
         left = {name: since for name, since in active.left.items() if name not in gone}
         self._active[names.namespace] = active = replace(active, present=base, left=left)
         for part in wanted.preparation(base):
-            self._load(names, part, active.ruleset)
+            self.load(names, part, active.ruleset)
         present = wanted.prepared(base)
-        # If the switch is refused, nothing has ever led to the prepared chains.
+        # If the activation is refused, nothing has ever led to the prepared chains.
         unused = present.beyond(active.ruleset)
         prepared = replace(active, present=present, left={name: active.left.get(name, 0.0) for name in unused})
         self._active[names.namespace] = prepared
-        switch = wanted.switch(present)
-        hook()
-        self._load(names, switch, wanted)
+        activation = wanted.activation(present)
+        last_check()
+        self.load(names, activation, wanted)
         now = time.monotonic()
         left = {name: active.left.get(name, now) for name in present.beyond(wanted)}
-        self._active[names.namespace] = _ActiveRules(desired, wanted, wanted.switched(present), left)
+        self._active[names.namespace] = _ActiveRules(desired, wanted, wanted.activated(present), left)
 
     def refused(self, names: KernelNames) -> dict[str, int]:
         """Packets of new connections that bounds and paces have dropped, by counter.
@@ -210,16 +221,16 @@ class Enforcement:
         present = nft.present(name)
         if noted == LedgerEntry(now, wanted.fingerprint) and wanted.counters <= present.counters:
             left = dict.fromkeys(present.beyond(wanted), time.monotonic())
-            self._active[name] = _ActiveRules(desired, wanted, wanted.switched(present), left)
+            self._active[name] = _ActiveRules(desired, wanted, wanted.activated(present), left)
             return True
         try:
-            self._switch(names, _ActiveRules(desired, present, present), desired, wanted)
+            self._activate(names, _ActiveRules(desired, present, present), desired, wanted)
         except RulesetError:
             self._generations[name] = generation.current(self._sockets, name)
             return False
         return True
 
-    def _load(self, names: KernelNames, text: str, in_force: Ruleset) -> None:
+    def load(self, names: KernelNames, text: str, in_force: Ruleset) -> None:
         """Load one transaction, after which these rules are in force."""
         if text:
             self._change(names.namespace, in_force, lambda: self._rulesets.load(names.namespace, text))

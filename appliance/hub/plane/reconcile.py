@@ -20,8 +20,7 @@ from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames, Names
-from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.rpc.callers import Hook, no_hook
+from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
 from appliance.hub.ruleset import FULL, PACED, Count, FullMachines, rule_of
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
@@ -76,10 +75,10 @@ class Reconciler:
         found += routing.remove_strangers(names)
         found += (rebuilt := self._ensure_link(names, desired))
         found += routing.mend(names, desired.network)
-        found += self._ensure_peers(names, desired)
+        found += self.ensure_peers(names, desired)
         if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
             self._begun[desired.organization] = time.monotonic()
-            self._start_handshakes(names, self._known(desired.organization, desired.peers))
+            self._start_handshakes(names, self.last_endpoints(desired.organization, desired.peers))
         if rebuilt or self._watcher.namespace_of(desired.organization) is None:
             self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
         return tuple(found)
@@ -88,13 +87,13 @@ class Reconciler:
         """Make the kernel have the rules of this state; return the damage found."""
         return self._rules.enforce(self._names.of(desired.organization), desired)
 
-    def change(self, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
+    def change(self, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
         """Change a state in force to another one with the same link.
 
         Removed peers go first, then the rules change, and added peers come last.
 
         Args:
-            hook: called when all is prepared and nothing has taken effect.
+            last_check: called when all is prepared and nothing has taken effect.
 
         Raises:
             HubError: the kernel's state was changed by others, or the kernel refused.
@@ -106,7 +105,7 @@ class Reconciler:
         leaving = [key for key, address in had.items() if wants.get(key) != address]
 
         def begin() -> None:
-            hook()
+            last_check()
             if leaving:
                 self._backend.change(names, add=(), remove=leaving)
 
@@ -118,7 +117,7 @@ class Reconciler:
         coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
         if coming:
             # A machine that was disabled for a while is called, because it may be silent for minutes.
-            known = self._known(after.organization, coming)
+            known = self.last_endpoints(after.organization, coming)
             self._backend.change(names, add=coming, remove=(), endpoints=known)
             self._start_handshakes(names, known)
 
@@ -207,7 +206,8 @@ class Reconciler:
         self._backend.create(names, private_key, desired.port)
         return (Damage(Part.LINK, "there was no link that worked"),)
 
-    def _ensure_peers(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+    def ensure_peers(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+        """Make the link have the machines of this state; return the damage found."""
         present = self._backend.allowed(names)
         wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
         add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
@@ -227,7 +227,7 @@ class Reconciler:
         if addresses:
             tracking.forget(self._sockets, names.namespace, addresses)
 
-    def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
+    def last_endpoints(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
         """Last endpoints of these machines by public key; machines that were never heard from are missing."""
         keys = {peer.public_key for peer in peers}
         return {key: where for key, where in self._endpoints(organization).items() if key in keys}

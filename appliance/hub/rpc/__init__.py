@@ -1,1 +1,1 @@
-"""Calls to the hub: the two ends of its socket, the messages, and what a call may say."""
+"""Calls to the hub: the two ends of its socket, the messages, and the callers that wait."""

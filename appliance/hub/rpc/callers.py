@@ -5,17 +5,9 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.hub.errors import GivenUp
-
-Hook = Callable[[], None]
-"""Called at the last moment before a change takes effect; if it raises, the change does not."""
-
-
-def no_hook() -> None:
-    """Do nothing: the hook of a change that can't be given up."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
+from appliance.hub.host_objects import HostObjects
 from appliance.hub.rpc import codec, messages
-from appliance.hub.rpc.footprint import Footprint
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.difference import between
@@ -110,9 +110,9 @@ class HubClient:
         """Read the counter of each rule of the organization."""
         return self._call(messages.Counters(organization), list[RuleCount])
 
-    def census(self) -> Sequence[Footprint]:
-        """Read the footprint of each organization of this instance."""
-        return self._call(messages.Census(), list[Footprint], _FOR_ALL_TIMEOUT)
+    def census(self) -> Sequence[HostObjects]:
+        """Read the objects on the host of each organization of this instance."""
+        return self._call(messages.Census(), list[HostObjects], _FOR_ALL_TIMEOUT)
 
     def status(self) -> HubStatus:
         return self._call(messages.Status(), HubStatus)

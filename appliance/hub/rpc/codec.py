@@ -33,7 +33,7 @@ def _decode_address(kind: type, value: Any) -> Any:
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_address)
 _decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
-# Two threads that use a type with msgspec for the first time at the same time crash the interpreter.
+# Makes one decoder at a time, for the reason in CONTRIBUTING.md.
 _making = threading.Lock()
 
 

@@ -115,7 +115,7 @@ class Counters(msgspec.Struct, frozen=True, tag=True):
 
 
 class Census(msgspec.Struct, frozen=True, tag=True):
-    """Read the objects on the host; answered with a list of `Footprint`."""
+    """Read the objects on the host; answered with a list of `HostObjects`."""
 
 
 class Status(msgspec.Struct, frozen=True, tag=True):

@@ -42,7 +42,7 @@ class Ruleset:
     A change has to take effect for each packet as a whole. The kernel switches all chains to a transaction's new rules
     at one moment; but a packet on its way through the old ones then finds their maps empty, and one on its way through
     the new ones finds intervals missing. So chains with sets are created before anything leads to them, and removed
-    after nothing does any more: the switch itself changes only chains without sets.
+    after nothing does any more: the activation itself changes only chains without sets.
 
     Attributes:
         hooks: hook of each base chain, nft's ``type … hook … priority …; policy …;``.
@@ -66,7 +66,7 @@ class Ruleset:
         """
         nothing = Ruleset()
         first = _lines((f"flush ruleset\nadd table {_IN}", *self._begun(nothing, counted or {})))
-        parts = [first, *self._leaves_made(nothing), self.switch(nothing)]
+        parts = [first, *self._leaves_made(nothing), self.activation(nothing)]
         return ("".join(parts),) if len(parts) <= _PARTS_OF_A_SMALL_ONE else tuple(parts)
 
     def preparation(self, before: Ruleset) -> tuple[str, ...]:
@@ -76,9 +76,9 @@ class Ruleset:
             return parts
         return (first + parts[0], *parts[1:]) if parts else (first,)
 
-    def switch(self, before: Ruleset) -> str:
+    def activation(self, before: Ruleset) -> str:
         """Transaction, after `preparation`, that puts this ruleset in force instead of the other."""
-        return _lines(self._switched(before))
+        return _lines(self._changed_chains(before))
 
     def removal(self, names: Collection[str], emptied: Collection[str] = ()) -> Removal:
         """Removal of the chains and counters of these names, which first empties other chains.
@@ -97,8 +97,8 @@ class Ruleset:
             present.counters | self.counters,
         )
 
-    def switched(self, present: Ruleset) -> Ruleset:
-        """Content of the table after `switch`: this ruleset, and the remains of others."""
+    def activated(self, present: Ruleset) -> Ruleset:
+        """Content of the table after `activation`: this ruleset, and the remains of others."""
         return replace(present, chains={**present.chains, **self.chains})
 
     def without(self, others: Collection[str], emptied: Collection[str] = ()) -> Ruleset:
@@ -151,7 +151,7 @@ class Ruleset:
         for at in range(0, len(new), _LEAVES_AT_ONCE):
             yield _lines(_filled(name, self.leaves[name]) for name in new[at : at + _LEAVES_AT_ONCE])
 
-    def _switched(self, before: Ruleset) -> Iterator[str]:
+    def _changed_chains(self, before: Ruleset) -> Iterator[str]:
         for name, statements in self.chains.items():
             present = before.chains.get(name, ())
             if statements != present:

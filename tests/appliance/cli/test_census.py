@@ -10,9 +10,9 @@ import pytest
 
 from appliance.cli import census
 from appliance.cli.errors import CommandError, Exit
+from appliance.hub.host_objects import HostObjects
 from appliance.hub.kernel import namespace
 from appliance.hub.names import Names
-from appliance.hub.rpc.footprint import Footprint
 from appliance.model.ids import new_organization_id
 from appliance.service.census import Holding
 from appliance.store import Store, organizations
@@ -95,10 +95,10 @@ def test_the_census_in_words_names_everything() -> None:
     owned = Holding(
         "o1",
         "acme",
-        Footprint("o1", "mwo1", ("mwo1",), ("inet mesh",), 7, "/s", 51820, front_door=True),
+        HostObjects("o1", "mwo1", ("mwo1",), ("inet mesh",), 7, "/s", 51820, front_door=True),
         {"machines": 2, "audit": 3},
     )
-    orphan = Holding("o2", None, Footprint("o2", "mwo2"), {})
+    orphan = Holding("o2", None, HostObjects("o2", "mwo2"), {})
     text = census.words("abc", [owned, orphan], removed=False)
     for word in (
         "acme",

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.client.api import Api
-from harness.world.crashes import CrashTarget, survive
+from harness.world.crashes import KilledService, survive
 from tests.appliance.cli.started import PORT, Run, answer, children, start
 from tests.appliance.databases import on_postgresql
 
@@ -39,7 +39,7 @@ def peers(namespace: str, link: str) -> frozenset[str]:
 def test_killed_processes_lose_no_answered_change(data: Path, runs: list[Run], database: str) -> None:
     run = start(runs, data, "--trusted-source=127.0.0.1/32", f"--database-url={database}")
     run.wait_until_ready()
-    ground = CrashTarget(
+    ground = KilledService(
         lambda: Api(f"https://127.0.0.1:{PORT}", data / "tls" / "certificate.pem"),
         partial(victims, run),
         lambda: answer(data, "census", f"--database-url={database}")["organizations"],

@@ -10,7 +10,8 @@ from appliance.hub.errors import HubError
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.doorkeeper import Doorkeeper
-from appliance.hub.rpc.callers import Hook, WaitingCaller, no_hook
+from appliance.hub.plane.enforcement import LastCheck, no_check
+from appliance.hub.rpc.callers import WaitingCaller
 from appliance.model.desired import Desired
 from appliance.model.difference import between
 from appliance.service import Actor
@@ -38,10 +39,10 @@ class MadeUpPlane:
     def states(self) -> dict[str, Desired]:
         return dict(self.wanted)
 
-    def apply(self, desired: Desired, hook: Hook = no_hook) -> None:
+    def apply(self, desired: Desired, last_check: LastCheck = no_check) -> None:
         self.works()
         self._check()
-        hook()
+        last_check()
         self.wanted[desired.organization] = desired
 
     def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:

@@ -59,8 +59,8 @@ def make_plane(
 
 
 def _end(plane: DataPlane) -> None:
-    for footprint in plane.census():
-        plane.remove(footprint.organization)
+    for found in plane.census():
+        plane.remove(found.organization)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ class Kernel:
 def changes(before: Ruleset, after: Ruleset) -> list[str]:
     """Returns the transactions that lead from one state to the other, removals included."""
     present = after.prepared(before)
-    return [*after.preparation(before), after.switch(present)]
+    return [*after.preparation(before), after.activation(present)]
 
 
 def members(count: int) -> tuple[Peer, ...]:

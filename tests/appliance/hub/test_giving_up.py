@@ -12,11 +12,11 @@ import pytest
 
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
+from appliance.hub.plane.change_scheduler import ChangeScheduler
 from appliance.hub.rpc.callers import LOCAL
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Status
 from appliance.hub.rpc.server import Server
-from appliance.hub.rpc.turns import ChangeScheduler
 from appliance.hub.ruleset import Compiler, Ruleset
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend

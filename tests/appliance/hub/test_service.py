@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
+from appliance.hub.plane.change_scheduler import ChangeScheduler
 from appliance.hub.rpc.callers import LOCAL
 from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret
-from appliance.hub.rpc.turns import ChangeScheduler
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from appliance.hub.rpc.footprint import Footprint
+from appliance.hub.host_objects import HostObjects
 from appliance.service import Actor, Context, census
 from appliance.store import Store
 from tests.appliance.conftest import sign_up
@@ -20,9 +20,9 @@ class FakeHost:
     organizations: list[str] = field(default_factory=list)
     meanwhile: Callable[[], object] = lambda: None
 
-    def census(self) -> Sequence[Footprint]:
+    def census(self) -> Sequence[HostObjects]:
         self.meanwhile()
-        return [Footprint(each, namespace=each) for each in self.organizations]
+        return [HostObjects(each, namespace=each) for each in self.organizations]
 
     def remove(self, organization: str) -> None:
         self.organizations.remove(organization)
@@ -34,7 +34,7 @@ def test_the_census_compares_host_and_store(store: Store, owner: Actor) -> None:
     mine, stray = found[owner.organization_id], found["stray"]
     assert (mine.name, mine.is_orphan, mine.rows["members"]) == ("acme-networks", False, 1)
     assert (stray.name, stray.is_orphan, dict(stray.rows)) == (None, True, {})
-    assert mine.host == Footprint(owner.organization_id, namespace=owner.organization_id)
+    assert mine.host == HostObjects(owner.organization_id, namespace=owner.organization_id)
 
 
 def test_an_organization_missing_on_the_host_is_reported(store: Store, owner: Actor) -> None:

@@ -1,4 +1,4 @@
-"""Only the locustfile imports locust, which turns a program into one of greenlets."""
+"""Only the locustfile imports locust, which makes a program one of greenlets."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import pytest
 from rich.console import Console
 
 from harness.gate import broken_runs as broken
-from harness.gate import gate, results, runs
+from harness.gate import gate, runs
 from harness.gate.gate import Concurrency, GatePlan, concurrency, judge_sabotage
-from harness.gate.plugin import TURN
+from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
 from harness.sabotage.entry import Sabotage
@@ -67,10 +67,10 @@ def test_an_excerpt_begins_at_a_crash_or_is_the_end_of_the_output() -> None:
     assert RunResult((), "." * 5000 + "ImportError: no module").excerpt.endswith("ImportError: no module")
 
 
-def test_turns_are_drawn_in_order_until_none_is_left() -> None:
-    with runs.turns() as descriptor:
-        drawn = [os.read(descriptor, TURN.size) for _ in range(3)]
-        assert [TURN.unpack(each)[0] for each in drawn] == [0, 1, 2]
+def test_numbers_are_drawn_in_order_until_none_is_left() -> None:
+    with runs.scenario_numbers() as descriptor:
+        drawn = [os.read(descriptor, SCENARIO_NUMBER.size) for _ in range(3)]
+        assert [SCENARIO_NUMBER.unpack(each)[0] for each in drawn] == [0, 1, 2]
         while os.read(descriptor, 4096):
             pass
 
@@ -96,7 +96,7 @@ def test_runs_that_damage_the_same_service_run_one_at_a_time() -> None:
 
 @pytest.fixture
 def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]]:
-    """Replaces runs: notes seed and arguments of each, and takes its verdict from `VERDICTS` by seed, in turn."""
+    """Replaces runs: notes seed and arguments of each, and takes the next verdict of its seed from `VERDICTS`."""
     noted: list[tuple[int, tuple[str, ...]]] = []
 
     def run(options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
@@ -138,7 +138,7 @@ def test_sabotages_that_wait_start_first_and_keep_their_order_in_the_results(
 
 
 def is_scenarios(arguments: tuple[str, ...]) -> bool:
-    return any(each.startswith("--turns") for each in arguments)
+    return any(each.startswith("--numbers") for each in arguments)
 
 
 def test_a_failed_scenario_is_run_again_alone_with_the_same_seed(
@@ -167,7 +167,7 @@ class Machine:
         del options, inherited
         skips, is_again = "--exclusive=skip" in arguments, f"--scenario={TIMED.scenario}" in arguments
         self._occupy("again" if is_again else "scenarios" if skips else "exclusive scenarios", waits=skips)
-        timed = ("inconclusive", results.NOT_RUN) if skips else ("proven", None) if is_again else ("refuted", "slow")
+        timed = None if skips else ("proven", None) if is_again else ("refuted", "slow")
         return outcomes({LEAK.scenario: ("proven", None), TIMED.scenario: timed})
 
     def run_broken(self, options: RunOptions, sabotage: Sabotage, *arguments: str) -> RunResult:
@@ -175,7 +175,7 @@ class Machine:
         skips, is_timed = "--exclusive=skip" in arguments, sabotage.scenario == TIMED.scenario
         self._occupy("sabotages" if skips else "exclusive sabotages", waits=skips)
         left = skips and is_timed
-        return outcomes({sabotage.scenario: ("inconclusive", results.NOT_RUN) if left else ("refuted", sabotage.says)})
+        return outcomes({sabotage.scenario: None if left else ("refuted", sabotage.says)})
 
     def _occupy(self, what: str, *, waits: bool) -> None:
         with self._lock:
@@ -190,14 +190,15 @@ class Machine:
 TIMED = replace(LEAK, id="slow", scenario="test_nothing_takes_long", says="held up")
 
 
-def outcomes(verdicts: dict[str, tuple[str, str | None]]) -> RunResult:
-    return RunResult(
-        tuple(
-            ScenarioResult(name, verdict, 1.0, {}, claim="no-egress", failure=failure)
-            for name, (verdict, failure) in verdicts.items()
-        ),
-        "",
-    )
+def outcomes(verdicts: dict[str, tuple[str, str | None] | None]) -> RunResult:
+    """Returns a run with a verdict and a failure for each scenario; None for one that was not run."""
+    found = []
+    for name, judged in verdicts.items():
+        verdict, failure = judged or ("inconclusive", "not started")
+        found.append(
+            ScenarioResult(name, verdict, 1.0, {}, claim="no-egress", failure=failure, was_run=judged is not None)
+        )
+    return RunResult(tuple(found), "")
 
 
 def test_an_exclusive_scenario_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.gate.plugin import TURN
-from harness.gate.results import NOT_RUN, read
+from harness.gate.plugin import SCENARIO_NUMBER
+from harness.gate.results import read
 
 if TYPE_CHECKING:
     # Imported by pytest, which rewrites its assertions.
@@ -100,10 +100,12 @@ def test_only_the_scenarios_drawn_from_the_pipe_run(gate: Gate) -> None:
     read, write = os.pipe()
     reader, progress = os.pipe()
     # Another process has drawn the second.
-    os.write(write, TURN.pack(2) + TURN.pack(0) + TURN.pack(3) + TURN.pack(4))
-    run = gate(THREE_SCENARIOS, f"--turns={read}", f"--progress={progress}")
+    os.write(
+        write, SCENARIO_NUMBER.pack(2) + SCENARIO_NUMBER.pack(0) + SCENARIO_NUMBER.pack(3) + SCENARIO_NUMBER.pack(4)
+    )
+    run = gate(THREE_SCENARIOS, f"--numbers={read}", f"--progress={progress}")
     assert run.verdicts == {"test_a": "proven", "test_b": "inconclusive", "test_c": "proven"}
-    assert run.outcomes["test_b"].failure == NOT_RUN
+    assert not run.outcomes["test_b"].was_run
     assert os.read(reader, 4096).decode().splitlines() == [
         "runs test_c (live-change)",
         "proven test_c (live-change)",
@@ -120,16 +122,16 @@ WITH_ONE_EXCLUSIVE = THREE_SCENARIOS.replace("def test_b", "@pytest.mark.exclusi
 @pytest.mark.parametrize(("exclusive", "left"), [("skip", {"test_b"}), ("only", {"test_a", "test_c"})])
 def test_exclusive_scenarios_are_skipped_or_run_alone(gate: Gate, exclusive: str, left: set[str]) -> None:
     run = gate(WITH_ONE_EXCLUSIVE, f"--exclusive={exclusive}")
-    assert {name for name, each in run.outcomes.items() if each.failure == NOT_RUN} == left
+    assert {name for name, each in run.outcomes.items() if not each.was_run} == left
     # The order is always the same, since the gate merges the results.
     assert list(run.verdicts) == ["test_a", "test_b", "test_c"]
 
 
-def test_exclusive_scenarios_take_no_turn(gate: Gate) -> None:
+def test_exclusive_scenarios_take_no_number(gate: Gate) -> None:
     read, write = os.pipe()
-    os.write(write, b"".join(map(TURN.pack, range(5))))
-    run = gate(WITH_ONE_EXCLUSIVE, f"--turns={read}", "--exclusive=skip")
-    assert [name for name, each in run.outcomes.items() if each.failure == NOT_RUN] == ["test_b"]
+    os.write(write, b"".join(map(SCENARIO_NUMBER.pack, range(5))))
+    run = gate(WITH_ONE_EXCLUSIVE, f"--numbers={read}", "--exclusive=skip")
+    assert [name for name, each in run.outcomes.items() if not each.was_run] == ["test_b"]
     for descriptor in (read, write):
         os.close(descriptor)
 
@@ -147,12 +149,12 @@ def test_progress_has_the_reason_of_a_failure(gate: Gate) -> None:
         os.close(descriptor)
 
 
-def test_a_run_without_a_turn_left_runs_nothing(gate: Gate) -> None:
+def test_a_run_without_a_number_left_runs_nothing(gate: Gate) -> None:
     read, write = os.pipe()
     os.close(write)
-    run = gate(THREE_SCENARIOS, f"--turns={read}")
+    run = gate(THREE_SCENARIOS, f"--numbers={read}")
     os.close(read)
-    assert {each.failure for each in run.outcomes.values()} == {NOT_RUN}
+    assert not any(each.was_run for each in run.outcomes.values())
 
 
 def test_without_a_claim_everything_runs_and_only_scenarios_have_results(gate: Gate) -> None:
@@ -193,7 +195,7 @@ def test_a_crash_keeps_the_results_of_the_scenarios_before_it(pytester: pytest.P
     pytester.runpytest_subprocess("-p", "harness.gate.plugin", "-p", "no:cacheprovider", f"--results={file}")
     assert [(each.name, each.verdict, each.failure) for each in read(file).scenarios] == [
         ("test_x", "proven", None),
-        ("test_y", "inconclusive", NOT_RUN),
+        ("test_y", "inconclusive", "The run ended before it."),
     ]
 
 

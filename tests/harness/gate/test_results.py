@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.gate.results import NOT_RUN, Results, ScenarioResult, merge, read, write
+from harness.gate.results import Results, ScenarioResult, merge, read, write
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e300, 1e300) | texts
@@ -28,6 +28,7 @@ outcomes = st.builds(
     controls=st.lists(texts, max_size=3),
     failure=st.none() | texts,
     evidence=st.lists(texts, max_size=3),
+    was_run=st.booleans(),
 )
 
 
@@ -61,20 +62,21 @@ def outcome(name: str, verdict: str, failure: str | None = None) -> ScenarioResu
     return ScenarioResult(name, verdict, 1.0, {}, claim="live-change", failure=failure)
 
 
-def test_results_of_shared_scenarios_are_merged_in_order() -> None:
-    def left(name: str) -> ScenarioResult:
-        return outcome(name, "inconclusive", NOT_RUN)
+def left(name: str) -> ScenarioResult:
+    """Returns the result of a scenario that was not run."""
+    return ScenarioResult(name, "inconclusive", 0.0, {}, claim="live-change", failure="not started", was_run=False)
 
+
+def test_results_of_shared_scenarios_are_merged_in_order() -> None:
     a, b, c = outcome("a", "proven"), outcome("b", "refuted", "5 packets lost"), outcome("c", "proven")
     assert merge([[left("a"), b, left("c")], [a, left("b"), c]]) == [a, b, c]
 
 
 def test_a_scenario_that_no_run_took_is_kept() -> None:
-    left = outcome("b", "inconclusive", NOT_RUN)
     a = outcome("a", "proven")
-    assert merge([[a, left], [outcome("a", "inconclusive", NOT_RUN), left]]) == [a, left]
+    assert merge([[a, left("b")], [left("a"), left("b")]]) == [a, left("b")]
     # A run that was killed wrote nothing.
-    assert merge([[], [a, left]]) == [a, left]
+    assert merge([[], [a, left("b")]]) == [a, left("b")]
     assert merge([[], []]) == []
 
 

@@ -25,11 +25,11 @@ claim = pytest.mark.claim
 class Run:
     """One run of scenarios."""
 
-    def __init__(self, done: pytest.RunResult, target: Path) -> None:
+    def __init__(self, done: pytest.RunResult, file: Path) -> None:
         self.code = int(done.ret)
         self.output = done.stdout.str() + done.stderr.str()
         self.counts = done.parseoutcomes() if self.code <= 1 else {}
-        self.outcomes = {each.name: each for each in results.read(target).scenarios}
+        self.outcomes = {each.name: each for each in results.read(file).scenarios}
 
     @property
     def verdicts(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ def gate(pytester: pytest.Pytester) -> Gate:
         pytester.makepyfile(
             **{name: HEAD + textwrap.dedent(text) for name, text in {"test_it": module, **others}.items()}
         )
-        target = pytester.path / "results.json"
+        file = pytester.path / "results.json"
         done = pytester.runpytest_inprocess(
             "-p",
             "harness.gate.plugin",
@@ -60,10 +60,10 @@ def gate(pytester: pytest.Pytester) -> Gate:
             "no:cacheprovider",
             "-p",
             "no:xdist",
-            f"--results={target}",
+            f"--results={file}",
             *options,
             no_reraise_ctrlc=True,
         )
-        return Run(done, target)
+        return Run(done, file)
 
     return run

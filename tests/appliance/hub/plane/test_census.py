@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from appliance.hub.host_objects import HostObjects
 from appliance.hub.kernel import namespace
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.rpc.codec import decode, encode
-from appliance.hub.rpc.footprint import Footprint
 from appliance.hub.wireguard import Backend, processes, uapi
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.model.desired import Desired
@@ -45,7 +45,7 @@ def test_the_census_lists_all_parts_of_an_organization(
         assert found.process is not None
         assert place.link in Path(f"/proc/{found.process}/cmdline").read_text()
         assert found.socket == str(uapi.path_of(place.link))
-    assert decode(encode([found]), list[Footprint]) == [found]
+    assert decode(encode([found]), list[HostObjects]) == [found]
 
 
 @pytest.mark.usefixtures("userspace_only")
@@ -73,7 +73,7 @@ def test_a_name_without_a_namespace_is_found_and_removed(plane: DataPlane, names
     namespace.create(place.namespace)
     namespace.remove(place.namespace)
     (namespace.FOLDER / place.namespace).touch()
-    assert plane.census() == (Footprint(organization, namespace=place.namespace),)
+    assert plane.census() == (HostObjects(organization, namespace=place.namespace),)
     plane.remove(organization)
     assert plane.census() == ()
 

@@ -235,8 +235,8 @@ def test_a_damaged_namespace_is_built_again(
     backend.remove(names.of(desired.organization))
     successor = make_plane()
     successor.apply(state)
-    (footprint,) = successor.census()
-    assert (footprint.links, footprint.port) == ((names.of(desired.organization).link,), desired.port)
+    (found,) = successor.census()
+    assert (found.links, found.port) == ((names.of(desired.organization).link,), desired.port)
     assert in_force(names, backend, desired)[0] == {state.peers[0].public_key}
 
 

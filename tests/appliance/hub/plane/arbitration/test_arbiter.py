@@ -184,8 +184,8 @@ def test_a_change_of_a_caller_that_left_at_the_switch_is_undone(
     before, caller, apply = stored(store, owner), MadeUpCaller(), plane.apply
     assert before is not None
 
-    def apply_and_lose(desired: Desired, hook: object) -> None:
-        del hook
+    def apply_and_lose(desired: Desired, last_check: object) -> None:
+        del last_check
         apply(desired)
         caller.dies()
         monkeypatch.undo()

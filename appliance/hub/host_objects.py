@@ -1,4 +1,4 @@
-"""Result of a census, as plain data for callers that don't load the code that reads the host."""
+"""Objects on the host as a census finds them; plain data, so that callers don't load the code that reads the host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Footprint:
+class HostObjects:
     """Objects on the host that belong to one organization of this instance.
 
     Attributes:

@@ -58,7 +58,7 @@ def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -
     _expect(max(len(desired.sealed_data_key), len(desired.sealed_private_key)) <= _LONGEST_SEALED, "a sealed key")
     if before is None or (before.peers, before.network) != (desired.peers, desired.network):
         _check_network(desired.network)
-        _check_peers(desired.peers, desired)
+        check_peers(desired.peers, desired)
     _check_rules(desired.policy.rules, () if before is None else before.policy.rules)
 
 
@@ -90,7 +90,12 @@ def _check_network(network: IPv4Network) -> None:
         raise _distrusted("the network") from None
 
 
-def _check_peers(peers: Collection[Peer], desired: Desired) -> None:
+def check_peers(peers: Collection[Peer], desired: Desired) -> None:
+    """Check that machines are valid, lie in the network and share nothing.
+
+    Raises:
+        Distrusted: see `check_state`.
+    """
     _expect(len(peers) <= _MOST_PEERS, f"{len(peers)} machines")
     machines = _machine_addresses(desired.network)
     for peer in peers:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import structlog
 
 from appliance.hub.errors import Crowded
+from appliance.hub.plane.usage import MINUTE_S, Usage
 from appliance.hub.rpc.callers import WaitingCaller
-from appliance.hub.rpc.usage import MINUTE_S, Usage
 from appliance.model.plural import counted
 
 log = structlog.get_logger()

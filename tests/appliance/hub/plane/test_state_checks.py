@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.hub.rpc.checks import Distrusted, check_state, is_endpoint, usable_endpoints
+from appliance.hub.plane.state_checks import Distrusted, check_state, is_endpoint, usable_endpoints
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind

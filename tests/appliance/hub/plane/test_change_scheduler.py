@@ -11,9 +11,9 @@ from queue import Queue
 import pytest
 
 from appliance.hub.errors import Crowded, GivenUp
+from appliance.hub.plane.change_scheduler import MOST_WAITING, SHARE_S, ChangeScheduler
+from appliance.hub.plane.usage import Usage
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
-from appliance.hub.rpc.turns import MOST_WAITING, SHARE_S, ChangeScheduler
-from appliance.hub.rpc.usage import Usage
 from tests.appliance.hub.arbitrated import MadeUpCaller
 from tests.waiting import DEADLINE, wait_until
 
