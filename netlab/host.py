@@ -106,9 +106,10 @@ class Host(abc.ABC):
 
         Args:
             *argv: the program and its arguments.
-            env: as for `run`.
+            env: variables to add to those that programs have there.
             log: name of the log, which is continued if it exists; None makes one of the program's name and a number.
-            cwd: as for `run`.
+            cwd: its working directory. None is the caller's, or `folder` on a host that does not share the caller's
+                files.
 
         Returns:
             The running program.
@@ -124,7 +125,7 @@ class Host(abc.ABC):
         Args:
             source: a Python file that needs the standard library only.
             *arguments: its arguments.
-            log: name of the log, as for `start`.
+            log: name of the log, which is continued if it exists.
 
         Returns:
             The running program.

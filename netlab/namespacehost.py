@@ -103,8 +103,8 @@ class NamespaceHost(LabHost):
         Args:
             function: the function.
             name: name of the process, at most 15 bytes.
-            log: name of the log, as for `start`.
-            env: as for `start`.
+            log: name of the log, which is continued if it exists.
+            env: variables to add to those of the calling process.
 
         Returns:
             The running process.

@@ -65,7 +65,7 @@ def call(function: Callable[[], object], *, die_with_parent: bool = False) -> in
 
     Args:
         function: the function.
-        die_with_parent: as for `command`.
+        die_with_parent: kill the sandbox when the *thread* that starts it ends; for a caller that stays and watches.
 
     Returns:
         0 once the function has returned, the status it gave `sys.exit`, or 1; 128 + n after signal n.

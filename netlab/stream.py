@@ -106,7 +106,6 @@ class UdpStream:
         self._padding = bytes(max(0, size - _PAYLOAD.size))
         self._sent: list[Sent] = []
         self._received: dict[int, Received] = {}
-        self._duplicates = 0
         self._final_drops = 0
         self._newest_ns = 0
         self._arrival = threading.Condition()
@@ -199,7 +198,6 @@ class UdpStream:
                 continue
             with self._arrival:
                 if seq in self._received:
-                    self._duplicates += 1
                     continue
                 self._received[seq] = Received(seq, sent_ns, received_ns)
                 self._newest_ns = max(self._newest_ns, sent_ns)
@@ -221,11 +219,6 @@ class UdpStream:
         """
         with self._arrival:
             return list(self._received.values())
-
-    @property
-    def duplicates(self) -> int:
-        """Number of packets that arrived once more."""
-        return self._duplicates
 
     @property
     def receiver_drops(self) -> int:

@@ -141,7 +141,7 @@ class Folder:
         """Lock the folder as `locked` does, and remove what is new in it if the block raises.
 
         Raises:
-            CommandError: as for `locked`.
+            CommandError: another service has locked it, or the folder can't be used.
         """
         lock = self.path / _LOCK
         made = [each for each in (self.path, *self.path.parents) if not each.exists()]

@@ -68,7 +68,7 @@ def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[Pub
     """Use the sockets of the supervisor; without a supervisor, open them as `opened` does.
 
     Raises:
-        CommandError: as for `opened`.
+        CommandError: the port is taken, or the host has no such sockets.
     """
     text = os.environ.pop(_VARIABLE, None)
     if text is None:

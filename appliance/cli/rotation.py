@@ -27,7 +27,7 @@ def rotate_unlock_secret(
     *,
     settings: Settings,
 ) -> None:
-    """Seal every key anew, so that another unlock secret opens the store. The present one is supplied as for `up`.
+    """Seal every key anew, so that another unlock secret opens the store. The present one is supplied as `up` takes it.
 
     Traffic goes on, and so does a running service.
 

@@ -145,8 +145,8 @@ class Rule:
         """Parse a rule from its parts, and give it a new id.
 
         Args:
-            source, destination: as for `Selector.parse`.
-            ports: as for `parse_ports`.
+            source, destination: ``any``, ``machine:ID`` or ``group:NAME``.
+            ports: ``22,80,8000-8100``; empty or ``all`` for every port.
 
         Raises:
             Invalid: a part is not of its form; the error's field names the part.

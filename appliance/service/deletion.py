@@ -53,13 +53,13 @@ def delete(context: Context, actor: Actor, *, confirm: str) -> dict[str, int]:
 
 
 def delete_by_service(context: Context, organization_id: str, check: Check) -> dict[str, int]:
-    """Delete an organization on the service's own decision; returns as `delete` does.
+    """Delete an organization on the service's own decision; returns the number of deleted rows by table.
 
     Args:
         check: is called with the organization locked, and raises `Refused` to keep it.
 
     Raises:
-        NotEnforced, Unavailable: as for `delete`.
+        NotEnforced, Unavailable: the data plane or the store failed; the text says whether the deletion goes on.
     """
     return _delete(context, organization_id, _SERVICE, check)
 

@@ -48,7 +48,7 @@ def start(context: Context, *, email: str, password: str, device: ClientDevice =
     """Open a session, or begin a log-in with a code.
 
     Raises:
-        Unauthenticated: as for `log_in`.
+        Unauthenticated: there is no such account, or the password is wrong.
         CodePending: the password is right, and the account has a second factor.
     """
     member = _proven(context, email, password)
@@ -78,7 +78,7 @@ def complete(context: Context, ticket: str, *, code: str, device: ClientDevice =
     """Complete a log-in with a code, and open its session.
 
     Raises:
-        Unauthenticated: as for `pending_member`; or the code is wrong, and another may be tried.
+        Unauthenticated: the log-in took too long, or has ended; or the code is wrong, and another may be tried.
         CodeNeeded: the code is empty.
     """
     member = pending_member(context, ticket)

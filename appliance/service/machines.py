@@ -183,7 +183,7 @@ def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str |
     """Replace a machine's key; the old one is refused when this returns.
 
     Args:
-        public_key: as for `add`.
+        public_key: None to create the key pair in this process, which keeps no private key.
 
     Raises:
         Invalid, Conflict: ``public_key`` is invalid, or in use already.

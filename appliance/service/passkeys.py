@@ -75,7 +75,7 @@ def add(
     """Add a passkey, end every session, and open a new one.
 
     Args:
-        holder: as for `begin_adding`.
+        holder: the secret that the options were made for.
         credential: the browser's new credential, in JSON.
         code: of the second factor, if the account has one: a passkey works without it.
 
@@ -151,7 +151,7 @@ def begin_log_in(context: Context, holder: str) -> str:
     """Make the options with which a browser uses a passkey, in JSON.
 
     Args:
-        holder: as for `begin_adding`.
+        holder: a secret of the caller's; the challenge is valid only with it, once, for five minutes.
 
     Raises:
         NotPossible: this service has no host name.
@@ -166,7 +166,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
     """Open a session with a passkey.
 
     Args:
-        holder: as for `begin_log_in`.
+        holder: the secret that the options were made for.
         credential: the browser's answer, in JSON.
 
     Raises:

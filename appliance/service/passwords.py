@@ -118,7 +118,7 @@ def verify(stored: str | None, password: str) -> bool:
         password: as typed.
 
     Raises:
-        TooMany: as for `hash_password`.
+        TooMany: too many callers wait.
     """
     with _slot():
         try:

@@ -30,12 +30,6 @@ class Queues:
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[threading.Event]] = {}
 
-    @property
-    def under_way(self) -> dict[str, int]:
-        """Number of changes of each organization that are worked on or wait."""
-        with self._lock:
-            return {organization: len(queue) for organization, queue in self._waiting.items()}
-
     @contextmanager
     def turn(self, organization: str) -> Iterator[None]:
         """Wait for the turn of a change, and run the block alone among the organization's changes.

@@ -63,7 +63,7 @@ def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) 
 
     Args:
         form: all fields as sent, including the form's own token; any difference makes it another request.
-        work: as for `idempotent`.
+        work: does the request for the actor that it gets; may raise `Refused`.
 
     Raises:
         InProgress: the same form is in progress.

@@ -63,7 +63,7 @@ def use(context: Context, transaction: Connection, token: str, kind: TicketKind)
     """Use a ticket up, and find its member.
 
     Raises:
-        NotFound: as for `holder`.
+        NotFound: there is no such ticket, it was used, or its time is over.
     """
     member = holder(context, transaction, token, kind)
     if not tickets.use(transaction, tokens.hash_of(token)):

@@ -40,7 +40,7 @@ def remove(context: Context) -> int:
     """Remove some organizations that were unused for as long as the operator allows; returns their number.
 
     Raises:
-        NotEnforced, Unavailable: as for `deletion.delete`.
+        NotEnforced, Unavailable: the data plane or the store failed; the text says whether the deletion goes on.
     """
     if context.unused_after is None:
         return 0

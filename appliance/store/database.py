@@ -67,9 +67,10 @@ class Store:
         """Run a transaction that commits when the block ends, and rolls back when it raises.
 
         Raises:
-            Unavailable: as for `read`; or the disk is full or read-only, or other writers take too long. If the
-                connection was lost during the commit, its outcome is unknown, and the text says so.
-            Invalid: as for `read`.
+            Unavailable: the database does not answer, or refuses for now; or the disk is full or read-only, or other
+                writers take too long. If the connection was lost during the commit, its outcome is unknown, and the
+                text says so.
+            Invalid: a text has a character that the database can't store.
         """
         with (
             _translated_errors(),

@@ -38,9 +38,9 @@ def make_app(
 
     Args:
         status: asks the hub.
-        certificate_ends: as for `metrics.Metrics`.
-        turned_away: as for `metrics.RefusalCounts`.
-        metrics_token: as for `Watchers`.
+        certificate_ends: when the served certificate ends; None if a proxy serves another one.
+        turned_away: requests beyond a share of the process, by reason.
+        metrics_token: makes any caller that sends it a watcher of the metrics; None: no caller.
     """
     app = bottle.Bottle()
     # The mapping may be empty now; it is filled later.
@@ -80,7 +80,7 @@ def _callback(
     """Make the function that bottle calls for a handler.
 
     Args:
-        site: as for `origin.check`.
+        site: public URL of the pages.
     """
 
     def callback(**parameters: str) -> bottle.HTTPResponse:
@@ -97,7 +97,7 @@ def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> 
     """Call a handler; refusals are answered in the caller's format, faults are logged and answered without details.
 
     Args:
-        site: as for `origin.check`, which comes before anything else.
+        site: public URL of the pages; a change from another site is refused before anything else.
     """
     try:
         if request.refusal is not None:

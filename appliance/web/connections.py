@@ -90,7 +90,7 @@ def watch(
         exempt: ranges whose addresses are limited only together with all others.
         stopped: set to stop.
         bounds: the limits; None for the defaults.
-        unread_seconds: as for `end_unread`.
+        unread_seconds: time after which a connection is ended whose other side reads nothing.
     """
     bounds = bounds or ConnectionLimits()
     # Kept in reserve, so that connections can be listed after clients have used up every other descriptor.
@@ -157,7 +157,7 @@ def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds:
     """List the connections to end: those beyond the limits of an address, a network or altogether, silent ones first.
 
     Args:
-        exempt: as for `watch`.
+        exempt: ranges whose addresses are limited only together with all others.
     """
     exempted = [each for each in connections if is_one_of(each.address, exempt)]
     kept = [each for each in connections if not is_one_of(each.address, exempt)]

@@ -54,8 +54,9 @@ class WebSettings:
         site: public URL of the pages.
         relay: mail relay; None to send no mail.
         user: user to become once the port is bound.
-        sign_up, unused_days: as for `Settings` of the command line.
-        metrics_token: as for `Watchers`.
+        sign_up: who may sign up.
+        unused_days: days after which unused organizations are removed; None: never.
+        metrics_token: makes any caller that sends it a watcher of the metrics; None: no caller.
         retention: how much of each audit trail is kept.
         transcripts: folder of published runs of the gate.
     """

@@ -28,7 +28,7 @@ _USER = re.compile(r"[^@:/\s]+")
 
 
 def checked_target(url: str, sabotages_only: bool) -> str:
-    """Return the URL of ``--target`` with its host in ASCII."""
+    """Returns the URL of ``--target`` with its host in ASCII."""
     if sabotages_only:
         end("--sabotage breaks the service, and --target names one that others run.", BAD_USAGE)
     try:
@@ -38,7 +38,7 @@ def checked_target(url: str, sabotages_only: bool) -> str:
 
 
 def check_ssh(ssh: Ssh, target: str | None) -> None:
-    """Check the options that lead to a shell on the target's host."""
+    """Checks the options that lead to a shell on the target's host."""
     user, at, host = ssh.destination.rpartition("@")
     try:
         _, port = addresses.parse(host)
@@ -53,7 +53,7 @@ def check_ssh(ssh: Ssh, target: str | None) -> None:
 
 
 def check_nftables() -> None:
-    """End unless nftables can be used, which nearly all tests need."""
+    """Ends unless nftables can be used, which nearly all tests need."""
     try:
         done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
         reason = done.stderr.strip().partition("\n")[0] if done.returncode else ""
@@ -64,7 +64,7 @@ def check_nftables() -> None:
 
 
 def check_writable(path: Path) -> None:
-    """End unless a file can be written."""
+    """Ends unless a file can be written."""
     try:
         found = path.resolve()
         can_be = not found.is_dir() and os.access(found if found.exists() else found.parent, os.W_OK)
@@ -75,26 +75,26 @@ def check_writable(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """End unless files can be written into a folder, which may not exist yet."""
+    """Ends unless files can be written into a folder, which may not exist yet."""
     present = next(each for each in (path, *path.parents) if each.exists())
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
         end(f"The folder {str(path)!r} can't be written.", CANNOT_CREATE)
 
 
 def check_number(option: str, value: float | None) -> None:
-    """End unless an option has a finite number, or none."""
+    """Ends unless an option has a finite number, or none."""
     # NaN passes every comparison with a bound.
     if value is not None and not math.isfinite(value):
         end(f"--{option} takes a number, not {value}.", BAD_USAGE)
 
 
 def check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:
-    """End unless an option has one of these values."""
+    """Ends unless an option has one of these values."""
     if value not in choices:
         end(f"--{option} takes one of {', '.join(filter(None, choices))}, not {value!r}.", BAD_USAGE)
 
 
 def end(sentence: str, code: int) -> NoReturn:
-    """End the command with a sentence on standard error."""
+    """Ends the command with a sentence on standard error."""
     print(f"meshwg: {texts.one_line(sentence)}", file=sys.stderr)
     raise typer.Exit(code)

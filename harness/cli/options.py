@@ -5,6 +5,7 @@ This module imports nothing that the commands need, so that their help works wit
 
 from __future__ import annotations
 
+import importlib
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from harness.cli.choices import PROFILES, WIREGUARD, in_words
+
 _UNAVAILABLE = 69
 
-Wireguard = Annotated[
-    str, typer.Option(metavar="NAME", help="The hub's implementation: auto, kernel, wireguard-go or boringtun.")
-]
+Wireguard = Annotated[str, typer.Option(metavar="NAME", help=f"The hub's implementation: {in_words(WIREGUARD)}.")]
 
 
 def gate(
@@ -75,21 +76,21 @@ def gate(
     SSH key can't be read, 69 the harness is not installed, 77 no sandbox possible, 78 the key to sign with can't be
     used.
     """
-    commands = _commands(*(["paramiko"] if ssh is not None else []))
-    way = None if ssh is None else commands.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
-    commands.gate(claim, profile, seed, wireguard, patience, minutes, target, authority, way, sabotages_only=sabotage)
+    command = _command("gate", *(["paramiko"] if ssh is not None else []))
+    way = None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
+    command.run(claim, profile, seed, wireguard, patience, minutes, target, authority, way, sabotages_only=sabotage)
 
 
 def run_everything(
     only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
-    profile: Annotated[str, typer.Option(metavar="NAME", help="Profile of the gate: quick, full or soak.")] = "quick",
+    profile: Annotated[str, typer.Option(metavar="NAME", help=f"Profile of the gate: {in_words(PROFILES)}.")] = "quick",
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
 
     Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed or nftables can't be
     used, 77 no sandbox possible, 78 the key to sign with can't be used.
     """
-    _commands().run_everything(only, profile)
+    _command("everything").run(only, profile)
 
 
 def lab(
@@ -103,7 +104,7 @@ def lab(
 
     Exit codes: 0 it was ended, 64 bad usage, 69 it could not be built, 71 the address is taken, 77 no sandbox possible.
     """
-    _commands().lab(machines, listen, wireguard)
+    _command("lab").run(machines, listen, wireguard)
 
 
 def bench(
@@ -124,7 +125,7 @@ def bench(
     Exit codes: 0 it was measured, 1 a goal is not met, 64 bad usage, 69 something could not be measured, 73 the file
     can't be written, 77 no sandbox possible.
     """
-    _commands().bench(json, profile, only or [], organizations, wireguard)
+    _command("bench").run(json, profile, only or [], organizations, wireguard)
 
 
 def burst(
@@ -155,7 +156,7 @@ def burst(
     be read, 69 it could not be run, 71 the page's address is taken, 73 the file can't be written, 77 no sandbox
     possible.
     """
-    _commands("locust").burst(organizations, at_once, keep, processes, web, slo, json, wireguard)
+    _command("burst", "locust").run(organizations, at_once, keep, processes, web, slo, json, wireguard)
 
 
 def prove(
@@ -201,7 +202,7 @@ def prove(
     namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines disagree, 77
     not root.
     """
-    _commands("z3").prove(organization, target, authority, token_file, engine, deletions=deletions, pairs=pairs)
+    _command("prove", "z3").run(organization, target, authority, token_file, engine, deletions=deletions, pairs=pairs)
 
 
 def mutate(
@@ -238,26 +239,27 @@ def mutate(
     Exit codes: 0 the goals are met, 1 one is not, or a mutant is undecided, 64 bad usage, 69 the product itself fails
     or its tests are missing, 73 the verdicts can't be written, 77 no sandbox possible.
     """
-    _commands("mutmut", "libcst", "coverage").mutate(
+    _command("mutate", "mutmut", "libcst", "coverage").run(
         module or [], judge or [], sample, seed, minutes, deadline, resume=resume, only_list=only_list
     )
 
 
-def _commands(*needed: str) -> ModuleType:
-    """Imports the module of the commands' bodies.
+def _command(name: str, *needed: str) -> ModuleType:
+    """Imports the module of a command's body.
 
     Args:
+        name: name of the module.
         needed: further modules that the command needs.
     """
     try:
-        from harness.cli import commands
+        command = importlib.import_module(f"harness.cli.commands.{name}")
     except ModuleNotFoundError as error:
         _lack(error.name)
     for name in needed:
         # Not imported: only the processes of locust may import it.
         if find_spec(name) is None:
             _lack(name)
-    return commands
+    return command
 
 
 def _lack(module: str | None) -> NoReturn:

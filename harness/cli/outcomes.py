@@ -17,7 +17,7 @@ _COUNTED = {"atoms": "classes of packets", "z3": "rules in one formula"}
 
 
 def show_outcome(outcome: Proven | Failure, console: Console) -> None:
-    """Print what is known of one organization."""
+    """Prints what is known of one organization."""
     if isinstance(outcome, Failure):
         _print(console, f"organization  {outcome.organization.id}  {outcome.organization.name}")
         _print(console, f"not proven: {outcome.reason}\n")
@@ -60,7 +60,7 @@ def _of_damage(damage: FailClosed) -> tuple[str, ...]:
 
 
 def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None:
-    """Print a table over organizations, if there are several."""
+    """Prints a table over organizations, if there are several."""
     if len(outcomes) == 1:
         return
     table = Table(box=None, pad_edge=False)
@@ -79,7 +79,7 @@ def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None
 
 
 def exit_code(outcomes: Sequence[Proven | Failure]) -> int:
-    """The command's exit code: 1 if a policy is refuted, 69 if nothing is known of one, 0 if all are proven."""
+    """Returns the command's exit code: 1 if a policy is refuted, 69 if nothing is known of one, 0 if all are proven."""
     if any(_verdict(each) == "refuted" for each in outcomes):
         return 1
     return UNAVAILABLE if any(isinstance(each, Failure) for each in outcomes) else 0

@@ -45,7 +45,7 @@ class StageResult:
 
 
 def counts(outcomes: Iterable[StageResult]) -> str:
-    """Return the numbers of passed, failed and skipped tests, in a form that programs read."""
+    """Returns the numbers of passed, failed and skipped tests, in a form that programs read."""
     found = list(outcomes)
     skipped = sum(sum(each.skipped.values()) for each in found)
     said = f"{sum(each.passed for each in found)} passed, {sum(each.failed for each in found)} failed"
@@ -53,35 +53,35 @@ def counts(outcomes: Iterable[StageResult]) -> str:
 
 
 def skipped_by(outcomes: Iterable[StageResult]) -> Counter[str]:
-    """Count the tests that this machine can't run, by the reason."""
+    """Counts the tests that this machine can't run, by the reason."""
     return sum((Counter(each.skipped) for each in outcomes), Counter())
 
 
 def lint() -> StageResult:
-    """Check style and format."""
+    """Checks style and format."""
     ruff = str(Path(sys.executable).with_name("ruff"))
     cache = f"--cache-dir={CACHE / 'ruff'}"
     return _commands("lint", [[ruff, "check", cache, *_CODE], [ruff, "format", "--check", cache, *_CODE]])
 
 
 def types() -> StageResult:
-    """Check types, strictly."""
+    """Checks types, strictly."""
     return _commands("types", [[sys.executable, "-m", "mypy", f"--cache-dir={CACHE / 'mypy'}"]])
 
 
 def imports() -> StageResult:
-    """Check that imports run one way."""
+    """Checks that imports run one way."""
     linter = str(Path(sys.executable).with_name("lint-imports"))
     return _commands("imports", [[linter, "--cache-dir", str(CACHE / "imports")]])
 
 
 def unit() -> StageResult:
-    """Run unit tests in parallel, each worker in a sandbox of its own."""
+    """Runs unit tests in parallel, each worker in a sandbox of its own."""
     return _in_parallel("unit", "tests")
 
 
 def contract(seed: int) -> StageResult:
-    """Check the API's answers to many generated requests against its OpenAPI document."""
+    """Checks the API's answers to many generated requests against its OpenAPI document."""
     return _in_parallel("contract", _CONTRACT, f"--examples={_EXAMPLES}", f"--hypothesis-seed={seed}")
 
 
@@ -91,7 +91,7 @@ def _in_parallel(stage: str, *arguments: str) -> StageResult:
 
 
 def run_pytest(stage: str, *arguments: str) -> StageResult:
-    """Run pytest, print its output, and read the result from its summary."""
+    """Runs pytest, prints its output, and reads the result from its summary."""
     start = time.monotonic()
     last = ""
     skipped: Counter[str] = Counter()

@@ -111,7 +111,7 @@ class Api:
         """Sends a request that has to succeed.
 
         Args:
-            path: as for `send`.
+            path: path below ``/api/v1``.
             body: value that is sent as JSON.
 
         Returns:

@@ -186,15 +186,15 @@ class Neighbour:
         """Measures by turns, and compares the result with its bounds.
 
         Args:
-            attack: as for `measure_by_turns`.
-            seconds: as for `measure_by_turns`.
-            newcomers: as for `measure_by_turns`.
+            attack: begins the attack, which goes on while its block runs; called once per turn.
+            seconds: time beside the attack in all.
+            newcomers: machines that are added during each turn of the attack.
 
         Returns:
             The result of each turn's attack.
 
         Raises:
-            Refuted: calls were too slow beside the attack, or as for `measure_by_turns`.
+            Refuted: beside the attack a call was too slow or refused, a packet lost, or a handshake not completed.
             Inconclusive: the attack failed.
         """
         found, results = self.measure_by_turns(attack, seconds, newcomers)

@@ -22,7 +22,7 @@ def groups_of(number: int) -> list[str]:
 
 
 def draw_rules(chance: random.Random, machines: Sequence[str], number: int = 15) -> list[Rule]:
-    """Draw rules between all kinds of ends, with all protocols, single ports and ranges.
+    """Draws rules between all kinds of ends, with all protocols, single ports and ranges.
 
     Args:
         machines: ids of four machines at least.

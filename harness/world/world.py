@@ -19,7 +19,6 @@ from harness.subject.subject import Site, Subject
 from netlab import Lab, LabHost
 
 # Addresses for documentation (RFC 5737), which no real network has.
-UNDERLAY = "192.0.2.0/24"
 HUB = "192.0.2.1"
 OFFICE = "192.0.2.250"
 PROXY = "192.0.2.251"

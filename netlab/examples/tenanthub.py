@@ -247,7 +247,7 @@ class TenantHub:
         Args:
             tenant: the tenant.
             default: `allow` or `deny`.
-            rules: rules as in `Tenant.rules`.
+            rules: rules of the tenant's policy.
             version: version that the policy must have now; None for any.
 
         Raises:

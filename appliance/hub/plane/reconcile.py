@@ -186,11 +186,11 @@ class Reconciler:
         return tracking.count_by_opener(self._sockets, self._names.of(organization).namespace)
 
     def refuse(self, organization: str, full: FullMachines) -> None:
-        """See `Enforcement.refuse`."""
+        """Refuse new connections of these machines, and only these, until the next call."""
         self._rules.refuse(self._names.of(organization), full)
 
     def refused(self, organization: str) -> Mapping[str, int]:
-        """See `Enforcement.refused`."""
+        """Packets of new connections that bounds and paces have dropped, by counter."""
         return self._rules.refused(self._names.of(organization))
 
     def _ensure_link(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:

@@ -74,7 +74,11 @@ def receive(connection: socket.socket) -> bytes | None:
 
 
 def announced(connection: socket.socket) -> int | None:
-    """Receive the length of the next value in bytes; None and errors as in `receive`."""
+    """Receive the length of the next value in bytes; None if the other side closed the connection before it.
+
+    Raises:
+        ConnectionError: the connection ended within the length, or the value is too long.
+    """
     head = _exactly(connection, _LENGTH.size)
     if head is None:
         return None
@@ -85,7 +89,11 @@ def announced(connection: socket.socket) -> int | None:
 
 
 def body(connection: socket.socket, length: int) -> bytes:
-    """Receive the bytes of an announced value; errors as in `receive`."""
+    """Receive the bytes of an announced value.
+
+    Raises:
+        ConnectionError: the connection ended before or within it.
+    """
     data = _exactly(connection, length)
     if data is None:
         raise ConnectionError("the connection ended within a message")

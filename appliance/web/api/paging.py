@@ -45,7 +45,7 @@ def page_from(call: ApiCall, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry]
     """Call a use case for the requested page; returns the page and the next page's ``after``.
 
     Raises:
-        Invalid: as for `page_of`.
+        Invalid: ``after`` is not an id in the list, or ``limit`` is out of bounds.
     """
     return use_case(call.context, call.actor, after=call.query.get("after"), limit=limit_of(call))
 

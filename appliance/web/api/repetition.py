@@ -67,7 +67,7 @@ def idempotent_for_stranger(site: Site, request: Request, work: Callable[[], Res
 
     Args:
         work: does the request.
-        may_keep: as for `idempotent`.
+        may_keep: False if the answer contains a secret that is shown once, so that it must not be kept.
 
     Raises:
         Malformed: the key is invalid.

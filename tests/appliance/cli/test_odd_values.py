@@ -16,7 +16,6 @@ from appliance.cli import help
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.main import make_app
 from appliance.cli.main import run as run_command
-from harness.cli import commands
 from tests.appliance.cli.commands import LEAVES
 from tests.appliance.sites import make_data
 
@@ -101,9 +100,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def stop(*_: Any, **__: Any) -> Any:
         raise CommandError("The work would begin here.", Exit.UNAVAILABLE)
 
-    monkeypatch.setattr(commands, "enter_sandbox", stop)
     monkeypatch.setattr("harness.cli.entering.enter_sandbox", stop)
-    monkeypatch.setattr(commands, "run_here", stop)
+    monkeypatch.setattr("harness.cli.commands.prove.run_here", stop)
     monkeypatch.setattr("harness.subject.outward.start", stop)
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
     monkeypatch.setattr("appliance.cli.up.Signals.handled", lambda: None)

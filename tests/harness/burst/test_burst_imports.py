@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 MODULES = (
-    "harness.cli.commands",
+    "harness.cli.commands.burst",
+    "harness.cli.commands.everything",
     "harness.gate.plugin",
     "harness.bench.plan",
     "harness.burst.command",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness.cli import commands, stages
+from harness.cli import stages
+from harness.cli.commands import everything
 from harness.cli.stages import StageResult
 
 SOME = """
@@ -67,9 +68,9 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
 ) -> None:
     outcome = StageResult("unit", 7, 0, 1.0, {"no browser [bold]": 2, "no daemon": 13})
     monkeypatch.setitem(stages.STAGES, "unit", lambda: outcome)
-    monkeypatch.setattr(commands, "enter_sandbox", lambda: None)
+    monkeypatch.setattr("harness.cli.entering.enter_sandbox", lambda: None)
     with pytest.raises(typer.Exit) as ended:
-        commands.run_everything("unit", "quick")
+        everything.run("unit", "quick")
     assert ended.value.exit_code == 0
     output = capsys.readouterr().out.splitlines()
     assert output[-1] == "7 passed, 0 failed, 15 skipped"

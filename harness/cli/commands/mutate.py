@@ -1,4 +1,4 @@
-"""Body of the command ``mutate``."""
+"""Body of ``mutate``: mutants of the product, and their judges."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli import checks
+from harness.cli import checks, entering
 from harness.cli.checks import check_choice, check_folder, check_number, end
-from harness.cli.entering import enter_sandbox
+from harness.cli.console import CONSOLE
 from harness.mutation.areas import AREAS, BY_NAME
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
 from harness.mutation.judging import Court, NotSound, Options
@@ -33,7 +32,6 @@ def run(
     seed: int,
     minutes: float,
     deadline_s: float,
-    console: Console,
     *,
     resume: bool,
     only_list: bool,
@@ -49,57 +47,57 @@ def run(
         end("The tests are not installed: mutants are judged in a checkout.", checks.UNAVAILABLE)
     if not only_list:
         check_folder(REPORTS)
-        enter_sandbox()
+        entering.enter_sandbox()
     areas = [area for area in AREAS if not modules or area.name in modules]
     found = [mutant for area in areas for mutant in mutants_of(area)]
     drawn = found if count is None else sample(found, count, seed)
     if only_list:
         for mutant in drawn:
-            _print(console, f"{mutant.id}  {mutant.before} → {mutant.after}")
+            _print(f"{mutant.id}  {mutant.before} → {mutant.after}")
         raise typer.Exit(0)
-    console.print(f"{len(drawn)} of {len(found)} mutants (seed {seed})")
+    CONSOLE.print(f"{len(drawn)} of {len(found)} mutants (seed {seed})")
     asked = [judge for judge in Judge if not judges or judge.value in judges]
     until = time.monotonic() + 60 * minutes
     options = Options(asked, seed, deadline_s, until, workers=os.cpu_count() or 1)
     REPORTS.mkdir(parents=True, exist_ok=True)
-    court = Court(BY_NAME, options, Journal(REPORTS / _JOURNAL, goes_on=resume), lambda entry: _show(console, entry))
+    court = Court(BY_NAME, options, Journal(REPORTS / _JOURNAL, goes_on=resume), lambda entry: _show(entry))
     try:
         entries = court.judge(drawn)
     except NotSound as error:
         end(f"Nothing was judged: {error}", checks.UNAVAILABLE)
     scored = list(scores(drawn, entries))
-    _summarize(console, scored, entries)
+    _summarize(scored, entries)
     raise typer.Exit(0 if all(each.meets_goals(asked) for each in scored) else 1)
 
 
-def _show(console: Console, entry: Entry) -> None:
+def _show(entry: Entry) -> None:
     style = _STYLES[entry.verdict]
     text = f"{entry.mutant or 'the product itself'} by {entry.judge.value}"
     if entry.verdict is not Verdict.SURVIVED:
         text = f"{text}: {entry.by} {entry.words}"
-    console.print(Text.assemble((f"  {entry.verdict.value:10}", style), printable(text)), soft_wrap=True)
+    CONSOLE.print(Text.assemble((f"  {entry.verdict.value:10}", style), printable(text)), soft_wrap=True)
 
 
-def _summarize(console: Console, scored: Sequence[Score], entries: Sequence[Entry]) -> None:
+def _summarize(scored: Sequence[Score], entries: Sequence[Entry]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("module", "breaks", "gate", "unclear", "tests", "either", "other", "alike", "undecided"):
         table.add_column(column, justify="left" if column == "module" else "right")
     for each in scored:
         counts = (each.breaks, each.by_gate, each.unclear, each.by_tests, each.by_either, each.other, len(each.alike))
         table.add_row(each.area.name, *map(str, (*counts, each.undecided)))
-    console.print(table)
+    CONSOLE.print(table)
     for judge, test, number in noticing(entries):
-        _print(console, f"{number:5}  by {judge.value}: {test}")
+        _print(f"{number:5}  by {judge.value}: {test}")
     for each in scored:
         for mutant, blind in each.survivors:
-            _print(console, f"survived {blind}: {_told(mutant)}")
+            _print(f"survived {blind}: {_told(mutant)}")
         for mutant in each.alike:
-            _print(console, f"alike: {_told(mutant)}")
+            _print(f"alike: {_told(mutant)}")
 
 
 def _told(mutant: Mutant) -> str:
     return f"{mutant.id}  {mutant.before} → {mutant.after}"
 
 
-def _print(console: Console, line: str) -> None:
-    console.print(Text(printable(line)), soft_wrap=True)
+def _print(line: str) -> None:
+    CONSOLE.print(Text(printable(line)), soft_wrap=True)

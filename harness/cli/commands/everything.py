@@ -1,0 +1,55 @@
+"""Body of ``test``: everything that CI runs."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+
+import typer
+
+from harness.cli import entering, stages
+from harness.cli.checks import check_choice, check_folder, check_nftables
+from harness.cli.choices import PROFILES
+from harness.cli.commands.gate import plan_of, run_and_publish
+from harness.cli.console import CONSOLE
+from harness.gate.runs import RunOptions
+from harness.paths import CACHE, REPORTS
+
+
+def run(only: str | None, profile: str) -> None:
+    """Runs the stages and the gate, and ends with the exit code."""
+    wanted = (*stages.STAGES, "gate")
+    check_choice("only", only, (None, *wanted))
+    check_choice("profile", profile, PROFILES)
+    for folder in (CACHE, REPORTS):
+        check_folder(folder)
+    entering.enter_sandbox()
+    check_nftables()
+    start = time.monotonic()
+    outcomes = []
+    for name in wanted if only is None else (only,):
+        CONSOLE.rule(name, align="left")
+        if name == "gate":
+            began = time.monotonic()
+            options = RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31))
+            _, good, bad = run_and_publish(plan_of(options))
+            outcomes.append(stages.StageResult(name, good, bad, time.monotonic() - began))
+        else:
+            outcomes.append(stages.STAGES[name]())
+    CONSOLE.rule("summary", align="left")
+    for each in outcomes:
+        mark = "[green]passed[/]" if each.failed == 0 else "[red]FAILED[/]"
+        CONSOLE.print(f"{each.stage:8} {mark}  {each}, {each.seconds:.0f} s")
+    _show_skipped(stages.skipped_by(outcomes))
+    CONSOLE.print(f"took {time.monotonic() - start:.0f} s")
+    # The last line, by itself, for programs to read.
+    print(stages.counts(outcomes))
+    raise typer.Exit(1 if any(each.failed for each in outcomes) else 0)
+
+
+def _show_skipped(skipped: Counter[str]) -> None:
+    if skipped:
+        CONSOLE.print("skipped, since this machine can't run them:")
+    for reason, count in skipped.most_common():
+        CONSOLE.print(f"{count:5}  {reason}", markup=False)

@@ -1,0 +1,112 @@
+"""Body of ``gate``: the published claims, and the transcript of a run."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from harness.cli import checks, entering, stages
+from harness.cli.checks import check_choice, check_folder, check_number, check_ssh, checked_target, end
+from harness.cli.choices import PROFILES, WIREGUARD
+from harness.cli.console import CONSOLE
+from harness.gate import gate as gates
+from harness.gate import transcripts
+from harness.gate.claims import BY_ID
+from harness.gate.runs import RunOptions
+from harness.paths import REPORTS
+from harness.subject import live as lives
+from harness.subject.live import Ssh
+from harness.world import evidence
+from netlab import sandbox
+from reports.attest import AttestationError, Signer
+from reports.cli import summarize
+
+_SOAK_MINUTES = 60.0
+
+
+def run(
+    claim: str | None,
+    profile: str,
+    seed: int | None,
+    wireguard: str,
+    patience: float,
+    minutes: float | None,
+    target: str | None,
+    authority: Path | None,
+    ssh: Ssh | None,
+    *,
+    sabotages_only: bool,
+) -> None:
+    """Runs the gate and ends with its exit code."""
+    if minutes is not None and profile != "soak":
+        end("--minutes goes with --profile soak.", checks.BAD_USAGE)
+    if sabotages_only and profile == "soak":
+        end("--sabotage is one round: it does not go with --profile soak.", checks.BAD_USAGE)
+    check_choice("claim", claim, (None, *BY_ID))
+    check_choice("profile", profile, PROFILES)
+    check_choice("wireguard", wireguard, WIREGUARD)
+    check_number("minutes", minutes)
+    check_number("patience", patience)
+    if ssh is not None:
+        check_ssh(ssh, target)
+    if target is not None:
+        target = checked_target(target, sabotages_only)
+        if not sandbox.inside():
+            _export_target(target, authority, ssh)
+    check_folder(REPORTS)
+    entering.enter_sandbox()
+    live = None if target is None else lives.find()
+    seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+    options = RunOptions(claim, profile, seed, wireguard, patience, live)
+    passed, _, _ = run_and_publish(plan_of(options, minutes, sabotages_only=sabotages_only))
+    raise typer.Exit(0 if passed else 1)
+
+
+def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:
+    try:
+        lives.export(url, authority, ssh)
+    except OSError as error:
+        end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
+    except RuntimeError:
+        end("--ssh-known-hosts begins with ~, and no user's home is known by that name.", checks.NO_INPUT)
+
+
+def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only: bool = False) -> gates.GatePlan:
+    """Returns the plan of a run; a soak is rounds of the full profile."""
+    if options.profile != "soak":
+        return gates.GatePlan(options, sabotages_only)
+    return gates.GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
+
+
+def run_and_publish(plan: gates.GatePlan) -> tuple[bool, int, int]:
+    """Runs the gate and publishes its transcript.
+
+    Returns:
+        True if it passed, the number of scenarios and sabotages that did, and the number of those that did not.
+    """
+    try:
+        signer = Signer.find()
+    except AttestationError as error:
+        end(str(error), checks.NOT_CONFIGURED)
+    evidence_folder = evidence.new_folder(REPORTS)
+    try:
+        run = gates.run(plan, evidence_folder, CONSOLE)
+        transcript = transcripts.transcript_of(run)
+        folder = transcripts.publish(transcript, REPORTS, signer, evidence_folder)
+    finally:
+        shutil.rmtree(evidence_folder, ignore_errors=True)
+    summarize(transcript, CONSOLE)
+    CONSOLE.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
+    good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
+    bad = len(run.scenarios) + len(run.sabotages) - good
+    passed = transcript.verdict == "pass"
+    if plan.has_contract:
+        CONSOLE.print("the API's contract: generated requests for each operation")
+        contract = stages.contract(plan.options.seed)
+        passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
+    return passed, good, bad if passed or bad else 1

@@ -1,0 +1,83 @@
+"""Body of ``prove``: a proof of policies for all packets."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, nullcontext
+from functools import partial
+from pathlib import Path
+
+import httpx
+import typer
+
+from harness.cli import checks
+from harness.cli.checks import check_choice, checked_target, end
+from harness.cli.console import CONSOLE
+from harness.cli.outcomes import exit_code, show_outcome, show_summary
+from harness.client.api import Api, ApiError
+from harness.proof import ENGINES, Disagreement, by_cost
+from harness.world.proving import (
+    Engines,
+    Failure,
+    Organization,
+    ProofOptions,
+    Proven,
+    Unavailable,
+    of_operator,
+    of_token,
+    prove_policies,
+    run_here,
+)
+
+
+def run(
+    organization: str | None,
+    target: str,
+    authority: Path | None,
+    token_file: Path | None,
+    engine: str | None,
+    *,
+    deletions: bool,
+    pairs: bool,
+) -> None:
+    """Proves organizations' policies, shows what came of it, and ends with the exit code."""
+    if organization is not None and token_file is not None:
+        end("--organization does not go with --token-file: a token is of one organization.", checks.BAD_USAGE)
+    check_choice("engine", engine, (None, *ENGINES, "both"))
+    api = None if token_file is None else _api(target, authority, token_file)
+    if os.geteuid() != 0:
+        end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
+    options = ProofOptions(_engines(engine), deletions=deletions or pairs, pairs=pairs)
+    outcomes: list[Proven | Failure] = []
+    try:
+        with nullcontext() if api is None else closing(api):
+            for outcome in prove_policies(partial(_organizations, api, organization), run_here, options):
+                show_outcome(outcome, CONSOLE)
+                outcomes.append(outcome)
+    except (ApiError, Unavailable, httpx.TransportError) as error:
+        end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
+    except Disagreement as error:
+        end(f"The engines disagree, so one of them is wrong; please report it: {error}", checks.FAULT)
+    show_summary(outcomes, CONSOLE)
+    raise typer.Exit(exit_code(outcomes))
+
+
+def _api(target: str, authority: Path | None, token_file: Path) -> Api:
+    url = checked_target(target, sabotages_only=False)
+    try:
+        token = token_file.read_text().strip()
+        if authority is not None:
+            authority.read_bytes()
+    except OSError as error:
+        end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
+    return Api(url, authority, token)
+
+
+def _engines(chosen: str | None) -> Engines:
+    if chosen is None:
+        return by_cost
+    return lambda _: ENGINES if chosen == "both" else (chosen,)
+
+
+def _organizations(api: Api | None, chosen: str | None) -> list[Organization]:
+    return of_operator(run_here, chosen) if api is None else [of_token(api)]
