@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,6 +15,7 @@ from harness.hostile import strangers
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
+from harness.world.person import Person, new_owner
 from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("sign-in")
@@ -31,50 +29,15 @@ MOST_GUESSES = 15
 SLOWEST = 1800
 # Four times the limit of one address per hour, and what the limit refills meanwhile.
 MOST_SIGN_UPS = 90
-# Waiting calls of a removed member, most rounds, and least number of refused calls over all rounds.
-WAITING_CALLS, MOST_ROUNDS, LEAST_REFUSED = 8, 10, 3
-# A call that is unanswered while this many others are answered waits behind the long change.
-PROBES = 2
-# A policy of this length takes a good part of a second to read and enforce.
-RULES = 2000
 # A missing check of 30 ms makes far more difference than any other load of the machine.
 LEAST_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class Person:
-    """The owner of an organization.
-
-    Attributes:
-        api: client with a session of the owner.
-        email: address of the owner.
-    """
-
-    api: Api
-    email: str
-
-    def log_in(self, password: str = PASSWORD, **more: str) -> Answer:
-        """Tries to log in, and returns the answer."""
-        return self.api.anonymous().send("POST", "/sessions", {"email": self.email, "password": password, **more})
-
-    def session(self, password: str = PASSWORD, **more: str) -> Api:
-        """Logs in, and returns a client with the new session."""
-        answer = self.log_in(password, **more)
-        assert answer.status == 201, answer.body
-        api = self.api.anonymous()
-        api.token = answer.body["token"]
-        return api
 
 
 @pytest.fixture
 def person(world: World) -> Iterator[Person]:
     """Makes a new owner, and deletes the organization afterwards."""
-    api = world.subject.api()
-    email = f"{secrets.token_hex(6)}@example.net"
-    api.sign_up(email, PASSWORD, "sign-in")
-    owner = Person(api, email)
-    yield owner
-    api.send("DELETE", "/organization", {"confirm": "sign-in"})
+    with new_owner(world) as owner:
+        yield owner
 
 
 def test_a_session_ends_for_good(person: Person, record: Record) -> None:
@@ -217,29 +180,6 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     person.api.token = person.session(OTHER).token
 
 
-def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Record) -> None:
-    """Calls of a second owner wait behind a long change of the same organization. Meanwhile this owner is removed; the
-    audit trail must have no later entry of them.
-    """
-    waited, refused = 0, 0
-    with record.control("the second owner's calls are made before the removal"):
-        assert _second_owner(person).api.send("PATCH", "/organization", {"name": "sign-in"}).status == 200
-    for _ in range(MOST_ROUNDS):
-        second = _second_owner(person)
-        removal, calls = _remove_while_calls_wait(person.api, second)
-        late = [each for each in calls if each.answered_ns > removal.answered_ns]
-        waited += len(late)
-        refused += sum(each.status in (401, 403) for each in late)
-        trail = person.api.call("GET", "/audit?limit=100").body["entries"]
-        removed_at = next(at for at, each in enumerate(trail) if each["action"] == "member.removed")
-        after = [each["action"] for each in trail[:removed_at] if each["actor"] == second.email]
-        record.none_of("made after the removal", after, "calls of a removed member were made")
-        if refused >= LEAST_REFUSED:
-            break
-    record.measure("calls that were answered after the removal", waited)
-    record.at_least("of these refused", refused, LEAST_REFUSED)
-
-
 def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Record) -> None:
     """Sign-ups from ever new addresses of one provider's customer meet a limit; those of other customers don't."""
     proxy, service = world.proxy(), world.subject.service
@@ -297,71 +237,6 @@ def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     record.none_of("opened twice", opened, "used codes open")
     if person.log_in(WRONG, code=enabled["recovery_codes"][1]).status != 401:
         raise Refuted("a code opens the account without the password")
-
-
-def _second_owner(person: Person) -> Person:
-    """Makes another owner of the same organization.
-
-    Raises:
-        Inconclusive: the service sends invitations by mail.
-    """
-    email = f"{secrets.token_hex(6)}@example.net"
-    link = person.api.call("POST", "/invitations", {"email": email, "role": "owner"}).body["link"]
-    if link is None:
-        raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
-    api = person.api.anonymous()
-    accepted = api.call("POST", "/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD})
-    api.token = accepted.body["token"]
-    return Person(api, email)
-
-
-def _remove_while_calls_wait(owner: Api, second: Person) -> tuple[Answer, list[Answer]]:
-    """Removes the second owner while their calls wait behind a long change; returns the answers to the removal and the
-    calls.
-    """
-    (member,) = (each for each in owner.call("GET", "/members").body["members"] if each["email"] == second.email)
-    saver, remover = owner.duplicate(), owner.duplicate()
-    callers = [second.api.duplicate() for _ in range(WAITING_CALLS)]
-    for each in (saver, remover, *callers):
-        # Connects before, so that only the call itself is left to do.
-        each.call("GET", "/organization")
-    with ThreadPoolExecutor(2 + WAITING_CALLS) as pool:
-        saving = pool.submit(saver.send, "PUT", "/policy", _long_policy())
-        while not saving.done() and not saving.running():
-            time.sleep(0.001)
-        calls = [pool.submit(_rename, each) for each in callers]
-        answered = list(range(WAITING_CALLS))
-        # An answered call came before the long change began; it is sent again until all calls wait.
-        while answered and not saving.done():
-            # An answer to the second owner shows that earlier calls had been let in.
-            for _ in range(PROBES):
-                second.api.send("GET", "/organization")
-            answered = [number for number, call in enumerate(calls) if call.done()]
-            for number in answered:
-                calls[number] = pool.submit(_rename, callers[number])
-        removal = pool.submit(remover.send, "DELETE", f"/members/{member['id']}").result()
-        if removal.status != 204:
-            raise Inconclusive(f"the second owner was not removed: {removal.status} {removal.body}")
-        answers = [each.result() for each in calls]
-        if saving.result().status != 200:
-            raise Inconclusive(f"the long change was not made: {saving.result().status} {saving.result().body}")
-    for each in (saver, remover, *callers):
-        each.close()
-    return removal, answers
-
-
-def _rename(api: Api) -> Answer:
-    return api.send("PATCH", "/organization", {"name": "sign-in"})
-
-
-def _long_policy() -> dict[str, Any]:
-    """Returns a policy of many new rules, so that the hub has work to do."""
-    first = secrets.randbelow(60_000) + 1
-    rules = [
-        {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": str(first + number)}
-        for number in range(RULES)
-    ]
-    return {"default": "allow", "rules": rules}
 
 
 def _new_token(api: Api, name: str, **proof: str) -> Api | None:

@@ -103,6 +103,7 @@ AREAS = (
             "scenarios/test_concurrent_adds.py",
             "scenarios/test_delete_org.py",
             "scenarios/test_sign_in.py",
+            "scenarios/test_sign_in_removal.py",
             "scenarios/test_keys_shown_once.py",
             "scenarios/test_policy_churn.py",
         ),
@@ -115,6 +116,7 @@ AREAS = (
             "scenarios/test_concurrent_adds.py",
             "scenarios/test_delete_org.py",
             "scenarios/test_sign_in.py",
+            "scenarios/test_sign_in_removal.py",
             "scenarios/test_crashes.py",
         ),
         has_queries=True,
@@ -138,7 +140,7 @@ AREAS = (
             "appliance/web/pages/signing_in.py",
         ),
         ("tests/appliance/web",),
-        ("scenarios/test_sign_in.py", "scenarios/test_edge_names.py"),
+        ("scenarios/test_sign_in.py", "scenarios/test_sign_in_removal.py", "scenarios/test_edge_names.py"),
     ),
 )
 BY_NAME = {area.name: area for area in AREAS}

@@ -1,0 +1,59 @@
+"""Tables of the store. Constraints of the database, not checks in code, guarantee uniqueness."""
+
+from __future__ import annotations
+
+from appliance.store.schema.base import metadata
+from appliance.store.schema.organizations import (
+    audit,
+    deletions,
+    instance,
+    lifetimes,
+    machines,
+    meter_spans,
+    organizations,
+    released_addresses,
+    rules,
+)
+from appliance.store.schema.people import (
+    api_tokens,
+    challenges,
+    factor_removals,
+    invitations,
+    members,
+    passkeys,
+    permits,
+    recovery_codes,
+    reset_requests,
+    second_factors,
+    sessions,
+    tickets,
+)
+from appliance.store.schema.requests import mail, operations, repeats
+
+__all__ = [
+    "api_tokens",
+    "audit",
+    "challenges",
+    "deletions",
+    "factor_removals",
+    "instance",
+    "invitations",
+    "lifetimes",
+    "machines",
+    "mail",
+    "members",
+    "metadata",
+    "meter_spans",
+    "operations",
+    "organizations",
+    "passkeys",
+    "permits",
+    "recovery_codes",
+    "released_addresses",
+    "repeats",
+    "reset_requests",
+    "rules",
+    "second_factors",
+    "sessions",
+    "tickets",
+]

@@ -1,0 +1,47 @@
+"""Owners of organizations, for scenarios about log-in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from harness.client.api import Api
+from harness.judging.answer import Answer
+from harness.world.world import PASSWORD, World
+
+
+@dataclass(frozen=True)
+class Person:
+    """The owner of an organization.
+
+    Attributes:
+        api: client with a session of the owner.
+        email: address of the owner.
+    """
+
+    api: Api
+    email: str
+
+    def log_in(self, password: str = PASSWORD, **more: str) -> Answer:
+        """Tries to log in, and returns the answer."""
+        return self.api.anonymous().send("POST", "/sessions", {"email": self.email, "password": password, **more})
+
+    def session(self, password: str = PASSWORD, **more: str) -> Api:
+        """Logs in, and returns a client with the new session."""
+        answer = self.log_in(password, **more)
+        assert answer.status == 201, answer.body
+        api = self.api.anonymous()
+        api.token = answer.body["token"]
+        return api
+
+
+@contextmanager
+def new_owner(world: World) -> Iterator[Person]:
+    """Makes an owner of a new organization, and deletes the organization afterwards."""
+    api = world.subject.api()
+    email = f"{secrets.token_hex(6)}@example.net"
+    api.sign_up(email, PASSWORD, "sign-in")
+    yield Person(api, email)
+    api.send("DELETE", "/organization", {"confirm": "sign-in"})
