@@ -33,7 +33,7 @@ def command_line(sabotage: str, arguments: Sequence[str]) -> None:
     module, _, function = BY_ID[sabotage].function.partition(":")
     getattr(importlib.import_module(f"harness.sabotage.{module}"), function)()
     # The supervisor forks its children in place of starting programs.
-    Child.start_program = _forked  # type: ignore[method-assign]
+    Child.start_program = _forked  # type: ignore[method-assign,assignment]
     _command_line(arguments)
 
 

@@ -6,7 +6,7 @@ import re
 
 from appliance.hub.ruleset import ALLOWED_MARK, buckets
 from appliance.hub.ruleset.lookups import Key
-from appliance.model.policy import Action, Policy, Rule
+from appliance.model.policy import Action, Policy, Rule, SelectorKind
 from harness.sabotage.rules import change_chain, change_statements
 
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
@@ -20,7 +20,10 @@ def accept_all_errors() -> None:
 
 def judge_by_the_packet() -> None:
     """Looks at a packet's own addresses in place of those of who opened its connection."""
-    change_statements(lambda text: re.sub(r"ct original ip ([sd]addr)", r"ip \1", text))
+    change_statements(
+        lambda text: re.sub(r"ct original ip ([sd]addr)", r"ip \1", text),
+        applies=lambda policy: any(rule.source.kind is SelectorKind.MACHINE for rule in _counting(policy)),
+    )
 
 
 def take_the_source_port() -> None:

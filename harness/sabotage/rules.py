@@ -41,10 +41,10 @@ def change_chain(name: str, change: Callable[[Statements], Statements]) -> None:
     """
 
     def changed(good: Ruleset, _desired: Desired, _link: str) -> Ruleset:
-        statements = good.chains.get(name, ())
-        if change(statements) == statements:
+        wrong = {**good.chains, name: change(good.chains.get(name, ()))}
+        if name not in good.chains or wrong == good.chains:
             raise NothingReplaced(f"the chain {name} has nothing to change")
-        return replace(good, chains={**good.chains, name: change(statements)})
+        return replace(good, chains=wrong)
 
     change_rulesets(changed)
 

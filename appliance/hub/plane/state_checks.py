@@ -94,7 +94,7 @@ def check_peers(peers: Collection[Peer], desired: Desired) -> None:
     """Check that machines are valid, lie in the network and share nothing.
 
     Raises:
-        Distrusted: see `check_state`.
+        Distrusted: a part is wrong, or two machines have it.
     """
     _expect(len(peers) <= _MOST_PEERS, f"{len(peers)} machines")
     machines = _machine_addresses(desired.network)
