@@ -35,7 +35,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         version: digest of the area's code and tests; a verdict on others says nothing.
-        mutant: id of the mutant; "" for the product itself.
+        mutant: id of the mutant; for the product itself "", or the scenario that was run.
         seed: seed of the tests' choices.
         by: node id of the test or scenario that noticed it.
         error: class of its exception.

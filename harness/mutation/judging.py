@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import msgspec
+
 from harness.mutation import forks
 from harness.mutation.areas import Area
 from harness.mutation.forks import Run
@@ -42,7 +44,9 @@ class Options:
 
 
 class Court:
-    """Judges mutants; the product itself is judged first, since a test that it fails would notice everything.
+    """Judges mutants, and the product itself, since a test that it fails would notice everything.
+
+    Proof and tests judge the product first. A scenario takes longer, so it does when it has noticed a mutant.
 
     Args:
         areas: areas of the mutants, by name.
@@ -57,7 +61,7 @@ class Court:
         self._options = options
         self._journal = journal
         self._show = show
-        self._writing = threading.Lock()
+        self._writing, self._confirming = threading.Lock(), threading.Lock()
         self._versions = {name: version_of(area) for name, area in areas.items()}
 
     def judge(self, mutants: Sequence[Mutant]) -> list[Entry]:
@@ -73,11 +77,15 @@ class Court:
             return [entry for entries in found for entry in entries]
 
     def _asked(self, area: Area) -> list[Judge]:
-        return [judge for judge in self._options.judges if judge is not Judge.PROOF or area.proof]
+        """Returns the judges that judge the product itself first; the gate's scenarios do so when they fail."""
+        return [
+            judge for judge in self._options.judges if judge is Judge.TESTS or (judge is Judge.PROOF and area.proof)
+        ]
 
     def _control(self, area: Area, judge: Judge) -> Entry:
         recorded = [str(file.relative_to(ROOT)) for file in area.files()] if judge is Judge.TESTS else []
-        wanted = Run(self._tests(area, judge), self._arguments(judge), recorded=recorded)
+        tests = area.tests if judge is Judge.TESTS else area.proof
+        wanted = Run(tests, self._arguments(judge), recorded=recorded)
         entry = self._run(area, "", judge, wanted)
         if entry.verdict is not Verdict.SURVIVED:
             raise NotSound(f"{area.name} without a mutant, by {judge.value}: {entry.by} {entry.words}")
@@ -85,16 +93,29 @@ class Court:
 
     def _verdicts(self, mutant: Mutant, whole: dict[Judge, Entry]) -> Iterator[Entry]:
         area = self._areas[mutant.area]
+        is_break = True
         for judge in whole:
-            tests = self._tests(area, judge)
-            if judge is Judge.TESTS:
-                tests = covering(mutant, whole[judge])
-            wanted = Run(tests, self._arguments(judge), mutant.path, mutant.source)
-            entry = self._run(area, mutant.id, judge, wanted)
+            tests = covering(mutant, whole[judge]) if judge is Judge.TESTS else area.proof
+            entry = self._run(area, mutant.id, judge, Run(tests, self._arguments(judge), mutant.path, mutant.source))
             yield entry
-            if judge is Judge.PROOF and entry.verdict is Verdict.SURVIVED and Judge.GATE in whole:
-                # The gate is not asked for what is the same to all packets.
-                whole = {judge: each for judge, each in whole.items() if judge is not Judge.GATE}
+            is_break = is_break and (judge is not Judge.PROOF or entry.verdict is Verdict.NOTICED)
+        # The gate is not asked about what is the same to all packets.
+        if is_break and Judge.GATE in self._options.judges:
+            wanted = Run(area.scenarios, self._arguments(Judge.GATE), mutant.path, mutant.source)
+            yield self._confirmed(area, self._run(area, mutant.id, Judge.GATE, wanted))
+
+    def _confirmed(self, area: Area, entry: Entry) -> Entry:
+        """Returns the gate's verdict, undecided if the scenario fails without the mutant too."""
+        if entry.verdict is not Verdict.NOTICED:
+            return entry
+        # One run at a time, so that a scenario is run for the first mutant that it notices, and no other.
+        with self._confirming:
+            whole = self._run(area, entry.by, Judge.GATE, Run([entry.by], self._arguments(Judge.GATE)))
+        if whole.verdict is Verdict.SURVIVED:
+            return entry
+        return msgspec.structs.replace(
+            entry, verdict=Verdict.UNDECIDED, words=f"without a mutant: {whole.verdict.value} {whole.words}"
+        )
 
     def _run(self, area: Area, mutant: str, judge: Judge, wanted: Run) -> Entry:
         version, seed = self._versions[area.name], self._options.seed
@@ -124,9 +145,6 @@ class Court:
         with self._writing:
             self._show(entry)
             return self._journal.keep(entry)
-
-    def _tests(self, area: Area, judge: Judge) -> Sequence[str]:
-        return {Judge.PROOF: area.proof, Judge.TESTS: area.tests, Judge.GATE: area.scenarios}[judge]
 
     def _arguments(self, judge: Judge) -> list[str]:
         seed, deadline = self._options.seed, f"--timeout={self._options.deadline_s:.0f}"

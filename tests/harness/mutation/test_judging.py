@@ -32,6 +32,19 @@ def test_mutants_are_judged_once(tmp_path: Path) -> None:
     assert (tmp_path / "journal").read_text() == before
 
 
+def test_a_scenario_counts_if_the_product_itself_passes_it(tmp_path: Path) -> None:
+    options = replace(OPTIONS, judges=(Judge.GATE,))
+    found = _judged(tmp_path / "journal", replace(AREA, scenarios=AREA.tests), options)
+    noticed = [entry for entry in found if entry.verdict is Verdict.NOTICED]
+    assert {entry.judge for entry in noticed} == {Judge.GATE}
+    assert {entry.by.partition("::")[0] for entry in noticed} == {AREA.tests[0]}
+
+    missing = replace(AREA, scenarios=(f"{AREA.tests[0]}::test_there_is_none",))
+    found = _judged(tmp_path / "journal", missing, options)
+    assert {entry.verdict for entry in found} == {Verdict.UNDECIDED}
+    assert "without a mutant" in found[0].words
+
+
 def test_nothing_is_judged_by_tests_that_the_product_fails(tmp_path: Path) -> None:
     with pytest.raises(NotSound, match="reasons without a mutant, by tests"):
         _judged(tmp_path / "journal", replace(AREA, tests=(f"{AREA.tests[0]}::test_there_is_none",)))
