@@ -65,7 +65,7 @@ def test_machines_added_at_once_get_an_address_each(world: World, record: Record
     _check_each_is_reached([_bring_up(mesh, crowd[number], given[number]) for number in chosen], record)
 
 
-def test_a_small_range_is_used_up_and_not_given_again_at_once(world: World, record: Record) -> None:
+def test_a_small_range_is_used_up_before_addresses_are_reused(world: World, record: Record) -> None:
     """More machines are added at once than a /28 has room for. The range is filled to its last address, and the other
     calls are refused with the reason. The address of a removed machine is not given again for an hour.
     """

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.claim("self-healing")
 KILLS = {"quick": 3, "full": 20}
 
 
-def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile: str) -> None:
+def test_no_answered_change_is_lost(world: World, record: Record, profile: str) -> None:
     """Hub and web processes are killed under random changes of three customers, while others sign up and leave.
 
     Every answered change holds. A change without an answer was made as a whole or not at all, and made once when it is

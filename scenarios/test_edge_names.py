@@ -117,7 +117,7 @@ class RenderedPage(HTMLParser):
         self.texts.append(data.strip())
 
 
-def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record: Record) -> None:
+def test_odd_names_work_and_are_shown_as_text(world: World, record: Record) -> None:
     """Organizations, machines and groups have odd names. The names are unchanged in every answer, in the configuration,
     on the page and in the CSV file, and nothing takes them for syntax.
     """
@@ -139,7 +139,7 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
         raise Refuted("a name was run as a command")
 
 
-def test_names_with_line_breaks_or_invisible_characters_are_refused(world: World, record: Record) -> None:
+def test_names_with_line_breaks_or_hidden_characters_are_refused(world: World, record: Record) -> None:
     """Names that could start a line or contain invisible characters are refused for machines, groups and organizations,
     and leave nothing behind. Another spelling of a taken name is refused, too.
     """

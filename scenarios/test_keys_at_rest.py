@@ -53,7 +53,7 @@ def test_no_start_without_the_secret(world: World, record: Record) -> None:
     shutil.rmtree(copy)
 
 
-def test_private_keys_are_nowhere(world: World, record: Record) -> None:
+def test_private_keys_are_in_no_file_log_or_answer(world: World, record: Record) -> None:
     """Every byte of the service's files, its log, and its later answers are searched: no private key is there, in any
     form.
 
@@ -95,7 +95,7 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
 
 
 @pytest.mark.restarts
-def test_sealed_keys_open_for_their_own_organization_alone(world: World, record: Record) -> None:
+def test_sealed_keys_open_for_their_own_organization_only(world: World, record: Record) -> None:
     """The sealed keys of two organizations are exchanged in the database: the hub opens neither for the other.
 
     When they are exchanged back, the hub enforces both again by itself.

@@ -24,7 +24,7 @@ _CONFIG = re.compile(r'<pre class="file"[^>]*>(# WireGuard config.*?)</pre>', re
 _KEY = re.compile(r"PrivateKey +=\s*([A-Za-z0-9+/]{43}=)")
 
 
-def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
+def test_a_reload_replaces_no_key(world: World, record: Record) -> None:
     """The form that makes a new key is sent again, as a reload does. The key that was shown stays the machine's, its
     tunnel carries packets, and no further answer shows a key.
     """

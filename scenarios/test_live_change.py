@@ -33,7 +33,7 @@ def test_streams_without_a_changed_rule_lose_nothing(world: World, record: Recor
     record.measure("changes under traffic", CHANGES[profile])
 
 
-def test_rule_changes_that_do_not_concern_a_stream_cost_it_nothing(world: World, record: Record, profile: str) -> None:
+def test_unrelated_changes_cost_a_stream_no_packet(world: World, record: Record, profile: str) -> None:
     """Default, groups and ports change around an allowed stream, and a machine comes and goes; the stream loses no
     packet.
     """

@@ -90,7 +90,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
     record.at_least("attempts", len(names), 50)
 
 
-def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, record: Record) -> None:
+def test_a_machine_that_routes_all_to_the_hub_reaches_nothing(world: World, record: Record) -> None:
     """A machine sends all its traffic to the hub (AllowedIPs 0.0.0.0/0); web pages, name servers and pings stay
     unreachable.
 

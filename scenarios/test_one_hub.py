@@ -92,7 +92,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
 
 def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record) -> None:
     """Every machine of every organization has one peer with one and the same endpoint, the hub. A machine never learns
-    another address, even while its mates are online.
+    another address, even while others are online.
     """
     meshes = [world.organization(record, name) for name in ("acme", "bolt")]
     port = _port(world, meshes)

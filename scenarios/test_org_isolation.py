@@ -30,7 +30,7 @@ _EXCLUDED = ("/account/passkeys/{id}",)
 PACKETS = 50
 
 
-def test_organizations_with_equal_addresses_never_hear_each_other(world: World, record: Record) -> None:
+def test_organizations_with_equal_addresses_stay_apart(world: World, record: Record) -> None:
     """Two organizations have the same range and the same addresses; each receives all of its own packets and no other.
 
     Every packet names its organization, and a capture on each machine's tunnel shows what arrived there, whatever its
@@ -72,7 +72,7 @@ def test_organizations_with_equal_addresses_never_hear_each_other(world: World, 
     record.at_least("own packets seen by the captures", own, len(captures) * PACKETS, "packets")
 
 
-def test_an_address_means_the_machine_of_the_own_organization(world: World, record: Record) -> None:
+def test_an_address_leads_to_the_own_organization_s_machine(world: World, record: Record) -> None:
     """An address that both organizations have leads to the own machine; one that only the other has leads nowhere."""
     acme, bolt = world.organization(record, "acme"), world.organization(record, "bolt")
     a1, a2 = acme.machines("one", "two")

@@ -23,7 +23,7 @@ _PORT = 4000
 _PROBE_S = 5.0
 
 
-def test_a_machine_that_opens_many_connections_leaves_others_theirs(world: World, record: Record, profile: str) -> None:
+def test_a_machine_of_many_connections_leaves_room_for_others(world: World, record: Record, profile: str) -> None:
     """A machine opens thousands of connections per second with itself. The hub tracks no more of them than the
     documented rate and bound allow, and other machines of both organizations open connections as before.
     """

@@ -28,8 +28,8 @@ _UNANSWERED_S = 1.0
 
 
 def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record) -> None:
-    """A machine sends through its tunnel with addresses of a mate, of the hub and of another organization's machines as
-    senders, and to broadcast addresses. No packet arrives in either organization.
+    """A machine sends through its tunnel with addresses of another machine, of the hub and of another organization's
+    machines as senders, and to broadcast addresses. No packet arrives in either organization.
     """
     acme, bolt = world.organization(record), world.organization(record)
     one, two = acme.machines("one", "two")
@@ -71,7 +71,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
     record.at_least("attempts", len(tried), 20)
 
 
-def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, record: Record) -> None:
+def test_a_stolen_configuration_opens_its_own_organization_only(world: World, record: Record) -> None:
     """A stolen key is unknown to every other organization's hub, and with an address that only another organization has
     it reaches nothing.
     """

@@ -49,9 +49,7 @@ def test_a_tenant_that_reads_in_a_loop_holds_up_no_other(world: World, record: R
     record.at_least("answers to the hostile tenant, of any kind", answers.total(), 20, "answers")
 
 
-def test_a_machine_that_opens_many_connections_holds_up_no_other_tenant(
-    world: World, record: Record, profile: str
-) -> None:
+def test_a_tenant_that_opens_connections_holds_up_no_other(world: World, record: Record, profile: str) -> None:
     """One machine opens thousands of connections per second with itself, so that the hub has to track them."""
     neighbour = Neighbour(world, record)
     opened = neighbour.judge(attacks.open_connections(world, record), SECONDS[profile], newcomers=1)

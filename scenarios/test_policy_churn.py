@@ -38,7 +38,7 @@ HISTORIES = {"quick": (3, 8), "full": (15, 25)}
 SERVICES = (PortProtocol("tcp", 22), PortProtocol("tcp", 8080), PortProtocol("udp", 53), PortProtocol("icmp"))
 
 
-def test_every_flip_lands_on_running_connections(world: World, record: Record, profile: str) -> None:
+def test_each_change_takes_effect_on_running_connections(world: World, record: Record, profile: str) -> None:
     """Random policies follow each other; running streams and connections in both directions judge each.
 
     Traffic that a change denies stops with its answer, traffic that it allows goes on, and a stream that it does not
@@ -74,7 +74,7 @@ def test_every_flip_lands_on_running_connections(world: World, record: Record, p
     record.at_least("streams and connections that they stopped or allowed", flips, FLIPS[profile])
 
 
-def test_each_kind_of_change_lands(world: World, record: Record) -> None:
+def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
     """Groups, default and keys change, and machines leave, come back and are added again; after each step every pair is
     measured.
 
@@ -110,7 +110,7 @@ def test_each_kind_of_change_lands(world: World, record: Record) -> None:
         record.at_least("of them denied", history.denied, 50)
 
 
-def test_any_history_leaves_what_the_policy_says(world: World, record: Record, profile: str) -> None:
+def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Record, profile: str) -> None:
     """Random histories of machines, groups, rules, defaults, keys and reconnections; every pair is measured after each
     step.
 

@@ -117,7 +117,7 @@ def test_a_refused_save_changes_nothing(world: World, record: Record) -> None:
     record.measure("refused saves", len(bad))
 
 
-def test_the_check_call_tells_what_packets_find(world: World, record: Record) -> None:
+def test_the_check_call_equals_the_verdict_on_packets(world: World, record: Record) -> None:
     """`POST /policy/check` gives for each pair the verdict of the rules, without any traffic."""
     mesh = world.organization(record)
     machines = mesh.machines("asha", "bela", groups=[["red"], ["blue"]])

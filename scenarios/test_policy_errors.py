@@ -24,7 +24,7 @@ _TCP, _UDP, _PING = PortProtocol("tcp", _PORT), PortProtocol("udp", _PORT), Port
 _IDENTIFIER = 0x6D77
 
 
-def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Record) -> None:
+def test_denied_machines_receive_no_icmp_errors(world: World, record: Record) -> None:
     """Under default deny, two machines may reach a third one alone. Every kind of ICMP error goes from each machine to
     each other, about every connection, quoting either direction; only those of a connection's own endpoint arrive.
     Errors about a connection that the two had before they were denied are dropped, too.

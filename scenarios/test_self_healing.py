@@ -185,7 +185,7 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
     record.measure("cause of the longest cut", cause)
 
 
-def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) -> None:
+def test_rules_opened_by_root_are_closed_again(world: World, record: Record) -> None:
     """Root on the hub's host lets a denied packet through. The time for which this lasts is measured, and it ends."""
     mesh = world.organization(record)
     mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
@@ -215,7 +215,7 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     record.none_of("packets delivered while no barrier was open", late, "a barrier that was forced open stayed open")
 
 
-def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record: Record) -> None:
+def test_a_machine_led_to_a_closed_port_reconnects(world: World, record: Record) -> None:
     """Packets that leave a damaged front door lead a machine's WireGuard to a port that is closed to it. WireGuard
     answers to the address that it heard from last, and has no other; the machine comes back all the same.
     """

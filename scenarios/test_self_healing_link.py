@@ -26,7 +26,7 @@ exit 1
 """
 
 
-def test_the_link_of_an_organization_is_made_anew(world: World, record: Record) -> None:
+def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
     """The link that has a machine as a peer is found on the hub's host, wherever it is, and deleted; the machines reach
     each other again soon after.
     """

@@ -106,7 +106,7 @@ def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record
 
 
 @pytest.mark.exclusive
-def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) -> None:
+def test_password_guesses_are_limited_and_disclose_nothing(person: Person, record: Record) -> None:
     """Wrong passwords for an existing and for an unknown account get the same answers in the same time, and then have
     to wait.
     """
@@ -180,7 +180,7 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     person.api.token = person.session(OTHER).token
 
 
-def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Record) -> None:
+def test_a_customer_s_many_addresses_share_one_limit(world: World, record: Record) -> None:
     """Sign-ups from ever new addresses of one provider's customer meet a limit; those of other customers don't."""
     proxy, service = world.proxy(), world.subject.service
 

@@ -1,4 +1,4 @@
-"""The configuration is plain wg-quick in one exact format, and names in it are data."""
+"""The configuration is plain wg-quick in one exact format, and names in it are only comments."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_configuration_is_exact_and_wg_quick_accepts_it(world: World, record
 
 
 def test_other_clients_accept_the_configuration_unchanged(world: World, record: Record) -> None:
-    """A client that shares no code with the others reads the text as an INI file and reaches its mate. `wg setconf`
+    """A client that shares no code with the others reads the text as an INI file and reaches its peer. `wg setconf`
     accepts what `wg-quick strip` leaves of it, and so do all implementations of WireGuard that are installed here, and
     NetworkManager if it is.
     """
@@ -168,7 +168,7 @@ def _accepted_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any]
             yield "NetworkManager"
 
 
-def test_a_name_is_data(world: World, record: Record) -> None:
+def test_a_name_changes_only_its_comment(world: World, record: Record) -> None:
     """Names with quotes, scripts and 200 characters change nothing but their comment; line breaks are refused."""
     mesh = world.organization(record, 'an "odd" organization # [Peer]')
     for name in HARMLESS:

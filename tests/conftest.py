@@ -20,7 +20,7 @@ properties.load()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For runs that may take longer."""
+    """Adds the options of long runs."""
     parser.addoption("--examples", type=int, default=4, help="how many requests are made up for each call of the API")
     parser.addoption(
         "--over-ssh",
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the folder of temporary files that the starter of the workers chose: in its sandbox, not in this one."""
+    """Makes the folder of temporary files that the workers' parent chose, inside this worker's sandbox."""
     chosen = config.getoption("basetemp")
     if hasattr(config, "workerinput") and chosen is not None:
         Path(chosen).parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _tidy() -> Iterator[None]:
-    """A module leaves its sandbox and its process as it found them: the next one works there too."""
+    """Checks that a module leaves its sandbox and its process as it found them, for the module that runs next."""
     found = _state()
     yield
     assert _state() == found

@@ -12,7 +12,7 @@ _PROFILE = "any-machine"
 
 
 def load() -> None:
-    """Make `DEFAULT` the settings of every property; call it before the first one is collected."""
+    """Makes `DEFAULT` the settings of every property; call it before the first one is collected."""
     settings.register_profile(_PROFILE, DEFAULT)
     settings.load_profile(_PROFILE)
 

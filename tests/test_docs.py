@@ -25,7 +25,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.rel
 
 
 def _anchors(page: Path) -> set[str]:
-    """Anchors that GitHub makes of a page's headings."""
+    """Returns the anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -59,13 +59,13 @@ def _code() -> str:
 
 
 @each_page
-def test_tests_that_are_named_exist(page: Path) -> None:
+def test_named_tests_exist(page: Path) -> None:
     for name in re.findall(r"`(?:[\w/.]+::)?(test_\w+)`", page.read_text()):
         assert f"def {name}(" in _code(), name
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/claims.md"])
-def test_every_claim_is_told_word_by_word(page: str) -> None:
+def test_every_claim_is_quoted_word_by_word(page: str) -> None:
     text = " ".join((ROOT / page).read_text().split())
     for claim in PUBLISHED:
         assert claim.sentence in text, claim.id

@@ -1,4 +1,4 @@
-"""A busy machine fails no property."""
+"""Property tests don't fail on a busy machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.properties import DEFAULT, sharing_fixtures
 
 @given(st.none())
 def test_no_property_of_this_run_is_judged_by_the_clock(request: pytest.FixtureRequest, example: None) -> None:
-    """Looks at every property that was collected, this one included; a whole run collects all."""
+    """Checks every property that was collected, this one included; a whole run collects all."""
     del example
     judged = []
     for item in request.session.items:
@@ -24,6 +24,6 @@ def test_no_property_of_this_run_is_judged_by_the_clock(request: pytest.FixtureR
     assert judged == []
 
 
-def test_a_failure_can_be_repeated() -> None:
+def test_a_property_s_failure_can_be_repeated() -> None:
     assert DEFAULT.print_blob
     assert sharing_fixtures(1).print_blob

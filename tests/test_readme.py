@@ -21,7 +21,7 @@ from netlab import wg_quick
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """A lab with the service in it."""
+    """Provides a lab with the service in it."""
     with World() as made:
         yield made
 
@@ -50,7 +50,7 @@ def _run(lines: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-def test_the_lines_of_the_readme_connect_a_machine(world: World, tmp_path: Path) -> None:
+def test_the_commands_of_the_readme_connect_a_machine(world: World, tmp_path: Path) -> None:
     (lines,) = _examples("README.md", "sh")
     # The two places that `up` chooses by itself on a host of its own.
     for default, here in (
@@ -65,7 +65,7 @@ def test_the_lines_of_the_readme_connect_a_machine(world: World, tmp_path: Path)
     assert machine.ping("10.100.0.1", timeout=10.0)
 
 
-def test_the_lines_of_the_api_page_add_a_machine(world: World, tmp_path: Path) -> None:
+def test_the_commands_of_the_api_page_add_a_machine(world: World, tmp_path: Path) -> None:
     page = _page(world, "/docs/api")
     found = re.search(r"<pre[^>]*>(curl .*?)</pre>", page, re.DOTALL)
     assert found is not None
@@ -76,7 +76,7 @@ def test_the_lines_of_the_api_page_add_a_machine(world: World, tmp_path: Path) -
     assert '"branch-mumbai"' in added
 
 
-def test_the_front_page_shows_a_configuration_as_it_is_given(world: World) -> None:
+def test_the_front_page_shows_a_configuration_as_issued(world: World) -> None:
     page = _page(world, "/")
     found = re.search(r"<pre[^>]*>(# WireGuard config .*?)</pre>", page, re.DOTALL)
     assert found is not None

@@ -1,4 +1,4 @@
-"""A real browser before the real pages, over HTTPS, with a hub that only remembers."""
+"""Fixtures: a real browser with the real pages, over HTTPS, and a hub that only remembers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 def _with_body(app: WSGIApplication) -> WSGIApplication:
-    """Put the request's whole body into memory first, as the service's gateway does."""
+    """Reads the request's whole body into memory first, as the service's gateway does."""
 
     def read_and_answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         length = int(environ.get("CONTENT_LENGTH") or 0)
@@ -55,7 +55,7 @@ class _Quiet(WSGIRequestHandler):
 
 @dataclass
 class Desk:
-    """Somebody's browser, and what it complained of.
+    """A person's browser, and the errors that it reported.
 
     Attributes:
         complaints: errors on the console, refusals of the content security policy among them.
@@ -70,7 +70,7 @@ class Desk:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def open(self, path: str) -> None:
-        """Goes to a page."""
+        """Opens a page."""
         self.page.goto(self.url + path)
 
     def sign_up(self, email: str, organization: str = "Acme Networks") -> None:
@@ -99,19 +99,19 @@ class Desk:
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> PublishedRuns:
-    """The runs of the gate that the pages show."""
+    """Provides the runs of the gate that the pages show."""
     return PublishedRuns(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(scope="session")
 def hub() -> FakeHub:
-    """The data plane behind the pages."""
+    """Provides the data plane behind the pages."""
     return FakeHub()
 
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: FakeHub) -> Iterator[str]:
-    """Address of the pages."""
+    """Returns the address of the pages."""
     folder = tmp_path_factory.mktemp("site")
     store = make_store(folder / "store.sqlite")
     server = _Server(("127.0.0.1", 0), _Quiet)
@@ -137,7 +137,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: Fak
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, for the tests of a module: playwright's event loop runs in this thread until its end."""
+    """Runs Chromium for the tests of a module: playwright's event loop runs in this thread until its end."""
     expect.set_options(timeout=DEADLINE * 1000)
     try:
         with chromium(tmp_path_factory.mktemp("home")) as launched:
@@ -148,7 +148,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_desk(browser: Browser, url: str) -> Iterator[Callable[..., Desk]]:
-    """Makes desks; afterwards none of them may have complained."""
+    """Returns a function that opens browsers; at the end none of them may have reported an error."""
     contexts: list[BrowserContext] = []
     desks: list[Desk] = []
 

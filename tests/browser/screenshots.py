@@ -73,7 +73,7 @@ def take(browser: Browser, run: Path, folder: Path) -> None:
 
 
 def _use_the_network(mesh: Mesh) -> None:
-    """Add machines and rules, and pass packets, so that the page has figures to show."""
+    """Adds machines and rules, and passes packets, so that the page has figures to show."""
     groups = (("staff",), ("staff", "contractors"), ("servers",), ("databases",))
     asha, ravi, web, database = mesh.machines("laptop-asha", "laptop-ravi", "web-1", "database", groups=groups)
     fields = ("action", "source", "destination", "protocol", "ports", "description")
@@ -91,7 +91,7 @@ def _use_the_network(mesh: Mesh) -> None:
 
 
 def _try_to_connect(source: Machine, destination: Machine, port: int) -> None:
-    """Send what opens a TCP connection; nobody listens there, and the packets count all the same."""
+    """Sends a TCP SYN to a port without a listener; its packets are counted all the same."""
     with source.host.socket(socket.AF_INET, socket.SOCK_STREAM) as connection, suppress(OSError):
         connection.settimeout(0.5)
         connection.connect((destination.address, port))

@@ -1,4 +1,4 @@
-"""QR codes on a screen, as a camera sees them: read from screenshots by two programs."""
+"""QR codes on a screen as a camera sees them: two programs read screenshots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def read(code: Locator) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (820, True), (360, False)])
-def test_a_configuration_is_read_whatever_the_names(open_desk: Callable[..., Desk], width: int, dark: bool) -> None:
+def test_a_configuration_s_qr_code_is_readable_for_any_names(
+    open_desk: Callable[..., Desk], width: int, dark: bool
+) -> None:
     desk = open_desk(width=width, dark=dark)
     desk.sign_up(f"{width}@code.example", LONGEST)
     for name in ("m", LONGEST):
@@ -38,7 +40,7 @@ def test_a_configuration_is_read_whatever_the_names(open_desk: Callable[..., Des
 
 
 @pytest.mark.parametrize("width", [1200, 360])
-def test_a_second_factor_is_read_whatever_the_address(open_desk: Callable[..., Desk], width: int) -> None:
+def test_a_second_factor_s_qr_code_is_readable_for_any_address(open_desk: Callable[..., Desk], width: int) -> None:
     desk = open_desk(width=width)
     # A browser takes no longer name in a field for e-mail addresses.
     desk.sign_up(f"{str(width) * 16}@{'b' * 60}.{'c' * 60}.{'d' * 54}.example")

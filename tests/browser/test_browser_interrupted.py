@@ -1,4 +1,4 @@
-"""A form that is sent when its session has ended, in a real browser and without a script."""
+"""A form that is sent after its session has ended, in a real browser and without a script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_what_was_typed_outlives_the_session(open_desk: Callable[..., Desk], scripts: bool) -> None:
+def test_a_form_s_input_outlives_the_session(open_desk: Callable[..., Desk], scripts: bool) -> None:
     email = f"interrupted-{scripts}@example.net"
     desk, elsewhere = open_desk(scripts=scripts), open_desk()
     desk.sign_up(email)

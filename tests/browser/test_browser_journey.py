@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Desk
 
 
-def test_the_first_day(open_desk: Callable[..., Desk]) -> None:
+def test_a_customer_s_first_day_works_in_a_browser(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     page = desk.page
     desk.sign_up("first@example.net")
@@ -78,7 +78,7 @@ def test_an_organization_is_deleted(open_desk: Callable[..., Desk]) -> None:
     expect(desk.page).to_have_title("Sign in · MeshWG")
 
 
-def test_the_keyboard_is_enough(open_desk: Callable[..., Desk]) -> None:
+def test_the_pages_work_with_the_keyboard_only(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     page = desk.page
     desk.open("/login")
@@ -93,7 +93,7 @@ def test_the_keyboard_is_enough(open_desk: Callable[..., Desk]) -> None:
     assert outline == "3px"
 
 
-def test_dark_is_dark(open_desk: Callable[..., Desk]) -> None:
+def test_the_dark_colour_scheme_is_dark(open_desk: Callable[..., Desk]) -> None:
     brightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     for dark in (False, True):
         desk = open_desk(dark=dark)

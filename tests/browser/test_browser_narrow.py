@@ -1,4 +1,4 @@
-"""Every page on a phone, with the longest names that people may choose."""
+"""Every page fits on a phone, with the longest possible names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check(desk: Desk, place: str) -> None:
 
 
 def check_sign_out(desk: Desk) -> None:
-    """The way out is there, in one line."""
+    """Checks that the button to sign out is there, in one line."""
     box = desk.page.get_by_role("button", name="Sign out").bounding_box()
     assert box is not None
     assert box["x"] >= 0

@@ -1,4 +1,4 @@
-"""Passkeys in a real browser, with the authenticator that its developer tools make (CDP, domain WebAuthn)."""
+"""Passkeys in a real browser, with the virtual authenticator of its developer tools (CDP, domain WebAuthn)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PASSWORD = "correct horse battery"
 
 
 def plug_in(desk: Desk) -> None:
-    """An authenticator that is part of the machine, and whose owner has just touched it."""
+    """Adds an authenticator that is part of the machine and confirms each request."""
     tools = desk.page.context.new_cdp_session(desk.page)
     tools.send("WebAuthn.enable")
     tools.send(
@@ -67,7 +67,7 @@ def test_a_passkey_is_added_and_opens_the_account(open_desk: Callable[..., Desk]
     expect(page.get_by_role("alert")).to_contain_text("opens no account here")
 
 
-def test_at_another_address_the_pages_say_where_passkeys_are_good(open_desk: Callable[..., Desk]) -> None:
+def test_pages_at_another_address_say_where_passkeys_work(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     plug_in(desk)
     page = desk.page
@@ -79,7 +79,7 @@ def test_at_another_address_the_pages_say_where_passkeys_are_good(open_desk: Cal
     expect(page.get_by_text("To sign in with a passkey, open")).to_be_hidden()
 
 
-def test_what_was_typed_outlives_the_session_by_a_passkey_too(open_desk: Callable[..., Desk]) -> None:
+def test_a_log_in_by_passkey_keeps_a_form_s_input_too(open_desk: Callable[..., Desk]) -> None:
     email = "passkey-draft@example.net"
     desk, elsewhere = open_desk(), open_desk()
     plug_in(desk)

@@ -1,4 +1,4 @@
-"""The pictures of the README: they are there, and the program that takes them works."""
+"""The pictures of the README exist, and the program that takes them works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_BYTES = 200_000
 
 @pytest.fixture(scope="module")
 def folder(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures that were taken just now."""
+    """Takes the pictures; returns their folder."""
     made = tmp_path_factory.mktemp("screenshots")
     run = written(tmp_path_factory.mktemp("run") / "out", "2026-03-01T12:00:00Z")
     screenshots.take(browser, run, made)
@@ -25,7 +25,7 @@ def folder(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", [screenshots.POLICY, screenshots.TRANSCRIPT])
-def test_a_picture_is_taken_as_the_one_in_the_repository_was(folder: Path, name: str) -> None:
+def test_pictures_are_taken_as_those_of_the_repository(folder: Path, name: str) -> None:
     for file in (folder / name, screenshots.FOLDER / name):
         with Image.open(file) as picture:
             assert (picture.format, picture.size) == ("PNG", _PIXELS)

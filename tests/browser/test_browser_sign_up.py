@@ -1,4 +1,4 @@
-"""The range of a sign-up: refused beside its field, or taken with a warning that leads on."""
+"""The network range of a sign-up is refused beside its field, or accepted with a warning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.browser.conftest import Desk
 
 
 @pytest.mark.parametrize("width", [360, 1200])
-def test_a_range_of_many_homes_is_warned_of(open_desk: Callable[..., Desk], width: int) -> None:
+def test_a_range_common_in_homes_gives_a_warning(open_desk: Callable[..., Desk], width: int) -> None:
     desk = open_desk(width=width)
     page = desk.page
     desk.open("/signup")

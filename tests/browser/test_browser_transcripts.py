@@ -14,7 +14,7 @@ from tests.browser.conftest import Desk
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
-def test_what_was_measured_is_drawn_under_a_policy_that_lets_it_do_nothing(
+def test_a_transcript_is_drawn_under_a_restrictive_csp(
     open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, width: int, dark: bool
 ) -> None:
     run = shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))

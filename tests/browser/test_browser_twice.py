@@ -1,4 +1,4 @@
-"""A second click, a reload and the way back, in a real browser, with scripts and without."""
+"""A second click, a reload and the browser's way back, with scripts and without."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Held:
 
 @pytest.fixture
 def hold(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Held]]:
-    """Has every change wait from now on."""
+    """Makes every change wait from now on."""
     held = Held()
     apply = hub.apply
 
@@ -49,14 +49,14 @@ def hold(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[],
 
 
 def posts_of(page: Page) -> list[str]:
-    """The paths of forms that this browser sends, as it goes on."""
+    """Lists the paths of forms that this browser sends."""
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     return sent
 
 
 def joined(desk: Desk) -> float:
-    """Number of posts that came while the same one was worked on, as the service tells it."""
+    """Returns the number of posts that came during an equal one, by the service's metrics."""
     told = desk.page.request.get(f"{desk.url}/metrics").text()
     found = re.search(r'^meshwg_repeated_posts_total\{fate="joined"\} (.+)$', told, re.MULTILINE)
     assert found is not None, told
@@ -64,16 +64,16 @@ def joined(desk: Desk) -> float:
 
 
 def machines_of(desk: Desk) -> list[str]:
-    """The names of the machines."""
+    """Lists the names of the machines."""
     desk.open("/machines")
     return desk.page.locator("tbody th").all_inner_texts()
 
 
 @SCRIPTS
-def test_a_second_click_while_the_first_is_worked_on_shows_the_key(
+def test_a_second_click_during_the_first_shows_the_key(
     open_desk: Callable[..., Desk], hold: Callable[[], Held], scripts: bool
 ) -> None:
-    """Without a script the browser drops the first answer, and the second one has the same key."""
+    """Disables scripts too: the browser drops the first answer, and the second one has the same key."""
     desk = open_desk(scripts=scripts)
     page = desk.page
     desk.sign_up(f"twice-{scripts}@example.net")
@@ -99,7 +99,7 @@ def test_a_second_click_while_the_first_is_worked_on_shows_the_key(
 
 
 @SCRIPTS
-def test_a_double_click_adds_one_and_never_blames(open_desk: Callable[..., Desk], scripts: bool) -> None:
+def test_a_double_click_adds_one_machine_without_an_error(open_desk: Callable[..., Desk], scripts: bool) -> None:
     desk = open_desk(scripts=scripts)
     page = desk.page
     desk.sign_up(f"double-{scripts}@example.net")
@@ -120,7 +120,7 @@ def test_a_double_click_adds_one_and_never_blames(open_desk: Callable[..., Desk]
 
 
 @SCRIPTS
-def test_a_reload_makes_neither_a_machine_nor_a_key(
+def test_a_reload_adds_no_machine_and_rotates_no_key(
     open_desk: Callable[..., Desk], hub: FakeHub, scripts: bool
 ) -> None:
     desk = open_desk(scripts=scripts)
@@ -159,7 +159,7 @@ def test_a_reload_makes_neither_a_machine_nor_a_key(
 
 
 @SCRIPTS
-def test_what_opens_everything_is_asked(open_desk: Callable[..., Desk], scripts: bool) -> None:
+def test_opening_everything_needs_a_confirmation(open_desk: Callable[..., Desk], scripts: bool) -> None:
     desk = open_desk(scripts=scripts)
     page = desk.page
     desk.sign_up(f"open-{scripts}@example.net")
@@ -196,8 +196,8 @@ def test_a_double_click_signs_up_once_and_is_signed_in(open_desk: Callable[..., 
     expect(page).to_have_title("Machines · MeshWG")
 
 
-def test_a_script_that_stops_second_clicks_stops_nobody_else(open_desk: Callable[..., Desk]) -> None:
-    """Neither who was refused nor who comes back."""
+def test_the_script_against_second_clicks_stops_no_other_form(open_desk: Callable[..., Desk]) -> None:
+    """Sends a form again after a refusal, and after going back to the page."""
     desk = open_desk()
     page = desk.page
     desk.sign_up("again@example.net")

@@ -1,4 +1,4 @@
-"""A made-up host; its mounts need a sandbox."""
+"""Fixtures: an invented host, whose mounts need a sandbox."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _in_a_sandbox() -> None:
 
 @pytest.fixture
 def shell() -> tuple[str, ...]:
-    """The strictest shell that this machine has."""
+    """Returns the strictest shell that this machine has."""
     dash = shutil.which("dash")
     return (dash,) if dash else ()
 
 
 @pytest.fixture
 def host(tmp_path: Path, shell: tuple[str, ...]) -> Host:
-    """A Debian host with a checkout, and with nothing installed."""
+    """Makes a Debian host with a checkout, and with nothing installed."""
     return Host.make(tmp_path / "host", shell)

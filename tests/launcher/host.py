@@ -127,18 +127,18 @@ class Call:
 
     @property
     def what(self) -> str:
-        """The program, or the module that Python was called for."""
+        """Returns the program, or the module that Python was called for."""
         return self.arguments[1] if self.arguments[:1] == ("-m",) else self.program
 
     @property
     def packages(self) -> set[str]:
-        """Packages that apt-get was told to install."""
+        """Returns the packages that apt-get was told to install."""
         words = [word for word in self.arguments if not word.startswith(("-", "DPkg::"))]
         return set(words[1:]) if words[:1] == ["install"] else set()
 
     @property
     def asks(self) -> bool:
-        """True if the call changes nothing."""
+        """Tells if the call changes nothing."""
         return self.program == "dpkg-query" or self.arguments[:1] in (("-c",), ("--version",))
 
 
@@ -159,22 +159,22 @@ class Done:
     calls: list[Call]
 
     def made(self, *what: str) -> list[Call]:
-        """Calls of this program or module."""
+        """Returns the calls of this program or module."""
         return [call for call in self.calls if call.what in what]
 
     @property
     def packages(self) -> set[str]:
-        """Packages that apt was told to install."""
+        """Returns the packages that apt was told to install."""
         return {package for call in self.made("apt-get") for package in call.packages}
 
     @property
     def locks(self) -> list[str]:
-        """The lock files that pip was told to install."""
+        """Returns the lock files that pip was told to install."""
         return [Path(word).name for call in self.made("pip") for word in call.arguments if word.endswith(".lock")]
 
     @property
     def complaint(self) -> str:
-        """Last line of standard error."""
+        """Returns the last line of standard error."""
         return self.said[-1] if self.said else ""
 
 
@@ -191,7 +191,7 @@ class Running:
     calls: Path
 
     def finish(self) -> Done:
-        """Waits until it has."""
+        """Waits until it has ended."""
         with self.process as process:
             try:
                 output, said = process.communicate(timeout=DEADLINE)
@@ -225,7 +225,7 @@ class Host:
 
     @classmethod
     def make(cls, root: Path, shell: Sequence[str] = (), *, name: str = "meshwg", distribution: str = "debian") -> Host:
-        """A Debian host that has no package of those that are wanted."""
+        """Makes a Debian host that has none of the needed packages."""
         host = cls(root, root / name, tuple(shell))
         for folder in (host.bin, host.packages, host.temporary, host.checkout):
             folder.mkdir(parents=True)
@@ -249,32 +249,32 @@ class Host:
 
     @property
     def bin(self) -> Path:
-        """All that its search path has."""
+        """Returns the only folder of its search path."""
         return self.root / "bin"
 
     @property
     def packages(self) -> Path:
-        """Folder with dpkg's answer about each package, in a file of its name."""
+        """Returns the folder with dpkg's answer about each package, in a file of its name."""
         return self.root / "packages"
 
     @property
     def temporary(self) -> Path:
-        """Folder for temporary files (TMPDIR)."""
+        """Returns the folder for temporary files (TMPDIR)."""
         return self.root / "temporary"
 
     @property
     def venv(self) -> Path:
-        """The virtual environment of the checkout."""
+        """Returns the virtual environment of the checkout."""
         return self.checkout / ".venv"
 
     def install(self, program: str, text: str) -> None:
-        """A program on the search path."""
+        """Installs a program on the search path."""
         file = self.bin / program
         file.write_text(text)
         file.chmod(0o755)
 
     def remove(self, program: str) -> None:
-        """No such program any more."""
+        """Removes a program from the search path."""
         (self.bin / program).unlink()
 
     def has_packages(self, *packages: str, status: str = "installed") -> None:
@@ -283,7 +283,7 @@ class Host:
             (self.packages / package).write_text(status)
 
     def change(self, file: str) -> None:
-        """Another version of a file, as after ``git pull``."""
+        """Writes another version of a file, as after ``git pull``."""
         with (self.checkout / file).open("a") as opened:
             opened.write("# another version\n")
 

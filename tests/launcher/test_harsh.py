@@ -1,4 +1,4 @@
-"""``deploy/bare/harsh`` makes the machine that it describes, passes the exit code on and leaves nothing."""
+"""``deploy/bare/harsh`` creates the machine that it describes, passes the exit code on, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ exit 5
 
 
 def outside_of_root() -> bool:
-    """True for the root of a user namespace, which can't make devices."""
+    """Tells if this is root of a user namespace only, which can't make devices."""
     return Path("/proc/self/uid_map").read_text().split()[2] != str(2**32 - 1)
 
 
@@ -56,7 +56,7 @@ def command_line(file: Path) -> bytes:
         return b""
 
 
-def test_a_command_finds_the_machine_that_is_described(tmp_path: Path) -> None:
+def test_harsh_runs_a_command_on_the_described_machine(tmp_path: Path) -> None:
     before = Path("/dev/net/tun").stat()
     done = harsh("sh", "-c", LOOK, temporary=tmp_path)
     mask, files, tun, words, folder, ignored = done.stdout.splitlines()
@@ -69,7 +69,7 @@ def test_a_command_finds_the_machine_that_is_described(tmp_path: Path) -> None:
     assert Path("/dev/net/tun").stat() == before
 
 
-def test_others_work_there_and_end_with_it(tmp_path: Path) -> None:
+def test_background_programs_in_harsh_end_with_it(tmp_path: Path) -> None:
     def others() -> int:
         return sum(b"\0others\0" in command_line(each) for each in Path("/proc").glob("[0-9]*/cmdline"))
 
@@ -79,7 +79,7 @@ def test_others_work_there_and_end_with_it(tmp_path: Path) -> None:
     wait_until(lambda: others() == 0)
 
 
-def test_without_a_command_it_says_how(tmp_path: Path) -> None:
+def test_harsh_without_a_command_prints_its_usage(tmp_path: Path) -> None:
     done = harsh(temporary=tmp_path)
     assert (done.returncode, done.stdout) == (64, "")
     assert "deploy/bare/harsh COMMAND" in done.stderr

@@ -1,4 +1,4 @@
-"""The lanes in `deploy/`, as far as their command line goes: nothing is begun before it is understood."""
+"""Command lines of the scripts in `deploy/`: an invalid one starts nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def prove(lane: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help_is_what_the_script_says_of_itself(lane: str, option: str) -> None:
+def test_help_is_the_script_s_own_description(lane: str, option: str) -> None:
     done = prove(lane, option)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"deploy/{lane}/prove" in done.stdout
@@ -46,7 +46,7 @@ def test_help_is_what_the_script_says_of_itself(lane: str, option: str) -> None:
 
 
 @pytest.mark.parametrize("lane", OWN_OPTIONS)
-def test_an_option_that_there_is_not_is_one_sentence(lane: str) -> None:
+def test_an_unknown_option_is_one_sentence(lane: str) -> None:
     done = prove(lane, "--nonsense")
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.startswith(f"{lane}: usage: prove")

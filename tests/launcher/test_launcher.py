@@ -1,4 +1,4 @@
-"""``./meshwg`` on hosts of all kinds: what it installs, when it does nothing, and how it refuses."""
+"""``./meshwg`` on hosts of all kinds: its installations, starts without one, and refusals."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ all_shells = pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: Path(she
 
 
 @all_shells
-def test_its_syntax_is_every_shells(shell: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_launcher_s_syntax_is_accepted_by_every_shell(shell: tuple[str, ...], tmp_path: Path) -> None:
     done = Host.make(tmp_path / "host", (*shell, "-n")).run("setup")
     assert (done.code, done.said, done.calls, done.asked) == (0, [], [], [])
 
 
 @all_shells
-def test_the_first_run_installs_what_is_missing_and_the_second_nothing(shell: tuple[str, ...], tmp_path: Path) -> None:
+def test_only_the_first_run_installs_missing_packages(shell: tuple[str, ...], tmp_path: Path) -> None:
     host = Host.make(tmp_path / "host", shell)
     host.has_packages("git", "kmod", "iproute2")
     first = host.run("setup")
@@ -81,7 +81,7 @@ def test_the_first_run_installs_what_is_missing_and_the_second_nothing(shell: tu
     assert list(host.temporary.iterdir()) == []
 
 
-def test_a_command_is_handed_over_as_it_is(host: Host, tmp_path: Path) -> None:
+def test_a_command_is_passed_on_unchanged(host: Host, tmp_path: Path) -> None:
     host.run("setup")
     elsewhere = tmp_path / "else where"
     elsewhere.mkdir()
@@ -94,14 +94,14 @@ def test_a_command_is_handed_over_as_it_is(host: Host, tmp_path: Path) -> None:
     assert own.output.splitlines()[1:] == ["/opt/browsers", ""]
 
 
-def test_without_a_command_it_hands_over_too(host: Host) -> None:
+def test_an_empty_command_is_passed_on_too(host: Host) -> None:
     host.run("setup")
     assert host.run().calls == [Call("meshwg", ())]
     assert host.run("--help").calls == [Call("meshwg", ("--help",))]
 
 
 @pytest.mark.parametrize("command", ["up", "doctor", "status", "census", "backup", "--help", "frobnicate"])
-def test_what_runs_the_service_needs_only_the_first_level(host: Host, command: str) -> None:
+def test_commands_of_the_service_install_the_first_level_only(host: Host, command: str) -> None:
     done = host.run(command)
     assert done.code == 0
     assert done.packages == RUN_PACKAGES
@@ -110,7 +110,7 @@ def test_what_runs_the_service_needs_only_the_first_level(host: Host, command: s
 
 
 @pytest.mark.parametrize("command", ["test", "gate", "bench", "lab", "transcript"])
-def test_what_tests_it_needs_both_levels(host: Host, command: str) -> None:
+def test_commands_of_tests_install_both_levels(host: Host, command: str) -> None:
     host.run("setup", "run")
     done = host.run(command)
     assert done.code == 0
@@ -121,7 +121,7 @@ def test_what_tests_it_needs_both_levels(host: Host, command: str) -> None:
     assert done.made("meshwg")
 
 
-def test_the_second_level_holds_the_first(host: Host) -> None:
+def test_the_second_level_includes_the_first(host: Host) -> None:
     host.run("setup", "test")
     assert host.run("up").calls == [Call("meshwg", ("up",))]
     assert host.run("setup", "run").calls == []
@@ -129,7 +129,7 @@ def test_the_second_level_holds_the_first(host: Host) -> None:
 
 
 @pytest.mark.parametrize("file", ["requirements-test.lock", "pyproject.toml", "meshwg"])
-def test_a_changed_file_installs_again(host: Host, file: str) -> None:
+def test_a_changed_input_file_causes_another_installation(host: Host, file: str) -> None:
     host.run("setup")
     host.change(file)
     again = host.run("setup")
@@ -139,7 +139,7 @@ def test_a_changed_file_installs_again(host: Host, file: str) -> None:
     assert host.run("setup").calls == []
 
 
-def test_a_changed_lock_file_of_the_tests_is_none_of_the_services_business(host: Host) -> None:
+def test_a_changed_lock_file_of_tests_leaves_the_service_alone(host: Host) -> None:
     host.run("setup")
     host.change("requirements-test.lock")
     assert host.run("up").made("pip") == []
@@ -147,7 +147,7 @@ def test_a_changed_lock_file_of_the_tests_is_none_of_the_services_business(host:
     assert host.run("up").locks == ["requirements.lock"]
 
 
-def test_an_environment_that_is_gone_or_broken_is_made_again(host: Host) -> None:
+def test_a_missing_or_broken_environment_is_made_again(host: Host) -> None:
     host.run("setup")
     (host.venv / "bin" / "python").unlink()
     again = host.run("setup")
@@ -161,7 +161,7 @@ def test_an_environment_that_is_gone_or_broken_is_made_again(host: Host) -> None
 
 
 @pytest.mark.parametrize("copied", [False, True], ids=["moved", "copied"])
-def test_a_folder_elsewhere_gets_a_new_environment(host: Host, copied: bool) -> None:
+def test_a_moved_checkout_gets_a_new_environment(host: Host, copied: bool) -> None:
     host.run("setup")
     (host.venv / "stale").touch()
     old, host.checkout = host.checkout, host.root / "new home"
@@ -178,7 +178,7 @@ def test_a_folder_elsewhere_gets_a_new_environment(host: Host, copied: bool) -> 
 
 
 @pytest.mark.parametrize("name", ["two words", "it's [here] $HOME & *", "-n", "मुंबई"])
-def test_a_folder_may_have_any_name(tmp_path: Path, shell: tuple[str, ...], name: str) -> None:
+def test_a_checkout_s_folder_may_have_any_name(tmp_path: Path, shell: tuple[str, ...], name: str) -> None:
     host = Host.make(tmp_path / "host", shell, name=name)
     done = host.run("setup")
     assert done.code == 0
@@ -186,7 +186,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path, shell: tuple[str, ...], name
     assert host.run("up").calls == [Call("meshwg", ("up",))]
 
 
-def test_a_link_to_it_works_from_everywhere(host: Host, tmp_path: Path) -> None:
+def test_a_symbolic_link_to_the_launcher_works_from_anywhere(host: Host, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere" / "mesh"
     link.parent.mkdir()
     link.symlink_to(host.checkout / "meshwg")
@@ -195,14 +195,14 @@ def test_a_link_to_it_works_from_everywhere(host: Host, tmp_path: Path) -> None:
     assert host.run("up", launcher=link).calls == [Call("meshwg", ("up",))]
 
 
-def test_setup_of_something_else_is_bad_usage(host: Host) -> None:
+def test_setup_of_an_unknown_level_is_bad_usage(host: Host) -> None:
     done = host.run("setup", "bogus")
     assert (done.code, done.calls, done.asked) == (BAD_USAGE, [], [])
     assert done.said == ["meshwg: setup takes run or nothing."]
     assert not host.venv.exists()
 
 
-def test_a_folder_that_can_t_be_written(host: Host) -> None:
+def test_a_read_only_checkout_is_reported(host: Host) -> None:
     host.read_only = True
     for command in ("setup", "up"):
         done = host.run(command)
@@ -216,7 +216,7 @@ def test_a_folder_that_can_t_be_written(host: Host) -> None:
 
 
 @pytest.mark.parametrize("which", ["APT_SAYS", "APT_UPDATE_SAYS"])
-def test_apt_that_fails_is_quoted(host: Host, which: str) -> None:
+def test_a_failure_of_apt_is_quoted(host: Host, which: str) -> None:
     words = "\n".join(f"E: line {number}" for number in range(8))
     host.variables[which] = words
     done = host.run("setup")
@@ -231,7 +231,7 @@ def test_apt_that_fails_is_quoted(host: Host, which: str) -> None:
     assert host.run("setup").code == 0
 
 
-def test_a_host_without_apt(host: Host) -> None:
+def test_a_host_without_apt_is_told_the_missing_packages(host: Host) -> None:
     host.remove("apt-get")
     done = host.run("setup")
     assert (done.code, done.calls) == (NOT_CONFIGURED, [])
@@ -241,7 +241,7 @@ def test_a_host_without_apt(host: Host) -> None:
     assert not any(package in done.complaint.split() for package in TEST_PACKAGES)
 
 
-def test_without_root_or_sudo_it_says_what_is_missing(host: Host) -> None:
+def test_without_root_or_sudo_missing_packages_are_named(host: Host) -> None:
     host.remove("sudo")
     host.has_packages(*(RUN_PACKAGES | TEST_PACKAGES) - {"nftables", "tcpdump"})
     done = host.run("setup", FAKE_UID="1000")
@@ -252,7 +252,7 @@ def test_without_root_or_sudo_it_says_what_is_missing(host: Host) -> None:
     assert host.run("setup", FAKE_UID="1000").code == 0
 
 
-def test_without_root_sudo_installs(host: Host) -> None:
+def test_an_ordinary_user_installs_through_sudo(host: Host) -> None:
     done = host.run("setup", FAKE_UID="1000")
     assert done.code == 0
     # Only apt runs as root.
@@ -268,13 +268,13 @@ def test_root_needs_no_sudo(host: Host) -> None:
     assert host.run("setup").code == 0
 
 
-def test_a_package_that_was_removed_is_missing(host: Host) -> None:
+def test_a_removed_package_is_missing(host: Host) -> None:
     host.has_packages(*RUN_PACKAGES)
     host.has_packages("nftables", status="config-files")
     assert host.run("setup", "run").packages == {"nftables"}
 
 
-def test_where_every_package_is_there_apt_is_not_called(host: Host) -> None:
+def test_apt_is_not_called_if_every_package_is_installed(host: Host) -> None:
     host.has_packages(*RUN_PACKAGES, *TEST_PACKAGES)
     done = host.run("setup")
     assert done.code == 0
@@ -282,7 +282,7 @@ def test_where_every_package_is_there_apt_is_not_called(host: Host) -> None:
 
 
 @pytest.mark.parametrize("step", ["--require-hashes", "--editable"])
-def test_pip_that_fails_is_quoted_and_tried_again(host: Host, step: str) -> None:
+def test_a_failure_of_pip_is_quoted_and_retried(host: Host, step: str) -> None:
     done = host.run("setup", PIP_FAILS_AT=step, PIP_SAYS="ERROR: THESE PACKAGES DO NOT MATCH THE HASHES")
     assert done.code == UNAVAILABLE
     assert done.said[-2:] == [
@@ -297,14 +297,14 @@ def test_pip_that_fails_is_quoted_and_tried_again(host: Host, step: str) -> None
     assert again.made("meshwg")
 
 
-def test_an_environment_that_can_t_be_made_is_tried_again(host: Host) -> None:
+def test_a_failed_environment_is_made_again_by_the_next_run(host: Host) -> None:
     done = host.run("setup", VENV_SAYS="ensurepip is not available")
     assert done.code == UNAVAILABLE
     assert done.said[-2:] == ["ensurepip is not available", "meshwg: A virtual environment could not be made."]
     assert host.run("setup").code == 0
 
 
-def test_a_host_without_a_fit_python(host: Host) -> None:
+def test_a_host_without_a_suitable_python_is_refused(host: Host) -> None:
     done = host.run("setup", PYTHON_IS_TOO_OLD="1")
     assert done.code == NOT_CONFIGURED
     assert done.complaint == "meshwg: No Python of version 3.10 or newer with venv was found."
@@ -320,7 +320,7 @@ def test_a_python_that_is_too_old_is_passed_over(host: Host) -> None:
     assert done.made("venv") == [Call("python3.12", ("-m", "venv", str(host.venv)))]
 
 
-def test_on_ubuntu_the_browser_comes_with_playwright(tmp_path: Path, shell: tuple[str, ...]) -> None:
+def test_playwright_installs_the_browser_on_ubuntu(tmp_path: Path, shell: tuple[str, ...]) -> None:
     host = Host.make(tmp_path / "host", shell, distribution="ubuntu")
     host.run("setup", "run")
     done = host.run("setup")
@@ -335,13 +335,13 @@ def test_on_ubuntu_the_browser_comes_with_playwright(tmp_path: Path, shell: tupl
     assert (failed.code, failed.complaint) == (UNAVAILABLE, "meshwg: playwright could not install its browser.")
 
 
-def test_on_debian_it_comes_with_apt(host: Host) -> None:
+def test_apt_installs_the_browser_on_debian(host: Host) -> None:
     assert not host.run("setup").made("playwright")
 
 
 @contextmanager
 def signal(folder: Path, name: str) -> Iterator[tuple[str, int]]:
-    """A FIFO, and this end of it."""
+    """Makes a FIFO, and opens this end of it."""
     fifo = folder / name
     os.mkfifo(fifo)
     opened = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
@@ -356,7 +356,7 @@ def wait_for(opened: int) -> None:
     assert select.select([opened], [], [], 60)[0], "it never came that far"
 
 
-def test_of_two_at_once_only_one_installs(host: Host) -> None:
+def test_only_one_of_two_simultaneous_runs_installs(host: Host) -> None:
     host.has_packages(*RUN_PACKAGES, *TEST_PACKAGES)
     with (
         signal(host.root, "at-pip") as (at_pip, first_installs),
@@ -384,7 +384,7 @@ def test_of_two_at_once_only_one_installs(host: Host) -> None:
 
 
 @pytest.mark.parametrize("ends", ["well", "badly"])
-def test_a_version_that_another_was_installed_over_is_not_ready(host: Host, ends: str) -> None:
+def test_an_overwritten_version_is_installed_again(host: Host, ends: str) -> None:
     kept = {file: (host.checkout / file).read_bytes() for file in ("requirements.lock", "pyproject.toml")}
     host.run("setup")
     # Another branch is checked out and started, and then this one again.
@@ -396,13 +396,13 @@ def test_a_version_that_another_was_installed_over_is_not_ready(host: Host, ends
     assert host.run("gate").locks == ["requirements-test.lock"]
 
 
-def test_what_is_installed_for_all_is_readable_by_all_whoever_installs_it(host: Host) -> None:
+def test_installed_files_are_readable_by_all_users(host: Host) -> None:
     host.umask = 0o077
     assert host.run("setup").code == 0
     assert (host.root / "calls-1.umask").read_text().strip() in ("0022", "022")
 
 
-def test_another_installation_that_holds_the_lists_of_packages_is_waited_for(host: Host, tmp_path: Path) -> None:
+def test_the_launcher_waits_for_apt_s_lock(host: Host, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.touch()
     done = host.run("setup", APT_LISTS_TAKEN=str(taken))
@@ -410,7 +410,7 @@ def test_another_installation_that_holds_the_lists_of_packages_is_waited_for(hos
     assert [call.arguments[1] for call in done.made("apt-get")] == ["update", "update", "install"]
 
 
-def test_one_that_holds_them_for_ever_is_quoted_in_the_end(host: Host) -> None:
+def test_apt_s_lock_held_for_too_long_is_quoted(host: Host) -> None:
     words = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
     done = host.run("setup", APT_UPDATE_SAYS=words)
     assert (done.code, done.said[-2]) == (UNAVAILABLE, words)
@@ -418,7 +418,7 @@ def test_one_that_holds_them_for_ever_is_quoted_in_the_end(host: Host) -> None:
 
 
 @pytest.mark.parametrize("number", [Signal.SIGKILL, Signal.SIGINT, Signal.SIGTERM])
-def test_an_environment_whose_making_was_cut_off_is_made_anew(host: Host, number: Signal) -> None:
+def test_an_interrupted_environment_is_made_again(host: Host, number: Signal) -> None:
     host.has_packages(*RUN_PACKAGES, *TEST_PACKAGES)
     with signal(host.root, "at-pip") as (at_pip, installs), signal(host.root, "never") as (never, _):
         running = host.start("setup", AT_PIP=at_pip, PIP_WAITS_FOR=never)
@@ -438,7 +438,7 @@ def test_an_environment_whose_making_was_cut_off_is_made_anew(host: Host, number
         assert list(host.temporary.iterdir()) == []
 
 
-def test_nothing_of_the_callers_own_python_or_pip_is_used(host: Host) -> None:
+def test_the_caller_s_own_python_and_pip_settings_are_ignored(host: Host) -> None:
     host.variables |= {"PIP_USER": "1", "PIP_TARGET": "/opt/x", "PYTHONPATH": "/opt/y", "PYTHONHOME": "/opt/z"}
     assert host.run("setup").code == 0
     assert (host.root / "calls-1.pip").read_text() == "0 unset unset\n"
@@ -453,7 +453,7 @@ def test_another_python_of_the_system_makes_another_environment(host: Host) -> N
     assert [call.what for call in host.run("setup", PIP_IS_GONE="1").calls] == ["venv", "pip", "pip"]
 
 
-def test_without_a_place_for_temporary_files_it_says_so(host: Host) -> None:
+def test_a_missing_folder_for_temporary_files_is_reported(host: Host) -> None:
     done = host.run("setup", TMPDIR=str(host.root / "nowhere"))
     assert (done.code, done.calls) == (NOT_WRITABLE, [])
     assert done.complaint == f"meshwg: No temporary file can be made in {host.root / 'nowhere'}."

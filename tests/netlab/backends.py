@@ -25,7 +25,7 @@ NAMES = ("namespaces", "containers", "ssh")
 
 @contextmanager
 def backend(name: str) -> Iterator[Mapping[str, Host]]:
-    """Open a backend; skip, with the reason, where this machine lacks something for it."""
+    """Opens a backend; skips the test, with the reason, if this machine lacks a requirement of it."""
     with {"namespaces": _namespaces, "containers": _containers, "ssh": _ssh}[name]() as hosts:
         yield hosts
 
@@ -57,7 +57,7 @@ def _ssh() -> Iterator[Mapping[str, Host]]:
 
 @contextmanager
 def servers() -> Iterator[tuple[Lab, dict[str, Login]]]:
-    """Network with SSH servers in its hosts, which the caller is plugged into."""
+    """Provides a network with SSH servers in its hosts, to which the caller is connected."""
     program = sshd.needed()
     key = sshd.new_key()
     with Lab() as lab:

@@ -43,7 +43,7 @@ def new_key() -> Key:
 
 
 def needed() -> str:
-    """Find an SSH server; `NETLAB_SSHD` names one outside of the usual places. Skips where none can work."""
+    """Finds an SSH server; `NETLAB_SSHD` names one outside of the usual places. Skips the test if none can work."""
     program = (
         os.environ.get("NETLAB_SSHD") or shutil.which("sshd", path=_FOLDERS) or shutil.which("dropbear", path=_FOLDERS)
     )
@@ -55,7 +55,7 @@ def needed() -> str:
 
 
 def start(program: str, host: NamespaceHost, address: str, user: Key, key_file: Path) -> tuple[Process, Login]:
-    """Starts a server on port 22 of `address` that lets `user` in as root, and knows its users by files of its own."""
+    """Starts a server on port 22 of `address` that lets `user` in as root, and has its own password database."""
     own = new_key()
     folder = host.folder
     # Nobody is who other programs of the host become.

@@ -13,13 +13,13 @@ from netlab import forked
 
 
 def _configure_logging() -> None:
-    """Opens files, then configures logging as servers do, which closes the handlers of before; tells how many stay."""
+    """Opens files, then configures logging, which closes earlier handlers; prints the number that stays open."""
     descriptors = [os.memfd_create("mine") for _ in range(64)]
     logging.config.dictConfig({"version": 1})
     print(sum(Path(f"/proc/self/fd/{each}").exists() for each in descriptors))
 
 
-def test_logging_of_the_program_that_forked_closes_no_file_of_the_fork(tmp_path: Path) -> None:
+def test_the_parent_s_logging_closes_no_file_of_the_fork(tmp_path: Path) -> None:
     handlers = [logging.FileHandler(tmp_path / f"log-{number}") for number in range(8)]
     try:
         fork = partial(forked.become, "fork", _configure_logging, dict(os.environ))

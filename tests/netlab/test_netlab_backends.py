@@ -125,7 +125,7 @@ def test_files_are_written_and_read(mumbai: Host) -> None:
         mumbai.read(mumbai.folder / "none")
 
 
-def test_programs_addresses_and_routes(mumbai: Host) -> None:
+def test_a_host_lists_its_programs_addresses_and_routes(mumbai: Host) -> None:
     assert mumbai.addresses("eth0") == [f"{MUMBAI}/24"]
     found = mumbai.which("ip")
     assert found is not None
@@ -146,7 +146,7 @@ def test_a_capture_that_cannot_start_says_why(mumbai: Host) -> None:
 
 
 def test_a_socket_is_in_the_hosts_network_or_refused(hosts: Mapping[str, Host]) -> None:
-    """A host never gives a socket of the caller's own network in silence."""
+    """Opens a socket on each kind of host, which must never be one of the caller's own network."""
     if isinstance(hosts["mumbai"], LabHost):
         with hosts["mumbai"].socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((MUMBAI, 0))

@@ -1,4 +1,4 @@
-"""Containers as hosts, as far as they differ from others; the rest is in test_netlab_backends."""
+"""Containers as hosts, as far as they differ from other hosts; `test_netlab_backends` has the rest."""
 
 from __future__ import annotations
 

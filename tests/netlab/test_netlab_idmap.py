@@ -1,4 +1,4 @@
-"""Sandboxes of ordinary users, with the users that the machine lends them and without."""
+"""Sandboxes of ordinary users, with and without subordinate user ids (subuid(5))."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ exec "$@"
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """Copy of netlab that every user can read: a checkout may be its owner's alone."""
+    """Copies netlab to where every user can read it, as the checkout may be private."""
     own = Path(sandbox.__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, own.name)

@@ -36,7 +36,7 @@ def test_hosts_reach_each_other_over_a_switch(pair: Pair) -> None:
     assert all(0 < seconds < took for seconds in result.round_trips)
 
 
-def test_ping_says_what_failed(pair: Pair) -> None:
+def test_a_failed_ping_says_why(pair: Pair) -> None:
     silent = pair.mumbai.ping("192.0.2.99", timeout=0.1)
     assert (silent.sent, silent.received, silent.errors) == (1, 0, ())
     no_route = pair.mumbai.ping("198.51.100.1", timeout=0.1)
@@ -51,14 +51,14 @@ def test_ping_counts_icmp_errors(gated: Gated) -> None:
 
 
 def test_routers_forward_and_hosts_don_t(lab: Lab) -> None:
-    """Forwarding does not depend on the setting of the machine."""
+    """Checks that forwarding does not depend on the setting of the machine."""
     settings = [f"/proc/sys/net/{name}" for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
     assert lab.host("host").run("cat", *settings).stdout.split() == ["0", "0"]
     assert lab.router("router").run("cat", *settings).stdout.split() == ["1", "1"]
 
 
 def test_ipv6_works_at_once(lab: Lab) -> None:
-    """The first neighbour solicitation is answered; a second one would follow a second later."""
+    """Waits less than a second, after which a second neighbour solicitation would follow."""
     switch, first = lab.switch("six"), lab.host("first")
     lab.connect(first, switch, "2001:db8::1/64")
     addresses = [f"2001:db8::{number:x}" for number in range(16, 26)]
@@ -100,7 +100,7 @@ def test_a_router_translates_addresses(lab: Lab) -> None:
     assert not server.ping("10.0.0.2", timeout=0.1)
 
 
-def test_labs_of_equal_names_and_addresses_stand_side_by_side(lab: Lab) -> None:
+def test_labs_of_equal_names_and_addresses_coexist(lab: Lab) -> None:
     with Lab() as other:
         for one in (lab, other):
             switch = one.switch("lan")
@@ -121,7 +121,7 @@ def test_a_cable_that_is_plugged_in_carries_packets(lab: Lab) -> None:
         assert lab.netlink.is_running(cable.port)
 
 
-def test_a_pulled_cable_stops_everything(lab: Lab) -> None:
+def test_an_unplugged_cable_stops_all_packets(lab: Lab) -> None:
     switch = lab.switch("lan")
     first, second = lab.host("first"), lab.host("second")
     lab.connect(first, switch, "192.0.2.1/24")
@@ -138,7 +138,7 @@ def interfaces_here() -> set[str]:
     return {entry.name for entry in Path("/proc/sys/net/ipv4/conf").iterdir()}
 
 
-def test_the_caller_can_join_and_leaves_no_link_behind() -> None:
+def test_a_caller_that_joined_leaves_no_link_behind() -> None:
     before = interfaces_here()
     with Lab() as lab:
         switch = lab.switch("lan")
@@ -181,7 +181,7 @@ def test_run_returns_status_and_output(pair: Pair) -> None:
     assert Path(pair.mumbai.run("pwd").stdout.strip()) == Path.cwd()
 
 
-def test_a_failed_command_carries_its_facts(pair: Pair) -> None:
+def test_a_failed_command_s_error_has_its_facts(pair: Pair) -> None:
     with pytest.raises(CommandFailed) as raised:
         pair.mumbai.run("sh", "-c", "echo no >&2; exit 3")
     error = raised.value
@@ -215,7 +215,7 @@ def mumbai(pair: Pair) -> NamespaceHost:
     return pair.mumbai
 
 
-def test_a_function_goes_on_as_a_process(mumbai: NamespaceHost) -> None:
+def test_a_function_runs_on_as_a_process(mumbai: NamespaceHost) -> None:
     words = ["loaded", "here"]
 
     def body() -> None:
@@ -257,7 +257,7 @@ def test_a_program_outlives_the_thread_that_started_it(pair: Pair) -> None:
         started[0].wait(0.05)
 
 
-def test_work_in_a_network_leaves_the_caller_in_its_own(pair: Pair) -> None:
+def test_work_in_a_host_s_network_leaves_the_caller_in_its_own(pair: Pair) -> None:
     own = Path("/proc/thread-self/ns/net").readlink()
     inside = pair.mumbai.in_network(lambda: Path("/proc/thread-self/ns/net").readlink())
     assert inside != own
@@ -266,7 +266,7 @@ def test_work_in_a_network_leaves_the_caller_in_its_own(pair: Pair) -> None:
         pair.mumbai.in_network(lambda: 1 // 0)
 
 
-def test_a_person_can_get_a_shell(pair: Pair) -> None:
+def test_a_host_can_open_a_shell(pair: Pair) -> None:
     done = subprocess.run([*pair.mumbai.shell_command(), "-c", "hostname"], capture_output=True, text=True, check=True)
     assert done.stdout == "mumbai\n"
 
@@ -291,7 +291,7 @@ def fill_and_fail(found: list[tuple[Identity, Path]]) -> None:
         raise KeyError
 
 
-def test_nothing_is_left_when_the_body_raises() -> None:
+def test_a_lab_whose_body_raises_leaves_nothing() -> None:
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     found: list[tuple[Identity, Path]] = []
     with pytest.raises(KeyError):
@@ -302,7 +302,7 @@ def test_nothing_is_left_when_the_body_raises() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
 
 
-def test_many_hosts_are_cheap(lab: Lab) -> None:
+def test_a_lab_of_many_hosts_works(lab: Lab) -> None:
     switch = lab.switch("lan")
     for number in range(1, 41):
         lab.connect(lab.host(f"host-{number}"), switch, f"192.0.2.{number}/24")

@@ -1,4 +1,4 @@
-"""Shapes of links: as asked for, or refused by name where the kernel can't."""
+"""Shapes of links work as configured, or are refused by name if the kernel can't."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.waiting import DEADLINE
 
 
 def has(host: Host, *discipline: str) -> bool:
-    """True if the kernel has a queueing discipline."""
+    """Tells if the kernel has a queueing discipline."""
     return host.run("tc", "qdisc", "add", "dev", "lo", "root", *discipline, check=False).returncode == 0
 
 
 def connected(lab: Lab, **shape: float) -> Host:
-    """Two hosts on one switch, the first by a link of that shape; returns the first."""
+    """Connects two hosts to one switch, the first by a link of that shape; returns the first."""
     switch, first, second = lab.switch("lan"), lab.host("first"), lab.host("second")
     lab.connect(second, switch, "192.0.2.2/24")
     lab.connect(first, switch, "192.0.2.1/24", **shape)  # type: ignore[arg-type]
     return first
 
 
-def test_the_mtu_is_what_was_asked_for(lab: Lab) -> None:
+def test_a_link_has_the_configured_mtu(lab: Lab) -> None:
     first = connected(lab, mtu=1400)
     link = json.loads(first.run("ip", "-json", "link", "show", "dev", "eth0").stdout)
     assert link[0]["mtu"] == 1400
@@ -40,8 +40,8 @@ def test_a_rate_is_kept_or_refused_clearly(lab: Lab) -> None:
     assert max(result.round_trips) > 0.03
 
 
-def test_loss_is_by_chance(lab: Lab) -> None:
-    """With netem or without, half of the echo requests is lost, and half of the answers to the others."""
+def test_packets_are_lost_at_random(lab: Lab) -> None:
+    """Loses half of the echo requests, and half of the answers to the others, with netem and without."""
     first = connected(lab, loss=0.5)
     # The questions where the other is get lost as well, and are asked again after a second.
     assert any(first.ping("192.0.2.2", timeout=1.0) for _ in range(30))
@@ -50,7 +50,7 @@ def test_loss_is_by_chance(lab: Lab) -> None:
     assert 48 <= result.received <= 152
 
 
-def test_a_loss_of_everything_and_of_nothing(lab: Lab) -> None:
+def test_a_loss_of_0_or_1_is_exact(lab: Lab) -> None:
     first, switch = connected(lab, loss=0.0), lab.switches["lan"]
     assert first.ping("192.0.2.2", count=20, interval=0.0, timeout=DEADLINE).received == 20
     lab.connect(lab.host("third"), switch, "192.0.2.3/24", loss=1.0)
@@ -67,7 +67,7 @@ def test_a_delay_is_kept_or_refused_clearly(lab: Lab) -> None:
     assert min(result.round_trips) >= 0.1
 
 
-def test_packets_overtake_each_other_or_it_is_refused_clearly(lab: Lab) -> None:
+def test_reordering_is_kept_or_refused_clearly(lab: Lab) -> None:
     if not has(lab.host("probe"), "netem", "delay", "1ms"):
         with pytest.raises(Unsupported, match="netem"):
             connected(lab, delay=0.05, reorder=0.5)

@@ -31,13 +31,13 @@ def test_a_lab_is_as_planned(lab: Lab) -> None:
     assert laptop.run("getent", "hosts", "www.example.net").stdout.split()[0] == "203.0.113.9"
 
 
-def test_a_plan_can_be_added_to_what_is_there(lab: Lab) -> None:
+def test_a_plan_can_be_added_to_an_existing_lab(lab: Lab) -> None:
     lab.connect(lab.host("first"), lab.switch("internet"), "192.0.2.1/24")
     lab.build(Plan.star("internet", {"second": "192.0.2.2/24", "third": "192.0.2.3/24"}))
     assert lab.hosts["first"].ping("192.0.2.3")
 
 
-def test_a_plan_tells_of_itself() -> None:
+def test_a_plan_describes_itself() -> None:
     assert HOME.switches == ("home", "internet")
     assert HOME.addresses_of("router") == {"10.0.0.1/24", "203.0.113.1/24"}
 
@@ -57,7 +57,7 @@ def cable(address: str, host: str = "a", switch: str = "lan") -> Cable:
         ("a", (cable("192.0.2.300/24"),), (), "no address"),
     ],
 )
-def test_a_plan_that_contradicts_itself_is_refused(
+def test_a_contradictory_plan_is_refused(
     hosts: str, cables: tuple[Cable, ...], routes: tuple[Route, ...], word: str
 ) -> None:
     with pytest.raises(InvalidPlan, match=word):

@@ -1,4 +1,4 @@
-"""Examples of netlab's README, run as they stand."""
+"""Examples of netlab's README, run as written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _EXAMPLES = re.findall(r"```python\n(.*?)```", Path(netlab.__file__).with_name("
 
 
 @pytest.mark.parametrize("number", range(len(_EXAMPLES)))
-def test_an_example_runs(number: int) -> None:
+def test_every_example_of_the_readme_runs(number: int) -> None:
     scope: dict[str, Any] = {}
     exec(compile(_EXAMPLES[number], f"example {number + 1} of README.md", "exec"), scope)  # noqa: S102 - our own file
     for name in [name for name in scope if name.startswith("test_")]:
@@ -23,5 +23,5 @@ def test_an_example_runs(number: int) -> None:
             scope[name](lab)
 
 
-def test_there_are_examples() -> None:
+def test_the_readme_has_examples() -> None:
     assert len(_EXAMPLES) >= 3

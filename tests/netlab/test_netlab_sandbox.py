@@ -1,4 +1,4 @@
-"""Sandboxes within the sandbox that the tests run in."""
+"""Sandboxes that run within the tests' own sandbox."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ input()
 
 
 def namespaces_in_use() -> set[str]:
-    """Every namespace that any process of the tests' sandbox is in, or holds open."""
+    """Lists every namespace that any process of the tests' sandbox is in, or holds open."""
     found = set()
     for link in [*Path("/proc").glob("[0-9]*/ns/*"), *Path("/proc").glob("[0-9]*/fd/*")]:
         try:
@@ -61,7 +61,7 @@ def test_a_sandbox_is_private() -> None:
     assert rest == ["lock", "netns", "tmp", "wireguard", "all", "default", "lo"]
 
 
-def test_a_sandbox_works_from_any_folder_and_sees_files_below_tmp(tmp_path: Path) -> None:
+def test_a_sandbox_works_in_any_folder_and_sees_files_in_tmp(tmp_path: Path) -> None:
     # TMPDIR itself is private to each sandbox; /tmp is not.
     done = run("sh", "-c", "pwd; test -d /tmp && ip link show dev lo", cwd="/tmp", env={"PATH": os.environ["PATH"]})
     assert done.stdout.startswith("/tmp\n")
@@ -71,7 +71,7 @@ def test_a_sandbox_works_from_any_folder_and_sees_files_below_tmp(tmp_path: Path
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)])
-def test_the_exit_status_is_the_programs(script: str, status: int) -> None:
+def test_a_sandbox_has_its_program_s_exit_status(script: str, status: int) -> None:
     assert run("sh", "-c", script).returncode == status
 
 
@@ -132,7 +132,7 @@ def test_signals_reach_the_program_once(number: signal.Signals) -> None:
         assert process.returncode == 9
 
 
-def test_sigkill_leaves_nothing() -> None:
+def test_a_killed_sandbox_leaves_nothing() -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(sandbox.__file__).parents[1])}
     before_namespaces, before_processes = namespaces_in_use(), processes()
     before_mounts, before_files = Path("/proc/self/mountinfo").read_text(), set(Path("/run/tmp").iterdir())
@@ -154,7 +154,7 @@ def test_sigkill_leaves_nothing() -> None:
     assert set(Path("/run/tmp").iterdir()) == before_files
 
 
-def test_a_sandbox_can_end_with_the_thread_that_started_it() -> None:
+def test_a_sandbox_can_end_with_its_starting_thread() -> None:
     parent = """
         import subprocess, sys
         from netlab import sandbox
@@ -182,7 +182,7 @@ def test_a_sandbox_that_cannot_start_says_why_in_one_sentence() -> None:
         sandbox.command([])
 
 
-def test_folders_of_a_sandbox_are_open_to_its_other_users_whatever_its_starter_keeps_private() -> None:
+def test_a_sandbox_s_folders_are_open_to_its_other_users() -> None:
     script = "mkdir /run/made && stat --format=%a /run/made /run/netns"
     done = subprocess.run(
         ["sh", "-c", 'umask 077; exec "$@"', "sh", *sandbox.command(["sh", "-c", script])],
@@ -194,8 +194,8 @@ def test_folders_of_a_sandbox_are_open_to_its_other_users_whatever_its_starter_k
     assert done.stdout.split() == ["755", "755"]
 
 
-def test_a_sandbox_starts_with_the_standard_library_alone() -> None:
-    """The launcher may run as a user who can't read the caller's packages."""
+def test_a_sandbox_starts_with_the_standard_library_only() -> None:
+    """Hides the other packages, which the launcher's user may not be able to read."""
     python, folder, *rest = sandbox.command(["echo", "started"])
     done = subprocess.run(
         [python, "-I", "-S", folder, *rest], capture_output=True, text=True, check=False, timeout=DEADLINE

@@ -1,4 +1,4 @@
-"""Hosts over SSH, as far as they differ from others; the rest is in test_netlab_backends."""
+"""Hosts over SSH, as far as they differ from other hosts; `test_netlab_backends` has the rest."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def login(network: tuple[Lab, dict[str, Login]]) -> Login:
 
 
 def left(host: LabHost) -> list[str]:
-    """Traces of a caller in the host: its tunnel and its program."""
+    """Lists the traces of a caller in the host: its tunnel and its program."""
     tunnel = host.run("ip", "link", "show", "dev", "left", check=False).stdout
     program = [pid for pid in host.processes() if b"76543" in command_line(pid)]
     return [*tunnel.splitlines(), *map(str, program)]
 
 
 def command_line(pid: int) -> bytes:
-    """Command line of a process; empty if it has ended."""
+    """Returns the command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -70,7 +70,7 @@ def wait_until_nothing_is_left(host: LabHost, folder: str) -> None:
     wait_until(lambda: not left(host) and not Path(folder).exists(), lambda: (left(host), folder))
 
 
-def test_closing_a_host_removes_everything_that_was_started_there(lab: Lab, login: Login) -> None:
+def test_closing_a_host_removes_everything_started_there(lab: Lab, login: Login) -> None:
     host = SshHost("mumbai", login)
     wg_quick(host, TUNNEL.format(genkey()), "left.conf")
     host.start("sleep", "76543")
@@ -114,14 +114,14 @@ def test_a_refused_login_is_an_error(lab: Lab, login: Login) -> None:
         SshHost("mumbai", replace(login, port=23))
 
 
-def test_commands_run_by_way_of_the_elevating_command(login: Login) -> None:
+def test_commands_run_through_the_elevating_command(login: Login) -> None:
     host = SshHost("mumbai", replace(login, elevate=("env", "WORD=here")))
     assert host.run("sh", "-c", "echo $WORD").stdout == "here\n"
     assert host.shell_command()[-4:] == [f"root@{MUMBAI}", "env", "WORD=here", "sh"]
     host.close()
 
 
-def test_hosts_that_are_not_as_planned_are_refused(network: tuple[Lab, dict[str, Login]]) -> None:
+def test_hosts_that_differ_from_the_plan_are_refused(network: tuple[Lab, dict[str, Login]]) -> None:
     _, logins = network
     other = Plan((HostPlan("mumbai"),), (Cable("mumbai", "internet", ("192.0.2.99/24",)),))
     with pytest.raises(HostUnavailable, match=r"no address 192\.0\.2\.99/24"):

@@ -41,7 +41,7 @@ def may_exceed_rmem_max() -> bool:
     return True
 
 
-def test_seconds_of_a_stream_wait_in_the_receivers_buffer(pair: Pair) -> None:
+def test_the_receiver_s_buffer_holds_seconds_of_a_stream(pair: Pair) -> None:
     if not may_exceed_rmem_max():
         pytest.skip("only root of the machine may exceed net.core.rmem_max")
     stream = UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0)
@@ -107,8 +107,8 @@ def test_a_refused_send_is_recorded_and_not_fatal(pair: Pair) -> None:
     assert stream.lost_in(0, stream.mark()) == []
 
 
-def test_a_sender_that_fell_behind_does_not_burst(pair: Pair) -> None:
-    """A sender makes up for a few packets, however long it was kept from sending."""
+def test_a_delayed_sender_does_not_burst(pair: Pair) -> None:
+    """Stops the sender for a while: it makes up for a few packets only."""
     interval_ns = 10_000_000
     with UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0, interval_s=interval_ns / 1e9) as stream:
         wait_until(lambda: len(stream.sent()) >= 30)
@@ -119,7 +119,7 @@ def test_a_sender_that_fell_behind_does_not_burst(pair: Pair) -> None:
             assert last - first <= (times[last] - began) / interval_ns + CATCH_UP + 1
 
 
-def test_a_udp_probe_sees_both_outcomes(gated: Gated) -> None:
+def test_a_udp_probe_detects_both_outcomes(gated: Gated) -> None:
     with UdpEcho(gated.right, 7) as echo:
         began = time.monotonic()
         seconds = udp_probe(gated.left, "203.0.113.2", 7, timeout_s=DEADLINE)
@@ -130,7 +130,7 @@ def test_a_udp_probe_sees_both_outcomes(gated: Gated) -> None:
         assert echo.heard == 1
 
 
-def test_a_tcp_probe_tells_four_outcomes_apart(gated: Gated) -> None:
+def test_a_tcp_probe_distinguishes_four_outcomes(gated: Gated) -> None:
     with TcpListener(gated.right, 80) as listener:
         assert tcp_probe(gated.left, "203.0.113.2", 80, timeout_s=DEADLINE)
         assert tcp_probe(gated.left, "203.0.113.2", 81, timeout_s=DEADLINE).answer is TcpAnswer.REFUSED
@@ -157,8 +157,8 @@ def test_a_tcp_connection_stalls_and_goes_on(gated: Gated) -> None:
         assert stream.error is None
 
 
-def test_packets_that_the_kernel_holds_at_the_end_count_as_arrived(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receiving thread gets no time before the stream has ended."""
+def test_packets_left_in_the_kernel_at_the_end_count_as_arrived(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delays the receiving thread until the stream has ended."""
     ended, look = threading.Event(), select.select
 
     def late(*arguments: object) -> object:

@@ -65,7 +65,7 @@ def test_tunnels_of_one_name_do_not_collide(pair: Pair) -> None:
         again.wait_for_handshake(0.0, pubkey(genkey()))
 
 
-def test_the_implementation_can_be_chosen_or_is_unsupported(pair: Pair) -> None:
+def test_an_implementation_can_be_chosen_or_is_unsupported(pair: Pair) -> None:
     text = config(genkey(), "10.100.0.1/16", pubkey(genkey()), "192.0.2.12:51820")
     worked = []
     for implementation in ("kernel", "wireguard-go", "boringtun"):
@@ -86,7 +86,7 @@ def test_a_name_that_wg_quick_refuses_is_refused(pair: Pair, name: str) -> None:
         wg_quick(pair.mumbai, "", name)
 
 
-def test_a_bad_configuration_raises_the_message_of_wg_quick(pair: Pair) -> None:
+def test_a_bad_configuration_raises_wg_quick_s_message(pair: Pair) -> None:
     with pytest.raises(CommandFailed, match="Line unrecognized"):
         wg_quick(pair.mumbai, "[Interface]\nNonsense = 1\n")
     assert "wg-mesh" not in pair.mumbai.run("ip", "link").stdout

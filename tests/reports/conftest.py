@@ -1,4 +1,4 @@
-"""A key to sign with."""
+"""Fixtures: a key to sign with."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from reports.attest import Signer
 
 @pytest.fixture(scope="session")
 def signer() -> Signer:
-    """A key of this run."""
+    """Provides a key of this run."""
     return Signer(Ed25519PrivateKey.generate(), kept=False)

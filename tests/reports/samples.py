@@ -1,4 +1,4 @@
-"""Sample runs: one written by hand, and strategies for any."""
+"""Sample runs: one written by hand, and strategies for random ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ moments = st.floats(0, 1e4)
 
 @st.composite
 def histograms(draw: st.DrawFn) -> Histogram:
-    """Any histogram."""
+    """Generates any histogram."""
     edges = sorted(draw(st.sets(st.floats(-1e6, 1e6), min_size=2, max_size=MOST_BINS + 1)))
     bins = draw(st.lists(counts, min_size=len(edges) - 1, max_size=len(edges) - 1))
     least, median, most = sorted(draw(st.tuples(moments, moments, moments)))
@@ -49,7 +49,7 @@ def histograms(draw: st.DrawFn) -> Histogram:
 
 @st.composite
 def timelines(draw: st.DrawFn) -> Timeline:
-    """Any timeline."""
+    """Generates any timeline."""
     slots, streams = draw(st.integers(1, 12)), draw(st.integers(1, 3))
     passed = st.builds(Passed, allowed=st.none() | st.booleans(), sent=counts, delivered=counts, wrong=counts)
     saves = st.builds(
@@ -80,7 +80,7 @@ def timelines(draw: st.DrawFn) -> Timeline:
 
 @st.composite
 def tables(draw: st.DrawFn) -> TruthTable:
-    """Any truth table."""
+    """Generates any truth table."""
     columns = draw(st.lists(words, min_size=1, max_size=3, unique=True))
     cells = st.none() | st.builds(Cell, allowed=st.booleans(), sent=counts, arrived=counts)
     rows = st.builds(
@@ -142,18 +142,18 @@ transcripts = st.builds(
 
 
 def scenario(name: str = "test_shakes_hands", verdict: str = "proven", **facts: Any) -> Scenario:
-    """Make a scenario; one that is not proven has a reason by default."""
+    """Makes a scenario; one that is not proven has a reason by default."""
     facts.setdefault("failure", None if verdict == "proven" else "12 packets arrived")
     return Scenario(name, verdict, facts.pop("seconds", 1.5), facts.pop("measured", {}), **facts)
 
 
 def claim(name: str = "tunnel-handshake", *of: Scenario, verdict: str = "proven") -> Claim:
-    """Make a claim, with one proven scenario if none is given."""
+    """Makes a claim, with one proven scenario if none is given."""
     return Claim(name, verdict, list(of) or [scenario()], f"The sentence of {name}.")
 
 
 def run(*of: Claim, **facts: Any) -> Transcript:
-    """Make a run that passes, with one claim if none is given."""
+    """Makes a run that passes, with one claim if none is given."""
     wanted = list(of) or [claim()]
     facts.setdefault("started_at", "2026-03-01T12:30:59Z")
     facts.setdefault("seconds", 48.2)

@@ -1,4 +1,4 @@
-"""Signed statements: in formats that other tools verify, and no change goes unnoticed."""
+"""Signed statements: formats that other tools verify, and detection of every change."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ ENVELOPE = "attestation.dsse.json"
 
 @pytest.fixture
 def folder(tmp_path: Path, signer: Signer) -> Path:
-    """The files of a signed run."""
+    """Writes the files of a signed run."""
     return publish.write(run(), tmp_path / "out", signer=signer)
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> Path:
-    """The files of a signed run, for tests that put them back."""
+    """Writes the files of a signed run, for tests that restore them."""
     return publish.write(run(), tmp_path_factory.mktemp("kept"), signer=signer)
 
 
 def pem_of(key: Any) -> bytes:
-    """The public key's PEM."""
+    """Returns the public key's PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     return bytes(key.public_key().public_bytes(encoding, form))
 
 
 def private_pem_of(key: Any, password: bytes | None = None) -> bytes:
-    """The private key's PEM."""
+    """Returns the private key's PEM."""
     cipher = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
     return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher))
 
 
 def envelope_of(folder: Path) -> dict[str, Any]:
-    """Envelope of a signed run."""
+    """Reads the envelope of a signed run."""
     found: dict[str, Any] = json.loads((folder / ENVELOPE).read_bytes())
     return found
 
 
 def sign_by_hand(key: Ed25519PrivateKey, payload_type: str, payload: bytes) -> str:
-    """Check a DSSE signature by the specification alone."""
+    """Verifies a DSSE signature by the specification alone."""
     kind = payload_type.encode()
     message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
     return base64.b64encode(key.sign(message)).decode()
@@ -124,7 +124,7 @@ def test_only_a_run_that_passes_is_attested_as_passed(
 @given(data=st.data())
 @sharing_fixtures(50)
 @pytest.mark.parametrize("name", ["transcript.json", "transcript.html", "junit.xml"])
-def test_every_changed_byte_of_what_was_signed_is_noticed(kept: Path, name: str, data: st.DataObject) -> None:
+def test_every_changed_byte_of_signed_files_is_detected(kept: Path, name: str, data: st.DataObject) -> None:
     file = kept / name
     whole = file.read_bytes()
     place = data.draw(st.integers(0, len(whole)))
@@ -150,7 +150,7 @@ def test_every_changed_byte_of_what_was_signed_is_noticed(kept: Path, name: str,
 
 @given(data=st.data())
 @sharing_fixtures(300)
-def test_every_changed_byte_of_the_envelope_is_noticed_or_means_nothing(kept: Path, data: st.DataObject) -> None:
+def test_changed_bytes_of_the_envelope_are_detected_or_harmless(kept: Path, data: st.DataObject) -> None:
     file = kept / ENVELOPE
     whole = file.read_bytes()
     meaning = json.loads(whole)
@@ -207,7 +207,7 @@ def another_key_id(envelope: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "change", [no_signature, empty_signature, another_payload, another_type, no_type, another_signer, another_key_id]
 )
-def test_a_changed_envelope_is_noticed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+def test_a_changed_envelope_is_detected(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     envelope = envelope_of(folder)
     change(envelope)
     (folder / ENVELOPE).write_text(json.dumps(envelope))
@@ -240,7 +240,9 @@ GOOD_DIGEST = "of the transcript"
     ],
     ids=str,
 )
-def test_a_signature_on_something_else_is_no_attestation(folder: Path, signer: Signer, changes: dict[str, Any]) -> None:
+def test_a_signature_on_another_subject_is_no_attestation(
+    folder: Path, signer: Signer, changes: dict[str, Any]
+) -> None:
     envelope = envelope_of(folder)
     statement = json.loads(base64.b64decode(envelope["payload"]))
     digest = next(each["digest"] for each in statement["subject"] if each["name"] == "transcript.json")
@@ -264,9 +266,7 @@ def test_a_statement_signed_under_another_type_is_refused(folder: Path, signer: 
 
 
 @pytest.mark.parametrize("payload", [b"", b"null", b"[1]", b"\xff", b"[" * 100_000, b'"text"'])
-def test_a_signed_payload_that_is_no_statement_is_refused_in_one_sentence(
-    folder: Path, signer: Signer, payload: bytes
-) -> None:
+def test_a_signed_payload_that_is_no_statement_is_refused(folder: Path, signer: Signer, payload: bytes) -> None:
     envelope = envelope_of(folder)
     envelope["payload"] = base64.b64encode(payload).decode()
     envelope["signatures"][0]["sig"] = sign_by_hand(signer.key, envelope["payloadType"], payload)
@@ -275,7 +275,7 @@ def test_a_signed_payload_that_is_no_statement_is_refused_in_one_sentence(
         verify(folder)
 
 
-def test_the_key_of_another_does_not_verify(folder: Path, tmp_path: Path) -> None:
+def test_another_key_does_not_verify(folder: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.pub"
     stranger.write_bytes(pem_of(Ed25519PrivateKey.generate()))
     with pytest.raises(AttestationError, match="not made by this key"):
@@ -285,7 +285,7 @@ def test_the_key_of_another_does_not_verify(folder: Path, tmp_path: Path) -> Non
         verify(folder)
 
 
-def test_a_new_signature_of_a_forger_fails_with_the_known_key(folder: Path, signer: Signer, tmp_path: Path) -> None:
+def test_a_forger_s_signature_fails_with_the_known_key(folder: Path, signer: Signer, tmp_path: Path) -> None:
     known = tmp_path / "known.pub"
     known.write_bytes(signer.public_pem())
     forger = Signer(Ed25519PrivateKey.generate(), kept=False)
@@ -319,19 +319,19 @@ def test_a_file_that_is_no_key_is_refused_in_one_sentence(folder: Path, content:
 
 
 @pytest.mark.parametrize("name", ["transcript.json", ENVELOPE, "signing.pub"])
-def test_a_file_that_is_missing_is_named(folder: Path, name: str) -> None:
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(AttestationError, match=f"{name} can't be read: No such file or directory"):
         verify(folder)
 
 
 @pytest.mark.parametrize("name", ["transcript.html", "junit.xml"])
-def test_a_transcript_can_be_handed_on_without_the_other_files(folder: Path, name: str) -> None:
+def test_a_transcript_is_verified_without_the_other_files(folder: Path, name: str) -> None:
     (folder / name).unlink()
     assert verify(folder) is False
 
 
-def test_another_file_of_the_folder_is_not_taken_for_the_signed_one(folder: Path) -> None:
+def test_another_file_of_the_folder_is_not_the_signed_one(folder: Path) -> None:
     doctored = folder / "better.json"
     doctored.write_bytes((folder / "transcript.json").read_bytes().replace(b"quick", b"soak"))
     with pytest.raises(AttestationError, match="not what was signed"):
@@ -377,7 +377,7 @@ def test_the_named_key_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ],
     ids=["missing", "empty", "garbage", "broken", "unknown", "encrypted", "elliptic", "public"],
 )
-def test_a_named_file_that_is_no_key_is_never_replaced_by_a_new_key(
+def test_a_file_that_is_no_key_is_never_replaced_by_a_new_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, why: str
 ) -> None:
     file = tmp_path / "key.pem"

@@ -1,4 +1,4 @@
-"""Drawings: within their frame, well-formed, and with their numbers in words too."""
+"""Drawings stay within their frame, are well-formed, and have their numbers in words too."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ WHO = TruthTable(
 
 
 def page(*shown: Exhibit) -> str:
-    """The page of a run with these exhibits."""
+    """Renders the page of a run with these exhibits."""
     return html(run(claim("live-change", scenario("test_x", exhibits=list(shown)))))
 
 
 def drawings(text: str) -> list[ET.Element]:
-    """Every drawing on the page, as an XML parser reads it."""
+    """Lists every drawing on the page, as an XML parser reads it."""
     return [ET.fromstring(each) for each in re.findall(r"<svg.*?</svg>", text, re.DOTALL)]  # noqa: S314 - our own
 
 
@@ -76,7 +76,7 @@ def test_a_histogram_stays_in_its_frame(made: Histogram) -> None:
 
 @given(exhibits)
 @settings(max_examples=50)
-def test_every_drawing_is_well_formed_and_has_a_name_and_a_description(made: Exhibit) -> None:
+def test_every_drawing_is_well_formed_and_described(made: Exhibit) -> None:
     for drawing in drawings(page(made)):
         assert drawing.get("role") == "img"
         assert [child.tag for child in drawing][:2] == ["title", "desc"]

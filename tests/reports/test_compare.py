@@ -20,7 +20,7 @@ def test_a_run_does_not_differ_from_itself(made: Transcript) -> None:
 
 @given(transcripts, transcripts)
 @settings(max_examples=50)
-def test_the_reverse_comparison_has_the_reverse_changes(one: Transcript, other: Transcript) -> None:
+def test_a_reverse_comparison_has_the_reverse_changes(one: Transcript, other: Transcript) -> None:
     forth, back = compare(one, other), compare(other, one)
     assert {(c.name, c.before, c.after) for c in forth.changes} == {(c.name, c.after, c.before) for c in back.changes}
     assert {(f.name, f.before, f.after) for f in forth.figures} == {(f.name, f.after, f.before) for f in back.figures}
@@ -51,7 +51,7 @@ def test_a_changed_verdict_is_reported_for_claim_and_scenario(before: str, after
     assert found.is_worse is worse
 
 
-def test_a_claim_that_is_gone_is_worse_and_a_new_one_is_not() -> None:
+def test_a_missing_claim_is_worse_and_a_new_one_is_not() -> None:
     fewer, more = run(claim("one-hub")), run(claim("one-hub"), claim("no-egress", scenario("test_x")))
     gone = compare(more, fewer)
     assert Change("no-egress", "proven", None, worse=True) in gone.changes
@@ -65,7 +65,7 @@ def test_a_claim_that_is_gone_is_worse_and_a_new_one_is_not() -> None:
     assert not new.is_worse
 
 
-def test_a_sabotage_that_goes_unnoticed_now_is_worse() -> None:
+def test_a_sabotage_no_longer_noticed_is_worse() -> None:
     before = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=True)])
     after = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=False)])
     assert compare(before, after).changes == (Change("sabotage leak", "noticed", "unnoticed", worse=True),)
@@ -105,11 +105,11 @@ def test_figures_of_two_claims_are_not_mixed_up() -> None:
 
 
 def shown(*of: Exhibit) -> Transcript:
-    """A run with these exhibits."""
+    """Makes a run with these exhibits."""
     return run(claim("one-hub", scenario("test_x", exhibits=list(of))))
 
 
-def test_a_cell_with_another_result_under_the_same_policy_is_reported() -> None:
+def test_a_cell_with_another_result_is_reported() -> None:
     def table(policy: str, arrived: int) -> TruthTable:
         return TruthTable("table 1", policy, ["icmp"], [Row("a", "b", [Cell(False, 1, arrived)])])
 

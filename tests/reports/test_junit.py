@@ -1,4 +1,4 @@
-"""JUnit XML: valid whatever the texts are, with counts that agree with the run."""
+"""JUnit XML is valid for any texts, and its counts agree with the run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.reports.samples import claim, run, scenario, transcripts
 
 
 def read(made: Transcript) -> ET.Element:
-    """Parse the file as its readers do."""
+    """Parses the file as its readers do."""
     return ET.fromstring(junit(made))  # noqa: S314 - it is our own
 
 
 def failing(root: ET.Element) -> int:
-    """Number of cases that a reader of the file counts as failed."""
+    """Counts the cases that a reader of the file takes for failed."""
     return sum(int(suite.get(kind, "0")) for suite in root for kind in ("failures", "errors"))
 
 
@@ -43,7 +43,7 @@ def test_any_run_is_valid_xml_with_the_right_counts(made: Transcript) -> None:
 
 @given(transcripts)
 @settings(max_examples=50)
-def test_no_case_fails_exactly_if_the_gate_passes(made: Transcript) -> None:
+def test_junit_has_no_failed_case_exactly_if_the_gate_passes(made: Transcript) -> None:
     root = read(made)
     shown = all(one.verdict == "proven" for each in made.claims for one in each.scenarios)
     noticed = all(each.caught for each in made.sabotage)
@@ -75,7 +75,7 @@ def test_a_failure_says_why() -> None:
     assert root.find("testsuite[@name='no-egress']").attrib["time"] == "3.000"  # type: ignore[union-attr]
 
 
-def test_control_characters_survive() -> None:
+def test_control_characters_are_kept() -> None:
     text = "\x1b[31mred\x1b[0m \x00\x0b\x1f\ufffe ]]>"
     made = run(claim("one-hub", scenario(text, "refuted", failure=text), verdict="refuted"))
     (case,) = read(made).findall("testsuite[@name='one-hub']/testcase")
@@ -89,7 +89,7 @@ def test_a_refuted_scenario_without_a_reason_fails_too() -> None:
     assert read(made).find("testsuite/testcase/failure") is not None
 
 
-def test_a_gate_that_fails_without_a_failed_scenario_has_a_failed_case() -> None:
+def test_a_failed_gate_always_has_a_failed_case() -> None:
     problems = ["edge-names has no scenario.", "edge-names has no sabotage."]
     made = run(Claim("edge-names", "inconclusive", []), sabotage=[], verdict="fail", problems=problems)
     root = read(made)

@@ -1,4 +1,4 @@
-"""Files of runs: complete or absent, with `latest` always leading to the newest."""
+"""Files of runs are complete or absent, and `latest` always leads to the newest run."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ FILES = {"transcript.json", "transcript.html", "junit.xml", "attestation.dsse.js
 
 
 def whole(folder: Path, seed: int) -> None:
-    """Asserts that all files of this run are there and belong together."""
+    """Asserts that all files of this run exist and belong together."""
     assert {path.name for path in folder.iterdir()} - {"evidence"} == FILES
     assert schema.load(folder).seed == seed
     verify(folder)
 
 
 def folders(out: Path) -> set[str]:
-    """Folders beside `latest`."""
+    """Lists the folders beside `latest`."""
     return {path.name for path in out.iterdir()} - {"latest"}
 
 
-def test_a_run_has_a_folder_of_its_own_and_latest_leads_to_it(tmp_path: Path, signer: Signer) -> None:
+def test_latest_leads_to_the_folder_of_the_newest_run(tmp_path: Path, signer: Signer) -> None:
     out = tmp_path / "reports" / "out"
     folder = publish.write(run(seed=1), out, signer=signer)
     assert folder.parent == out
@@ -46,7 +46,7 @@ def test_a_run_has_a_folder_of_its_own_and_latest_leads_to_it(tmp_path: Path, si
     assert folders(out) == {folder.name, second.name}
 
 
-def test_others_may_read_it(tmp_path: Path, signer: Signer) -> None:
+def test_a_run_s_folder_is_readable_by_everybody(tmp_path: Path, signer: Signer) -> None:
     folder = publish.write(run(), tmp_path, signer=signer)
     assert folder.stat().st_mode & 0o777 == 0o755
 
@@ -73,7 +73,7 @@ def test_a_failure_in_the_middle_leaves_the_earlier_run(
         assert folders(tmp_path) == {first.name}
 
 
-def test_latest_leads_to_a_whole_run_at_every_moment(
+def test_latest_leads_to_a_complete_run_at_every_moment(
     tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish.write(run(seed=1), tmp_path, signer=signer)
@@ -188,7 +188,7 @@ def test_links_among_the_evidence_stay_links(tmp_path: Path, signer: Signer) -> 
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
-def test_no_evidence_is_no_folder(tmp_path: Path, signer: Signer, made: bool) -> None:
+def test_a_run_without_evidence_has_no_folder_for_it(tmp_path: Path, signer: Signer, made: bool) -> None:
     evidence = tmp_path / "evidence"
     if made:
         evidence.mkdir()

@@ -1,4 +1,4 @@
-"""Page of a run: everything that was measured, nothing from elsewhere, and no text that becomes markup."""
+"""Page of a run: it has every measurement, loads nothing from elsewhere, and turns no text into markup."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ class Page(HTMLParser):
 
     @property
     def shape(self) -> list[str]:
-        """The tags alone."""
+        """Returns the tags only."""
         return [tag for tag, _ in self.tags]
 
 
 def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
-    """Make a run in which every free text is this one."""
+    """Makes a run in which every free text is this one."""
     of = Scenario(
         name=text,
         verdict=verdict,
@@ -112,13 +112,13 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
 
 
 def flat(text: str) -> str:
-    """The text as a page shows it."""
+    """Returns the text as a page shows it."""
     return " ".join(texts.printable(text).split())
 
 
 @given(transcripts)
 @settings(max_examples=50)
-def test_the_page_needs_nothing_from_elsewhere(made: Transcript) -> None:
+def test_the_page_loads_nothing_from_elsewhere(made: Transcript) -> None:
     page = Page(html(made))
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use", "foreignobject"} & set(
         page.shape
@@ -144,7 +144,7 @@ def test_no_text_becomes_markup(text: str) -> None:
 
 @given(transcripts)
 @settings(max_examples=50)
-def test_no_character_of_a_text_acts(made: Transcript) -> None:
+def test_a_page_has_no_control_characters(made: Transcript) -> None:
     page = html(made)
     assert texts.printable(page) == page
 
@@ -172,7 +172,7 @@ def test_links_lead_to_the_claims() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_has_everything_that_was_found() -> None:
+def test_the_page_has_every_result() -> None:
     made = run(
         claim(
             "one-hub", scenario("test_passes_the_hub", measured={"pings": 12345, "took": {"value": 0.25, "unit": "s"}})

@@ -1,4 +1,4 @@
-"""Transcripts as other programs read them: the names in the file are a contract."""
+"""The transcript's file format, whose names are a contract with other programs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_transcript_survives_writing_and_reading(tmp_path_factory: pytest.Temp
 
 
 @given(transcripts)
-def test_every_name_of_the_contract_is_always_there(made: Transcript) -> None:
+def test_every_name_of_the_contract_is_always_written(made: Transcript) -> None:
     written = json.loads(dump(made))
     assert written.keys() == RUN | {"verdict", "problems", "left_out", "version", "hub"}
     for each in written["claims"]:
@@ -79,7 +79,7 @@ def test_every_name_of_the_contract_is_always_there(made: Transcript) -> None:
         assert each.keys() == SABOTAGE | {"broke", "noticed", "seconds"}
 
 
-def test_the_values_are_written_as_they_are() -> None:
+def test_values_are_written_unchanged() -> None:
     made = run(claim("one-hub", scenario("test_x", measured={"pings": {"value": 20, "unit": "packets", "limit": 0}})))
     written = json.loads(dump(made))
     assert {name: written[name] for name in RUN - {"claims", "sabotage"}} == {

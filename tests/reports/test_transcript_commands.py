@@ -40,13 +40,13 @@ def transcript(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
 
 @pytest.fixture
 def good(tmp_path: Path, signer: Signer) -> Path:
-    """The folder of a run that passes."""
+    """Provides the folder of a run that passes."""
     return publish.write(run(claim("one-hub", scenario(measured={"flips": 4}))), tmp_path / "good", signer=signer)
 
 
 @pytest.fixture
 def bad(tmp_path: Path, signer: Signer) -> Path:
-    """The folder of a run that does not."""
+    """Provides the folder of a run that fails."""
     made = run(
         claim("one-hub", scenario("test_x[kernel]", "refuted", measured={"flips": 6}), verdict="refuted"),
         sabotage=[SabotageVerdict("leak", "one-hub", caught=False)],
@@ -58,7 +58,7 @@ def bad(tmp_path: Path, signer: Signer) -> Path:
 
 
 def written(folder: Path, made: Transcript) -> Path:
-    """A transcript without anything beside it."""
+    """Writes a transcript without other files."""
     file = folder / "transcript.json"
     file.write_bytes(schema.dump(made))
     return file
@@ -102,7 +102,7 @@ def test_the_required_fields_are_enough_for_show(transcript: Command, tmp_path: 
 
 
 @pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "[link=https://example.net]x[/link]", "\x1b[2Jx", "a\\[b]"])
-def test_a_text_with_markup_is_shown_as_it_is(transcript: Command, tmp_path: Path, text: str) -> None:
+def test_a_text_with_markup_is_shown_unchanged(transcript: Command, tmp_path: Path, text: str) -> None:
     made = run(
         claim(text, scenario(text, text, failure=text, measured={text: 1}), verdict=text),
         environment={text: text},
@@ -168,10 +168,10 @@ def test_verify_works_in_the_folder_itself(transcript: Command, good: Path, monk
 
 
 @pytest.mark.parametrize(("policy", "wrong"), [("not a digest", []), ("0" * 64, ["a packet that should be dropped"])])
-def test_verify_refuses_a_certificate_that_is_none(
+def test_verify_refuses_an_invalid_certificate(
     transcript: Command, signer: Signer, policy: str, wrong: list[str]
 ) -> None:
-    """Signed as it is, and either out of its format or at odds with the verdict of its scenario."""
+    """Signs a certificate of a wrong format, or one that contradicts the verdict of its scenario."""
     engines = [EngineRun("atoms", 40, 0.1)]
     certificate = Certificate("acme", 2, 1, policy, "f" * 64, "6.1.0", engines, [], wrong)
     publish.write(run(claim("no-egress", scenario(exhibits=[certificate]))), Path("reports/out"), signer=signer)
@@ -223,7 +223,7 @@ def test_diff_of_a_run_with_itself(transcript: Command, good: Path) -> None:
     assert "one-hub" not in same.stdout
 
 
-def test_diff_says_what_changed_and_whether_it_is_worse(transcript: Command, good: Path, tmp_path: Path) -> None:
+def test_diff_lists_changes_and_tells_if_they_are_worse(transcript: Command, good: Path, tmp_path: Path) -> None:
     worse = tmp_path / "worse.json"
     changed = scenario(verdict="refuted", measured={"flips": 6})
     worse.write_bytes(schema.dump(run(claim("one-hub", changed, verdict="refuted"), claim("no-egress"))))

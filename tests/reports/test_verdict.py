@@ -22,13 +22,13 @@ class Gate:
 
     @property
     def problems(self) -> list[str]:
-        """Problems that the gate finds."""
+        """Returns the problems that the gate finds."""
         return verdict.problems_of(self.claims, self.sabotages)
 
 
 @st.composite
 def gates(draw: st.DrawFn) -> Gate:
-    """Any gate of up to four claims."""
+    """Generates any gate of up to four claims."""
     names = [f"claim-{number}" for number in range(draw(st.integers(1, 4)))]
     found = [(name, draw(st.lists(judged, max_size=3))) for name in names]
     return Gate(
@@ -82,7 +82,7 @@ def test_another_scenario_never_makes_a_claim_better(of: list[Scenario], more: S
 
 
 @given(gates())
-def test_the_gate_passes_only_if_all_is_proven_and_every_sabotage_is_noticed(gate: Gate) -> None:
+def test_a_gate_passes_only_if_all_is_proven_and_noticed(gate: Gate) -> None:
     shown = all(each.scenarios and {s.verdict for s in each.scenarios} == {"proven"} for each in gate.claims)
     broken = {sabotage.claim for sabotage in gate.sabotages} == {each.id for each in gate.claims}
     noticed = all(sabotage.caught for sabotage in gate.sabotages)

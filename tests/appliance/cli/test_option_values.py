@@ -206,7 +206,7 @@ def test_a_settings_file_of_any_content_is_valid_or_one_sentence(content: bytes)
         ("metrics_token", "hidden in many words"),
     ],
 )
-def test_a_text_that_may_hold_a_password_is_not_repeated(key: str, text: str) -> None:
+def test_an_error_never_quotes_a_text_that_may_be_a_password(key: str, text: str) -> None:
     with pytest.raises(CommandError) as refused, environment({}):
         resolve({key: text})
     assert "hid" not in str(refused.value)

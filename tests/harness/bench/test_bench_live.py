@@ -33,7 +33,7 @@ def namespaces(world: World) -> int:
 
 
 # The first test: it needs the only organization.
-def test_damage_is_mended_and_a_link_takes_longer_than_rules(world: World) -> None:
+def test_repairing_a_link_takes_longer_than_repairing_rules(world: World) -> None:
     found = recovery.measure(world, 1, quiet)
     assert found["recovery-rules"].value < found["recovery-link"].value
     # No link is created again and completes a handshake in less.
@@ -61,7 +61,7 @@ def test_density_measures_throughput_and_memory(world: World) -> None:
     assert namespaces(world) == before + 1
 
 
-def test_organizations_come_to_a_working_mesh_and_leave_no_client_behind(world: World) -> None:
+def test_organizations_get_a_working_mesh_and_leave_no_client(world: World) -> None:
     found = sustained.measure(world, 4, quiet)
     assert found["onboarding-rate"].value > 0
     assert found["onboarding-p95"].value < 10.0
@@ -73,7 +73,7 @@ def test_organizations_come_to_a_working_mesh_and_leave_no_client_behind(world: 
         assert [link for link in host.addresses() if link.startswith("10.100.")] == []
 
 
-def test_saves_at_a_pace_are_all_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saves_at_a_fixed_rate_are_all_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "RATE", 10)
     found = load.measure(world, 3, 8, quiet)
     assert "80 saves over 3 organizations" in (found["save-p99-loaded"].baseline or "")
@@ -101,7 +101,7 @@ def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> No
     assert Path(world.subject.service.certificate).exists()
 
 
-def test_a_service_that_a_scenario_left_down_is_up_for_the_next_one(world: World) -> None:
+def test_a_service_left_stopped_is_started_for_the_next_scenario(world: World) -> None:
     processes = world.subject.service.children()
     world.subject.ensure_running()
     assert world.subject.service.children() == processes

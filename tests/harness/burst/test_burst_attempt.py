@@ -21,11 +21,11 @@ ALONE = Attempt(
 OTHER = replace(ALONE, number=1, hub_key="other", port=20001)
 
 
-def test_equal_addresses_in_different_organizations_are_no_collision() -> None:
+def test_equal_addresses_of_two_organizations_do_not_collide() -> None:
     assert collisions([ALONE, OTHER]) == []
 
 
-def test_one_address_for_two_machines_of_an_organization_is_a_collision() -> None:
+def test_two_machines_with_one_address_collide() -> None:
     twice = replace(OTHER, addresses=("10.100.0.2", "10.100.0.2"))
     assert collisions([ALONE, twice]) == ["organization 1 has 10.100.0.2 for 2 of its machines"]
 
@@ -39,13 +39,11 @@ def test_a_hub_key_is_never_used_again() -> None:
     ("existed_ns", "collides"),
     [((15, 30), True), ((20, 30), True), ((5, 10), True), ((5, None), True), ((21, None), False), ((1, 9), False)],
 )
-def test_a_port_belongs_to_one_link_while_its_organization_exists(
-    existed_ns: tuple[int, int | None], collides: bool
-) -> None:
+def test_a_port_in_use_by_two_organizations_is_a_collision(existed_ns: tuple[int, int | None], collides: bool) -> None:
     other = replace(OTHER, port=20000, existed_ns=existed_ns)
     expected = ["the links of organizations 0 and 1 have port 20000"] if collides else []
     assert collisions([ALONE, other]) == expected
 
 
-def test_failed_attempts_without_keys_and_addresses_do_not_collide() -> None:
+def test_failed_attempts_without_addresses_do_not_collide() -> None:
     assert collisions([Attempt(number, 0, 1, error="refused") for number in range(3)]) == []

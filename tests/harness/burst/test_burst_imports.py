@@ -15,6 +15,6 @@ MODULES = (
 )
 
 
-def test_nothing_else_imports_locust() -> None:
+def test_only_the_locustfile_imports_locust() -> None:
     code = f"import sys, {', '.join(MODULES)}; sys.exit('locust' in sys.modules or 'gevent' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

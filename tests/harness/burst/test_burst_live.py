@@ -39,7 +39,7 @@ def namespaces(world: World) -> int:
     return len(world.subject.lab_host.run("ip", "netns", "list").stdout.splitlines())
 
 
-def test_organizations_come_to_a_working_mesh_and_leave_nothing(world: World, machines: list[ClientPair]) -> None:
+def test_organizations_get_a_working_mesh_and_leave_nothing(world: World, machines: list[ClientPair]) -> None:
     before = namespaces(world)
     ended: list[Attempt] = []
     attempts = burst(world, machines, BurstSpec(3, "gone"), on_attempt=ended.append)
@@ -80,7 +80,7 @@ def test_a_burst_that_cannot_begin_is_inconclusive(
 
 
 class FakeUser:
-    """Speaks to a coordinator as a user of locust does."""
+    """A client of a coordinator that behaves as a user of locust does."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)

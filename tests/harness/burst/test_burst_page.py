@@ -1,4 +1,4 @@
-"""A burst that is begun on locust's own page, from outside of the lab."""
+"""A burst started on locust's own page, from outside of the lab."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_missing_attempts_are_errors() -> None:
     assert (figures.p50_ms, figures.p95_ms) == (100.0, 100.0)
 
 
-def test_a_working_organization_that_cannot_be_deleted_counts_as_both() -> None:
+def test_a_working_mesh_not_deleted_counts_as_mesh_and_error() -> None:
     both = Attempt(0, 0, SECOND, seconds=0.1, error="DELETE /organization was answered 500")
     figures = figures_of([both], 1)
     assert (figures.errors, figures.meshes_working) == (1, 1)

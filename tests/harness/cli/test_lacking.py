@@ -1,4 +1,4 @@
-"""Machine that can't run the tests: one sentence with the reason and a remedy."""
+"""Machines that can't run the tests get one sentence with the reason and a remedy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_with_mount(*mount: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_without_tun() -> None:
+def test_a_machine_without_tun_is_refused_with_a_remedy() -> None:
     if Path("/sys/module/wireguard").exists():
         pytest.skip("the kernel of this machine has WireGuard and needs no TUN")
     code, output = run_with_mount("-t", "tmpfs", "none", "/dev/net")
@@ -42,7 +42,7 @@ def test_without_tun() -> None:
     assert "root" not in output
 
 
-def test_without_nftables() -> None:
+def test_a_machine_without_nftables_is_refused_with_a_remedy() -> None:
     nft = shutil.which("nft")
     assert nft is not None
     code, output = run_with_mount("--bind", "/dev/null", nft)

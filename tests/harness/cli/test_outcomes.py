@@ -37,11 +37,11 @@ UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table 
         ([STAYS_CLOSED, OPENS], 1),
     ],
 )
-def test_the_exit_code_is_of_the_worst(outcomes: list[Proven | Failure], code: int) -> None:
+def test_the_exit_code_is_that_of_the_worst_outcome(outcomes: list[Proven | Failure], code: int) -> None:
     assert exit_code(outcomes) == code
 
 
-def test_everything_is_said_and_nothing_steers_the_terminal() -> None:
+def test_outcomes_are_printed_without_control_characters() -> None:
     console = Console(record=True, width=200)
     outcomes: list[Proven | Failure] = [PROVEN, REFUTED, UNKNOWN, STAYS_CLOSED, OPENS]
     for each in outcomes:

@@ -18,7 +18,7 @@ READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift &&
     ("arguments", "folder"),
     [(("test",), CACHE), (("test", "--only=lint"), CACHE), (("gate", "--claim=sign-in"), REPORTS)],
 )
-def test_the_error_is_one_sentence(arguments: tuple[str, ...], folder: object) -> None:
+def test_a_read_only_checkout_is_one_sentence(arguments: tuple[str, ...], folder: object) -> None:
     if not sandbox.inside():
         pytest.skip("the checkout of others would be mounted over")
     done = subprocess.run(

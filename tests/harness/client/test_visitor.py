@@ -30,6 +30,6 @@ def test_a_walk_finds_all_links_and_forms(visitor: Visitor) -> None:
     }
 
 
-def test_a_walk_that_is_cut_short_shows_nothing(visitor: Visitor) -> None:
+def test_an_incomplete_walk_is_inconclusive(visitor: Visitor) -> None:
     with pytest.raises(Inconclusive, match=f"/1 leads to more than {PAGES - 1} pages"):
         visitor.walk("/1", most=PAGES - 1)

@@ -40,7 +40,7 @@ PUBLISHED = {
 
 @pytest.fixture
 def scenarios(pytester: pytest.Pytester) -> list[pytest.Item]:
-    """Every scenario of the checkout, collected as the gate does."""
+    """Collects every scenario of the checkout as the gate does."""
     items, _ = pytester.inline_genitems(str(SCENARIOS), "-p", "no:cacheprovider", "-p", "no:xdist")
     return items
 
@@ -80,7 +80,7 @@ def test_every_claim_has_a_sabotage_and_every_sabotage_a_claim() -> None:
     assert {sabotage.claim for sabotage in SABOTAGES} == set(BY_ID)
 
 
-def test_the_scenario_of_a_sabotage_tests_the_claim_of_the_sabotage(scenarios: list[pytest.Item]) -> None:
+def test_a_sabotage_and_its_scenario_have_one_claim(scenarios: list[pytest.Item]) -> None:
     named = {(claim_of(item), function_name(item)) for item in scenarios}
     assert [each.id for each in SABOTAGES if (each.claim, each.scenario) not in named] == []
 

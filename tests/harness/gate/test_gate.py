@@ -61,7 +61,7 @@ def test_a_run_without_scenarios_gives_the_reason() -> None:
     )
 
 
-def test_an_excerpt_begins_at_a_crash_or_is_the_end_of_the_output() -> None:
+def test_an_excerpt_begins_at_a_crash_or_is_the_output_s_end() -> None:
     printed = "." * 5000 + "Fatal Python error: Segmentation fault\n\nCurrent thread\n" + "  File x\n" * 1000
     assert RunResult((), printed).excerpt.startswith("Fatal Python error: Segmentation fault\n\nCurrent thread\n")
     assert RunResult((), "." * 5000 + "ImportError: no module").excerpt.endswith("ImportError: no module")
@@ -127,7 +127,7 @@ def gated(tmp_path: Path, plan: GatePlan, verdicts: dict[int, list[str]]) -> gat
     return gate.run(plan, tmp_path, Console(file=io.StringIO()))
 
 
-def test_sabotages_that_wait_start_first_and_keep_their_order_in_the_results(
+def test_waiting_sabotages_start_first_and_keep_their_place(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaks = tuple(replace(LEAK, id=name, waits=name in "bc") for name in "abcd")

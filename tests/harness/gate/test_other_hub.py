@@ -74,13 +74,13 @@ def test_claims_that_a_plain_hub_keeps_are_proven(run: Run) -> None:
     assert run.code == 1
 
 
-def test_claims_that_it_does_not_keep_are_refuted(run: Run) -> None:
-    verdict, reason = run.outcomes["test_the_link_of_an_organization_is_made_anew"]
+def test_claims_that_a_plain_hub_breaks_are_refuted(run: Run) -> None:
+    verdict, reason = run.outcomes["test_a_deleted_link_is_made_again"]
     assert (verdict, reason) == ("refuted", "mumbai→pune is allowed, and its packets don't arrive for 5 s")
     assert "refuted      self-healing" in run.output
 
 
-def test_claims_about_members_that_it_lacks_are_inconclusive(run: Run) -> None:
+def test_claims_about_features_that_a_hub_lacks_are_inconclusive(run: Run) -> None:
     assert run.outcomes["test_no_start_without_the_secret"] == (
         "inconclusive",
         "it needs the service's own processes, files and commands, and --hub names another hub",
@@ -111,7 +111,7 @@ def test_the_run_writes_a_signed_transcript_that_names_the_hub(tmp_path: Path) -
     assert {each.name for each in latest.parent.iterdir()} == {"latest", latest.resolve().name}
 
 
-def test_no_private_key_is_in_a_transcript_even_with_verbose_pytest(tmp_path: Path) -> None:
+def test_no_private_key_is_in_a_transcript_of_a_verbose_run(tmp_path: Path) -> None:
     # A control fails, and pytest's text of the assertion shows a machine.
     (tmp_path / "deaf.py").write_text("import netlab\n\nnetlab.tcp_probe = lambda *_: False\n")
     gate(tmp_path, "-p", "deaf", "--claim=no-egress", "--transcript=out", "-vv")

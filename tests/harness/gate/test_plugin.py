@@ -1,4 +1,4 @@
-"""Gate's plugin: choice and order of scenarios, progress, results, bad usage."""
+"""Gate's plugin: selection and order of scenarios, progress, results, bad usage."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_run_without_a_number_left_runs_nothing(gate: Gate) -> None:
     assert not any(each.was_run for each in run.outcomes.values())
 
 
-def test_without_a_claim_everything_runs_and_only_scenarios_have_results(gate: Gate) -> None:
+def test_without_a_claim_all_runs_and_scenarios_have_results(gate: Gate) -> None:
     run = gate(TWO_CLAIMS)
     assert run.verdicts == {"test_x": "proven", "test_y": "proven"}
     assert run.counts == {"passed": 3}
@@ -272,6 +272,6 @@ def test_a_hub_that_is_not_a_class_is_bad_usage(gate: Gate, hub: str) -> None:
     assert hub in run.output
 
 
-def test_another_hub_with_a_sabotage_or_a_live_service_is_bad_usage(gate: Gate) -> None:
+def test_a_sabotage_or_live_service_of_another_hub_is_bad_usage(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, "-p", "harness.entry", "--hub=pathlib:Path", "--sabotage=flush-then-load")
     assert run.code == pytest.ExitCode.USAGE_ERROR

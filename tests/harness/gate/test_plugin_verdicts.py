@@ -38,7 +38,7 @@ def test_a_scenario_that_passes_is_proven(gate: Gate) -> None:
     assert only.seconds >= 0
 
 
-def test_refuted_is_a_verdict_with_its_message(gate: Gate) -> None:
+def test_a_refuted_scenario_has_its_message(gate: Gate) -> None:
     run = gate("""
         @claim("tunnel-handshake")
         def test_x(record):
@@ -161,9 +161,7 @@ def test_an_interrupted_run_keeps_the_results_before(gate: Gate) -> None:
     assert run.verdicts.get("test_y") != "proven"
 
 
-def test_a_failure_leaves_evidence_and_the_next_scenario_finds_the_service_running(
-    gate: Gate, pytester: pytest.Pytester
-) -> None:
+def test_a_failure_leaves_evidence_and_the_service_running(gate: Gate, pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
         import pytest
 
@@ -221,7 +219,7 @@ def test_a_failure_leaves_evidence_and_the_next_scenario_finds_the_service_runni
     assert run.outcomes["test_c"].evidence == []
 
 
-def test_a_scenario_whose_evidence_can_t_be_written_keeps_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
+def test_a_verdict_stays_if_its_evidence_can_t_be_written(gate: Gate, pytester: pytest.Pytester) -> None:
     (pytester.path / "full").write_text("no folder")
     progress = (pytester.path / "progress").open("w+")
     run = gate(

@@ -80,6 +80,6 @@ def test_a_scenario_that_no_run_took_is_kept() -> None:
     assert merge([[], []]) == []
 
 
-def test_scenarios_of_the_same_name_are_kept_apart_by_their_claims() -> None:
+def test_scenarios_of_one_name_are_distinguished_by_their_claims() -> None:
     one, other = outcome("a", "proven"), msgspec.structs.replace(outcome("a", "proven"), claim="no-egress")
     assert merge([[one, other]]) == [one, other]

@@ -89,7 +89,7 @@ def test_a_run_without_results_fails_for_every_claim(facts: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["refuted", "inconclusive"])
-def test_a_scenario_that_is_not_proven_fails_the_run_and_has_a_command_to_repeat_it(verdict: str) -> None:
+def test_a_scenario_not_proven_fails_the_run_and_can_be_repeated(verdict: str) -> None:
     made = transcripts.transcript_of(replace(GOOD, scenarios=(*GOOD.scenarios, result(SOME, verdict, "test_y"))))
     assert (made.verdict, made.problems) == ("fail", [f"{SOME} is {verdict}."])
     assert made.claims[0].verdict == verdict
@@ -98,7 +98,7 @@ def test_a_scenario_that_is_not_proven_fails_the_run_and_has_a_command_to_repeat
     assert failed.rerun == f"./meshwg gate --claim {SOME} --profile full --seed 7 --wireguard kernel"
 
 
-def test_the_command_to_repeat_names_wireguard_only_if_the_run_did() -> None:
+def test_the_repeat_command_names_wireguard_if_the_run_did() -> None:
     run = replace(GOOD, plan=GatePlan(RunOptions(profile="full", seed=7)), scenarios=(result(SOME, "refuted"),))
     assert transcripts.transcript_of(run).claims[0].scenarios[0].rerun == (
         f"./meshwg gate --claim {SOME} --profile full --seed 7"
@@ -132,7 +132,7 @@ def test_a_run_of_sabotages_only_has_no_claim() -> None:
     assert set(made.left_out) == {each.id for each in CLAIMS}
 
 
-def test_a_scenario_that_is_proven_only_when_run_again_is_unstable_and_fails_the_run() -> None:
+def test_a_scenario_proven_only_in_a_rerun_fails_as_unstable() -> None:
     run = replace(
         GOOD, scenarios=(*GOOD.scenarios, result(SOME, "refuted", "test_y")), again=(result(SOME, name="test_y"),)
     )

@@ -60,7 +60,7 @@ def test_an_initiation_has_a_valid_mac_for_the_hubs_key() -> None:
     )
 
 
-def test_every_source_sends_initiations_and_responses_to_every_session(hub: socket.socket, tmp_path: Path) -> None:
+def test_every_source_sends_initiations_and_responses(hub: socket.socket, tmp_path: Path) -> None:
     sources = free_sources(3)
     with front_door.flooding(
         Starter(tmp_path), hub.getsockname(), KEY, sources, sessions=SESSIONS, rate=2000, ready_after=60
@@ -89,7 +89,7 @@ def test_a_program_that_cannot_send_is_inconclusive(
         pass
 
 
-def test_a_lease_is_read_from_the_hosts_list_of_a_set() -> None:
+def test_a_lease_is_read_from_a_set_s_listing() -> None:
     listed = "elements = { 0x0 timeout 3650d expires 3649d23h59m58s904ms : 0, 0x1020304 expires 3m12s56ms : 20000,\n"
     listed += "\t\t 0x5060708 timeout 15s expires 980ms : 20000 }"
     assert lease_in(listed, SESSIONS[0]) == pytest.approx(192.056)

@@ -1,4 +1,4 @@
-"""Bounds of what a hostile tenant may cost an ordinary one, and how they are measured."""
+"""Bounds of the cost of a hostile tenant for an ordinary one, and their measurement."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_each_figure_above_its_bound_is_reported(slowdown: Slowdown, about: str)
     assert about in violation
 
 
-def test_a_slow_machine_has_more_time_for_a_log_in_and_equal_ratios() -> None:
+def test_a_slow_machine_has_more_time_for_a_log_in_only() -> None:
     assert Slowdown(3.0, 5.0, 1.9).violations(patience=2.0) == []
     assert len(Slowdown(4.0, 6.0, 2.1).violations(patience=2.0)) == 3
 
 
 class Scripted(Neighbour):
-    """A neighbour on a machine that gets slower: each measurement takes a second more than the one before."""
+    """A neighbour on a machine that becomes slower: each measurement takes a second more than the previous one."""
 
     def __init__(self) -> None:
         self._record = Record()
@@ -63,7 +63,7 @@ class Scripted(Neighbour):
         self.is_attacked = False
 
 
-def test_quiet_and_attacked_times_take_turns_so_that_drift_cancels() -> None:
+def test_quiet_and_attacked_times_alternate_to_cancel_drift() -> None:
     neighbour = Scripted()
     slowdown, results = neighbour.measure_by_turns(neighbour.attack, 2.0)
     quiet, attacked = "quiet for 1 s", "attacked for 1 s"

@@ -88,7 +88,7 @@ def test_a_crowd_with_a_count_is_waited_for(served: Served, tmp_path: Path) -> N
     assert {path for _, path, _ in served.seen} == {"/api/v1/sessions"}
 
 
-def test_a_crowd_without_end_is_ended_with_the_block(served: Served, tmp_path: Path) -> None:
+def test_a_crowd_without_a_count_ends_with_the_block(served: Served, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{served.port}"
     with strangers.sending(Starter(tmp_path), url, "sign-ups") as answers:
         assert served.enough.wait(20)

@@ -1,4 +1,4 @@
-"""Exhibits of thousands of packets, saves and cells: bounded, and true."""
+"""Exhibits of thousands of packets, saves and cells are bounded in size, and true."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_table_has_no_more_columns_than_a_page_has_room_for() -> None:
     assert len(made.columns) == MOST_COLUMNS
 
 
-def test_tables_with_wrong_cells_come_first_and_then_those_with_both_verdicts() -> None:
+def test_tables_are_sorted_by_wrong_cells_and_mixed_verdicts() -> None:
     def table(name: str, *found: Cell) -> tuple[str, dict[tuple[str, str, str], Cell]]:
         return name, {("a", "b", f"tcp/{port}"): cell for port, cell in enumerate(found)}
 
@@ -179,5 +179,5 @@ def test_tables_with_wrong_cells_come_first_and_then_those_with_both_verdicts() 
 
 
 @pytest.mark.parametrize("length", [0, 1, MOST_WORDS, MOST_WORDS + 1, 10_000])
-def test_texts_are_as_long_as_a_transcript_takes(length: int) -> None:
+def test_texts_are_cut_to_the_transcript_s_limit(length: int) -> None:
     assert len(clipped("x" * length)) == min(length, MOST_WORDS)

@@ -1,4 +1,4 @@
-"""Judgements of made-up streams."""
+"""Judgements of invented streams."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def sent(*moments: int) -> list[Sent]:
     return [Sent(number, moment, moment + 1, 0) for number, moment in enumerate(moments)]
 
 
-def test_a_packet_sent_after_the_answer_that_denies_it_must_not_arrive() -> None:
+def test_a_packet_sent_after_its_denial_must_not_arrive() -> None:
     assert delivered_although_denied(PHASES, [Received(7, 111, 150)]) == [7]
 
 
-def test_a_packet_may_be_under_way_while_the_denial_ends() -> None:
+def test_a_packet_may_be_in_transit_while_the_denial_ends() -> None:
     usual = Received(1, 10, 30)
     assert delivered_although_denied(PHASES, [usual, Received(7, 190, 215)]) == []
 
 
-def test_a_packet_that_met_the_hub_during_the_denial_must_not_arrive_later() -> None:
+def test_a_packet_at_the_hub_during_the_denial_must_not_arrive() -> None:
     settled = [ALLOWED, Phase(False, 110, 200, settled_ns=150), AGAIN]
     assert delivered_although_denied(settled, [Received(7, 120, 215), Received(8, 160, 215)]) == [7]
 
@@ -57,11 +57,11 @@ def test_a_packet_that_is_allowed_must_not_be_lost() -> None:
     assert lost_although_allowed(PHASES, sent(10, 50, 60), [Received(0, 10, 20), Received(2, 60, 70)]) == [1]
 
 
-def test_a_packet_may_meet_the_denial_that_comes_while_it_is_under_way() -> None:
+def test_a_packet_in_transit_may_meet_the_denial() -> None:
     assert lost_although_allowed(PHASES, sent(10, 95), [Received(0, 10, 20)]) == []
 
 
-def test_a_packet_delivered_by_a_later_allowance_shows_nothing_about_earlier_ones() -> None:
+def test_a_packet_delivered_late_says_nothing_of_earlier_ones() -> None:
     # Number 2 was under way at the denial and met the next allowance; number 1 may have met the denial.
     assert lost_although_allowed(PHASES, sent(10, 90, 95), [Received(0, 10, 20), Received(2, 95, 215)]) == []
 
@@ -87,11 +87,11 @@ def stalled(wait_ms: int, *lost: int) -> tuple[list[int], list[int]]:
     return split_losses(lost, packets, waited)
 
 
-def test_a_queue_that_overflowed_explains_losses_meanwhile() -> None:
+def test_an_overflowed_queue_explains_losses_meanwhile() -> None:
     assert stalled(184, 560, 583) == ([], [560, 583])
 
 
-def test_a_queue_that_overflowed_explains_no_loss_before_or_after() -> None:
+def test_an_overflowed_queue_explains_no_loss_before_or_after() -> None:
     assert stalled(184, 399, 560, 585) == ([399, 585], [560])
 
 
@@ -109,7 +109,7 @@ def test_packets_sent_while_allowed_and_denied_are_counted() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 320), st.integers(0, 60)), max_size=40))
-def test_no_packet_is_both_lost_and_delivered_or_judged_outside_its_phase(
+def test_each_packet_is_lost_or_delivered_in_its_phase_only(
     transits: list[tuple[int, int]],
 ) -> None:
     received = [Received(number, moment, moment + way) for number, (moment, way) in enumerate(sorted(transits))]

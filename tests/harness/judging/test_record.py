@@ -53,7 +53,7 @@ def test_too_small_a_figure_shows_nothing(value: int, least: int) -> None:
 
 
 @given(st.lists(st.integers(), max_size=12))
-def test_one_violation_refutes(violations: list[int]) -> None:
+def test_one_violation_refutes_the_claim(violations: list[int]) -> None:
     record = Record()
     if violations:
         with pytest.raises(Refuted, match=f"^packets leaked: {len(violations)} ") as refuted:
@@ -91,7 +91,7 @@ def test_an_unexpected_error_in_a_control_is_raised_unchanged(record: Record) ->
     assert record.controls == []
 
 
-def test_records_share_nothing() -> None:
+def test_records_share_no_state() -> None:
     Record().measure("it", 1)
     assert Record().measured == {}
     with Record().control("it"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.judging.table import render
 
 
-def test_rows_and_columns_stand_in_the_order_in_which_they_come() -> None:
+def test_rows_and_columns_keep_the_order_of_their_cells() -> None:
     cells = {
         ("b→a", "udp/53"): "allowed",
         ("b→a", "icmp"): "DENIED, ARRIVED",

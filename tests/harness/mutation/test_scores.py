@@ -75,7 +75,7 @@ def test_tests_are_listed_by_what_they_noticed() -> None:
     assert list(noticing(entries)) == [(Judge.TESTS, "t.py::one", 2), (Judge.TESTS, "t.py::two", 1)]
 
 
-def test_tests_of_the_mutated_lines_run_first_the_cheapest_before() -> None:
+def test_tests_of_mutated_lines_run_first_by_their_cost() -> None:
     costs = {"slow": 2.0, "fast": 0.1, "other": 0.2}
     lines = {"p.py": {3: ["slow"], 4: ["fast", "slow"], 5: ["other"]}}
     whole = Entry("v", "ruleset", "", Judge.TESTS, SURVIVED, costs=costs, lines=lines)

@@ -1,4 +1,4 @@
-"""A connection through a router that can be told to drop everything."""
+"""A TCP connection through a router that can drop all packets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENOUGH = 0.1
 
 
 class End:
-    """Stands for a machine, with the attributes that a connection uses."""
+    """A machine with only the attributes that a connection uses."""
 
     def __init__(self, name: str, host: Any, address: str) -> None:
         self.name, self.host, self.address = name, host, address
@@ -53,9 +53,7 @@ def change(make: Callable[[], None]) -> Answer:
     return Answer(200, None, requested, time.monotonic_ns())
 
 
-def test_a_connection_that_stops_when_denied_and_goes_on_afterwards_passes(
-    gate: Gated, connection: JudgedConnection
-) -> None:
+def test_a_connection_denied_and_allowed_again_passes(gate: Gated, connection: JudgedConnection) -> None:
     with connection:
         connection.goes_on()
         for _ in range(3):
@@ -66,11 +64,11 @@ def test_a_connection_that_stops_when_denied_and_goes_on_afterwards_passes(
 
 
 def nothing() -> None:
-    """Stands for a change that is answered and not made."""
+    """Returns an answered change that has no effect."""
 
 
-def denied_in_vain(connection: JudgedConnection, noticed_by: str) -> None:
-    """Runs a connection that is said to be denied and carries on."""
+def run_denied_without_effect(connection: JudgedConnection, noticed_by: str) -> None:
+    """Runs a connection that is reported as denied and carries on."""
     with connection:
         connection.goes_on()
         connection.stops(change(nothing))
@@ -84,8 +82,8 @@ def denied_in_vain(connection: JudgedConnection, noticed_by: str) -> None:
             connection.stops(change(nothing))
 
 
-def allowed_in_vain(connection: JudgedConnection, gate: Gated) -> None:
-    """Runs a connection that is said to be allowed again and is not."""
+def run_allowed_without_effect(connection: JudgedConnection, gate: Gated) -> None:
+    """Runs a connection that is reported as allowed again and stays denied."""
     with connection:
         connection.stops(change(gate.deny))
         connection.goes_on(change(nothing))
@@ -94,9 +92,9 @@ def allowed_in_vain(connection: JudgedConnection, gate: Gated) -> None:
 @pytest.mark.parametrize("noticed_by", ["stays_stopped", "goes_on", "stops", "the end"])
 def test_a_connection_that_carries_on_although_denied_refutes(connection: JudgedConnection, noticed_by: str) -> None:
     with pytest.raises(Refuted, match=r"TCP left→right: \d+ lines crossed it although it was denied"):
-        denied_in_vain(connection, noticed_by)
+        run_denied_without_effect(connection, noticed_by)
 
 
 def test_a_connection_that_does_not_go_on_when_allowed_refutes(gate: Gated) -> None:
     with pytest.raises(Refuted, match="TCP left→right is allowed, and carries nothing"):
-        allowed_in_vain(connection_over(gate, deadline_s=0.2), gate)
+        run_allowed_without_effect(connection_over(gate, deadline_s=0.2), gate)

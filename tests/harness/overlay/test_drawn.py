@@ -1,4 +1,4 @@
-"""Drawn policies: rules of every kind, and enough in one lookup for the hub to spread them over buckets."""
+"""Randomly drawn policies: they have rules of every kind, and enough in one lookup for several buckets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LAST_PORT = 65535
 
 
 @given(st.integers(0, 2**32), st.integers(15, 40))
-def test_every_kind_of_ends_and_many_ports_are_there(seed: int, number: int) -> None:
+def test_drawn_rules_have_every_kind_of_ends_and_many_ports(seed: int, number: int) -> None:
     rules = draw_rules(random.Random(seed), MACHINES, number)
     assert len(rules) == number
     kinds = Counter((rule["source"].partition(":")[0], rule["destination"].partition(":")[0]) for rule in rules)

@@ -28,7 +28,7 @@ def test_every_machine_sends_errors_to_every_other() -> None:
 
 
 @pytest.mark.parametrize("of_reply", [False, True])
-def test_an_error_is_from_an_endpoint_if_it_returns_to_the_quoted_packets_sender(of_reply: bool) -> None:
+def test_an_error_to_the_quoted_sender_is_from_an_endpoint(of_reply: bool) -> None:
     own = [
         (each.sender, each.receiver)
         for each in icmp_errors.about([connection()], (ONE, TWO, THIRD))
@@ -38,7 +38,7 @@ def test_an_error_is_from_an_endpoint_if_it_returns_to_the_quoted_packets_sender
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_from_an_endpoint_has_the_verdict_of_its_connection(kind: str) -> None:
+def test_an_endpoint_s_error_has_the_verdict_of_its_connection(kind: str) -> None:
     error = IcmpError(connection(), TWO, ONE, of_reply=False, kind=kind)
     wanted = kind not in ("redirect", "source quench")
     assert error.is_delivered("allow", []) is wanted
@@ -68,7 +68,7 @@ def test_an_error_quotes_a_packet_as_a_kernel_does(service: PortProtocol, of_rep
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_is_what_scapy_makes_of_its_parts(kind: str) -> None:
+def test_an_error_equals_the_one_that_scapy_builds(kind: str) -> None:
     made = IcmpError(connection(), THIRD, ONE, of_reply=False, kind=kind).packet(b"mark")
     packet = IP(made)
     del packet.len, packet.chksum, packet[ICMP].chksum

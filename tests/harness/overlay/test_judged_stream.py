@@ -1,4 +1,4 @@
-"""Verdicts on a stream, packet by packet. The packets are made up; the code that judges them is the real one."""
+"""Verdicts on a stream, packet by packet: invented packets, judged by the real code."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class MadeUpStream(UdpStream):
 
 @dataclass
 class Stage:
-    """A judged stream over packets that are made up."""
+    """A judged stream over invented packets."""
 
     stream: MadeUpStream = field(default_factory=MadeUpStream)
     record: Record = field(default_factory=Record)
@@ -193,7 +193,7 @@ def test_the_slowest_delivery_after_an_allow_is_kept(stage: Stage) -> None:
     assert stage.record.measured["delivery after allow"] == {"value": max(waited) / 1e9, "unit": "s"}
 
 
-def test_a_packet_sent_after_the_answer_and_delivered_refutes_at_once(stage: Stage) -> None:
+def test_a_packet_delivered_after_its_denial_refutes_at_once(stage: Stage) -> None:
     with stage.ends(Refuted, "mumbai→pune: 1 packets sent after the answer") as running:
         running.flows()
         denied = stage.stream.change(passes=False)
@@ -223,7 +223,7 @@ def test_the_last_phase_is_judged_too(stage: Stage) -> None:
         stage.stream.deliver(len(stage.stream.sent()) - 1)
 
 
-def test_an_answer_that_comes_before_the_rule_is_enforced_refutes(stage: Stage) -> None:
+def test_an_answer_before_the_rule_is_enforced_refutes(stage: Stage) -> None:
     with stage.ends(Refuted, "delivered") as running:
         running.flows()
         now = stage.stream.now
@@ -251,7 +251,7 @@ def test_an_allowed_packet_lost_outside_a_change_refutes(stage: Stage, phase: st
 
 
 @pytest.mark.parametrize("at", [0.0, 0.2, 0.5, 0.8, 1.0])
-def test_packets_sent_between_request_and_answer_may_go_either_way(stage: Stage, at: float) -> None:
+def test_packets_sent_during_a_request_may_go_either_way(stage: Stage, at: float) -> None:
     with stage.flow() as running:
         running.flows()
         for passes in (False, True):
@@ -264,7 +264,7 @@ def test_packets_sent_between_request_and_answer_may_go_either_way(stage: Stage,
             stage.stream.deliver(during[15])
 
 
-def test_a_packet_that_was_being_sent_when_the_request_went_out_may_go_either_way(stage: Stage) -> None:
+def test_a_packet_sent_as_the_request_begins_may_go_either_way(stage: Stage) -> None:
     with stage.flow() as running:
         running.flows()
         # The system call began before the request and ended after it.
@@ -311,7 +311,7 @@ def test_a_packet_lost_to_a_full_queue_is_no_loss_of_the_hub(stage: Stage) -> No
     assert stage.record.measured["mumbai→pune lost although allowed"] == {"value": 0, "unit": "", "limit": 0}
 
 
-def test_too_few_packets_show_nothing(stage: Stage) -> None:
+def test_too_few_packets_are_inconclusive(stage: Stage) -> None:
     stage.deadline_s = -1.0
     with stage.ends(Inconclusive, "the lab sent fewer than 25 packets") as running:
         running.flows()
@@ -319,14 +319,14 @@ def test_too_few_packets_show_nothing(stage: Stage) -> None:
         running.stops(stage.stream.change(passes=False))
 
 
-def test_a_receiver_that_was_too_slow_shows_nothing(stage: Stage) -> None:
+def test_a_receiver_that_was_too_slow_is_inconclusive(stage: Stage) -> None:
     with stage.ends(Inconclusive, "receiver was too slow for 3") as running:
         running.flows()
         stage.stream.lose(stage.stream.sent_after(stage.stream.now - 5 * INTERVAL))
         stage.stream.receiver_drops = 3
 
 
-def test_a_slow_receiver_is_no_excuse_for_what_it_did_receive(stage: Stage) -> None:
+def test_a_slow_receiver_excuses_no_delivered_denied_packet(stage: Stage) -> None:
     with stage.ends(Refuted, "delivered") as running:
         running.flows()
         denied, _ = flip(stage, running)

@@ -139,7 +139,7 @@ def test_the_order_of_rules_never_matters(cell: CellKey, default: str, rules_giv
 
 
 @given(cells, defaults, policies, rules())
-def test_a_deny_rule_never_lets_more_through_and_an_allow_rule_never_less(
+def test_deny_rules_only_deny_and_allow_rules_only_allow(
     cell: CellKey, default: str, rules_given: list[Rule], more: Rule
 ) -> None:
     before = is_allowed(cell, default, rules_given)
@@ -297,6 +297,6 @@ def test_every_table_is_recorded_even_one_that_refutes() -> None:
     assert list(shown.wrong) == ["machine-1→machine-2 tcp/22"]
 
 
-def test_an_empty_table_shows_nothing() -> None:
+def test_an_empty_table_is_inconclusive() -> None:
     with pytest.raises(Inconclusive):
         check(FakeMesh(), FakeProber([]))

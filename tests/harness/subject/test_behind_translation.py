@@ -1,4 +1,4 @@
-"""Hub behind a router that translates addresses and ports: machines use the port in their configuration."""
+"""A hub behind a router that translates addresses and ports: machines use the port in their configuration."""
 
 from __future__ import annotations
 

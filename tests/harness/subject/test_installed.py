@@ -1,4 +1,4 @@
-"""A service seen through a shell on its host: one, none, or two."""
+"""Discovery of services through a shell on their host: one, none, or two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of hub: members that one lacks raise `Inconclusive`."""
+"""Kinds of hub: a member that a kind lacks raises `Inconclusive`."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ DEADLINE = 120.0
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """A service that the gate does not start."""
+    """Provides a service that the gate does not start."""
     with World() as made:
         yield made
 
@@ -70,7 +70,7 @@ def test_a_service_that_others_use_is_attacked_only_with_a_shell() -> None:
             elsewhere.lab.close()
 
 
-def test_a_claim_is_proven_from_outside_and_no_organization_is_left(world: World) -> None:
+def test_a_claim_proven_from_outside_leaves_no_organization(world: World) -> None:
     world.organization(Record())
     before = organizations(world)
     done = gate(world, "--claim", "tunnel-handshake")

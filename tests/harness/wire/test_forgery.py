@@ -1,4 +1,4 @@
-"""Forged messages, as the hub's own demultiplexer reads them."""
+"""Forged messages, as the hub's own demultiplexer classifies them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.wire import forgery
 from harness.wire.forgery import MessageKind
 
 
-def test_an_initiation_is_recognized_by_the_hub_that_it_is_made_for() -> None:
+def test_an_initiation_is_recognized_by_its_hub() -> None:
     meant, other = new_key_pair().public, new_key_pair().public
     sent = forgery.for_hub(b"\x01\0\0\0" + os.urandom(144), meant)
     forged = forgery.for_hub(sent, other)
@@ -21,7 +21,7 @@ def test_an_initiation_is_recognized_by_the_hub_that_it_is_made_for() -> None:
     assert forged[:116] == sent[:116]
 
 
-def test_a_message_for_another_session_differs_in_its_number_alone() -> None:
+def test_messages_for_two_sessions_differ_in_the_index_only() -> None:
     for kind, at in ((MessageKind.RESPONSE, 8), (MessageKind.DATA, 4)):
         sent = bytes([kind, 0, 0, 0]) + os.urandom(88)
         forged = forgery.for_session(sent, b"\1\2\3\4")

@@ -41,14 +41,14 @@ def captured(packet: Packet) -> Packet:
     ],
     ids=lambda each: each.summary() if isinstance(each, Packet) else "",
 )
-def test_machines_may_speak_with_the_hubs_port_alone(
+def test_machines_may_exchange_packets_with_the_hub_s_port_only(
     packet: Packet, goes_direct: bool, goes_past_the_hub: bool
 ) -> None:
     assert bool(underlay.direct([captured(packet)], MACHINES)) == goes_direct
     assert bool(underlay.past_the_hub([captured(packet)], MACHINES, HUB, PORT)) == goes_past_the_hub
 
 
-def test_messages_are_counted_by_leg_and_length() -> None:
+def test_messages_are_counted_by_path_and_length() -> None:
     there = IP(src=MUMBAI, dst=HUB) / TO_HUB
     back = IP(src=HUB, dst=PUNE) / UDP(sport=PORT, dport=40000)
     packets = [*map(captured, (there / MESSAGE, back / MESSAGE, there / MESSAGE[:-16], there / (b"\1" + MESSAGE[1:])))]

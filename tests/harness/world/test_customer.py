@@ -1,4 +1,4 @@
-"""Customer of the crash scenario: notices lost and partial changes, and nothing else."""
+"""The crash scenario's customer notices lost and partial changes, and nothing else."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_repeated_change_that_is_made_again_is_noticed(go: Callable[[Service],
         go(Service(loses=True, forgets_keys=True))
 
 
-def test_a_repeated_change_that_is_answered_as_done_and_missing_is_noticed(go: Callable[[Service], Customer]) -> None:
+def test_a_missing_change_that_is_answered_as_done_is_noticed(go: Callable[[Service], Customer]) -> None:
     with pytest.raises(Refuted, match="answered as done before, and is missing"):
         go(Service(loses=True, tells_lies=True))
 
@@ -147,7 +147,6 @@ def test_more_than_one_change_without_an_answer_is_noticed(go: Callable[[Service
 
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_the_deadline_of_a_sign_up_starts_at_the_last_kill(monkeypatch: pytest.MonkeyPatch, comes_back: bool) -> None:
-    """The deadline is over at once after the last kill."""
     service = Service()
     refusals = [Answer(503, {}, 0, 0)] * (50 if comes_back else 51)
     answers = iter(refusals)

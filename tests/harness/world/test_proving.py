@@ -1,4 +1,4 @@
-"""Proofs of a namespace in this sandbox, with a policy that a service tells of."""
+"""Proofs of a namespace in this sandbox, with a policy that a service returns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LINK = {"first": ("10.100.0.2/32",), "second": ("10.100.0.3/32",)}
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
-    """A namespace whose name ends with the organization's id."""
+    """Makes a namespace whose name ends with the organization's id."""
     if not sandbox.inside():
         pytest.fail("tests of rules run in a sandbox: use `./meshwg test --only unit`")
     with kernels() as made:
@@ -35,7 +35,7 @@ def kernel() -> Iterator[Kernel]:
 
 
 def with_peers(desired: Desired) -> Command:
-    """Runs programs here, but for wg(8): the namespace's TUN is the test's own, so its peers are told instead."""
+    """Runs programs here, except wg(8): the namespace's link is a TUN of the test, so its peers are invented."""
     peers = "".join(f"{each.public_key}\t{each.address}/32\n" for each in desired.peers)
     return lambda command: peers if "wg" in command else run_here(command)
 
@@ -66,7 +66,7 @@ class Service:
         self.version = 7
 
     def api(self) -> Api:
-        """A client of it."""
+        """Makes a client of it."""
         return Api("https://hub.example.net", token="t", transport=httpx.MockTransport(self._answer))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -135,7 +135,7 @@ def test_a_policy_that_changes_meanwhile_is_not_proven(kernel: Kernel) -> None:
         prove_policy(lambda: of_token(api), with_peers(mixed()))
 
 
-def test_an_organization_of_another_host_leaves_the_others_proven(kernel: Kernel) -> None:
+def test_a_failed_organization_leaves_the_others_proven(kernel: Kernel) -> None:
     kernel.load(mixed())
     apis = [Service(mixed(), each).api() for each in ("cccccccccc", ORGANIZATION)]
     missing, proven = prove_policies(lambda: list(map(of_token, apis)), with_peers(mixed()))
@@ -159,11 +159,11 @@ def test_an_organization_of_another_host_leaves_the_others_proven(kernel: Kernel
         (Ways({"w0": {**_LINK, "third": ("10.100.0.4/32",)}}), ["w0 has the peer third, which is no machine"]),
     ],
 )
-def test_ways_that_are_no_machine_s(ways: Ways, said: list[str]) -> None:
+def test_routes_and_peers_of_no_machine_are_refuted(ways: Ways, said: list[str]) -> None:
     assert list(strays(ways, _KEYS)) == said
 
 
-def test_a_program_that_fails() -> None:
+def test_a_failed_program_is_inconclusive() -> None:
     with pytest.raises(Unavailable, match="nowhere"):
         run_here(["ip", "netns", "exec", "nowhere", "true"])
     with pytest.raises(Unavailable, match="can't be run"):

@@ -234,7 +234,9 @@ def test_the_hub_s_deadline_ends_before_the_caller_s(answering: Answering, tmp_p
 
 
 @pytest.mark.parametrize("error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7)])
-def test_errors_arrive_with_their_kind(answering: Answering, tmp_path: Path, error: HubError) -> None:
+def test_errors_of_the_hub_reach_the_caller_with_their_type(
+    answering: Answering, tmp_path: Path, error: HubError
+) -> None:
     answering.error = error
     with pytest.raises(type(error), match=str(error)) as raised:
         HubClient(tmp_path / "sock").apply(ACME, None, base=1, revision=2)

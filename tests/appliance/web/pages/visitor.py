@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """Somebody at a browser.
+    """A person at a browser.
 
     Attributes:
         answer: the last one, whose forms can be sent.

@@ -1,0 +1,55 @@
+"""Names of tests are short, and docstrings of tests stand alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.paths import ROOT
+
+_LONGEST_NAME = 60
+# A docstring that begins so is a clause without a subject, or continues a text that a reader may not have seen.
+_BAD_BEGINNING = re.compile(
+    r"(as|how|nobody|of|somebody|that|those|(what|when|where|who)(ever)?|whether|which|whose|why)\b", re.IGNORECASE
+)
+# Renamed with the next change of that test.
+_EXCEPTIONS = {"test_a_route_for_unmarked_packets_changes_nothing_while_rules_stand"}
+_FILES = [file for folder in ("tests", "scenarios") for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def faults(source: str) -> Iterator[str]:
+    """Lists names of tests that are too long, and docstrings that begin with a word that needs another text."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            continue
+        name = getattr(node, "name", "module")
+        if name.startswith("test_") and len(name) > _LONGEST_NAME and name not in _EXCEPTIONS:
+            yield f"{name}: {len(name)} characters"
+        if beginning := _BAD_BEGINNING.match(ast.get_docstring(node) or ""):
+            yield f"{name}: begins with {beginning[0]}"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        (f"def test_{'x' * 55}(): ...", False),
+        (f"def test_{'x' * 56}(): ...", True),
+        (f"class A:\n    def test_{'x' * 56}(self): ...", True),
+        (f"def helper_{'x' * 56}(): ...", False),
+        ('"""Who comes first."""', True),
+        ('def a():\n    """Those, as before."""', True),
+        ('class A:\n    """A class."""', False),
+        ('def a():\n    """Offers a thing."""', False),
+    ],
+)
+def test_a_bad_name_or_docstring_is_found(source: str, is_found: bool) -> None:
+    assert bool([*faults(source)]) is is_found
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_names_are_short_and_docstrings_stand_alone(file: Path) -> None:
+    assert [*faults(file.read_text())] == []
