@@ -9,13 +9,13 @@ import pytest
 
 from harness.judging.record import Record
 from harness.overlay.drawn import draw_rules, groups_of
-from harness.world.proving import of_token, prove_policy, run_there
+from harness.world.proving import ProofOptions, of_token, prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("policy-enforcement")
 
 POLICIES = {"quick": 1, "full": 8}
-MACHINES = 6
+MACHINES, DAMAGED_MACHINES = 6, 4
 
 
 def test_every_packet_has_the_fate_that_the_policy_says(world: World, record: Record, profile: str) -> None:
@@ -32,3 +32,18 @@ def test_every_packet_has_the_fate_that_the_policy_says(world: World, record: Re
             mesh.save(default, rules)
             record.proved(prove_policy(partial(of_token, mesh.api), run).certificate)
     record.measure("policies", 2 * POLICIES[profile])
+
+
+def test_no_deletion_in_the_kernel_lets_denied_packets_pass(world: World, record: Record) -> None:
+    """Rules of every kind are saved and read back from the hub's kernel. Whatever single rule, chain, route or setting
+    is deleted there, no packet passes that the policy denies.
+    """
+    mesh = world.organization(record)
+    machines = [mesh.add(f"machine {at}", groups_of(at))["machine"]["id"] for at in range(DAMAGED_MACHINES)]
+    mesh.save("deny", draw_rules(random.Random(f"deletions {world.seed}"), machines))
+    options = ProofOptions(deletions=True)
+    found = prove_policy(partial(of_token, mesh.api), run_there(world.subject.installed), options)
+    record.proved(found.certificate)
+    assert found.damage is not None
+    record.measure("deletions", sum(found.damage.deletions.values()))
+    record.none_of("deletions that open", found.damage.openings, "a deletion lets packets pass that the policy denies")

@@ -56,7 +56,7 @@ AREAS = (
         ("appliance/hub/ruleset",),
         ("tests/appliance/hub/ruleset",),
         (
-            _PROOF,
+            "scenarios/test_policy_proof.py",
             "scenarios/test_no_egress_proof.py",
             "scenarios/test_policy_errors.py",
             "scenarios/test_policy_enforcement.py",

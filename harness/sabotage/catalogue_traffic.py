@@ -66,6 +66,14 @@ TRAFFIC = (
         "related (quotes",
     ),
     Sabotage(
+        "deletion-opens",
+        "policy-enforcement",
+        "one rule in the kernel less, and denied packets pass",
+        "rules:trust_in_the_source",
+        "test_no_deletion_in_the_kernel_lets_denied_packets_pass",
+        "a deletion lets packets pass",
+    ),
+    Sabotage(
         "packet-direction-judged",
         "policy-enforcement",
         "the direction is that of the packet, in place of that of its connection",

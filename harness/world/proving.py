@@ -165,13 +165,13 @@ def prove_policies(ask: Ask, run: Command, options: ProofOptions = _DEFAULTS) ->
         yield Failure(each, found) if isinstance(found, str) else _concluded(each, found, options)
 
 
-def prove_policy(organization: Callable[[], Organization], run: Command) -> Proven:
+def prove_policy(organization: Callable[[], Organization], run: Command, options: ProofOptions = _DEFAULTS) -> Proven:
     """Prove the policy of one organization.
 
     Raises:
         Unavailable: its namespace can't be read, it has parts without a meaning, or the policy changed meanwhile.
     """
-    (found,) = prove_policies(lambda: [organization()], run)
+    (found,) = prove_policies(lambda: [organization()], run, options)
     if isinstance(found, Failure):
         raise Unavailable(found.reason)
     return found
