@@ -10,6 +10,7 @@ from harness.paths import ROOT
 
 _COMPILED = (
     "tests/harness/proof/test_proof.py::test_a_compiled_policy_is_what_the_kernel_does",
+    "tests/harness/proof/test_proof.py::test_overlapping_ports_of_rules_add_up",
     "tests/harness/proof/test_proof.py::test_buckets_of_a_hash_are_computed_as_the_kernel_does",
     "tests/harness/proof/test_proof.py::test_any_compiled_policy_is_proven",
     "tests/harness/proof/test_fail_closed.py::test_no_deletion_opens_a_compiled_policy",

@@ -54,6 +54,14 @@ def in_buckets() -> Desired:
     return state_of(peers, Wanted(Action.DENY, tuple(rules)))
 
 
+def overlapping() -> Desired:
+    """Rules of one pair of machines whose ports overlap, begin in others and end with others."""
+    ports = ("20-30,40,65535", "25-35,40-50,30", "1-22,50-60")
+    ends = ((Action.ALLOW, FIRST, SECOND, Protocol.TCP), (Action.DENY, SECOND, FIRST, Protocol.UDP))
+    rules = [rule(f"r{end}{at}", *ends[end], text) for end in range(len(ends)) for at, text in enumerate(ports)]
+    return state_of(PEERS, Wanted(Action.DENY, tuple(rules)))
+
+
 def policy_of(desired: Desired) -> Policy:
     """The policy as the harness knows it from the API."""
     return Policy(

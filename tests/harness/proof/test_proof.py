@@ -19,7 +19,7 @@ from harness.proof.engines import ENGINES, prove_by
 from harness.proof.fields import Flow, Variable
 from tests.appliance.hub.ruled import Kernel, changes
 from tests.appliance.strategies import desired_states
-from tests.harness.proof.compiled import FIRST, SECOND, in_buckets, mixed, policy_of, reading_of
+from tests.harness.proof.compiled import FIRST, SECOND, in_buckets, mixed, overlapping, policy_of, reading_of
 from tests.properties import sharing_fixtures
 
 Rule = dict[str, Any]
@@ -31,6 +31,11 @@ Edit = Callable[[list[Rule]], None]
 def test_a_compiled_policy_is_what_the_kernel_does(kernel: Kernel, default: Action) -> None:
     kernel.load(mixed(default))
     _hold(prove_by(ENGINES, reading_of(kernel), policy_of(mixed(default))))
+
+
+def test_overlapping_ports_of_rules_add_up(kernel: Kernel) -> None:
+    kernel.load(overlapping())
+    _hold(prove_by(ENGINES, reading_of(kernel), policy_of(overlapping())))
 
 
 def test_buckets_of_a_hash_are_computed_as_the_kernel_does(spread_reading: Reading) -> None:
