@@ -8,13 +8,15 @@ from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.organization import Organization, Plan
 from appliance.store import Store, instance, organizations, times
 from appliance.store.instance import Instance
-from appliance.vault import SealedKeys, Vault
+from appliance.vault import SealedKeys, Vault, WorkFactor
 from tests.appliance.sites import make_store
 
 OLD = "the old secret, long enough"
 NEW = "the new secret, long enough"
 ACME = "acmeacme22"
 """Id of the organization in the stores."""
+_CHEAP = WorkFactor(2, 8, 1)
+"""Work of a guess at `OLD`, which every command that opens one of these stores would do; a lock names its own."""
 
 
 def sealed_store(folder: Path, name: str = "sealed.sqlite") -> Store:
@@ -24,7 +26,7 @@ def sealed_store(folder: Path, name: str = "sealed.sqlite") -> Store:
 
 def sealed(store: Store) -> Store:
     """Puts an empty store under the secret `OLD`, and adds the organization `ACME`."""
-    vault, lock = Vault.make(OLD)
+    vault, lock = Vault.make(OLD, _CHEAP)
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", lock))
     add_organization(store, ACME, vault.new_organization_keys(ACME))
