@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.subject import exposure
 from netlab import genkey
+from tests.properties import sharing_fixtures
 
 KEY = genkey()
 RAW = base64.b64decode(KEY)
@@ -46,6 +49,18 @@ def test_a_secret_across_two_reads_is_found(tmp_path: Path) -> None:
     for before in range(40, 80):
         file.write_bytes(b"x" * before + KEY.encode() + b"x" * 100)
         assert any(found.startswith("key (text)") for found in exposure.in_files([file], {"key": KEY}, chunk_size=64))
+
+
+@given(st.binary(min_size=1, max_size=24), st.binary(max_size=40), st.binary(max_size=40), st.integers(1, 64))
+@sharing_fixtures(60)
+def test_a_text_of_any_length_is_found_at_any_offset(
+    tmp_path: Path, secret: bytes, before: bytes, after: bytes, chunk_size: int
+) -> None:
+    file = tmp_path / "file"
+    for content in (before + secret + after, before + after):
+        file.write_bytes(content)
+        found = exposure.in_files([file], {"it": secret.decode("latin-1")}, chunk_size)
+        assert ("it (text) in file" in found) is (secret.decode("latin-1").encode() in content)
 
 
 def test_a_file_that_disappeared_is_skipped(tmp_path: Path) -> None:
