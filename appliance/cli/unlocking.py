@@ -16,10 +16,9 @@ from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
 from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
-from appliance.store import Store, instance
+from appliance.store import Store, instance, migration
 from appliance.store.database import sqlite_file
 from appliance.store.instance import Instance
-from appliance.store.revision import NEWEST, revision
 from appliance.users import User, owner_of
 from appliance.vault import Vault, WrongSecret
 
@@ -61,11 +60,7 @@ def unlock(settings: Settings, folder: Folder, user: User, supplied: Sequence[st
     folder.prepare(user)
     with database():
         store = open_store(settings)
-        if revision(store) != NEWEST:
-            # Imported here, as it takes a tenth of a second and is rarely needed.
-            from appliance.store import migration
-
-            migration.upgrade(store)
+        migration.upgrade(store)
         with store.read() as transaction:
             found = instance.find(transaction)
         if found is None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from appliance import files
 from appliance.store import Store, instance
 from appliance.store.migration import known_revisions, upgrade
-from appliance.store.revision import revision
+from appliance.store.revision import NEWEST, revision
 from appliance.users import User, file_access_as, owner_of
 from appliance.vault import FOR_SECRETS, WorkFactor, archive
 from appliance.vault.archive import InvalidArchive
@@ -55,8 +55,6 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
     # Left by a restore that was killed.
     _discard(staging)
     made = [each for each in staging.parents if not each.exists()]
-    # Loaded now: the store's user may not be able to read the code.
-    revisions = known_revisions()
     try:
         staging.mkdir(mode=0o700, parents=True)
         _give(staging, user)
@@ -67,7 +65,8 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
             files.sync(staged)
         store = Store(f"sqlite:///{staged}", user)
         try:
-            if revision(store) not in revisions:
+            found = revision(store)
+            if found != NEWEST and found not in known_revisions():
                 raise InvalidArchive("was made by a later version")
             # A backup of an older version has the tables of its day.
             upgrade(store)

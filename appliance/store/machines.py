@@ -13,6 +13,7 @@ from appliance.model.errors import Conflict
 from appliance.model.organization import Machine
 from appliance.store import times
 from appliance.store.fitting import fitting
+from appliance.store.schema import IS_DISABLED
 from appliance.store.schema import machines as _table
 
 # Approximate bytes of a machine in an answer, without its name and groups.
@@ -23,7 +24,7 @@ _ENABLED = (
     .order_by(_table.c.address)
 )
 _DISABLED = select(_table.c.id, _table.c.address).where(
-    _table.c.organization_id == bindparam("organization"), ~_table.c.enabled
+    _table.c.organization_id == bindparam("organization"), IS_DISABLED
 )
 _NAMES = select(_table.c.id, _table.c.name).where(
     _table.c.organization_id == bindparam("organization"), _table.c.id.in_(bindparam("ids", expanding=True))

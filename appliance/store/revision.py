@@ -9,13 +9,18 @@ from appliance.store.database import Store
 NEWEST = "0025"
 """Revision that this version needs: the last one in ``migrations/versions``."""
 
-# Alembic's own table.
-_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
+VERSION = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table."""
 
 
 def revision(store: Store) -> str | None:
     """Revision of the schema; None if there is no schema."""
     with store.read() as transaction:
-        if not sa.inspect(transaction).has_table(_VERSION.name):
+        if not sa.inspect(transaction).has_table(VERSION.name):
             return None
-        return transaction.scalar(sa.select(_VERSION.c.version_num))
+        return transaction.scalar(sa.select(VERSION.c.version_num))

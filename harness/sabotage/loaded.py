@@ -14,11 +14,10 @@ import pytest
 import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
-import appliance.store.migration  # noqa: F401
 from appliance.web.pages import view
 from harness.sabotage import forks  # noqa: F401
 
-# Compiles all templates and loads pytest's plugins once, in place of once in each fork.
+# Reads all templates and loads pytest's plugins once, in place of once in each fork.
 view.loaded()
 with contextlib.redirect_stdout(io.StringIO()):
     pytest.main(["--version"])

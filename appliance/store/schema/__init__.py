@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.store.schema.base import metadata
 from appliance.store.schema.organizations import (
+    IS_DISABLED,
     audit,
     deletions,
     instance,
@@ -31,6 +32,7 @@ from appliance.store.schema.people import (
 from appliance.store.schema.requests import mail, operations, repeats
 
 __all__ = [
+    "IS_DISABLED",
     "api_tokens",
     "audit",
     "challenges",

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
     true,
 )
 
@@ -97,9 +98,11 @@ machines = Table(
     UniqueConstraint("organization_id", "public_key"),
     Index(None, "organization_id", "interface", unique=True),
 )
+IS_DISABLED = text("NOT enabled")
+"""Condition of disabled machines. SQLite uses an index of these alone only for a query with the very same condition."""
 # For a query that runs with every new machine and mostly finds nothing. In PostgreSQL it is of disabled machines alone,
 # too, as its migration says: said here, every process would load that dialect, which takes 0.1 s.
-Index("ix_machines_disabled", machines.c.organization_id, sqlite_where=~machines.c.enabled)
+Index("ix_machines_disabled", machines.c.organization_id, sqlite_where=IS_DISABLED)
 
 # Not given out again before their quiet time is over.
 released_addresses = Table(

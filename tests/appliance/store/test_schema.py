@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from sqlalchemy import ForeignKey, delete
+from sqlalchemy import Connection, ForeignKey, delete, event, inspect, text
 
 from appliance.service import Actor
-from appliance.store import Store, schema
+from appliance.store import Store, machines, migration, schema
+from appliance.store.revision import NEWEST, revision
+from tests.appliance.databases import on_sqlite
 from tests.appliance.rows import everything, fill
 
 KEYS = [
@@ -49,3 +52,41 @@ print(*(name for name in sys.modules if name.startswith(("psycopg", "sqlalchemy.
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+def described(store: Store) -> dict[str, object]:
+    """Describe all tables, without the order of their columns and constraints, and all else as its SQL."""
+    with store.read() as transaction:
+        found = inspect(transaction)
+        entries = transaction.execute(text("SELECT name, sql FROM sqlite_master"))
+        made: dict[str, object] = {entry.name: entry.sql for entry in entries}
+        for name in found.get_table_names():
+            columns = [{**each, "type": str(each["type"])} for each in found.get_columns(name)]
+            constraints = (*found.get_foreign_keys(name), *found.get_unique_constraints(name))
+            made[name] = sorted(map(str, (*columns, found.get_pk_constraint(name), *constraints)))
+    return made
+
+
+def test_a_created_store_is_as_a_migrated_one(tmp_path: Path) -> None:
+    created, migrated = (Store(f"sqlite:///{tmp_path / name}") for name in ("created", "migrated"))
+    migration.upgrade(created)
+    for step in ("0001", "head"):
+        migration.upgrade(migrated, step)
+    assert described(created) == described(migrated)
+    assert revision(created) == revision(migrated) == NEWEST
+    for each in (created, migrated):
+        each.close()
+
+
+@on_sqlite
+def test_disabled_machines_are_found_by_their_index(store: Store, owner: Actor) -> None:
+    plans = []
+
+    def explain(connection: Connection, _: object, statement: str, parameters: object, *__: object) -> None:
+        found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
+        plans.append(str(found.all()))
+
+    with store.read() as transaction:
+        event.listen(transaction, "before_cursor_execute", explain, once=True)
+        machines.disabled_of(transaction, owner.organization_id)
+    assert "ix_machines_disabled" in plans[0]
