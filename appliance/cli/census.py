@@ -16,12 +16,7 @@ from appliance.cli.folder import hub_state
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.present import Present
 from appliance.cli.settings import Settings
-from appliance.hub import wireguard
 from appliance.hub.errors import HubError
-from appliance.hub.kernel.events import Watcher
-from appliance.hub.kernel.generation import Ledger
-from appliance.hub.names import Names
-from appliance.hub.plane.dataplane import DataPlane
 from appliance.model.desired import Desired
 from appliance.model.plural import counted
 from appliance.service import census as service
@@ -77,13 +72,25 @@ def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
         if found.hub_status() is not None:
             yield found.client()
             return
-        with found.at_rest() if exclusive else nullcontext():
-            name = found.instance.id
-            backend = wireguard.choose(found.settings.wireguard)
-            with closing(Watcher(lambda _organization, _change: None)) as watcher:
-                yield DataPlane(Names(name), backend, _no_key, Ledger(hub_state(name)), watcher)
+        with found.at_rest() if exclusive else nullcontext(), _data_plane(found) as plane:
+            yield plane
     except HubError as error:
         raise CommandError(f"The census was not completed: {error}.", Exit.UNAVAILABLE) from None
+
+
+@contextmanager
+def _data_plane(found: Present) -> Iterator[HostPort]:
+    """Open the data plane in this process, with modules that a running hub makes needless."""
+    from appliance.hub import wireguard
+    from appliance.hub.kernel.events import Watcher
+    from appliance.hub.kernel.generation import Ledger
+    from appliance.hub.names import Names
+    from appliance.hub.plane.dataplane import DataPlane
+
+    name = found.instance.id
+    backend = wireguard.choose(found.settings.wireguard)
+    with closing(Watcher(lambda _organization, _change: None)) as watcher:
+        yield DataPlane(Names(name), backend, _no_key, Ledger(hub_state(name)), watcher)
 
 
 def _no_key(desired: Desired) -> str:

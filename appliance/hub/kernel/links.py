@@ -6,9 +6,6 @@ import os
 import socket
 from contextlib import suppress
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from appliance.hub.errors import LinkError, NamespaceError, reason
 from appliance.hub.kernel import namespace, rtnetlink
 from appliance.hub.names import KernelNames
@@ -64,8 +61,8 @@ def delete_here(link: str) -> bool:
     """Delete the link in the calling thread's namespace; tell whether it was there."""
     if not is_here(link):
         return False
-    with IPRoute() as netlink, suppress(NetlinkError, LinkError):
-        netlink.link("del", index=index(link))
+    with suppress(OSError, LinkError):
+        rtnetlink.delete(index(link))
     return True
 
 

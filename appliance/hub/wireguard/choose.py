@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from appliance.hub.errors import HubError, NoBackend, reason
+from appliance.hub.kernel import links, rtnetlink
 from appliance.hub.wireguard.boringtun import Boringtun
-from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.protocol import Backend
 from appliance.hub.wireguard.wireguard_go import WireguardGo
 
@@ -37,11 +34,13 @@ def choose(wanted: str) -> Backend:
     raise NoBackend("no WireGuard to work with (" + "; ".join(complaints) + ")")
 
 
-def _kernel() -> Kernel:
+def _kernel() -> Backend:
     try:
-        with IPRoute() as netlink:
-            netlink.link("add", ifname=_PROBE, kind="wireguard")
-            netlink.link("del", index=netlink.link_lookup(ifname=_PROBE)[0])
-    except (NetlinkError, OSError) as error:
+        rtnetlink.add(_PROBE, "wireguard")
+        rtnetlink.delete(links.index(_PROBE))
+    except OSError as error:
         raise NoBackend(f"the kernel makes no WireGuard link ({reason(error)})") from error
+    # Loaded on a host that has it, as it takes pyroute2.
+    from appliance.hub.wireguard.kernel import Kernel
+
     return Kernel()

@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from appliance.hub.errors import LinkError, reason
 from appliance.hub.kernel import links
 
@@ -69,6 +66,10 @@ def format_of(link: str) -> Format:
     Raises:
         LinkError: there is no such link.
     """
+    # Loaded here, as that takes a fifth of a second and only a hub looks at links.
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+
     try:
         with IPRoute() as netlink:
             (found,) = netlink.get_links(links.index(link))

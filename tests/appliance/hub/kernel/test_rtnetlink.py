@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import socket
 import subprocess
 
 import pytest
 
 from appliance.hub.kernel import namespace, rtnetlink
+from appliance.hub.kernel.netlink import KernelRefusal
 
 
 def test_a_long_list_is_complete() -> None:
@@ -30,6 +32,21 @@ def test_a_link_is_set_up_with_its_mtu() -> None:
         return link.get("state"), link.get("mtu")
 
     assert namespace.in_scratch(after) == ("up", 1420)
+
+
+def test_a_link_of_a_kind_is_added_once_and_deleted() -> None:
+    def links() -> dict[str, str]:
+        return {link.get("ifname"): link.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") for link in rtnetlink.links()}
+
+    def change() -> None:
+        rtnetlink.add("added", "bridge")
+        assert links() == {"lo": None, "added": "bridge"}
+        with pytest.raises(KernelRefusal, match="File exists"):
+            rtnetlink.add("added", "bridge")
+        rtnetlink.delete(socket.if_nametoindex("added"))
+        assert links() == {"lo": None}
+
+    namespace.in_scratch(change)
 
 
 def test_a_refusal_is_an_error() -> None:
