@@ -53,3 +53,15 @@ main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "True True", done.stderr
+
+
+def test_a_command_without_colours_does_not_load_them() -> None:
+    program = """
+import atexit, sys
+from appliance.__main__ import main
+sys.argv = ["meshwg", "status", "--data=/nowhere"]
+atexit.register(lambda: print("structlog" in sys.modules, "rich" in sys.modules))
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "True False", done.stderr
