@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from io import BytesIO
 from ipaddress import ip_network
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
@@ -36,6 +36,16 @@ class _Server(ThreadingMixIn, WSGIServer):
         # A browser breaks off connections as it likes: before it trusts the certificate, and when it closes.
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Socket(ssl.SSLSocket):
+    """A connection whose broken end is told as that of a plain socket, which wsgiref passes over without a word."""
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        try:
+            super().sendall(data, flags)
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError from error
 
 
 def _with_body(app: WSGIApplication) -> WSGIApplication:
@@ -118,6 +128,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: Fak
     file, key = self_signed(["localhost"]).as_files()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
+    context.sslsocket_class = _Socket
     # The handshake belongs to the thread of the connection: a slow client keeps nobody waiting.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     # By name, as passkeys are for names alone.
