@@ -64,11 +64,7 @@ class Commands(TyperGroup):
         entry = self._entries.get(cmd_name)
         if entry is None:
             return None
-        found = entry.load()
-        if not gc.isenabled():
-            # What is loaded stays, so that looking for garbage in it is in vain, now, later and at the end.
-            gc.freeze()
-            gc.enable()
+        found = _loaded(entry)
         if not isinstance(found, typer.Typer):
             app = typer.Typer(add_completion=False)
             app.command(cmd_name)(found)
@@ -82,6 +78,16 @@ class Commands(TyperGroup):
         del ctx
         with formatter.section("Exit codes"):
             formatter.write_dl(exit_codes())
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    """Load a command, with which everything is loaded that it needs."""
+    found = entry.load()
+    if not gc.isenabled():
+        # What is loaded stays, so that looking for garbage in it is in vain, now, later and at the end.
+        gc.freeze()
+        gc.enable()
+    return found
 
 
 def make_app() -> typer.Typer:
@@ -118,10 +124,8 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: one of `Exit`, or 128 and the number of a signal.
     """
-    command = help.make_plain(typer.main.get_command(make_app()))
     try:
-        with command.make_context("meshwg", list(arguments), terminal_width=help.width()) as context:
-            command.invoke(context)
+        _invoke(arguments)
     except typer.Exit as ended:
         return ended.exit_code
     except CommandError as error:
@@ -142,6 +146,16 @@ def run(arguments: Sequence[str]) -> int:
             return Exit.FAULT
         return _refuse("This is a fault of the program; please report it with the lines above.", Exit.FAULT)
     return 0
+
+
+def _invoke(arguments: Sequence[str]) -> None:
+    if len(arguments) == 1 and arguments[0] in _PROCESSES:
+        # Without options to parse. To be ready for any, typer would load pydantic, a tenth of the process's start.
+        _loaded(EntryPoint(arguments[0], _PROCESSES[arguments[0]], GROUP))()
+        return
+    command = help.make_plain(typer.main.get_command(make_app()))
+    with command.make_context("meshwg", list(arguments), terminal_width=help.width()) as context:
+        command.invoke(context)
 
 
 def _refuse(sentence: str, code: int) -> int:

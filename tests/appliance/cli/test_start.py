@@ -55,6 +55,20 @@ main()
     assert done.stdout.splitlines()[-1] == "True True", done.stderr
 
 
+@pytest.mark.parametrize("process", ["hub", "web"])
+def test_a_process_of_the_service_loads_no_pydantic(process: str, tmp_path: Path) -> None:
+    program = f"""
+import atexit, os, sys
+from appliance.__main__ import main
+os.environ["MESHWG_DATA"] = {str(tmp_path / "none")!r}
+sys.argv = ["meshwg", {process!r}]
+atexit.register(lambda: print("sqlalchemy" in sys.modules, "pydantic" in sys.modules))
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "True False", done.stderr
+
+
 def test_a_command_without_colours_does_not_load_them() -> None:
     program = """
 import atexit, sys
