@@ -10,7 +10,9 @@ import selectors
 import socket
 import threading
 import time
+from bisect import bisect_right
 from dataclasses import dataclass
+from operator import itemgetter
 
 from netlab.host import Host
 
@@ -146,6 +148,8 @@ class TcpListener(_Server):
         """
         self.accepted = 0
         self.received = 0
+        self._lines = 0
+        self._arrivals: list[tuple[int, int]] = []
         super().__init__(host, socket.SOCK_STREAM, address, port)
         self._socket.listen(1024)
 
@@ -154,6 +158,16 @@ class TcpListener(_Server):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def lines_by(self, moment_ns: int) -> int:
+        """Returns the number of lines that had been received until a moment, of all connections.
+
+        Args:
+            moment_ns: the moment in ns, on the monotonic clock.
+        """
+        arrivals = self._arrivals
+        before = bisect_right(arrivals, moment_ns, key=itemgetter(0))
+        return arrivals[before - 1][1] if before else 0
 
     def _ready(self, sock: socket.socket) -> None:
         if sock is self._socket:
@@ -168,6 +182,8 @@ class TcpListener(_Server):
         try:
             data = sock.recv(65536)
             self.received += len(data)
+            self._lines += data.count(b"\n")
+            self._arrivals.append((time.monotonic_ns(), self._lines))
             sock.sendall(data)
         finally:
             if not data:

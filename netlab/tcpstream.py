@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from netlab.errors import NothingArrived
@@ -133,6 +134,14 @@ class TcpStream:
     def sent(self) -> int:
         """Number of lines given to the kernel."""
         return len(self._sent_ns)
+
+    def sent_by(self, moment_ns: int) -> int:
+        """Returns the number of lines that were given to the kernel before an instant.
+
+        Args:
+            moment_ns: the instant, as `mark` returns it.
+        """
+        return bisect_left(self._sent_ns, moment_ns)
 
     @staticmethod
     def mark() -> int:

@@ -16,8 +16,8 @@ _SHORTEST_RETRANSMISSION = "5ms"
 class JudgedConnection:
     """A TCP connection that is open while its ``with`` block runs. Lines go out at a steady pace and are echoed.
 
-    No line that is sent while the connection is denied may come back. Once it is allowed again, TCP repeats what was
-    dropped, and the connection carries on.
+    No line that is sent while the connection is denied may arrive or come back. Once it is allowed again, TCP repeats
+    what was dropped, and the connection carries on.
 
     Args:
         source: machine that opens the connection.
@@ -29,7 +29,7 @@ class JudgedConnection:
         stream: the lines and their echoes; None before the block.
 
     Raises (on leaving the block):
-        Refuted: a line that was sent while the connection was denied came back.
+        Refuted: a line that was sent while the connection was denied arrived or came back.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class JudgedConnection:
             change: answer of the save that allows the connection; None for now.
 
         Raises:
-            Refuted: no line comes back in 10 s, or one came back while the connection was denied.
+            Refuted: no line comes back in 10 s, or one arrived or came back while the connection was denied.
         """
         assert self.stream is not None
         self._judge_denial(None if change is None else change.requested_ns)
@@ -87,7 +87,7 @@ class JudgedConnection:
             change: answer of the save that denies the connection.
 
         Raises:
-            Refuted: a line came back in an earlier time of denial.
+            Refuted: a line arrived or came back in an earlier time of denial.
         """
         self._judge_denial(change.requested_ns)
         self._denied_since = change.answered_ns
@@ -96,7 +96,7 @@ class JudgedConnection:
         """Judges the present time of denial up to now. Does nothing if the connection is allowed.
 
         Raises:
-            Refuted: a line came back.
+            Refuted: a line arrived or came back.
         """
         start = self._denied_since
         self._judge_denial(None)
@@ -107,9 +107,12 @@ class JudgedConnection:
         if start is None:
             return
         assert self.stream is not None
-        late = self.stream.echoed_in(start, self.stream.mark() if end_ns is None else end_ns)
-        if late:
-            raise Refuted(f"{self.name}: {len(late)} lines crossed it although it was denied")
+        assert self._listener is not None
+        end = self.stream.mark() if end_ns is None else end_ns
+        echoed = self.stream.echoed_in(start, end)
+        crossed = max(len(echoed), self._listener.lines_by(end) - self.stream.sent_by(start))
+        if crossed:
+            raise Refuted(f"{self.name}: {crossed} lines crossed it although it was denied")
 
 
 def repeat_soon(machine: Machine) -> None:

@@ -21,6 +21,11 @@ def groups_of(number: int) -> list[str]:
     return [name for at, name in enumerate(GROUPS) if number >> at & 1]
 
 
+def defaults(chance: random.Random, number: int) -> list[str]:
+    """Draw default actions, each as often as the other."""
+    return chance.sample(["allow", "deny"] * ((number + 1) // 2), number)
+
+
 def draw_rules(chance: random.Random, machines: Sequence[str], number: int = 15) -> list[Rule]:
     """Draws rules between all kinds of ends, with all protocols, single ports and ranges.
 

@@ -173,7 +173,7 @@ def delivered(mesh: Mesh, tried: Sequence[IcmpError]) -> list[IcmpError]:
 
 
 def check(mesh: Mesh, tried: Sequence[IcmpError]) -> int:
-    """Sends errors under the mesh's policy and compares the delivered ones with the policy's definition.
+    """Sends errors under the mesh's policy, compares them with the policy's definition, and records a table.
 
     Returns:
         Number of errors that had to be delivered.
@@ -181,15 +181,31 @@ def check(mesh: Mesh, tried: Sequence[IcmpError]) -> int:
     Raises:
         Refuted: an error was delivered that must not be, or one is missing.
     """
-    arrived = set(delivered(mesh, tried))
-    wanted = {error for error in tried if error.is_delivered(mesh.default, mesh.rules)}
+    wanted, arrived = _wanted(mesh, tried), set(delivered(mesh, tried))
     mesh.record.table(mesh.describe_policy(mesh.default, mesh.rules), _table(tried, wanted, arrived))
+    _compare(mesh, tried, wanted, arrived)
+    return len(wanted)
+
+
+def judge(mesh: Mesh, tried: Sequence[IcmpError]) -> None:
+    """Sends errors under the mesh's policy, and compares them with the policy's definition.
+
+    Raises:
+        Refuted: an error was delivered that must not be, or one is missing.
+    """
+    _compare(mesh, tried, _wanted(mesh, tried), set(delivered(mesh, tried)))
+
+
+def _wanted(mesh: Mesh, tried: Sequence[IcmpError]) -> set[IcmpError]:
+    return {error for error in tried if error.is_delivered(mesh.default, mesh.rules)}
+
+
+def _compare(mesh: Mesh, tried: Sequence[IcmpError], wanted: set[IcmpError], arrived: set[IcmpError]) -> None:
     wrong = [error for error in tried if error in arrived - wanted]
     mesh.record.none_of("forbidden ICMP errors", wrong, "forbidden ICMP errors were delivered")
     missing = [error for error in tried if error in wanted - arrived]
     if missing:
         raise Refuted(f"{len(missing)} ICMP errors of allowed connections were not delivered, for example {missing[0]}")
-    return len(wanted)
 
 
 def _table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 from harness.client.api import Api
@@ -234,8 +235,19 @@ class Mesh:
         about = f"machine:{machine.id}"
         self.rules = tuple(rule for rule in self.rules if about not in (rule["source"], rule["destination"]))
 
+    def save_open(self, default: str, machines: Sequence[Machine]) -> Answer:
+        """Saves a policy that allows everything between machines: by a rule for each pair if the default denies.
+
+        Args:
+            default: ``allow`` or ``deny``.
+        """
+        pairs = permutations(machines, 2) if default == "deny" else ()
+        return self.save(default, [rule_between("allow", *pair) for pair in pairs])
+
     def deny(self, source: Machine, destination: Machine, **limits: str) -> Answer:
-        """Adds a deny rule for connections that ``source`` opens to ``destination``.
+        """Denies connections that ``source`` opens to ``destination``.
+
+        If there is a rule that allows exactly these, it is removed; otherwise, a rule that denies them is added.
 
         Args:
             limits: ``protocol`` and ``ports`` of the rule.
@@ -243,12 +255,17 @@ class Mesh:
         Returns:
             The answer, with the times of request and answer.
         """
-        return self.save(self.default, (*self.rules, rule_between("deny", source, destination, **limits)))
+        return self._turn("allow", "deny", source, destination, limits)
 
     def allow(self, source: Machine, destination: Machine, **limits: str) -> Answer:
-        """Removes the deny rule that `deny` added with the same arguments."""
-        removed = rule_between("deny", source, destination, **limits)
-        return self.save(self.default, [rule for rule in self.rules if rule != removed])
+        """Undoes `deny` with the same arguments."""
+        return self._turn("deny", "allow", source, destination, limits)
+
+    def _turn(self, old: str, new: str, source: Machine, destination: Machine, limits: Mapping[str, str]) -> Answer:
+        removed = rule_between(old, source, destination, **limits)
+        if removed in self.rules:
+            return self.save(self.default, [rule for rule in self.rules if rule != removed])
+        return self.save(self.default, (*self.rules, rule_between(new, source, destination, **limits)))
 
 
 def rule_between(action: str, source: Machine, destination: Machine, **limits: str) -> Rule:

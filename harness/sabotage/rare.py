@@ -48,6 +48,24 @@ def leave_the_first_port_out() -> None:
     )
 
 
+def leave_the_last_port_out() -> None:
+    """Has each range of ports that a rule allows end one port early."""
+
+    def earlier(text: str) -> str:
+        return re.sub(r"\b(\d+)-(\d+)", lambda found: f"{found[1]}-{int(found[2]) - 1}", text)
+
+    change_statements(
+        earlier,
+        chains="allow_",
+        applies=lambda policy: any(each.first < each.last for rule in _counting(policy) for each in rule.ports),
+    )
+
+
+def accept_low_source_ports() -> None:
+    """Accepts datagrams from the ports of well-known services."""
+    change_chain("judge", lambda statements: (f"udp sport 1-1023 {_ACCEPT}", *statements))
+
+
 def miss_the_bucket() -> None:
     """Puts each element of a lookup into the next bucket."""
 

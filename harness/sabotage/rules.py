@@ -86,6 +86,18 @@ def let_established_flows_go_on() -> None:
     change_chain("judge", lambda statements: (passing, *statements))
 
 
+def let_first_packets_pass() -> None:
+    """Accepts the packets that open TCP connections, and judges their answers."""
+    passing = f"meta l4proto tcp ct state new meta mark set {ALLOWED_MARK:#x} accept"
+    change_chain("judge", lambda statements: (passing, *statements))
+
+
+def judge_answers_alone() -> None:
+    """Judges the answers on a TCP connection, and accepts what its opener sends."""
+    passing = f"meta l4proto tcp ct state established ct direction original meta mark set {ALLOWED_MARK:#x} accept"
+    change_chain("judge", lambda statements: (passing, *statements))
+
+
 def let_anybody_send_errors() -> None:
     """Judges an ICMP error only by the connection that it quotes, whoever sends it, like many firewalls."""
     change_chain("errors", lambda _: ("goto judge",))

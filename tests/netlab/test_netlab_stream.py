@@ -142,7 +142,7 @@ def test_a_tcp_probe_distinguishes_four_outcomes(gated: Gated) -> None:
 
 
 def test_a_tcp_connection_stalls_and_goes_on(gated: Gated) -> None:
-    with TcpListener(gated.right, 80), TcpStream(gated.left, "203.0.113.2", 80) as stream:
+    with TcpListener(gated.right, 80) as listener, TcpStream(gated.left, "203.0.113.2", 80) as stream:
         stream.wait_echo(stream.mark(), DEADLINE)
         gated.deny()
         denied = stream.mark()
@@ -150,9 +150,12 @@ def test_a_tcp_connection_stalls_and_goes_on(gated: Gated) -> None:
             stream.wait_echo(denied, 0.2)
         before_allow = stream.mark()
         assert stream.echoed_in(denied, before_allow) == []
+        assert 0 < listener.lines_by(before_allow) <= stream.sent_by(denied) < stream.sent_by(before_allow)
         assert stream.alive
         gated.allow()
         stream.wait_echo(stream.mark(), DEADLINE)
+        assert listener.lines_by(0) == stream.sent_by(0) == 0
+        assert listener.lines_by(stream.mark()) > stream.sent_by(denied)
         assert [echo.seq for echo in stream.echoes()] == list(range(len(stream.echoes())))
         assert stream.error is None
 

@@ -95,6 +95,21 @@ def test_a_connection_that_carries_on_although_denied_refutes(connection: Judged
         run_denied_without_effect(connection, noticed_by)
 
 
+def test_lines_that_arrive_and_are_not_answered_refute(gate: Gated, connection: JudgedConnection) -> None:
+    def deny_answers() -> None:
+        gate.router.run("nft", "add rule inet gate forward ip saddr 203.0.113.2 drop")
+
+    def is_denied_in_vain() -> None:
+        with connection:
+            connection.goes_on()
+            connection.stops(change(deny_answers))
+            time.sleep(ENOUGH)
+            connection.stays_stopped()
+
+    with pytest.raises(Refuted, match="lines crossed it although it was denied"):
+        is_denied_in_vain()
+
+
 def test_a_connection_that_does_not_go_on_when_allowed_refutes(gate: Gated) -> None:
     with pytest.raises(Refuted, match="TCP left→right is allowed, and carries nothing"):
         run_allowed_without_effect(connection_over(gate, deadline_s=0.2), gate)

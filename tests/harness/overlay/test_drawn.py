@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.overlay.drawn import draw_rules, groups_of
+from harness.overlay.drawn import defaults, draw_rules, groups_of
 
 MACHINES = ("a", "b", "c", "d")
 _BUCKET = 64
@@ -43,3 +43,14 @@ def test_four_machines_have_all_combinations_of_groups() -> None:
     assert {frozenset(groups_of(number)) for number in range(4)} == {
         frozenset(each) for each in ([], ["red"], ["blue"], ["red", "blue"])
     }
+
+
+@given(st.integers(0, 2**32), st.integers(1, 9))
+def test_each_default_is_drawn_as_often_as_the_other(seed: int, number: int) -> None:
+    drawn = defaults(random.Random(seed), number)
+    assert len(drawn) == number
+    assert abs(drawn.count("allow") - drawn.count("deny")) <= number % 2
+
+
+def test_both_defaults_are_drawn_by_some_seed() -> None:
+    assert {defaults(random.Random(seed), 1)[0] for seed in range(20)} == {"allow", "deny"}

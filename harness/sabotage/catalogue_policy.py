@@ -1,0 +1,42 @@
+"""Sabotages of policies that few packets show."""
+
+from __future__ import annotations
+
+from harness.sabotage.entry import Sabotage
+
+_TABLE = "test_every_pair_protocol_and_port_follows_the_policy"
+
+POLICY = (
+    Sabotage(
+        "tcp-opener-unjudged",
+        "policy-enforcement",
+        "of a TCP connection, only the answers are judged again",
+        "rules:judge_answers_alone",
+        "test_a_running_connection_is_cut_with_the_next_packet",
+        "data crossed a denied connection",
+    ),
+    Sabotage(
+        "tcp-openings-pass",
+        "policy-enforcement",
+        "packets that open a TCP connection pass, and only the answers to them are judged",
+        "rules:let_first_packets_pass",
+        _TABLE,
+        "arrived, though denied",
+    ),
+    Sabotage(
+        "low-source-ports-pass",
+        "policy-enforcement",
+        "datagrams from the ports of well-known services pass",
+        "rare:accept_low_source_ports",
+        _TABLE,
+        "arrived, though denied",
+    ),
+    Sabotage(
+        "port-ranges-end-early",
+        "policy-enforcement",
+        "ranges of allowed ports end one port early",
+        "rare:leave_the_last_port_out",
+        _TABLE,
+        "did not arrive, though allowed",
+    ),
+)
