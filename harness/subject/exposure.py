@@ -16,7 +16,7 @@ from harness.subject.service import Service
 
 _CHUNK = 2**22
 _WORD = 8
-# Of this many bytes, one whole word lies at a multiple of a word's length, wherever they begin.
+# Data of this length contains a whole aligned word, wherever it begins.
 _SURE = 2 * _WORD - 1
 
 
@@ -96,14 +96,14 @@ def files_of(service: Service) -> Iterator[Path]:
 
 
 def _aligned_words(content: bytes) -> set[int]:
-    """Returns the words at multiples of a word's length."""
+    """Returns the words at offsets that are multiples of a word's length."""
     return set(memoryview(content)[: len(content) // _WORD * _WORD].cast("Q"))
 
 
 def _words_at_any_offset(data: bytes) -> frozenset[int]:
-    """Returns words of which every content with this data has one at a multiple of a word's length.
+    """Returns the words at the data's first offsets; none for data shorter than `_SURE`.
 
-    There are none for data that is too short to be sure of that.
+    A content with this data has one of them among its aligned words, wherever the data lies.
     """
     if len(data) < _SURE:
         return frozenset()

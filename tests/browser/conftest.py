@@ -39,7 +39,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Socket(ssl.SSLSocket):
-    """A connection whose broken end is told as that of a plain socket, which wsgiref passes over without a word."""
+    """Reports an unexpected end of a connection as a plain socket does: wsgiref prints no traceback for that error."""
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         try:

@@ -55,7 +55,7 @@ print(*(name for name in sys.modules if name.startswith(("psycopg", "sqlalchemy.
 
 
 def described(store: Store) -> dict[str, object]:
-    """Describe all tables, without the order of their columns and constraints, and all else as its SQL."""
+    """Describes tables without the order of columns and constraints, and all other objects by their SQL."""
     with store.read() as transaction:
         found = inspect(transaction)
         entries = transaction.execute(text("SELECT name, sql FROM sqlite_master"))
