@@ -37,8 +37,10 @@ from harness.proof.literals import DIRECTIONS, FAMILIES, PROTOCOLS, STATES, STAT
 from harness.proof.ruleset import Expression, Field, Raw
 
 ICMP, TCP, UDP = PROTOCOLS["icmp"], PROTOCOLS["tcp"], PROTOCOLS["udp"]
-REQUESTS = frozenset({8, 13, 15, 17})
-REPLIES = frozenset({0, 14, 16, 18})
+ANSWERS = {8: 0, 13: 14, 15: 16, 17: 18}
+"""Types of ICMP that answer, by the type that asks (RFC 792, RFC 950)."""
+REQUESTS = frozenset(ANSWERS)
+REPLIES = frozenset(ANSWERS.values())
 ERRORS = frozenset({3, 4, 5, 11, 12})
 
 

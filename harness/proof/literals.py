@@ -48,6 +48,16 @@ ICMP_TYPES = {
     "address-mask-request": 17,
     "address-mask-reply": 18,
 }
+ICMP_CODES = {
+    "net-unreachable": 0,
+    "host-unreachable": 1,
+    "prot-unreachable": 2,
+    "port-unreachable": 3,
+    "frag-needed": 4,
+    "net-prohibited": 9,
+    "host-prohibited": 10,
+    "admin-prohibited": 13,
+}
 FAMILIES = {"ipv4": 2, "ipv6": 10}
 
 _WORDS: Mapping[str, Mapping[str, int]] = {
@@ -58,9 +68,16 @@ _WORDS: Mapping[str, Mapping[str, int]] = {
     "meta l4proto": PROTOCOLS,
     "ip protocol": PROTOCOLS,
     "icmp type": ICMP_TYPES,
+    "icmp code": ICMP_CODES,
     "meta nfproto": FAMILIES,
 }
-_LINKS = ("meta iifname", "meta oifname")
+_LINKS = ("meta iifname", "meta oifname", "meta iif", "meta oif")
+ADDRESS_FIELDS = (
+    "ip saddr",
+    "ip daddr",
+    *(f"ct {way} {end}" for way in ("original", "reply") for end in ("saddr", "daddr")),
+)
+"""Fields whose values are IPv4 addresses."""
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _CLASS = re.compile(r"([0-9a-f]*):([0-9a-f]+)")
 NO_LINK = -1

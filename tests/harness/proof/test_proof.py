@@ -186,6 +186,12 @@ def open_the_hub(rules: list[Rule]) -> None:
             rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
 
 
+def open_everything(rules: list[Rule]) -> None:
+    """Every packet gets the mark, and passes."""
+    for rule in [*in_chain(rules, "gate"), *in_chain(rules, "transit")]:
+        rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
+
+
 def skip_a_denial(rules: list[Rule]) -> None:
     """Packets go past one lookup for denials whatever it says."""
     for rule in in_chain(rules, "denials_icmp"):
@@ -298,12 +304,7 @@ def test_a_way_out_is_found(reading: Reading) -> None:
     """A second link, to which a route for everything leads."""
     links = [*reading.links, {"ifindex": 77, "ifname": "out"}]
     way_out = {"dst": "default", "dev": "out", "table": "100", "flags": []}
-
-    def pass_all(rules: list[Rule]) -> None:
-        for rule in [*in_chain(rules, "gate"), *in_chain(rules, "transit")]:
-            rule["expr"] = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
-
-    changed = replace(edited(reading, pass_all), links=links, routes=[*reading.routes, way_out])
+    changed = replace(edited(reading, open_everything), links=links, routes=[*reading.routes, way_out])
     found = prove(changed, policy_of(mixed()))
     assert "dropped: no machine is there" in {each.wanted for each in found.counterexamples}
 

@@ -1,0 +1,200 @@
+"""Choice of one packet out of a class, and the packets that a kernel can be sent.
+
+Of a class, some packets can't be sent, or the kernel discards them before rules or routes: those with addresses that no
+packet may have (net/ipv4/route.c, `ip_route_input_slow`), with ports that connection tracking does not keep for their
+protocol, or errors that quote no whole header. Others are chosen where there are any.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from harness.proof.classes import PacketClass
+from harness.proof.fields import (
+    ANSWERS,
+    BY_OTHER,
+    CONNECTED,
+    ICMP,
+    RELATED,
+    REQUESTS,
+    TCP,
+    UDP,
+    Flow,
+    Variable,
+    quoted_destination,
+)
+from harness.proof.meaning import ADDRESS_BITS
+from harness.proof.space import Space
+from harness.proof.universe import ones
+
+ICMPV6 = 58
+# They have trackers of their own, which want more of a packet than that it is there (SCTP, DCCP, UDP-Lite).
+_DEMANDING = {33, ICMPV6, 132, 136}
+_REJECTABLE = (TCP, UDP, ICMP, ICMPV6)
+"""Protocols of which connection tracking takes some packets for invalid: by their checksum, or by their type."""
+_DISCARDED = ((0, 0x00FF_FFFF), (0x7F00_0000, 0x7FFF_FFFF), (0xE000_0000, 0xEFFF_FFFF), (0xFFFF_FFFF, 0xFFFF_FFFF))
+_TRIES = 400
+
+
+class Unreachable(Exception):
+    """No packet that can be sent is in a state; the message says why."""
+
+
+def is_ordinary(address: int) -> bool:
+    """True if the kernel looks for a route to or from this address.
+
+    It discards packets of 0.0.0.0/8, loopback, multicast and broadcast addresses.
+    """
+    return not any(first <= address <= last for first, last in _DISCARDED)
+
+
+def choose(
+    packets: PacketClass, flow: Flow, space: Space, chance: random.Random, *, can_be_sent: bool = True
+) -> dict[Variable, int]:
+    """Choose a packet of one flow out of a class.
+
+    Args:
+        can_be_sent: only one that can be sent; otherwise any.
+
+    Returns:
+        A value of each variable.
+
+    Raises:
+        Unreachable: none of them can be sent, or none was found.
+    """
+    return _Choice(packets, flow, space, chance, can_be_sent).values()
+
+
+class _Choice:
+    def __init__(
+        self, packets: PacketClass, flow: Flow, space: Space, chance: random.Random, can_be_sent: bool
+    ) -> None:
+        self._packets = packets
+        self._flow = flow
+        self._space = space
+        self._chance = chance
+        self._is_free = not can_be_sent
+
+    def values(self) -> dict[Variable, int]:
+        """A value of each variable."""
+        problem = Unreachable("nothing to choose from")
+        for protocol in self._protocols():
+            try:
+                found = self._of_protocol(protocol)
+            except Unreachable as error:
+                problem = error
+            else:
+                return {Variable.FLOW: int(self._flow), Variable.LINK: self._any(Variable.LINK), **found}
+        raise problem
+
+    def _of_protocol(self, protocol: int) -> dict[Variable, int]:
+        headers = {Variable.PROTOCOL: protocol, **self._headers(protocol)}
+        return {**headers, **self._ends(protocol, headers), Variable.QUOTED: self._quoted()}
+
+    def _protocols(self) -> Sequence[int]:
+        known = [self._atom(Variable.PROTOCOL, each)[0] for each in ones(self._packets.sets[Variable.PROTOCOL])]
+        if self._is_free:
+            return known
+        if self._flow is Flow.INVALID:
+            found = [each for each in known if each in _REJECTABLE]
+            problem = "connection tracking takes no packet of this protocol for invalid"
+        else:
+            found = [each for each in known if self._flow not in CONNECTED or each not in _DEMANDING]
+            problem = "connection tracking wants more of a packet of this protocol"
+        if not found:
+            raise Unreachable(problem)
+        return self._chance.sample(found, len(found))
+
+    def _headers(self, protocol: int) -> dict[Variable, int]:
+        """Ports, and type and code of ICMP, that a packet of this protocol can have together."""
+        for _ in range(_TRIES):
+            names = (Variable.TYPE, Variable.CODE, Variable.SOURCE_PORT, Variable.DESTINATION_PORT)
+            found = {each: self._any(each) for each in names}
+            if protocol in (TCP, UDP) or self._flow not in CONNECTED or self._is_free:
+                return found
+            if protocol == ICMP:
+                found[Variable.DESTINATION_PORT] = self._port_of_icmp(found)
+            else:
+                found[Variable.SOURCE_PORT] = found[Variable.DESTINATION_PORT] = 0
+            if all(self._has(each, value) for each, value in found.items()):
+                return found
+        raise Unreachable("connection tracking keeps no such port numbers for this protocol")
+
+    def _port_of_icmp(self, found: dict[Variable, int]) -> int:
+        """Type and code of what opens the connection, which are its port numbers."""
+        kind, code = found[Variable.TYPE], found[Variable.CODE]
+        if self._flow in RELATED:
+            kind, code = self._chance.choice(sorted(REQUESTS)), self._chance.choice((0, self._chance.randrange(256)))
+        elif self._flow is Flow.REPLY:
+            kind = next(each for each, answer in ANSWERS.items() if answer == kind)
+        return kind << 8 | code
+
+    def _ends(self, protocol: int, headers: dict[Variable, int]) -> dict[Variable, int]:
+        """Addresses that go together."""
+        has_ports = protocol in (TCP, UDP) and headers[Variable.SOURCE_PORT] != headers[Variable.DESTINATION_PORT]
+        has_directions = has_ports or protocol == ICMP or self._flow not in CONNECTED
+        names = (Variable.SOURCE, Variable.DESTINATION, Variable.SENDER)
+        for _ in range(_TRIES):
+            found = {each: self._address(each) for each in names}
+            if self._flow in BY_OTHER and not self._agree(found):
+                continue
+            if found[Variable.SOURCE] != found[Variable.DESTINATION] or has_directions or self._is_free:
+                return found
+        if self._flow in BY_OTHER:
+            raise Unreachable("no two addresses were found that agree and differ as these have to")
+        raise Unreachable("both directions of the connection are the same one")
+
+    def _agree(self, found: dict[Variable, int]) -> bool:
+        """Have an error's sender and what it quotes agree, as the class says; False if they don't."""
+        quoted = quoted_destination(self._flow)
+        # Few pairs agree in some bits by chance.
+        one, other = self._chance.sample((Variable.SENDER, quoted), 2)
+        near = found[one] ^ self._chance.getrandbits(32) & ADDRESS_BITS & ~self._packets.agree
+        if self._has(other, near) and (is_ordinary(near) or self._is_free):
+            found[other] = near
+        return agrees(self._packets, found[Variable.SENDER], found[quoted])
+
+    def _quoted(self) -> int:
+        values = [self._atom(Variable.QUOTED, each)[0] for each in ones(self._packets.sets[Variable.QUOTED])]
+        whole = [each for each in values if each & 0xF >= 5]
+        if not whole and self._flow in RELATED and not self._is_free:
+            raise Unreachable("an error that quotes no whole header belongs to no connection")
+        return self._chance.choice(whole or values)
+
+    def _address(self, variable: Variable) -> int:
+        for _ in range(_TRIES):
+            value = self._any(variable)
+            if self._is_free or is_ordinary(value):
+                return value
+        raise Unreachable("the kernel discards all packets with such an address")
+
+    def _any(self, variable: Variable) -> int:
+        """A value out of the class's; two in three times it is an end of what nothing tells apart."""
+        atoms = list(ones(self._packets.sets[variable]))
+        first, last = self._atom(variable, self._chance.choice(atoms))
+        return self._chance.choice((first, last, self._chance.randint(first, last)))
+
+    def _has(self, variable: Variable, value: int) -> bool:
+        intervals = self._space.of(variable).intervals(self._packets.sets[variable])
+        return any(first <= value <= last for first, last in intervals)
+
+    def _atom(self, variable: Variable, number: int) -> tuple[int, int]:
+        return self._space.of(variable).atom(number)
+
+
+def agrees(packets: PacketClass, sender: int, quoted: int) -> bool:
+    """True if these differ and agree in the bits in which a class says that they do."""
+    differing = sender ^ quoted
+    return bool(differing) and not differing & packets.agree and all(differing & bits for bits in packets.differ)
+
+
+def covers(packets: PacketClass, values: Mapping[Variable, int], space: Space) -> bool:
+    """True if a packet is in a class."""
+    flow = Flow(values[Variable.FLOW])
+    if not all(
+        any(first <= values[each] <= last for first, last in space.of(each).intervals(packets.sets[each]))
+        for each in Variable
+    ):
+        return False
+    return flow not in BY_OTHER or agrees(packets, values[Variable.SENDER], values[quoted_destination(flow)])

@@ -1,0 +1,243 @@
+"""A throwaway network namespace made of a reading: the same rules, routes, routing rules, settings and links.
+
+Each link is a TUN: what is written to it arrives there as from a machine, and what leaves by it can be read. A link of
+WireGuard differs in nothing that rules or routes look at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from harness.proof.readback import Reading, read
+from harness.proof.replay.errors import Unreplayable
+from harness.proof.replay.restoring import restored
+from harness.proof.ruleset import Element, Ruleset
+from netlab.namespaces import Namespaces
+
+T = TypeVar("T")
+
+# <linux/if_tun.h>
+_TUNSETIFF, _TUNSETIFINDEX = 0x400454CA, 0x400454DA
+_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_TUN = "/dev/net/tun"
+# net/ipv4/fib_rules.c, `fib_default_rules_init`.
+_DEFAULT_PRIORITIES = (0, 32766, 32767)
+_OPEN_TABLE = 4242
+_OPEN = """
+flush ruleset
+table inet open {
+    chain tracking {
+        type filter hook prerouting priority 0; policy accept;
+        ct state invalid accept
+    }
+    chain own {
+        type filter hook output priority -390; policy accept;
+        meta mark != %d drop
+    }
+}
+"""
+OWN_MARK = 0x6D77
+"""Mark of the packets that the host itself sends while everything is allowed; all others of its own are dropped."""
+
+
+class Rebuilt:
+    """A namespace with a reading's links, routes and settings; its rules are loaded by `enforce`.
+
+    Attributes:
+        links: file descriptors of the TUNs by their index, non-blocking.
+    """
+
+    def __init__(self, reading: Reading, ruleset: Ruleset, namespaces: Namespaces, links: Mapping[int, int]) -> None:
+        self._reading = reading
+        self._ruleset = ruleset
+        self._rules = json.dumps(_replacing(restored(reading.listing, ruleset)))
+        self._namespaces = namespaces
+        self.links = links
+
+    def run(self, *command: str, text: str = "") -> str:
+        """Run a program in it.
+
+        Raises:
+            Unreplayable: it failed.
+        """
+        return self.enter(lambda: _run(*command, text=text))
+
+    def enter(self, function: Callable[[], T]) -> T:
+        """Run a function in it, in a thread of its own."""
+        return self._namespaces.enter(function)
+
+    def check(self) -> None:
+        """Check that it is as the reading says, once its rules are in force.
+
+        Raises:
+            Unreplayable: it isn't.
+        """
+        found = read(self.run)
+        if _comparable(found.parsed()[0]) != _comparable(self._ruleset):
+            raise Unreplayable("The namespace could not be rebuilt: the copy has other rules.")
+        for part in ("links", "settings", "routes", "rules"):
+            copied, wanted = (_unordered(getattr(each, part)) for each in (found, self._reading))
+            if copied != wanted:
+                differing = ", ".join(map(str, [*(copied - wanted), *(wanted - copied)]))
+                raise Unreplayable(f"The namespace could not be rebuilt: the copy's {part} differ: {differing}.")
+
+    def open(self, link: int) -> None:
+        """Let everything pass, by a link."""
+        self.run("nft", "-f", "-", text=_OPEN % OWN_MARK)
+        self._batch([f"route add default dev {self._name(link)} table {_OPEN_TABLE}", f"rule add {_open_rule()}"])
+        self._set({"net.ipv4.ip_forward": "1"})
+
+    def enforce(self, more: str = "") -> None:
+        """Put the reading's rules in force, in one transaction, and then others in nft's language beside them."""
+        self.run("nft", "-j", "-f", "-", text=self._rules)
+        if more:
+            self.run("nft", "-f", "-", text=more)
+
+    def close_again(self) -> None:
+        """Take back what `open` did to routes and settings."""
+        self._batch([f"rule delete {_open_rule()}", f"route flush table {_OPEN_TABLE}"])
+        self._set(self._reading.settings)
+
+    def restore_routes(self) -> None:
+        """Set up links, settings, routes and routing rules of the reading."""
+        self._set(self._reading.settings)
+        # The addresses of sources have to be local ones already, and gateways within reach.
+        routes = sorted(
+            self._reading.routes, key=lambda route: (route["dst"] != route.get("prefsrc"), "gateway" in route)
+        )
+        self._batch(
+            [
+                *(f"link set {name} up" for name in ("lo", *map(self._name, self.links))),
+                # What is there by itself is written anew, so that nothing else is there.
+                *(f"route flush table {table}" for table in ("main", "local")),
+                *map(_route, routes),
+                *(f"rule delete priority {priority}" for priority in _DEFAULT_PRIORITIES),
+                *map(_rule, self._reading.rules),
+            ]
+        )
+
+    def _name(self, link: int) -> str:
+        return next(name for name, index in self._reading.link_indexes.items() if index == link)
+
+    def _batch(self, commands: Iterable[str]) -> None:
+        self.run("ip", "-4", "-batch", "-", text="\n".join(commands))
+
+    def _set(self, settings: Mapping[str, str]) -> None:
+        def write() -> None:
+            for name, value in settings.items():
+                # A link's name may have dots, so that a path is found from both ends.
+                head, _, rest = name.partition(".conf.")
+                link, _, last = rest.rpartition(".")
+                place = Path("/proc/sys", *head.split("."), *(("conf", link, last) if rest else ()))
+                # A reading has settings of links that this kernel does not make.
+                with contextlib.suppress(FileNotFoundError):
+                    place.write_text(value)
+
+        self.enter(write)
+
+
+@contextmanager
+def rebuilt(reading: Reading) -> Iterator[Rebuilt]:
+    """Make a namespace with the links, routes and settings of a reading, and no rules yet.
+
+    Raises:
+        Unreplayable: this host can't make it.
+        Unmodelled: a part of what was read has no meaning in the proof.
+    """
+    ruleset, _ = reading.parsed()
+    links: dict[int, int] = {}
+
+    def prepare() -> None:
+        # The loopback link, and tunnels that some kernels put into each namespace.
+        present = {name for _, name in socket.if_nameindex()}
+        for name, index in reading.link_indexes.items():
+            if name not in present:
+                links[index] = _add_tun(name, index)
+
+    namespaces = None
+    try:
+        namespaces = Namespaces.create(("net",), prepare)
+        made = Rebuilt(reading, ruleset, namespaces, links)
+        made.restore_routes()
+        yield made
+    except OSError as error:
+        raise Unreplayable(f"A namespace with a TUN can't be made here: {error}") from error
+    finally:
+        for descriptor in links.values():
+            os.close(descriptor)
+        if namespaces is not None:
+            namespaces.close()
+
+
+def _add_tun(name: str, index: int) -> int:
+    descriptor = os.open(_TUN, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    fcntl.ioctl(descriptor, _TUNSETIFINDEX, struct.pack("I", index))
+    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+    return descriptor
+
+
+def _run(*command: str, text: str = "") -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unreplayable(f"{' '.join(command)} failed: {done.stderr.strip()[:500]}")
+    return done.stdout
+
+
+def _replacing(listing: Mapping[str, Any]) -> dict[str, Any]:
+    entries = [entry for entry in listing["nftables"] if "metainfo" not in entry]
+    return {"nftables": [{"flush": {"ruleset": None}}, *entries]}
+
+
+def _comparable(value: Any) -> Any:
+    """A parsed value without what the kernel chose while it was loaded: handles, and the order of sets' elements."""
+    if isinstance(value, Ruleset):
+        return [
+            (str(table), {name: _comparable(chain) for name, chain in table.chains.items()}) for table in value.tables
+        ]
+    if isinstance(value, tuple) and value and isinstance(value[0], Element):
+        return frozenset(value)
+    if isinstance(value, tuple):
+        return tuple(map(_comparable, value))
+    if is_dataclass(value):
+        return type(value), [_comparable(getattr(value, each.name)) for each in fields(value) if each.name != "handle"]
+    return value
+
+
+def _unordered(part: Any) -> set[str]:
+    """Parts of a reading of which the order says nothing."""
+    entries = part.items() if isinstance(part, dict) else part
+    return {json.dumps(each, sort_keys=True) for each in entries}
+
+
+def _open_rule() -> str:
+    # After the host's own addresses, which have the same priority and come first.
+    return f"priority 0 lookup {_OPEN_TABLE}"
+
+
+_WORDS_OF_ROUTE = {"dev": "dev", "protocol": "proto", "scope": "scope", "metric": "metric", "prefsrc": "src"}
+
+
+def _route(route: Mapping[str, Any]) -> str:
+    words = [route.get("type", "unicast"), route["dst"], *(() if "scope" in route else ("scope", "global"))]
+    if "gateway" in route:
+        words += ["via", route["gateway"]]
+    for name, word in _WORDS_OF_ROUTE.items():
+        if name in route:
+            words += [word, str(route[name])]
+    return " ".join(["route add", *words, "table", str(route.get("table", "main"))])
+
+
+def _rule(rule: Mapping[str, Any]) -> str:
+    mark = ["fwmark", f"{rule['fwmark']}/{rule.get('fwmask', '0xffffffff')}"] if "fwmark" in rule else []
+    return " ".join(["rule add priority", str(rule["priority"]), *mark, "lookup", str(rule["table"])])
