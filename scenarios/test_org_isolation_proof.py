@@ -11,7 +11,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import draw_rules, groups_of
 from harness.overlay.mesh import Mesh
-from harness.world.proving import Proven, of_token, prove_policy, run_there
+from harness.world.proving import ProofOptions, Proven, of_token, prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("org-isolation")
@@ -23,10 +23,10 @@ def test_no_packet_can_pass_between_two_namespaces(world: World, record: Record)
     """Two organizations have equal addresses and unlike policies. Each has a namespace with one link, whose peers are
     its own machines, and all packets there have the fate that its own policy says.
     """
-    run = run_there(world.subject.installed)
+    run, options = run_there(world.subject.installed), ProofOptions(captures=world.captures)
     chance = random.Random(f"organizations {world.seed}")
     meshes = [_organization(world.organization(record, name), chance) for name in ("acme", "bolt")]
-    proofs = [prove_policy(partial(of_token, mesh.api), run) for mesh in meshes]
+    proofs = [prove_policy(partial(of_token, mesh.api), run, options) for mesh in meshes]
     for each in proofs:
         record.proved(each.certificate)
     _check_apart(*proofs)

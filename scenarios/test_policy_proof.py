@@ -22,7 +22,7 @@ def test_every_packet_has_the_fate_that_the_policy_says(world: World, record: Re
     """Rules of every kind are saved and read back from the hub's kernel, under each default. All packets in all states
     of connection tracking are forwarded exactly if the policy says so.
     """
-    run = run_there(world.subject.installed)
+    run, options = run_there(world.subject.installed), ProofOptions(captures=world.captures)
     mesh = world.organization(record)
     machines = [mesh.add(f"machine {number}", groups_of(number))["machine"]["id"] for number in range(MACHINES)]
     chance = random.Random(f"proofs {world.seed}")
@@ -30,7 +30,7 @@ def test_every_packet_has_the_fate_that_the_policy_says(world: World, record: Re
         rules = draw_rules(chance, machines)
         for default in ("deny", "allow"):
             mesh.save(default, rules)
-            record.proved(prove_policy(partial(of_token, mesh.api), run).certificate)
+            record.proved(prove_policy(partial(of_token, mesh.api), run, options).certificate)
     record.measure("policies", 2 * POLICIES[profile])
 
 

@@ -192,17 +192,34 @@ def prove(
         bool, typer.Option("--fail-closed", help="Show that whatever is deleted there opens nothing.")
     ] = False,
     pairs: Annotated[bool, typer.Option("--pairs", help="Whatever two things are; for small policies.")] = False,
+    packets: Annotated[
+        bool, typer.Option("--packets", help="Send a packet of each class through a copy of the namespace, too.")
+    ] = False,
+    pcap: Annotated[Path, typer.Option(metavar="FOLDER", help="Captures of the packets that refute a policy.")] = Path(
+        "counterexamples"
+    ),
 ) -> None:
     """Show for all packets that the kernel forwards what organizations' policies allow, and nothing else.
 
     Links, peers, rules, routes and settings are read back from the kernel, the policies from `admin policies` with the
-    settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed.
+    settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed there. Packets that
+    refute a policy are sent through a copy of the namespace, and captured there.
 
     Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, a
-    namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines disagree, 77
-    not root.
+    namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines or real
+    packets disagree, 77 not root.
     """
-    _command("prove", "z3").run(organization, target, authority, token_file, engine, deletions=deletions, pairs=pairs)
+    _command("prove", "z3").run(
+        organization,
+        target,
+        authority,
+        token_file,
+        engine,
+        pcap,
+        deletions=deletions,
+        pairs=pairs,
+        packets=packets,
+    )
 
 
 def mutate(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.checks import UNAVAILABLE
+from harness.cli.checks import FAULT, UNAVAILABLE
 from harness.proof import FailClosed
 from harness.world.proving import Failure, Proven
 from reports.texts import many, printable
+
+if TYPE_CHECKING:
+    from harness.proof.replay.comparing import Comparison
 
 _COUNTED = {"atoms": "classes of packets", "z3": "rules in one formula"}
 
@@ -22,10 +27,12 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
         _print(console, f"organization  {outcome.organization.id}  {outcome.organization.name}")
         _print(console, f"not proven: {outcome.reason}\n")
         return
-    proof, certificate = outcome.proof, outcome.certificate
+    certificate = outcome.certificate
     sentence = "proven: the kernel forwards exactly what the policy allows"
     if certificate.wrong:
         sentence = "refuted: the kernel does not do what the policy says"
+    if _is_contradicted(outcome):
+        sentence = "not proven: real packets have another fate than was computed"
     lines = (
         f"organization  {outcome.organization.id}  {outcome.organization.name}, in the namespace {outcome.namespace}",
         f"policy        version {outcome.organization.version}, sha256 {certificate.policy}",
@@ -37,12 +44,31 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
         ),
         sentence,
         *outcome.strays,
-        *(f"\n{each}" for each in proof.counterexamples),
+        *_examples(outcome),
+        *(() if outcome.compared is None else _of_comparison(outcome.compared)),
         *(() if outcome.damage is None else _of_damage(outcome.damage)),
         "",
     )
     for line in lines:
         _print(console, line)
+
+
+def _examples(outcome: Proven) -> Iterator[str]:
+    for example, shown in zip_longest(outcome.proof.counterexamples, outcome.shown):
+        yield f"\n{example}"
+        if shown is not None:
+            yield f"  {shown.says}" + (f"\n  capture: {shown.file}" if shown.file else "")
+
+
+def _of_comparison(compared: Comparison) -> Iterator[str]:
+    yield f"packets       {compared.agreed} sent, of {many(compared.pairs, 'pair')} of a class and a state of tracking"
+    for reason, number in sorted(compared.unreached.items()):
+        yield f"              {number} not sent: {reason}"
+    if compared.wrong:
+        yield f"the computation is wrong about {many(len(compared.wrong), 'packet')}; please report it:"
+        yield from compared.wrong
+    else:
+        yield "each has the fate that was computed"
 
 
 def _of_damage(damage: FailClosed) -> tuple[str, ...]:
@@ -79,7 +105,13 @@ def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None
 
 
 def exit_code(outcomes: Sequence[Proven | Failure]) -> int:
-    """Returns the command's exit code: 1 if a policy is refuted, 69 if nothing is known of one, 0 if all are proven."""
+    """Returns the command's exit code.
+
+    It is 70 if a real packet has another fate than was computed, 1 if a policy is refuted, 69 if nothing is known of
+    one, 0 if all are proven.
+    """
+    if any(isinstance(each, Proven) and _is_contradicted(each) for each in outcomes):
+        return FAULT
     if any(_verdict(each) == "refuted" for each in outcomes):
         return 1
     return UNAVAILABLE if any(isinstance(each, Failure) for each in outcomes) else 0
@@ -88,8 +120,15 @@ def exit_code(outcomes: Sequence[Proven | Failure]) -> int:
 def _verdict(outcome: Proven | Failure) -> str:
     if isinstance(outcome, Failure):
         return "not proven"
+    if _is_contradicted(outcome):
+        return "not proven"
     is_open = outcome.damage is not None and not outcome.damage.holds
     return "refuted" if outcome.wrong or is_open else "proven"
+
+
+def _is_contradicted(outcome: Proven) -> bool:
+    """True if a real packet had another fate than was computed."""
+    return outcome.compared is not None and bool(outcome.compared.wrong)
 
 
 def _print(console: Console, line: str) -> None:

@@ -52,7 +52,7 @@ def is_ordinary(address: int) -> bool:
 def choose(
     packets: PacketClass, flow: Flow, space: Space, chance: random.Random, *, can_be_sent: bool = True
 ) -> dict[Variable, int]:
-    """Choose a packet of one flow out of a class.
+    """Chooses a packet of one flow out of a class.
 
     Args:
         can_be_sent: only one that can be sent; otherwise any.
@@ -146,7 +146,7 @@ class _Choice:
         raise Unreachable("both directions of the connection are the same one")
 
     def _agree(self, found: dict[Variable, int]) -> bool:
-        """Have an error's sender and what it quotes agree, as the class says; False if they don't."""
+        """Has an error's sender and what it quotes agree, as the class says; False if they don't."""
         quoted = quoted_destination(self._flow)
         # Few pairs agree in some bits by chance.
         one, other = self._chance.sample((Variable.SENDER, quoted), 2)

@@ -16,7 +16,7 @@ from harness.proof.words import Counterexample, Words
 
 
 def counterexample(difference: Difference, engine: Engine, space: Space) -> Counterexample:
-    """Choose one packet out of a difference and walk it through the rules.
+    """Chooses one packet out of a difference and walk it through the rules.
 
     Raises:
         Unmodelled: no packet was found, so it is not known whether there is one.

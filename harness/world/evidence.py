@@ -62,7 +62,7 @@ def _write_state(world: World, folder: Path) -> None:
     with suppress(Inconclusive):
         _write_namespaces(world.subject.host, folder)
         (folder / "service.log").write_text(world.subject.installed.log_text())
-    for capture in world.lab.folder.rglob("*.pcap"):
+    for capture in world.lab.folder.rglob("*.pcap*"):
         shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
 
 

@@ -7,9 +7,11 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from harness.client.api import Api
@@ -30,8 +32,13 @@ from harness.proof import (
     read_ways,
     strays,
 )
+from harness.proof.replay.errors import Unreplayable
 from harness.subject.installed import Installed
 from reports.exhibits import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
+
+if TYPE_CHECKING:
+    from harness.proof.replay.comparing import Comparison
+    from harness.proof.replay.showing import Shown
 
 Command = Callable[[list[str]], str]
 """Runs a program on the hub's host and returns its standard output."""
@@ -69,6 +76,8 @@ class Proven:
         strays: ways into or out of the namespace beside the machines' own.
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
         damage: proof that nothing opens after deletions; None if it was not asked for.
+        shown: the first engine's counterexamples as real packets, in their order; none if this was not asked for.
+        compared: computed fates beside those of real packets; None if this was not asked for.
     """
 
     organization: Organization
@@ -77,6 +86,8 @@ class Proven:
     strays: tuple[str, ...]
     kinds: tuple[str, ...]
     damage: FailClosed | None = None
+    shown: tuple[Shown, ...] = ()
+    compared: Comparison | None = None
 
     @property
     def proof(self) -> Proof:
@@ -89,7 +100,8 @@ class Proven:
         examples = (
             f"{each.packet}, {each.state}: {each.fate}, not {each.wanted}" for each in self.proof.counterexamples
         )
-        return (*self.strays, *examples)
+        shown = (f"; {each.says}" for each in self.shown)
+        return (*self.strays, *map("".join, zip_longest(examples, shown, fillvalue="")))
 
     @property
     def certificate(self) -> Certificate:
@@ -138,11 +150,15 @@ class ProofOptions:
     Attributes:
         deletions: prove that no deletion in a namespace opens anything, too.
         pairs: prove it for every two deletions.
+        captures: folder for captures of counterexamples, which are sent as real packets; None sends none.
+        seed: send a packet of each class through a copy of the namespace, chosen by this seed; None sends none.
     """
 
     engines: Engines = by_cost
     deletions: bool = False
     pairs: bool = False
+    captures: Path | None = None
+    seed: int | None = None
 
 
 _DEFAULTS = ProofOptions()
@@ -195,9 +211,26 @@ def _concluded(organization: Organization, seen: _Seen, options: ProofOptions) -
     try:
         proofs = prove_by(options.engines(policy), seen.reading, policy)
         damage = fail_closed(seen.reading, policy, pairs=options.pairs) if options.deletions else None
-        return Proven(organization, seen.namespace, proofs, found, kinds(seen.reading.parsed()[0]), damage)
-    except Unmodelled as error:
+        proven = Proven(organization, seen.namespace, proofs, found, kinds(seen.reading.parsed()[0]), damage)
+        return _with_packets(proven, seen.reading, options)
+    except (Unmodelled, Unreplayable) as error:
         return Failure(organization, "; ".join((*found, str(error))))
+
+
+def _with_packets(proven: Proven, reading: Reading, options: ProofOptions) -> Proven:
+    """Add what real packets show."""
+    examples = proven.proof.counterexamples
+    if options.captures is not None and examples:
+        # scapy takes half a second to load, and most proofs send nothing.
+        from harness.proof.replay.showing import show
+
+        shown = show(reading, examples, options.captures, proven.organization.id)
+        proven = replace(proven, shown=tuple(shown))
+    if options.seed is not None:
+        from harness.proof.replay.comparing import compare
+
+        proven = replace(proven, compared=compare(reading, options.seed))
+    return proven
 
 
 def of_token(api: Api) -> Organization:

@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 import httpx
@@ -70,6 +71,11 @@ class World:
             self.subject.__exit__(kind, error, trace)
         finally:
             self.lab.close()
+
+    @property
+    def captures(self) -> Path:
+        """Folder for captures that are evidence, made when there is one."""
+        return self.lab.folder / "counterexamples"
 
     def client(self, name: str) -> LabHost:
         """Makes a host for a customer's machine on the underlay, without a tunnel."""

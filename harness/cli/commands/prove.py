@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -36,9 +37,11 @@ def run(
     authority: Path | None,
     token_file: Path | None,
     engine: str | None,
+    captures: Path,
     *,
     deletions: bool,
     pairs: bool,
+    packets: bool,
 ) -> None:
     """Proves organizations' policies, shows what came of it, and ends with the exit code."""
     if organization is not None and token_file is not None:
@@ -47,7 +50,8 @@ def run(
     api = None if token_file is None else _api(target, authority, token_file)
     if os.geteuid() != 0:
         end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
-    options = ProofOptions(_engines(engine), deletions=deletions or pairs, pairs=pairs)
+    seed = random.SystemRandom().randrange(2**31) if packets else None
+    options = ProofOptions(_engines(engine), deletions=deletions or pairs, pairs=pairs, captures=captures, seed=seed)
     outcomes: list[Proven | Failure] = []
     try:
         with nullcontext() if api is None else closing(api):

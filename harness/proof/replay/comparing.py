@@ -49,7 +49,7 @@ class Comparison:
 
 
 def compare(reading: Reading, seed: int, most: int | None = None) -> Comparison:
-    """Send one packet for each class of packets and each of its states through a copy of a namespace.
+    """Sends one packet for each class of packets and each of its states through a copy of a namespace.
 
     Args:
         seed: of the choice of packets.
@@ -96,7 +96,7 @@ class _Judged:
         self.wrong: list[str] = []
 
     def judge(self, final: Final, outcome: Replay | Unreachable) -> None:
-        """Compare a packet's computed fate with its real one."""
+        """Compares a packet's computed fate with its real one."""
         if isinstance(outcome, Unreachable):
             self.unreached[str(outcome)] += 1
             return

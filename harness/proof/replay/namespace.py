@@ -66,7 +66,7 @@ class Rebuilt:
         self.links = links
 
     def run(self, *command: str, text: str = "") -> str:
-        """Run a program in it.
+        """Runs a program in it.
 
         Raises:
             Unreplayable: it failed.
@@ -74,11 +74,11 @@ class Rebuilt:
         return self.enter(lambda: _run(*command, text=text))
 
     def enter(self, function: Callable[[], T]) -> T:
-        """Run a function in it, in a thread of its own."""
+        """Runs a function in it, in a thread of its own."""
         return self._namespaces.enter(function)
 
     def check(self) -> None:
-        """Check that it is as the reading says, once its rules are in force.
+        """Checks that it is as the reading says, once its rules are in force.
 
         Raises:
             Unreplayable: it isn't.
@@ -93,24 +93,24 @@ class Rebuilt:
                 raise Unreplayable(f"The namespace could not be rebuilt: the copy's {part} differ: {differing}.")
 
     def open(self, link: int) -> None:
-        """Let everything pass, by a link."""
+        """Lets everything pass, by a link."""
         self.run("nft", "-f", "-", text=_OPEN % OWN_MARK)
         self._batch([f"route add default dev {self._name(link)} table {_OPEN_TABLE}", f"rule add {_open_rule()}"])
         self._set({"net.ipv4.ip_forward": "1"})
 
     def enforce(self, more: str = "") -> None:
-        """Put the reading's rules in force, in one transaction, and then others in nft's language beside them."""
+        """Puts the reading's rules in force, in one transaction, and then others in nft's language beside them."""
         self.run("nft", "-j", "-f", "-", text=self._rules)
         if more:
             self.run("nft", "-f", "-", text=more)
 
     def close_again(self) -> None:
-        """Take back what `open` did to routes and settings."""
+        """Takes back what `open` did to routes and settings."""
         self._batch([f"rule delete {_open_rule()}", f"route flush table {_OPEN_TABLE}"])
         self._set(self._reading.settings)
 
     def restore_routes(self) -> None:
-        """Set up links, settings, routes and routing rules of the reading."""
+        """Sets up links, settings, routes and routing rules of the reading."""
         self._set(self._reading.settings)
         # The addresses of sources have to be local ones already, and gateways within reach.
         routes = sorted(
@@ -149,7 +149,7 @@ class Rebuilt:
 
 @contextmanager
 def rebuilt(reading: Reading) -> Iterator[Rebuilt]:
-    """Make a namespace with the links, routes and settings of a reading, and no rules yet.
+    """Makes a namespace with the links, routes and settings of a reading, and no rules yet.
 
     Raises:
         Unreplayable: this host can't make it.

@@ -58,7 +58,7 @@ def rules() -> str:
 
 @dataclass(frozen=True)
 class Noted:
-    """What was noted of one packet.
+    """Notes about one packet.
 
     Attributes:
         flows: that its state can be; none if it was dropped before connection tracking, or in a state that has no name.
@@ -72,7 +72,7 @@ class Noted:
 
 
 def noted(run: Callable[..., str], numbers: Iterable[int]) -> dict[int, Noted]:
-    """Read what was noted of the packets with these IP identifications."""
+    """Reads what was noted of the packets with these IP identifications."""
     listed = json.loads(run("nft", "-j", "list", "table", "ip", _TABLE))["nftables"]
     sets = {each["set"]["name"]: frozenset(each["set"].get("elem", ())) for each in listed if "set" in each}
     found = {}

@@ -49,7 +49,7 @@ def flow_of(values: Values) -> Flow:
 
 
 def history(values: Values, number: int, own: frozenset[int]) -> Iterator[Step]:
-    """Yield the packets that bring a connection into the state that a packet meets.
+    """Yields the packets that bring a connection into the state that a packet meets.
 
     Args:
         number: IP identification of each.
@@ -64,7 +64,7 @@ def history(values: Values, number: int, own: frozenset[int]) -> Iterator[Step]:
 
 
 def packet_of(values: Values, number: int) -> bytes:
-    """Build the packet.
+    """Builds the packet.
 
     Args:
         number: IP identification, by which rules tell the packet from others.

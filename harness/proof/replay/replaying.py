@@ -36,7 +36,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Replay:
-    """What became of a real packet.
+    """Fate of a real packet.
 
     Attributes:
         fate: its real fate.
@@ -63,7 +63,7 @@ Outcome = Replay | Unreachable
 
 
 def replay(reading: Reading, cases: Sequence[Values]) -> list[Outcome]:
-    """Send packets through copies of a namespace, each after the packets that bring its state about.
+    """Sends packets through copies of a namespace, each after the packets that bring its state about.
 
     The packets of a history are sent while everything is allowed. Then the reading's rules are put in force.
 
@@ -85,7 +85,7 @@ def replay(reading: Reading, cases: Sequence[Values]) -> list[Outcome]:
 
 
 def _rounds(cases: Sequence[Values]) -> Iterator[list[int]]:
-    """Split cases so that no two of one part have the same connection."""
+    """Splits cases so that no two of one part have the same connection."""
     rounds: list[tuple[list[int], set[object]]] = []
     for number, values in enumerate(cases):
         key = _connection(values)
@@ -123,7 +123,7 @@ class _Round:
         self._cases = dict(enumerate(cases.items(), 1))
 
     def outcomes(self) -> dict[int, Outcome]:
-        """Send all, and tell what became of each."""
+        """Sends all, and tell what became of each."""
         found: dict[int, Outcome] = {}
         histories: dict[int, tuple[Step, ...]] = {}
         packets: dict[int, Step] = {}
@@ -153,7 +153,7 @@ class _Round:
         return Step(packet_of(values, at), "the packet", is_history=False)
 
     def _carried(self, steps: Mapping[int, Sequence[Step]]) -> dict[int, list[Seen]]:
-        """Send packets, and return what was on the links of each one's."""
+        """Sends packets, and return what was on the links of each one's."""
         sent = [
             (None if step.by_host else self._cases[at][1][Variable.LINK], step.packet)
             for at, some in steps.items()

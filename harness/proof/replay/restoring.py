@@ -17,7 +17,7 @@ from harness.proof.ruleset import Concat, Dispatch, Element, Expression, Field, 
 
 
 def restored(listing: Mapping[str, Any], ruleset: Ruleset) -> dict[str, Any]:
-    """Return a copy of a listing in which verdict maps with a concatenated key have their elements in full.
+    """Returns a copy of a listing in which verdict maps with a concatenated key have their elements in full.
 
     Args:
         listing: of ``nft -j list ruleset``.

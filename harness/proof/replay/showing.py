@@ -36,7 +36,7 @@ class Shown:
 
 
 def show(reading: Reading, examples: Sequence[Counterexample], folder: Path, name: str) -> list[Shown]:
-    """Replay counterexamples, and write a capture of each.
+    """Replays counterexamples, and writes a capture of each.
 
     Args:
         folder: folder of the captures, made if it is missing.

@@ -69,7 +69,7 @@ class Wire:
         self._raw.close()
 
     def send(self, packets: Sequence[tuple[int | None, bytes]]) -> list[Captured]:
-        """Send packets and return all that was on any link meanwhile.
+        """Sends packets and returns all that was on any link meanwhile.
 
         Args:
             packets: each with the index of the link by which it arrives; None is the host itself.
@@ -107,7 +107,7 @@ class Wire:
                 yield Captured(seconds + nanoseconds / 1e9, link, kind == _OUTGOING, packet)
 
     def _drain(self) -> None:
-        """Take what left by the TUNs, so that there is room for more."""
+        """Takes what left by the TUNs, so that there is room for more."""
         for descriptor in self._links.values():
             with contextlib.suppress(BlockingIOError):
                 while True:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from harness.cli.outcomes import exit_code, show_outcome, show_summary
 from harness.proof import FailClosed, Policy, Proof
+from harness.proof.atoms import Fate
 from harness.proof.fail_closed import Opening
+from harness.proof.fields import Flow
+from harness.proof.replay.comparing import Comparison
+from harness.proof.replay.showing import Shown
 from harness.proof.words import Counterexample
 from harness.world.proving import Failure, Organization, Proven
 
@@ -22,6 +27,14 @@ _PACKET = Counterexample("tcp to port 22", "new", "forwarded", "dropped: the pol
 _CLOSED = FailClosed({"rule": 90, "chain": 12}, {"chain": 7}, 0, 80, (), 0.8)
 STAYS_CLOSED = replace(PROVEN, damage=_CLOSED)
 OPENS = replace(PROVEN, damage=replace(_CLOSED, openings=(Opening(("nft flush chain ip x y",), _PACKET),)))
+SHOWN = replace(
+    PROVEN,
+    proofs=(replace(_PROOF, counterexamples=[_PACKET]),),
+    shown=(Shown(True, "a real packet is forwarded", Path("/tmp/x/a-1.pcapng")),),
+)
+_COMPARED = Comparison(40, 10, {(Flow.NEW, Fate.DROPPED): 9}, 0, {"beyond a rate": 1}, ())
+SENT = replace(PROVEN, compared=_COMPARED)
+CONTRADICTED = replace(PROVEN, compared=replace(_COMPARED, wrong=("tcp, new: computed dropped, but …",)))
 UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table ip x)")
 
 
@@ -35,6 +48,9 @@ UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table 
         ([PROVEN, REFUTED], 1),
         ([STAYS_CLOSED], 0),
         ([STAYS_CLOSED, OPENS], 1),
+        ([SHOWN, SENT], 1),
+        ([SENT], 0),
+        ([REFUTED, CONTRADICTED], 70),
     ],
 )
 def test_the_exit_code_is_that_of_the_worst_outcome(outcomes: list[Proven | Failure], code: int) -> None:
@@ -43,7 +59,7 @@ def test_the_exit_code_is_that_of_the_worst_outcome(outcomes: list[Proven | Fail
 
 def test_outcomes_are_printed_without_control_characters() -> None:
     console = Console(record=True, width=200)
-    outcomes: list[Proven | Failure] = [PROVEN, REFUTED, UNKNOWN, STAYS_CLOSED, OPENS]
+    outcomes: list[Proven | Failure] = [PROVEN, REFUTED, UNKNOWN, STAYS_CLOSED, OPENS, SHOWN, SENT, CONTRADICTED]
     for each in outcomes:
         show_outcome(each, console)
     show_summary(outcomes, console)
@@ -61,6 +77,11 @@ def test_outcomes_are_printed_without_control_characters() -> None:
         "proven: whatever is deleted, nothing passes that the policy denies",
         "refuted: a deletion lets packets pass that the policy denies",
         "after nft flush chain ip x y:",
-        "proven: 2 of 5",
+        "a real packet is forwarded\n  capture: /tmp/x/a-1.pcapng",
+        "packets       9 sent, of 10 pairs of a class and a state",
+        "1 not sent: beyond a rate",
+        "each has the fate that was computed",
+        "the computation is wrong about 1 packet",
+        "proven: 3 of 8",
     ):
         assert part in shown

@@ -52,7 +52,7 @@ def kinds_reading() -> Iterator[Reading]:
 
 
 def agree(compared: Comparison) -> None:
-    """Check that all packets that were sent had the computed fate, and that they were enough."""
+    """Checks that all packets that were sent had the computed fate, and that they were enough."""
     assert not compared.wrong, "\n".join(compared.wrong)
     assert compared.agreed + sum(compared.unreached.values()) == compared.pairs
     assert compared.agreed > 0.8 * compared.pairs, compared.unreached

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -14,7 +16,16 @@ from appliance.model.desired import Desired
 from appliance.model.policy import Action
 from harness.client.api import Api
 from harness.proof import Ways, strays
-from harness.world.proving import Command, Failure, Unavailable, of_token, prove_policies, prove_policy, run_here
+from harness.world.proving import (
+    Command,
+    Failure,
+    ProofOptions,
+    Unavailable,
+    of_token,
+    prove_policies,
+    prove_policy,
+    run_here,
+)
 from netlab import sandbox
 from reports.exhibits import Certificate
 from tests.appliance.hub.ruled import Kernel
@@ -112,6 +123,30 @@ def test_another_policy_is_refuted(kernel: Kernel) -> None:
     assert not proven.certificate.holds
     assert "dropped, not forwarded: the policy allows it" in proven.certificate.wrong[0]
     assert proven.certificate.policy != prove_policy(lambda: of_token(good), with_peers(mixed())).certificate.policy
+
+
+def test_what_refutes_a_policy_is_captured(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.load(mixed())
+    bad = Service(mixed(Action.ALLOW)).api()
+    options = ProofOptions(captures=tmp_path)
+    proven = prove_policy(lambda: of_token(bad), with_peers(mixed()), options)
+    assert len(proven.shown) == len(proven.proof.counterexamples)
+    assert all(each.is_as_computed for each in proven.shown)
+    assert sorted(tmp_path.iterdir()) == sorted(each.file for each in proven.shown if each.file)
+    assert proven.certificate.wrong[0].endswith("; a real packet in a copy of the namespace is dropped")
+
+
+def test_packets_are_sent_if_asked_for(kernel: Kernel, tmp_path: Path) -> None:
+    empty = replace(mixed(), policy=replace(mixed().policy, rules=()))
+    kernel.load(empty)
+    good = Service(empty).api()
+    proven = prove_policy(lambda: of_token(good), with_peers(empty), ProofOptions(captures=tmp_path, seed=1))
+    assert proven.proof.holds
+    assert proven.compared is not None
+    assert proven.compared.agreed > 0
+    assert not proven.compared.wrong
+    assert not proven.shown
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_peer_that_is_no_machine_refutes(kernel: Kernel) -> None:
