@@ -1,4 +1,4 @@
-"""Sabotages of policies that few packets show."""
+"""Sabotages of policies that few packets, or few ways to save, show."""
 
 from __future__ import annotations
 
@@ -38,5 +38,13 @@ POLICY = (
         "rare:leave_the_last_port_out",
         _TABLE,
         "did not arrive, though allowed",
+    ),
+    Sabotage(
+        "single-rules-late",
+        "policy-enforcement",
+        "a single rule is answered first, and saved 150 ms later",
+        "saving:answer_single_rules_first",
+        "test_a_rule_is_enforced_however_it_is_saved",
+        "packets sent after the answer that denies them were delivered",
     ),
 )

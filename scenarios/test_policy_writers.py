@@ -1,0 +1,188 @@
+"""Rules are saved one by one in every way, by everybody who may, and several at the same moment."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness.client.api import Api
+from harness.client.visitor import Visitor
+from harness.judging.answer import Answer
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.mesh import Mesh, Rule, rule_between
+from harness.world.world import PASSWORD, World
+
+pytestmark = pytest.mark.claim("policy-enforcement")
+
+ROUNDS = {"quick": 3, "full": 20}
+_SAVED = {201, 204, 303}
+_FORBIDDEN = 403
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A person or program that adds and removes single rules.
+
+    Attributes:
+        name: the writer in words.
+        add: sends a rule.
+        remove: sends the removal of a rule, given its id.
+    """
+
+    name: str
+    add: Callable[[Rule], Answer]
+    remove: Callable[[str], Answer]
+
+
+def by_calls(name: str, api: Api) -> Writer:
+    """Returns a writer that uses the API."""
+    return Writer(
+        name,
+        lambda rule: api.send("POST", "/policy/rules", rule),
+        lambda rule_id: api.send("DELETE", f"/policy/rules/{rule_id}"),
+    )
+
+
+def by_forms(name: str, browser: Visitor) -> Writer:
+    """Returns a writer that sends the forms of the pages."""
+
+    def sent(path: str, typed: dict[str, str]) -> Answer:
+        forms = browser.forms("/policy")
+        # A viewer sees no such form, and can send one all the same: another form has the session's token.
+        hidden = forms.get(path) or next(iter(forms.values()), {})
+        requested = time.monotonic_ns()
+        answer = browser.send("POST", path, hidden | typed)
+        return Answer(answer.status_code, answer.text, requested, time.monotonic_ns())
+
+    return Writer(
+        name,
+        lambda rule: sent("/policy/rules", rule),
+        lambda rule_id: sent("/policy/rules/remove", {"rule": rule_id}),
+    )
+
+
+def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) -> None:
+    """Rules are added and removed one by one: by calls and by the pages' forms, by owner, admin and a token. A stream
+    stops and flows with each answer. Viewers and tokens that may only read are refused, and change nothing.
+    """
+    owner = f"{secrets.token_hex(6)}@example.net"
+    mesh = world.organization(record, email=owner)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    denied = rule_between("deny", mumbai, pune)
+    admin, admins_api = _member(mesh, "admin")
+    viewer, viewers_api = _member(mesh, "viewer")
+    may = (
+        by_calls("the owner", mesh.api),
+        by_calls("an admin", admins_api),
+        by_calls("a token that may write", _token(mesh, "write")),
+        by_forms("the owner's browser", _browser(mesh, owner)),
+        by_forms("an admin's browser", _browser(mesh, admin)),
+    )
+    may_not = (
+        by_calls("a viewer", viewers_api),
+        by_calls("a token that may read", _token(mesh, "read")),
+        by_forms("a viewer's browser", _browser(mesh, viewer)),
+    )
+    with mumbai.stream_to(pune) as stream:
+        with record.control("the stream flows before any rule"):
+            stream.flows()
+        for writer in may:
+            stream.stops(_saved(writer, writer.add(denied)))
+            (rule,) = mesh.api.call("GET", "/policy").body["rules"]
+            for other in may_not:
+                _refuse(other, other.remove(rule["id"]))
+            stream.stays_stopped()
+            stream.flows(_saved(writer, writer.remove(rule["id"])))
+            for other in may_not:
+                _refuse(other, other.add(denied))
+    record.measure("writers", [each.name for each in may])
+    record.measure("writers that are refused", [each.name for each in may_not])
+
+
+def test_rules_saved_at_the_same_moment_are_all_enforced(world: World, record: Record, profile: str) -> None:
+    """Two writers add a rule each at the same moment, and then remove it. What was answered as saved is enforced from
+    the later answer on, and shown.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    rules = (rule_between("deny", mumbai, pune), rule_between("deny", pune, mumbai))
+    writers = (by_calls("owner", mesh.api), by_calls("owner, once more", mesh.api.duplicate()))
+    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back, ThreadPoolExecutor(2) as pool:
+        streams = (forth, back)
+        with record.control("the streams flow before any rule"):
+            for stream in streams:
+                stream.flows()
+        for _ in range(ROUNDS[profile]):
+            added = list(pool.map(_at_once(2, lambda writer, rule: writer.add(rule)), writers, rules))
+            for stream, writer, answer in zip(streams, writers, added, strict=True):
+                stream.stops(_saved(writer, answer))
+            ids = [answer.body["id"] for answer in added]
+            shown = {each["id"] for each in mesh.api.call("GET", "/policy").body["rules"]}
+            if shown != set(ids):
+                raise Refuted(f"two rules were answered as saved at the same moment, and {len(shown)} are shown")
+            removed = list(pool.map(_at_once(2, lambda writer, rule: writer.remove(rule)), writers, ids))
+            for stream, writer, answer in zip(streams, writers, removed, strict=True):
+                stream.flows(_saved(writer, answer))
+    record.measure("rules saved two at once", 4 * ROUNDS[profile])
+
+
+def _at_once(number: int, save: Callable[[Writer, Any], Answer]) -> Callable[[Writer, Any], Answer]:
+    """Makes as many calls of a function wait for each other."""
+    barrier = threading.Barrier(number)
+
+    def together(writer: Writer, what: Any) -> Answer:
+        barrier.wait()
+        return save(writer, what)
+
+    return together
+
+
+def _saved(writer: Writer, answer: Answer) -> Answer:
+    if answer.status not in _SAVED:
+        raise Inconclusive(f"{writer.name} could not save a rule: {answer.status} {answer.body}")
+    return answer
+
+
+def _refuse(writer: Writer, answer: Answer) -> None:
+    if answer.status != _FORBIDDEN:
+        raise Refuted(f"{writer.name} may save no rule, and was answered {answer.status}")
+
+
+def _member(mesh: Mesh, role: str) -> tuple[str, Api]:
+    """Invites somebody; returns their e-mail address, and a client with their session.
+
+    Raises:
+        Inconclusive: the service sends invitations by mail.
+    """
+    email = f"{secrets.token_hex(6)}@example.net"
+    link = mesh.api.call("POST", "/invitations", {"email": email, "role": role}).body["link"]
+    if link is None:
+        raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
+    api = mesh.api.anonymous()
+    api.token = api.call("POST", "/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD}).body[
+        "token"
+    ]
+    return email, api
+
+
+def _token(mesh: Mesh, scope: str) -> Api:
+    """Returns a client with a new API token of the owner."""
+    program = mesh.api.anonymous()
+    body = {"name": scope, "scope": scope, "password": PASSWORD}
+    program.token = mesh.api.call("POST", "/tokens", body).body["token"]
+    return program
+
+
+def _browser(mesh: Mesh, email: str) -> Visitor:
+    """Returns a browser in which a member has logged in."""
+    browser = mesh.api.visitor()
+    browser.log_in(email, PASSWORD)
+    return browser
