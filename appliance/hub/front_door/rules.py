@@ -234,11 +234,12 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "introduce": (
             *_set_value(SESSIONS.name, FIRST_WORD, "udp sport"),
-            KNOWN_OF.over(f"{_count('known_of')} udp sport set {layout.public_port} accept"),
+            KNOWN_OF.over(f"{_count('known_of')} goto sign"),
             *_know("ip daddr . udp dport", KNOWN4.name, ANSWERED4.name),
             *_know("ip6 daddr", LINKS6.name, ANSWERED6.name, f" update @{KNOWN6.name} {{ ip6 daddr . udp dport }}"),
-            f"udp sport set {layout.public_port}",
+            "goto sign",
         ),
+        "sign": (f"udp sport set {layout.public_port} accept",),
         "hand_on": (
             *_set_value(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
             "notrack accept",
@@ -258,12 +259,15 @@ def _set_value(name: str, key: str, value: str) -> tuple[str, str]:
     return f"delete {element}", f"add {element}"
 
 
-def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, str]:
+def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, ...]:
     """Statements that renew a source's known link, or make an unknown source known to this link."""
     value, pair = f"@{known} {{ {source} : udp sport }}", f"{source} . udp sport"
     return (
         f"{pair} @{answered} update {value} update @{answered} {{ {pair} }}{more}",
-        f"{source} != @{known} add {value} add @{answered} {{ {pair} }}{more}",
+        # A known source goes no further. Linux 6.1 looks into a map only for a value, so this takes the value into the
+        # port that `sign` sets again.
+        f"udp sport set {source} map @{known} goto sign",
+        f"add {value} add @{answered} {{ {pair} }}{more}",
     )
 
 

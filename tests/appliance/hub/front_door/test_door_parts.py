@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from dataclasses import replace
@@ -24,11 +25,13 @@ from appliance.hub.front_door.memory import (
     BEGUN_OF,
     KNOWN_OF,
     KNOWN_SOURCES,
+    MEMORIES,
     REGULARS,
     REGULARS_OF,
     RESUMED,
     SESSIONS,
     STRANGERS,
+    Memory,
     Meter,
 )
 from appliance.hub.front_door.pace import Pace
@@ -255,6 +258,15 @@ def test_a_session_s_packets_meet_few_rules() -> None:
     assert (len(chains["leave"]), len(chains["left"])) == (2, 1)
     assert chains["answer"][1].startswith("@th,64,32 67108864")
     assert chains["answer"][1].endswith("accept")
+
+
+def test_a_map_is_looked_up_only_for_its_values() -> None:
+    """Linux 6.1 answers a match of a key alone with EINVAL; a later kernel would not show it."""
+    text = rules.in_place(rules.Layout("table", 51820, 51900))
+    maps = {each.name for each in MEMORIES if isinstance(each, Memory) and each.kind == "map"}
+    uses = re.findall(r"(\S+) @(\w+)", text[text.index("add rule") :])
+    assert maps <= {name for _, name in uses}
+    assert {word for word, name in uses if name in maps} <= {"map", "add", "update", "delete"}
 
 
 def test_no_rule_names_another_instance() -> None:
