@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.hub.ruleset import Compiler, Ruleset, buckets, compile_ruleset
+from appliance.hub.ruleset import Compiler, Ruleset, buckets, compile_ruleset, counter_name
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
 from tests.appliance.hub.ruled import members, rule, state_of
@@ -114,3 +114,16 @@ def pairs(count: int) -> tuple[Rule, ...]:
 def new(before: Ruleset, after: Ruleset) -> set[str]:
     """Lists the leaves that the other ruleset does not have."""
     return after.leaves.keys() - before.leaves.keys()
+
+
+def test_content_after_a_removal_lacks_what_was_removed() -> None:
+    one, two = machines = members(2)
+    rules = (rule("one", Action.DENY, one, two), rule("two", Action.ALLOW, one, two, Protocol.TCP, "22"))
+    before = compile_ruleset(state_of(machines, Policy(Action.ALLOW, rules)), LINK)
+    gone = {min(before.leaves), "judge", counter_name("one")}
+    after = before.without(gone, emptied=["gate"])
+    assert after.names == before.names - gone
+    assert after.chains["gate"] == ()
+    assert {**after.chains, "gate": before.chains["gate"], "judge": before.chains["judge"]} == before.chains
+    assert before.without(()) == before
+    assert before.without((), emptied=["gate"]).chains["gate"] == ()
