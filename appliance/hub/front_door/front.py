@@ -44,7 +44,7 @@ class DoorCounters:
         malformed: packets that are no WireGuard message.
         sessionless: messages of no session of the hub.
         dismissed: messages of a session with a removed organization.
-        closed: packets from outside to an internal port.
+        closed: packets to an internal port, from outside or from another link.
         stranger_pace: initiations of one unknown address (IPv6: of a network of 64, 56 or 48 bits) above its pace.
         strangers_pace: initiations of all unknown sources above their pace.
         regular_pace: initiations of one known source above its pace.

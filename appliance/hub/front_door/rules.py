@@ -241,6 +241,8 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "sign": (f"udp sport set {layout.public_port} accept",),
         "hand_on": (
+            # A machine that claims this host's own address as its own would have one link send to another.
+            f"udp sport @{INNER} fib saddr type local {_drop('closed')}",
             *_set_value(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
             "notrack accept",
         ),

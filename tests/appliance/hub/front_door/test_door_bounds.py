@@ -87,6 +87,10 @@ class Scene:
         """Sends a datagram from a machine to the hub."""
         machine.socket.sendto(datagram, (hub if ":" in hub else f"::ffff:{hub}", PORT))
 
+    def cross(self, link: int, other: int, datagram: bytes, hub: str) -> None:
+        """Sends a datagram from a link to another one's port, as to a machine that claims the hub's own address."""
+        self._links[link].sendto(datagram, (hub if ":" in hub else f"::ffff:{hub}", other))
+
     def hears(self, link: int, datagram: bytes) -> bool:
         """Tells whether this is the next datagram that a link receives."""
         return self._links[link].recv(2048) == datagram
@@ -141,6 +145,18 @@ def test_no_message_from_outside_renews_a_session(world: World, scene: Scene) ->
     after = world.elements("sessions")[key_of(index)]
     assert after.value == str(V)
     assert after.ends_in_s <= AGED_S
+
+
+@pytest.mark.parametrize("hub", [HUB4, HUB6])
+def test_no_link_sends_to_another_link(door: FrontDoor, scene: Scene, hub: str) -> None:
+    mine, index = scene.machine(), os.urandom(4)
+    scene.tell(V, message(2, sender=index), mine)
+    with pytest.raises(PermissionError):
+        scene.cross(T, V, message(4, receiver=index), hub)
+    honest = message(4, receiver=index)
+    scene.ask(mine, honest)
+    assert scene.hears(V, honest)
+    assert door.counters().closed == 1
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
