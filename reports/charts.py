@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.exhibits import Certificate, Exhibit, Histogram, Stream, Timeline, TruthTable
+from reports.exhibits import Certificate, DoorCertificate, Exhibit, Histogram, Stream, Timeline, TruthTable
 from reports.texts import amount, duration
 
 WIDTH = 720
@@ -139,7 +139,20 @@ class CertificateChart:
     template: str = "certificate.html"
 
 
-Chart = TimelineChart | HistogramChart | TableChart | CertificateChart
+@dataclass(frozen=True)
+class DoorChart:
+    """A front door's certificate, which needs no drawing.
+
+    Attributes:
+        exhibit: the certificate.
+        template: file that puts it on a page.
+    """
+
+    exhibit: DoorCertificate
+    template: str = "door.html"
+
+
+Chart = TimelineChart | HistogramChart | TableChart | CertificateChart | DoorChart
 
 
 def draw(exhibit: Exhibit) -> Chart:
@@ -148,6 +161,8 @@ def draw(exhibit: Exhibit) -> Chart:
         return _timeline(exhibit)
     if isinstance(exhibit, Histogram):
         return _histogram(exhibit)
+    if isinstance(exhibit, DoorCertificate):
+        return DoorChart(exhibit)
     return CertificateChart(exhibit) if isinstance(exhibit, Certificate) else TableChart(exhibit)
 
 

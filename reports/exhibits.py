@@ -14,7 +14,7 @@ from msgspec import Meta
 
 MOST_BINS, MOST_SLOTS, MOST_STREAMS, MOST_COLUMNS, MOST_ROWS = 64, 160, 8, 16, 64
 MOST_SAVES, MOST_EVENTS = 60, 60
-MOST_ENGINES, MOST_KINDS, MOST_WRONG = 4, 96, 8
+MOST_ENGINES, MOST_KINDS, MOST_WRONG, MOST_CLAIMS = 4, 96, 8, 16
 MOST_EXHIBITS = 12
 """Most exhibits of one scenario."""
 MOST_WORDS = 240
@@ -305,7 +305,44 @@ class Certificate(msgspec.Struct, frozen=True, tag_field="kind", tag="certificat
         }
 
 
-Exhibit = Histogram | Timeline | TruthTable | Certificate
+class DoorCertificate(msgspec.Struct, frozen=True, tag_field="kind", tag="door"):
+    """A proof over all datagrams that a front door leads each to its own link or to none, or those it leads astray.
+
+    Attributes:
+        name: the front door's table.
+        links, rules: numbers of organizations' links that it leads to, and of the table's rules.
+        ruleset: digest of the rules and ports that were read back from the kernel.
+        kernel: release of the kernel.
+        engines: programs that computed it, which agree.
+        claims: sentences that hold for every datagram, whatever the table's maps contain.
+        kinds: kinds of statements and expressions in the rules. Each has a meaning in the proof.
+        wrong: datagrams that contradict a claim and ports that lead elsewhere, the first of them; none proves it.
+    """
+
+    name: Words
+    links: Count
+    rules: Count
+    ruleset: Digest
+    kernel: Words
+    engines: Annotated[list[EngineRun], Meta(min_length=1, max_length=MOST_ENGINES)]
+    claims: Annotated[list[Words], Meta(min_length=1, max_length=MOST_CLAIMS)]
+    kinds: Annotated[list[Words], Meta(max_length=MOST_KINDS)]
+    wrong: Annotated[list[Words], Meta(max_length=MOST_WRONG)]
+
+    @property
+    def holds(self) -> bool:
+        """True if every claim is proven."""
+        return not self.wrong
+
+    def numbers(self) -> Mapping[str, float]:
+        """Returns the figures to compare by, by name."""
+        return {
+            "front door: claims that are proven": len(self.claims) if self.holds else 0,
+            "front door: datagrams led astray": len(self.wrong),
+        }
+
+
+Exhibit = Histogram | Timeline | TruthTable | Certificate | DoorCertificate
 
 
 def _insist(holds: bool, what: str) -> None:

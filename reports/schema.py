@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 from msgspec import Meta
 
-from reports.exhibits import MOST_EXHIBITS, Certificate, Exhibit
+from reports.exhibits import MOST_EXHIBITS, Certificate, DoorCertificate, Exhibit
 
 VERSION = 3
 """Version of the format, which grows with each kind of exhibit. A file without a version is of version 1."""
@@ -198,7 +198,8 @@ def check_proofs(transcript: Transcript) -> None:
     """
     for claim in transcript.claims:
         for scenario in claim.scenarios:
-            refuting = [each for each in scenario.exhibits if isinstance(each, Certificate) and not each.holds]
+            proofs = (each for each in scenario.exhibits if isinstance(each, (Certificate, DoorCertificate)))
+            refuting = [each for each in proofs if not each.holds]
             if scenario.is_proven and refuting:
                 raise TranscriptError(f"{scenario.name} is called proven, and its certificate refutes it.")
 

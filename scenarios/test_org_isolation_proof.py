@@ -11,6 +11,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import draw_rules, groups_of
 from harness.overlay.mesh import Mesh
+from harness.world.doorproving import prove_front_door
 from harness.world.proving import ProofOptions, Proven, of_token, prove_policy, run_there
 from harness.world.world import World
 
@@ -30,6 +31,15 @@ def test_no_packet_can_pass_between_two_namespaces(world: World, record: Record)
     for each in proofs:
         record.proved(each.certificate)
     _check_apart(*proofs)
+
+
+def test_each_datagram_reaches_its_own_link_or_none(world: World, record: Record) -> None:
+    """The rules of the public UDP port are read back from the hub's host. Whatever their maps contain and whatever
+    comes, a message reaches the link of the session that it belongs to, and nobody changes what is another's.
+    """
+    run = run_there(world.subject.installed)
+    organizations = [of_token(world.organization(record, name).api) for name in ("acme", "bolt")]
+    record.proved_door(prove_front_door(organizations, run, are_all=False).certificate)
 
 
 def _organization(mesh: Mesh, chance: random.Random) -> Mesh:

@@ -201,6 +201,8 @@ def prove(
 ) -> None:
     """Show for all packets that the kernel forwards what organizations' policies allow, and nothing else.
 
+    Show also that the front door leads each datagram to its own link, or to none.
+
     Links, peers, rules, routes and settings are read back from the kernel, the policies from `admin policies` with the
     settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed there. Packets that
     refute a policy are sent through a copy of the namespace, and captured there.

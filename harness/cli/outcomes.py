@@ -12,13 +12,15 @@ from rich.text import Text
 
 from harness.cli.checks import FAULT, UNAVAILABLE
 from harness.proof import FailClosed
+from harness.world.doorproving import DoorProven
 from harness.world.proving import Failure, Proven
+from reports.exhibits import EngineRun
 from reports.texts import many, printable
 
 if TYPE_CHECKING:
     from harness.proof.replay.comparing import Comparison
 
-_COUNTED = {"atoms": "classes of packets", "z3": "rules in one formula"}
+_COUNTED = {"atoms": "classes of packets", "z3": "rules in one formula", "classes": "classes of datagrams and contents"}
 
 
 def show_outcome(outcome: Proven | Failure, console: Console) -> None:
@@ -38,10 +40,7 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
         f"policy        version {outcome.organization.version}, sha256 {certificate.policy}",
         f"ruleset       sha256 {certificate.ruleset}, {many(len(outcome.kinds), 'kind')} of expressions",
         f"kernel        {certificate.kernel}",
-        *(
-            f"engine        {each.name}: {each.classes} {_COUNTED[each.name]} in {each.seconds:.1f} s"
-            for each in certificate.engines
-        ),
+        *map(_engine, certificate.engines),
         sentence,
         *outcome.strays,
         *_examples(outcome),
@@ -69,6 +68,32 @@ def _of_comparison(compared: Comparison) -> Iterator[str]:
         yield from compared.wrong
     else:
         yield "each has the fate that was computed"
+
+
+def show_door(outcome: DoorProven | str, console: Console) -> None:
+    """Prints what is known of the front door, or the reason why nothing is."""
+    if isinstance(outcome, str):
+        _print(console, f"front door\nnot proven: {outcome}\n")
+        return
+    certificate = outcome.certificate
+    sentence = "proven: the front door leads each datagram to its own link or to none"
+    if certificate.wrong:
+        sentence = "refuted: the front door leads a datagram astray"
+    lines = (
+        f"front door    table {outcome.table}, {many(outcome.links, 'link')}, {many(outcome.rules, 'rule')}",
+        f"ruleset       sha256 {certificate.ruleset}, {many(len(outcome.kinds), 'kind')} of expressions",
+        *map(_engine, certificate.engines),
+        sentence,
+        *outcome.strays,
+        *(f"\n{each}" for each in outcome.proofs[-1].counterexamples),
+        "",
+    )
+    for line in lines:
+        _print(console, line)
+
+
+def _engine(run: EngineRun) -> str:
+    return f"engine        {run.name}: {run.classes} {_COUNTED[run.name]} in {run.seconds:.1f} s"
 
 
 def _of_damage(damage: FailClosed) -> tuple[str, ...]:
@@ -104,17 +129,18 @@ def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None
     _print(console, f"proven: {sum(_verdict(each) == 'proven' for each in outcomes)} of {len(outcomes)}")
 
 
-def exit_code(outcomes: Sequence[Proven | Failure]) -> int:
+def exit_code(outcomes: Sequence[Proven | Failure], door: DoorProven | str) -> int:
     """Returns the command's exit code.
 
-    It is 70 if a real packet has another fate than was computed, 1 if a policy is refuted, 69 if nothing is known of
-    one, 0 if all are proven.
+    It is 70 if a real packet has another fate than was computed, 1 if a policy or the front door is refuted, 69 if
+    nothing is known of one, 0 if all are proven.
     """
     if any(isinstance(each, Proven) and _is_contradicted(each) for each in outcomes):
         return FAULT
-    if any(_verdict(each) == "refuted" for each in outcomes):
+    is_refuted = not isinstance(door, str) and bool(door.wrong)
+    if is_refuted or any(_verdict(each) == "refuted" for each in outcomes):
         return 1
-    return UNAVAILABLE if any(isinstance(each, Failure) for each in outcomes) else 0
+    return UNAVAILABLE if isinstance(door, str) or any(isinstance(each, Failure) for each in outcomes) else 0
 
 
 def _verdict(outcome: Proven | Failure) -> str:

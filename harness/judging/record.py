@@ -12,7 +12,7 @@ from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
 from harness.judging.judgement import Judgement, Phase, judge
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
-from reports.exhibits import MOST_EXHIBITS, Cell, Certificate, Exhibit, TruthTable
+from reports.exhibits import MOST_EXHIBITS, Cell, Certificate, DoorCertificate, Exhibit, TruthTable
 from reports.schema import MeasuredValue, Measurement, Scalar
 
 _SAVES = "saves of a policy, from request to answer"
@@ -38,7 +38,7 @@ class Record:
     _events: list[HubEvent] = field(default_factory=list)
     _streams: list[EndedStream] = field(default_factory=list)
     _tables: list[TruthTable] = field(default_factory=list)
-    _certificates: list[Certificate] = field(default_factory=list)
+    _certificates: list[Certificate | DoorCertificate] = field(default_factory=list)
 
     def measure(self, name: str, value: Scalar | Sequence[Scalar], unit: str = "", limit: Scalar = None) -> None:
         """Records a figure.
@@ -144,6 +144,15 @@ class Record:
         """
         self._certificates.append(certificate)
         self.none_of("packets with a wrong fate", certificate.wrong, "the kernel does not do what the policy says")
+
+    def proved_door(self, certificate: DoorCertificate) -> None:
+        """Records the outcome of a front door's proof.
+
+        Raises:
+            Refuted: it speaks against the front door.
+        """
+        self._certificates.append(certificate)
+        self.none_of("datagrams led astray", certificate.wrong, "the front door does not do what is claimed")
 
     def exhibits(self) -> list[Exhibit]:
         """Returns the exhibits of the transcript; their size is bounded."""

@@ -85,15 +85,16 @@ class Reading:
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides about a packet; equal rules that are loaded anew have the same one."""
-        listed = [_without_handles(each) for each in _rules(self.listing)]
+        listed = [without_handles(each) for each in _rules(self.listing)]
         content = [listed, self.routes, self.rules, self.links, self.settings]
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _without_handles(value: Any) -> Any:
+def without_handles(value: Any) -> Any:
+    """A listing without the kernel's numbers of objects, which differ when equal rules are loaded anew."""
     if isinstance(value, dict):
-        return {key: _without_handles(each) for key, each in value.items() if key != "handle"}
-    return [_without_handles(each) for each in value] if isinstance(value, list) else value
+        return {key: without_handles(each) for key, each in value.items() if key != "handle"}
+    return [without_handles(each) for each in value] if isinstance(value, list) else value
 
 
 def read(run: Run) -> Reading:
@@ -103,7 +104,7 @@ def read(run: Run) -> Reading:
         Unmodelled: the ruleset changed while it was read, or other programs of the kernel touch packets.
     """
     links = _decoded(run("ip", "-j", "link"))
-    _check_programs(links, _decoded(run("tc", "-j", "qdisc")))
+    check_programs(links, _decoded(run("tc", "-j", "qdisc")))
     before = run("nft", "-j", "list", "ruleset")
     elements = run("nft", "--debug=netlink", "list", "ruleset")
     reading = Reading(
@@ -120,8 +121,15 @@ def read(run: Run) -> Reading:
     return reading
 
 
-def _check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse links whose packets programs change, drop or redirect before or after nftables sees them."""
+def check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse links whose packets programs change, drop or redirect before or after nftables sees them.
+
+    Args:
+        links, disciplines: as ``ip -j link`` and ``tc -j qdisc`` print them.
+
+    Raises:
+        Unmodelled: there is one.
+    """
     for link in links:
         if "xdp" in link:
             raise Unmodelled("an XDP program", f"link {link['ifname']}")

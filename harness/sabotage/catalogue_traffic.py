@@ -164,6 +164,22 @@ TRAFFIC = (
         "leads elsewhere",
     ),
     Sabotage(
+        "sessions-made-from-outside",
+        "org-isolation",
+        "the front door learns sessions from whoever answers one of the hub's handshakes, not from the hub alone",
+        "front_door:let_outsiders_write_sessions",
+        "test_each_datagram_reaches_its_own_link_or_none",
+        "the front door does not do what is claimed",
+    ),
+    Sabotage(
+        "data-led-by-source",
+        "org-isolation",
+        "data of no known session goes to the link that last answered its source",
+        "front_door:let_data_follow_its_source",
+        "test_each_datagram_reaches_its_own_link_or_none",
+        "the front door does not do what is claimed",
+    ),
+    Sabotage(
         "sessions-renewed-from-outside",
         "org-isolation",
         "any packet that looks like an answer to the hub's handshake renews its session at the front door",

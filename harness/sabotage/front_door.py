@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from appliance.hub.front_door import directory, rules
-from appliance.hub.front_door.memory import SECOND_WORD, SESSIONS
+from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, SECOND_WORD, SESSIONS
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.share import Share
 from harness.sabotage.parts import NothingReplaced, replace_part
@@ -13,18 +13,33 @@ from harness.sabotage.parts import NothingReplaced, replace_part
 
 def let_answers_renew_sessions() -> None:
     """Renews a session on any packet that looks like an answer to the hub's handshake."""
-    original: Callable[[Layout], dict[str, tuple[str, ...]]] = rules.chains_of
     found = f"udp dport set {SECOND_WORD} map @{SESSIONS.name}"
     renewed = f"{found} update @{SESSIONS.name} {{ {SECOND_WORD} : udp dport }} goto deliver"
+    _change_chain("response", lambda chain: tuple(renewed if rule.startswith(found) else rule for rule in chain))
 
-    def renewing(layout: Layout) -> dict[str, tuple[str, ...]]:
+
+def let_outsiders_write_sessions() -> None:
+    """Learns the sender's index of an answer that comes from outside, as it does those of the hub's own answers."""
+    _change_chain("begin", lambda chain: (f"add @{SESSIONS.name} {{ {FIRST_WORD} : udp dport }}", *chain))
+
+
+def let_data_follow_its_source() -> None:
+    """Leads a data message of no known session to the link that has answered its source."""
+    following = f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto deliver"
+    _change_chain("session", lambda chain: (*chain[:-1], following, chain[-1]))
+
+
+def _change_chain(name: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    original: Callable[[Layout], dict[str, tuple[str, ...]]] = rules.chains_of
+
+    def changed(layout: Layout) -> dict[str, tuple[str, ...]]:
         chains = original(layout)
-        response = tuple(renewed if rule.startswith(found) else rule for rule in chains["response"])
-        if response == chains["response"]:
-            raise NothingReplaced("no rule looks up the session of a response")
-        return {**chains, "response": response}
+        changed_chain = change(chains[name])
+        if changed_chain == chains[name]:
+            raise NothingReplaced(f"nothing to change in the rules of {name}")
+        return {**chains, name: changed_chain}
 
-    rules.chains_of = renewing
+    rules.chains_of = changed
 
 
 def give_all_organizations_one_share() -> None:

@@ -195,7 +195,7 @@ def prove_policy(organization: Callable[[], Organization], run: Command, options
 
 def _attempt(organization: Organization, run: Command) -> _Seen | str:
     try:
-        namespace = _namespace(organization.id, run)
+        namespace = namespace_of(organization.id, run)
 
         def inside(*words: str) -> str:
             return run(["ip", "netns", "exec", namespace, *words])
@@ -305,8 +305,12 @@ def _machines(api: Api) -> Iterator[Mapping[str, Any]]:
         after = f"?after={quote(page['next'])}"
 
 
-def _namespace(organization: str, run: Command) -> str:
-    """Name of the organization's network namespace, which ends with its id."""
+def namespace_of(organization: str, run: Command) -> str:
+    """Name of an organization's network namespace, which ends with its id.
+
+    Raises:
+        Unavailable: this host has none.
+    """
     listed: list[dict[str, Any]] = json.loads(run(["ip", "-json", "netns", "list"]) or "[]")
     found = [each["name"] for each in listed if each.get("name", "").endswith(organization)]
     if len(found) != 1:

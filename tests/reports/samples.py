@@ -10,6 +10,7 @@ from reports.exhibits import (
     MOST_BINS,
     Cell,
     Certificate,
+    DoorCertificate,
     EngineRun,
     Event,
     Histogram,
@@ -103,7 +104,19 @@ certificates = st.builds(
     kinds=st.lists(words, max_size=3),
     wrong=st.lists(words, max_size=2),
 )
-exhibits = histograms() | timelines() | tables() | certificates
+door_certificates = st.builds(
+    DoorCertificate,
+    name=words,
+    links=counts,
+    rules=counts,
+    ruleset=digests,
+    kernel=words,
+    engines=st.lists(engine_runs, min_size=1, max_size=2),
+    claims=st.lists(words, min_size=1, max_size=2),
+    kinds=st.lists(words, max_size=3),
+    wrong=st.lists(words, max_size=2),
+)
+exhibits = histograms() | timelines() | tables() | certificates | door_certificates
 
 scenarios = st.builds(
     Scenario,

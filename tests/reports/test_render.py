@@ -14,6 +14,7 @@ from reports import texts
 from reports.exhibits import (
     Cell,
     Certificate,
+    DoorCertificate,
     EngineRun,
     Event,
     Histogram,
@@ -96,6 +97,7 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
             ),
             TruthTable(text, text, [text], [Row(text, text, [Cell(allowed=True, sent=1, arrived=1)])]),
             Certificate(text, 1, 1, "0" * 64, "f" * 64, text, [EngineRun(text, 1, 1.0)], [text], [text]),
+            DoorCertificate(text, 1, 1, "f" * 64, text, [EngineRun(text, 1, 1.0)], [text], [text], [text]),
         ],
     )
     return Transcript(

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from reports import cli, publish, schema
 from reports.attest import Signer
-from reports.exhibits import Certificate, EngineRun
+from reports.exhibits import Certificate, DoorCertificate, EngineRun
 from reports.schema import SabotageVerdict, Transcript
 from tests.reports.samples import claim, run, scenario
 
@@ -175,6 +175,14 @@ def test_verify_refuses_an_invalid_certificate(
     engines = [EngineRun("atoms", 40, 0.1)]
     certificate = Certificate("acme", 2, 1, policy, "f" * 64, "6.1.0", engines, [], wrong)
     publish.write(run(claim("no-egress", scenario(exhibits=[certificate]))), Path("reports/out"), signer=signer)
+    refused = transcript("verify")
+    assert refused.exit_code == WORSE
+    assert_one_sentence(refused)
+
+
+def test_verify_refuses_a_door_that_leads_astray(transcript: Command, signer: Signer) -> None:
+    door = DoorCertificate("door", 2, 60, "f" * 64, "6.1.0", [EngineRun("z3", 60, 0.1)], ["a"], [], ["a datagram"])
+    publish.write(run(claim("org-isolation", scenario(exhibits=[door]))), Path("reports/out"), signer=signer)
     refused = transcript("verify")
     assert refused.exit_code == WORSE
     assert_one_sentence(refused)

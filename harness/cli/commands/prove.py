@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,10 @@ import typer
 from harness.cli import checks
 from harness.cli.checks import check_choice, checked_target, end
 from harness.cli.console import CONSOLE
-from harness.cli.outcomes import exit_code, show_outcome, show_summary
+from harness.cli.outcomes import exit_code, show_door, show_outcome, show_summary
 from harness.client.api import Api, ApiError
 from harness.proof import ENGINES, Disagreement, by_cost
+from harness.world.doorproving import DoorProven, prove_front_door
 from harness.world.proving import (
     Engines,
     Failure,
@@ -58,12 +60,23 @@ def run(
             for outcome in prove_policies(partial(_organizations, api, organization), run_here, options):
                 show_outcome(outcome, CONSOLE)
                 outcomes.append(outcome)
+        door = _door(outcomes, asked_all=api is None and organization is None)
     except (ApiError, Unavailable, httpx.TransportError) as error:
         end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
     except Disagreement as error:
         end(f"The engines disagree, so one of them is wrong; please report it: {error}", checks.FAULT)
     show_summary(outcomes, CONSOLE)
-    raise typer.Exit(exit_code(outcomes))
+    show_door(door, CONSOLE)
+    raise typer.Exit(exit_code(outcomes, door))
+
+
+def _door(outcomes: Sequence[Proven | Failure], *, asked_all: bool) -> DoorProven | str:
+    """Proves the front door; the reason if nothing is known of it."""
+    seen = [each.organization for each in outcomes if isinstance(each, Proven)]
+    try:
+        return prove_front_door(seen, run_here, are_all=asked_all and len(seen) == len(outcomes))
+    except Unavailable as error:
+        return str(error)
 
 
 def _api(target: str, authority: Path | None, token_file: Path) -> Api:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.cli.outcomes import exit_code, show_outcome, show_summary
+from harness.cli.outcomes import exit_code, show_door, show_outcome, show_summary
 from harness.proof import FailClosed, Policy, Proof
 from harness.proof.atoms import Fate
 from harness.proof.fail_closed import Opening
@@ -17,6 +17,7 @@ from harness.proof.fields import Flow
 from harness.proof.replay.comparing import Comparison
 from harness.proof.replay.showing import Shown
 from harness.proof.words import Counterexample
+from harness.world.doorproving import DoorProven
 from harness.world.proving import Failure, Organization, Proven
 
 ACME = Organization("aaaaaaaaaa", "acme \x1b[2J", 7, Policy(IPv4Network("10.100.0.0/24"), (), "deny", []), {})
@@ -35,6 +36,8 @@ SHOWN = replace(
 _COMPARED = Comparison(40, 10, {(Flow.NEW, Fate.DROPPED): 9}, 0, {"beyond a rate": 1}, ())
 SENT = replace(PROVEN, compared=_COMPARED)
 CONTRADICTED = replace(PROVEN, compared=replace(_COMPARED, wrong=("tcp, new: computed dropped, but …",)))
+DOOR = DoorProven("mwdoor", (replace(_PROOF, engine="classes"), replace(_PROOF, engine="z3")), (), ("map",), 2, 60)
+ASTRAY = replace(DOOR, strays=("the front door leads to port 7, which is no organization's",))
 UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table ip x)")
 
 
@@ -54,7 +57,7 @@ UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table 
     ],
 )
 def test_the_exit_code_is_that_of_the_worst_outcome(outcomes: list[Proven | Failure], code: int) -> None:
-    assert exit_code(outcomes) == code
+    assert exit_code(outcomes, DOOR) == code
 
 
 def test_outcomes_are_printed_without_control_characters() -> None:
@@ -83,5 +86,27 @@ def test_outcomes_are_printed_without_control_characters() -> None:
         "each has the fate that was computed",
         "the computation is wrong about 1 packet",
         "proven: 3 of 8",
+    ):
+        assert part in shown
+
+
+@pytest.mark.parametrize(("door", "code"), [(DOOR, 0), (ASTRAY, 1), ("two front doors", 69)])
+def test_the_front_door_counts(door: DoorProven | str, code: int) -> None:
+    assert exit_code([PROVEN], door) == code
+
+
+def test_a_front_door_is_told_of() -> None:
+    console = Console(record=True, width=200)
+    for each in (DOOR, ASTRAY, "a host with 0 front doors \x1b[2J"):
+        show_door(each, console)
+    shown = console.export_text()
+    assert "\x1b" not in shown
+    for part in (
+        "table mwdoor, 2 links, 60 rules",
+        "classes: 40 classes of datagrams and contents",
+        "proven: the front door leads each datagram to its own link or to none",
+        "refuted: the front door leads a datagram astray",
+        "port 7, which is no organization's",
+        "not proven: a host with 0 front doors",
     ):
         assert part in shown

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import CommandFailed, NothingArrived
-from reports.exhibits import Certificate, EngineRun
+from reports.exhibits import Certificate, DoorCertificate, EngineRun
 
 
 @pytest.fixture
@@ -110,3 +110,12 @@ def test_a_proof_that_refutes_is_shown_first(record: Record) -> None:
         record.proved(_certificate("a packet"))
     assert record.exhibits() == [_certificate("a packet"), *[_certificate()] * 3]
     assert record.measured["packets with a wrong fate"] == {"value": 1, "unit": "", "limit": 0}
+
+
+def test_a_front_door_that_leads_astray_refutes(record: Record) -> None:
+    engines = [EngineRun("z3", 60, 0.1)]
+    door = DoorCertificate("door", 2, 60, "f" * 64, "6.1.0", engines, ["a claim"], [], ["a datagram"])
+    with pytest.raises(Refuted, match="the front door does not do what is claimed: 1 \\(a datagram\\)"):
+        record.proved_door(door)
+    assert record.exhibits() == [door]
+    assert (door.holds, door.numbers()["front door: datagrams led astray"]) == (False, 1)

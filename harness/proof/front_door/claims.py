@@ -1,0 +1,75 @@
+"""What is claimed of a front door, and the sets and maps that the claims are about."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from harness.proof.errors import Unmodelled
+from harness.proof.front_door.statements import Door
+
+SESSIONS, OFFERS = "sessions", "offers"
+"""Maps from the index of a session, and of a handshake that the hub began, to the port of a link."""
+
+GIVEN4, GIVEN6 = "resumed4", "resumed6"
+"""Maps from a machine's address and port to the port of a link, which the hub's process alone fills."""
+
+KNOWN4, KNOWN6 = "known4", "links6"
+"""Maps from a machine's address and port (IPv6: its address) to the link that has answered it."""
+
+INNER, DESK = "inner", "desk"
+"""Ports of the links, and of the hub's process that looks at first messages of known sources."""
+
+_FORMS = {
+    SESSIONS: (32, 16),
+    OFFERS: (32, 16),
+    GIVEN4: (48, 16),
+    GIVEN6: (144, 16),
+    KNOWN4: (48, 16),
+    KNOWN6: (128, 16),
+    INNER: (16, 0),
+    DESK: (16, 0),
+}
+_OF_THE_PROCESS = frozenset((GIVEN4, GIVEN6, INNER, DESK))
+
+INITIATION, ANSWER, COOKIE, DATA = 0x01000000, 0x02000000, 0x03000000, 0x04000000
+"""First words of WireGuard's messages, as they are on the wire."""
+
+KIND_AT, FIRST_AT, SECOND_AT = 64, 96, 128
+"""Bits, from the beginning of the UDP header, at which a message's kind and its first two indices are.
+
+The receiver's index is the first one of data and of cookies, and the second one of an answer. The sender's is the first
+one of an initiation and of an answer.
+"""
+
+
+class Claim(Enum):
+    """A sentence that has to hold for every datagram, whatever the maps contain."""
+
+    DATA = "a data message reaches the link of the session that its receiver's index belongs to, or none"
+    ANSWERS = "an answer or a cookie reaches the link that gave out its receiver's index, or none"
+    FIRST = "a first message reaches no link, but the hub's process"
+    CLOSED = "nothing else reaches a link, nor anything from outside the process's own port"
+    ARRIVES = "a data message of a session that is known arrives"
+    ENTRIES = "an entry is made, renewed or removed by its own link's message, or by the first answer to one"
+    OWNER = "the link that an entry names gave out its index"
+    NEWEST = "the index that a link gives out in an answer is no other link's from then on"
+    SOURCES = "a link makes a source known for itself alone, and for no other link's"
+    LEAVING = "what a link sends leaves from the public port"
+    UNTRACKED = "connection tracking, and so NAT, sees nothing of this"
+
+
+def check(door: Door) -> None:
+    """Refuse a table that is no front door as the claims know it.
+
+    Raises:
+        Unmodelled: a set or map is missing, has another form, or is filled by somebody else.
+    """
+    where = f"table inet {door.name}"
+    for name, form in _FORMS.items():
+        memory = door.memories.get(name)
+        if memory is None or (memory.key, memory.value) != form:
+            raise Unmodelled(f"a front door with {'another' if memory else 'no'} {name}", where)
+        if name in _OF_THE_PROCESS & door.written:
+            raise Unmodelled(f"a rule that writes to {name}", where)
+        if name in door.written and memory.lease == 0:
+            raise Unmodelled(f"the map {name}, whose entries never end,", where)

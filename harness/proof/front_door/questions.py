@@ -1,0 +1,326 @@
+"""Questions that z3 answers: is there a datagram, and are there contents of the maps, that contradict a claim?
+
+The claims about entries are inductive: what is assumed of the maps before a datagram is what is shown of them after it.
+Nothing else is assumed of their contents, and an entry that expires only makes an assumption weaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import z3
+
+from harness.proof.bitvectors.logic import Condition, Number, both, either, is_one_of, number, opposite
+from harness.proof.errors import Unmodelled
+from harness.proof.front_door.claims import (
+    ANSWER,
+    COOKIE,
+    DATA,
+    DESK,
+    FIRST_AT,
+    GIVEN4,
+    GIVEN6,
+    INITIATION,
+    INNER,
+    KIND_AT,
+    KNOWN4,
+    KNOWN6,
+    OFFERS,
+    SECOND_AT,
+    SESSIONS,
+    Claim,
+)
+from harness.proof.front_door.formula import Contents, Datagram, Walk, slice_of
+from harness.proof.front_door.statements import IPV4, IPV6, LOCAL, SLICES, UDP, UNICAST, Door
+
+_LO = 1
+"""Index of the loopback link."""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A datagram that contradicts a claim.
+
+    Attributes:
+        model: the value of each unknown.
+        walk: its way through the rules.
+    """
+
+    claim: Claim
+    model: z3.ModelRef
+    walk: Walk
+
+
+class Questions:
+    """One front door's questions.
+
+    Args:
+        desk: ports of the hub's process for known sources.
+
+    Attributes:
+        port: the UDP port that its links' messages leave from.
+        steps: number of rules in the formulas.
+
+    Raises:
+        Unmodelled: nothing leaves it, or chains lead back to themselves.
+    """
+
+    def __init__(self, door: Door, desk: frozenset[int]) -> None:
+        index = z3.BitVec("index", 32)
+        self._inward, self._outward = _In(door, index, desk), _Out(door, index, desk)
+        self.steps = len(self._inward.walk.steps) + len(self._outward.walk.steps)
+        self.port = self._outward.public_port()
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """For each claim a datagram that contradicts it, if there is one.
+
+        Raises:
+            Unmodelled: z3 gave up.
+        """
+        for side in (self._inward, self._outward):
+            for claim, condition in side.violations(self.port):
+                model = _solved([*side.known(self.port), condition])
+                if model is not None:
+                    yield Contradiction(claim, model, side.walk)
+
+
+class _Side:
+    """Datagrams of one hook.
+
+    Args:
+        index: any index, whose entries are compared before and after.
+    """
+
+    hook = ""
+
+    def __init__(self, door: Door, index: Number, desk: frozenset[int]) -> None:
+        self._desk = desk
+        self.datagram = Datagram()
+        self.walk = Walk(door, self.datagram, self.hook)
+        self.index = index
+        self.sport, self.dport = self.datagram.port("udp sport"), self.datagram.port("udp dport")
+        self.final_sport, self.final_dport = (
+            slice_of(self.walk.header, *SLICES[name]) for name in ("udp sport", "udp dport")
+        )
+        self.first, self.second = self.datagram.word(FIRST_AT), self.datagram.word(SECOND_AT)
+        self.has_first, self.has_second = self.datagram.has(16), self.datagram.has(20)
+        fields = self.datagram.fields
+        self.is_udp = both(fields["meta l4proto"] == number(UDP, 8), self.datagram.has(8))
+        self.passes = both(self.walk.accepted, self.is_udp)
+        # Whether a link, by its port, gave out an index before this datagram.
+        self.gave_out = z3.Function("gave out", z3.BitVecSort(16), z3.BitVecSort(32), z3.BoolSort())
+
+    def known(self, port: int) -> list[Condition]:
+        """What is taken for granted of every datagram."""
+        family = self.datagram.fields["meta nfproto"]
+        closed = (port, 0, *self._desk)
+        return [
+            either((family == number(IPV4, 8), family == number(IPV6, 8))),
+            *(opposite(self.is_in(INNER, number(each, 16))) for each in closed),
+            *(self.is_in(DESK, each) == is_one_of(each, self._desk) for each in (self.dport, self.final_dport)),
+        ]
+
+    def is_in(self, name: str, key: Number) -> Condition:
+        return self.walk.before[name].there[key]
+
+    def is_kind(self, *kinds: int) -> Condition:
+        word = self.datagram.word(KIND_AT)
+        return both(self.datagram.has(12), either(word == number(kind, 32) for kind in kinds))
+
+    def differs(self, name: str, key: Number) -> Condition:
+        """True if an entry is made, renewed, changed or removed."""
+        before, after = self.walk.before[name], self.walk.after[name]
+        there, then = before.there[key], after.there[key]
+        return either((there != then, both(then, either((after.renewed[key], before.value[key] != after.value[key])))))
+
+    def leads(self, name: str, key: Number, port: Number) -> Condition:
+        """True if there is an entry that names a port."""
+        return _leads(self.walk.before[name], key, port)
+
+    def ends_or_leads(self, name: str, key: Number, port: Number) -> Condition:
+        """True if there is no entry any more, or one that names a port."""
+        after = self.walk.after[name]
+        return either((opposite(after.there[key]), after.value[key] == port))
+
+    def owner_is_lost(self, gives_out: Condition) -> Condition:
+        """True if each entry named a link that gave out its index, and one does not any more.
+
+        Port 0 is no link's: the hub's process marks maps that nobody has emptied with such an entry.
+
+        Args:
+            gives_out: the datagram's source gives out the index.
+        """
+        names = (SESSIONS, OFFERS)
+        owned = (self._is_owned(self.walk.before[name]) for name in names)
+        still = (
+            either((self._is_owned(after), both(gives_out, after.value[self.index] == self.sport)))
+            for after in map(self.walk.after.__getitem__, names)
+        )
+        return both(*owned, opposite(both(*still)))
+
+    def _is_owned(self, contents: Contents) -> Condition:
+        value = contents.value[self.index]
+        return either((opposite(contents.there[self.index]), value == number(0, 16), self.gave_out(value, self.index)))
+
+
+class _In(_Side):
+    """Datagrams that arrive, from a link of the host or from the host itself."""
+
+    hook = "prerouting"
+
+    def violations(self, port: int) -> Iterator[tuple[Claim, Condition]]:
+        """Each claim with the condition under which it is contradicted."""
+        fields, public = self.datagram.fields, number(port, 16)
+        is_public = self.dport == public
+        # A packet that is for nobody here is forwarded or discarded, whatever its port is.
+        delivered = both(self.passes, fields["fib daddr type"] != number(UNICAST, 32))
+        # The hub's process hands first messages to the links over lo, as does who else is trusted on this host.
+        is_own = both(fields["meta iif"] == number(_LO, 32), self.final_dport == self.dport)
+        to_link = both(delivered, self.is_in(INNER, self.final_dport), opposite(is_own))
+        to_desk = both(delivered, self.is_in(DESK, self.final_dport), opposite(is_own))
+        of_session, of_offer = both(self.has_first, self._is_there(SESSIONS, self.first)), self._of_offer()
+        yield (
+            Claim.DATA,
+            both(
+                to_link,
+                self.is_kind(DATA),
+                opposite(both(self.has_first, self.leads(SESSIONS, self.first, self.final_dport))),
+                opposite(both(opposite(of_session), self._is_given())),
+            ),
+        )
+        yield Claim.ANSWERS, both(to_link, self.is_kind(ANSWER, COOKIE), opposite(either((of_offer, self._is_given()))))
+        first = both(delivered, is_public, self.is_kind(INITIATION))
+        yield (
+            Claim.FIRST,
+            both(first, self.final_dport != public, opposite(self.is_in(DESK, self.final_dport))),
+        )
+        with_index = both(is_public, self.is_kind(ANSWER, COOKIE, DATA))
+        yield (
+            Claim.CLOSED,
+            either(
+                (
+                    both(to_link, opposite(with_index)),
+                    both(to_desk, opposite(both(is_public, self.is_kind(INITIATION)))),
+                    both(delivered, is_public, opposite(self.is_kind(INITIATION, ANSWER, COOKIE, DATA))),
+                )
+            ),
+        )
+        yield Claim.ARRIVES, self._is_lost(is_public)
+        yield Claim.ENTRIES, self._is_changed_by_others()
+        yield Claim.OWNER, self.owner_is_lost(z3.BoolVal(val=False))
+        keys = {KNOWN4: z3.BitVec("key 4", 48), KNOWN6: z3.BitVec("key 6", 128)}
+        yield Claim.SOURCES, either(self.differs(name, key) for name, key in keys.items())
+        yield Claim.UNTRACKED, both(to_link, opposite(self.walk.untracked))
+
+    def _is_there(self, name: str, key: Number) -> Condition:
+        return self.walk.before[name].there[key]
+
+    def _of_offer(self) -> Condition:
+        """True if the receiver's index of an answer or a cookie is that of an entry which names the final port."""
+        found = []
+        for kind, has_index, index in ((ANSWER, self.has_second, self.second), (COOKIE, self.has_first, self.first)):
+            named = either(self.leads(name, index, self.final_dport) for name in (OFFERS, SESSIONS))
+            found.append(both(self.is_kind(kind), has_index, named))
+        return either(found)
+
+    def _is_given(self) -> Condition:
+        """True if the hub's process says that the source was last heard by the link with the final port."""
+        fields = self.datagram.fields
+        by_family = ((IPV4, GIVEN4, "ip saddr"), (IPV6, GIVEN6, "ip6 saddr"))
+        return either(
+            both(
+                fields["meta nfproto"] == number(family, 8),
+                self.leads(name, z3.Concat(fields[address], self.sport), self.final_dport),
+            )
+            for family, name, address in by_family
+        )
+
+    def _is_lost(self, is_public: Condition) -> Condition:
+        port = self.walk.before[SESSIONS].value[self.first]
+        known = both(self.has_first, self._is_there(SESSIONS, self.first), self.is_in(INNER, port))
+        comes = both(self.is_udp, is_public, self.datagram.fields["fib daddr type"] == number(LOCAL, 32))
+        arrives = both(self.walk.accepted, self.final_dport == port)
+        return both(comes, self.is_kind(DATA), known, opposite(arrives))
+
+    def _is_changed_by_others(self) -> Condition:
+        index, offers = self.index, self.walk.before[OFFERS]
+        answered = both(self.is_kind(ANSWER), self.has_second, self.second == index)
+        ended = opposite(self.walk.after[OFFERS].there[index])
+        taken = both(answered, offers.there[index], ended, self.ends_or_leads(SESSIONS, index, offers.value[index]))
+        return either(
+            (
+                both(self.differs(SESSIONS, index), opposite(taken)),
+                both(self.differs(OFFERS, index), opposite(both(answered, ended))),
+            )
+        )
+
+
+class _Out(_Side):
+    """Datagrams that this host sends."""
+
+    hook = "output"
+
+    def public_port(self) -> int:
+        """A port that links' messages leave from.
+
+        Raises:
+            Unmodelled: none leaves from another port than its link's.
+        """
+        leaves = both(self._from_link(), self.passes, self.final_sport != self.sport)
+        model = _solved([leaves])
+        if model is None:
+            raise Unmodelled("a front door from which nothing leaves", "output")
+        return int(model.eval(self.final_sport, model_completion=True).as_long())
+
+    def violations(self, port: int) -> Iterator[tuple[Claim, Condition]]:
+        """Each claim with the condition under which it is contradicted."""
+        from_link, index = self._from_link(), self.index
+        yield Claim.LEAVING, both(from_link, self.passes, self.final_sport != number(port, 16))
+        gives_out = both(self.is_udp, self.is_in(INNER, self.sport), self.has_first, self.first == index)
+        changed = []
+        for name, kind in ((SESSIONS, ANSWER), (OFFERS, INITIATION)):
+            own = both(gives_out, self.is_kind(kind), self.ends_or_leads(name, index, self.sport))
+            changed.append(both(self.differs(name, index), opposite(own)))
+        yield Claim.ENTRIES, either(changed)
+        yield Claim.OWNER, self.owner_is_lost(both(gives_out, self.is_kind(INITIATION, ANSWER)))
+        stays = opposite(self.ends_or_leads(SESSIONS, self.first, self.sport))
+        yield Claim.NEWEST, both(from_link, self.passes, self.has_first, self.is_kind(ANSWER), stays)
+        yield Claim.SOURCES, self._is_known_for_another()
+        yield Claim.UNTRACKED, both(from_link, self.passes, opposite(self.walk.untracked))
+
+    def _from_link(self) -> Condition:
+        """True if a link sends it: nobody else has its port, and the source is the host's own address."""
+        is_own = self.datagram.fields["fib saddr type"] == number(LOCAL, 32)
+        return both(self.is_udp, is_own, self.is_in(INNER, self.sport))
+
+    def _is_known_for_another(self) -> Condition:
+        fields = self.datagram.fields
+        answers = both(self.is_udp, self.is_in(INNER, self.sport), self.is_kind(ANSWER))
+        wrong = []
+        for name, family, to in (
+            (KNOWN4, IPV4, z3.Concat(fields["ip daddr"], self.dport)),
+            (KNOWN6, IPV6, fields["ip6 daddr"]),
+        ):
+            key = z3.BitVec(f"key of {name}", to.size())
+            before, after = self.walk.before[name], self.walk.after[name]
+            is_own = both(answers, fields["meta nfproto"] == number(family, 8), key == to)
+            others = both(before.there[key], before.value[key] != self.sport)
+            kept = both(after.there[key], after.value[key] == before.value[key])
+            wrong.append(both(self.differs(name, key), opposite(is_own)))
+            wrong.append(both(others, opposite(kept)))
+            wrong.append(both(opposite(others), opposite(self.ends_or_leads(name, key, self.sport)), is_own))
+        return either(wrong)
+
+
+def _leads(contents: Contents, key: Number, port: Number) -> Condition:
+    return both(contents.there[key], contents.value[key] == port)
+
+
+def _solved(conditions: list[Condition]) -> z3.ModelRef | None:
+    solver = z3.Solver()
+    solver.add(*conditions)
+    result = solver.check()
+    if result == z3.unknown:
+        raise Unmodelled(f"a question that z3 does not answer ({solver.reason_unknown()})", "proof")
+    return solver.model() if result == z3.sat else None

@@ -1,0 +1,89 @@
+"""Proof of the front door on a service's host, beside the ports of its organizations' links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.judging.exhibits import clipped
+from harness.proof import Proof, Unmodelled, read_ways
+from harness.proof.front_door import Claim, door_kinds, prove_door, read_door, wrong_links
+from harness.world.proving import Command, Organization, Unavailable, namespace_of
+from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate, EngineRun
+
+
+@dataclass(frozen=True)
+class DoorProven:
+    """Proof of a front door.
+
+    Attributes:
+        table: name of its nftables table.
+        proofs: one of each engine; they agree.
+        strays: ports that lead elsewhere than to an organization's link, in words.
+        kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
+        links, rules: their numbers.
+    """
+
+    table: str
+    proofs: tuple[Proof, ...]
+    strays: tuple[str, ...]
+    kinds: tuple[str, ...]
+    links: int
+    rules: int
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Evidence against the front door, in words."""
+        examples = (f"{each.packet}, {each.state}: not so: {each.wanted}" for each in self.proofs[-1].counterexamples)
+        return (*self.strays, *examples)
+
+    @property
+    def certificate(self) -> DoorCertificate:
+        """This proof as an exhibit of a transcript."""
+        first = self.proofs[0]
+        return DoorCertificate(
+            name=clipped(self.table),
+            links=self.links,
+            rules=self.rules,
+            ruleset=first.ruleset,
+            kernel=clipped(first.kernel),
+            engines=[EngineRun(each.engine, each.classes, round(each.seconds, 3)) for each in self.proofs],
+            claims=[each.value for each in Claim],
+            kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
+            wrong=list(map(clipped, self.wrong[:MOST_WRONG])),
+        )
+
+
+def prove_front_door(organizations: Iterable[Organization], run: Command, *, are_all: bool) -> DoorProven:
+    """Prove the front door of a service's host.
+
+    Args:
+        are_all: the service has no other organizations, so that no other port may be led to.
+
+    Raises:
+        Unavailable: it can't be read, or it has parts without a meaning.
+        Disagreement: one engine proves what another one refutes.
+    """
+    try:
+        reading = read_door(lambda *words: run(list(words)))
+        links = {each.name: _port(each, run) for each in organizations}
+        door = reading.parsed()
+        proofs = prove_door(reading)
+    except Unmodelled as error:
+        raise Unavailable(str(error)) from error
+    strays = tuple(wrong_links(reading, links, are_all=are_all))
+    rules = sum(len(chain.rules) for chain in door.chains.values())
+    return DoorProven(reading.table, proofs, strays, door_kinds(door), len(reading.inner), rules)
+
+
+def _port(organization: Organization, run: Command) -> int:
+    """UDP port of an organization's WireGuard link."""
+    namespace = namespace_of(organization.id, run)
+
+    def inside(*words: str) -> str:
+        return run(["ip", "netns", "exec", namespace, *words])
+
+    links = [*read_ways(inside).peers]
+    if len(links) != 1:
+        raise Unavailable(f"The namespace {namespace} has {len(links)} WireGuard links.")
+    return int(inside("wg", "show", links[0], "listen-port"))

@@ -1,0 +1,57 @@
+"""The product's front door, or a changed one, loaded into a namespace and read back from there."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance.hub.front_door import rules
+from appliance.hub.front_door.rules import Layout
+from harness.proof.front_door import DoorReading, read_door
+
+PORT, DESK, LINKS = 51820, 40001, (20000, 20001)
+_LAYOUT = Layout("mwtestdoor", PORT, DESK)
+_NAMESPACE = "front-door"
+
+
+class Doorway:
+    """A namespace that has a front door."""
+
+    def load(self, *changes: tuple[str, str], more: str = "") -> None:
+        """Loads the product's rules in place of what is there.
+
+        Args:
+            changes: a text of the rules each, and what stands there instead; each has to be met.
+            more: further rules, in nft's language.
+        """
+        text = rules.in_place(_LAYOUT) + rules.admitted(_LAYOUT.table, LINKS) + more
+        for old, new in changes:
+            assert old in text, f"the rules have no {old!r}"
+            text = text.replace(old, new)
+        _run("nft", "-f", "-", given=f"flush ruleset\n{text}")
+
+    def read(self) -> DoorReading:
+        """Reads the front door back."""
+        return read_door(self.run)
+
+    def run(self, *words: str) -> str:
+        """Runs a program in the namespace."""
+        return _run(*words)
+
+
+@contextmanager
+def doorways() -> Iterator[Doorway]:
+    """A namespace for front doors."""
+    subprocess.run(["ip", "netns", "add", _NAMESPACE], check=True)
+    try:
+        yield Doorway()
+    finally:
+        subprocess.run(["ip", "netns", "delete", _NAMESPACE], check=True)
+
+
+def _run(*words: str, given: str | None = None) -> str:
+    command = ["ip", "netns", "exec", _NAMESPACE, *words]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
