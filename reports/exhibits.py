@@ -255,12 +255,14 @@ class EngineRun(msgspec.Struct, frozen=True):
 
     Attributes:
         name: name of the engine.
-        classes: classes of packets at their ends.
+        counted: number of parts that it made of the question.
+        unit: name of these parts, such as classes of packets.
         seconds: seconds it took.
     """
 
     name: Words
-    classes: Count
+    counted: Count
+    unit: Words
     seconds: Annotated[float, Meta(ge=0)]
 
 
@@ -296,7 +298,7 @@ class Certificate(msgspec.Struct, frozen=True, tag_field="kind", tag="certificat
 
     def numbers(self) -> Mapping[str, float]:
         """Returns the figures to compare by, by name."""
-        of_engines = {f"{self.name}: classes of packets ({each.name})": each.classes for each in self.engines}
+        of_engines = {f"{self.name}: {each.unit} ({each.name})": each.counted for each in self.engines}
         return {
             f"{self.name}: rules that are proven": self.rules if self.holds else 0,
             f"{self.name}: kinds of expressions": len(self.kinds),

@@ -16,8 +16,6 @@ _LONGEST_NAME = 60
 _BAD_BEGINNING = re.compile(
     r"(as|how|nobody|of|somebody|that|those|(what|when|where|who)(ever)?|whether|which|whose|why)\b", re.IGNORECASE
 )
-# Renamed with the next change of that test.
-_EXCEPTIONS = {"test_a_route_for_unmarked_packets_changes_nothing_while_rules_stand"}
 _FILES = [file for folder in ("tests", "scenarios") for file in sorted((ROOT / folder).rglob("*.py"))]
 
 
@@ -27,7 +25,7 @@ def faults(source: str) -> Iterator[str]:
         if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             continue
         name = getattr(node, "name", "module")
-        if name.startswith("test_") and len(name) > _LONGEST_NAME and name not in _EXCEPTIONS:
+        if name.startswith("test_") and len(name) > _LONGEST_NAME:
             yield f"{name}: {len(name)} characters"
         if beginning := _BAD_BEGINNING.match(ast.get_docstring(node) or ""):
             yield f"{name}: begins with {beginning[0]}"

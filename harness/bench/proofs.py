@@ -41,6 +41,6 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
         if wrong := [each for proven in proofs for each in proven.wrong]:
             raise Refuted(f"the kernel does not do what the policy says: {wrong[0]}")
         seconds = [each.proof.seconds for each in proofs]
-        baseline = f"{proofs[0].proof.classes} classes of packets, {len(proofs[0].kinds)} kinds of expressions"
+        baseline = f"{proofs[0].proof.counted} classes of packets, {len(proofs[0].kinds)} kinds of expressions"
         found[row] = Measured(statistics.median(seconds), baseline, (min(seconds), max(seconds)))
     return found

@@ -20,8 +20,6 @@ from reports.texts import many, printable
 if TYPE_CHECKING:
     from harness.proof.replay.comparing import Comparison
 
-_COUNTED = {"atoms": "classes of packets", "z3": "rules in one formula", "classes": "classes of datagrams and contents"}
-
 
 def show_outcome(outcome: Proven | Failure, console: Console) -> None:
     """Prints what is known of one organization."""
@@ -93,7 +91,7 @@ def show_door(outcome: DoorProven | str, console: Console) -> None:
 
 
 def _engine(run: EngineRun) -> str:
-    return f"engine        {run.name}: {run.classes} {_COUNTED[run.name]} in {run.seconds:.1f} s"
+    return f"engine        {run.name}: {run.counted} {run.unit} in {run.seconds:.1f} s"
 
 
 def _of_damage(damage: FailClosed) -> tuple[str, ...]:
@@ -121,7 +119,7 @@ def show_summary(outcomes: Sequence[Proven | Failure], console: Console) -> None
         organization = each.organization
         figures = ("", "")
         if isinstance(each, Proven):
-            figures = str(each.proof.classes), f"{each.proof.seconds:.1f}"
+            figures = str(each.proof.counted), f"{each.proof.seconds:.1f}"
         counts = (len(organization.policy.machines), len(organization.policy.rules))
         texts = (organization.id, organization.name, *map(str, counts), *figures, _verdict(each))
         table.add_row(*(Text(printable(text)) for text in texts))

@@ -1,6 +1,6 @@
 """Proof, over all packets, that a network namespace forwards exactly what a policy allows."""
 
-from harness.proof.engines import ENGINES, Disagreement, by_cost, prove_by
+from harness.proof.engines import ENGINES, UNITS, Disagreement, by_cost, prove_by
 from harness.proof.errors import Unmodelled
 from harness.proof.fail_closed import FailClosed, fail_closed
 from harness.proof.kinds import kinds
@@ -11,6 +11,7 @@ from harness.proof.ways import Ways, read_ways, strays
 
 __all__ = [
     "ENGINES",
+    "UNITS",
     "Disagreement",
     "FailClosed",
     "Machine",

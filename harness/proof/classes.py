@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from harness.proof.derived import Derived, joined
 from harness.proof.fields import Variable
+
+Number = int | Derived | None
+"""Value of a register; None is one that is not known."""
 
 
 class PacketClass(NamedTuple):
@@ -13,14 +18,14 @@ class PacketClass(NamedTuple):
 
     Attributes:
         sets: atoms of each variable.
-        registers: values of mark, priority and outgoing link; None is a value that is not known.
+        registers: values of mark, priority and outgoing link.
         agree: bits in which SENDER equals the address that the quoted packet was sent to.
         differ: for each of these masks, they differ in one of its bits at least.
         is_limited: the packet came beyond a rate.
     """
 
     sets: tuple[int, ...]
-    registers: tuple[int | None, ...]
+    registers: tuple[Number, ...]
     agree: int = 0
     differ: tuple[int, ...] = ()
     is_limited: bool = False
@@ -37,10 +42,24 @@ class PacketClass(NamedTuple):
             sets[variable] = atoms
         return self._replace(sets=tuple(sets))
 
-    def with_register(self, register: int, value: int | None) -> PacketClass:
+    def with_register(self, register: int, value: Number) -> PacketClass:
         """This class with another value in a register."""
         registers = self.registers
         return self._replace(registers=(*registers[:register], value, *registers[register + 1 :]))
+
+    def resolved(self, *registers: int) -> Iterator[PacketClass]:
+        """Split this class until these registers have one value each."""
+        if not registers:
+            yield self
+            return
+        first, *others = registers
+        value = self.registers[first]
+        if not isinstance(value, Derived):
+            yield from self.resolved(*others)
+            return
+        for number, atoms in value.rows:
+            if met := atoms & self.sets[value.variable]:
+                yield from self.with_set(value.variable, met).with_register(first, number).resolved(*others)
 
 
 # Flows first: they differ least where rules look at the connection alone. Then what lookups cut finest.
@@ -59,7 +78,7 @@ _ORDER = (
 
 
 def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
-    """Merge classes that differ in one variable alone.
+    """Merge classes that differ in one variable alone, or in one and in a number that follows from it.
 
     Lookups cut classes that their result doesn't tell apart, and buckets of a hash cut them at random. Without merging,
     their number would grow with the product of all lookups.
@@ -90,4 +109,34 @@ def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
                     for (rest, before, after), atoms in together.items()
                 )
     sets_of = list(numbers)
-    return [PacketClass(tuple([sets_of[number] for number in sets]), *rest) for rest, sets in rows]
+    return _with_joined_numbers([PacketClass(tuple([sets_of[at] for at in sets]), *rest) for rest, sets in rows])
+
+
+def _with_joined_numbers(classes: list[PacketClass]) -> list[PacketClass]:
+    """Merge classes that differ in a register and in the variable that its number follows from."""
+    of_registers = {each.registers for each in classes}
+    for at, values in enumerate(map(set, zip(*of_registers, strict=True))):
+        if sum(isinstance(value, Derived) for value in values) > 1:
+            classes = list(_joined_in(at, classes))
+    return classes
+
+
+def _joined_in(register: int, classes: Iterable[PacketClass]) -> Iterator[PacketClass]:
+    alike: defaultdict[object, list[tuple[PacketClass, Derived]]] = defaultdict(list)
+    for each in classes:
+        value = each.registers[register]
+        if isinstance(value, Derived):
+            without = each.with_set(value.variable, 0).with_register(register, None)
+            alike[value.variable, without].append((each, value))
+        else:
+            yield each
+    for group in alike.values():
+        first, one = group[0]
+        number = joined((each.sets[one.variable], value) for each, value in group) if len(group) > 1 else None
+        if number is None:
+            yield from (each for each, _ in group)
+            continue
+        atoms = 0
+        for each, _ in group:
+            atoms |= each.sets[one.variable]
+        yield first.with_set(one.variable, atoms).with_register(register, number)

@@ -10,6 +10,12 @@ from harness.proof.policy import Policy
 from harness.proof.proof import SHOWN, Proof, link_of_machines, outer_links, prove
 from harness.proof.readback import Reading
 
+UNITS = {
+    "atoms": "classes of packets",
+    "classes": "classes of datagrams and contents",
+    "z3": "rules in one formula",
+}
+"""Parts of its question that each engine counts, the front door's included."""
 ENGINES = ("atoms", "z3")
 Z3_COST = 10_000
 """Machines times rules up to which z3 is asked unless somebody says otherwise."""

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from harness.proof.atoms import Engine, Fate, Final, Memory
+from harness.proof.atoms import Engine, Fate, Final
+from harness.proof.chains import Memory
 from harness.proof.counterexample import counterexample
 from harness.proof.damage import Damages, Deletion, Part, damages, left_of
 from harness.proof.fields import Flow, Variable, addresses

@@ -15,7 +15,8 @@ which variable a field of nftables reads. So the kernel's invariants are equalit
 * Packets are reassembled at priority -400, before any chain that a ruleset may have (nf_defrag_ipv4.c), so every packet
   begins with its transport header.
 * Connection tracking looks at a packet at priority -200. Before, it has no connection, which reads as invalid; what
-  `notrack` marks there stays without one (nft_ct.c, `nft_ct_get_eval`).
+  `notrack` marks there stays without one (nft_ct.c, `nft_ct_get_eval`). Afterwards it marks what has none, and leaves
+  a connection alone (nft_ct.c, `nft_notrack_eval`).
 * What arrives by ``lo`` is the host's own, and no part of the domain.
 * Packets come from a link with mark and priority 0: WireGuard clears the group `headers` of a packet, in which both are
   (drivers/net/wireguard/queueing.h, `wg_reset_packet`; <linux/skbuff.h>). A TUN's packets are new. A veth clears both
@@ -64,6 +65,8 @@ class Flow(IntEnum):
     ABOUT_REPLY_BY_OTHER = 8
     INVALID = 9
     UNTRACKED = 10
+    UNTRACKED_LATE = 11
+    """Without a connection too, and marked by ``notrack`` after connection tracking had looked."""
 
 
 FORWARD = (Flow.NEW, Flow.NEW_CONFIRMED, Flow.ORIGINAL)
@@ -267,7 +270,7 @@ def _state(flow: Flow) -> int:
         return STATES["established"]
     if flow in RELATED:
         return STATES["related"]
-    return STATES["untracked" if flow is Flow.UNTRACKED else "invalid"]
+    return STATES["untracked" if flow in (Flow.UNTRACKED, Flow.UNTRACKED_LATE) else "invalid"]
 
 
 # Those that follow from the flow; a test of any other one is refused.

@@ -16,7 +16,8 @@ from harness.proof.fields import (
     Variable,
     addresses,
 )
-from harness.proof.policy import Expected, Policy, Verdicts
+from harness.proof.policy import Policy
+from harness.proof.regions import Expected, Verdicts
 from harness.proof.space import Space
 
 DELIVERED_ERRORS = (3, 11, 12)
@@ -29,7 +30,14 @@ _PINGING = (*FORWARD, Flow.UNTRACKED)
 # A ping that connection tracking takes for none (too many connections, a wrong checksum) may be delivered or not.
 _MAY_PING = (*_PINGING, Flow.INVALID)
 # The first of each stands for all of them.
-_JUDGED_ALIKE = (FORWARD, (Flow.REPLY,), _BY_END, BY_OTHER, (Flow.INVALID,), (Flow.UNTRACKED,))
+_JUDGED_ALIKE = (
+    FORWARD,
+    (Flow.REPLY,),
+    _BY_END,
+    BY_OTHER,
+    (Flow.INVALID, Flow.UNTRACKED_LATE),
+    (Flow.UNTRACKED,),
+)
 
 
 @dataclass(frozen=True)

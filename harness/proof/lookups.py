@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-from harness.proof.buckets import HashTable
-from harness.proof.classes import PacketClass
+from harness.proof.buckets import MOST_FREE, HashTable
+from harness.proof.classes import Number, PacketClass
+from harness.proof.compiled import Compiled, leads_of
+from harness.proof.derived import Derived
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import (
     BY_OTHER,
-    KINDS,
     KNOWN_STATUS,
     Flow,
     Register,
-    Source,
     Variable,
     quoted_destination,
-    view,
 )
-from harness.proof.intervals import Interval
+from harness.proof.keys import Ends, Keys, parts_of_key, variables_of
 from harness.proof.meaning import (
     ADDRESS_BITS,
     applied,
     common_prefix,
     compared_bits,
     leaf_of,
-    preimage,
 )
 from harness.proof.partition import Box, partition
 from harness.proof.ruleset import (
@@ -60,55 +57,6 @@ class Outcome:
     value: int | Verdict | None = None
 
 
-class Compiled:
-    """Elements of a lookup, in atoms, for keys that are read from the same sources."""
-
-    def __init__(
-        self, space: Space, parts: Sequence[Expression], sources: Sequence[Source], elements: Elements
-    ) -> None:
-        self.variables = tuple(source for source in sources if isinstance(source, Variable))
-        if len(set(self.variables)) != len(self.variables):
-            raise Unmodelled("a key that reads the same value twice", "ruleset")
-        self._fixed = [at for at, source in enumerate(sources) if not isinstance(source, Variable)]
-        self.default = next((element.value for element in elements if element.key is None), None)
-        self.has_default = any(element.key is None for element in elements)
-        self._elements: list[tuple[tuple[Interval, ...], Box, int]] = []
-        self.values: list[int | Verdict | None] = []
-        numbers: dict[int | Verdict | None, int] = {}
-        for element in elements:
-            if element.key is None:
-                continue
-            box = tuple(
-                space.of(source).atoms_in(preimage(part, KINDS[source], interval))
-                for part, source, interval in zip(parts, sources, element.key, strict=True)
-                if isinstance(source, Variable)
-            )
-            number = numbers.setdefault(element.value, len(numbers))
-            if number == len(self.values):
-                self.values.append(element.value)
-            self._elements.append((tuple(element.key[at] for at in self._fixed), box, number))
-
-    @cached_property
-    def _by_values(self) -> dict[tuple[int, ...], list[tuple[Box, int]]] | None:
-        """Elements by the fixed part of their key; None if that has ranges."""
-        found: dict[tuple[int, ...], list[tuple[Box, int]]] = {}
-        for fixed, box, number in self._elements:
-            if any(first != last for first, last in fixed):
-                return None
-            found.setdefault(tuple(first for first, _ in fixed), []).append((box, number))
-        return found
-
-    def matching(self, values: tuple[int, ...]) -> list[tuple[Box, int]]:
-        """Elements whose fixed part of the key has these values."""
-        if self._by_values is not None:
-            return self._by_values.get(values, [])
-        return [
-            (box, number)
-            for fixed, box, number in self._elements
-            if all(first <= value <= last for value, (first, last) in zip(values, fixed, strict=True))
-        ]
-
-
 class Lookups:
     """Splits classes by expressions.
 
@@ -118,9 +66,10 @@ class Lookups:
 
     def __init__(self, space: Space) -> None:
         self._space = space
-        self._compiled: dict[tuple[int, tuple[Source, ...]], Compiled] = {}
-        self._views: dict[tuple[Expression, int], list[tuple[int, Source | None, int | None]]] = {}
-        self._tables: dict[tuple[Hash, tuple[Variable, ...], tuple[int, ...]], HashTable] = {}
+        self._compiled: dict[tuple[int, tuple[Variable | Derived | None, ...]], Compiled] = {}
+        self._keys = Keys()
+        self._tables: dict[tuple[Hash, Ends], HashTable] = {}
+        self._numbers: dict[tuple[Derived, Expression], int | Derived] = {}
 
     def match(self, match: Match, packets: PacketClass) -> tuple[list[PacketClass], list[PacketClass]]:
         """Packets for which the rule goes on, and those for which it ends."""
@@ -141,80 +90,89 @@ class Lookups:
         if isinstance(key, Hash):
             yield from self._look_up_hash(key, elements, packets)
             return
-        parts = key.parts if isinstance(key, Concat) else (key,)
-        for some, sources in self._read(parts, packets):
-            if sources is None:
+        parts = parts_of_key(key)
+        for some, ends in self._keys.of(parts, packets):
+            if ends is None:
                 yield Outcome(some, is_there=False)
                 continue
-            yield from self._find(parts, sources, elements, some)
+            yield from self._find(parts, ends, elements, some)
 
-    def values(self, expression: Expression, packets: PacketClass) -> Iterator[tuple[PacketClass, int | None, bool]]:
+    def values(self, expression: Expression, packets: PacketClass) -> Iterator[tuple[PacketClass, Number, bool]]:
         """Values of an expression that is written to a register; False: it has none, and the rule ends."""
         if isinstance(expression, Literal):
             yield packets, expression.value, True
         elif isinstance(expression, MapLookup):
-            for outcome in self.look_up(expression.key, expression.elements, packets):
-                value = outcome.value if isinstance(outcome.value, int) else None
-                yield outcome.packets, value, outcome.is_there and outcome.is_hit
+            yield from self._values_of_map(expression, packets)
         else:
-            for some, sources in self._read((expression,), packets):
-                if sources is None:
+            for some, ends in self._keys.of((expression,), packets):
+                if ends is None:
                     yield some, None, False
-                elif isinstance(sources[0], Variable):
+                elif isinstance(ends[0], Variable):
                     raise Unmodelled(f"a register that is given the value of {leaf_of(expression)}", "ruleset")
                 else:
-                    value = _fixed_value(expression, sources[0], some)
-                    yield some, value, True
+                    yield some, self._number(expression, ends[0]), True
 
-    def _read(
-        self, parts: Sequence[Expression], packets: PacketClass
-    ) -> Iterator[tuple[PacketClass, tuple[Source, ...] | None]]:
-        """Split a class by the flows that read a key's parts from different sources."""
-        found: list[tuple[PacketClass, tuple[Source, ...] | None]] = [(packets, ())]
-        for part in parts:
-            after: list[tuple[PacketClass, tuple[Source, ...] | None]] = []
-            for some, sources in found:
-                if sources is None:
-                    after.append((some, None))
-                    continue
-                for narrowed, source in self._sources(leaf_of(part), some):
-                    after.append((narrowed, None if source is None else (*sources, source)))
-            found = after
-        yield from found
+    def hashed(self, key: Hash, packets: PacketClass) -> Iterator[tuple[PacketClass, HashTable | None, bool]]:
+        """Split a class by the table that has its packets' buckets.
 
-    def _sources(self, leaf: Expression, packets: PacketClass) -> Iterator[tuple[PacketClass, Source | None]]:
-        flows = packets.sets[Variable.FLOW]
-        views = self._views.get((leaf, flows))
-        if views is None:
-            views = self._views[leaf, flows] = self._grouped(leaf, flows)
-        for own, source, protocols in views:
-            some = packets if own == flows else packets.with_set(Variable.FLOW, own)
-            if protocols is None:
-                yield some, source
-                continue
-            of_packet = some.sets[Variable.PROTOCOL]
-            if inside := of_packet & protocols:
-                yield some.with_set(Variable.PROTOCOL, inside), source
-            if outside := of_packet & ~protocols:
-                yield some.with_set(Variable.PROTOCOL, outside), None
+        None is a hash of a register that is not known. False: the key can't be read, and the rule ends.
+        """
+        parts = parts_of_key(key.of)
+        for some, ends in self._keys.of(parts, packets):
+            if ends is None:
+                yield some, None, False
+            elif len(variables_of(ends)) > MOST_FREE and any(isinstance(end, Derived) for end in ends):
+                for each in some.resolved(*range(len(Register))):
+                    yield from self.hashed(key, each)
+            else:
+                yield some, self._table(key, parts, ends), True
 
-    def _grouped(self, leaf: Expression, flows: int) -> list[tuple[int, Source | None, int | None]]:
-        together: dict[tuple[Source | None, int | None], int] = {}
-        for number in ones(flows):
-            seen = view(leaf, Flow(number))
-            atoms = None if seen.protocols is None else sum(1 << each for each in seen.protocols)
-            key = seen.of, atoms
-            together[key] = together.get(key, 0) | 1 << number
-        return [(own, source, atoms) for (source, atoms), own in together.items()]
+    def _table(self, key: Hash, parts: Sequence[Expression], ends: Ends) -> HashTable | None:
+        known = tuple(end for end in ends if end is not None)
+        if len(known) < len(ends):
+            return None
+        table = self._tables.get((key, ends))
+        if table is None:
+            table = self._tables[key, ends] = HashTable(self._space, key, parts, known)
+        return table
+
+    def _values_of_map(self, lookup: MapLookup, packets: PacketClass) -> Iterator[tuple[PacketClass, Number, bool]]:
+        if isinstance(lookup.key, (Hash, Concat)):
+            for outcome in self.look_up(lookup.key, lookup.elements, packets):
+                value = outcome.value if isinstance(outcome.value, int) else None
+                yield outcome.packets, value, outcome.is_there and outcome.is_hit
+            return
+        for some, ends in self._keys.of((lookup.key,), packets):
+            if ends is None:
+                yield some, None, False
+            elif isinstance(ends[0], (Variable, Derived)):
+                compiled = self._of((lookup.key,), ends, lookup.elements)
+                number, there = compiled.derived
+                (variable,) = compiled.variables
+                if inside := some.sets[variable] & there:
+                    yield some.with_set(variable, inside), number, True
+                if outside := some.sets[variable] & ~there:
+                    yield some.with_set(variable, outside), None, False
+            else:
+                for outcome in self._find((lookup.key,), ends, lookup.elements, some):
+                    value = outcome.value if isinstance(outcome.value, int) else None
+                    yield outcome.packets, value, outcome.is_hit
+
+    def _number(self, expression: Expression, end: Derived | int | None) -> Number:
+        if not isinstance(end, Derived):
+            return None if end is None else applied(expression, end)
+        if (end, expression) not in self._numbers:
+            self._numbers[end, expression] = end.of(expression)
+        return self._numbers[end, expression]
 
     def _find(
-        self, parts: Sequence[Expression], sources: tuple[Source, ...], elements: Elements, packets: PacketClass
+        self, parts: Sequence[Expression], ends: Ends, elements: Elements, packets: PacketClass
     ) -> Iterator[Outcome]:
-        compiled = self._of(parts, sources, elements)
+        compiled = self._of(parts, ends, elements)
         fixed = [
-            _fixed_value(part, source, packets)
-            for part, source in zip(parts, sources, strict=True)
-            if not isinstance(source, Variable)
+            None if end is None else applied(part, end)
+            for part, end in zip(parts, ends, strict=True)
+            if not isinstance(end, (Variable, Derived))
         ]
         known = [value for value in fixed if value is not None]
         if len(known) < len(fixed):
@@ -236,10 +194,11 @@ class Lookups:
             else:
                 yield Outcome(some, is_hit=True, value=compiled.values[number])
 
-    def _of(self, parts: Sequence[Expression], sources: tuple[Source, ...], elements: Elements) -> Compiled:
-        key = id(elements), sources
+    def _of(self, parts: Sequence[Expression], ends: Ends, elements: Elements) -> Compiled:
+        free = tuple(end if isinstance(end, (Variable, Derived)) else None for end in ends)
+        key = id(elements), free
         if key not in self._compiled:
-            self._compiled[key] = Compiled(self._space, parts, sources, elements)
+            self._compiled[key] = Compiled(self._space, parts, free, elements)
         return self._compiled[key]
 
     def _bits(self, match: Match, packets: PacketClass) -> tuple[list[PacketClass], list[PacketClass]]:
@@ -249,8 +208,9 @@ class Lookups:
             raise Unmodelled(f"the bits {wanted:#x} of ct status", "ruleset")
         on: list[PacketClass] = []
         off: list[PacketClass] = []
-        for some, sources in self._read((match.left,), packets):
-            value = None if sources is None else _fixed_value(match.left, sources[0], some)
+        for some, ends in self._keys.of((match.left,), packets):
+            value = None if ends is None else ends[0]
+            assert not isinstance(value, (Variable, Derived))
             (on if value is not None and value & wanted else off).append(some)
         return on, off
 
@@ -279,38 +239,20 @@ class Lookups:
         return common_prefix(addresses.intervals(both))
 
     def _look_up_hash(self, key: Hash, elements: Elements, packets: PacketClass) -> Iterator[Outcome]:
-        parts = key.of.parts if isinstance(key.of, Concat) else (key.of,)
-        by_bucket = {element.key[0][0]: element.value for element in elements if element.key is not None}
-        default = next(((True, element.value) for element in elements if element.key is None), (False, None))
-        for some, sources in self._read(parts, packets):
-            if sources is None:
+        leads = leads_of(key, elements)
+        for some, table, is_there in self.hashed(key, packets):
+            if not is_there:
                 yield Outcome(some, is_there=False)
                 continue
-            for narrowed, number in self._buckets(key, parts, sources, some):
-                numbers = range(key.offset, key.offset + key.modulus) if number is None else (number,)
-                # Buckets that lead to the same place are one.
-                found = dict.fromkeys((True, by_bucket[each]) if each in by_bucket else default for each in numbers)
-                for is_hit, value in found:
+            known, others = (None, [some]) if table is None else table.known(some)
+            # Each may be in any bucket.
+            for narrowed in others:
+                for is_hit, value in leads:
                     yield Outcome(narrowed, is_hit=is_hit, value=value)
-
-    def _buckets(
-        self, key: Hash, parts: Sequence[Expression], sources: tuple[Source, ...], packets: PacketClass
-    ) -> Iterator[tuple[PacketClass, int | None]]:
-        """Split a class by its bucket; None is any bucket, of addresses that nothing tells apart."""
-        variables = tuple(source for source in sources if isinstance(source, Variable))
-        fixed = tuple(
-            0 if isinstance(source, Variable) else _fixed_value(part, source, packets)
-            for part, source in zip(parts, sources, strict=True)
-        )
-        known = tuple(value for value in fixed if value is not None)
-        if len(known) < len(fixed):
-            yield packets, None
-            return
-        table = self._tables.get((key, variables, known))
-        if table is None:
-            table = self._tables[key, variables, known] = HashTable(self._space, key, parts, sources, known)
-        for sets, number in table.split(tuple(packets.sets[variable] for variable in variables)):
-            yield packets.with_sets(dict(zip(variables, sets, strict=True))), number
+            by_number = {number: lead for lead, numbers in leads.items() for number in numbers}
+            for narrowed, number in table.split(known) if table is not None and known is not None else ():
+                is_hit, value = by_number[number]
+                yield Outcome(narrowed, is_hit=is_hit, value=value)
 
 
 def _meet(one: Box, other: Box) -> bool:
@@ -318,10 +260,3 @@ def _meet(one: Box, other: Box) -> bool:
         if not atoms & others:
             return False
     return True
-
-
-def _fixed_value(part: Expression, source: Source, packets: PacketClass) -> int | None:
-    """Value of a part that is no variable; None if it isn't known."""
-    assert not isinstance(source, Variable)
-    value = packets.registers[source.value] if isinstance(source, Register) else source.value
-    return None if value is None else applied(part, value)

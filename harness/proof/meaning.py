@@ -86,13 +86,25 @@ def common_prefix(values: Sequence[Interval]) -> int:
 
 _WORD = 0xFFFF_FFFF
 _IN_HOST_ORDER = ("meta mark", "meta priority")
+_OF_HEADERS = (
+    "ip saddr",
+    "ip daddr",
+    *(f"ct {way} {end}" for way in ("original", "reply") for end in ("saddr", "daddr")),
+)
 
 
 def hash_word(expression: Expression, value: int) -> int:
-    """The word that `jhash` reads of a register: fields of headers are in the network's order of bytes."""
+    """The word that `jhash` reads of a register: fields of headers are in the network's order of bytes.
+
+    Raises:
+        Unmodelled: the field is shorter than a word, or its layout in a register is not known.
+    """
     leaf = leaf_of(expression)
-    if isinstance(leaf, Field) and leaf.name in _IN_HOST_ORDER:
+    name = leaf.name if isinstance(leaf, Field) else ""
+    if name in _IN_HOST_ORDER:
         return value
+    if name not in _OF_HEADERS:
+        raise Unmodelled(f"a hash of {leaf}", "ruleset")
     return int.from_bytes(value.to_bytes(4, "big"), "little")
 
 

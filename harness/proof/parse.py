@@ -7,10 +7,11 @@ type` is for ICMP packets only. The meaning of the field has that condition (`fi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from harness.proof.elements import ElementParser
 from harness.proof.errors import Unmodelled
-from harness.proof.intervals import Interval
 from harness.proof.listing import KernelSets
 from harness.proof.literals import STATES, STATUS, Literals
 from harness.proof.ruleset import (
@@ -140,6 +141,7 @@ class _RuleParser:
         self._table = table
         self._rule = rule
         self._where = where
+        self._sets = ElementParser(table.literals, self._refuse)
         # Sets that were met, since the kernel's listing counts them.
         self._met = 0
 
@@ -216,7 +218,7 @@ class _RuleParser:
         return Match(left, self._elements(left, self._listed(right), is_map=False), negated=op == "!=")
 
     def _ordered(self, left: Expression, op: str, right: Any) -> Match:
-        value = self._interval(_type_of(left), right)
+        value = self._sets.interval(_type_of(left), right)
         most = (1 << 32) - 1
         found = {"<": (0, value[0] - 1), "<=": (0, value[1]), ">": (value[1] + 1, most), ">=": (value[0], most)}.get(op)
         if found is None:
@@ -249,52 +251,22 @@ class _RuleParser:
         return key, self._elements(key, self._listed(body["data"]), is_map=True, of=of)
 
     def _elements(self, key: Expression, written: list[Any], *, is_map: bool, of: Field | None = None) -> Elements:
-        parts = key.parts if isinstance(key, Concat) else (key,)
-        types = [_type_of(part) for part in parts]
-        found = []
-        for each in written:
-            left, right = each if is_map else (each, None)
-            value = None if not is_map else self._value(right, of)
-            if left == "*":
-                found.append(Element(None, value))
-                continue
-            keys = _parts_of_key(left)
-            if len(keys) < len(types):
-                return self._elements_of_kernel(types)
-            if len(keys) > len(types):
-                raise self._refuse(f"the key {left}")
-            intervals = tuple(self._interval(kind, one) for kind, one in zip(types, keys, strict=True))
-            found.append(Element(intervals, value))
-        return tuple(found)
+        types = [_type_of(part) for part in (key.parts if isinstance(key, Concat) else (key,))]
+        listed = partial(self._table.in_kernel, self._rule["handle"], self._rule["chain"], self._met - 1)
+        if not is_map:
+            return self._sets.of_set(types, written)
+        value = self._verdict_or_counter if of is None else partial(self._number_of, of)
+        return self._sets.of_map(types, written, value, listed)
 
-    def _value(self, written: Any, of: Field | None) -> int | Verdict | None:
-        if of is not None:
-            number = self._table.literals.number(of.name, written)
-            if number is None:
-                raise self._refuse(f"the value {written}")
-            return number
-        # The name of a counter.
+    def _verdict_or_counter(self, written: Any) -> Verdict | None:
+        # A text is the name of a counter.
         return None if isinstance(written, str) else self._verdict(written)
 
-    def _elements_of_kernel(self, types: Sequence[str]) -> Elements:
-        """The verdict map that nft printed without all parts of its keys."""
-        listed = self._table.in_kernel(self._rule["handle"], self._rule["chain"], self._met - 1)
-        if listed is None:
-            raise self._refuse("a key of which nft prints a part only, without the kernel's own listing,")
-        found = []
-        for words, verdict in listed:
-            value = self._verdict(_verdict_in_kernel(verdict))
-            key = _decoded(words, types)
-            if words.strip() and key is None:
-                raise self._refuse(f"the key {words}")
-            found.append(Element(key, value))
-        return tuple(found)
-
-    def _interval(self, kind: str, written: Any) -> Interval:
-        found = self._table.literals.interval(kind, written)
-        if found is None:
-            raise self._refuse(f"the value {written} of {kind}")
-        return found
+    def _number_of(self, field: Field, written: Any) -> int:
+        number = self._table.literals.number(field.name, written)
+        if number is None:
+            raise self._refuse(f"the value {written}")
+        return number
 
     def _expression(self, written: Any, of: Field | None = None) -> Expression:
         if isinstance(written, int):
@@ -331,12 +303,6 @@ def _connection_field(body: Mapping[str, Any]) -> Field:
     return Field(f"ct {body['dir']} {name}" if "dir" in body else f"ct {name}")
 
 
-def _parts_of_key(written: Any) -> list[Any]:
-    if isinstance(written, dict) and set(written) == {"concat"}:
-        return list(written["concat"])
-    return [written]
-
-
 def _type_of(expression: Expression) -> str:
     """Name of the field whose constants are written beside an expression."""
     if isinstance(expression, Field):
@@ -344,36 +310,3 @@ def _type_of(expression: Expression) -> str:
     if isinstance(expression, (And, Or)):
         return _type_of(expression.of)
     return ""
-
-
-_HOST_ORDER = ("meta priority", "meta mark")
-_PORTS = ("ct original proto-dst", "ct original proto-src", "th dport", "th sport")
-
-
-def _decoded(words: str, types: Sequence[str]) -> tuple[Interval, ...] | None:
-    """Key of an element as the kernel stores it: each part in words of 32 bits of a little-endian host.
-
-    Where a set has ranges, rules bring what they read into the network's order first (``byteorder``), so that greater
-    numbers have greater bytes.
-    """
-    first, dash, last = words.partition(" - ")
-    ends = [each.split() for each in ((first, last) if dash else (first, first))]
-    if any(len(end) != len(types) for end in ends):
-        return None
-    decoded = [
-        [_number(kind, word, is_range=bool(dash)) for kind, word in zip(types, end, strict=True)] for end in ends
-    ]
-    return tuple(zip(*decoded, strict=True))
-
-
-def _number(kind: str, word: str, *, is_range: bool) -> int:
-    value = int(word, 16)
-    if kind in _HOST_ORDER and not is_range:
-        return value
-    length = 2 if kind in _PORTS else 4
-    return int.from_bytes(value.to_bytes(4, "little")[:length], "big")
-
-
-def _verdict_in_kernel(text: str) -> dict[str, Any]:
-    kind, arrow, chain = text.partition(" -> ")
-    return {kind: {"target": chain}} if arrow else {kind: None}

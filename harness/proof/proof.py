@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from harness.proof.atoms import Engine, Fate, Memory
+from harness.proof.atoms import Engine, Fate
+from harness.proof.chains import Memory
 from harness.proof.counterexample import counterexample
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import Variable
@@ -31,7 +32,7 @@ class Proof:
     Attributes:
         ruleset: SHA-256 of what was read back.
         kernel: release of the kernel.
-        classes: number of classes of packets at their ends.
+        counted: number of parts that the engine made of the question (`engines.UNITS`).
         counterexamples: packets with a wrong fate, the first of them; none proves the policy.
         seconds: duration of the proof.
     """
@@ -39,7 +40,7 @@ class Proof:
     ruleset: str
     kernel: str
     engine: str
-    classes: int
+    counted: int
     counterexamples: Sequence[Counterexample]
     seconds: float
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -63,11 +64,15 @@ class Reading:
         return msgspec.json.encode(self).decode()
 
     def parsed(self) -> tuple[Ruleset, Routing]:
-        """The ruleset and the routing, parsed.
+        """The ruleset and the routing, parsed once.
 
         Raises:
             Unmodelled: a part of them has no meaning here.
         """
+        return self._parsed
+
+    @cached_property
+    def _parsed(self) -> tuple[Ruleset, Routing]:
         if self.kernel[1] not in _LITTLE_ENDIAN:
             # Hashes and the kernel's listing of elements are in the host's order of bytes.
             raise Unmodelled(f"the machine {self.kernel[1]}", "host")

@@ -62,7 +62,7 @@ class Words:
     def state(self) -> str:
         """Relation of the packet to its connection."""
         if self._flow not in CONNECTED:
-            return self._flow.name.lower()
+            return self._flow.name.lower().replace("_", " ")
         word = "related" if self._flow in RELATED else "new" if self._flow < Flow.ORIGINAL else "established"
         if self._flow in RELATED:
             quoted = "a packet of the opener" if self._flow in ABOUT_ORIGINAL else "a reply"

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from harness.client.api import Api
 from harness.judging.exhibits import clipped
 from harness.proof import (
+    UNITS,
     FailClosed,
     Machine,
     Policy,
@@ -114,7 +115,9 @@ class Proven:
             policy=digest(policy),
             ruleset=self.proof.ruleset,
             kernel=clipped(self.proof.kernel),
-            engines=[EngineRun(each.engine, each.classes, round(each.seconds, 3)) for each in self.proofs],
+            engines=[
+                EngineRun(each.engine, each.counted, UNITS[each.engine], round(each.seconds, 3)) for each in self.proofs
+            ],
             kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
             wrong=list(map(clipped, self.wrong[:MOST_WRONG])),
         )

@@ -91,7 +91,7 @@ def tables(draw: st.DrawFn) -> TruthTable:
 
 
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
-engine_runs = st.builds(EngineRun, name=words, classes=counts, seconds=moments)
+engine_runs = st.builds(EngineRun, name=words, counted=counts, unit=words, seconds=moments)
 certificates = st.builds(
     Certificate,
     name=words,

@@ -96,8 +96,8 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
                 1,
             ),
             TruthTable(text, text, [text], [Row(text, text, [Cell(allowed=True, sent=1, arrived=1)])]),
-            Certificate(text, 1, 1, "0" * 64, "f" * 64, text, [EngineRun(text, 1, 1.0)], [text], [text]),
-            DoorCertificate(text, 1, 1, "f" * 64, text, [EngineRun(text, 1, 1.0)], [text], [text], [text]),
+            Certificate(text, 1, 1, "0" * 64, "f" * 64, text, [EngineRun(text, 1, text, 1.0)], [text], [text]),
+            DoorCertificate(text, 1, 1, "f" * 64, text, [EngineRun(text, 1, text, 1.0)], [text], [text], [text]),
         ],
     )
     return Transcript(

@@ -48,7 +48,7 @@ PROOF = {
     "policy": "0" * 64,
     "ruleset": "f" * 64,
     "kernel": "6.1.0",
-    "engines": [{"name": "atoms", "classes": 40, "seconds": 0.1}],
+    "engines": [{"name": "atoms", "counted": 40, "unit": "classes of packets", "seconds": 0.1}],
     "kinds": ["ct state"],
     "wrong": [],
 }

@@ -172,7 +172,7 @@ def test_verify_refuses_an_invalid_certificate(
     transcript: Command, signer: Signer, policy: str, wrong: list[str]
 ) -> None:
     """Signs a certificate of a wrong format, or one that contradicts the verdict of its scenario."""
-    engines = [EngineRun("atoms", 40, 0.1)]
+    engines = [EngineRun("atoms", 40, "classes of packets", 0.1)]
     certificate = Certificate("acme", 2, 1, policy, "f" * 64, "6.1.0", engines, [], wrong)
     publish.write(run(claim("no-egress", scenario(exhibits=[certificate]))), Path("reports/out"), signer=signer)
     refused = transcript("verify")
@@ -181,7 +181,8 @@ def test_verify_refuses_an_invalid_certificate(
 
 
 def test_verify_refuses_a_door_that_leads_astray(transcript: Command, signer: Signer) -> None:
-    door = DoorCertificate("door", 2, 60, "f" * 64, "6.1.0", [EngineRun("z3", 60, 0.1)], ["a"], [], ["a datagram"])
+    engines = [EngineRun("z3", 60, "rules in one formula", 0.1)]
+    door = DoorCertificate("door", 2, 60, "f" * 64, "6.1.0", engines, ["a"], [], ["a datagram"])
     publish.write(run(claim("org-isolation", scenario(exhibits=[door]))), Path("reports/out"), signer=signer)
     refused = transcript("verify")
     assert refused.exit_code == WORSE

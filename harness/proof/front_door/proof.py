@@ -49,9 +49,9 @@ def _by_z3(reading: DoorReading) -> Proof:
     return _proof(reading, "z3", questions.steps, examples, start)
 
 
-def _proof(reading: DoorReading, engine: str, classes: int, examples: Iterable[Counterexample], start: float) -> Proof:
+def _proof(reading: DoorReading, engine: str, counted: int, examples: Iterable[Counterexample], start: float) -> Proof:
     taken = time.monotonic() - start
-    return Proof(reading.digest, reading.kernel, engine, classes, tuple(examples), taken)
+    return Proof(reading.digest, reading.kernel, engine, counted, tuple(examples), taken)
 
 
 def wrong_links(reading: DoorReading, links: Mapping[str, int], *, are_all: bool) -> Iterator[str]:

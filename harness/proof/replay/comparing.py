@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.proof.atoms import Engine, Fate, Final, Memory
+from harness.proof.atoms import Engine, Fate, Final
+from harness.proof.chains import Memory
 from harness.proof.choice import Unreachable, choose, covers
 from harness.proof.fields import Flow, Register, Variable
 from harness.proof.proof import outer_links
@@ -121,4 +122,4 @@ class _Judged:
 
     def _computed(self, final: Final) -> tuple[Fate, str]:
         link = final.packets.registers[Register.LINK_OUT.value]
-        return final.fate, self._links[link] if final.fate is Fate.FORWARDED and link else ""
+        return final.fate, self._links[link] if final.fate is Fate.FORWARDED and isinstance(link, int) and link else ""

@@ -100,7 +100,9 @@ def test_records_share_no_state() -> None:
 
 
 def _certificate(*wrong: str) -> Certificate:
-    return Certificate("acme", 2, 1, "0" * 64, "f" * 64, "6.1.0", [EngineRun("atoms", 40, 0.1)], [], list(wrong))
+    return Certificate(
+        "acme", 2, 1, "0" * 64, "f" * 64, "6.1.0", [EngineRun("atoms", 40, "classes of packets", 0.1)], [], list(wrong)
+    )
 
 
 def test_a_proof_that_refutes_is_shown_first(record: Record) -> None:
@@ -113,7 +115,7 @@ def test_a_proof_that_refutes_is_shown_first(record: Record) -> None:
 
 
 def test_a_front_door_that_leads_astray_refutes(record: Record) -> None:
-    engines = [EngineRun("z3", 60, 0.1)]
+    engines = [EngineRun("z3", 60, "rules in one formula", 0.1)]
     door = DoorCertificate("door", 2, 60, "f" * 64, "6.1.0", engines, ["a claim"], [], ["a datagram"])
     with pytest.raises(Refuted, match="the front door does not do what is claimed: 1 \\(a datagram\\)"):
         record.proved_door(door)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
-from harness.proof.atoms import Engine, Fate, Memory
+from harness.proof.atoms import Engine, Fate
+from harness.proof.chains import Memory
 from harness.proof.classes import PacketClass
 from harness.proof.fields import ICMP, TCP, UDP, Flow, Variable
 from harness.proof.routing import Route, Routing, RoutingRule, Way

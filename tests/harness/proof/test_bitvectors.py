@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from ipaddress import IPv4Address
 
 import pytest
 import z3
@@ -18,25 +16,23 @@ from harness.proof.atoms import Fate
 from harness.proof.bitvectors.expressions import Metadata, Reader
 from harness.proof.bitvectors.hashing import bucket, in_host_order, jhash
 from harness.proof.bitvectors.logic import FALSE, Condition, lies_in, number
-from harness.proof.bitvectors.packet import Packet, invariants, unknown, without_connection
-from harness.proof.bitvectors.question import solve
-from harness.proof.bitvectors.way import Ends, Walk
+from harness.proof.bitvectors.packet import Packet, invariants, unknown
+from harness.proof.bitvectors.way import Walk
 from harness.proof.engines import Disagreement, check_agreement
-from harness.proof.fields import BY_OTHER, RELATED, Flow
+from harness.proof.fields import RELATED, Flow
 from harness.proof.literals import PROTOCOLS, STATES
 from harness.proof.proof import Proof, outer_links
-from harness.proof.routing import Routing
 from harness.proof.ruleset import And, Concat, Element, Expression, Field, Hash, Literal, Match, Or, Raw, Ruleset
 from harness.proof.words import Counterexample
 from tests.appliance.hub.ruled import Kernel
 from tests.appliance.strategies import PORTS, desired_states
 from tests.harness.proof.compiled import reading_of
 from tests.harness.proof.fates import ROUTING, fate
+from tests.harness.proof.formulas import THIRD, Formula
 from tests.harness.proof.listings import ACCEPT, LINKS, MARK, ct, match, parsed
 from tests.properties import sharing_fixtures
 
 WORDS = st.integers(0, 2**32 - 1)
-_THIRD = "10.100.200.200"
 ACCEPTED = [MARK, ACCEPT]
 
 
@@ -121,7 +117,6 @@ def test_each_part_of_a_key_has_an_interval_of_its_own(ports: tuple[int, int, in
         Field("ip ttl"),
         Field("ct mark"),
         Raw("nh", 0, 8),
-        Hash(Field("ct original proto-dst"), 4, 0, 0),
         Hash(Literal(1), 4, 0, 0),
     ],
     ids=str,
@@ -156,7 +151,7 @@ def test_rates_are_met_or_not() -> None:
 def test_each_state_of_tracking_is_possible() -> None:
     """No two invariants contradict each other, and none keeps a flow away."""
     ruleset = parsed([match(ct("state"), "new", "in"), *ACCEPTED])
-    for flow in set(Flow) - {Flow.UNSEEN, Flow.UNTRACKED}:
+    for flow in set(Flow) - {Flow.UNSEEN, Flow.UNTRACKED, Flow.UNTRACKED_LATE}:
         kind = 3 if flow in RELATED else 0 if flow is Flow.REPLY else 8
         for protocol in ("icmp",) if flow in RELATED else PROTOCOLS:
             if protocol in ("tcp", "udp", "icmp", "gre"):
@@ -177,11 +172,11 @@ def test_single_packets_have_the_fate_of_the_first_engine(
     kernel.load(desired)
     reading = reading_of(kernel)
     ruleset, routing = reading.parsed()
-    walk = _Walked(ruleset, routing, outer_links(reading))
+    walk = Formula(ruleset, routing, outer_links(reading))
     ends = [str(data.draw(st.sampled_from(desired.peers)).address) for _ in range(2)]
     port = data.draw(st.sampled_from(PORTS))
     link = next(name for name in reading.link_indexes if name != "lo")
-    for flow in set(Flow) - {Flow.UNSEEN}:
+    for flow in set(Flow) - {Flow.UNSEEN, Flow.UNTRACKED_LATE}:
         if ends[0] == ends[1] and flow in RELATED:
             # One address is both an end and the other.
             continue
@@ -194,7 +189,7 @@ def test_single_packets_have_the_fate_of_the_first_engine(
                     *ends,
                     ports=(40000, port),
                     kind=kind,
-                    sender=_THIRD,
+                    sender=THIRD,
                     routing=routing,
                     links=reading.link_indexes,
                     link=link,
@@ -207,63 +202,8 @@ def test_single_packets_have_the_fate_of_the_first_engine(
 
 def fates_of(ruleset: Ruleset, flow: Flow, protocol: str = "tcp", *, kind: int = 8) -> set[Fate]:
     """Computes the possible fates of one packet of a flow between two machines."""
-    walk = _Walked(ruleset, ROUTING, [LINKS["wg"]])
+    walk = Formula(ruleset, ROUTING, [LINKS["wg"]])
     return walk.fates(flow, protocol, "10.100.0.2", "10.100.0.3", ports=(40000, 22), kind=kind, link=LINKS["wg"])
-
-
-class _Walked:
-    def __init__(self, ruleset: Ruleset, routing: Routing, links: list[int]) -> None:
-        self._packet = unknown()
-        self._ends: Ends = Walk(ruleset, routing, self._packet).ends()
-        without = without_connection(self._packet, self._ends.without_tracking)
-        self._known = [each.condition for each in (*invariants(self._packet, links), without)]
-
-    def fates(
-        self,
-        flow: Flow,
-        protocol: str,
-        source: str,
-        destination: str,
-        *,
-        ports: tuple[int, int],
-        kind: int,
-        link: int,
-    ) -> set[Fate]:
-        one = list(self._is(flow, protocol, source, destination, ports))
-        one += [self._packet.kind == kind, self._packet.code == 0, self._packet.link == link]
-        one += [self._packet.quoted_version == 0x45]
-        ends = self._ends
-        of_fate = {Fate.FORWARDED: ends.forwarded, Fate.DELIVERED: ends.delivered, Fate.DROPPED: ends.dropped}
-        return {each for each, state in of_fate.items() if solve([*self._known, *one, state.here]) is not None}
-
-    def _is(
-        self, flow: Flow, protocol: str, source: str, destination: str, ports: tuple[int, int]
-    ) -> Iterator[Condition]:
-        """Conditions that only packets of this flow meet."""
-        packet, connection = self._packet, self._packet.connection
-        state = "related" if flow in RELATED else "new" if flow in (Flow.NEW, Flow.NEW_CONFIRMED) else "established"
-        number_of = {"tcp": 6, "udp": 17, "icmp": 1, "gre": 47}[protocol]
-        ends = [int(IPv4Address(each)) for each in (source, destination)]
-        without = self._ends.without_tracking
-        if flow in (Flow.INVALID, Flow.UNTRACKED):
-            yield connection.is_in("invalid")
-            yield without if flow is Flow.UNTRACKED else z3.Not(without)
-            terms = (packet.source, packet.destination, packet.protocol, packet.source_port, packet.destination_port)
-        else:
-            yield connection.is_in(state)
-            yield connection.is_reply if flow in _BACKWARD else z3.Not(connection.is_reply)
-            yield connection.has("confirmed") if flow is not Flow.NEW else z3.Not(connection.has("confirmed"))
-            opened = connection.original
-            terms = (opened.source, opened.destination, opened.protocol, opened.source_port, opened.destination_port)
-        if flow in BY_OTHER:
-            yield packet.source == int(IPv4Address(_THIRD))
-        elif flow in RELATED:
-            yield packet.source == packet.quoted_destination
-        for term, value in zip(terms, (*ends, number_of, *ports), strict=True):
-            yield term == value
-
-
-_BACKWARD = (Flow.REPLY, Flow.ABOUT_ORIGINAL_BY_END, Flow.ABOUT_ORIGINAL_BY_OTHER)
 
 
 def proof(engine: str, *examples: Counterexample) -> Proof:

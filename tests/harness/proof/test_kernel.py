@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.hub.ruleset import Ruleset
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
 from harness.proof.atoms import Fate
@@ -17,7 +18,7 @@ from tests.appliance.hub.ruled import Kernel
 from tests.appliance.hub.wire import EXCEEDED, PROBLEM, UNREACHABLE
 from tests.appliance.hub.wire import Flow as Connection
 from tests.appliance.strategies import PORTS, desired_states
-from tests.harness.proof.compiled import reading_of
+from tests.harness.proof.compiled import FIRST, SECOND, reading_of
 from tests.harness.proof.fates import fate
 from tests.properties import sharing_fixtures
 
@@ -91,3 +92,35 @@ def test_new_connections_have_the_fate_that_was_computed(kernel: Kernel, desired
     )
     # Beyond a pace it would be dropped.
     assert (Fate.FORWARDED in computed) is kernel.wire.passes(connection.opening())
+
+
+_LATE = """flush ruleset
+table inet t {
+    chain late {
+        type filter hook prerouting priority mangle; policy drop;
+        ip daddr 10.100.0.1 meta mark set 0x1 accept
+        notrack
+        ct state untracked meta mark set 0x1 accept
+        ct state new icmp type echo-request meta mark set 0x1 accept
+    }
+}
+"""
+
+
+def test_late_notrack_marks_what_has_no_connection(kernel: Kernel) -> None:
+    """An answer to a ping that nobody sent has no connection; a ping of its own gets one."""
+    kernel.wire.forget_connections()
+    kernel.rulesets.load(kernel.wire.names.namespace, _LATE)
+    kernel.loaded = Ruleset()
+    read = reading_of(kernel)
+    ruleset, routing = read.parsed()
+    ping = kernel.new_flow(FIRST, SECOND, "icmp", 0)
+    ends = str(FIRST.address), str(SECOND.address)
+    for flow, kind, packet in (
+        (Flow.UNTRACKED_LATE, _REPLY, ping.reply()),
+        (Flow.NEW, _REQUEST, ping.opening()),
+        (Flow.REPLY, _REPLY, ping.reply()),
+    ):
+        computed = fate(ruleset, flow, "icmp", *ends, kind=kind, routing=routing, links=read.link_indexes)
+        assert (computed == {Fate.FORWARDED}) is kernel.wire.passes(packet), flow
+        assert (computed == {Fate.FORWARDED}) is (flow is not Flow.REPLY)

@@ -9,6 +9,8 @@ import pytest
 
 from harness.proof import Unmodelled
 from harness.proof.atoms import Fate
+from harness.proof.bitvectors.packet import unknown
+from harness.proof.bitvectors.way import Walk
 from harness.proof.fields import RELATED, Flow
 from harness.proof.meaning import bucket
 from harness.proof.ruleset import Ruleset
@@ -227,6 +229,25 @@ def test_untracked_packets() -> None:
     assert fate(early(), Flow.NEW) == set()
     assert fate(early(), Flow.UNTRACKED, ports=(1, 23)) == set()
     assert fate(early(), Flow.NEW, ports=(1, 23)) == FORWARDED
+
+
+def test_late_notrack_marks_what_has_no_connection() -> None:
+    ruleset = parsed([{"notrack": None}], [match(ct("state"), "untracked", "in"), *PASS], [TRACKED, DROP])
+    assert fate(ruleset, Flow.UNTRACKED_LATE) == FORWARDED
+    assert fate(ruleset, Flow.NEW) == DROPPED
+
+
+@pytest.mark.parametrize(
+    "field", [ct("proto-dst", "original"), meta("l4proto"), header("tcp", "dport"), ct("state"), meta("iifname")]
+)
+def test_hashes_of_short_fields_are_refused(field: dict[str, Any]) -> None:
+    """Neither engine knows how they lie in a register."""
+    hashed = {"jhash": {"expr": field, "mod": 2, "seed": 0, "offset": 0}}
+    ruleset = parsed([TRACKED, match(hashed, 0), *PASS])
+    with pytest.raises(Unmodelled, match="a hash of"):
+        fate(ruleset)
+    with pytest.raises(Unmodelled, match="a hash of"):
+        Walk(ruleset, ROUTING, unknown()).ends()
 
 
 @pytest.mark.parametrize("hook", ["forward", "postrouting"])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from appliance.model.desired import Desired
 from harness.overlay.mesh import Machine as Client
 from harness.overlay.truth import CellKey, PortProtocol, is_allowed
-from harness.proof.policy import Expected, Policy, Verdicts
+from harness.proof.policy import Policy
+from harness.proof.regions import Expected, Verdicts
 from harness.proof.universe import Universe
 from tests.appliance.strategies import PORTS, desired_states
 from tests.harness.proof.compiled import policy_of

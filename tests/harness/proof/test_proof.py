@@ -199,6 +199,15 @@ def skip_a_denial(rules: list[Rule]) -> None:
             rule["expr"][0]["jump"]["target"] = "deny_icmp_mm_past"
 
 
+_UNTRACKED = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "untracked"}}
+
+
+def accept_late_untracked(rules: list[Rule]) -> None:
+    """Packets without a connection pass, which ``notrack`` marks after connection tracking."""
+    accept = [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}, {"accept": None}]
+    in_chain(rules, "gate")[1]["expr"] = [{"notrack": None}, _UNTRACKED, *accept]
+
+
 FAULTS: Mapping[str, Edit] = {
     edit.__name__: edit
     for edit in (
@@ -213,6 +222,7 @@ FAULTS: Mapping[str, Edit] = {
         let_untracked_pings_through,
         open_the_hub,
         skip_a_denial,
+        accept_late_untracked,
     )
 }
 
@@ -225,6 +235,17 @@ def test_a_fault_is_found(reading: Reading, fault: Edit, engine: str) -> None:
     for each in found.counterexamples:
         assert each.trace
         assert each.fate != each.wanted
+
+
+def test_late_untracked_pings_may_be_dropped(reading: Reading) -> None:
+    """Connection tracking took them for no ping before ``notrack`` marked them."""
+
+    def drop_untracked(rules: list[Rule]) -> None:
+        in_chain(rules, "apart")[0]["expr"] = [{"accept": None}]
+        _, pings, others, _ = in_chain(rules, "gate")
+        others["expr"], pings["expr"] = pings["expr"], [{"notrack": None}, _UNTRACKED, {"drop": None}]
+
+    _hold(prove_by(ENGINES, edited(reading, drop_untracked), policy_of(mixed())))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -264,7 +285,7 @@ def test_a_counterexample_is_a_packet(reading: Reading, engine: str) -> None:
     assert "tcp 10.100.0.2" in str(found)
 
 
-def test_a_route_for_unmarked_packets_changes_nothing_while_rules_stand(reading: Reading) -> None:
+def test_a_route_for_unmarked_packets_changes_nothing(reading: Reading) -> None:
     """Two things have to agree before a packet passes."""
     open_route = {**reading.routes[0], "table": "main"}
     _hold(prove_by(ENGINES, replace(reading, routes=[*reading.routes, open_route]), policy_of(mixed())))
@@ -320,7 +341,7 @@ def _hold(proofs: tuple[Proof, ...]) -> None:
     assert [each.engine for each in proofs] == list(ENGINES)
     for proof in proofs:
         assert proof.holds, "\n".join(map(str, proof.counterexamples))
-        assert proof.classes > 1
+        assert proof.counted > 1
 
 
 def test_a_machine_at_its_bound_is_refused_new_connections(kernel: Kernel) -> None:
