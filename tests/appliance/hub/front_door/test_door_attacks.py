@@ -10,6 +10,7 @@ import pytest
 from scapy.layers.inet import UDP
 
 from appliance.hub.front_door import FrontDoor
+from appliance.hub.front_door.memory import ALL_STRANGERS
 from appliance.hub.front_door.rules import DROPS
 from netlab import Capture, Host, LabHost
 from tests.appliance.hub.front_door.attacks import fresh_initiation, initiation, numbered, send, send_from_everywhere
@@ -107,7 +108,10 @@ def test_initiations_of_all_strangers_share_one_rate(
     world: World, door: FrontDoor, victim: Machine, enemy: Host
 ) -> None:
     with undisturbed(world, victim):
-        send_from_everywhere(enemy, (initiation() for _ in range(_PACKETS)))
+        seconds = send_from_everywhere(enemy, (initiation() for _ in range(_PACKETS)))
+    rate, burst = ALL_STRANGERS
+    if burst + rate * seconds > _PACKETS:
+        pytest.skip(f"{_PACKETS / seconds:.0f} packets a second are all that this machine sends")
     counters = door.counters()
     assert counters.strangers_pace > 0
     assert counters.stranger_pace == 0
