@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tests.appliance.cli.started import Run, call, meshwg, sign_up, start
+from scapy.utils import PcapNgReader
+
+from tests.appliance.cli.started import Run, call, children, meshwg, sign_up, start
 from tests.appliance.sealed import OLD
 from tests.waiting import DEADLINE
 
@@ -64,6 +68,39 @@ def test_the_operator_proves_every_organization(data: Path, runs: list[Run]) -> 
     token_file = data.parent / "token"
     token_file.write_text(token)
     assert prove("--organization", "acme", "--token-file", str(token_file)).returncode == 64
+
+    with stopped_hub(runs[0]):
+        namespace = next(name for name in namespaces() if name.endswith(ids["acme"]))
+        opened = ["nft", "insert", "rule", "inet", "mesh", "gate", "meta", "mark", "set", "1", "accept"]
+        subprocess.run(["ip", "netns", "exec", namespace, *opened], check=True)
+        folder = data.parent / "wrong"
+        done = prove("--organization", "acme", "--pcap", str(folder), "--packets", **where)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "a real packet in a copy of the namespace is forwarded by" in done.stdout
+    assert "each has the fate that was computed" in done.stdout
+    file = folder / f"{ids['acme']}-1.pcapng"
+    assert f"capture: {file}" in done.stdout
+    with PcapNgReader(str(file)) as reader:
+        arrived, left = list(reader)[-2:]
+    assert (arrived.direction, left.direction) == (1, 2)
+    assert bytes(arrived)[12:] == bytes(left)[12:]
+
+
+@contextmanager
+def stopped_hub(run: Run) -> Iterator[None]:
+    """The hub's process does nothing meanwhile, so it repairs nothing."""
+    hub = children(run.process.pid)["hub"]
+    os.kill(hub, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(hub, signal.SIGCONT)
+
+
+def namespaces() -> list[str]:
+    """Names of the network namespaces."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+    return [line.split()[0] for line in listed.splitlines()]
 
 
 def test_the_command_refuses_in_one_sentence(tmp_path: Path) -> None:
