@@ -7,7 +7,7 @@ from typing import Any
 from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server import Server, common
 from granian.server.common import AbstractServer
 
 from appliance.web.connections import MOST
@@ -27,6 +27,8 @@ def make_server(
     Args:
         head_seconds: longest time from the handshake, or from the answer before, to the end of a request's head.
     """
+    # A process is known by its arguments; Granian would replace them wherever setproctitle is installed.
+    vars(common)["setproctitle"] = None
     file, key = certificate.as_files()
     return Server(
         "appliance.web.app",

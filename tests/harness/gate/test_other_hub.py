@@ -21,7 +21,7 @@ PROJECT = ROOT / "deploy" / "other-hub" / "project"
 SOME = (
     "test_two_machines_shake",
     "test_the_configuration_is_exact",
-    "test_the_link_of",
+    "test_a_deleted_link",
     "test_no_start_without",
     "test_no_call_tells",
 )
