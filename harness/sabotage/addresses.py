@@ -47,17 +47,16 @@ def choose_early() -> None:
             columns, options = ("id",), {"name": "uq_machines_id"}
         return _unique(*columns, **options)
 
-    if not any(tuple(each.columns.keys()) == _COLUMNS for each in _unique_constraints()):
+    found = [each for each in table.constraints if isinstance(each, _unique) and tuple(each.columns.keys()) == _COLUMNS]
+    if not found:
         raise NothingReplaced("the database does not keep addresses unique")
+    # A new SQLite store is made from the table.
+    table.constraints.difference_update(found)
     machines.add = add
     addresses.allocate = allocate
     believe_every_machine()
-    # The migrations, which run later, take the constraint from this module.
+    # Migrations, which run later, take the constraint from this module.
     sqlalchemy.UniqueConstraint = constraint  # type: ignore[assignment,misc]
-
-
-def _unique_constraints() -> Iterable[sqlalchemy.UniqueConstraint]:
-    return (each for each in table.constraints if isinstance(each, _unique))
 
 
 def believe_every_machine() -> None:
