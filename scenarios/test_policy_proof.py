@@ -43,7 +43,12 @@ def test_no_deletion_in_the_kernel_lets_denied_packets_pass(world: World, record
     """
     mesh = world.organization(record)
     machines = [mesh.add(f"machine {at}", groups_of(at))["machine"]["id"] for at in range(DAMAGED_MACHINES)]
-    mesh.save("deny", draw_rules(random.Random(f"deletions {world.seed}"), machines))
+    # A denial that needs the sender's group, of what anybody else may send: drawn rules do not always have one.
+    last = f"machine:{machines[-1]}"
+    denied = {"action": "deny", "source": f"group:{groups_of(1)[0]}", "destination": last}
+    allowed = {"action": "allow", "source": "any", "destination": last, "protocol": "udp", "ports": "7"}
+    drawn = draw_rules(random.Random(f"deletions {world.seed}"), machines)
+    mesh.save("deny", [denied, allowed, *drawn])
     options = ProofOptions(deletions=True)
     found = prove_policy(partial(of_token, mesh.api), run_there(world.subject.installed), options)
     record.proved(found.certificate)
