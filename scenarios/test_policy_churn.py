@@ -126,7 +126,7 @@ def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Re
 
         @initialize()
         def begin(self) -> None:
-            for groups in (["red"], ["blue"]):
+            for groups in (["red"], ["blue"], ["red", "blue"]):
                 self.history.add(groups)
             # Controls: the probes see both outcomes in every history.
             for default in ("deny", "allow"):
