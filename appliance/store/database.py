@@ -35,16 +35,19 @@ class Store:
         url: ``sqlite:////absolute/path`` or ``postgresql+psycopg://…``.
         owner: owner of a SQLite store's folder. Root accesses files with this user's rights during a transaction, also
             files that the block of the transaction opens; importing modules may fail there.
+
+    Attributes:
+        is_sqlite: the database is a SQLite file, not PostgreSQL's.
     """
 
     def __init__(self, url: str, owner: User | None = None) -> None:
         self._url = make_url(url)
-        self._is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._owner = owner if self._is_sqlite else None
-        self._engine = engines.sqlite(url) if self._is_sqlite else engines.postgresql(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._owner = owner if self.is_sqlite else None
+        self._engine = engines.sqlite(url) if self.is_sqlite else engines.postgresql(url)
         # SQLite has one writer at a time, and waiting writers poll with sleeps of up to 0.1 s. A lock wakes the next
         # writer of this process at once.
-        self._turn = threading.Lock() if self._is_sqlite else None
+        self._turn = threading.Lock() if self.is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -84,11 +87,11 @@ class Store:
                 begun.commit()
 
     def _begun(self, connection: Connection, *, writes: bool) -> Transaction:
-        if not self._is_sqlite and not writes:
+        if not self.is_sqlite and not writes:
             # By default, each statement of a transaction sees what others committed before it.
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         begun = connection.begin()
-        if self._is_sqlite:
+        if self.is_sqlite:
             engines.begin_sqlite(connection, writes=writes)
         return begun
 

@@ -19,22 +19,21 @@ _NEWEST = "head"
 
 def upgrade(store: Store, to: str = _NEWEST) -> None:
     """Migrate the schema to a revision, by default the newest, which an empty SQLite store gets at once."""
-    if to == _NEWEST:
-        found = revision(store)
-        if found == NEWEST or (found is None and _is_created(store)):
-            return
-    _migrate(store, to)
+    found = revision(store)
+    if (found, to) == (NEWEST, _NEWEST):
+        return
+    # `schema` leaves parts of PostgreSQL's out.
+    if (found, to) == (None, _NEWEST) and store.is_sqlite:
+        _create(store)
+    else:
+        _migrate(store, to)
 
 
-def _is_created(store: Store) -> bool:
-    """Create the newest schema in an empty SQLite store; False for PostgreSQL, of which `schema` leaves parts out."""
+def _create(store: Store) -> None:
     with store.write() as transaction:
-        if transaction.dialect.name != "sqlite":
-            return False
         metadata.create_all(transaction)
         VERSION.create(transaction)
         transaction.execute(sa.insert(VERSION).values(version_num=NEWEST))
-        return True
 
 
 def _migrate(store: Store, to: str) -> None:
