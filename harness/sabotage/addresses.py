@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
-from typing import Any
 
-import sqlalchemy
+from sqlalchemy import UniqueConstraint
 
 from appliance.hub.plane import state_checks
 from appliance.service import Actor, Context, addresses, machines
@@ -21,7 +20,6 @@ from harness.sabotage.parts import NothingReplaced, replace_part
 
 _COLUMNS = ("organization_id", "address")
 _add = machines.add
-_unique = sqlalchemy.UniqueConstraint
 _MEANWHILE_S = 0.02
 
 
@@ -42,21 +40,18 @@ def choose_early() -> None:
         del now
         return chosen.after + 1 if chosen.after else change.organization.network[2]
 
-    def constraint(*columns: Any, **options: Any) -> Any:
-        if columns == _COLUMNS:
-            columns, options = ("id",), {"name": "uq_machines_id"}
-        return _unique(*columns, **options)
-
-    found = [each for each in table.constraints if isinstance(each, _unique) and tuple(each.columns.keys()) == _COLUMNS]
+    found = [
+        each
+        for each in table.constraints
+        if isinstance(each, UniqueConstraint) and tuple(each.columns.keys()) == _COLUMNS
+    ]
     if not found:
         raise NothingReplaced("the database does not keep addresses unique")
-    # A new SQLite store is made from the table.
+    # A new store is made from the table.
     table.constraints.difference_update(found)
     machines.add = add
     addresses.allocate = allocate
     believe_every_machine()
-    # Migrations, which run later, take the constraint from this module.
-    sqlalchemy.UniqueConstraint = constraint  # type: ignore[assignment,misc]
 
 
 def believe_every_machine() -> None:
