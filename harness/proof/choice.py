@@ -176,8 +176,7 @@ class _Choice:
         return self._chance.choice((first, last, self._chance.randint(first, last)))
 
     def _has(self, variable: Variable, value: int) -> bool:
-        intervals = self._space.of(variable).intervals(self._packets.sets[variable])
-        return any(first <= value <= last for first, last in intervals)
+        return self._space.of(variable).has(self._packets.sets[variable], value)
 
     def _atom(self, variable: Variable, number: int) -> tuple[int, int]:
         return self._space.of(variable).atom(number)
@@ -192,9 +191,6 @@ def agrees(packets: PacketClass, sender: int, quoted: int) -> bool:
 def covers(packets: PacketClass, values: Mapping[Variable, int], space: Space) -> bool:
     """True if a packet is in a class."""
     flow = Flow(values[Variable.FLOW])
-    if not all(
-        any(first <= values[each] <= last for first, last in space.of(each).intervals(packets.sets[each]))
-        for each in Variable
-    ):
+    if not all(space.of(each).has(packets.sets[each], values[each]) for each in Variable):
         return False
     return flow not in BY_OTHER or agrees(packets, values[Variable.SENDER], values[quoted_destination(flow)])

@@ -16,13 +16,13 @@ from harness.proof.words import Counterexample, Words
 
 
 def counterexample(difference: Difference, engine: Engine, space: Space) -> Counterexample:
-    """Chooses one packet out of a difference and walk it through the rules.
+    """Chooses one packet out of a difference and walks it through the rules.
 
     Raises:
         Unmodelled: no packet was found, so it is not known whether there is one.
     """
     values = _chosen(difference.packets, space)
-    chosen = {variable: _atom_of(space, variable, value) for variable, value in values.items()}
+    chosen = {variable: space.of(variable).atoms_with(value) for variable, value in values.items()}
     engine.walk(difference.packets.with_sets(chosen))
     trace = tuple(map(str, dict.fromkeys(engine.trace)))
     words = Words(Flow(values[Variable.FLOW]), values)
@@ -40,9 +40,3 @@ def _chosen(packets: PacketClass, space: Space) -> dict[Variable, int]:
         return choose(packets, flow, space, chance, can_be_sent=False)
     except Unreachable as error:
         raise Unmodelled("a class of ICMP errors in which no packet was found", "proof") from error
-
-
-def _atom_of(space: Space, variable: Variable, value: int) -> int:
-    universe = space.of(variable)
-    (at,) = (at for at in range(len(universe)) if universe.atom(at)[0] <= value <= universe.atom(at)[1])
-    return 1 << at

@@ -59,6 +59,15 @@ class Universe:
         """First and last value of an atom."""
         return self._atoms[number]
 
+    def atoms_with(self, value: int) -> int:
+        """The atom that a value is in, as bits; 0 if it is no value of this kind."""
+        at = bisect_right(self._firsts, value) - 1
+        return 1 << at if at >= 0 and value <= self._lasts[at] else 0
+
+    def has(self, bits: int, value: int) -> bool:
+        """True if a value is in one of these atoms."""
+        return bool(bits & self.atoms_with(value))
+
     def first(self, bits: int) -> int:
         """The least value of these atoms."""
         return self._firsts[(bits & -bits).bit_length() - 1]
