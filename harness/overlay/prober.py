@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.probes import Probe
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness
+from netlab import wait_until
 
 _DEADLINE = 2.0
 _AT_ONCE = 40
@@ -112,11 +112,12 @@ class _Seen:
 
     def wait(self, is_complete: Callable[[], bool]) -> None:
         """Looks at what came out, until it is complete or two seconds have passed."""
-        deadline = time.monotonic() + _DEADLINE
-        self._look()
-        while not is_complete() and time.monotonic() < deadline:
-            time.sleep(0.01)
+
+        def came() -> bool:
             self._look()
+            return is_complete()
+
+        wait_until(came, _DEADLINE)
 
     def _look(self) -> None:
         for machine, witness in self._witnesses.items():
