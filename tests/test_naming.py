@@ -1,4 +1,4 @@
-"""Names of tests are short, and docstrings of tests stand alone."""
+"""Names of tests are short, and docstrings stand alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _LONGEST_NAME = 60
 _BAD_BEGINNING = re.compile(
     r"(as|how|nobody|of|somebody|that|those|(what|when|where|who)(ever)?|whether|which|whose|why)\b", re.IGNORECASE
 )
-_FILES = [file for folder in ("tests", "scenarios") for file in sorted((ROOT / folder).rglob("*.py"))]
+_FOLDERS = ("appliance", "harness", "netlab", "reports", "scenarios", "tests")
+_FILES = [file for folder in _FOLDERS for file in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def faults(source: str) -> Iterator[str]:

@@ -247,7 +247,7 @@ class Chains:
         packets: list[PacketClass],
         entered: set[tuple[str, str]],
     ) -> list[OfBuckets] | None:
-        """What each lead does with all packets; None if it has no meaning for packets of other buckets."""
+        """Gives the outcome of each lead for all packets; None if it has no meaning for packets of other buckets."""
         found: list[OfBuckets] = []
         for (is_hit, value), numbers in leads.items():
             passage, back, kind = Passage(), packets, "on"

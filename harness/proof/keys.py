@@ -1,4 +1,4 @@
-"""Keys of lookups: what each part of one is read from, which depends on a packet's flow and on what rules wrote."""
+"""Keys of lookups: the source of each part, which depends on a packet's flow and on what rules wrote."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.proof.ruleset import Concat, Expression
 from harness.proof.universe import ones
 
 End = Variable | Derived | int
-"""What a part of a key is read from: a variable, a number that follows from one, or a known number."""
+"""Source of a part of a key: a variable, a number that follows from one, or a known number."""
 Ends = tuple[End | None, ...]
 """One for each part; None is a register whose value is not known."""
 

@@ -18,7 +18,7 @@ from harness.proof.partition import partition
 from harness.proof.ruleset import Hash, Limited, Match, NoTrack, Statement, Table, Verdict, parts_of
 
 Outcome = tuple[str, PacketClass]
-"""What a rule does with a class, in a word, and the class afterwards."""
+"""Effect of a rule on a class, in a word, and the class afterwards."""
 OfBuckets = tuple[Collection[int], Sequence[Outcome]]
 """Numbers of buckets, and the outcomes of packets that are in one of them."""
 

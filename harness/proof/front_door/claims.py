@@ -1,4 +1,4 @@
-"""What is claimed of a front door, and the sets and maps that the claims are about."""
+"""Claims about a front door, and the sets and maps that they are about."""
 
 from __future__ import annotations
 

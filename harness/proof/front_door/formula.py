@@ -1,4 +1,4 @@
-"""What the rules do to one datagram, as terms of z3: every path at once.
+"""Effect of the rules on one datagram, as terms of z3: every path at once.
 
 The datagram, what every set and map contains, rates, and whether a set is full are unknown. So what is shown holds for
 all of them, whichever organizations there are. Rules only lead forward: a value that a rule writes is a choice between
@@ -50,7 +50,7 @@ _BITS = 8 * HEADER_BYTES
 
 @dataclass(frozen=True)
 class Contents:
-    """What a set or map contains.
+    """Content of a set or map.
 
     Attributes:
         there: of each key, whether it is an element.

@@ -1,4 +1,4 @@
-"""What the rules do to one datagram in one state of the maps, step by step as the kernel does it."""
+"""Effect of the rules on one datagram in one state of the maps, step by step as the kernel does it."""
 
 from __future__ import annotations
 

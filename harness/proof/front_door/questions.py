@@ -112,7 +112,7 @@ class _Side:
         self.gave_out = z3.Function("gave out", z3.BitVecSort(16), z3.BitVecSort(32), z3.BoolSort())
 
     def known(self, port: int) -> list[Condition]:
-        """What is taken for granted of every datagram."""
+        """Assumptions about every datagram."""
         family = self.datagram.fields["meta nfproto"]
         closed = (port, 0, *self._desk)
         return [

@@ -1,4 +1,4 @@
-"""What z3 found, in words."""
+"""Solutions that z3 found, in words."""
 
 from __future__ import annotations
 
