@@ -2,7 +2,7 @@
 
 from harness.proof.front_door.claims import Claim
 from harness.proof.front_door.kinds import door_kinds
-from harness.proof.front_door.proof import DOOR_ENGINES, prove_door, wrong_links
+from harness.proof.front_door.proof import prove_door, wrong_links
 from harness.proof.front_door.reading import DoorReading, read_door
 
-__all__ = ["DOOR_ENGINES", "Claim", "DoorReading", "door_kinds", "prove_door", "read_door", "wrong_links"]
+__all__ = ["Claim", "DoorReading", "door_kinds", "prove_door", "read_door", "wrong_links"]

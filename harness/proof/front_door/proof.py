@@ -14,8 +14,6 @@ from harness.proof.front_door.reading import DoorReading
 from harness.proof.proof import SHOWN, Proof
 from harness.proof.words import Counterexample
 
-DOOR_ENGINES = ("classes", "z3")
-
 
 def prove_door(reading: DoorReading) -> tuple[Proof, ...]:
     """Show all claims (`claims.Claim`) for all datagrams and all contents of the maps, by each engine.

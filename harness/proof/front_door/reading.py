@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -50,6 +51,10 @@ class DoorReading:
         Raises:
             Unmodelled: something in it, or in another table, has no meaning here.
         """
+        return self._parsed
+
+    @cached_property
+    def _parsed(self) -> Door:
         entries = _entries(self.listing)
         _check_others(entries, self.table)
         door = parse(entries, self.table, self.links)
