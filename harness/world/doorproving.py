@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.judging.exhibits import clipped
-from harness.proof import UNITS, Proof, Unmodelled, read_ways
+from harness.proof import Proof, Unmodelled, read_ways
 from harness.proof.front_door import Claim, door_kinds, prove_door, read_door, wrong_links
-from harness.world.proving import Command, Organization, Unavailable, namespace_of
-from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate, EngineRun
+from harness.world.proving import Command, Organization, Unavailable, engine_runs, namespace_of
+from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ class DoorProven:
             rules=self.rules,
             ruleset=first.ruleset,
             kernel=clipped(first.kernel),
-            engines=[
-                EngineRun(each.engine, each.counted, UNITS[each.engine], round(each.seconds, 3)) for each in self.proofs
-            ],
+            engines=engine_runs(self.proofs),
             claims=[each.value for each in Claim],
             kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
             wrong=list(map(clipped, self.wrong[:MOST_WRONG])),

@@ -115,12 +115,15 @@ class Proven:
             policy=digest(policy),
             ruleset=self.proof.ruleset,
             kernel=clipped(self.proof.kernel),
-            engines=[
-                EngineRun(each.engine, each.counted, UNITS[each.engine], round(each.seconds, 3)) for each in self.proofs
-            ],
+            engines=engine_runs(self.proofs),
             kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
             wrong=list(map(clipped, self.wrong[:MOST_WRONG])),
         )
+
+
+def engine_runs(proofs: Iterable[Proof]) -> list[EngineRun]:
+    """The engines of proofs, as a certificate lists them."""
+    return [EngineRun(each.engine, each.counted, UNITS[each.engine], round(each.seconds, 3)) for each in proofs]
 
 
 @dataclass(frozen=True)
