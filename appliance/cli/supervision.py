@@ -84,6 +84,17 @@ class Child:
             NotStarted: it ended, or was not ready in time.
         """
         self._spawn()
+        self.await_ready(deadline)
+
+    def await_ready(self, deadline: float) -> None:
+        """Wait until the process is ready; also if it was restarted just now.
+
+        Args:
+            deadline: longest time since its start, in seconds.
+
+        Raises:
+            NotStarted: it ended, or was not ready in time.
+        """
         while not self.is_ready():
             self.check()
             waited = time.monotonic() - self._started_at
@@ -95,9 +106,11 @@ class Child:
         """Check that the process runs.
 
         Raises:
-            NotStarted: it ended.
+            NotStarted: it ended, or could not be started.
         """
-        code = None if self._process is None else self._process.poll()
+        if self._process is None:
+            raise NotStarted(f"The {self.command} process could not be started.")
+        code = self._process.poll()
         if code is not None:
             raise NotStarted(f"The {self.command} process ended with code {code}.")
 

@@ -180,8 +180,10 @@ def _run(
     finally:
         web.stop()
         try:
+            # A hub that was restarted just now does not listen yet.
+            hub.await_ready(_START_DEADLINE)
             client.tear_down()
-        except HubError as error:
+        except (NotStarted, HubError) as error:
             log.warning("a part of the data plane remains", error=str(error))
         hub.stop()
 

@@ -130,6 +130,20 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     assert run.stop() == 0
 
 
+def test_a_stop_while_the_hub_restarts_leaves_nothing_on_the_host(data: Path, runs: list[Run]) -> None:
+    namespaces = Path("/run/netns")
+    found = set(namespaces.iterdir())
+    run = start(runs, data)
+    run.wait_until_ready()
+    sign_up("acme")
+    assert set(namespaces.iterdir()) > found
+    before = children(run.process.pid)
+    os.kill(before["hub"], signal.SIGKILL)
+    wait_until(lambda: children(run.process.pid).get("hub", before["hub"]) != before["hub"])
+    assert run.stop() == 0
+    assert set(namespaces.iterdir()) == found
+
+
 def test_the_hub_has_only_the_privileges_that_it_needs(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
