@@ -42,7 +42,8 @@ def check_sign_out(desk: Desk) -> None:
     assert box["width"] > 60
 
 
-@pytest.mark.parametrize("letter", ["W", "मुं", "🦙", "W "])
+# One long word of the widest letter, and words of clusters and pictures that may be broken.
+@pytest.mark.parametrize("letter", ["W", "मुं🦙 "])
 def test_no_page_scrolls_sideways_however_long_names_are(open_desk: Callable[..., Desk], letter: str) -> None:
     long = (letter * 255)[:254].strip() + "x"
     desk = open_desk(width=NARROW, height=740)
