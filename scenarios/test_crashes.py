@@ -8,6 +8,7 @@ from harness.judging.record import Record
 from harness.subject.service import Service
 from harness.world.crashes import KilledService, survive
 from harness.world.customer import DEADLINE_S
+from harness.world.damage import REPORTED
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.claim("self-healing")
 KILLS = {"quick": 3, "full": 20}
 
 
+@pytest.mark.announces("a change could not be enforced", *REPORTED)
 def test_no_answered_change_is_lost(world: World, record: Record, profile: str) -> None:
     """Hub and web processes are killed under random changes of three customers, while others sign up and leave.
 

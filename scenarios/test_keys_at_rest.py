@@ -17,6 +17,7 @@ from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import Mesh
 from harness.subject import exposure
 from harness.subject.service import Service
+from harness.world.damage import REPORTED
 from harness.world.world import World
 from netlab import genkey, pubkey, wait_until
 
@@ -95,6 +96,7 @@ def test_private_keys_are_in_no_file_log_or_answer(world: World, record: Record)
 
 
 @pytest.mark.restarts
+@pytest.mark.announces("an organization could not be restored", *REPORTED)
 def test_sealed_keys_open_for_their_own_organization_only(world: World, record: Record) -> None:
     """The sealed keys of two organizations are exchanged in the database: the hub opens neither for the other.
 

@@ -17,7 +17,17 @@ from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.outage import HealthStream
-from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Barrier, Damage, Detection
+from harness.world.damage import (
+    CATALOGUE,
+    FAMILIES,
+    FORCED_OPEN,
+    MISLED,
+    REPORTED,
+    UNMASKED,
+    Barrier,
+    Damage,
+    Detection,
+)
 from harness.world.inside import Inside
 from harness.world.world import World
 from netlab import UdpStream, wait_until
@@ -146,6 +156,7 @@ def damage_run(world: World, record: Record, mesh: Mesh, machines: Sequence[Mach
             denied.flows(mesh.allow(kolkata, pune))
 
 
+@pytest.mark.announces(*REPORTED)
 def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: Record, profile: str) -> None:
     """Rules, routes, links, machines, namespaces, WireGuard, the front door and the service are damaged on the hub's
     host, and all is restored soon after.
@@ -167,6 +178,7 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     record.at_least("kinds of damage", len(wanted), QUICK)
 
 
+@pytest.mark.announces(*REPORTED)
 def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, profile: str) -> None:
     """Pairs of damage, drawn by the run's seed, are done one right after the other."""
     mesh = world.organization(record)
@@ -185,6 +197,7 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
     record.measure("cause of the longest cut", cause)
 
 
+@pytest.mark.announces(*REPORTED)
 def test_rules_opened_by_root_are_closed_again(world: World, record: Record) -> None:
     """Root on the hub's host lets a denied packet through. The time for which this lasts is measured, and it ends."""
     mesh = world.organization(record)
@@ -215,6 +228,7 @@ def test_rules_opened_by_root_are_closed_again(world: World, record: Record) -> 
     record.none_of("packets delivered while no barrier was open", late, "a barrier that was forced open stayed open")
 
 
+@pytest.mark.announces(*REPORTED)
 def test_a_machine_led_to_a_closed_port_reconnects(world: World, record: Record) -> None:
     """Packets that leave a damaged front door lead a machine's WireGuard to a port that is closed to it. WireGuard
     answers to the address that it heard from last, and has no other; the machine comes back all the same.

@@ -7,7 +7,7 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.outage import HealthStream
-from harness.world.damage import Detection
+from harness.world.damage import REPORTED, Detection
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")
@@ -26,6 +26,7 @@ exit 1
 """
 
 
+@pytest.mark.announces(*REPORTED)
 def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
     """The link that has a machine as a peer is found on the hub's host, wherever it is, and deleted; the machines reach
     each other again soon after.

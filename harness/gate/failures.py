@@ -8,6 +8,7 @@ import traceback
 from harness.judging.verdicts import Inconclusive, Refuted
 
 _OUR_OWN = frozenset({"harness", "netlab", "scenarios"})
+_GATE = "harness.gate."
 # A WireGuard key, and a token of the service: an error may quote an answer of the API.
 _SECRET = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|\bmw[a-z]_[A-Za-z0-9_-]{20,}")
 
@@ -27,7 +28,8 @@ def in_full(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str:
     frames = [(str(frame.f_globals.get("__name__")), line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    ours = [(module, line) for module, line in frames if module.partition(".")[0] in _OUR_OWN]
+    # The gate calls the scenario, and is no place of its errors.
+    ours = [each for each in frames if each[0].partition(".")[0] in _OUR_OWN and not each[0].startswith(_GATE)]
     module, line = (ours or frames)[-1]
     return f"{module}, line {line}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Registers the markers, and checks the options about the hub."""
     config.addinivalue_line("markers", "claim(id): published claim that the scenario tests")
     config.addinivalue_line("markers", "restarts: scenario that stops and starts the service")
+    config.addinivalue_line("markers", "announces(*names): faults that the scenario provokes, as the hub reports them")
     config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
     if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
@@ -135,6 +136,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _report(item, "runs")
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].subject.ensure_running()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Watches the hub for faults that it reports of itself while a scenario runs."""
+    if _WORLD not in item.config.stash:
+        return (yield)
+    announced = [name for marker in item.iter_markers("announces") for name in marker.args]
+    with item.config.stash[_WORLD].subject.without_faults(announced):
+        return (yield)
 
 
 def _report(item: pytest.Item, word: str, why: str | None = None) -> None:

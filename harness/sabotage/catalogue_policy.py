@@ -47,4 +47,12 @@ POLICY = (
         "test_a_rule_is_enforced_however_it_is_saved",
         "packets sent after the answer that denies them were delivered",
     ),
+    Sabotage(
+        "errors-swallowed",
+        "policy-enforcement",
+        "an error after each save is logged, and the save is answered as done",
+        "saving:swallow_an_error_after_each_save",
+        "test_a_refused_save_changes_nothing",
+        "the service reports faults that nobody provoked: traceback: ",
+    ),
 )

@@ -42,14 +42,6 @@ TRAFFIC = (
         "the configuration is not in the published format",
     ),
     Sabotage(
-        "established-never-judged",
-        "policy-enforcement",
-        "packets of connections that are established pass without being judged again",
-        "rules:let_established_flows_go_on",
-        "test_a_running_connection_is_cut_with_the_next_packet",
-        "data crossed a denied connection",
-    ),
-    Sabotage(
         "icmp-errors-of-any-sender",
         "policy-enforcement",
         "ICMP errors are judged by the connection that they quote alone, whoever sends them",

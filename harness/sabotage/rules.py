@@ -80,12 +80,6 @@ def change_statements(
     change_rulesets(changed)
 
 
-def let_established_flows_go_on() -> None:
-    """Accepts packets of established connections without judging them, like many firewalls."""
-    passing = f"ct state established meta mark set {ALLOWED_MARK:#x} accept"
-    change_chain("judge", lambda statements: (passing, *statements))
-
-
 def let_first_packets_pass() -> None:
     """Accepts the packets that open TCP connections, and judges their answers."""
     passing = f"meta l4proto tcp ct state new meta mark set {ALLOWED_MARK:#x} accept"

@@ -5,12 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
-from appliance.model.policy import Rule
+import structlog
+
+from appliance.model.policy import Policy, Rule
 from appliance.service import policy as policies
 from appliance.service.context import Actor, Context
+from appliance.store.policies import SavedPolicy
 
 _LATE_S = 0.15
 _add_rule = policies.add_rule
+_save = policies.save
+
+log = structlog.get_logger()
 
 
 def answer_single_rules_first() -> None:
@@ -21,3 +27,24 @@ def answer_single_rules_first() -> None:
         return rule
 
     policies.add_rule = add_rule
+
+
+def swallow_an_error_after_each_save() -> None:
+    """Fails at something after each save of the whole policy, logs the error, and answers all the same."""
+
+    def save(
+        context: Context,
+        actor: Actor,
+        policy: Policy,
+        *,
+        version: int | None = None,
+        seen: Collection[int] | None = None,
+    ) -> SavedPolicy:
+        saved = _save(context, actor, policy, version=version, seen=seen)
+        try:
+            raise LookupError(saved.version)
+        except LookupError:
+            log.exception("a saved policy was not counted")
+        return saved
+
+    policies.save = save

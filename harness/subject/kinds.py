@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
+from harness.subject.faults import FaultWatch
 from harness.subject.installed import Installed, OverSsh
 from harness.subject.live import Live, LiveService
 from harness.subject.service import Broken, Service, ServiceOptions
@@ -39,6 +41,7 @@ class OwnService(Subject):
                 broken=broken,
             ),
         )
+        self._watch = FaultWatch(self._service.whole_log, self._service.metrics)
 
     def __enter__(self) -> OwnService:
         self._service.start()
@@ -59,6 +62,10 @@ class OwnService(Subject):
     def service(self) -> Service:
         """The service."""
         return self._service
+
+    def without_faults(self, announced: Collection[str]) -> AbstractContextManager[None]:
+        """Watches the service's log and counters; see `Subject.without_faults`."""
+        return self._watch.without_faults(announced)
 
     def ensure_running(self) -> None:
         """Starts the service if a scenario left it stopped."""

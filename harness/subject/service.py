@@ -87,6 +87,7 @@ class Service:
         self.unlock_secret = secrets.token_urlsafe(24)
         self._starts = itertools.count(1)
         self._process: Process | None = None
+        self._starts_so_far: list[Process] = []
 
     @property
     def url(self) -> str:
@@ -122,6 +123,7 @@ class Service:
         # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
         self._process = self._begin(f"service-{number}", is_first=number == 1)
+        self._starts_so_far.append(self._process)
         try:
             return self._process.wait_for_log(_READY, deadline_s)
         except NothingArrived as error:
@@ -287,12 +289,25 @@ class Service:
         Raises:
             Inconclusive: the metrics don't have them.
         """
-        metrics = self.api().call("GET", "/metrics").body
-        found = re.search(r'^meshwg_wireguard{implementation="(.*?)",version="(.*?)"}', str(metrics), re.MULTILINE)
+        found = re.search(r'^meshwg_wireguard{implementation="(.*?)",version="(.*?)"}', self.metrics(), re.MULTILINE)
         if found is None:
             raise Inconclusive("the service's metrics don't name its WireGuard implementation")
         return f"{found[1]} {found[2]}"
 
+    def metrics(self) -> str:
+        """Returns the service's metrics in Prometheus' text format; "" if the service does not run."""
+        if self._process is None:
+            return ""
+        api = self.api()
+        try:
+            return str(api.call("GET", "/metrics").body)
+        finally:
+            api.close()
+
     def log_text(self) -> str:
         """Returns the log since the last start; "" if the service does not run."""
         return "" if self._process is None else self._process.log_text()
+
+    def whole_log(self) -> str:
+        """Returns the logs of all starts so far, in their order."""
+        return "".join(each.log_text() for each in self._starts_so_far)

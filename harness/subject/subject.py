@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -138,6 +138,20 @@ class Subject:
         """Prepares an organization that has just signed up: the paid plan, and a relay to its endpoint."""
         del organization
         api.call("PATCH", "/organization", {"plan": "paid"})
+
+    def without_faults(self, announced: Collection[str]) -> AbstractContextManager[None]:
+        """Watches the hub for faults that it reports of itself, for as long as ``with`` lasts.
+
+        A hub that others use, or whose log the run can't read, is not watched.
+
+        Args:
+            announced: how the names of expected faults begin; see `harness.subject.faults`.
+
+        Raises (on leaving the block):
+            Refuted: the hub reports a fault that was not announced.
+        """
+        del announced
+        return nullcontext()
 
     def ensure_running(self) -> None:
         """Starts the lab's own service if a scenario left it stopped."""

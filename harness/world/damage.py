@@ -9,6 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+REPORTED = (
+    "meshwg_repairs_total",
+    'meshwg_machine_calls_total{outcome="failed"',
+    'meshwg_http_answers_total{status="503"',
+    "connections can't be counted",
+    "damage can't be repaired yet",
+    "machines can't be called",
+    "the data plane can't be made to match the store",
+    "the front door can't be put right yet",
+)
+"""What a service may report of damage, for the marker ``announces``."""
+
 
 class Detection(Enum):
     """Ways in which the hub detects damage; the value is the longest time of recovery in seconds."""

@@ -163,6 +163,8 @@ def test_an_interrupted_run_keeps_the_results_before(gate: Gate) -> None:
 
 def test_a_failure_leaves_evidence_and_the_service_running(gate: Gate, pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
+        from contextlib import nullcontext
+
         import pytest
 
         from harness.world import evidence
@@ -181,6 +183,9 @@ def test_a_failure_leaves_evidence_and_the_service_running(gate: Gate, pytester:
 
             def ensure_running(self):
                 self.up = True
+
+            def without_faults(self, announced):
+                return nullcontext()
 
             def __str__(self):
                 return "the world"

@@ -1,0 +1,117 @@
+"""Faults that a service reports of itself: errors and tracebacks in its log, and counters of what went wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from harness.judging.verdicts import Refuted
+
+# What Python, Go and Rust write of a failure past a program's own log.
+_UNLOGGED = re.compile(r"Traceback \(most recent call last\)|panic: |fatal error: |thread '.*' panicked")
+_LEVELS = frozenset(("error", "critical"))
+_LONGEST = 2000
+
+_COUNTERS = re.compile(
+    r'^(meshwg_(?:http_answers_total\{status="5..|repairs_total\{|machine_calls_total\{outcome="failed").*) (\S+)$',
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault in a service's log, or in its counters.
+
+    Attributes:
+        name: event of the log, with ``traceback: `` in front if it has one; or a counter's name with its labels.
+        text: everything that is known of it.
+    """
+
+    name: str
+    text: str
+
+
+def logged(text: str) -> Iterator[Fault]:
+    """Yields the events with a traceback or of level error or critical, and failures that were not logged as events.
+
+    Args:
+        text: log with one JSON object a line, and lines of other programs between them.
+    """
+    for line in text.splitlines():
+        event = _event(line)
+        if event is None:
+            if _UNLOGGED.search(line):
+                yield Fault(line, text[text.index(line) :][:_LONGEST])
+        elif "exception" in event:
+            yield Fault(f"traceback: {event.get('event')}", line.replace("\\n", "\n")[-_LONGEST:])
+        elif event.get("level") in _LEVELS:
+            yield Fault(str(event.get("event")), line)
+
+
+def _event(line: str) -> Mapping[str, object] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def counters(metrics: str) -> dict[str, float]:
+    """Reads the counters of failed requests, repairs and failed calls from a service's metrics.
+
+    Args:
+        metrics: metrics in Prometheus' text format.
+
+    Returns:
+        Values by name with labels.
+    """
+    return {name: float(value) for name, value in _COUNTERS.findall(metrics)}
+
+
+def counted(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[Fault]:
+    """Yields the counters that have grown. One that is smaller than before began again with its process."""
+    for name, value in after.items():
+        earlier = before.get(name, 0.0)
+        grown = value - earlier if value >= earlier else value
+        if grown:
+            yield Fault(name, f"{name} grew by {grown:g}")
+
+
+class FaultWatch:
+    """Watch over one service, for one scenario after the other.
+
+    Args:
+        log: returns the whole log so far, of all starts.
+        metrics: returns the metrics in Prometheus' text format; "" if the service does not run.
+    """
+
+    def __init__(self, log: Callable[[], str], metrics: Callable[[], str]) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._is_first = True
+
+    @contextmanager
+    def without_faults(self, announced: Collection[str]) -> Iterator[None]:
+        """Watches for as long as ``with`` lasts; the first time, from the service's start on.
+
+        Args:
+            announced: how the names of expected faults begin.
+
+        Raises (on leaving the block):
+            Refuted: the service reports a fault that was not announced.
+        """
+        start, self._is_first = 0 if self._is_first else len(self._log()), False
+        before = counters(self._metrics())
+        yield
+        # Counters first, as the log explains what they count.
+        grown = counted(before, counters(self._metrics()))
+        found = [*logged(self._log()[start:]), *grown]
+        left = [each for each in found if not each.name.startswith(tuple(announced))]
+        if left:
+            names = "; ".join(dict.fromkeys(each.name for each in left))
+            raise Refuted(f"the service reports faults that nobody provoked: {names}\n{left[0].text}")
