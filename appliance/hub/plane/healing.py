@@ -37,6 +37,14 @@ class _DueCheck:
     failures: int = 0
 
 
+_Key = tuple[str, bool]
+
+
+def _key(organization: str, event: NamespaceEvent) -> _Key:
+    """Organization of a check, and whether it only notes machines."""
+    return organization, event is NamespaceEvent.MACHINES
+
+
 class Healer:
     """Runs checks and repairs of organizations in its threads.
 
@@ -50,7 +58,8 @@ class Healer:
         self._look = look
         self._sweep = sweep
         self._mended = mended
-        self._due: dict[str, _DueCheck] = {}
+        # Machines are noted by a check of their own, as other checks come earlier, and not all of them note machines.
+        self._due: dict[_Key, _DueCheck] = {}
         self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -65,11 +74,12 @@ class Healer:
         """Schedule a check of an organization after an event. Returns at once."""
         now = time.monotonic()
         with self._changed:
-            before = self._due.get(organization)
-            if before is None or before.event is NamespaceEvent.MACHINES:
-                self._due[organization] = _DueCheck(now, now + delay_s, event)
+            key = _key(organization, event)
+            before = self._due.get(key)
+            if before is None or event is NamespaceEvent.MACHINES:
+                self._due[key] = _DueCheck(now, now + delay_s, event)
             elif event is NamespaceEvent.ANYTHING:
-                self._due[organization] = replace(before, event=event, at=now)
+                self._due[key] = replace(before, event=event, at=now)
             # The worker that checks it now does this check next.
             if organization not in self._busy:
                 self._changed.notify()
@@ -90,7 +100,7 @@ class Healer:
             with self._changed:
                 self._busy.discard(organization)
                 if again is not None:
-                    self._due.setdefault(organization, again)
+                    self._due.setdefault(_key(organization, again.event), again)
                 if self._due:
                     self._changed.notify()
 
@@ -98,12 +108,12 @@ class Healer:
         with self._changed:
             while not self._stopped.is_set():
                 now = time.monotonic()
-                waiting = {name: due for name, due in self._due.items() if name not in self._busy}
+                waiting = {key: due for key, due in self._due.items() if key[0] not in self._busy}
                 if waiting:
-                    organization, due = min(waiting.items(), key=lambda each: each[1].at)
+                    key, due = min(waiting.items(), key=lambda each: each[1].at)
                     if due.at <= now:
-                        self._busy.add(organization)
-                        return organization, self._due.pop(organization)
+                        self._busy.add(key[0])
+                        return key[0], self._due.pop(key)
                     self._changed.wait(due.at - now)
                 else:
                     self._changed.wait()
@@ -132,14 +142,14 @@ class Healer:
             for organization in (organizations := self._sweep()):
                 start, before = time.monotonic(), time.thread_time()
                 with self._changed:
-                    skipped = organization in self._busy or organization in self._due
+                    skipped = organization in self._busy or (organization, False) in self._due
                 if (
                     not skipped
                     and (again := self._heal(organization, _DueCheck(start, start, NamespaceEvent.ANYTHING)))
                     is not None
                 ):
                     with self._changed:
-                        self._due.setdefault(organization, again)
+                        self._due.setdefault(_key(organization, again.event), again)
                         self._changed.notify()
                 worked, took = time.thread_time() - before, time.monotonic() - start
                 if self._stopped.wait(rest(worked, took, len(organizations))):

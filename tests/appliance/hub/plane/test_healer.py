@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from queue import Queue
 
+import pytest
 from structlog.testing import capture_logs
 
 from appliance.hub.errors import Occupied
@@ -54,5 +55,27 @@ def test_an_event_during_a_check_leads_to_another_check() -> None:
         healer.notice("one", NamespaceEvent.RULES)
         noticed.set()
         assert looks.get(timeout=DEADLINE) == "one"
+    finally:
+        healer.stop()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (NamespaceEvent.MACHINES, NamespaceEvent.RULES),
+        (NamespaceEvent.MACHINES, NamespaceEvent.ANYTHING),
+        (NamespaceEvent.RULES, NamespaceEvent.MACHINES),
+    ],
+)
+def test_a_machine_that_is_heard_beside_other_events_is_noted(events: tuple[NamespaceEvent, NamespaceEvent]) -> None:
+    looks: Queue[NamespaceEvent] = Queue()
+    healer = Healer(lambda _organization, event: looks.put(event), tuple, lambda _repair: None)
+    for event in events:
+        # An endpoint can be read a moment after the event.
+        healer.notice("one", event, 0.05 if event is NamespaceEvent.MACHINES else 0.0)
+    healer.start()
+    try:
+        looked = [looks.get(timeout=DEADLINE), looks.get(timeout=DEADLINE)]
+        assert looked == sorted(events, key=lambda each: each is NamespaceEvent.MACHINES)
     finally:
         healer.stop()
