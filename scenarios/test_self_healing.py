@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.judged_stream import JudgedStream
-from harness.overlay.mesh import Machine, Mesh
-from harness.overlay.outage import HealthStream
+from harness.overlay.drawn import defaults
+from harness.overlay.mesh import Machine
 from harness.world.damage import (
     CATALOGUE,
     FAMILIES,
     FORCED_OPEN,
     MISLED,
     REPORTED,
+    RULES,
     UNMASKED,
     Barrier,
     Damage,
     Detection,
 )
+from harness.world.damagerun import INTERVAL_S, damage_run, wait_until_seen
 from harness.world.inside import Inside
 from harness.world.world import World
-from netlab import UdpStream, wait_until
+from netlab import UdpStream
 
 pytestmark = pytest.mark.claim("self-healing")
 
@@ -41,119 +39,10 @@ PAIRS = {"quick": 3, "full": 25}
 AT_ONCE = 20
 """Pairs of damage beside one pair of streams."""
 
-INTERVAL = 0.001
-_POLL, _LONGEST_POLL = 0.02, 0.3
+_WAIT_S, _LONG_WAIT_S = 0.02, 0.3
 _MISLED = 3
 _WAY_NS = 10_000_000
 """Ten times as long as a packet takes: one that is under way when the barrier is forced passes."""
-
-
-@dataclass(frozen=True)
-class DamageRun:
-    """A mesh of three machines with an allowed and a denied stream, whose hub is damaged.
-
-    Attributes:
-        inside: the hub on its host.
-        allowed: stream that has to recover.
-        denied: stream that must never arrive.
-        before: output of the host's tools before any damage.
-    """
-
-    world: World
-    record: Record
-    machines: Sequence[Machine]
-    inside: Inside
-    allowed: HealthStream
-    denied: JudgedStream
-    before: str
-
-    def shows_and_recovers(self, damage: Damage) -> float:
-        """Damages the hub while it is stopped, shows the effect, and lets the hub go on.
-
-        Returns:
-            Seconds for which the allowed stream was cut from then on.
-
-        Raises:
-            Refuted: something does not recover in time, or a denied packet was delivered.
-            Inconclusive: the damage could not be done, or had no effect.
-        """
-        begin = self.allowed.expect_loss()
-        with self.inside.hub_suspended():
-            self._suffer(damage)
-            arrived = self.allowed.count_delivered(self.within_s(damage))
-            if damage.cuts and arrived:
-                raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so it had no effect")
-        return self._check_recovery(begin, (damage,))
-
-    def within_s(self, damage: Damage) -> float:
-        """Returns the seconds that recovery may take on this machine."""
-        return damage.detection.within_s(self.world.patience)
-
-    def recovers(self, *damages: Damage) -> float:
-        """Damages the running hub in several ways one right after another; a later damage may find nothing left to
-        damage.
-
-        Returns:
-            Seconds for which the allowed stream was cut.
-
-        Raises:
-            Refuted: something does not recover in time, or a denied packet was delivered.
-            Inconclusive: the first damage could not be done.
-        """
-        begin = self.allowed.expect_loss()
-        self._suffer(*damages)
-        return self._check_recovery(begin, damages)
-
-    def _suffer(self, first: Damage, *others: Damage) -> None:
-        if not self.inside.apply(first):
-            raise Inconclusive(f"{first}: the hub's host could not be damaged")
-        for other in others:
-            self.inside.apply(other)
-
-    def _check_recovery(self, begin: int, damages: Sequence[Damage]) -> float:
-        start, deadline_s = self.allowed.expect_loss(), max(map(self.within_s, damages))
-        try:
-            # Packets first, because reading the host's state costs more time. The last repair may cut them once more.
-            self.allowed.wait_until_whole(deadline_s)
-            wait_until_seen(self.inside, self.before, deadline_s)
-            whole = self.allowed.wait_until_whole(deadline_s)
-            mumbai, *others = self.machines
-            for other in others:
-                other.wait_until_reaches(mumbai, deadline_s)
-            self.denied.stays_stopped()
-            if any(damage.detection is Detection.RESTART for damage in damages):
-                self._wait_until_ready(deadline_s)
-        except Refuted as error:
-            raise Refuted(f"{' and '.join(map(str, damages))}: {error}") from error
-        for damage in damages:
-            self.inside.undo(damage)
-        self.record.happened(" and ".join(map(str, damages)), begin, whole)
-        return self.allowed.outage(start, whole)
-
-    def _wait_until_ready(self, deadline_s: float) -> None:
-        if not wait_until(self.world.subject.installed.is_ready, deadline_s, _POLL):
-            raise Refuted(f"the service is not back after {deadline_s:.0f} s")
-
-
-@contextmanager
-def damage_run(world: World, record: Record, mesh: Mesh, machines: Sequence[Machine]) -> Iterator[DamageRun]:
-    """Runs streams from the first machine (allowed) and the third (denied) to the second, with controls before and
-    after.
-    """
-    mumbai, pune, kolkata = machines
-    # An emulated processor can't start a service beside a thousand packets per second.
-    interval = INTERVAL * world.patience
-    denied = kolkata.stream_to(pune, interval=interval)
-    with HealthStream(mumbai, pune, record, interval, beside=denied) as allowed, denied:
-        with record.control("both streams flow before the rule and the damage"):
-            allowed.wait_until_whole(Detection.EVENT.value)
-            denied.flows()
-        denied.stops(mesh.deny(kolkata, pune))
-        inside = Inside(world.subject.installed, mesh, pune, mumbai)
-        yield DamageRun(world, record, machines, inside, allowed, denied, inside.snapshot())
-        denied.stays_stopped()
-        with record.control("the denied stream flows when the rule is gone"):
-            denied.flows(mesh.allow(kolkata, pune))
 
 
 @pytest.mark.announces(*REPORTED)
@@ -161,17 +50,21 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     """Rules, routes, links, machines, namespaces, WireGuard, the front door and the service are damaged on the hub's
     host, and all is restored soon after.
 
-    An allowed stream recovers, and not one packet of a denied one is delivered, neither meanwhile nor afterwards.
+    An allowed stream recovers, and not one packet of a denied one is delivered, neither meanwhile nor afterwards. One
+    half of the damage is done under default allow, the other under default deny.
     """
-    mesh = world.organization(record)
-    machines = mesh.machines("mumbai", "pune", "kolkata")
-    with damage_run(world, record, mesh, machines) as run:
-        applying = [damage for damage in CATALOGUE if run.inside.is_possible(damage)]
-        wanted = _quick_selection(applying, world.seed) if profile == "quick" else applying
-        for damage in wanted:
-            stands = damage.detection is Detection.EVENT
-            cut = run.shows_and_recovers(damage) if stands else run.recovers(damage)
-            record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {run.within_s(damage):g}")
+    for part, default in enumerate(defaults(random.Random(f"defaults {world.seed}"), 2)):
+        mesh = world.organization(record)
+        machines = mesh.machines("mumbai", "pune", "kolkata")
+        with damage_run(world, record, mesh, machines, default) as run:
+            applying = [damage for damage in CATALOGUE if run.inside.is_possible(damage)]
+            wanted = _quick_selection(applying, world.seed) if profile == "quick" else applying
+            # All rules are loaded anew under both defaults.
+            for damage in dict.fromkeys((RULES[0], *wanted[part::2])):
+                stands = damage.detection is Detection.EVENT
+                cut = run.shows_and_recovers(damage) if stands else run.recovers(damage)
+                what = f"{damage}, default {default}" if damage is RULES[0] else str(damage)
+                record.measure(f"{what}: cut for", cut, "s", limit=f"<= {run.within_s(damage):g}")
     record.measure("WireGuard of the hub", run.inside.wireguard)
     record.measure("kinds that do not apply to it", [str(each) for each in CATALOGUE if each not in applying])
     record.measure("kinds left to the full profile", [str(each) for each in applying if each not in wanted])
@@ -181,12 +74,12 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
 @pytest.mark.announces(*REPORTED)
 def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, profile: str) -> None:
     """Pairs of damage, drawn by the run's seed, are done one right after the other."""
-    mesh = world.organization(record)
-    machines = mesh.machines("mumbai", "pune", "kolkata")
     chance = random.Random(f"damage {world.seed}")
     worst, cause, left = 0.0, "", PAIRS[profile]
     while left:
-        with damage_run(world, record, mesh, machines) as run:
+        mesh = world.organization(record)
+        machines = mesh.machines("mumbai", "pune", "kolkata")
+        with damage_run(world, record, mesh, machines, chance.choice(("allow", "deny"))) as run:
             for first, second in _pairs(chance, run.inside, min(left, AT_ONCE), quick=profile == "quick"):
                 cut = run.recovers(first, second)
                 left -= 1
@@ -201,12 +94,13 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
 def test_rules_opened_by_root_are_closed_again(world: World, record: Record) -> None:
     """Root on the hub's host lets a denied packet through. The time for which this lasts is measured, and it ends."""
     mesh = world.organization(record)
-    mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
+    mumbai, pune, kolkata = machines = mesh.machines("mumbai", "pune", "kolkata")
     inside = Inside(world.subject.installed, mesh, pune, mumbai)
-    with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL) as denied:
+    with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL_S) as denied:
         with record.control("the stream flows before the rule"):
             denied.wait_delivery(denied.mark(), Detection.EVENT.value)
-        closed = [(mesh.deny(kolkata, pune).answered_ns, 0)]
+        denying = mesh.deny_under(_default(world, "barriers"), machines, kolkata, pune)
+        closed = [(denying.answered_ns, 0)]
         for damage in FORCED_OPEN:
             before, start = inside.snapshot(), denied.mark()
             closed[-1] = (closed[-1][0], start)
@@ -234,7 +128,8 @@ def test_a_machine_led_to_a_closed_port_reconnects(world: World, record: Record)
     answers to the address that it heard from last, and has no other; the machine comes back all the same.
     """
     mesh = world.organization(record)
-    mumbai, pune = mesh.machines("mumbai", "pune")
+    mumbai, pune = machines = mesh.machines("mumbai", "pune")
+    mesh.save_open(_default(world, "closed port"), machines)
     # Only our own service: the relay to a remote hub drops packets from another port, as NAT does.
     inside = Inside(world.subject.service, mesh, pune, mumbai)
     before = inside.snapshot()
@@ -246,8 +141,8 @@ def test_a_machine_led_to_a_closed_port_reconnects(world: World, record: Record)
         start = time.monotonic()
         while [peer.endpoint for peer in mumbai.tunnel.peers()] == [endpoint]:
             assert time.monotonic() - start < UNMASKED.detection.value
-            pune.reaches(mumbai, _POLL)
-        assert not mumbai.reaches(pune, _LONGEST_POLL)
+            pune.reaches(mumbai, _WAIT_S)
+        assert not mumbai.reaches(pune, _LONG_WAIT_S)
     limit = f"<= {Detection.EVENT.value}"
     record.measure("back by its session after", _finds_back(mumbai, pune, inside, before, endpoint), "s", limit=limit)
     longest = 0.0
@@ -276,7 +171,7 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
     """
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
-    with damage_run(world, record, mesh, machines) as run:
+    with damage_run(world, record, mesh, machines, _default(world, "stop")) as run:
         start = run.allowed.expect_loss()
         world.subject.installed.stop()
         try:
@@ -294,19 +189,9 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
         run.denied.stays_stopped()
 
 
-def wait_until_seen(inside: Inside, before: str, deadline_s: float) -> None:
-    """Waits until the host's tools show the same as before the damage.
-
-    Raises:
-        Refuted: they don't within ``deadline_s`` seconds.
-    """
-    start, pause = time.monotonic(), _POLL
-    while (now := inside.snapshot()) != before:
-        if time.monotonic() - start > deadline_s:
-            raise Refuted(f"after {deadline_s:.0f} s the host's state is not restored: {_difference(before, now)}")
-        time.sleep(pause)
-        # Each reading starts a dozen programs, so a long repair is read less often.
-        pause = min(2 * pause, _LONGEST_POLL)
+def _default(world: World, what: str) -> str:
+    """Draws the default of a policy by the run's seed."""
+    return random.Random(f"default beside {what} {world.seed}").choice(("allow", "deny"))
 
 
 def _quick_selection(kinds: Sequence[Damage], seed: int) -> list[Damage]:
@@ -328,8 +213,3 @@ def _pairs(chance: random.Random, inside: Inside, number: int, *, quick: bool) -
     # Another scenario forces both barriers open at once.
     pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.barrier for each in pair} != set(Barrier)]
     return chance.sample(pairs, number)
-
-
-def _difference(before: str, now: str) -> str:
-    changed = [line for line in difflib.ndiff(before.splitlines(), now.splitlines()) if line[0] in "+-"]
-    return "; ".join(" ".join(line.split()) for line in changed[:4])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from harness.judging.record import Record
@@ -32,7 +34,9 @@ def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
     each other again soon after.
     """
     mesh = world.organization(record)
-    mumbai, pune = mesh.machines("mumbai", "pune")
+    mumbai, pune = machines = mesh.machines("mumbai", "pune")
+    default = random.Random(f"default beside link {world.seed}").choice(("allow", "deny"))
+    mesh.save_open(default, machines)
     with HealthStream(mumbai, pune, record) as stream:
         with record.control("the stream flows before"):
             stream.wait_until_whole(Detection.EVENT.value)
@@ -43,5 +47,6 @@ def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
             raise Inconclusive("no link of the hub's host has the machine as a peer")
         cut = stream.outage(start, stream.wait_until_whole(Detection.EVENT.value))
         record.measure("cut for", cut, "s", limit=f"<= {Detection.EVENT.value}")
+        record.measure("default", default)
         if not cut:
             raise Inconclusive("a link that is gone cut nothing")

@@ -257,6 +257,23 @@ class Mesh:
         """
         return self._turn("allow", "deny", source, destination, limits)
 
+    def deny_under(self, default: str, machines: Sequence[Machine], source: Machine, destination: Machine) -> Answer:
+        """Denies connections that ``source`` opens to ``destination``, in an organization that allows everything.
+
+        No rule is removed, so the hub has no remains of rules afterwards.
+
+        Args:
+            default: ``allow`` for a rule that denies them, ``deny`` for rules that allow all others.
+            machines: all machines of the organization.
+
+        Returns:
+            The answer, with the times of request and answer.
+        """
+        if default == "allow":
+            return self.deny(source, destination)
+        others = (pair for pair in permutations(machines, 2) if pair != (source, destination))
+        return self.save(default, [rule_between("allow", *pair) for pair in others])
+
     def allow(self, source: Machine, destination: Machine, **limits: str) -> Answer:
         """Undoes `deny` with the same arguments."""
         return self._turn("deny", "allow", source, destination, limits)

@@ -23,6 +23,15 @@ STATE = (
         "kolkata→pune: ",
     ),
     Sabotage(
+        "restored-default-allows",
+        "self-healing",
+        "rules that are loaded anew allow by default",
+        "healing:restore_with_default_allow",
+        "test_damage_is_mended_and_nothing_denied_gets_through",
+        "no ruleset: ",
+        waits=True,
+    ),
+    Sabotage(
         "foreign-rules-stay",
         "self-healing",
         "after a change of the rules by others, what they added stays",

@@ -14,6 +14,7 @@ from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Count, Ruleset
 from appliance.model.desired import Desired, Peer
+from harness.sabotage.parts import NothingReplaced
 
 _loading = Ruleset.loading
 _load = Enforcement.load
@@ -43,6 +44,18 @@ def open_first() -> None:
         _load(self, names, text, in_force)
 
     Enforcement.load = load  # type: ignore[method-assign]
+
+
+def restore_with_default_allow() -> None:
+    """Allows by default in rules that are loaded as a whole; a new organization allows by default anyway."""
+
+    def loading(self: Ruleset, counted: Mapping[str, Count] | None = None) -> tuple[str, ...]:
+        everything = (f"meta mark set {ALLOWED_MARK:#x} accept",)
+        if "default" not in self.chains:
+            raise NothingReplaced("the rules have no chain for the default")
+        return _loading(replace(self, chains={**self.chains, "default": everything}), counted)
+
+    Ruleset.loading = loading  # type: ignore[method-assign]
 
 
 def keep_what_a_stranger_added() -> None:
