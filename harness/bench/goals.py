@@ -60,6 +60,7 @@ GOALS = (
     Goal("proof-5", "s"),
     Goal("proof-50", "s"),
     Goal("proof-200", "s"),
+    Goal("proof-groups", "s"),
     Goal("restart-loss", "packets", 0.0),
     Goal("cold-start", "s", 60.0),
     Goal("gate-quick", "s", 60.0),

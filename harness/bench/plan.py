@@ -184,7 +184,7 @@ PLAN = (
         quick=True,
     ),
     Step(
-        ("proof-5", "proof-50", "proof-200"),
+        ("proof-5", "proof-50", "proof-200", "proof-groups"),
         _with_service(lambda world, e, tell: proofs.measure(world, e.rounds, tell)),
     ),
     Step(

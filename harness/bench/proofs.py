@@ -4,20 +4,42 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from harness.bench.goals import Measured
+from harness.client.api import Api
 from harness.judging.verdicts import Refuted
-from harness.overlay.drawn import draw_rules, groups_of
+from harness.overlay.drawn import GROUPS, draw_groups, draw_rules, groups_of
 from harness.world.proving import of_token, prove_policy, run_there
 from harness.world.world import PASSWORD, World
 
-_SIZES = {"proof-5": (5, 10), "proof-50": (50, 100), "proof-200": (200, 1000)}
+
+@dataclass(frozen=True)
+class Size:
+    """Size of an organization.
+
+    Attributes:
+        groups: number of groups, of which a machine is in one to three; None are two, in all combinations.
+    """
+
+    machines: int
+    rules: int
+    groups: int | None = None
+
+
+SIZES = {
+    "proof-5": Size(5, 10),
+    "proof-50": Size(50, 100),
+    "proof-200": Size(200, 1000),
+    "proof-groups": Size(200, 1000, 40),
+}
+"""Sizes of the organizations whose policies are proven, by row."""
 
 
 def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Measures proofs of organizations of three sizes, without reading them back.
+    """Measures proofs of organizations of several sizes, without reading them back.
 
     Args:
         rounds: proofs of each.
@@ -28,15 +50,15 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     """
     found = {}
     run = run_there(world.subject.installed)
-    for row, (machines, rules) in _SIZES.items():
-        tell(f"proofs of {machines} machines and {rules} rules")
+    for row, size in SIZES.items():
+        tell(f"proofs of {size.machines} machines and {size.rules} rules")
         api = world.subject.api()
         api.sign_up(f"{row}@example.net", PASSWORD, row)
         api.call("PATCH", "/organization", {"plan": "paid"})
-        bodies = [{"name": f"machine {number}", "groups": groups_of(number)} for number in range(machines)]
-        ids = [str(api.call("POST", "/machines", body).body["machine"]["id"]) for body in bodies]
-        drawn = draw_rules(random.Random(row), ids, rules)  # noqa: S311 - a choice, no secret
-        api.call("PUT", "/policy", {"default": "deny", "rules": drawn})
+        chance = random.Random(row)  # noqa: S311 - a choice, no secret
+        names = GROUPS if size.groups is None else [f"g{number}" for number in range(size.groups)]
+        ids = list(_add_machines(api, size, chance, names))
+        api.call("PUT", "/policy", {"default": "deny", "rules": draw_rules(chance, ids, size.rules, names)})
         proofs = [prove_policy(partial(of_token, api), run) for _ in range(rounds)]
         if wrong := [each for proven in proofs for each in proven.wrong]:
             raise Refuted(f"the kernel does not do what the policy says: {wrong[0]}")
@@ -44,3 +66,11 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
         baseline = f"{proofs[0].proof.counted} classes of packets, {len(proofs[0].kinds)} kinds of expressions"
         found[row] = Measured(statistics.median(seconds), baseline, (min(seconds), max(seconds)))
     return found
+
+
+def _add_machines(api: Api, size: Size, chance: random.Random, names: Sequence[str]) -> Iterator[str]:
+    """Add the machines of an organization, and yield their ids."""
+    for number in range(size.machines):
+        groups = groups_of(number) if size.groups is None else draw_groups(chance, names)
+        answer = api.call("POST", "/machines", {"name": f"machine {number}", "groups": groups})
+        yield str(answer.body["machine"]["id"])

@@ -21,17 +21,25 @@ def groups_of(number: int) -> list[str]:
     return [name for at, name in enumerate(GROUPS) if number >> at & 1]
 
 
+def draw_groups(chance: random.Random, names: Sequence[str], most: int = 3) -> list[str]:
+    """Draws the groups of a machine, one at least."""
+    return chance.sample(names, chance.randint(1, most))
+
+
 def defaults(chance: random.Random, number: int) -> list[str]:
     """Draw default actions, each as often as the other."""
     return chance.sample(["allow", "deny"] * ((number + 1) // 2), number)
 
 
-def draw_rules(chance: random.Random, machines: Sequence[str], number: int = 15) -> list[Rule]:
+def draw_rules(
+    chance: random.Random, machines: Sequence[str], number: int = 15, groups: Sequence[str] = GROUPS
+) -> list[Rule]:
     """Draws rules between all kinds of ends, with all protocols, single ports and ranges.
 
     Args:
         machines: ids of four machines at least.
         number: rules; 15 have a rule of every kind.
+        groups: names of groups.
     """
     names = [f"machine:{each}" for each in machines]
     rules = [
@@ -40,7 +48,7 @@ def draw_rules(chance: random.Random, machines: Sequence[str], number: int = 15)
     ]
     # Policies speak of the same services again and again.
     services = [_ports(chance, chance.randrange(1, 5)) for _ in range(_SERVICES)]
-    kinds = (names, [f"group:{each}" for each in GROUPS], ["any"])
+    kinds = (names, [f"group:{each}" for each in groups], ["any"])
     for sources, destinations in islice(cycle(product(kinds, repeat=2)), number - len(rules)):
         # Without ports a rule for everybody could decide everything.
         limits = {"protocol": "udp", "ports": chance.choice(services)} if "any" in sources else chance.choice(_LIMITS)

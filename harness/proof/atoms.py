@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.proof.chains import Chains, Memory, Step
+from harness.proof.chains import Chains, Step
 from harness.proof.classes import PacketClass, merged
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import (
@@ -20,6 +20,7 @@ from harness.proof.fields import (
     Variable,
     addresses,
 )
+from harness.proof.passages import Memory
 from harness.proof.routing import Routing, Way
 from harness.proof.ruleset import (
     Chain,

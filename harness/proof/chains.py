@@ -8,18 +8,21 @@ number of distinct rows of the whole policy; buckets of a hash add nothing that 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 
 from harness.proof.buckets import HashTable
-from harness.proof.classes import PacketClass, merged
+from harness.proof.classes import Number, PacketClass, merged
 from harness.proof.compiled import Lead, leads_of
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import Register
-from harness.proof.lookups import Lookups
+from harness.proof.hulls import Hull, hulls
+from harness.proof.passages import Memory, Passage
 from harness.proof.ruleset import Assign, Chain, Decide, Dispatch, Hash, Limited, Match, NoTrack, Rule, Table, Verdict
-from harness.proof.space import Space
 from harness.proof.spreading import OfBuckets, cut_to_buckets, is_plain
 from harness.proof.tracking import without_tracking
+
+_NOTHING: tuple[Number, ...] = (None,) * len(Register)
 
 
 @dataclass(frozen=True)
@@ -31,53 +34,6 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.where} handle {self.handle}" if self.handle else self.where
-
-
-@dataclass
-class Passage:
-    """Classes that a chain returns, and those for which it has a verdict.
-
-    Attributes:
-        entered: names of this chain and of those that it led to.
-    """
-
-    returned: list[PacketClass] = field(default_factory=list)
-    accepted: list[PacketClass] = field(default_factory=list)
-    dropped: list[PacketClass] = field(default_factory=list)
-    entered: set[tuple[str, str]] = field(default_factory=set)
-
-
-class Memory:
-    """Passages of classes, for rulesets that have most of their chains in common.
-
-    A chain is known again if it is the same object, and if all chains that it leads to are.
-
-    Args:
-        space: cut at every constant of these rulesets, their routes and the policy.
-    """
-
-    def __init__(self, space: Space) -> None:
-        self.space = space
-        self.lookups = Lookups(space)
-        self.passages: dict[tuple[int, tuple[PacketClass, ...]], Passage] = {}
-        self._numbers: dict[tuple[int, ...], int] = {}
-        # An object that is gone may leave its identity to another one.
-        self._kept: list[Table] = []
-
-    def numbers(self, table: Table) -> dict[str, int]:
-        """Numbers of a table's chains, which are equal for those that are the same."""
-        self._kept.append(table)
-        found: dict[str, int] = {}
-
-        def number(name: str) -> int:
-            if name not in found:
-                key = id(table.chains[name].rules), *map(number, table.chains[name].led_to)
-                found[name] = self._numbers.setdefault(key, len(self._numbers))
-            return found[name]
-
-        for name in table.chains:
-            number(name)
-        return found
 
 
 class Chains:
@@ -110,11 +66,30 @@ class Chains:
         chain = table.chains[name]
         if self._is_traced:
             return self.walk(table, chain, packets)
-        key = self._numbers[str(table)][name], tuple(packets)
+        number = self._numbers[str(table)][name]
+        reads = self._memory.reads(table, name, number)
+        if reads.is_pointwise:
+            # A box may have packets that never come here, of which an expression has no meaning.
+            with suppress(Unmodelled):
+                return self._in_boxes(table, chain, number, hulls(packets, reads, self._memory.everything))
+        key = number, tuple(packets)
         found = self._memory.passages.get(key)
         if found is None:
             found = self._memory.passages[key] = self.walk(table, chain, packets)
         return found
+
+    def _in_boxes(self, table: Table, chain: Chain, number: int, boxes: Iterable[Hull]) -> Passage:
+        """Walk boxes through a chain, and cut what becomes of them to the packets in them."""
+        passage = Passage()
+        for each in boxes:
+            found = self._memory.of_box(number, each.box, lambda box: self.walk(table, chain, [box]))
+            passage.returned += each.cut(found.returned)
+            passage.accepted += each.cut(found.accepted)
+            passage.dropped += each.cut(found.dropped)
+            passage.entered |= found.entered
+        passage.returned = merged(passage.returned)
+        passage.dropped = merged(passage.dropped)
+        return passage
 
     def walk(self, table: Table, chain: Chain, packets: list[PacketClass]) -> Passage:
         """Walk packets through a chain."""
@@ -122,6 +97,7 @@ class Chains:
         for rule in chain.rules:
             if not packets:
                 break
+            self._memory.walked += len(packets)
             after = self._rule(table, chain, rule, packets, passage)
             # Where nothing was split, nothing can be joined.
             packets = merged(after) if len(after) > len(packets) else after
@@ -274,7 +250,7 @@ class Chains:
         if verdict.kind == "accept":
             passage.accepted += packets
         elif verdict.kind == "drop":
-            passage.dropped += packets
+            passage.dropped += (each._replace(registers=_NOTHING) for each in packets)
         elif verdict.kind == "return":
             passage.returned += packets
         elif verdict.kind == "continue":

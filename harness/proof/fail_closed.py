@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from harness.proof.atoms import Engine, Fate, Final
-from harness.proof.chains import Memory
 from harness.proof.counterexample import counterexample
 from harness.proof.damage import Damages, Deletion, Part, damages, left_of
 from harness.proof.fields import Flow, Variable, addresses
 from harness.proof.judgement import Difference
+from harness.proof.passages import Memory
 from harness.proof.policy import Policy
 from harness.proof.proof import SHOWN, Question, question
 from harness.proof.readback import Reading

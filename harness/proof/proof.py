@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from harness.proof.atoms import Engine, Fate
-from harness.proof.chains import Memory
 from harness.proof.counterexample import counterexample
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import Variable
 from harness.proof.judgement import Judge
+from harness.proof.passages import Memory
 from harness.proof.policy import Policy
 from harness.proof.readback import Reading
 from harness.proof.routing import Routing, Way

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.proof.atoms import Engine, Fate, Final
-from harness.proof.chains import Memory
 from harness.proof.choice import Unreachable, choose, covers
 from harness.proof.fields import Flow, Register, Variable
+from harness.proof.passages import Memory
 from harness.proof.proof import outer_links
 from harness.proof.readback import Reading
 from harness.proof.replay.packets import Values, flow_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from appliance.model.ids import new_instance_id
 from appliance.model.policy import ANYONE, Action, Protocol, Rule, Selector, SelectorKind
 from appliance.model.policy import Policy as Wanted
 from appliance.model.port_ranges import parse_ports
+from harness.overlay.drawn import draw_groups, draw_rules
 from harness.proof import Machine, Policy, Reading, read
 from tests.appliance.hub.ruled import Kernel, members, rule, state_of
 from tests.appliance.hub.wire import Wire
@@ -52,6 +54,20 @@ def in_buckets() -> Desired:
     pairs = [(a, b) for a in peers for b in peers if a is not b]
     rules = [rule(f"r{at}", Action.ALLOW, a, b, Protocol.TCP, "22") for at, (a, b) in enumerate(pairs[:150])]
     return state_of(peers, Wanted(Action.DENY, tuple(rules)))
+
+
+def grouped() -> Desired:
+    """The rules of `mixed`, and many between groups, of which machines are in several."""
+    chance, names = random.Random("groups"), [f"g{number}" for number in range(16)]
+    others = members(32)[len(PEERS) :]
+    peers = (*PEERS, *(replace(peer, groups=frozenset(draw_groups(chance, names))) for peer in others))
+    drawn = draw_rules(chance, [peer.id for peer in others], 120, names)
+    inside = (Rule(f"i{name}", Action.ALLOW, group(name), group(name), Protocol.UDP) for name in names)
+    return state_of(peers, Wanted(Action.DENY, (*mixed().policy.rules, *inside, *map(_rule_of, drawn))))
+
+
+def _rule_of(drawn: Mapping[str, str]) -> Rule:
+    return Rule.parse(**drawn)
 
 
 def overlapping() -> Desired:

@@ -9,7 +9,7 @@ import pytest
 from harness.proof import Reading
 from netlab import sandbox
 from tests.appliance.hub.ruled import Kernel
-from tests.harness.proof.compiled import in_buckets, kernels, mixed, reading_of
+from tests.harness.proof.compiled import grouped, in_buckets, kernels, mixed, reading_of
 
 
 @pytest.fixture(scope="module")
@@ -32,4 +32,11 @@ def reading(kernel: Kernel) -> Reading:
 def spread_reading(kernel: Kernel) -> Reading:
     """The organization `in_buckets`, read back."""
     kernel.load(in_buckets())
+    return reading_of(kernel)
+
+
+@pytest.fixture(scope="module")
+def grouped_reading(kernel: Kernel) -> Reading:
+    """The organization `grouped`, read back."""
+    kernel.load(grouped())
     return reading_of(kernel)

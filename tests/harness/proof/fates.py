@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from harness.proof.atoms import Engine, Fate
-from harness.proof.chains import Memory
 from harness.proof.classes import PacketClass
 from harness.proof.fields import ICMP, TCP, UDP, Flow, Variable
+from harness.proof.passages import Memory
 from harness.proof.routing import Route, Routing, RoutingRule, Way
 from harness.proof.ruleset import Ruleset
 from harness.proof.space import space_of

@@ -30,6 +30,15 @@ def header(protocol: str, field: str) -> dict[str, Any]:
     return {"payload": {"protocol": protocol, "field": field}}
 
 
+def pairs_of_equals(mask: int) -> dict[str, Any]:
+    """A match of the source's bits with the quoted destination's."""
+    shift = (mask & -mask).bit_length() - 1
+    values = [value << shift for value in range(1 << bin(mask).count("1"))]
+    quoted = {"payload": {"base": "th", "offset": 192, "len": 32}}
+    left = {"concat": [{"&": [header("ip", "saddr"), mask]}, {"&": [quoted, mask]}]}
+    return match(left, {"set": [{"concat": [value, value]} for value in values]})
+
+
 ACCEPT: dict[str, Any] = {"accept": None}
 DROP: dict[str, Any] = {"drop": None}
 MARK = {"mangle": {"key": meta("mark"), "value": 1}}

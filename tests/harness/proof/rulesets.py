@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from harness.proof.ruleset import Ruleset
-from tests.harness.proof.listings import ACCEPT, DROP, MARK, ct, match, meta, parsed
+from tests.harness.proof.listings import ACCEPT, DROP, MARK, ct, header, match, meta, pairs_of_equals, parsed
 
 ENDS = tuple(f"10.100.0.{number}" for number in range(2, 6))
 PORTS = (22, 80, 443)
@@ -27,7 +27,7 @@ def _mapped(field: Any, draw: st.DrawFn) -> Any:
 @st.composite
 def _statements(draw: st.DrawFn, later: tuple[str, ...]) -> list[Any]:
     """One rule that leads to later chains alone."""
-    found: list[Any] = draw(st.lists(_conditions(), max_size=2))
+    found: list[Any] = [each for some in draw(st.lists(_conditions(), max_size=2)) for each in some]
     kind = draw(st.sampled_from(["write", "write", "verdict", "spread", "spread", "notrack", "rate"]))
     if kind == "write":
         field = draw(st.sampled_from([_SOURCE, _DESTINATION]))
@@ -47,8 +47,15 @@ def _statements(draw: st.DrawFn, later: tuple[str, ...]) -> list[Any]:
     return found
 
 
+FROM_ITS_END = [match(ct("state"), "related", "in"), pairs_of_equals(0xF)]
+"""Conditions that an ICMP error comes from the end of a connection; only errors quote something."""
+
+
 @st.composite
-def _conditions(draw: st.DrawFn) -> Any:
+def _conditions(draw: st.DrawFn) -> list[Any]:
+    """Conditions that flows meet alike, and some that they don't."""
+    if draw(st.integers(0, 7)) == 0:
+        return FROM_ITS_END
     op = draw(st.sampled_from(["==", "!="]))
     field, values = draw(
         st.sampled_from(
@@ -59,10 +66,15 @@ def _conditions(draw: st.DrawFn) -> Any:
                 (meta("mark"), (0x1, 0x20, 0x21)),
                 (meta("priority"), (0x10, 0x20, 0x30)),
                 (_CLASS, (0x0, 0x10, 0x20)),
+                (header("ip", "saddr"), ENDS),
+                (header("tcp", "dport"), PORTS),
+                (meta("l4proto"), ("tcp", "icmp")),
+                (ct("direction"), ("original", "reply")),
             ]
         )
     )
-    return match(field, {"set": draw(st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True))}, op)
+    some = draw(st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True))
+    return [match(field, {"set": some}, op)]
 
 
 def _spread(draw: st.DrawFn, later: tuple[str, ...]) -> Any:
@@ -88,5 +100,5 @@ def rulesets(draw: st.DrawFn) -> Ruleset:
         name: draw(st.lists(_statements(_CHAINS[at + 1 :]), min_size=1, max_size=4)) for at, name in enumerate(_CHAINS)
     }
     rules = draw(st.lists(_statements(_CHAINS), min_size=1, max_size=5))
-    last = [match(ct("state"), ["new", "established", "untracked"], "in"), MARK, ACCEPT]
+    last = [match(ct("state"), ["new", "established", "related", "untracked"], "in"), MARK, ACCEPT]
     return parsed(*rules, last, chains=chains)

@@ -15,7 +15,7 @@ from harness.proof.fields import RELATED, Flow
 from harness.proof.meaning import bucket
 from harness.proof.ruleset import Ruleset
 from tests.harness.proof.fates import ROUTING, fate
-from tests.harness.proof.listings import ACCEPT, DROP, MARK, ct, header, match, meta, parsed
+from tests.harness.proof.listings import ACCEPT, DROP, MARK, ct, header, match, meta, pairs_of_equals, parsed
 
 PASS = [MARK, ACCEPT]
 FORWARDED, DROPPED, DELIVERED = {Fate.FORWARDED}, {Fate.DROPPED}, {Fate.DELIVERED}
@@ -88,15 +88,6 @@ def test_an_error_has_the_connection_s_fields_and_its_own(flow: Flow) -> None:
     assert is_met(match(header("ip", "saddr"), other if by_end else "10.100.0.4"))
     assert is_met(match(ct("direction"), "reply" if about_original else "original"))
     assert is_met(match({"&": [{"payload": {"base": "th", "offset": 64, "len": 8}}, 0xF0]}, 0x40))
-
-
-def pairs_of_equals(mask: int) -> dict[str, Any]:
-    """A match of the source's bits with the quoted destination's."""
-    shift = (mask & -mask).bit_length() - 1
-    values = [value << shift for value in range(1 << bin(mask).count("1"))]
-    quoted = {"payload": {"base": "th", "offset": 192, "len": 32}}
-    left = {"concat": [{"&": [header("ip", "saddr"), mask]}, {"&": [quoted, mask]}]}
-    return match(left, {"set": [{"concat": [value, value]} for value in values]})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""Proofs of a policy with many groups: they hold, find faults, and walk each chain with few classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from harness.proof import Reading, prove
+from harness.proof.atoms import Engine
+from harness.proof.engines import ENGINES, prove_by
+from harness.proof.passages import Memory
+from harness.proof.proof import question
+from tests.harness.proof.compiled import grouped, policy_of
+from tests.harness.proof.test_proof import FAULTS, Edit, Rule, edited, in_chain, parts
+
+_FEW_WALKED = 6_000
+"""Without boxes there are 24,000."""
+
+
+def test_many_groups_are_proven(grouped_reading: Reading) -> None:
+    for found in prove_by(ENGINES, grouped_reading, policy_of(grouped())):
+        assert found.holds, "\n".join(map(str, found.counterexamples))
+
+
+def test_classes_walk_together(grouped_reading: Reading) -> None:
+    asked = question(grouped_reading, policy_of(grouped()))
+    memory = Memory(asked.space)
+    Engine(asked.ruleset, asked.routing, memory).walk()
+    assert 0 < memory.walked < _FEW_WALKED
+
+
+def maps_of(rules: list[Rule], beginning: str, kind: str) -> Iterator[list[Any]]:
+    """Elements of the maps of one kind in the chains whose names begin so, but for those of keys with ports."""
+    for each in parts([rule for rule in in_chain(rules, beginning) if "ports" not in rule["chain"]]):
+        if kind in each and "jhash" not in json.dumps(each[kind]["key"]):
+            yield each[kind]["data"]["set"]
+
+
+def forget_pairs_of_classes(rules: list[Rule]) -> None:
+    """A lookup for allowances has half of its pairs of classes."""
+    elements = max(maps_of(rules, "allow_udp_gg", "map"), key=len)
+    del elements[: len(elements) // 2]
+
+
+def exchange_two_classes(rules: list[Rule]) -> None:
+    """Two machines have the class of each other as sources."""
+    elements = max(maps_of(rules, "source", "map"), key=len)
+    one, other = elements[0], next(each for each in elements if each[1] != elements[0][1] and each[0] != "*")
+    one[1], other[1] = other[1], one[1]
+
+
+def exchange_two_buckets(rules: list[Rule]) -> None:
+    """Two buckets of a lookup for allowances have the elements of each other."""
+    one, other = list(maps_of(rules, "allow_udp_gg", "map"))[:2]
+    one[:], other[:] = other[:], one[:]
+
+
+GROUP_FAULTS: Mapping[str, Edit] = {
+    edit.__name__: edit for edit in (forget_pairs_of_classes, exchange_two_classes, exchange_two_buckets)
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("fault", GROUP_FAULTS.values(), ids=GROUP_FAULTS)
+def test_a_fault_of_groups_is_found(grouped_reading: Reading, fault: Edit, engine: str) -> None:
+    (found,) = prove_by([engine], edited(grouped_reading, fault), policy_of(grouped()), most=1)
+    assert not found.holds
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found_among_many_groups(grouped_reading: Reading, fault: Edit) -> None:
+    found = prove(edited(grouped_reading, fault), policy_of(grouped()), most=1)
+    assert not found.holds
