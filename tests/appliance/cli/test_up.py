@@ -130,7 +130,7 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     assert run.stop() == 0
 
 
-def test_a_stop_while_the_hub_restarts_leaves_nothing_on_the_host(data: Path, runs: list[Run]) -> None:
+def test_a_stop_while_the_hub_restarts_leaves_nothing(data: Path, runs: list[Run]) -> None:
     namespaces = Path("/run/netns")
     found = set(namespaces.iterdir())
     run = start(runs, data)

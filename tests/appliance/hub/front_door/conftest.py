@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
 from netlab import Lab, sandbox
+from tests.appliance.hub.front_door.scene import Scene
 from tests.appliance.hub.front_door.world import World
 
 
@@ -29,3 +31,10 @@ def door(world: World) -> Iterator[FrontDoor]:
     made = world.door()
     yield made
     made.close()
+
+
+@pytest.fixture
+def scene(world: World, door: FrontDoor) -> Iterator[Scene]:
+    """Provides an ordinary organization and a hostile one, whose links are sockets."""
+    with ExitStack() as stack:
+        yield Scene(world, door, stack)

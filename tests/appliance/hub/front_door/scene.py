@@ -1,0 +1,117 @@
+"""Two organizations behind a front door, with sockets in place of links and machines."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import pytest
+
+from appliance.hub.front_door import FrontDoor, front, rules
+from appliance.hub.front_door.memory import MEMORIES, Meter
+from netlab import LabHost
+from tests.appliance.hub.front_door.world import HUB4, PORT, World
+from tests.waiting import DEADLINE
+
+_NAMES = {53001: "ordinary", 53002: "hostile"}
+V, T = 53001, 53002
+"""Inner ports: of an ordinary organization, and of a hostile one."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A socket on the internet that takes part in no protocol."""
+
+    host: LabHost
+    socket: socket.socket
+    number: int
+
+    @property
+    def port(self) -> int:
+        return int(self.socket.getsockname()[1])
+
+    def address(self, version: int) -> str:
+        return f"192.0.2.{self.number}" if version == 4 else f"2001:db8::{self.number:x}"
+
+    def source(self, version: int = 4) -> str:
+        return f"{self.address(version)} . {self.port}"
+
+
+class Scene:
+    """An ordinary organization and a hostile one, whose links are sockets that say what a test wants.
+
+    Attributes:
+        keys: public, by inner port.
+    """
+
+    def __init__(self, world: World, door: FrontDoor, stack: ExitStack) -> None:
+        self.world, self.door, self._stack = world, door, stack
+        made = {port: stack.enter_context(world.link(door, name, port)) for port, name in _NAMES.items()}
+        self.keys = {port: organization.keys.public for port, (organization, _) in made.items()}
+        self._links = {port: link for port, (_, link) in made.items()}
+        self._hosts = {number: world.host(number) for number in (11, 66)}
+
+    def rebuild(self) -> None:
+        """Recreates the door's table from definitions that a test has changed."""
+        self.door.close()
+        self.world.hub.in_network(self.door.remove)
+        self.world.open(self.door)
+        for port, key in self.keys.items():
+            self.door.admit(_NAMES[port], key, port, machines=2)
+
+    def machine(self, number: int = 11) -> Machine:
+        """Provides another socket on the host whose addresses end in this number."""
+        sock = self._stack.enter_context(self._hosts[number].socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        sock.settimeout(DEADLINE)
+        sock.bind(("", 0))
+        return Machine(self._hosts[number], sock, number)
+
+    def tell(self, link: int, datagram: bytes, machine: Machine, version: int = 4) -> str:
+        """Sends a datagram from a link to a machine; returns the source address that the machine sees."""
+        to = machine.address(version)
+        self._links[link].sendto(datagram, (to if version == 6 else f"::ffff:{to}", machine.port))
+        heard, source = machine.socket.recvfrom(2048)
+        assert heard == datagram
+        assert source[1] == PORT
+        return str(source[0]).removeprefix("::ffff:")
+
+    def ask(self, machine: Machine, datagram: bytes, hub: str = HUB4) -> None:
+        """Sends a datagram from a machine to the hub."""
+        machine.socket.sendto(datagram, (hub if ":" in hub else f"::ffff:{hub}", PORT))
+
+    def cross(self, link: int, other: int, datagram: bytes, hub: str) -> None:
+        """Sends a datagram from a link to another one's port, as to a machine that claims the hub's own address."""
+        self._links[link].sendto(datagram, (hub if ":" in hub else f"::ffff:{hub}", other))
+
+    def hears(self, link: int, datagram: bytes) -> bool:
+        """Tells whether this is the next datagram that a link receives."""
+        return self._links[link].recv(2048) == datagram
+
+
+def key_of(index: bytes) -> str:
+    return hex(int.from_bytes(index, "big"))
+
+
+AGED_S = 100.0
+
+
+def age(world: World, name: str, key: str) -> None:
+    """Ages an element, so that it expires in `AGED_S` unless it is renewed."""
+    value = world.elements(name)[key].value
+    table, lasts = f"inet {world.names.door} {name}", 600
+    end = f" : {value}" if value else ""
+    element = f"{{ {key} timeout {lasts}s expires {AGED_S:.0f}s{end} }}"
+    world.hub.run("nft", f"delete element {table} {{ {key} }}; add element {table} {element}")
+
+
+def slow(meter: Meter) -> Meter:
+    """Copies a meter with a rate that a test can exceed."""
+    return replace(meter, rate=1, burst=3)
+
+
+def small(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
+    """Reduces the sizes of memories."""
+    changed = tuple(replace(each, size=sizes.get(each.name, each.size)) for each in MEMORIES)
+    for module in (rules, front):
+        monkeypatch.setattr(module, "MEMORIES", changed)
