@@ -221,6 +221,16 @@ class UdpStream:
             return list(self._received.values())
 
     @property
+    def sent_count(self) -> int:
+        """Number of attempts to send so far; as fast for a long stream as for a short one."""
+        return len(self._sent)
+
+    @property
+    def received_count(self) -> int:
+        """Number of packets that have arrived so far; as fast for a long stream as for a short one."""
+        return len(self._received)
+
+    @property
     def receiver_drops(self) -> int:
         """Number of packets that found the receiver's socket full. These are no faults of the network."""
         if self._receiving.fileno() == -1:

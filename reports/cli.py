@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import compare, texts
-from reports.schema import Transcript, TranscriptError, check_proofs, json_schema, load
+from reports.events import format as event_format
+from reports.events import recording
+from reports.schema import Transcript, TranscriptError, check_proofs, is_folder, json_schema, load
 
 _FAILED = 1
 _NO_INPUT = 66
@@ -85,10 +87,12 @@ def verify(
 
     try:
         known = attest.verify(file, key)
-        check_proofs(load(file))
-    except attest.Unreadable as error:
+        run = load(file)
+        check_proofs(run)
+        recording.check(file if is_folder(file) else file.parent, run)
+    except (attest.Unreadable, recording.Unreadable) as error:
         _end(str(error), _NO_INPUT)
-    except (attest.AttestationError, TranscriptError) as error:
+    except (attest.AttestationError, TranscriptError, recording.RecordingError) as error:
         _end(str(error), _FAILED)
     print(
         "The signature holds." if known else "The signature holds, by the key that lies beside it: name one you know."
@@ -120,12 +124,34 @@ def diff(before: File, after: File) -> None:
 
 
 @transcript.command()
-def schema() -> None:
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recording, or the folder of a run.")] = _LATEST,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the page (http).")] = "127.0.0.1:0",
+    speed: Annotated[float, typer.Option(metavar="N", help="Factor by which it goes faster than the run did.")] = 1.0,
+) -> None:
+    """Show an old run as it happened, on a page, from the events that were kept beside its transcript.
+
+    Exit codes: 0 it was ended, 1 the recording is not the one of its transcript, 64 bad usage, 66 a file that can't be
+    read, 71 the address is taken.
+    """
+    # Here, because the help of all commands loads this module.
+    from reports.events import showing
+
+    try:
+        showing.show(file, listen, speed)
+    except showing.NotShown as error:
+        _end(str(error), error.code)
+
+
+@transcript.command()
+def schema(
+    events: Annotated[bool, typer.Option("--events", help="Of one line of events.jsonl.gz instead.")] = False,
+) -> None:
     """Print the JSON Schema of transcript.json.
 
     Exit codes: 0 printed.
     """
-    print(json_schema().decode(), end="")
+    print((event_format.json_schema() if events else json_schema()).decode(), end="")
 
 
 def _load(file: Path) -> Transcript:

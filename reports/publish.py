@@ -7,8 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from reports import render
 from reports.attest import Signer
+from reports.events import recording
 from reports.junit import junit
 from reports.schema import Transcript, dump
 
@@ -16,7 +19,15 @@ LATEST = "latest"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]+")
 
 
-def write(transcript: Transcript, out: Path, *, signer: Signer, evidence: Path | None = None, keep: int = 20) -> Path:
+def write(
+    transcript: Transcript,
+    out: Path,
+    *,
+    signer: Signer,
+    evidence: Path | None = None,
+    events: bytes | None = None,
+    keep: int = 20,
+) -> Path:
     """Writes transcript, page, JUnit file and attestation into a new folder below `out`.
 
     The link `out/latest` points to the folder once it is complete, and never to anything else.
@@ -26,6 +37,7 @@ def write(transcript: Transcript, out: Path, *, signer: Signer, evidence: Path |
         out: folder of all runs.
         signer: key that signs.
         evidence: folder to copy along, unless it is missing or empty.
+        events: recording of the run's events, which the transcript then names by its digest; None for none.
         keep: most runs to keep; older ones are removed.
 
     Returns:
@@ -39,6 +51,9 @@ def write(transcript: Transcript, out: Path, *, signer: Signer, evidence: Path |
     folder = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
     try:
         folder.chmod(0o755)
+        if events is not None:
+            (folder / recording.NAME).write_bytes(events)
+            transcript = msgspec.structs.replace(transcript, events=recording.digest(events))
         files = {
             "transcript.json": dump(transcript),
             "transcript.html": render.html(transcript).encode(),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import jinja2
+from markupsafe import Markup
 
 from reports import charts, texts
 from reports.schema import Transcript
 
 
 def _finalize(value: object) -> object:
-    """Makes every text of the run printable; autoescape keeps it from acting."""
-    return texts.printable(value) if isinstance(value, str) else value
+    """Makes every text of the run printable; autoescape keeps it from acting. Markup was made by a template."""
+    return texts.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_environment = jinja2.Environment(
+environment = jinja2.Environment(
     loader=jinja2.PackageLoader("reports"),
     autoescape=True,
     trim_blocks=True,
@@ -21,7 +22,7 @@ _environment = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     finalize=_finalize,
 )
-_environment.filters.update(
+environment.filters.update(
     figure=texts.figure,
     limit=texts.limit,
     duration=texts.duration,
@@ -35,7 +36,7 @@ _environment.filters.update(
 
 def html(transcript: Transcript) -> str:
     """Returns the page of a transcript."""
-    return _environment.get_template("transcript.html").render(
+    return environment.get_template("transcript.html").render(
         run=transcript,
         width=charts.WIDTH,
         proven=sum(claim.verdict == "proven" for claim in transcript.claims),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -148,6 +149,7 @@ class Transcript(msgspec.Struct, frozen=True):
         left_out: published claims that the run did not look at; its verdict says nothing about them.
         version: version of the format.
         hub: class of another project's hub that was tested, as MODULE:CLASS; None for MeshWG's own service.
+        events: SHA-256 of `events.jsonl.gz`, the recording of the run's events; "" if there is none.
     """
 
     started_at: str
@@ -162,6 +164,7 @@ class Transcript(msgspec.Struct, frozen=True):
     left_out: list[str] = []
     version: int = 1
     hub: str | None = None
+    events: str = ""
 
 
 class _Format(msgspec.Struct):
@@ -202,6 +205,11 @@ def check_proofs(transcript: Transcript) -> None:
             refuting = [each for each in proofs if not each.holds]
             if scenario.is_proven and refuting:
                 raise TranscriptError(f"{scenario.name} is called proven, and its certificate refutes it.")
+
+
+def utc(seconds: float) -> str:
+    """Returns a Unix time in UTC, as transcripts write it (RFC 3339)."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_folder(path: Path) -> bool:

@@ -12,12 +12,13 @@ from harness.subject.inward import Inward
 from netlab import SandboxError, sandbox
 
 
-def enter_sandbox_with_way_in(option: str, listen: str) -> Inward:
+def enter_sandbox_with_way_in(option: str, listen: str, what: str) -> Inward:
     """Continues in a sandbox with a listener outside of it.
 
     Args:
         option: name of the option that has the address, for error messages.
         listen: ``HOST:PORT`` to listen on.
+        what: what is reached there, for error messages.
     """
     inward = inwards.find()
     if inward is not None:
@@ -31,7 +32,7 @@ def enter_sandbox_with_way_in(option: str, listen: str) -> Inward:
     try:
         inward = inwards.make(host, port)
     except OSError as error:
-        end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", checks.ADDRESS_IN_USE)
+        end(f"The {what} can't be reached at {listen}: {error.strerror}.", checks.ADDRESS_IN_USE)
     if not sandbox.inside():
         inward.export()
         enter_sandbox()

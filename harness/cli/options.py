@@ -20,6 +20,11 @@ _UNAVAILABLE = 69
 
 Wireguard = Annotated[str, typer.Option(metavar="NAME", help=f"The hub's implementation: {in_words(WIREGUARD)}.")]
 
+Watch = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Show the gate as it happens, on a page at this address (http)."),
+]
+
 
 def gate(
     claim: Annotated[str | None, typer.Option(metavar="ID", help="Only this claim.")] = None,
@@ -60,6 +65,7 @@ def gate(
         typer.Option(metavar="N", min=0, max=2**63 - 1, help="Seed of the run's choices; random if not given."),
     ] = None,
     wireguard: Wireguard = "auto",
+    watch: Watch = None,
     patience: Annotated[
         float,
         typer.Option(
@@ -73,24 +79,27 @@ def gate(
     """Prove the published claims with real packets, and write the transcript to reports/out/.
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 66 the authority or an
-    SSH key can't be read, 69 the harness is not installed, 77 no sandbox possible, 78 the key to sign with can't be
-    used.
+    SSH key can't be read, 69 the harness is not installed, 71 the page's address is taken, 77 no sandbox possible,
+    78 the key to sign with can't be used.
     """
     command = _command("gate", *(["paramiko"] if ssh is not None else []))
     way = None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
-    command.run(claim, profile, seed, wireguard, patience, minutes, target, authority, way, sabotages_only=sabotage)
+    command.run(
+        claim, profile, seed, wireguard, patience, minutes, target, authority, way, watch, sabotages_only=sabotage
+    )
 
 
 def run_everything(
     only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
     profile: Annotated[str, typer.Option(metavar="NAME", help=f"Profile of the gate: {in_words(PROFILES)}.")] = "quick",
+    watch: Watch = None,
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
 
     Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed or nftables can't be
-    used, 77 no sandbox possible, 78 the key to sign with can't be used.
+    used, 71 the page's address is taken, 77 no sandbox possible, 78 the key to sign with can't be used.
     """
-    _command("everything").run(only, profile)
+    _command("everything").run(only, profile, watch)
 
 
 def lab(

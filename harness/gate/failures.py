@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 
+from harness.events.secrets import without_secrets
 from harness.judging.verdicts import Inconclusive, Refuted
 
 _OUR_OWN = frozenset({"harness", "netlab", "scenarios"})
 _GATE = "harness.gate."
-# A WireGuard key, and a token of the service: an error may quote an answer of the API.
-_SECRET = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|\bmw[a-z]_[A-Za-z0-9_-]{20,}")
 
 
 def words(error: BaseException) -> str:
     """Returns the error's message, and unless it is a verdict, its type and the innermost line of our own code."""
     if isinstance(error, (Refuted, Inconclusive)):
-        return _without_secrets(str(error))
+        return without_secrets(str(error))
     text = "".join(traceback.format_exception_only(type(error), error)).strip()
-    return _without_secrets(f"{text} ({_place(error)})")
+    return without_secrets(f"{text} ({_place(error)})")
 
 
 def in_full(error: BaseException) -> str:
     """Returns the traceback of the error and of its causes."""
-    return _without_secrets("".join(traceback.format_exception(error)))
+    return without_secrets("".join(traceback.format_exception(error)))
 
 
 def _place(error: BaseException) -> str:
@@ -32,7 +30,3 @@ def _place(error: BaseException) -> str:
     ours = [each for each in frames if each[0].partition(".")[0] in _OUR_OWN and not each[0].startswith(_GATE)]
     module, line = (ours or frames)[-1]
     return f"{module}, line {line}"
-
-
-def _without_secrets(text: str) -> str:
-    return _SECRET.sub("[removed]", text)

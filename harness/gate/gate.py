@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +13,26 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from harness.events.feed import Feed
 from harness.gate import broken_runs as broken
 from harness.gate import results, runs
+from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
 from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
-from reports.schema import Verdict
+from reports.events.format import (
+    VERSION,
+    PlannedClaim,
+    PlannedSabotage,
+    RoundBegun,
+    RunBegun,
+    SabotageBegun,
+    SabotageEnded,
+    ScenarioRepeated,
+    clipped,
+)
+from reports.schema import Verdict, utc
 
 _CORES = os.cpu_count() or 1
 _BESIDE_OTHERS, _EXCLUSIVE = "--exclusive=skip", "--exclusive=only"
@@ -95,6 +107,12 @@ class GatePlan:
         is_everything = self.options.claim is None and self.options.live is None and not self.sabotages_only
         return self.profile == "full" and is_everything
 
+    @property
+    def claims(self) -> list[PublishedClaim]:
+        """Claims whose scenarios run."""
+        wanted = [claim for claim in CLAIMS if self.options.claim in (None, claim.id)]
+        return [] if self.sabotages_only else wanted
+
 
 @dataclass(frozen=True)
 class GateRun:
@@ -127,26 +145,26 @@ class _Round:
     hub_wireguard: str
 
 
-def run(plan: GatePlan, evidence: Path, console: Console) -> GateRun:
+def run(plan: GatePlan, evidence: Path, console: Console, feed: Feed) -> GateRun:
     """Runs scenarios and sabotages side by side, then exclusive scenarios alone, then failed scenarios again.
 
     Args:
         plan: options of the gate.
         evidence: folder for the evidence of failed scenarios.
-        console: takes the progress.
+        console: takes complaints of pytest.
+        feed: takes the events.
     """
     started_at, start = time.time(), time.monotonic()
     options = plan.options
     # A service that others run is not sabotaged.
     wanted = [each for each in SABOTAGES if options.claim in (None, each.claim) and options.live is None]
-    what = "" if plan.sabotages_only else "scenarios, and "
-    console.print(f"{what}{len(wanted)} sabotages (profile {plan.profile}, seed {options.seed})")
-    rounds = [_round(options, wanted, evidence, console, scenarios=not plan.sabotages_only)]
+    feed.tell(_begin(plan, wanted, started_at))
+    rounds = [_round(options, wanted, evidence, console, feed, scenarios=not plan.sabotages_only)]
     until = start + 60 * (plan.minutes or 0)
     while time.monotonic() < until and all(each.is_proven for each in rounds[-1].scenarios):
         seeded = replace(options, seed=options.seed + len(rounds))
-        console.print(f"round {len(rounds) + 1} (seed {seeded.seed})")
-        rounds.append(_round(seeded, (), evidence, console))
+        feed.tell(RoundBegun(number=len(rounds) + 1, seed=seeded.seed))
+        rounds.append(_round(seeded, (), evidence, console, feed))
     outcomes = results.worst([each.scenarios for each in rounds])
     return GateRun(
         plan,
@@ -154,35 +172,56 @@ def run(plan: GatePlan, evidence: Path, console: Console) -> GateRun:
         time.monotonic() - start,
         tuple(outcomes),
         rounds[0].sabotages,
-        tuple(_again(options, outcomes, console)),
+        tuple(_again(options, outcomes, feed)),
         len(rounds),
         next((each.hub_wireguard for each in rounds if each.hub_wireguard), ""),
     )
 
 
+def _begin(plan: GatePlan, sabotages: Sequence[Sabotage], started_at: float) -> RunBegun:
+    is_own = plan.options.live is None
+    return RunBegun(
+        version=VERSION,
+        started_at=utc(started_at),
+        profile=plan.profile,
+        seed=plan.options.seed,
+        # The events may be published, so they do not name a service that others run.
+        subject="the service in a lab of its own" if is_own else "a service that runs elsewhere",
+        claims=[PlannedClaim(each.id, each.sentence) for each in plan.claims],
+        sabotages=[PlannedSabotage(each.id, each.claim, each.broke) for each in sabotages],
+    )
+
+
 def _round(
-    options: RunOptions, sabotages: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
+    options: RunOptions,
+    sabotages: Sequence[Sabotage],
+    evidence: Path,
+    console: Console,
+    feed: Feed,
+    *,
+    scenarios: bool = True,
 ) -> _Round:
     many = concurrency(options)
-    with _progress_pipe(console) as progress, runs.scenario_numbers() as numbers, _opened(evidence) as folder:
-        shared = [f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
+    events = feed.descriptor
+    with runs.scenario_numbers() as numbers, _opened(evidence) as folder:
+        shared = [f"--events={events}", f"--evidence=/dev/fd/{folder}"]
         pooled = [_BESIDE_OTHERS, f"--numbers={numbers}", *shared]
         with ThreadPoolExecutor(many.runs) as pool:
             parts = [
-                pool.submit(runs.run, options, *pooled, inherited=[numbers, progress, folder])
+                pool.submit(runs.run, options, *pooled, inherited=[numbers, events, folder])
                 for _ in range(many.scenarios if scenarios else 0)
             ]
             # Sabotages that mostly wait start first: they use little of the processors, and would prolong the end.
             begun = {
-                each.id: pool.submit(_sabotage, options, each, console, _BESIDE_OTHERS)
+                each.id: pool.submit(_sabotage, options, each, feed, _BESIDE_OTHERS)
                 for each in _waiting_first(sabotages)
             }
         # The pool has ended. From here on, there is one run at a time.
         finished = [part.result() for part in parts]
         if not all(each.was_run for each in results.merge([part.outcomes for part in finished])):
-            finished.append(runs.run(options, _EXCLUSIVE, *shared, inherited=[progress, folder]))
+            finished.append(runs.run(options, _EXCLUSIVE, *shared, inherited=[events, folder]))
         tried = [begun[each.id].result() for each in sabotages]
-        judged = [each if each.was_run else _sabotage(options, each.sabotage, console, _EXCLUSIVE) for each in tried]
+        judged = [each if each.was_run else _sabotage(options, each.sabotage, feed, _EXCLUSIVE) for each in tried]
     for each in finished:
         if each.complaint:
             console.print(escape(each.excerpt), style="red")
@@ -198,7 +237,7 @@ def _waiting_first(sabotages: Sequence[Sabotage]) -> list[Sabotage]:
     return [each for each in latest_first if each.waits] + [each for each in latest_first if not each.waits]
 
 
-def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Console) -> Iterator[ScenarioResult]:
+def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], feed: Feed) -> Iterator[ScenarioResult]:
     """Runs failed scenarios again with the same seed, to find those whose verdict depends on chance."""
     failed = [
         each
@@ -209,31 +248,15 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
         and (options.live is None or each.verdict == Verdict.REFUTED)
     ]
     for each in failed[:_MOST_RERUNS]:
-        _print(console, "again", f"{each.name} ({each.claim})")
+        feed.tell(ScenarioRepeated(claim=each.claim, scenario=clipped(each.name)))
         alike = replace(options, claim=each.claim, seed=each.seed)
         for outcome in runs.run(alike, f"--scenario={each.name.partition('[')[0]}").outcomes:
             if outcome.name == each.name:
-                _print(console, outcome.verdict, results.with_reason(f"{each.name}, run again", outcome.failure))
+                why = clipped(outcome.failure or "")
+                feed.tell(
+                    ScenarioRepeated(claim=each.claim, scenario=clipped(each.name), verdict=outcome.verdict, why=why)
+                )
                 yield outcome
-
-
-@contextmanager
-def _progress_pipe(console: Console) -> Iterator[int]:
-    """Opens a pipe whose lines are printed on the console; yields the descriptor to write to."""
-    read, write = os.pipe()
-
-    def show() -> None:
-        with os.fdopen(read) as lines:
-            for line in lines:
-                _print(console, *line.rstrip("\n").split(" ", 1))
-
-    thread = threading.Thread(target=show, name="gate-progress")
-    thread.start()
-    try:
-        yield write
-    finally:
-        os.close(write)
-        thread.join()
 
 
 @contextmanager
@@ -245,26 +268,24 @@ def _opened(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-_STYLES = {"proven": "green", "noticed": "green", "refuted": "red", "inconclusive": "red", "UNNOTICED": "red"}
-
-
-def _print(console: Console, word: str, what: str) -> None:
-    style = _STYLES.get(word, "dim")
-    console.print(f"  [{style}]{word:12}[/] {escape(what)}", highlight=False, soft_wrap=True)
-
-
-def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console, exclusive: str) -> SabotageResult:
+def _sabotage(options: RunOptions, sabotage: Sabotage, feed: Feed, exclusive: str) -> SabotageResult:
     """Runs one sabotage, unless its scenario needs a run without others beside it."""
     start = time.monotonic()
-    _print(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
+    feed.tell(SabotageBegun(sabotage=sabotage.id, claim=sabotage.claim))
     quick = replace(options, claim=sabotage.claim, profile="quick")
     finished = broken.run(quick, sabotage, exclusive)
     if exclusive == _BESIDE_OTHERS and finished.ran_nothing:
-        _print(console, "left", f"{sabotage.id}, to a run by itself")
+        feed.tell(SabotageEnded(sabotage=sabotage.id, claim=sabotage.claim, outcome="postponed"))
         return SabotageResult(sabotage, False, "", 0.0, was_run=False)
     caught, text = judge_sabotage(sabotage, finished)
-    _print(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(text)}")
-    return SabotageResult(sabotage, caught, text, time.monotonic() - start)
+    seconds = time.monotonic() - start
+    outcome = "noticed" if caught else "missed"
+    feed.tell(
+        SabotageEnded(
+            sabotage=sabotage.id, claim=sabotage.claim, outcome=outcome, seconds=round(seconds, 3), why=clipped(text)
+        )
+    )
+    return SabotageResult(sabotage, caught, text, seconds)
 
 
 def judge_sabotage(sabotage: Sabotage, finished: RunResult) -> tuple[bool, str]:

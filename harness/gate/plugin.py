@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.events.teller import Pipe, Teller
 from harness.gate import failures, results
 from harness.gate.claims import BY_ID
 from harness.gate.subjects import hub_of, subject_factory
@@ -18,12 +19,14 @@ from harness.judging.verdicts import Refuted
 from harness.world import evidence
 from harness.world.world import World
 from netlab import sandbox
+from reports.events.format import Note, clipped
 from reports.schema import Verdict
 
 _RECORD = pytest.StashKey[Record]()
 _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
 _WORLD = pytest.StashKey[World]()
+_PIPE = pytest.StashKey[Pipe]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
 
 SCENARIO_NUMBER = struct.Struct("=I")
@@ -43,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("skip", "only"),
         help="skip scenarios that nothing may run beside, or run only these",
     )
-    group.addoption("--progress", type=int, help="descriptor to write progress to, in lines")
+    group.addoption("--events", type=int, help="descriptor of a pipe for events, which must not block")
     group.addoption("--sabotage", help="id of the sabotage to put into the service")
     group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
@@ -58,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "restarts: scenario that stops and starts the service")
     config.addinivalue_line("markers", "announces(*names): faults that the scenario provokes, as the hub reports them")
     config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
+    config.stash[_PIPE] = Pipe(config.getoption("--events"))
     if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
@@ -90,6 +94,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("restarts") is None)
+    for item in items:
+        _record_of(item).teller.planned()
 
 
 def function_name(item: pytest.Item) -> str:
@@ -132,8 +138,9 @@ def _drawn(numbers: int, items: list[pytest.Item]) -> Iterator[pytest.Item]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Reports the scenario as running, and starts the service if the scenario before left it stopped."""
-    _report(item, "runs")
+    """Tells that the scenario begins, and starts the service if the scenario before left it stopped."""
+    if item.get_closest_marker("claim") is not None:
+        _record_of(item).teller.begun()
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].subject.ensure_running()
 
@@ -148,10 +155,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
 
 
-def _report(item: pytest.Item, word: str, why: str | None = None) -> None:
-    marker, progress = item.get_closest_marker("claim"), item.config.getoption("--progress")
-    if marker is not None and progress is not None:
-        os.write(progress, f"{results.with_reason(f'{word} {item.name} ({marker.args[0]})', why)}\n".encode())
+def _record_of(item: pytest.Item) -> Record:
+    """Returns the record of a scenario, which is made at the first call; a test without a claim tells nobody."""
+    if _RECORD not in item.stash:
+        marker, pipe = item.get_closest_marker("claim"), item.config.stash[_PIPE]
+        teller = Teller() if marker is None else Teller(pipe, marker.args[0], item.name, _title(item))
+        item.stash[_RECORD] = Record(teller=teller)
+    return item.stash[_RECORD]
 
 
 @pytest.fixture(scope="session")
@@ -182,8 +192,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Record:
     """Record of this scenario."""
-    record: Record = request.node.stash.setdefault(_RECORD, Record())
-    return record
+    return _record_of(request.node)
 
 
 @pytest.fixture
@@ -202,7 +211,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if _OUTCOME in item.stash and not item.stash[_OUTCOME].is_proven:
         return
     config, error = item.config, call.excinfo.value if call.excinfo is not None else None
-    record = item.stash.setdefault(_RECORD, Record())
+    record = _record_of(item)
     item.stash[_OUTCOME] = results.ScenarioResult(
         name=item.name,
         title=_title(item),
@@ -218,7 +227,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     )
     # Written after each scenario, so that a crash of the interpreter loses only the running one.
     _write_results(item.session)
-    _report(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
+    record.teller.ended(item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].seconds, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
         item.session.shouldfail = "the sabotage was noticed"
 
@@ -231,7 +240,7 @@ def _collect_evidence(item: pytest.Item, error: BaseException) -> list[str]:
     try:
         return evidence.collect(into / item.name, failures.in_full(error), config.stash.get(_WORLD, None))
     except OSError as lost:
-        _report(item, "unkept", f"its evidence: {lost}")
+        config.stash[_PIPE].tell(Note(word="unkept", text=clipped(f"{item.name} ({lost})")))
         return []
 
 

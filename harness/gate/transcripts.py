@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
@@ -14,14 +13,13 @@ from harness.gate.results import ScenarioResult
 from reports import publish as publishing
 from reports import verdict
 from reports.attest import Signer
-from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript
+from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript, utc
 
 
 def transcript_of(run: GateRun) -> Transcript:
     """Returns the transcript of a run, with the verdict on each claim."""
     options = run.plan.options
-    asked = [claim for claim in CLAIMS if options.claim in (None, claim.id)]
-    wanted = [] if run.plan.sabotages_only else asked
+    wanted = run.plan.claims
     claims = [_claim(claim, run) for claim in wanted]
     sabotages = [
         SabotageVerdict(
@@ -37,7 +35,7 @@ def transcript_of(run: GateRun) -> Transcript:
     rounds = {"rounds": run.rounds} if run.rounds > 1 else {}
     problems = verdict.problems_of(claims, sabotages, broken=options.live is None and run.hub is None)
     return Transcript(
-        started_at=datetime.fromtimestamp(run.started_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started_at=utc(run.started_at),
         seconds=round(run.seconds, 1),
         profile=run.plan.profile,
         seed=options.seed,
@@ -58,7 +56,7 @@ def _expected_wireguard(run: GateRun) -> str:
     return run.plan.options.wireguard if run.plan.options.live is None else "unknown, of a live service"
 
 
-def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -> Path:
+def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path, events: bytes | None = None) -> Path:
     """Writes the files of a run.
 
     Args:
@@ -66,11 +64,12 @@ def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -
         out: folder of all runs.
         signer: key to sign with.
         evidence: folder with the evidence of failed scenarios.
+        events: recording of its events; None for none.
 
     Returns:
         The folder of the files.
     """
-    return publishing.write(transcript, out, signer=signer, evidence=evidence)
+    return publishing.write(transcript, out, signer=signer, evidence=evidence, events=events)
 
 
 def _claim(claim: PublishedClaim, run: GateRun) -> Claim:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from harness.events.teller import Teller
 from harness.judging import exhibits
 from harness.judging.answer import Answer
 from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
@@ -28,10 +29,12 @@ class Record:
     Attributes:
         measured: values by name.
         controls: sentences, each with ``held`` or ``failed`` in front.
+        teller: tells those who watch the run what happens.
     """
 
     measured: dict[str, MeasuredValue] = field(default_factory=dict)
     controls: list[str] = field(default_factory=list)
+    teller: Teller = field(default_factory=Teller)
     _slowest: dict[str, float] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
     _saves: list[PolicySave] = field(default_factory=list)
@@ -104,6 +107,7 @@ class Record:
         """Records a save of the policy, given in words."""
         self._saves.append(PolicySave(policy, answer.requested_ns, answer.answered_ns))
         self.took(_SAVES, [answer.seconds])
+        self.teller.saved(policy, answer.seconds)
 
     def happened(self, what: str, begin_ns: int, end_ns: int) -> None:
         """Records an event that disturbed the service.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 
+from harness.events.teller import Counts
 from harness.judging.answer import Answer
 from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_transit_ns
 from harness.judging.record import Record
@@ -52,9 +53,11 @@ class JudgedStream:
         self._record = record
         self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
         self._phases: list[Phase] = []
+        self._denied_before, self._denied_from = 0, 0
 
     def __enter__(self) -> JudgedStream:
         self._stream.__enter__()
+        self._teller = self._record.teller.stream(self.name, self._counts)
         return self
 
     def __exit__(
@@ -67,6 +70,7 @@ class JudgedStream:
             self._close_phase(self._stream.mark())
             self._stream.stop()
             judgement = self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
+            self._teller.ended(len(judgement.late), len(judgement.lost))
         if error is None:
             self._check(judgement)
 
@@ -129,8 +133,16 @@ class JudgedStream:
     def _begin(self, change: Answer | None, *, allowed: bool) -> int:
         start = self._stream.mark() if change is None else change.answered_ns
         self._close_phase(start if change is None else change.requested_ns)
+        self._denied_before, self._denied_from = self._counts().denied, self._stream.sent_count
         self._phases.append(Phase(allowed, start))
         return start
+
+    def _counts(self) -> Counts:
+        """Returns figures for those who watch; the judgement counts by the times of packets."""
+        sent, denied = self._stream.sent_count, self._denied_before
+        if self._phases and not self._phases[-1].allowed:
+            denied += sent - self._denied_from
+        return Counts(sent, self._stream.received_count, denied)
 
     def _close_phase(self, end_ns: int) -> None:
         if self._phases and self._phases[-1].end_ns is None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+from harness.events.teller import Counts
 from harness.judging.judgement import split_losses
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
@@ -96,6 +97,9 @@ class HealthStream:
 
     def __enter__(self) -> HealthStream:
         self._stream.__enter__()
+        self._teller = self._record.teller.stream(
+            self.name, lambda: Counts(self._stream.sent_count, self._stream.received_count)
+        )
         return self
 
     def __exit__(
@@ -104,8 +108,11 @@ class HealthStream:
         self.expect_loss()
         self._stream.stop()
         self._record.streamed(self.name, (), self._stream.sent(), self._stream.received())
-        if error is None:
-            self._judge()
+        try:
+            if error is None:
+                self._judge()
+        finally:
+            self._teller.ended()
 
     def expect_loss(self) -> int:
         """Allows losses from now on, until `wait_until_whole`.
@@ -165,6 +172,7 @@ class HealthStream:
             [*received, *(self._beside.received() if self._beside else ())],
         )
         self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
+        self._teller.ended(lost=len(lost))
         self._record.none_of(
             f"{self.name} lost while nothing was broken", lost, f"{self.name}: packets were lost again"
         )

@@ -70,7 +70,7 @@ def test_a_transcript_survives_writing_and_reading(tmp_path_factory: pytest.Temp
 @given(transcripts)
 def test_every_name_of_the_contract_is_always_written(made: Transcript) -> None:
     written = json.loads(dump(made))
-    assert written.keys() == RUN | {"verdict", "problems", "left_out", "version", "hub"}
+    assert written.keys() == RUN | {"verdict", "problems", "left_out", "version", "hub", "events"}
     for each in written["claims"]:
         assert each.keys() == CLAIM | {"claim"}
         for one in each["scenarios"]:

@@ -46,7 +46,7 @@ def run(
     if web is None:
         entering.enter_sandbox()
     else:
-        inward = enter_sandbox_with_way_in("web", web)
+        inward = enter_sandbox_with_way_in("web", web, "page of locust")
     try:
         options = BurstOptions(organizations, at_once, keep, processes, wireguard)
         figures = bursts.run(options, inward, wanted, CONSOLE)

@@ -5,35 +5,44 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
-from harness.cli import entering, stages
-from harness.cli.checks import check_choice, check_folder, check_nftables
+from harness.cli import checks, stages
+from harness.cli.checks import check_choice, check_folder, check_nftables, end
 from harness.cli.choices import PROFILES
 from harness.cli.commands.gate import plan_of, run_and_publish
 from harness.cli.console import CONSOLE
+from harness.cli.watching import Watch, entered
 from harness.gate.runs import RunOptions
 from harness.paths import CACHE, REPORTS
 
 
-def run(only: str | None, profile: str) -> None:
+def run(only: str | None, profile: str, watch: str | None) -> None:
     """Runs the stages and the gate, and ends with the exit code."""
     wanted = (*stages.STAGES, "gate")
     check_choice("only", only, (None, *wanted))
     check_choice("profile", profile, PROFILES)
+    if watch is not None and only not in (None, "gate"):
+        end("--watch shows the gate, and --only leaves it out.", checks.BAD_USAGE)
     for folder in (CACHE, REPORTS):
         check_folder(folder)
-    entering.enter_sandbox()
-    check_nftables()
+    with entered(watch) as watching:
+        check_nftables()
+        _run_all(wanted if only is None else (only,), profile, watching)
+
+
+def _run_all(wanted: Sequence[str], profile: str, watch: Watch) -> NoReturn:
     start = time.monotonic()
     outcomes = []
-    for name in wanted if only is None else (only,):
+    for name in wanted:
         CONSOLE.rule(name, align="left")
         if name == "gate":
             began = time.monotonic()
             options = RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31))
-            _, good, bad = run_and_publish(plan_of(options))
+            _, good, bad = run_and_publish(plan_of(options), watch)
             outcomes.append(stages.StageResult(name, good, bad, time.monotonic() - began))
         else:
             outcomes.append(stages.STAGES[name]())

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import typer
 
-from harness.cli import checks, entering, stages
+from harness.cli import checks, stages
 from harness.cli.checks import check_choice, check_folder, check_number, check_ssh, checked_target, end
 from harness.cli.choices import PROFILES, WIREGUARD
 from harness.cli.console import CONSOLE
+from harness.cli.watching import Watch, entered
+from harness.events.feed import Feed
 from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
+from harness.gate.progress import Progress
 from harness.gate.runs import RunOptions
 from harness.paths import REPORTS
 from harness.subject import live as lives
@@ -25,6 +28,8 @@ from harness.world import evidence
 from netlab import sandbox
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
+from reports.events.format import RunEnded
+from reports.events.recording import Recorder
 
 _SOAK_MINUTES = 60.0
 
@@ -39,6 +44,7 @@ def run(
     target: str | None,
     authority: Path | None,
     ssh: Ssh | None,
+    watch: str | None,
     *,
     sabotages_only: bool,
 ) -> None:
@@ -59,11 +65,11 @@ def run(
         if not sandbox.inside():
             _export_target(target, authority, ssh)
     check_folder(REPORTS)
-    entering.enter_sandbox()
-    live = None if target is None else lives.find()
-    seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-    options = RunOptions(claim, profile, seed, wireguard, patience, live)
-    passed, _, _ = run_and_publish(plan_of(options, minutes, sabotages_only=sabotages_only))
+    with entered(watch) as watching:
+        live = None if target is None else lives.find()
+        seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+        options = RunOptions(claim, profile, seed, wireguard, patience, live)
+        passed, _, _ = run_and_publish(plan_of(options, minutes, sabotages_only=sabotages_only), watching)
     raise typer.Exit(0 if passed else 1)
 
 
@@ -83,8 +89,12 @@ def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only
     return gates.GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
 
 
-def run_and_publish(plan: gates.GatePlan) -> tuple[bool, int, int]:
+def run_and_publish(plan: gates.GatePlan, watch: Watch) -> tuple[bool, int, int]:
     """Runs the gate and publishes its transcript.
+
+    Args:
+        plan: options of the gate.
+        watch: shows the run as it happens.
 
     Returns:
         True if it passed, the number of scenarios and sabotages that did, and the number of those that did not.
@@ -93,15 +103,26 @@ def run_and_publish(plan: gates.GatePlan) -> tuple[bool, int, int]:
         signer = Signer.find()
     except AttestationError as error:
         end(str(error), checks.NOT_CONFIGURED)
-    evidence_folder = evidence.new_folder(REPORTS)
+    evidence_folder, recorder = evidence.new_folder(REPORTS), Recorder(REPORTS)
     try:
-        run = gates.run(plan, evidence_folder, CONSOLE)
-        transcript = transcripts.transcript_of(run)
-        folder = transcripts.publish(transcript, REPORTS, signer, evidence_folder)
+        with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
+            run = gates.run(plan, evidence_folder, CONSOLE, feed)
+            transcript = transcripts.transcript_of(run)
+            feed.tell(
+                RunEnded(
+                    verdict=transcript.verdict,
+                    seconds=transcript.seconds,
+                    problems=transcript.problems,
+                    left_out=recorder.left_out,
+                )
+            )
+        folder = transcripts.publish(transcript, REPORTS, signer, evidence_folder, recorder.compressed())
     finally:
         shutil.rmtree(evidence_folder, ignore_errors=True)
+        recorder.discard()
     summarize(transcript, CONSOLE)
     CONSOLE.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
+    watch.end(folder)
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
     passed = transcript.verdict == "pass"

@@ -13,7 +13,7 @@ from harness.judging.verdicts import Inconclusive, Refuted
 def run(machines: int, listen: str, wireguard: str) -> None:
     """Runs a lab until the user ends it."""
     check_choice("wireguard", wireguard, WIREGUARD)
-    inward = enter_sandbox_with_way_in("listen", listen)
+    inward = enter_sandbox_with_way_in("listen", listen, "pages of the lab")
     try:
         run_lab(machines, wireguard, inward, CONSOLE)
     except (Inconclusive, Refuted) as error:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from harness.events.feed import Feed
 from harness.gate import broken_runs as broken
 from harness.gate import gate, runs
 from harness.gate.gate import Concurrency, GatePlan, concurrency, judge_sabotage
@@ -124,7 +125,8 @@ VERDICTS: dict[int, list[str]] = {}
 def gated(tmp_path: Path, plan: GatePlan, verdicts: dict[int, list[str]]) -> gate.GateRun:
     VERDICTS.clear()
     VERDICTS.update(verdicts)
-    return gate.run(plan, tmp_path, Console(file=io.StringIO()))
+    with Feed() as feed:
+        return gate.run(plan, tmp_path, Console(file=io.StringIO()), feed)
 
 
 def test_waiting_sabotages_start_first_and_keep_their_place(
@@ -207,7 +209,8 @@ def test_an_exclusive_scenario_runs_alone(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(broken, "run", machine.run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (TIMED, LEAK))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(scenarios=2, runs=4))
-    run = gate.run(GatePlan(RunOptions()), tmp_path, Console(file=io.StringIO()))
+    with Feed() as feed:
+        run = gate.run(GatePlan(RunOptions()), tmp_path, Console(file=io.StringIO()), feed)
     pooled = machine.at_once.pop("scenarios") + machine.at_once.pop("sabotages")
     assert sorted(pooled) == [1, 2, 3, 4]
     assert machine.at_once == {"exclusive scenarios": [1], "exclusive sabotages": [1], "again": [1]}

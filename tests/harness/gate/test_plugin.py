@@ -9,6 +9,7 @@ import pytest
 
 from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import read
+from reports.events.format import AnyEvent, OfScenario, ScenarioBegun, ScenarioEnded, ScenarioPlanned, decode
 
 if TYPE_CHECKING:
     # Imported by pytest, which rewrites its assertions.
@@ -96,23 +97,29 @@ THREE_SCENARIOS = """
 """
 
 
+def told(reader: int) -> list[AnyEvent | None]:
+    """Returns the events in a pipe."""
+    return [decode(line) for line in os.read(reader, 1 << 16).splitlines()]
+
+
 def test_only_the_scenarios_drawn_from_the_pipe_run(gate: Gate) -> None:
     read, write = os.pipe()
-    reader, progress = os.pipe()
+    reader, events = os.pipe()
     # Another process has drawn the second.
     os.write(
         write, SCENARIO_NUMBER.pack(2) + SCENARIO_NUMBER.pack(0) + SCENARIO_NUMBER.pack(3) + SCENARIO_NUMBER.pack(4)
     )
-    run = gate(THREE_SCENARIOS, f"--numbers={read}", f"--progress={progress}")
+    run = gate(THREE_SCENARIOS, f"--numbers={read}", f"--events={events}")
     assert run.verdicts == {"test_a": "proven", "test_b": "inconclusive", "test_c": "proven"}
     assert not run.outcomes["test_b"].was_run
-    assert os.read(reader, 4096).decode().splitlines() == [
-        "runs test_c (live-change)",
-        "proven test_c (live-change)",
-        "runs test_a (live-change)",
-        "proven test_a (live-change)",
+    assert [(type(each), each.scenario) for each in told(reader) if isinstance(each, OfScenario)] == [
+        *((ScenarioPlanned, name) for name in ("test_a", "test_b", "test_c")),
+        (ScenarioBegun, "test_c"),
+        (ScenarioEnded, "test_c"),
+        (ScenarioBegun, "test_a"),
+        (ScenarioEnded, "test_a"),
     ]
-    for descriptor in (read, write, reader, progress):
+    for descriptor in (read, write, reader, events):
         os.close(descriptor)
 
 
@@ -141,11 +148,17 @@ def test_scenarios_that_restart_the_service_come_first(gate: Gate) -> None:
     assert list(run.verdicts) == ["test_c", "test_a", "test_b"]
 
 
-def test_progress_has_the_reason_of_a_failure(gate: Gate) -> None:
-    reader, progress = os.pipe()
-    gate(THREE_SCENARIOS, "--scenario=test_b", f"--progress={progress}")
-    assert os.read(reader, 4096).decode().splitlines()[1] == "refuted test_b (live-change): 5 packets lost"
-    for descriptor in (reader, progress):
+def test_an_event_has_the_reason_of_a_failure(gate: Gate) -> None:
+    reader, events = os.pipe()
+    gate(THREE_SCENARIOS, "--scenario=test_b", f"--events={events}")
+    (ended,) = (each for each in told(reader) if isinstance(each, ScenarioEnded))
+    assert (ended.scenario, ended.claim, ended.verdict, ended.why) == (
+        "test_b",
+        "live-change",
+        "refuted",
+        "5 packets lost",
+    )
+    for descriptor in (reader, events):
         os.close(descriptor)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netlab import genkey
+from reports.events.format import Note, ScenarioEnded, decode
 
 if TYPE_CHECKING:
     # Imported by pytest, which rewrites its assertions.
@@ -226,7 +227,7 @@ def test_a_failure_leaves_evidence_and_the_service_running(gate: Gate, pytester:
 
 def test_a_verdict_stays_if_its_evidence_can_t_be_written(gate: Gate, pytester: pytest.Pytester) -> None:
     (pytester.path / "full").write_text("no folder")
-    progress = (pytester.path / "progress").open("w+")
+    told = (pytester.path / "events").open("wb+")
     run = gate(
         """
         pytestmark = claim("live-change")
@@ -238,21 +239,19 @@ def test_a_verdict_stays_if_its_evidence_can_t_be_written(gate: Gate, pytester: 
             pass
     """,
         f"--evidence={pytester.path}/full",
-        f"--progress={progress.fileno()}",
+        f"--events={told.fileno()}",
     )
     assert run.code == 1
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
     assert run.outcomes["test_b"].evidence == []
-    progress.seek(0)
-    # The gate prints the first word of a line as the verdict.
-    assert [line.split(" ")[:2] for line in progress] == [
-        ["runs", "test_b"],
-        ["unkept", "test_b"],
-        ["refuted", "test_b"],
-        ["runs", "test_c"],
-        ["proven", "test_c"],
+    told.seek(0)
+    events = [decode(line) for line in told]
+    told.close()
+    assert [each.text.partition(" ")[0] for each in events if isinstance(each, Note)] == ["test_b"]
+    assert [(each.scenario, each.verdict, each.why) for each in events if isinstance(each, ScenarioEnded)] == [
+        ("test_b", "refuted", "5 packets lost"),
+        ("test_c", "proven", ""),
     ]
-    progress.close()
 
 
 def test_a_scenario_whose_teardown_fails_is_not_proven(gate: Gate) -> None:

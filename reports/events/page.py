@@ -1,0 +1,83 @@
+"""Page of a run that goes on: as a whole, and the parts that changed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from reports.events.board import RUNNING, SabotageRow, ScenarioRow, View
+from reports.render import environment
+
+_COLOURS = """
+.noticed { color: var(--good); }
+.missed { color: var(--bad); }
+.not-run { color: var(--open); }
+table.live { min-width: 44rem; }
+a { color: inherit; }
+a:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
+#now { min-height: 1.55em; }
+"""
+
+
+def style() -> str:
+    """Returns the style sheet: that of a transcript's page, and the colours of further states."""
+    return environment.get_template("style.css").render() + _COLOURS
+
+
+def whole(view: View, events: str, *, replayed: bool = False) -> str:
+    """Returns the whole page.
+
+    Args:
+        view: the run.
+        events: address at which the page hears of changes.
+        replayed: True for an old run.
+    """
+    scenarios = defaultdict(list)
+    for row in view.scenarios:
+        scenarios[row.claim].append(row)
+    return environment.get_template("live.html").render(
+        view=view,
+        counts=_counts(view),
+        running=_running(view),
+        scenarios=scenarios,
+        events=events,
+        headline=_headline(view),
+        replayed=replayed,
+        refreshes=not view.is_over or (not replayed and not view.files),
+    )
+
+
+def parts(view: View, since: int) -> dict[str, str]:
+    """Returns the elements of the page that changed, by their ids.
+
+    Args:
+        view: the run.
+        since: number of the last change that is known.
+    """
+    make: Any = environment.get_template("live_parts.html").module
+    found = {"result": make.result(view, _counts(view)), "now": make.now(view, _running(view))}
+    found |= {row.id: make.scenario(row) for row in view.scenarios if row.changed > since}
+    found |= {row.id: make.sabotage(row) for row in view.sabotages if row.changed > since}
+    return {name: str(part).strip() for name, part in found.items()}
+
+
+def _running(view: View) -> list[ScenarioRow | SabotageRow]:
+    rows: list[ScenarioRow | SabotageRow] = [*view.scenarios, *view.sabotages]
+    return [row for row in rows if row.state == RUNNING]
+
+
+def _headline(view: View) -> str:
+    if view.end is not None:
+        return "passes" if view.end.verdict == "pass" else "does not pass"
+    return "ended early" if view.is_cut else "running"
+
+
+def _counts(view: View) -> dict[str, int]:
+    states = Counter(row.state for row in view.scenarios)
+    breaks = Counter(row.state for row in view.sabotages)
+    return {
+        **{state: states[state] for state in ("proven", "refuted", "inconclusive", "running")},
+        **{outcome: breaks[outcome] for outcome in ("noticed", "missed")},
+        "scenarios": len(view.scenarios),
+        "sabotages": len(view.sabotages),
+    }
