@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import textwrap
@@ -55,9 +56,30 @@ def make_plain(command: Any) -> Any:
     """Give a command, and those below it, plain help: no frames, no markup, nothing cut off in lists of commands."""
     command.rich_markup_mode = None
     command.context_class = HelpContext
-    first = _FIRST_SENTENCE.match((command.help or "").partition("\n\n")[0])
-    if first is not None:
-        command.short_help = " ".join(first[1].split())
+    command.short_help = summary(command.help or "") or command.short_help
     for each in getattr(command, "commands", {}).values():
         make_plain(each)
     return command
+
+
+def summary(text: str) -> str:
+    """Return the first sentence of a help text, in one line; "" if it has none."""
+    first = _FIRST_SENTENCE.match(text.partition("\n\n")[0])
+    return "" if first is None else " ".join(first[1].split())
+
+
+def written(source: str, name: str) -> str:
+    """Find a command's help in its module's source.
+
+    Importing the modules of all commands takes far longer than reading them.
+
+    Args:
+        name: of the function, whose docstring is the help, or of the `typer.Typer` that is made with it.
+    """
+    for node in ast.parse(source).body:
+        match node:
+            case ast.FunctionDef(name=found) if found == name:
+                return ast.get_docstring(node) or ""
+            case ast.Assign(targets=[ast.Name(id=found)], value=ast.Call(keywords=named)) if found == name:
+                return str(next(ast.literal_eval(each.value) for each in named if each.arg == "help"))
+    raise LookupError(name)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from io import TextIOWrapper, UnsupportedOperation
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -72,6 +73,18 @@ class Commands(TyperGroup):
         command = help.make_plain(typer.main.get_command(found))
         command.name = cmd_name
         return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands with the first sentences of their help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _summary(self, ctx: Any, name: str) -> str:
+        if name not in _OWN:
+            return str(self.get_command(ctx, name).short_help)
+        entry = self._entries[name]
+        source = Path(__file__).with_name(f"{entry.module.rpartition('.')[2]}.py").read_text(encoding="utf-8")
+        return help.summary(help.written(source, entry.attr))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the exit codes of all commands below them."""

@@ -41,6 +41,21 @@ def lines_of_paragraphs(shown: str) -> Iterator[tuple[str, str]]:
             yield from pairwise(lines)
 
 
+def test_the_list_of_commands_has_their_first_sentences_and_loads_none() -> None:
+    listed = [sys.executable, "-X", "importtime", "-m", "appliance", "--help"]
+    done = subprocess.run(listed, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "100"})
+    shown = " ".join(done.stdout.split())
+    for command in (*GROUPS[1:], *(each for each in LEAVES if " " not in each)):
+        assert f" {command} {sentence_of(command)}" in shown
+    assert "sqlalchemy" not in done.stderr
+
+
+def sentence_of(command: str) -> str:
+    """Returns the first sentence of a command's own help."""
+    _, _, text = help_of(command, columns=100).partition("\n\n")
+    return " ".join(re.split(r"(?<=\.)\s", text.strip())[0].split())
+
+
 @pytest.mark.parametrize("command", ALL)
 def test_help_has_every_word_on_narrow_terminals(command: str) -> None:
     wide, narrow = (" ".join(help_of(*command.split(), columns=columns).split()) for columns in (100, 40))
