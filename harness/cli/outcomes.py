@@ -18,6 +18,7 @@ from reports.exhibits import EngineRun
 from reports.texts import many, printable
 
 if TYPE_CHECKING:
+    from harness.proof.replay.capturing import Shown
     from harness.proof.replay.comparing import Comparison
 
 
@@ -43,7 +44,7 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
         *outcome.strays,
         *_examples(outcome),
         *(() if outcome.compared is None else _of_comparison(outcome.compared)),
-        *(() if outcome.damage is None else _of_damage(outcome.damage)),
+        *(() if outcome.damage is None else _of_damage(outcome.damage, outcome.opened)),
         "",
     )
     for line in lines:
@@ -51,10 +52,15 @@ def show_outcome(outcome: Proven | Failure, console: Console) -> None:
 
 
 def _examples(outcome: Proven) -> Iterator[str]:
-    for example, shown in zip_longest(outcome.proof.counterexamples, outcome.shown):
+    yield from _with_packets(outcome.proof.counterexamples, outcome.shown)
+
+
+def _with_packets(examples: Sequence[object], shown: Sequence[Shown]) -> Iterator[str]:
+    """Counterexamples, and what real packets show of them."""
+    for example, each in zip_longest(examples, shown):
         yield f"\n{example}"
-        if shown is not None:
-            yield f"  {shown.says}" + (f"\n  capture: {shown.file}" if shown.file else "")
+        if each is not None:
+            yield f"  {each.says}" + (f"\n  capture: {each.file}" if each.file else "")
 
 
 def _of_comparison(compared: Comparison) -> Iterator[str]:
@@ -94,7 +100,7 @@ def _engine(run: EngineRun) -> str:
     return f"engine        {run.name}: {run.counted} {run.unit} in {run.seconds:.1f} s"
 
 
-def _of_damage(damage: FailClosed) -> tuple[str, ...]:
+def _of_damage(damage: FailClosed, opened: Sequence[Shown]) -> tuple[str, ...]:
     kinds = ", ".join(f"{number} of {kind}s" for kind, number in damage.deletions.items())
     sentence = "proven: whatever is deleted, nothing passes that the policy denies"
     if not damage.holds:
@@ -104,7 +110,7 @@ def _of_damage(damage: FailClosed) -> tuple[str, ...]:
         f"pairs         {damage.pairs}; {many(sum(damage.refused.values()), 'deletion')} refused by the kernel",
         f"states        {damage.evaluated} different ones that packets tell apart in {damage.seconds:.1f} s",
         sentence,
-        *(f"\n{each}" for each in damage.openings),
+        *_with_packets(damage.openings, opened),
     )
 
 
@@ -152,7 +158,8 @@ def _verdict(outcome: Proven | Failure) -> str:
 
 def _is_contradicted(outcome: Proven) -> bool:
     """True if a real packet had another fate than was computed."""
-    return outcome.compared is not None and bool(outcome.compared.wrong)
+    is_wrong = outcome.compared is not None and bool(outcome.compared.wrong)
+    return is_wrong or any(each.is_contradiction for each in (*outcome.shown, *outcome.opened))
 
 
 def _print(console: Console, line: str) -> None:

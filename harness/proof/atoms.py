@@ -7,9 +7,10 @@ is a finite number of classes, each with what becomes of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 
 from harness.proof.chains import Chains, Step
 from harness.proof.classes import PacketClass, merged
@@ -21,7 +22,7 @@ from harness.proof.fields import (
     addresses,
 )
 from harness.proof.passages import Memory
-from harness.proof.routing import Routing, Way
+from harness.proof.routing import RESERVED, Routing, Way
 from harness.proof.ruleset import (
     Chain,
     Ruleset,
@@ -151,12 +152,12 @@ class Engine:
         if not isinstance(mark, int):
             raise Unmodelled("a mark that is not known", "routing")
         addresses_of = self._space.of(Variable.DESTINATION)
-        own, left = addresses_of.atoms_in(self._routing.own()), []
-        for some, source, _ in _by_ends(packets):
-            if forged := some.sets[source] & own:
-                yield Way.NOWHERE, some.with_set(source, forged)
-            if others := some.sets[source] & ~own:
-                left.append(some.with_set(source, others))
+        left = []
+        for way, each in self._reserved(packets):
+            if way is None:
+                left.append(each)
+            else:
+                yield way, each
         for rule in self._routing.rules:
             if mark & rule.mask != rule.mark:
                 continue
@@ -175,6 +176,26 @@ class Engine:
         for each in left:
             yield Way.NOWHERE, each
 
+    def _reserved(self, packets: PacketClass) -> Iterator[tuple[Way | None, PacketClass]]:
+        """Split a class by what the kernel decides about addresses; None is for those that routes decide about."""
+        universe = self._space.of(Variable.DESTINATION)
+        own, left = universe.atoms_in(self._routing.own()), []
+        for some, source, _ in _by_ends(packets):
+            if forged := some.sets[source] & own:
+                yield Way.NOWHERE, some.with_set(source, forged)
+            if others := some.sets[source] & ~own:
+                left.append(some.with_set(source, others))
+        for each in RESERVED:
+            sources, destinations = universe.atoms_in([each.source]), universe.atoms_in([each.destination])
+            remaining: list[PacketClass] = []
+            for some, source, destination in (found for one in left for found in _by_ends(one)):
+                met, outside = _cut(some, {source: sources, destination: destinations})
+                remaining += outside
+                for way, inside in product(each.ways, met):
+                    yield way, inside.with_register(Register.LINK_OUT.value, 0)
+            left = remaining
+        yield from ((None, each) for each in left)
+
 
 def _by_ends(packets: PacketClass) -> Iterator[tuple[PacketClass, Variable, Variable]]:
     """Split a class by the variables that its packets' source and destination are."""
@@ -184,6 +205,18 @@ def _by_ends(packets: PacketClass) -> Iterator[tuple[PacketClass, Variable, Vari
         together[ends] = together.get(ends, 0) | 1 << number
     for (source, destination), own in together.items():
         yield packets.with_set(Variable.FLOW, own), source, destination
+
+
+def _cut(packets: PacketClass, by: Mapping[Variable, int]) -> tuple[list[PacketClass], list[PacketClass]]:
+    """The part of a class with these values of some variables, if there is one, and the other parts."""
+    outside: list[PacketClass] = []
+    for variable, atoms in by.items():
+        if others := packets.sets[variable] & ~atoms:
+            outside.append(packets.with_set(variable, others))
+        packets = packets.with_set(variable, packets.sets[variable] & atoms)
+        if not packets.sets[variable]:
+            return [], outside
+    return [packets], outside
 
 
 def _settled(packets: PacketClass) -> PacketClass:

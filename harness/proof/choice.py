@@ -1,8 +1,7 @@
 """Choice of one packet out of a class, and the packets that a kernel can be sent.
 
-Of a class, some packets can't be sent, or the kernel discards them before rules or routes: those with addresses that no
-packet may have (net/ipv4/route.c, `ip_route_input_slow`), with ports that connection tracking does not keep for their
-protocol, or errors that quote no whole header. Others are chosen where there are any.
+Of a class, some packets can't be sent: those with ports that connection tracking does not keep for their protocol, or
+errors that quote no whole header. Others are chosen where there are any.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from harness.proof.fields import (
     quoted_destination,
 )
 from harness.proof.meaning import ADDRESS_BITS
+from harness.proof.routing import EVERYWHERE, RESERVED
 from harness.proof.space import Space
 from harness.proof.universe import ones
 
@@ -33,7 +33,6 @@ ICMPV6 = 58
 _DEMANDING = {33, ICMPV6, 132, 136}
 _REJECTABLE = (TCP, UDP, ICMP, ICMPV6)
 """Protocols of which connection tracking takes some packets for invalid: by their checksum, or by their type."""
-_DISCARDED = ((0, 0x00FF_FFFF), (0x7F00_0000, 0x7FFF_FFFF), (0xE000_0000, 0xEFFF_FFFF), (0xFFFF_FFFF, 0xFFFF_FFFF))
 _TRIES = 400
 
 
@@ -42,20 +41,25 @@ class Unreachable(Exception):
 
 
 def is_ordinary(address: int) -> bool:
-    """True if the kernel looks for a route to or from this address.
-
-    It discards packets of 0.0.0.0/8, loopback, multicast and broadcast addresses.
-    """
-    return not any(first <= address <= last for first, last in _DISCARDED)
+    """True if the kernel looks for a route to or from this address."""
+    ends = (end for each in RESERVED for end in (each.source, each.destination) if end != EVERYWHERE)
+    return not any(first <= address <= last for first, last in ends)
 
 
 def choose(
-    packets: PacketClass, flow: Flow, space: Space, chance: random.Random, *, can_be_sent: bool = True
+    packets: PacketClass,
+    flow: Flow,
+    space: Space,
+    chance: random.Random,
+    *,
+    can_be_sent: bool = True,
+    is_usual: bool = False,
 ) -> dict[Variable, int]:
     """Chooses a packet of one flow out of a class.
 
     Args:
         can_be_sent: only one that can be sent; otherwise any.
+        is_usual: one without reserved addresses, if there is one.
 
     Returns:
         A value of each variable.
@@ -63,18 +67,26 @@ def choose(
     Raises:
         Unreachable: none of them can be sent, or none was found.
     """
-    return _Choice(packets, flow, space, chance, can_be_sent).values()
+    return _Choice(packets, flow, space, chance, can_be_sent=can_be_sent, is_usual=is_usual).values()
 
 
 class _Choice:
     def __init__(
-        self, packets: PacketClass, flow: Flow, space: Space, chance: random.Random, can_be_sent: bool
+        self,
+        packets: PacketClass,
+        flow: Flow,
+        space: Space,
+        chance: random.Random,
+        *,
+        can_be_sent: bool,
+        is_usual: bool,
     ) -> None:
         self._packets = packets
         self._flow = flow
         self._space = space
         self._chance = chance
         self._is_free = not can_be_sent
+        self._is_usual = is_usual
 
     def values(self) -> dict[Variable, int]:
         """A value of each variable."""
@@ -96,7 +108,7 @@ class _Choice:
         known = [self._atom(Variable.PROTOCOL, each)[0] for each in ones(self._packets.sets[Variable.PROTOCOL])]
         if self._is_free:
             return known
-        if self._flow is Flow.INVALID:
+        if self._flow in (Flow.INVALID, Flow.UNTRACKED_LATE):
             found = [each for each in known if each in _REJECTABLE]
             problem = "connection tracking takes no packet of this protocol for invalid"
         else:
@@ -151,7 +163,7 @@ class _Choice:
         # Few pairs agree in some bits by chance.
         one, other = self._chance.sample((Variable.SENDER, quoted), 2)
         near = found[one] ^ self._chance.getrandbits(32) & ADDRESS_BITS & ~self._packets.agree
-        if self._has(other, near) and (is_ordinary(near) or self._is_free):
+        if self._has(other, near):
             found[other] = near
         return agrees(self._packets, found[Variable.SENDER], found[quoted])
 
@@ -163,11 +175,10 @@ class _Choice:
         return self._chance.choice(whole or values)
 
     def _address(self, variable: Variable) -> int:
-        for _ in range(_TRIES):
-            value = self._any(variable)
-            if self._is_free or is_ordinary(value):
-                return value
-        raise Unreachable("the kernel discards all packets with such an address")
+        tries = _TRIES if self._is_usual else 1
+        values = (self._any(variable) for _ in range(tries))
+        found = next(values)
+        return found if is_ordinary(found) else next(filter(is_ordinary, values), found)
 
     def _any(self, variable: Variable) -> int:
         """A value out of the class's; two in three times it is an end of what nothing tells apart."""

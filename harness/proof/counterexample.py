@@ -26,7 +26,8 @@ def counterexample(difference: Difference, engine: Engine, space: Space) -> Coun
     engine.walk(difference.packets.with_sets(chosen))
     trace = tuple(map(str, dict.fromkeys(engine.trace)))
     words = Words(Flow(values[Variable.FLOW]), values)
-    return Counterexample(words.packet(), words.state(), difference.fate.value, difference.wanted, trace, values)
+    fate, is_beyond = difference.fate.value, difference.packets.is_limited
+    return Counterexample(words.packet(), words.state(), fate, difference.wanted, trace, values, is_beyond)
 
 
 def _chosen(packets: PacketClass, space: Space) -> dict[Variable, int]:
@@ -35,7 +36,7 @@ def _chosen(packets: PacketClass, space: Space) -> dict[Variable, int]:
     chance = random.Random(0)  # noqa: S311 - a choice, no secret
     flow = Flow(space.of(Variable.FLOW).first(packets.sets[Variable.FLOW]))
     with suppress(Unreachable):
-        return choose(packets, flow, space, chance)
+        return choose(packets, flow, space, chance, is_usual=True)
     try:
         return choose(packets, flow, space, chance, can_be_sent=False)
     except Unreachable as error:

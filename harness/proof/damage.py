@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from harness.proof.errors import Unmodelled
-from harness.proof.routing import Route, Routing, Way
+from harness.proof.routing import Route, Routing
 from harness.proof.ruleset import Chain, Rule, Ruleset, Table
 
 Part = tuple[str, ...]
@@ -53,11 +53,12 @@ class Damages:
     refused: Mapping[str, int]
 
 
-def damages(ruleset: Ruleset, routing: Routing, listing: Mapping[str, Any]) -> Damages:
+def damages(ruleset: Ruleset, routing: Routing, listing: Mapping[str, Any], link_indexes: Mapping[str, int]) -> Damages:
     """Find all deletions.
 
     Args:
         listing: from which the ruleset was parsed; it has the objects that decide nothing about a packet.
+        link_indexes: index of each link by its name.
 
     Raises:
         Unmodelled: it has a named set with elements, which this module can't delete one by one.
@@ -75,7 +76,7 @@ def damages(ruleset: Ruleset, routing: Routing, listing: Mapping[str, Any]) -> D
         led_to = {name for chain in table.chains.values() for name in chain.led_to}
         found += _of_table(table, led_to)
         refused["chain"] += len(led_to)
-    return Damages((*found, *_of_routing(routing)), refused)
+    return Damages((*found, *_of_routing(routing, link_indexes)), refused)
 
 
 def _of_table(table: Table, led_to: set[str]) -> Iterator[Deletion]:
@@ -95,7 +96,7 @@ def _of_table(table: Table, led_to: set[str]) -> Iterator[Deletion]:
     yield Deletion("table", f"nft delete table {table}", frozenset(everything))
 
 
-def _of_routing(routing: Routing) -> Iterator[Deletion]:
+def _of_routing(routing: Routing, link_indexes: Mapping[str, int]) -> Iterator[Deletion]:
     for name, routes in routing.routes.items():
         parts: list[Part] = [("route", name, str(at)) for at in range(len(routes))]
         for part, route in zip(parts, routes, strict=True):
@@ -104,22 +105,26 @@ def _of_routing(routing: Routing) -> Iterator[Deletion]:
     of_rules: list[Part] = [("routing rule", str(at)) for at in range(len(routing.rules))]
     for part, rule in zip(of_rules, routing.rules, strict=True):
         yield Deletion("routing rule", f"ip rule delete priority {rule.priority}", frozenset([part]))
-    yield Deletion("routing rule", "ip rule flush", frozenset(of_rules))
+    # It leaves those of priority 0 (iproute2, `flush_rule`).
+    flushed = (part for part, rule in zip(of_rules, routing.rules, strict=True) if rule.priority)
+    yield Deletion("routing rule", "ip rule flush", frozenset(flushed))
     # Of the settings that are read, others are off already, or were refused.
     yield Deletion("setting", f"sysctl {_FORWARDING}=0", frozenset([("setting", _FORWARDING)]))
-    for link in sorted({route.link for routes in routing.routes.values() for route in routes if route.link}):
+    leading = {route.link for routes in routing.routes.values() for route in routes}
+    for name, link in link_indexes.items():
+        if link not in leading:
+            continue
         over: frozenset[Part] = frozenset(
-            ("route", name, str(at))
-            for name, routes in routing.routes.items()
+            ("route", table, str(at))
+            for table, routes in routing.routes.items()
             for at, route in enumerate(routes)
             if route.link == link
         )
-        yield Deletion("link", f"ip link delete index {link}", over)
+        yield Deletion("link", f"ip link delete {name}", over)
 
 
 def _text(route: Route) -> str:
-    kind = "" if route.way is Way.FORWARD else f"{route.way.value} "
-    return f"{kind}{IPv4Address(route.destination[0])}/{route.length} metric {route.metric}"
+    return f"{IPv4Address(route.destination[0])}/{route.length} metric {route.metric}"
 
 
 def left_of(ruleset: Ruleset, routing: Routing, gone: frozenset[Part]) -> tuple[Ruleset, Routing]:

@@ -25,8 +25,13 @@ from harness.proof.words import Counterexample
 class Opening:
     """Deletions after which a packet passes that the policy denies."""
 
-    commands: tuple[str, ...]
+    deletions: tuple[Deletion, ...]
     example: Counterexample
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The deletions as somebody would type them."""
+        return tuple(each.command for each in self.deletions)
 
     def __str__(self) -> str:
         return f"after {' and '.join(self.commands)}:\n{self.example}"
@@ -70,7 +75,7 @@ def fail_closed(reading: Reading, policy: Policy, *, pairs: bool = False, most: 
     """
     start = time.monotonic()
     asked = question(reading, policy)
-    found = damages(asked.ruleset, asked.routing, reading.listing)
+    found = damages(asked.ruleset, asked.routing, reading.listing, reading.link_indexes)
     search = _Search(asked)
     openings: list[Opening] = []
     opening: set[Deletion] = set()
@@ -80,7 +85,7 @@ def fail_closed(reading: Reading, policy: Policy, *, pairs: bool = False, most: 
         if example is not None:
             if len(deletions) == 1:
                 opening.update(deletions)
-            openings.append(Opening(tuple(each.command for each in deletions), example))
+            openings.append(Opening(deletions, example))
             if len(openings) == most:
                 break
     count = len(found.deletions)

@@ -25,6 +25,7 @@ _SETTINGS = (
     "for file in /proc/sys/net/ipv4/ip_forward"
     " /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/accept_local"
     " /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/route_localnet"
+    " /proc/sys/net/ipv4/conf/*/bc_forwarding /proc/sys/net/ipv4/conf/*/mc_forwarding"
     " /proc/sys/net/ipv6/conf/all/disable_ipv6 /proc/sys/net/ipv6/conf/all/forwarding; do"
     ' [ ! -r "$file" ] || echo "$file $(cat "$file")"; done'
 )

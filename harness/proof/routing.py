@@ -1,6 +1,7 @@
 """Routing decisions of the kernel: rules, tables and settings as values.
 
-Sources: ip-rule(8), ip-route(8); the kernel's Documentation/networking/ip-sysctl.rst.
+Sources: ip-rule(8), ip-route(8); the kernel's Documentation/networking/ip-sysctl.rst. The addresses that no route is
+looked up for are those of net/ipv4/route.c, `ip_route_input_rcu` and `ip_route_input_slow`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,49 @@ class Way(Enum):
     FORWARD = "forward"
     LOCAL = "local"
     NOWHERE = "nowhere"
+
+
+EVERYWHERE = (0, 0xFFFF_FFFF)
+"""All addresses."""
+
+# Since Linux 5.3, other addresses of 0.0.0.0/8 are like any.
+_NOBODY, _LOOPBACK = (0, 0), (0x7F00_0000, 0x7FFF_FFFF)
+_MULTICAST, _BROADCAST = (0xE000_0000, 0xEFFF_FFFF), (0xFFFF_FFFF, 0xFFFF_FFFF)
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Packets that the kernel decides about without looking a route up.
+
+    Attributes:
+        ways: what may become of them; several where it depends on what is not read back.
+    """
+
+    source: Interval
+    destination: Interval
+    ways: tuple[Way, ...]
+
+
+RESERVED = (
+    Reserved(_MULTICAST, EVERYWHERE, (Way.NOWHERE,)),
+    Reserved(_BROADCAST, EVERYWHERE, (Way.NOWHERE,)),
+    Reserved(_LOOPBACK, _MULTICAST, (Way.NOWHERE,)),
+    # The host may be in the group, and is in some of them by itself.
+    Reserved(EVERYWHERE, _MULTICAST, (Way.LOCAL, Way.NOWHERE)),
+    Reserved(EVERYWHERE, _BROADCAST, (Way.LOCAL,)),
+    Reserved(_NOBODY, _NOBODY, (Way.LOCAL,)),
+    Reserved(_NOBODY, EVERYWHERE, (Way.NOWHERE,)),
+    Reserved(EVERYWHERE, _NOBODY, (Way.NOWHERE,)),
+    Reserved(_LOOPBACK, EVERYWHERE, (Way.NOWHERE,)),
+    Reserved(EVERYWHERE, _LOOPBACK, (Way.NOWHERE,)),
+)
+"""What the kernel does to reserved addresses, once the host's own sources are discarded; the first that fits counts."""
+
+
+def is_left_open(destination: int) -> bool:
+    """True if it is not read back what becomes of packets to an address: those to a group that the host may be in."""
+    open_ones = (each.destination for each in RESERVED if len(each.ways) > 1)
+    return any(first <= destination <= last for first, last in open_ones)
 
 
 @dataclass(frozen=True)
@@ -63,8 +107,9 @@ class Routing:
     forwards: bool
 
     def boundaries(self) -> Iterable[Interval]:
-        """Ranges of addresses that routes tell apart."""
-        return (route.destination for routes in self.routes.values() for route in routes)
+        """Ranges of addresses that routes, or the kernel by itself, tell apart."""
+        of_routes = (route.destination for routes in self.routes.values() for route in routes)
+        return (*of_routes, *(end for each in RESERVED for end in (each.source, each.destination)))
 
     def own(self) -> tuple[Interval, ...]:
         """The host's own addresses: a packet from outside that claims to come from one is discarded.
@@ -87,7 +132,7 @@ _KNOWN_OF_ROUTE = {
     "type", "dst", "dev", "table", "protocol", "scope", "metric", "flags", "prefsrc", "gateway", "pref",
 }  # fmt: skip
 _KNOWN_OF_RULE = {"priority", "src", "table", "fwmark", "fwmask", "protocol"}
-_CHECKS_OF_SOURCES = ("rp_filter", "accept_local", "src_valid_mark", "route_localnet")
+_UNUSUAL = ("rp_filter", "accept_local", "src_valid_mark", "route_localnet", "bc_forwarding", "mc_forwarding")
 _UNHEALTHY = {"linkdown", "dead"}
 _ALL_BITS = 0xFFFF_FFFF
 
@@ -121,9 +166,9 @@ def parse(
 
 
 def _check(settings: Mapping[str, str], links: Mapping[str, int]) -> None:
-    """Refuse settings under which the kernel judges by more than rules and routes."""
+    """Refuse settings under which the kernel judges by more than rules and routes, or forwards to many."""
     for scope in ("all", *links):
-        for name in (f"net.ipv4.conf.{scope}.{each}" for each in _CHECKS_OF_SOURCES):
+        for name in (f"net.ipv4.conf.{scope}.{each}" for each in _UNUSUAL):
             if scope != "lo" and settings.get(name, "0") != "0":
                 raise Unmodelled(f"{name}={settings[name]}", "settings")
     if settings.get("net.ipv6.conf.all.disable_ipv6", "1") != "1" and settings.get(

@@ -23,6 +23,7 @@ class Counterexample:
         fate, wanted: fate of the packet, and the right one.
         trace: rules that it meets.
         values: value of each variable.
+        is_beyond_rate: it comes beyond a rate.
     """
 
     packet: str
@@ -31,10 +32,12 @@ class Counterexample:
     wanted: str
     trace: tuple[str, ...]
     values: dict[Variable, int]
+    is_beyond_rate: bool = False
 
     def __str__(self) -> str:
         steps = "".join(f"\n    {step}" for step in self.trace)
-        return f"{self.packet}, {self.state}\n  is {self.fate}, should be {self.wanted}\n  rules met:{steps}"
+        beyond = ", beyond a rate" if self.is_beyond_rate else ""
+        return f"{self.packet}, {self.state}{beyond}\n  is {self.fate}, should be {self.wanted}\n  rules met:{steps}"
 
 
 class Words:

@@ -38,8 +38,8 @@ from harness.subject.installed import Installed
 from reports.exhibits import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
 
 if TYPE_CHECKING:
+    from harness.proof.replay.capturing import Shown
     from harness.proof.replay.comparing import Comparison
-    from harness.proof.replay.showing import Shown
 
 Command = Callable[[list[str]], str]
 """Runs a program on the hub's host and returns its standard output."""
@@ -78,6 +78,7 @@ class Proven:
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
         damage: proof that nothing opens after deletions; None if it was not asked for.
         shown: the first engine's counterexamples as real packets, in their order; none if this was not asked for.
+        opened: packets that pass after deletions as real ones, in their order; none if this was not asked for.
         compared: computed fates beside those of real packets; None if this was not asked for.
     """
 
@@ -88,6 +89,7 @@ class Proven:
     kinds: tuple[str, ...]
     damage: FailClosed | None = None
     shown: tuple[Shown, ...] = ()
+    opened: tuple[Shown, ...] = ()
     compared: Comparison | None = None
 
     @property
@@ -103,6 +105,13 @@ class Proven:
         )
         shown = (f"; {each.says}" for each in self.shown)
         return (*self.strays, *map("".join, zip_longest(examples, shown, fillvalue="")))
+
+    @property
+    def openings(self) -> tuple[str, ...]:
+        """Deletions that open something, each with the packet that passes then, in words."""
+        found = () if self.damage is None else self.damage.openings
+        shown = (f"\n  {each.says}" for each in self.opened)
+        return tuple(map("".join, zip_longest(map(str, found), shown, fillvalue="")))
 
     @property
     def certificate(self) -> Certificate:
@@ -226,12 +235,15 @@ def _concluded(organization: Organization, seen: _Seen, options: ProofOptions) -
 def _with_packets(proven: Proven, reading: Reading, options: ProofOptions) -> Proven:
     """Add what real packets show."""
     examples = proven.proof.counterexamples
-    if options.captures is not None and examples:
+    openings = () if proven.damage is None else proven.damage.openings
+    if options.captures is not None and (examples or openings):
         # scapy takes half a second to load, and most proofs send nothing.
-        from harness.proof.replay.showing import show
+        from harness.proof.replay.showing import show, show_openings
 
-        shown = show(reading, examples, options.captures, proven.organization.id)
-        proven = replace(proven, shown=tuple(shown))
+        name = proven.organization.id
+        shown = show(reading, examples, options.captures, name)
+        opened = show_openings(reading, openings, options.captures, f"{name}-damaged")
+        proven = replace(proven, shown=tuple(shown), opened=tuple(opened))
     if options.seed is not None:
         from harness.proof.replay.comparing import compare
 

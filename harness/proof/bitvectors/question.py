@@ -9,6 +9,7 @@ import z3
 
 from harness.proof.bitvectors.logic import Condition, both, lies_in, opposite
 from harness.proof.bitvectors.packet import Packet, invariants, unknown, without_connection
+from harness.proof.bitvectors.sendable import can_be_sent
 from harness.proof.bitvectors.wanted import wanted
 from harness.proof.bitvectors.way import Ends, Walk
 from harness.proof.errors import Unmodelled
@@ -33,12 +34,16 @@ class Found:
     Attributes:
         steps: rules that it meets.
         model: the value of each unknown.
+        is_beyond_rate: it comes beyond a rate.
+        is_untracked: ``notrack`` keeps it from connection tracking.
     """
 
     wrong: Wrong
     steps: tuple[str, ...]
     packet: Packet
     model: z3.ModelRef
+    is_beyond_rate: bool
+    is_untracked: bool
 
 
 class Question:
@@ -60,6 +65,7 @@ class Question:
         without = self.ends.without_tracking
         known = [*invariants(self.packet, links), without_connection(self.packet, without)]
         self.known = [each.condition for each in known]
+        self._can_be_sent = can_be_sent(self.packet, without)
 
     def answers(self, *, may_drop: bool = False) -> Iterator[Found]:
         """For each kind of wrong fate a packet that has it, if there is one.
@@ -75,7 +81,11 @@ class Question:
                 continue
             model = solve([*self.known, wrong.condition])
             if model is not None:
-                yield Found(wrong, tuple(_met(self.ends, model)), self.packet, model)
+                # One that can be sent says more.
+                model = solve([*self.known, wrong.condition, self._can_be_sent]) or model
+                steps = tuple(_met(self.ends, model))
+                is_untracked = _holds(self.ends.without_tracking, model)
+                yield Found(wrong, steps, self.packet, model, _is_beyond_rate(self.ends, model), is_untracked)
 
     def _wrongs(self) -> Iterator[Wrong]:
         ends, link = self.ends, (self._link, self._link)
@@ -113,7 +123,16 @@ def solve(conditions: Iterable[Condition]) -> z3.ModelRef | None:
     return solver.model() if result == z3.sat else None
 
 
+def _is_beyond_rate(ends: Ends, model: z3.ModelRef) -> bool:
+    come = (both(end.here, end.is_limited) for end in (ends.forwarded, ends.delivered, ends.dropped))
+    return any(_holds(each, model) for each in come)
+
+
+def _holds(condition: Condition, model: z3.ModelRef) -> bool:
+    return bool(z3.is_true(model.eval(condition, model_completion=True)))
+
+
 def _met(ends: Ends, model: z3.ModelRef) -> Iterator[str]:
     for step in ends.steps:
-        if z3.is_true(model.eval(step.here, model_completion=True)):
+        if _holds(step.here, model):
             yield step.where

@@ -15,13 +15,15 @@ def rendered(found: Found) -> Counterexample:
     values = _Values(found)
     flow, of_packet = values.flow(), values.of_packet()
     words = Words(flow, of_packet)
-    return Counterexample(words.packet(), words.state(), found.wrong.fate, found.wrong.wanted, found.steps, of_packet)
+    wrong, beyond = found.wrong, found.is_beyond_rate
+    return Counterexample(words.packet(), words.state(), wrong.fate, wrong.wanted, found.steps, of_packet, beyond)
 
 
 class _Values:
     def __init__(self, found: Found) -> None:
         self._model = found.model
         self._packet = found.packet
+        self._is_untracked = found.is_untracked
         self._connection = found.packet.connection
         self._has_one = self._number(self._connection.state) != STATES["invalid"]
 
@@ -34,7 +36,7 @@ class _Values:
         connection = self._connection
         state, is_reply = self._number(connection.state), self._number(connection.is_reply)
         if not self._has_one:
-            return Flow.INVALID
+            return Flow.UNTRACKED if self._is_untracked else Flow.INVALID
         if state == STATES["new"]:
             return Flow.NEW_CONFIRMED if self._number(connection.has("confirmed")) else Flow.NEW
         if state == STATES["established"]:

@@ -27,7 +27,7 @@ from harness.proof.bitvectors.logic import (
 )
 from harness.proof.bitvectors.packet import Packet
 from harness.proof.errors import Unmodelled
-from harness.proof.routing import Routing, Way
+from harness.proof.routing import RESERVED, Routing, Way
 from harness.proof.ruleset import (
     Assign,
     Chain,
@@ -272,6 +272,13 @@ class Walk:
         left = state.only(opposite(forged))
         local: list[State] = []
         leaving: list[State] = []
+        for at, reserved in enumerate(RESERVED):
+            met = both(lies_in(packet.source, reserved.source), lies_in(packet.destination, reserved.destination))
+            found, left = left.only(met), left.only(opposite(met))
+            is_known = len(reserved.ways) == 1
+            is_local = z3.BoolVal(Way.LOCAL in reserved.ways) if is_known else z3.Bool(f"reserved {at} is local")
+            local.append(found.only(is_local))
+            dropped.append(found.only(opposite(is_local)))
         for rule in self._routing.rules:
             applies = lies_in(z3.simplify(mark & rule.mask), (rule.mark, rule.mark))
             for route in self._routing.routes.get(rule.table, ()):

@@ -13,13 +13,12 @@ from harness.proof.fields import Flow, Register, Variable
 from harness.proof.passages import Memory
 from harness.proof.proof import outer_links
 from harness.proof.readback import Reading
+from harness.proof.replay.circumstances import Circumstances, rates
 from harness.proof.replay.packets import Values, flow_of
 from harness.proof.replay.replaying import Replay, replay
 from harness.proof.space import Space, space_of
 from harness.proof.universe import ones
 from harness.proof.words import Words
-
-_BEYOND = "beyond a rate: such a packet comes after thousands of others"
 
 
 @dataclass(frozen=True)
@@ -67,22 +66,21 @@ def compare(reading: Reading, seed: int, most: int | None = None) -> Comparison:
     pairs = [(final, Flow(number)) for final in finals for number in ones(final.packets.sets[Variable.FLOW])]
     chosen = pairs if most is None or most >= len(pairs) else chance.sample(pairs, most)
     unreached: Counter[str] = Counter()
-    wanted: list[Final] = []
-    cases: list[Values] = []
+    wanted: dict[bool, list[tuple[Final, Values]]] = {False: [], True: []}
     for final, flow in chosen:
-        if final.packets.is_limited:
-            unreached[_BEYOND] += 1
-            continue
         try:
-            cases.append(choose(final.packets, flow, space, chance))
+            values = choose(final.packets, flow, space, chance)
         except Unreachable as error:
             unreached[f"{flow.name.lower()}: {error}"] += 1
         else:
-            wanted.append(final)
+            wanted[final.packets.is_limited].append((final, values))
     links = {index: name for name, index in reading.link_indexes.items()}
     judged = _Judged(finals, space, links)
-    for final, outcome in zip(wanted, replay(reading, cases), strict=True):
-        judged.judge(final, outcome)
+    for is_beyond, some in wanted.items():
+        beyond = rates(reading.listing) if is_beyond else frozenset[str]()
+        outcomes = replay(reading, [values for _, values in some], Circumstances(beyond=beyond))
+        for (final, _), outcome in zip(some, outcomes, strict=True):
+            judged.judge(final, outcome)
     return Comparison(len(finals), len(chosen), judged.fates, judged.either, unreached + judged.unreached, judged.wrong)
 
 
@@ -106,7 +104,7 @@ class _Judged:
             self.unreached[f"{flow.name.lower()}: the kernel takes it for {outcome.state}"] += 1
         elif real == self._computed(final):
             self.fates[flow, final.fate] += 1
-        elif real in self._possible(outcome.values):
+        elif real in self._possible(outcome.values, is_beyond=final.packets.is_limited):
             self.fates[flow, outcome.fate] += 1
             self.either += 1
         else:
@@ -117,8 +115,13 @@ class _Judged:
                 f" {outcome.fate.value}{by}"
             )
 
-    def _possible(self, values: Values) -> set[tuple[Fate, str]]:
-        return {self._computed(each) for each in self._finals if covers(each.packets, values, self._space)}
+    def _possible(self, values: Values, *, is_beyond: bool) -> set[tuple[Fate, str]]:
+        """Fates that a packet may have; what comes beyond a rate has none of those within all."""
+        return {
+            self._computed(each)
+            for each in self._finals
+            if each.packets.is_limited >= is_beyond and covers(each.packets, values, self._space)
+        }
 
     def _computed(self, final: Final) -> tuple[Fate, str]:
         link = final.packets.registers[Register.LINK_OUT.value]

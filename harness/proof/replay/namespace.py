@@ -56,14 +56,15 @@ class Rebuilt:
 
     Attributes:
         links: file descriptors of the TUNs by their index, non-blocking.
+        listing: of its rules, complete.
     """
 
     def __init__(self, reading: Reading, ruleset: Ruleset, namespaces: Namespaces, links: Mapping[int, int]) -> None:
         self._reading = reading
         self._ruleset = ruleset
-        self._rules = json.dumps(_replacing(restored(reading.listing, ruleset)))
         self._namespaces = namespaces
-        self.links = links
+        self.listing = restored(reading.listing, ruleset)
+        self.links = dict(links)
 
     def run(self, *command: str, text: str = "") -> str:
         """Runs a program in it.
@@ -96,22 +97,27 @@ class Rebuilt:
         """Lets everything pass, by a link."""
         self.run("nft", "-f", "-", text=_OPEN % OWN_MARK)
         self._batch([f"route add default dev {self._name(link)} table {_OPEN_TABLE}", f"rule add {_open_rule()}"])
-        self._set({"net.ipv4.ip_forward": "1"})
+        self.write_settings({"net.ipv4.ip_forward": "1"})
 
-    def enforce(self, more: str = "") -> None:
-        """Puts the reading's rules in force, in one transaction, and then others in nft's language beside them."""
-        self.run("nft", "-j", "-f", "-", text=self._rules)
+    def enforce(self, listing: Mapping[str, Any] | None = None, more: str = "") -> None:
+        """Puts rules in force, in one transaction, and then others beside them.
+
+        Args:
+            listing: others than those of the reading.
+            more: in nft's language.
+        """
+        self.run("nft", "-j", "-f", "-", text=json.dumps(_replacing(listing or self.listing)))
         if more:
             self.run("nft", "-f", "-", text=more)
 
     def close_again(self) -> None:
         """Takes back what `open` did to routes and settings."""
         self._batch([f"rule delete {_open_rule()}", f"route flush table {_OPEN_TABLE}"])
-        self._set(self._reading.settings)
+        self.write_settings(self._reading.settings)
 
     def restore_routes(self) -> None:
         """Sets up links, settings, routes and routing rules of the reading."""
-        self._set(self._reading.settings)
+        self.write_settings(self._reading.settings)
         # The addresses of sources have to be local ones already, and gateways within reach.
         routes = sorted(
             self._reading.routes, key=lambda route: (route["dst"] != route.get("prefsrc"), "gateway" in route)
@@ -133,7 +139,13 @@ class Rebuilt:
     def _batch(self, commands: Iterable[str]) -> None:
         self.run("ip", "-4", "-batch", "-", text="\n".join(commands))
 
-    def _set(self, settings: Mapping[str, str]) -> None:
+    def forget(self, name: str) -> None:
+        """Sends no more by a link, which is deleted."""
+        self.links.pop(self._reading.link_indexes[name], None)
+
+    def write_settings(self, settings: Mapping[str, str]) -> None:
+        """Writes settings where they differ; one of a link that is not there is left out."""
+
         def write() -> None:
             for name, value in settings.items():
                 # A link's name may have dots, so that a path is found from both ends.
@@ -142,7 +154,9 @@ class Rebuilt:
                 place = Path("/proc/sys", *head.split("."), *(("conf", link, last) if rest else ()))
                 # A reading has settings of links that this kernel does not make.
                 with contextlib.suppress(FileNotFoundError):
-                    place.write_text(value)
+                    # Some settings can only be read.
+                    if place.read_text().strip() != value:
+                        place.write_text(value)
 
         self.enter(write)
 

@@ -30,7 +30,7 @@ _FLOWS = {
     frozenset({"is_established", "is_confirmed", "is_reply"}): (Flow.REPLY,),
     frozenset({"is_related", "is_confirmed", "is_reply"}): ABOUT_ORIGINAL,
     frozenset({"is_related", "is_confirmed"}): ABOUT_REPLY,
-    frozenset({"is_invalid"}): (Flow.INVALID,),
+    frozenset({"is_invalid"}): (Flow.INVALID, Flow.UNTRACKED_LATE),
     frozenset({"is_untracked"}): (Flow.UNTRACKED,),
 }
 

@@ -7,7 +7,7 @@ tracking keeps for it: the identifier, and type and code of what opens it (`nf_c
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -18,6 +18,7 @@ from scapy.utils import checksum
 from harness.proof import fields
 from harness.proof.choice import Unreachable, is_ordinary
 from harness.proof.fields import ABOUT_ORIGINAL, ICMP, RELATED, Flow, Variable
+from harness.proof.intervals import Interval
 
 Values = Mapping[Variable, int]
 """Value of each variable of one packet."""
@@ -48,17 +49,21 @@ def flow_of(values: Values) -> Flow:
     return Flow(values[Variable.FLOW])
 
 
-def history(values: Values, number: int, own: frozenset[int]) -> Iterator[Step]:
+def history(values: Values, number: int, own: Sequence[Interval]) -> Iterator[Step]:
     """Yields the packets that bring a connection into the state that a packet meets.
 
     Args:
         number: IP identification of each.
         own: the host's own addresses.
     """
-    flow, source = flow_of(values), values[Variable.SOURCE]
-    if flow in (Flow.NEW, Flow.INVALID, Flow.UNTRACKED):
+    flow = flow_of(values)
+    if flow in (Flow.NEW, Flow.INVALID, Flow.UNTRACKED, Flow.UNTRACKED_LATE):
         return
-    yield Step(_opening(values, number), "what opens the connection", by_host=source in own or not is_ordinary(source))
+    source, destination = values[Variable.SOURCE], values[Variable.DESTINATION]
+    # The kernel discards what comes from outside with such addresses.
+    is_own = any(first <= source <= last for first, last in own)
+    by_host = is_own or not (is_ordinary(source) and is_ordinary(destination))
+    yield Step(_opening(values, number), "what opens the connection", by_host=by_host)
     if flow not in (Flow.NEW_CONFIRMED, Flow.REPLY):
         yield Step(_answer(values, number), "the answer")
 
@@ -79,7 +84,8 @@ def packet_of(values: Values, number: int) -> bytes:
         return _answer(values, number)
     if flow is Flow.ORIGINAL:
         return _forth(values, number, flags="A", sequence=2, acknowledged=2)
-    if flow is Flow.INVALID:
+    if flow in (Flow.INVALID, Flow.UNTRACKED_LATE):
+        # What marks it as untracked comes after connection tracking.
         return _with_wrong_checksum(_opening(values, number))
     return _opening(values, number)
 

@@ -10,6 +10,7 @@ from harness.proof.choice import Unreachable
 from harness.proof.fields import CONNECTED, ICMP, TCP, UDP, Flow, Variable
 from harness.proof.readback import Reading
 from harness.proof.replay import observer
+from harness.proof.replay.circumstances import AS_READ, Circumstances, beyond_rates, delete
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.namespace import Rebuilt, rebuilt
 from harness.proof.replay.observer import Noted
@@ -62,13 +63,14 @@ class Replay:
 Outcome = Replay | Unreachable
 
 
-def replay(reading: Reading, cases: Sequence[Values]) -> list[Outcome]:
+def replay(reading: Reading, cases: Sequence[Values], circumstances: Circumstances = AS_READ) -> list[Outcome]:
     """Sends packets through copies of a namespace, each after the packets that bring its state about.
 
     The packets of a history are sent while everything is allowed. Then the reading's rules are put in force.
 
     Args:
         cases: values of each variable for each packet.
+        circumstances: what is different in the copies.
 
     Returns:
         What became of each; the reason if no packets bring its state about.
@@ -80,7 +82,8 @@ def replay(reading: Reading, cases: Sequence[Values]) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     for numbers in _rounds(cases):
         with rebuilt(reading) as namespace:
-            outcomes |= _Round(reading, namespace, {each: cases[each] for each in numbers}).outcomes()
+            some = {each: cases[each] for each in numbers}
+            outcomes |= _Round(reading, namespace, some, circumstances).outcomes()
     return [outcomes[number] for number in range(len(cases))]
 
 
@@ -116,9 +119,15 @@ def _connection(values: Values) -> object:
 class _Round:
     """Packets of connections that are different, in one namespace."""
 
-    def __init__(self, reading: Reading, namespace: Rebuilt, cases: Mapping[int, Values]) -> None:
+    def __init__(
+        self, reading: Reading, namespace: Rebuilt, cases: Mapping[int, Values], circumstances: Circumstances
+    ) -> None:
+        self._reading = reading
         self._namespace = namespace
-        self._own = frozenset(end for ends in reading.parsed()[1].own() for end in ends)
+        self._circumstances = circumstances
+        gone = {each.command.split()[-1] for each in circumstances.deletions if each.kind == "link"}
+        self._gone = {index for name, index in reading.link_indexes.items() if name in gone}
+        self._own = reading.parsed()[1].own()
         # IP identifications begin with one: for zero the kernel chooses one.
         self._cases = dict(enumerate(cases.items(), 1))
 
@@ -135,12 +144,14 @@ class _Round:
                 found[number] = error
         if not packets:
             return found
-        self._namespace.enforce()
+        rules = beyond_rates(self._namespace.listing, self._circumstances.beyond)
+        self._namespace.enforce(rules)
         self._namespace.check()
         self._namespace.open(min(self._namespace.links))
         before = self._carried(histories)
-        self._namespace.enforce(observer.rules())
+        self._namespace.enforce(rules, observer.rules())
         self._namespace.close_again()
+        delete(self._namespace, self._reading.listing, self._circumstances.deletions)
         seen = self._carried({at: (packet,) for at, packet in packets.items()})
         for at, of_packet in observer.noted(self._namespace.run, packets).items():
             number, values = self._cases[at]
@@ -150,6 +161,8 @@ class _Round:
     def _step(self, values: Values, at: int) -> Step:
         if values[Variable.LINK] not in self._namespace.links:
             raise Unreachable("the kernel makes this link itself, so nothing can be sent by it")
+        if values[Variable.LINK] in self._gone:
+            raise Unreachable("the link is deleted by which it arrives")
         return Step(packet_of(values, at), "the packet", is_history=False)
 
     def _carried(self, steps: Mapping[int, Sequence[Step]]) -> dict[int, list[Seen]]:

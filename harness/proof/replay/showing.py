@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 
-from scapy.layers.inet import IP
-from scapy.utils import PcapNgWriter
-
 from harness.proof.choice import Unreachable
+from harness.proof.damage import Deletion
 from harness.proof.errors import Unmodelled
+from harness.proof.fail_closed import Opening
+from harness.proof.fields import addresses
 from harness.proof.readback import Reading
+from harness.proof.replay.capturing import Shown, Sight, kept
+from harness.proof.replay.circumstances import AS_READ, Circumstances, rates
 from harness.proof.replay.errors import Unreplayable
-from harness.proof.replay.replaying import Replay, Seen, replay
+from harness.proof.replay.packets import flow_of
+from harness.proof.replay.replaying import Outcome, Replay, replay
+from harness.proof.replay.wire import Captured
+from harness.proof.routing import is_left_open
 from harness.proof.words import Counterexample
 
-# draft-ietf-opsawg-pcapng, "Enhanced Packet Block Flags Word".
-_INBOUND, _OUTBOUND = 1, 2
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A counterexample in a copy of the namespace.
-
-    Attributes:
-        is_as_computed: True if the real packet had the computed fate in the computed state.
-        says: what became of the real packet, in words.
-        file: capture in the format pcapng; None if there is none, for a reason that `says` has.
-    """
-
-    is_as_computed: bool
-    says: str
-    file: Path | None = None
+_MOST_RATES = 4
 
 
 def show(reading: Reading, examples: Sequence[Counterexample], folder: Path, name: str) -> list[Shown]:
@@ -42,51 +31,88 @@ def show(reading: Reading, examples: Sequence[Counterexample], folder: Path, nam
         folder: folder of the captures, made if it is missing.
         name: beginning of the names of the files, which end with a number and ``.pcapng``.
     """
-    try:
-        outcomes = replay(reading, [each.values for each in examples])
-    except (Unreplayable, Unmodelled) as error:
-        return [Shown(False, f"not replayed: {error}") for _ in examples]
+    outcomes = _outcomes(reading, examples, AS_READ)
     return [
-        _shown(example, outcome, folder / f"{name}-{number}.pcapng")
-        for number, (example, outcome) in enumerate(zip(examples, outcomes, strict=True), 1)
+        _shown(example, _beyond(reading, example, outcome), folder / f"{name}-{at}.pcapng")
+        for at, (example, outcome) in enumerate(zip(examples, outcomes, strict=True), 1)
     ]
 
 
-def _shown(example: Counterexample, outcome: Replay | Unreachable, file: Path) -> Shown:
+def show_openings(reading: Reading, openings: Sequence[Opening], folder: Path, name: str) -> list[Shown]:
+    """Replays packets that pass after deletions, which are made in the copy, and writes a capture of each.
+
+    Args:
+        folder, name: as `show` has them.
+    """
+    found = []
+    for at, opening in enumerate(openings, 1):
+        example = opening.example
+        (outcome,) = _outcomes(reading, [example], Circumstances(opening.deletions))
+        outcome = _beyond(reading, example, outcome, opening.deletions)
+        found.append(_shown(example, outcome, folder / f"{name}-{at}.pcapng", opening.deletions))
+    return found
+
+
+def _beyond(
+    reading: Reading, example: Counterexample, within: Outcome, deletions: tuple[Deletion, ...] = ()
+) -> Outcome:
+    """The outcome of a packet that is beyond a rate, beyond those on its way that give it the computed fate.
+
+    A proof does not say which ones they are, so they are tried.
+
+    Args:
+        within: its outcome within all rates, which counts if it is beyond none.
+    """
+    on_its_way = sorted(rates(reading.listing) & set(example.trace))
+    if not example.is_beyond_rate or isinstance(within, Unreachable):
+        return within
+    if len(on_its_way) > _MOST_RATES:
+        return Unreachable(f"it meets {len(on_its_way)} rates, and which of them it is beyond would take long to find")
+    outcome: Outcome = within
+    for number in range(len(on_its_way), 0, -1):
+        for some in combinations(on_its_way, number):
+            (outcome,) = _outcomes(reading, [example], Circumstances(deletions, frozenset(some)))
+            if isinstance(outcome, Unreachable) or outcome.fate.value == example.fate:
+                return outcome
+    return outcome
+
+
+def _outcomes(reading: Reading, examples: Iterable[Counterexample], circumstances: Circumstances) -> list[Outcome]:
+    values = [each.values for each in examples]
+    try:
+        return replay(reading, values, circumstances)
+    except (Unreplayable, Unmodelled) as error:
+        return [Unreachable(str(error)) for _ in values]
+
+
+def _shown(example: Counterexample, outcome: Outcome, file: Path, deletions: Sequence[Deletion] = ()) -> Shown:
     if isinstance(outcome, Unreachable):
-        return Shown(False, f"not replayed: {outcome}")
+        return Shown(Sight.NOTHING, f"not replayed: {outcome}")
     real = outcome.fate.value + (f" by {outcome.link}" if outcome.link else "")
     if not outcome.is_in_state:
+        sight = Sight.NOTHING
         says = f"not shown by a real packet: connection tracking has it as {outcome.state}; it is {real}"
+    elif outcome.fate.value != example.fate and is_left_open(_destination(example)):
+        sight = Sight.NOTHING
+        says = f"not shown by a real packet: whether the host is in that group is not read back; it is {real}"
     elif outcome.fate.value != example.fate:
+        sight = Sight.CONTRADICTION
         says = f"a real packet contradicts this, so the proof or the copy is wrong; please report it: it is {real}"
     else:
-        says = f"a real packet in a copy of the namespace is {real}"
-    is_as_computed = outcome.is_in_state and outcome.fate.value == example.fate
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, _commented(example, outcome.seen, says))
-    except OSError as error:
-        return Shown(is_as_computed, f"{says}; its capture can't be written: {error}")
-    return Shown(is_as_computed, says, file)
+        sight, says = Sight.AS_COMPUTED, f"a real packet in a copy of the namespace is {real}"
+    after = f"After {' and '.join(each.command for each in deletions)}:\n" if deletions else ""
+    return kept(Shown(sight, says), file, _commented(example, outcome, f"{after}{example}\n{says}"))
 
 
-def _commented(example: Counterexample, seen: Sequence[Seen], says: str) -> Iterator[tuple[Seen, str]]:
-    for each in seen:
+def _destination(example: Counterexample) -> int:
+    _, destination = addresses(flow_of(example.values))
+    return example.values[destination]
+
+
+def _commented(example: Counterexample, outcome: Replay, comment: str) -> Iterator[tuple[Captured, str]]:
+    for each in outcome.seen:
         if each.is_history:
-            yield each, f"{each.says} {'leaves' if each.captured.is_out else 'arrives'}, while everything is allowed"
-        elif each.captured.is_out:
-            yield each, f"The packet leaves; it should be {example.wanted}"
+            says = f"{each.says} {'leaves' if each.captured.is_out else 'arrives'}, while everything is allowed"
         else:
-            yield each, f"{example}\n{says}"
-
-
-def _write(file: Path, commented: Iterator[tuple[Seen, str]]) -> None:
-    with PcapNgWriter(str(file)) as writer:
-        for seen, comment in commented:
-            packet = IP(seen.captured.packet)
-            packet.time = seen.captured.at
-            packet.sniffed_on = seen.captured.link
-            packet.direction = _OUTBOUND if seen.captured.is_out else _INBOUND
-            packet.comment = comment.encode()
-            writer.write(packet)
+            says = f"The packet leaves; it should be {example.wanted}" if each.captured.is_out else comment
+        yield each.captured, says

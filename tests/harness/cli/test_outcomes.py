@@ -12,10 +12,11 @@ from rich.console import Console
 from harness.cli.outcomes import exit_code, show_door, show_outcome, show_summary
 from harness.proof import FailClosed, Policy, Proof
 from harness.proof.atoms import Fate
+from harness.proof.damage import Deletion
 from harness.proof.fail_closed import Opening
 from harness.proof.fields import Flow
+from harness.proof.replay.capturing import Shown, Sight
 from harness.proof.replay.comparing import Comparison
-from harness.proof.replay.showing import Shown
 from harness.proof.words import Counterexample
 from harness.world.doorproving import DoorProven
 from harness.world.proving import Failure, Organization, Proven
@@ -27,12 +28,19 @@ REFUTED = Proven(ACME, "mw-aaaaaaaaaa", (_PROOF,), ("the link out (veth) leads e
 _PACKET = Counterexample("tcp to port 22", "new", "forwarded", "dropped: the policy denies it", ("allow",), {})
 _CLOSED = FailClosed({"rule": 90, "chain": 12}, {"chain": 7}, 0, 80, (), 0.8)
 STAYS_CLOSED = replace(PROVEN, damage=_CLOSED)
-OPENS = replace(PROVEN, damage=replace(_CLOSED, openings=(Opening(("nft flush chain ip x y",), _PACKET),)))
+_FLUSH = Deletion("chain", "nft flush chain ip x y", frozenset())
+OPENS = replace(
+    PROVEN,
+    damage=replace(_CLOSED, openings=(Opening((_FLUSH,), _PACKET),)),
+    opened=(Shown(Sight.AS_COMPUTED, "a real packet passes", Path("/tmp/x/a-damaged-1.pcapng")),),
+)
 SHOWN = replace(
     PROVEN,
     proofs=(replace(_PROOF, counterexamples=[_PACKET]),),
-    shown=(Shown(True, "a real packet is forwarded", Path("/tmp/x/a-1.pcapng")),),
+    shown=(Shown(Sight.AS_COMPUTED, "a real packet is forwarded", Path("/tmp/x/a-1.pcapng")),),
 )
+_MISTAKEN = (Shown(Sight.CONTRADICTION, "it is dropped"),)
+MISTAKEN = (replace(OPENS, shown=_MISTAKEN), replace(OPENS, opened=_MISTAKEN))
 _COMPARED = Comparison(40, 10, {(Flow.NEW, Fate.DROPPED): 9}, 0, {"beyond a rate": 1}, ())
 SENT = replace(PROVEN, compared=_COMPARED)
 CONTRADICTED = replace(PROVEN, compared=replace(_COMPARED, wrong=("tcp, new: computed dropped, but …",)))
@@ -54,6 +62,8 @@ UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table 
         ([SHOWN, SENT], 1),
         ([SENT], 0),
         ([REFUTED, CONTRADICTED], 70),
+        ([MISTAKEN[0]], 70),
+        ([REFUTED, MISTAKEN[1]], 70),
     ],
 )
 def test_the_exit_code_is_that_of_the_worst_outcome(outcomes: list[Proven | Failure], code: int) -> None:
@@ -81,6 +91,7 @@ def test_outcomes_are_printed_without_control_characters() -> None:
         "refuted: a deletion lets packets pass that the policy denies",
         "after nft flush chain ip x y:",
         "a real packet is forwarded\n  capture: /tmp/x/a-1.pcapng",
+        "a real packet passes\n  capture: /tmp/x/a-damaged-1.pcapng",
         "packets       9 sent, of 10 pairs of a class and a state",
         "1 not sent: beyond a rate",
         "each has the fate that was computed",

@@ -117,7 +117,7 @@ def _chain(entry: dict[str, dict[str, str]]) -> str:
 def test_what_the_kernel_refuses_is_no_damage(reading: Reading) -> None:
     """A chain that a rule leads to can be flushed, and not deleted."""
     ruleset, routing = reading.parsed()
-    commands = {each.command for each in damages(ruleset, routing, reading.listing).deletions}
+    commands = {each.command for each in damages(ruleset, routing, reading.listing, reading.link_indexes).deletions}
     assert "nft flush chain inet mesh judge" in commands
     assert "nft delete chain inet mesh judge" not in commands
     assert "nft delete chain inet mesh gate" in commands
@@ -127,7 +127,7 @@ def test_elements_of_named_sets_are_refused(reading: Reading) -> None:
     ruleset, routing = reading.parsed()
     listing = {"nftables": [{"set": {"family": "inet", "name": "s", "table": "mesh", "handle": 1}}]}
     with pytest.raises(Unmodelled, match="the set s"):
-        damages(ruleset, routing, listing)
+        damages(ruleset, routing, listing, reading.link_indexes)
 
 
 def test_the_kernel_agrees_about_deletions(kernel: Kernel) -> None:
@@ -145,13 +145,13 @@ def test_the_kernel_agrees_about_deletions(kernel: Kernel) -> None:
             else:
                 kernel.loaded = type(kernel.loaded)()
                 kernel.load(mixed())
-    possible = damages(ruleset, routing, reading.listing)
+    possible = damages(ruleset, routing, reading.listing, reading.link_indexes)
     assert len(refused) == possible.refused["chain"]
 
 
 def test_chains_that_lose_nothing_are_the_same(reading: Reading) -> None:
     ruleset, routing = reading.parsed()
-    found = damages(ruleset, routing, reading.listing)
+    found = damages(ruleset, routing, reading.listing, reading.link_indexes)
     flush = next(each for each in found.deletions if each.command == "nft flush chain inet mesh judge")
     left, _ = left_of(ruleset, routing, flush.parts)
     before, after = ruleset.tables[0].chains, left.tables[0].chains
