@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from netlab.errors import InvalidName
 from netlab.ping import PingResult
-from netlab.process import Completed, Process
+from netlab.process import HANGS_S, Completed, Process
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Host(abc.ABC):
         self,
         *argv: str | PurePath,
         input: str | None = None,
-        timeout: float = 10.0,
+        timeout: float = HANGS_S,
         check: bool = True,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,

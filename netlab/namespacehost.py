@@ -17,7 +17,7 @@ from netlab.errors import NothingArrived
 from netlab.host import check_name
 from netlab.labhost import LabHost, set_forwarding
 from netlab.namespaces import Namespaces, lives_in
-from netlab.process import Completed, LocalProcess
+from netlab.process import HANGS_S, Completed, LocalProcess
 from netlab.programs import FOLDERS, Programs
 from netlab.rtnetlink import Netlink
 
@@ -70,7 +70,7 @@ class NamespaceHost(LabHost):
         self,
         *argv: str | PurePath,
         input: str | None = None,
-        timeout: float = 10.0,
+        timeout: float = HANGS_S,
         check: bool = True,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from netlab import forked
 from netlab.errors import CommandFailed, CommandTimedOut
 from netlab.namespaces import Namespaces
-from netlab.process import Completed, LocalProcess
+from netlab.process import HANGS_S, Completed, LocalProcess
 
 #: Debian's folders of programs, added to PATH: an ordinary user's lacks those of the administrator.
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,7 +40,7 @@ class Programs:
         argv: tuple[str, ...],
         *,
         input: str | None = None,
-        timeout: float = 10.0,
+        timeout: float = HANGS_S,
         check: bool = True,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,

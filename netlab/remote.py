@@ -15,7 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from netlab.errors import CommandFailed, CommandTimedOut, NothingArrived
 from netlab.host import Host
-from netlab.process import Completed, Process
+from netlab.process import HANGS_S, Completed, Process
 from netlab.programs import FOLDERS
 from netlab.waiting import wait_until
 
@@ -109,7 +109,7 @@ class RemotePrograms(Host):
         self,
         *argv: str | PurePath,
         input: str | None = None,
-        timeout: float = 10.0,
+        timeout: float = HANGS_S,
         check: bool = True,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
 from netlab.host import Host
+from netlab.process import HANGS_S
 from netlab.waiting import wait_until
 
 #: Programs for userspace WireGuard, by the name that `implementation` has for them.
@@ -166,7 +167,7 @@ def wg_quick(
     file_name: str = "wg-mesh.conf",
     *,
     implementation: str = "auto",
-    timeout: float = 10.0,
+    timeout: float = HANGS_S,
 ) -> Tunnel:
     """Writes a configuration byte for byte and has the stock `wg-quick` bring it up in a host.
 
