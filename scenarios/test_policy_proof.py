@@ -37,6 +37,28 @@ def test_every_packet_has_the_fate_that_the_policy_says(world: World, record: Re
     record.measure("policies", 2 * POLICIES[profile])
 
 
+@pytest.mark.full
+def test_a_real_packet_of_each_class_fares_as_computed(world: World, record: Record) -> None:
+    """A drawn policy is saved and read back from the hub's kernel. One real packet of each class that the rules tell
+    apart, in each state of connection tracking, goes through a copy of them, and has the fate that the proof computes.
+    """
+    mesh = world.organization(record)
+    machines = [mesh.add(f"machine {number}", groups_of(number))["machine"]["id"] for number in range(MACHINES)]
+    chance = random.Random(f"packets {world.seed}")
+    allowed = {"action": "allow", "source": f"machine:{machines[0]}", "destination": f"machine:{machines[1]}"}
+    mesh.save(chance.choice(("deny", "allow")), [allowed, *draw_rules(chance, machines)])
+    options = ProofOptions(captures=world.captures, seed=world.seed, control=True)
+    found = prove_policy(partial(of_token, mesh.api), run_there(world.subject.installed), options)
+    record.proved(found.certificate)
+    assert found.compared is not None
+    assert found.control is not None
+    record.measure("pairs of a class and a state", found.compared.pairs)
+    record.at_least("real packets", found.compared.agreed + len(found.compared.wrong), found.compared.pairs // 2)
+    record.none_of("real packets with another fate", found.compared.wrong, "the kernel does not do what is computed")
+    with record.control("the packets contradict a wrong meaning of the rules, by which nothing is forwarded"):
+        assert found.control.wrong
+
+
 def test_no_deletion_in_the_kernel_lets_denied_packets_pass(world: World, record: Record) -> None:
     """Rules of every kind are saved and read back from the hub's kernel. Whatever single rule, chain, route or setting
     is deleted there, no packet passes that the policy denies.

@@ -61,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "restarts: scenario that stops and starts the service")
     config.addinivalue_line("markers", "announces(*names): faults that the scenario provokes, as the hub reports them")
     config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
+    config.addinivalue_line("markers", "full: scenario of the full profile alone")
     config.stash[_PIPE] = Pipe(config.getoption("--events"))
     if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
@@ -75,7 +76,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps the scenarios of the wanted claim and name, those that restart the service first.
+    """Keeps the scenarios of the wanted claim, name and profile, those that restart the service first.
 
     Later restarts would take longer, since a start restores the organizations of all scenarios before.
 
@@ -90,7 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if marker is not None and marker.args[0] not in BY_ID:
             raise pytest.UsageError(f"{item.nodeid} names a claim that is not published: {marker.args[0]}")
         of_claim = claim is None or (marker is not None and marker.args[0] == claim)
-        (kept if of_claim and name in (None, function_name(item)) else left).append(item)
+        of_profile = config.getoption("--profile") == "full" or item.get_closest_marker("full") is None
+        (kept if of_claim and of_profile and name in (None, function_name(item)) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("restarts") is None)

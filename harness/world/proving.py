@@ -80,6 +80,7 @@ class Proven:
         shown: the first engine's counterexamples as real packets, in their order; none if this was not asked for.
         opened: packets that pass after deletions as real ones, in their order; none if this was not asked for.
         compared: computed fates beside those of real packets; None if this was not asked for.
+        control: the same beside a wrong meaning of the rules; None if this was not asked for.
     """
 
     organization: Organization
@@ -91,6 +92,7 @@ class Proven:
     shown: tuple[Shown, ...] = ()
     opened: tuple[Shown, ...] = ()
     compared: Comparison | None = None
+    control: Comparison | None = None
 
     @property
     def proof(self) -> Proof:
@@ -167,6 +169,7 @@ class ProofOptions:
         pairs: prove it for every two deletions.
         captures: folder for captures of counterexamples, which are sent as real packets; None sends none.
         seed: send a packet of each class through a copy of the namespace, chosen by this seed; None sends none.
+        control: send some beside a wrong meaning of the rules, too.
     """
 
     engines: Engines = by_cost
@@ -174,6 +177,7 @@ class ProofOptions:
     pairs: bool = False
     captures: Path | None = None
     seed: int | None = None
+    control: bool = False
 
 
 _DEFAULTS = ProofOptions()
@@ -245,9 +249,10 @@ def _with_packets(proven: Proven, reading: Reading, options: ProofOptions) -> Pr
         opened = show_openings(reading, openings, options.captures, f"{name}-damaged")
         proven = replace(proven, shown=tuple(shown), opened=tuple(opened))
     if options.seed is not None:
-        from harness.proof.replay.comparing import compare
+        from harness.proof.replay.comparing import compare, compare_wrongly
 
-        proven = replace(proven, compared=compare(reading, options.seed))
+        control = compare_wrongly(reading, options.seed) if options.control else None
+        proven = replace(proven, compared=compare(reading, options.seed), control=control)
     return proven
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from harness.proof.atoms import Engine, Fate, Final
 from harness.proof.choice import Unreachable, choose, covers
@@ -16,9 +16,14 @@ from harness.proof.readback import Reading
 from harness.proof.replay.circumstances import Circumstances, rates
 from harness.proof.replay.packets import Values, flow_of
 from harness.proof.replay.replaying import Replay, replay
+from harness.proof.routing import Routing
+from harness.proof.ruleset import Ruleset
 from harness.proof.space import Space, space_of
 from harness.proof.universe import ones
 from harness.proof.words import Words
+
+_OF_CONTROL = 100
+"""Packets that are sent beside a wrong meaning; most classes have forwarded ones."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,24 @@ def compare(reading: Reading, seed: int, most: int | None = None) -> Comparison:
         for (final, _), outcome in zip(some, outcomes, strict=True):
             judged.judge(final, outcome)
     return Comparison(len(finals), len(chosen), judged.fates, judged.either, unreached + judged.unreached, judged.wrong)
+
+
+class _Misread(Reading):
+    def parsed(self) -> tuple[Ruleset, Routing]:
+        ruleset, routing = super().parsed()
+        return ruleset, replace(routing, forwards=False)
+
+
+def compare_wrongly(reading: Reading, seed: int) -> Comparison:
+    """Sends packets as `compare` does, beside a wrong meaning: as if the kernel forwarded nothing.
+
+    Where a policy allows something, packets have to contradict it.
+
+    Raises:
+        Unreplayable, Unmodelled: as of `compare`.
+    """
+    wrong = _Misread(**{each.name: getattr(reading, each.name) for each in fields(reading)})
+    return compare(wrong, seed, _OF_CONTROL)
 
 
 class _Judged:

@@ -134,6 +134,14 @@ def test_exclusive_scenarios_are_skipped_or_run_alone(gate: Gate, exclusive: str
     assert list(run.verdicts) == ["test_a", "test_b", "test_c"]
 
 
+@pytest.mark.parametrize(
+    ("profile", "run"), [("quick", ["test_a", "test_c"]), ("full", ["test_a", "test_b", "test_c"])]
+)
+def test_some_scenarios_are_of_the_full_profile_alone(gate: Gate, profile: str, run: list[str]) -> None:
+    marked = THREE_SCENARIOS.replace("def test_b", "@pytest.mark.full\n    def test_b")
+    assert list(gate(marked, f"--profile={profile}").verdicts) == run
+
+
 def test_exclusive_scenarios_take_no_number(gate: Gate) -> None:
     read, write = os.pipe()
     os.write(write, b"".join(map(SCENARIO_NUMBER.pack, range(5))))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,13 +17,11 @@ from harness.proof import Reading, kinds, prove
 from harness.proof.atoms import Fate
 from harness.proof.choice import Unreachable
 from harness.proof.fields import TCP, UDP, Flow, Variable
-from harness.proof.replay.comparing import Comparison, compare
+from harness.proof.replay.comparing import Comparison, compare, compare_wrongly
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.namespace import rebuilt
 from harness.proof.replay.replaying import Replay, replay
 from harness.proof.replay.showing import show
-from harness.proof.routing import Routing
-from harness.proof.ruleset import Ruleset
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import FIRST, SECOND, kernels, mixed, policy_of, reading_of
 from tests.harness.proof.every_kind import RULESET, STATEMENTS, UNPRINTED, fields
@@ -79,18 +76,8 @@ def test_every_kind_with_a_meaning_meets_the_kernel(kinds_reading: Reading) -> N
     assert STATEMENTS | set(fields()) - UNPRINTED == met
 
 
-class Misread(Reading):
-    """A reading that is understood wrongly: as if the kernel forwarded nothing."""
-
-    def parsed(self) -> tuple[Ruleset, Routing]:
-        ruleset, routing = super().parsed()
-        return ruleset, replace(routing, forwards=False)
-
-
 def test_a_wrong_computation_is_noticed(reading: Reading) -> None:
-    compared = compare(
-        Misread(**{each.name: getattr(reading, each.name) for each in dataclasses.fields(reading)}), 1, SAMPLE
-    )
+    compared = compare_wrongly(reading, 1)
     assert compared.wrong
     assert "computed dropped, but the kernel has it forwarded by mw" in compared.wrong[0]
     assert all("forwarded" in each for each in compared.wrong)
