@@ -140,9 +140,11 @@ def _numbers(run: Transcript) -> dict[str, float]:
     for claim in run.claims:
         for scenario in claim.scenarios:
             for name, value in scenario.measured.items():
-                number: Any = value.get("value") if isinstance(value, dict) else value
-                if isinstance(number, int | float) and not isinstance(number, bool):
-                    found[f"{claim.id} / {scenario.name}: {name}"] = float(number)
+                parts = value if isinstance(value, dict) else {"value": value}
+                for part, what in (("value", name), ("of", f"{name}: chances")):
+                    number: Any = parts.get(part)
+                    if isinstance(number, int | float) and not isinstance(number, bool):
+                        found[f"{claim.id} / {scenario.name}: {what}"] = float(number)
             for exhibit in scenario.exhibits:
                 for name, value in exhibit.numbers().items():
                     found[f"{claim.id} / {scenario.name}: {name}"] = float(value)

@@ -36,6 +36,7 @@ class Verdict(str, Enum):
 class _Qualities(TypedDict, total=False):
     unit: str
     limit: Scalar
+    of: int
 
 
 class Measurement(_Qualities):
@@ -45,6 +46,7 @@ class Measurement(_Qualities):
         value: the value.
         unit: its unit; empty if it has none.
         limit: bound that the claim sets for it, if it sets one.
+        of: number of chances among which the value was counted, if that is known.
     """
 
     value: Scalar | list[Scalar]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+from reports.chances import fewer_than
 from reports.exhibits import Cell, Passed
 
 
@@ -26,19 +27,26 @@ def _is_shown(character: str) -> bool:
 def figure(value: Any) -> str:
     """Words a measured value with its unit; a time gets the unit that leaves two or three digits.
 
+    A count of none among known chances is followed by the largest share that it leaves possible.
+
     Args:
-        value: a plain value, or `{value, unit, limit}`.
+        value: a plain value, or `{value, unit, limit, of}`.
     """
-    if isinstance(value, dict) and "value" in value:
-        return _with_unit(value["value"], str(value.get("unit") or ""))
-    return _plain(value)
+    if not isinstance(value, dict) or "value" not in value:
+        return _plain(value)
+    unit, of = str(value.get("unit") or ""), value.get("of")
+    if type(of) is not int:
+        return _with_unit(value["value"], unit)
+    counted = f"{_plain(value['value'])} of {_with_unit(of, unit)}"
+    bound = None if value["value"] != 0 else fewer_than(of)
+    return counted if bound is None else f"{counted}: fewer than 1 in {_plain(bound)}"
 
 
 def limit(value: Any) -> str:
     """Returns the limit that the claim sets for a measured value; empty if it sets none.
 
     Args:
-        value: a plain value, or `{value, unit, limit}`.
+        value: a plain value, or `{value, unit, limit, of}`.
     """
     return str(value["limit"]) if isinstance(value, dict) and "limit" in value else ""
 

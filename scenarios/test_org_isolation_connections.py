@@ -51,7 +51,9 @@ def test_a_machine_of_many_connections_leaves_room_for_others(world: World, reco
         record.measure("its tracked connections", tracked, limit=f"<= {round(most)}")
         if tracked > most + 3 * rounds:
             raise Refuted(f"the hub tracks {tracked} connections of one machine, and {round(most)} are the most")
-        record.none_of("connections that others did not open", failed, "others could open no connection")
+        record.none_of(
+            "connections that others did not open", failed, "others could open no connection", of=rounds * len(pairs)
+        )
         record.at_least("connections that others opened", 3 * rounds, 6)
 
 

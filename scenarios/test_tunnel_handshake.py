@@ -36,6 +36,7 @@ def test_two_machines_shake_hands_and_exchange_packets(world: World, record: Rec
             f"{source.name}→{destination.name} pings lost",
             range(PINGS - answered.received),
             f"{source.name} to {destination.name}: pings lost",
+            of=PINGS,
         )
     seen = {machine["id"]: machine for machine in mesh.api.call("GET", "/machines").body["machines"]}
     for machine in (mumbai, pune):

@@ -22,6 +22,8 @@ from netlab import Received, Sent
 
 P = TypeVar("P", Sent, Received)
 
+_WAY_NS = 10_000_000
+"""Ten times as long as a packet takes through a healthy hub."""
 _STALL_NS = 100_000_000
 """A full queue of WireGuard has two or three hundred packets, and delays a stream of one per ms by more than this."""
 
@@ -55,11 +57,15 @@ class Judgement:
         late: packets that were sent while denied and delivered.
         lost: packets that were sent while allowed and are missing without an excuse.
         overflowed: packets that were sent while allowed and lost to a full queue of a busy machine.
+        denied: number of packets that had a chance to be late.
+        allowed: number of packets that had a chance to be lost.
     """
 
     late: Sequence[int] = ()
     lost: Sequence[int] = ()
     overflowed: Sequence[int] = ()
+    denied: int = 0
+    allowed: int = 0
 
     @property
     def wrong(self) -> frozenset[int]:
@@ -74,7 +80,8 @@ def judge(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Rece
         phases: phases in the order of their times.
     """
     lost, overflowed = split_losses(lost_although_allowed(phases, sent, received), sent, received)
-    return Judgement(delivered_although_denied(phases, received), lost, overflowed)
+    late = delivered_although_denied(phases, received)
+    return Judgement(late, lost, overflowed, count_denied(phases, sent), len(_due(phases, sent, received)))
 
 
 def longest_transit_ns(phases: Sequence[Phase], received: Sequence[Received]) -> int:
@@ -107,9 +114,31 @@ def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Receiv
     ]
 
 
+def count_denied(phases: Sequence[Phase], sent: Sequence[Sent]) -> int:
+    """Returns the number of packets that `delivered_although_denied` would name if they were delivered.
+
+    Packets that were under way at the end of a denial are left out, since they may have met the hub after it.
+    """
+    return sum(
+        not phase.allowed
+        and not packet.errno
+        and (
+            phase.end_ns is None
+            or packet.sent_ns + _WAY_NS <= phase.end_ns
+            or (phase.settled_ns is not None and packet.sent_ns < phase.settled_ns)
+        )
+        for packet, phase in _with_phase(phases, sent)
+    )
+
+
 def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
     """Returns the numbers of packets that were sent while allowed and are missing, though a later one arrived."""
     arrived = {packet.seq for packet in received}
+    return [seq for seq in _due(phases, sent, received) if seq not in arrived]
+
+
+def _due(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
+    """Returns the numbers of packets that were sent while allowed and before one of their phase that arrived."""
     last_through: dict[int, int] = {}
     for packet, phase in _with_phase(phases, received):
         if phase.covers(packet.sent_ns, packet.received_ns):
@@ -117,10 +146,7 @@ def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], receive
     return [
         packet.seq
         for packet, phase in _with_phase(phases, sent)
-        if phase.allowed
-        and not packet.errno
-        and packet.seq not in arrived
-        and packet.seq < last_through.get(phase.start_ns, 0)
+        if phase.allowed and not packet.errno and packet.seq < last_through.get(phase.start_ns, 0)
     ]
 
 

@@ -36,6 +36,7 @@ class Record:
     controls: list[str] = field(default_factory=list)
     teller: Teller = field(default_factory=Teller)
     _slowest: dict[str, float] = field(default_factory=dict)
+    _chances: dict[str, int] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
     _saves: list[PolicySave] = field(default_factory=list)
     _events: list[HubEvent] = field(default_factory=list)
@@ -43,7 +44,14 @@ class Record:
     _tables: list[TruthTable] = field(default_factory=list)
     _certificates: list[Certificate | DoorCertificate] = field(default_factory=list)
 
-    def measure(self, name: str, value: Scalar | Sequence[Scalar], unit: str = "", limit: Scalar = None) -> None:
+    def measure(
+        self,
+        name: str,
+        value: Scalar | Sequence[Scalar],
+        unit: str = "",
+        limit: Scalar = None,
+        of: int | None = None,
+    ) -> None:
         """Records a figure.
 
         Args:
@@ -51,14 +59,17 @@ class Record:
             value: the figure; floats are rounded to six digits.
             unit: unit of the figure; "" for none.
             limit: limit that the claim sets; None for none.
+            of: number of chances among which the value was counted; None if unknown.
         """
         plain = _plain(value)
-        if not unit and limit is None:
+        if not unit and limit is None and of is None:
             self.measured[name] = plain
             return
         entry = Measurement(value=plain, unit=unit)
         if limit is not None:
             entry["limit"] = limit
+        if of is not None:
+            entry["of"] = of
         self.measured[name] = entry
 
     def slowest(self, name: str, seconds: float) -> None:
@@ -79,20 +90,26 @@ class Record:
         if value < least:
             raise Inconclusive(f"{name}: {value} {unit}, and at least {least} are needed to say anything")
 
-    def none_of(self, name: str, violations: Sequence[object], meaning: str) -> None:
-        """Records the number of violations.
+    def none_of(self, name: str, violations: Sequence[object], meaning: str, of: int | None = None) -> None:
+        """Records the number of violations, and of the chances that they had, which add up over calls with this name.
 
         Args:
             violations: the violations; the message lists up to five.
             meaning: sentence that is true if there is a violation.
+            of: number of chances, such as packets that could have been delivered; None if unknown.
 
         Raises:
             Refuted: there is a violation.
+            Inconclusive: there was no chance of one.
         """
-        self.measure(name, len(violations), limit=0)
+        if of is not None:
+            self._chances[name] = of = self._chances.get(name, 0) + of
+        self.measure(name, len(violations), limit=0, of=of)
         if violations:
             shown = ", ".join(map(str, list(violations)[:5]))
             raise Refuted(f"{meaning}: {len(violations)} ({shown}{', …' if len(violations) > 5 else ''})")
+        if of == 0:
+            raise Inconclusive(f"{name}: there was no chance of one")
 
     def took(self, name: str, seconds: Iterable[float]) -> None:
         """Records times of something frequent; the transcript shows five or more as a histogram.

@@ -202,7 +202,12 @@ def _wanted(mesh: Mesh, tried: Sequence[IcmpError]) -> set[IcmpError]:
 
 def _compare(mesh: Mesh, tried: Sequence[IcmpError], wanted: set[IcmpError], arrived: set[IcmpError]) -> None:
     wrong = [error for error in tried if error in arrived - wanted]
-    mesh.record.none_of("forbidden ICMP errors", wrong, "forbidden ICMP errors were delivered")
+    mesh.record.none_of(
+        "forbidden ICMP errors",
+        wrong,
+        "forbidden ICMP errors were delivered",
+        of=sum(error not in wanted for error in tried) or None,
+    )
     missing = [error for error in tried if error in wanted - arrived]
     if missing:
         raise Refuted(f"{len(missing)} ICMP errors of allowed connections were not delivered, for example {missing[0]}")

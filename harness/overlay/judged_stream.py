@@ -154,7 +154,7 @@ class JudgedStream:
             raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {self._deadline_s:.0f} s")
 
     def _check(self, judgement: Judgement) -> None:
-        self._check_denied(judgement.late)
+        self._check_denied(judgement.late, of=judgement.denied)
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
@@ -166,11 +166,12 @@ class JudgedStream:
             f"{self.name} lost although allowed",
             judgement.lost,
             f"{self.name}: packets that are allowed were lost",
+            of=judgement.allowed,
         )
 
-    def _check_denied(self, late: Sequence[int]) -> None:
+    def _check_denied(self, late: Sequence[int], of: int | None = None) -> None:
         if all(phase.allowed for phase in self._phases):
             return
-        self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0)
+        self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0, of=of)
         if late:
             raise Refuted(f"{self.name}: {len(late)} packets sent after the answer that denies them were delivered")

@@ -58,10 +58,19 @@ def lost_while_healthy(sent: Sequence[Sent], received: Sequence[Received], start
         start_ns, end_ns: time in which the packets were sent.
     """
     arrived = {packet.seq for packet in received}
+    return [seq for seq in due_while_healthy(sent, received, start_ns, end_ns) if seq not in arrived]
+
+
+def due_while_healthy(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
+    """Returns the numbers of packets that had to arrive in a time in which nothing was broken.
+
+    Args:
+        start_ns, end_ns: time in which the packets were sent.
+    """
     # Packets under way at the next damage may be lost to it.
     in_time = (each.seq for each in received if start_ns <= each.sent_ns and each.received_ns <= end_ns)
     through = max(in_time, default=-1)
-    return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
+    return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through]
 
 
 class HealthStream:
@@ -174,5 +183,8 @@ class HealthStream:
         self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
         self._teller.ended(lost=len(lost))
         self._record.none_of(
-            f"{self.name} lost while nothing was broken", lost, f"{self.name}: packets were lost again"
+            f"{self.name} lost while nothing was broken",
+            lost,
+            f"{self.name}: packets were lost again",
+            of=sum(len(due_while_healthy(sent, received, start, end)) for start, end in self._healthy),
         )

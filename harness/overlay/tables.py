@@ -16,6 +16,7 @@ from harness.overlay.probes import Chooser, Probe
 from harness.overlay.truth import PortProtocol, is_allowed, names
 from reports import exhibits
 
+_WRONG = "probes that did not follow the policy"
 _MOST_LISTED = 8
 _CONNECTIONS, _ERRORS = 3, 36
 """Connections that ICMP errors are about, and errors, in one table."""
@@ -85,6 +86,7 @@ class Tables:
                 f"{len(wrong)} of {len(expected)} cells differ from the policy: {'; '.join(wrong[:_MOST_LISTED])}"
                 f"\n{_shown(cells)}"
             )
+        mesh.record.none_of(_WRONG, wrong, "cells differ from the policy", of=len(expected))
         if len(machines) >= _FEWEST_MACHINES:
             self._check_errors(machines, probes)
         allowed = sum(expected.values())

@@ -21,6 +21,7 @@ KINDS = (PortProtocol("udp", 9), PortProtocol("tcp", 9), PortProtocol("icmp"))
 
 # Bytes: more than fit into one packet of the tunnel, and the size of the first fragment.
 _FRAGMENTED, _FRAGMENT = 1800, 1200
+_WRONG = "probes beside streams that did not follow the policy"
 _PROBES = 5
 _ABSORBED = 9
 # Leaves out the stream and the connection, whose many packets a witness would have to keep until it is read.
@@ -125,6 +126,8 @@ class Traffic:
         ]
         if wrong:
             raise Refuted(f"{self.source.name}→{self.destination.name} {', '.join(wrong)}")
+        judged = sum(allowed is not None for allowed in expected.values())
+        self._mesh.record.none_of(_WRONG, wrong, "probes beside a stream differ from the policy", of=judged)
 
     def _may_err(self) -> bool:
         """True if an error about any connection between the two may pass: some are allowed, and not all are denied."""

@@ -135,3 +135,11 @@ def test_figures_of_exhibits_are_put_side_by_side() -> None:
 def test_a_missing_exhibit_is_reported_and_is_not_worse() -> None:
     found = compare(shown(Histogram("pings", "s", [0.0, 1.0], [5], 0.1, 0.2, 0.9)), shown())
     assert found.changes == (Change("one-hub / test_x: pings", "shown", None, worse=False),)
+
+
+def test_chances_are_compared_beside_the_count() -> None:
+    def made(of: int) -> Transcript:
+        return run(claim("one-hub", scenario("test_x", measured={"late": {"value": 0, "unit": "", "of": of}})))
+
+    found = compare(made(12_000), made(300))
+    assert found.figures == (Figure("one-hub / test_x: late: chances", 12_000.0, 300.0),)

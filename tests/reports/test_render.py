@@ -29,6 +29,7 @@ from reports.render import html
 from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
 from tests.reports.samples import claim, run, scenario, transcripts
 
+CHANCES = {"value": 0, "unit": "packets", "limit": 0, "of": 12_000}
 HOSTILE = (
     "</script></style></pre>\"'><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}{% endfor %}&lt;\x1b[2J"
 )
@@ -259,3 +260,9 @@ def test_every_figure_of_any_run_is_on_the_page(made: Transcript) -> None:
             for name, value in one.measured.items():
                 row = f"{flat(name)} {flat(texts.figure(value))} {flat(texts.limit(value))}"
                 assert flat(row) in said
+
+
+def test_a_count_of_none_says_among_how_many() -> None:
+    page = Page(html(run(claim("one-hub", scenario(measured={"late": CHANCES})))))
+    assert " ".join(texts.figure(CHANCES).split()) in page.said
+    assert "19 of 20 such runs" in page.said

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from harness.judging.judgement import (
     Phase,
+    count_denied,
     count_sent_while,
     delivered_although_denied,
+    judge,
     longest_transit_ns,
     lost_although_allowed,
     split_losses,
@@ -117,3 +119,25 @@ def test_each_packet_is_lost_or_delivered_in_its_phase_only(
     late = delivered_although_denied(PHASES, received)
     assert all(DENIED.covers(received[number].sent_ns, received[number].sent_ns) for number in late)
     assert lost_although_allowed(PHASES, packets, received) == []
+
+
+_MS = 1_000_000
+
+
+def test_packets_under_way_at_the_end_of_a_denial_are_no_chance() -> None:
+    denied = Phase(False, 10 * _MS, 100 * _MS)
+    packets = sent(20 * _MS, 80 * _MS, 95 * _MS)
+    assert count_denied([denied], packets) == 2
+    # A ping that the hub answered shows that the last one had met the hub.
+    assert count_denied([Phase(False, 10 * _MS, 100 * _MS, settled_ns=96 * _MS)], packets) == 3
+    assert count_denied([Phase(False, 10 * _MS)], packets) == 3
+    assert count_denied([Phase(True, 10 * _MS)], packets) == 0
+
+
+@given(st.sets(st.integers(0, 299), max_size=60), st.sets(st.integers(0, 299), max_size=60))
+def test_there_is_a_chance_for_every_packet_that_can_be_named(moments: set[int], missing: set[int]) -> None:
+    packets = sent(*sorted(moments))
+    arrived = [Received(each.seq, each.sent_ns, each.sent_ns + 1) for each in packets if each.sent_ns not in missing]
+    found = judge([ALLOWED, Phase(False, 110)], packets, arrived)
+    assert len(found.late) <= found.denied
+    assert len(found.lost) + len(found.overflowed) <= found.allowed <= len(packets)

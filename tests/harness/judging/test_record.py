@@ -121,3 +121,16 @@ def test_a_front_door_that_leads_astray_refutes(record: Record) -> None:
         record.proved_door(door)
     assert record.exhibits() == [door]
     assert (door.holds, door.numbers()["front door: datagrams led astray"]) == (False, 1)
+
+
+def test_chances_of_violations_add_up() -> None:
+    record = Record()
+    for _ in range(2):
+        record.none_of("leaks", [], "packets leaked", of=150)
+    assert record.measured == {"leaks": {"value": 0, "unit": "", "limit": 0, "of": 300}}
+
+
+def test_violations_without_a_chance_show_nothing() -> None:
+    record = Record()
+    with pytest.raises(Inconclusive, match="leaks: there was no chance of one"):
+        record.none_of("leaks", [], "packets leaked", of=0)
