@@ -13,6 +13,8 @@ _COLOURS = """
 .missed { color: var(--bad); }
 .not-run { color: var(--open); }
 table.live { min-width: 44rem; }
+table.live td.figure { white-space: nowrap; }
+header, main { overflow-wrap: anywhere; }
 a { color: inherit; }
 a:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
 #now { min-height: 1.55em; }

@@ -48,7 +48,7 @@ def test_the_page_before_during_and_after_a_run() -> None:
     assert "Running: test_x, flush-then-load." in running
     ended = text_of(*RUN)
     assert "The gate passes: 1 of 1 scenario proven; 1 of 1 sabotage noticed." in ended
-    assert "noticed 3.5 s 3 packets lost" in ended
+    assert "3.5 s 3 packets lost" in ended
 
 
 def test_what_went_wrong_is_said_in_words() -> None:
