@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from netlab import sandbox
+from reports import files
 from reports.log import folder, tiles
 from reports.log.audit import audit
 from reports.log.entries import Began
@@ -98,7 +99,7 @@ def crash(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
 
     def at(number: int, after: bool) -> None:
         written = 0
-        original = folder.write_durably
+        original = files.write_durably
 
         def write(path: Path, content: bytes) -> None:
             nonlocal written
@@ -280,11 +281,11 @@ def test_an_old_part_that_is_damaged_is_noticed_in_turn(tmp_path: Path) -> None:
     every = [content] * 1030
     for (level, index), hashes in tiles.of_entries(every).items():
         path = log.folder / "tile" / str(level) / tiles.place(index, len(hashes) // tiles.HASH)
-        folder.write_durably(path, hashes)
+        files.write_durably(path, hashes)
     for index in range(5):
         part = every[index * 256 :][:256]
         path = log.folder / "tile/entries" / tiles.place(index, len(part))
-        folder.write_durably(path, b"".join(len(each).to_bytes(2, "big") + each for each in part))
+        files.write_durably(path, b"".join(len(each).to_bytes(2, "big") + each for each in part))
     made = tiles.Tiles(log.folder, len(every))
     (log.folder / "checkpoint").write_bytes(Checkpoint(origin, len(every), made.root()).sign(KEY))
     append(log)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reports import files
 from reports.log import hashtree, tiles
 from reports.log.tiles import TileError, Tiles
 
@@ -14,8 +15,8 @@ def entry(number: int) -> bytes:
     return f"entry {number}".encode()
 
 
-def files(folder: Path) -> dict[str, int]:
-    """Sizes of all files, by path."""
+def sizes(folder: Path) -> dict[str, int]:
+    """Returns the sizes of all files, by path."""
     return {str(each.relative_to(folder)): each.stat().st_size for each in folder.rglob("*") if each.is_file()}
 
 
@@ -51,7 +52,7 @@ def test_paths_are_those_of_the_specification(index: int, width: int, path: str)
 
 def test_the_specification_s_example_has_its_tiles(tmp_path: Path) -> None:
     laid_out(tmp_path, 70_000)
-    found = files(tmp_path / "tile")
+    found = sizes(tmp_path / "tile")
     partial = {path for path in found if ".p/" in path}
     assert partial == {"0/273.p/112", "1/001.p/17", "2/000.p/1", "entries/273.p/112"}
     assert sum(path.startswith("0/") and ".p/" not in path for path in found) == 273
@@ -65,9 +66,9 @@ def test_a_log_grows_entry_by_entry_over_the_edge_of_a_tile(tmp_path: Path) -> N
         leaves = [hashtree.leaf_hash(entry(each)) for each in range(number + 1)]
         assert Tiles(tmp_path, number + 1).root() == hashtree.root(len(leaves), hashtree.of_leaves(leaves))
         if number == 255:
-            assert f"0/000.p/{number}" in files(tmp_path / "tile")
+            assert f"0/000.p/{number}" in sizes(tmp_path / "tile")
             tiles.drop_partials(log)
-    whole = files(tmp_path / "tile")
+    whole = sizes(tmp_path / "tile")
     assert set(whole) == {
         "0/000",
         *(f"{kind}/001.p/{width}" for kind in ("0", "entries") for width in (1, 2, 3)),
@@ -92,7 +93,7 @@ def test_the_third_level_begins_with_its_first_entry(tmp_path: Path) -> None:
 def test_an_entry_more_reads_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     laid_out(tmp_path, 70_000)
     read: list[Path] = []
-    original = tiles.read_bounded
+    original = files.read_bounded
 
     def counted(path: Path, most: int) -> bytes:
         read.append(path)
