@@ -6,95 +6,44 @@ Sources: DSSE (secure-systems-lab/dsse, protocol.md), in-toto Statement v1, and 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from reports import keys
+from reports.errors import AttestationError, Unreadable
+from reports.keys import Signer
 from reports.schema import Transcript, is_folder
+from reports.software import Software
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
-KEY_VARIABLE = "MESHWG_SIGNING_KEY_FILE"
 SUBJECT = "transcript.json"
 ENVELOPE = "attestation.dsse.json"
+PUBLIC_KEY = "signing.pub"
 _BESIDE = ("transcript.html", "junit.xml")
 
 
-class AttestationError(Exception):
-    """An attestation is not valid; the message is one sentence with the reason."""
+def attest(signer: Signer, transcript: Transcript, files: Mapping[str, bytes]) -> bytes:
+    """Signs a statement about a run.
 
+    Args:
+        signer: key that signs.
+        transcript: the run.
+        files: contents by name of the files whose digests the statement has, `SUBJECT` among them.
 
-class Unreadable(AttestationError):
-    """A file is missing or can't be read; the message is one sentence with the reason."""
-
-
-@dataclass(frozen=True)
-class Signer:
-    """A key that signs statements.
-
-    Attributes:
-        key: the private key.
-        kept: True for a key that outlives this run, so that others could know it.
+    Returns:
+        A DSSE envelope in JSON.
     """
-
-    key: Ed25519PrivateKey
-    kept: bool
-
-    @classmethod
-    def find(cls) -> Signer:
-        """Reads the key that the environment variable `KEY_VARIABLE` names, or makes one for this run alone.
-
-        Returns:
-            The signer.
-
-        Raises:
-            AttestationError: the named file can't be read, or holds no Ed25519 key in PEM without a passphrase.
-        """
-        named = os.environ.get(KEY_VARIABLE)
-        if not named:
-            return cls(Ed25519PrivateKey.generate(), kept=False)
-        try:
-            key = serialization.load_pem_private_key(Path(named).read_bytes(), password=None)
-        except OSError as error:
-            raise AttestationError(f"The signing key {named} can't be read: {error.strerror}.") from error
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise AttestationError(
-                f"The signing key {named} can't be read: it is no private key in PEM without a passphrase."
-            ) from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise AttestationError(f"The signing key {named} is not an Ed25519 key.")
-        return cls(key, kept=True)
-
-    def public_pem(self) -> bytes:
-        """Returns the public key in PEM (RFC 7468), for those who verify."""
-        return self.key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-
-    def attest(self, transcript: Transcript, files: Mapping[str, bytes]) -> bytes:
-        """Signs a statement about a run.
-
-        Args:
-            transcript: the run.
-            files: contents by name of the files whose digests the statement has, `SUBJECT` among them.
-
-        Returns:
-            A DSSE envelope in JSON.
-        """
-        envelope = Envelope(msgspec.json.encode(_statement(transcript, files)), PAYLOAD_TYPE, {})
-        envelope.sign(CryptoSigner(self.key))
-        return msgspec.json.format(msgspec.json.encode(envelope.to_dict()), indent=2) + b"\n"
+    envelope = Envelope(msgspec.json.encode(_statement(transcript, files)), PAYLOAD_TYPE, {})
+    envelope.sign(CryptoSigner(signer.key))
+    return msgspec.json.format(msgspec.json.encode(envelope.to_dict()), indent=2) + b"\n"
 
 
 def verify(transcript: Path, trusted: Path | None = None) -> bool:
@@ -116,7 +65,7 @@ def verify(transcript: Path, trusted: Path | None = None) -> bool:
     folder = file.parent
     text = _content(file)
     content = _content(folder / ENVELOPE)
-    key = _public_key(trusted or folder / "signing.pub")
+    key = SSlibKey.from_crypto(keys.public_key(trusted or folder / PUBLIC_KEY))
     try:
         envelope = Envelope.from_dict(msgspec.json.decode(content))
     except Exception as error:
@@ -162,17 +111,6 @@ def _content(path: Path) -> bytes:
         raise Unreadable(f"{path} can't be read: {error.strerror}.") from error
 
 
-def _public_key(path: Path) -> SSlibKey:
-    content = _content(path)
-    try:
-        key = serialization.load_pem_public_key(content)
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise AttestationError(f"{path} is no public key.") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise AttestationError(f"{path} is not an Ed25519 key.")
-    return SSlibKey.from_crypto(key)
-
-
 def _statement(transcript: Transcript, files: Mapping[str, bytes]) -> dict[str, Any]:
     names: dict[bool, list[str]] = {True: [], False: []}
     for claim in transcript.claims:
@@ -191,9 +129,20 @@ def _statement(transcript: Transcript, files: Mapping[str, bytes]) -> dict[str, 
                     "name": "environment",
                     "digest": {"sha256": _digest(msgspec.json.encode(transcript.environment))},
                     "annotations": dict(transcript.environment),
-                }
+                },
+                *([] if transcript.tested is None else _software(transcript.tested)),
             ],
             "passedTests": names[True],
             "failedTests": names[False],
         },
     }
+
+
+def _software(tested: Software) -> list[dict[str, Any]]:
+    """Digests of what was tested, as resource descriptors of in-toto."""
+    found = {"scenarios": tested.scenarios, "packages": tested.packages_digest, **tested.locks}
+    described: list[dict[str, Any]] = [{"name": name, "digest": {"sha256": each}} for name, each in found.items()]
+    if tested.tree is not None:
+        git = {"gitTree": tested.git_tree} if tested.git_tree else {}
+        described.insert(0, {"name": "tree", "digest": {"sha256": tested.tree, **git}})
+    return described

@@ -1,10 +1,9 @@
-"""Commands `transcript show`, `verify`, `diff` and `schema`."""
+"""Commands `transcript show`, `verify`, `diff`, `schema`, `log list` and `log verify`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -12,21 +11,33 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import compare, texts
+from reports.ending import FAILED, NO_INPUT, end
 from reports.events import format as event_format
-from reports.events import recording
-from reports.schema import Transcript, TranscriptError, check_proofs, is_folder, json_schema, load
+from reports.schema import Transcript, TranscriptError, json_schema, load
 
-_FAILED = 1
-_NO_INPUT = 66
 _LATEST = Path("reports/out/latest")
 _STYLE = {"proven": "green", "pass": "green", "refuted": "red", "fail": "red", "inconclusive": "yellow"}
 
 File = Annotated[Path, typer.Argument(help="A transcript, or the folder of a run.")]
 
 
+Log = Annotated[
+    Path | None, typer.Argument(help="Folder of a log of runs; your own, if you have one, if none is named.")
+]
+LogKey = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="PEM of a public key that you know from elsewhere; the one beside the log if not given."
+    ),
+]
+
 transcript = typer.Typer(
-    help="Read a gate run's transcript, check its signature, compare two.", no_args_is_help=True, add_completion=False
+    help="Read a gate run's transcript, check its signature, compare two, check the log of runs.",
+    no_args_is_help=True,
+    add_completion=False,
 )
+log = typer.Typer(help="Read and check the log of runs.", no_args_is_help=True, add_completion=False)
+transcript.add_typer(log, name="log")
 
 
 @transcript.command()
@@ -76,27 +87,26 @@ def summarize(run: Transcript, console: Console) -> None:
 @transcript.command()
 def verify(
     file: File = _LATEST,
-    key: Annotated[Path | None, typer.Option(help="PEM of a public key that you know from elsewhere.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM of a public key that you know from elsewhere.")
+    ] = None,
+    tree: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Checkout or unpacked tarball that may be the one that was tested."),
+    ] = None,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Log of runs, of which every entry is checked.")
+    ] = None,
 ) -> None:
-    """Check that a transcript is the one that was signed, and that it has the format of one.
+    """Check that a transcript is the one that was signed, that it has the format of one, and its place in the log.
 
-    Exit codes: 0 it is, 1 the signature or the format does not hold, 66 a file that can't be read.
+    Exit codes: 0 it is, 1 the signature, the format, the place in the log or the tree does not hold, 66 a file that
+    can't be read.
     """
     # Here, because the help of all commands loads this module, also where the harness is not installed.
-    from reports import attest
+    from reports import verification
 
-    try:
-        known = attest.verify(file, key)
-        run = load(file)
-        check_proofs(run)
-        recording.check(file if is_folder(file) else file.parent, run)
-    except (attest.Unreadable, recording.Unreadable) as error:
-        _end(str(error), _NO_INPUT)
-    except (attest.AttestationError, TranscriptError, recording.RecordingError) as error:
-        _end(str(error), _FAILED)
-    print(
-        "The signature holds." if known else "The signature holds, by the key that lies beside it: name one you know."
-    )
+    verification.verify(file, key, tree, log)
 
 
 @transcript.command()
@@ -120,7 +130,7 @@ def diff(before: File, after: File) -> None:
         )
     console.print(table)
     if difference.is_worse:
-        raise typer.Exit(_FAILED)
+        raise typer.Exit(FAILED)
 
 
 @transcript.command()
@@ -140,7 +150,7 @@ def replay(
     try:
         showing.show(file, listen, speed)
     except showing.NotShown as error:
-        _end(str(error), error.code)
+        end(str(error), error.code)
 
 
 @transcript.command()
@@ -154,16 +164,44 @@ def schema(
     print((event_format.json_schema() if events else json_schema()).decode(), end="")
 
 
+@log.command("verify")
+def verify_log(
+    folder: Log = None,
+    key: LogKey = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="An earlier checkpoint that you kept, or a run, which the log has to continue."
+        ),
+    ] = None,
+) -> None:
+    """Check every entry and every tile of a log of runs.
+
+    Exit codes: 0 they hold, 1 it was damaged, cut or rewritten, 64 no log is named and there is not one of your own,
+    66 a file that can't be read.
+    """
+    from reports import verification
+
+    verification.verify_log(folder, key, since)
+
+
+@log.command("list")
+def list_log(folder: Log = None, key: LogKey = None) -> None:
+    """Check a log of runs, and list its runs, also those that were broken off.
+
+    Exit codes: 0 listed, 1 it was damaged, cut or rewritten, 64 no log is named and there is not one of your own,
+    66 a file that can't be read.
+    """
+    from reports import verification
+
+    verification.list_log(folder, key)
+
+
 def _load(file: Path) -> Transcript:
     try:
         return load(file)
     except TranscriptError as error:
-        _end(str(error), _NO_INPUT)
-
-
-def _end(sentence: str, code: int) -> NoReturn:
-    print(f"meshwg: {texts.one_line(sentence)}", file=sys.stderr)
-    raise typer.Exit(code)
+        end(str(error), NO_INPUT)
 
 
 def _text(text: str, style: str = "") -> Text:

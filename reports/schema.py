@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from reports.exhibits import MOST_EXHIBITS, Certificate, DoorCertificate, Exhibit
+from reports.software import Software
 
-VERSION = 3
+VERSION = 4
 """Version of the format, which grows with each kind of exhibit. A file without a version is of version 1."""
 
 Scalar = str | int | float | bool | None
@@ -135,6 +136,20 @@ class SabotageVerdict(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Place of a run in the log of runs.
+
+    Attributes:
+        name: name of the log.
+        index: number of the entry about the run's end.
+        began: number of the entry about its begin.
+    """
+
+    name: str
+    index: Annotated[int, Meta(ge=0)]
+    began: Annotated[int, Meta(ge=0)]
+
+
 class Transcript(msgspec.Struct, frozen=True):
     """The record of one gate run.
 
@@ -152,6 +167,10 @@ class Transcript(msgspec.Struct, frozen=True):
         version: version of the format.
         hub: class of another project's hub that was tested, as MODULE:CLASS; None for MeshWG's own service.
         events: SHA-256 of `events.jsonl.gz`, the recording of the run's events; "" if there is none.
+        elsewhere: True if the service ran elsewhere already, so that `tested` is about the harness alone.
+        tested: digests of what was tested.
+        signed_by: SHA-256 of the public key in DER that signs the transcript.
+        log: place in the log of runs; None for a run that is in none.
     """
 
     started_at: str
@@ -167,6 +186,10 @@ class Transcript(msgspec.Struct, frozen=True):
     version: int = 1
     hub: str | None = None
     events: str = ""
+    elsewhere: bool = False
+    tested: Software | None = None
+    signed_by: str = ""
+    log: Place | None = None
 
 
 class _Format(msgspec.Struct):

@@ -36,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
         Path(chosen).parent.mkdir(parents=True, exist_ok=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Gives the gates of a run a key and a log of their own, in place of the user's."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _tidy() -> Iterator[None]:
     """Checks that a module leaves its sandbox and its process as it found them, for the module that runs next."""

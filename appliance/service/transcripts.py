@@ -26,6 +26,7 @@ FILES: Mapping[str, str] = {
     "junit.xml": "application/xml",
     "attestation.dsse.json": "application/json",
     "signing.pub": "application/x-pem-file",
+    "transcript.tlog-proof": "text/plain; charset=utf-8",
 }
 """Media types of a run's files."""
 

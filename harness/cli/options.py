@@ -18,6 +18,12 @@ from harness.cli.choices import PROFILES, WIREGUARD, in_words
 
 _UNAVAILABLE = 69
 
+ThrowawayKey = Annotated[
+    bool,
+    typer.Option(
+        "--throwaway-key", help="Sign with a key for this run alone, which is in no log of runs, instead of your own."
+    ),
+]
 Wireguard = Annotated[str, typer.Option(metavar="NAME", help=f"The hub's implementation: {in_words(WIREGUARD)}.")]
 
 Watch = Annotated[
@@ -75,17 +81,30 @@ def gate(
             help="Factor by which this machine is slower than usual, such as an emulated one.",
         ),
     ] = 1.0,
+    throwaway_key: ThrowawayKey = False,
 ) -> None:
     """Prove the published claims with real packets, and write the transcript to reports/out/.
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 66 the authority or an
-    SSH key can't be read, 69 the harness is not installed, 71 the page's address is taken, 77 no sandbox possible,
-    78 the key to sign with can't be used.
+    SSH key can't be read, 69 the harness is not installed, 71 the page's address is taken, 73 the transcript, the key
+    to sign with or the log of runs can't be written, or the log was changed by others, 77 no sandbox possible, 78 the
+    key can't be used.
     """
     command = _command("gate", *(["paramiko"] if ssh is not None else []))
     way = None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
     command.run(
-        claim, profile, seed, wireguard, patience, minutes, target, authority, way, watch, sabotages_only=sabotage
+        claim,
+        profile,
+        seed,
+        wireguard,
+        patience,
+        minutes,
+        target,
+        authority,
+        way,
+        watch,
+        sabotages_only=sabotage,
+        throwaway_key=throwaway_key,
     )
 
 
@@ -93,13 +112,15 @@ def run_everything(
     only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
     profile: Annotated[str, typer.Option(metavar="NAME", help=f"Profile of the gate: {in_words(PROFILES)}.")] = "quick",
     watch: Watch = None,
+    throwaway_key: ThrowawayKey = False,
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
 
     Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed or nftables can't be
-    used, 71 the page's address is taken, 77 no sandbox possible, 78 the key to sign with can't be used.
+    used, 71 the page's address is taken, 73 the transcript, the key to sign with or the log of runs can't be written,
+    or the log was changed by others, 77 no sandbox possible, 78 the key can't be used.
     """
-    _command("everything").run(only, profile, watch)
+    _command("everything").run(only, profile, watch, throwaway_key=throwaway_key)
 
 
 def lab(

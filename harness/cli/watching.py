@@ -12,6 +12,7 @@ from harness.subject import addresses
 from reports.events.board import Board
 from reports.events.format import AnyEvent
 from reports.events.server import LivePage
+from reports.keys import export_state
 
 _LONGEST_STAY_S = 60.0
 
@@ -56,6 +57,7 @@ def entered(listen: str | None) -> Iterator[Watch]:
     Args:
         listen: ``HOST:PORT`` outside of the sandbox; None for no page.
     """
+    export_state()
     if listen is None:
         entering.enter_sandbox()
         yield Watch()

@@ -11,24 +11,34 @@ import pytest
 
 from harness.gate import plugin, transcripts
 from harness.gate.gate import GatePlan, GateRun
+from harness.gate.recording import Recording
 from harness.gate.runs import RunOptions
 from harness.gate.summary import summary
 from harness.world import evidence
 from netlab import sandbox
-from reports.attest import AttestationError, Signer
+from reports.errors import AttestationError
+from reports.keys import Signer
+from reports.log.folder import LogError
+from reports.schema import Transcript
+from reports.tree import TreeError
 
 _BEGUN = pytest.StashKey[float]()
 _SIGNER = pytest.StashKey[Signer]()
 _EVIDENCE = pytest.StashKey[Path]()
-_WRITTEN = pytest.StashKey[Path]()
+_RECORDING = pytest.StashKey[Recording]()
+_WRITTEN = pytest.StashKey[tuple[Transcript, Path]]()
 _SELECTING = ("scenario", "numbers", "exclusive", "ignore", "ignore_glob")
 _WHOLE = "--transcript takes all scenarios, or all of one --claim"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--transcript``."""
-    parser.getgroup("gate").addoption(
+    """Adds ``--transcript`` and ``--throwaway-key``."""
+    group = parser.getgroup("gate")
+    group.addoption(
         "--transcript", type=Path, metavar="DIR", help="write the run's signed transcript into a folder below this one"
+    )
+    group.addoption(
+        "--throwaway-key", action="store_true", help="sign it with a key for this run alone, instead of your own"
     )
 
 
@@ -49,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "scenarios" not in config.args or any(config.getoption(name) for name in _SELECTING):
         raise pytest.UsageError(f"{_WHOLE}.")
     try:
-        config.stash[_SIGNER] = Signer.find()
+        config.stash[_SIGNER] = Signer.for_one_run() if config.getoption("--throwaway-key") else Signer.find()
     except AttestationError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -64,9 +74,20 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Makes a folder for evidence if a transcript is wanted and no option names one."""
+    """Begins the record of the run if a transcript is wanted, and makes a folder for evidence if no option names one.
+
+    Raises:
+        pytest.UsageError: the log of runs can't be used.
+    """
     config = session.config
-    if _SIGNER in config.stash and config.getoption("--evidence") is None and not config.option.collectonly:
+    if _SIGNER not in config.stash or config.option.collectonly or not sandbox.inside():
+        return
+    profile, seed, hub = (config.getoption(name) for name in ("--profile", "--seed", "--hub"))
+    try:
+        config.stash[_RECORDING] = Recording.begin(config.stash[_SIGNER], profile, seed, hub)
+    except (LogError, TreeError) as error:
+        raise pytest.UsageError(str(error)) from error
+    if config.getoption("--evidence") is None:
         config.stash[_EVIDENCE] = config.option.evidence = evidence.new_folder(config.getoption("--transcript"))
 
 
@@ -74,13 +95,15 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Writes the transcript, unless no scenario could run."""
     config = session.config
-    if _SIGNER not in config.stash or config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
+    if _RECORDING not in config.stash or exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
-    # To find out the WireGuard implementation, a link is made for a moment.
-    if sandbox.inside():
-        made = transcripts.transcript_of(_run(config))
-        out, signer = config.getoption("--transcript"), config.stash[_SIGNER]
-        config.stash[_WRITTEN] = transcripts.publish(made, out, signer, config.getoption("--evidence"))
+    made = transcripts.transcript_of(_run(config))
+    out, evidence_folder = config.getoption("--transcript"), config.getoption("--evidence")
+    recording = config.stash[_RECORDING]
+    told, _ = config.stash[_WRITTEN] = recording.write(recording.judge(made), out, evidence_folder)
+    if told.problems != made.problems and session.exitstatus == pytest.ExitCode.OK:
+        # Every scenario passed, and what was tested changed meanwhile.
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _run(config: pytest.Config) -> GateRun:
@@ -101,7 +124,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for line in summary(plugin.outcomes(config)):
         terminalreporter.line(line)
     if _WRITTEN in config.stash:
-        terminalreporter.line(f"transcript: {config.stash[_WRITTEN]}/transcript.html")
+        made, folder = config.stash[_WRITTEN]
+        for problem in made.problems:
+            terminalreporter.line(problem)
+        terminalreporter.line(f"transcript: {folder}/transcript.html")
+        terminalreporter.line(config.stash[_RECORDING].signature(made))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

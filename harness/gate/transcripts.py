@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from harness.gate import environment
 from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.gate import GateRun
 from harness.gate.results import ScenarioResult
-from reports import publish as publishing
 from reports import verdict
-from reports.attest import Signer
 from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript, utc
 
 
@@ -47,6 +43,7 @@ def transcript_of(run: GateRun) -> Transcript:
         left_out=[claim.id for claim in CLAIMS if claim not in wanted],
         version=VERSION,
         hub=run.hub,
+        elsewhere=options.live is not None,
     )
 
 
@@ -54,22 +51,6 @@ def _expected_wireguard(run: GateRun) -> str:
     if run.hub is not None:
         return f"unknown, of {run.hub}"
     return run.plan.options.wireguard if run.plan.options.live is None else "unknown, of a live service"
-
-
-def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path, events: bytes | None = None) -> Path:
-    """Writes the files of a run.
-
-    Args:
-        transcript: the transcript.
-        out: folder of all runs.
-        signer: key to sign with.
-        evidence: folder with the evidence of failed scenarios.
-        events: recording of its events; None for none.
-
-    Returns:
-        The folder of the files.
-    """
-    return publishing.write(transcript, out, signer=signer, evidence=evidence, events=events)
 
 
 def _claim(claim: PublishedClaim, run: GateRun) -> Claim:

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from reports.files import make_folder, read_bounded, write_durably
+from reports.keys import Signer, state_folder
 from reports.log import entries, hashtree, notes, tiles
 from reports.log.notes import Checkpoint, NoteError
 from reports.log.proofs import Proof
@@ -73,11 +74,30 @@ def check_extends(log: Tiles, now: Checkpoint, before: Checkpoint) -> None:
         raise LogError(str(error)) from error
 
 
+def of_signer(signer: Signer) -> RunLog | None:
+    """Returns the log of a key that is kept; None for a key of one run, whose log nobody could continue."""
+    if signer.file is None:
+        return None
+    brief = signer.fingerprint[:16]
+    return RunLog(logs_folder() / brief, signer.key, f"meshwg-gate/{brief}")
+
+
+def logs_folder() -> Path:
+    """Returns the folder of this user's logs, one for each key."""
+    return state_folder() / "logs"
+
+
+def public_key_of(folder: Path) -> Path:
+    """Returns the file with the public key of a log, which lies beside its folder."""
+    return folder.with_name(f"{folder.name}.pub")
+
+
 @dataclass(frozen=True)
 class RunLog:
     """The log of one key.
 
-    Beside the folder lie a lock and a copy of the last checkpoint, by which a folder that was cut is noticed.
+    Beside the folder lie the public key, a lock, and a copy of the last checkpoint, by which a folder that was cut is
+    noticed.
 
     Attributes:
         folder: folder of the log, which need not exist yet.
@@ -142,6 +162,10 @@ class RunLog:
         if before is not None or (self.folder / "tile").exists():
             raise LogError("Its checkpoint is gone.")
         made = Checkpoint(f"{self.name}/{secrets.token_hex(8)}", 0, hashtree.EMPTY)
+        try:
+            write_durably(public_key_of(self.folder), Signer(self.key).public_pem())
+        except OSError as error:
+            raise LogError(f"It can't be written: {error.strerror}.") from error
         self.write(made)
         return made
 

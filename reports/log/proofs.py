@@ -13,10 +13,7 @@ from reports.log import hashtree
 from reports.log.hashtree import ProofError
 from reports.log.notes import Checkpoint, NoteError, unbase64
 
-LARGEST = 128 * 2**10
-"""Most bytes of a proof."""
-
-_FIRST = "c2sp.org/tlog-proof@v1"
+FIRST = "c2sp.org/tlog-proof@v1"
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
 
@@ -38,7 +35,7 @@ class Proof:
 
     def encode(self) -> bytes:
         """Returns the content of the file."""
-        lines = [_FIRST, f"extra {_base64(self.entry)}", f"index {self.index}", *map(_base64, self.hashes), "", ""]
+        lines = [FIRST, f"extra {_base64(self.entry)}", f"index {self.index}", *map(_base64, self.hashes), "", ""]
         return "\n".join(lines).encode() + self.checkpoint
 
     @classmethod
@@ -52,7 +49,7 @@ class Proof:
         try:
             first, extra, index, *hashes = head.decode().split("\n")
             found = _INDEX.fullmatch(index)
-            if not blank or first != _FIRST or not extra.startswith("extra ") or found is None:
+            if not blank or first != FIRST or not extra.startswith("extra ") or found is None:
                 raise ProofError("It is no proof of an entry.")
             return cls(
                 unbase64(extra.removeprefix("extra ")),

@@ -7,7 +7,6 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reports import publish
-from reports.attest import Signer
 from reports.exhibits import (
     Cell,
     Exhibit,
@@ -19,9 +18,15 @@ from reports.exhibits import (
     Timeline,
     TruthTable,
 )
+from reports.keys import Signer
+from reports.log.entries import Began
+from reports.log.folder import RunLog
 from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
+from reports.software import Package, Software
 
 ALL = ("no-egress", "one-hub")
+SIGNER = Signer(Ed25519PrivateKey.generate())
+SOFTWARE = Software("b" * 64, [Package("pytest", "9.2.0", "d" * 64)], tree="a" * 64, files=1292, commit="c" * 40)
 EXHIBITS: list[Exhibit] = [
     Timeline(
         "saves and packets",
@@ -56,6 +61,9 @@ def written(
         ],
         verdict="pass" if verdict == "proven" else "fail",
         hub=hub,
+        tested=SOFTWARE,
     )
-    signer = Signer(Ed25519PrivateKey.generate(), kept=False)
-    return publish.write(transcript, out, signer=signer, evidence=evidence)
+    log = RunLog(out.parent / "log", SIGNER.key, "meshwg-gate/test")
+    with log.opened() as opened:
+        began = opened.append(Began(started_at, "quick", 1, SOFTWARE.subject)).index
+    return publish.write(transcript, out, signer=SIGNER, log=log, began=began, evidence=evidence)

@@ -21,7 +21,8 @@ from reports.exhibits import (
     Timeline,
     TruthTable,
 )
-from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript
+from reports.schema import VERSION, Claim, Place, SabotageVerdict, Scenario, Transcript
+from reports.software import Package, Software
 
 VERDICTS = ("proven", "refuted", "inconclusive")
 
@@ -137,6 +138,19 @@ claims = st.builds(
 sabotages = st.builds(
     SabotageVerdict, id=texts, claim=texts, caught=st.booleans(), broke=texts, noticed=texts, seconds=seconds
 )
+git_ids = st.text("0123456789abcdef", min_size=40, max_size=40)
+software = st.builds(
+    Software,
+    scenarios=digests,
+    packages=st.lists(st.builds(Package, name=texts, version=texts, record=st.none() | digests), max_size=2),
+    tree=st.none() | digests,
+    files=counts,
+    commit=st.none() | git_ids,
+    git_tree=st.none() | git_ids,
+    unknown=texts,
+    locks=st.dictionaries(texts, digests, max_size=2),
+    altered=st.lists(texts, max_size=2),
+)
 transcripts = st.builds(
     Transcript,
     started_at=texts,
@@ -151,6 +165,20 @@ transcripts = st.builds(
     left_out=st.lists(texts, max_size=2),
     version=st.integers(1, VERSION),
     hub=st.none() | texts,
+    elsewhere=st.booleans(),
+    tested=st.none() | software,
+    signed_by=texts,
+    log=st.none() | st.builds(Place, name=texts, index=counts, began=counts),
+)
+
+SOFTWARE = Software(
+    scenarios="b" * 64,
+    packages=[Package("pytest", "9.2.0", "d" * 64), Package("meshwg", "0.1.0")],
+    tree="a" * 64,
+    files=1292,
+    commit="c" * 40,
+    git_tree="f" * 40,
+    locks={"requirements.lock": "e" * 64},
 )
 
 

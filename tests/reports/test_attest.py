@@ -19,10 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import publish
-from reports.attest import AttestationError, Signer, verify
+from reports.attest import verify
+from reports.errors import AttestationError
+from reports.keys import Signer
 from reports.schema import SabotageVerdict
 from tests.properties import sharing_fixtures
-from tests.reports.samples import claim, run, scenario
+from tests.reports.samples import SOFTWARE, claim, run, scenario
 
 ENVELOPE = "attestation.dsse.json"
 
@@ -43,12 +45,6 @@ def pem_of(key: Any) -> bytes:
     """Returns the public key's PEM."""
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     return bytes(key.public_key().public_bytes(encoding, form))
-
-
-def private_pem_of(key: Any, password: bytes | None = None) -> bytes:
-    """Returns the private key's PEM."""
-    cipher = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
-    return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher))
 
 
 def envelope_of(folder: Path) -> dict[str, Any]:
@@ -108,9 +104,21 @@ def test_the_payload_is_an_in_toto_statement(tmp_path: Path, signer: Signer) -> 
     assert predicate["result"] == "FAILED"
     assert predicate["passedTests"] == ["one-hub/test_good", "sabotage/leak"]
     assert predicate["failedTests"] == ["one-hub/test_slow", "no-egress/test_leaks", "sabotage/hole"]
-    (configuration,) = predicate["configuration"]
+    configuration, *software = predicate["configuration"]
     assert configuration["name"] == "environment"
+    assert software == []
     assert configuration["annotations"] == {"kernel": "6.1.0", "cpus": 2}
+
+
+def test_the_statement_names_what_was_tested(tmp_path: Path, signer: Signer) -> None:
+    folder = publish.write(run(tested=SOFTWARE), tmp_path, signer=signer)
+    predicate = json.loads(base64.b64decode(envelope_of(folder)["payload"]))["predicate"]
+    assert {each["name"]: each["digest"] for each in predicate["configuration"][1:]} == {
+        "tree": {"sha256": SOFTWARE.tree, "gitTree": SOFTWARE.git_tree},
+        "scenarios": {"sha256": SOFTWARE.scenarios},
+        "packages": {"sha256": SOFTWARE.packages_digest},
+        "requirements.lock": {"sha256": SOFTWARE.locks["requirements.lock"]},
+    }
 
 
 @pytest.mark.parametrize(("verdict", "result"), [("pass", "PASSED"), ("fail", "FAILED"), ("", "FAILED")])
@@ -288,7 +296,7 @@ def test_another_key_does_not_verify(folder: Path, tmp_path: Path) -> None:
 def test_a_forger_s_signature_fails_with_the_known_key(folder: Path, signer: Signer, tmp_path: Path) -> None:
     known = tmp_path / "known.pub"
     known.write_bytes(signer.public_pem())
-    forger = Signer(Ed25519PrivateKey.generate(), kept=False)
+    forger = Signer(Ed25519PrivateKey.generate())
     forged = publish.write(run(seed=1), tmp_path / "forged", signer=forger)
     assert verify(forged) is False
     with pytest.raises(AttestationError, match="not made by this key"):
@@ -338,58 +346,3 @@ def test_another_file_of_the_folder_is_not_the_signed_one(folder: Path) -> None:
         verify(doctored)
     with pytest.raises(AttestationError, match="can't be read"):
         verify(folder / "missing.json")
-
-
-def test_without_a_named_key_every_run_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MESHWG_SIGNING_KEY_FILE", raising=False)
-    one, other = Signer.find(), Signer.find()
-    assert (one.kept, other.kept) == (False, False)
-    assert one.public_pem() != other.public_pem()
-    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", "")
-    assert Signer.find().kept is False
-
-
-def test_the_named_key_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = Ed25519PrivateKey.generate()
-    (tmp_path / "key.pem").write_bytes(private_pem_of(key))
-    (tmp_path / "key.pub").write_bytes(pem_of(key))
-    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(tmp_path / "key.pem"))
-    signer = Signer.find()
-    assert (signer.kept, signer.public_pem()) == (True, pem_of(key))
-    folder = publish.write(run(), tmp_path / "out", signer=signer)
-    assert verify(folder, tmp_path / "key.pub") is True
-    # The private half stays where it was.
-    assert not [file for file in folder.rglob("*") if b"PRIVATE" in file.read_bytes()]
-
-
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        (None, "No such file"),
-        (b"", "can't be read"),
-        (b"garbage", "can't be read"),
-        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "can't be read"),
-        # The unknown algorithm 1.2.3.4 again.
-        (b"-----BEGIN PRIVATE KEY-----\nMA4CAQAwBQYDKgMEBAIAAA==\n-----END PRIVATE KEY-----\n", "can't be read"),
-        (private_pem_of(Ed25519PrivateKey.generate(), b"secret"), "can't be read"),
-        (private_pem_of(ec.generate_private_key(ec.SECP256R1())), "not an Ed25519 key"),
-        (pem_of(Ed25519PrivateKey.generate()), "can't be read"),
-    ],
-    ids=["missing", "empty", "garbage", "broken", "unknown", "encrypted", "elliptic", "public"],
-)
-def test_a_file_that_is_no_key_is_never_replaced_by_a_new_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, why: str
-) -> None:
-    file = tmp_path / "key.pem"
-    if content is not None:
-        file.write_bytes(content)
-    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(file))
-    with pytest.raises(AttestationError, match=why) as refused:
-        Signer.find()
-    assert str(file) in str(refused.value)
-
-
-def test_a_folder_named_as_key_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(tmp_path))
-    with pytest.raises(AttestationError, match="can't be read"):
-        Signer.find()

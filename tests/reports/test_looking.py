@@ -24,7 +24,7 @@ def look(project: Path) -> Software:
     return looking.look(project, project / "scenarios")
 
 
-def test_a_checkout_is_known_by_its_files_locks_scenarios_and_packages(project: Path) -> None:
+def test_a_checkout_is_known_by_all_its_parts(project: Path) -> None:
     found = look(project)
     assert found.git_tree == git(project, "rev-parse", "HEAD^{tree}")
     assert set(found.locks) == {"requirements.lock", "requirements-test.lock"}

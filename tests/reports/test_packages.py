@@ -49,7 +49,7 @@ def test_the_digest_is_that_of_the_wheel_s_lines(site: Path) -> None:
     assert found.record == hashlib.sha256(expected.encode()).hexdigest()
 
 
-def test_a_package_in_place_and_one_without_a_record_have_no_digest(site: Path) -> None:
+def test_a_package_without_a_record_has_no_digest(site: Path) -> None:
     about = site / "A_b-1.dist-info"
     (about / "direct_url.json").write_text(json.dumps({"url": "file:///x", "dir_info": {"editable": True}}))
     assert packages.installed()[0].record is None

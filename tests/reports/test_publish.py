@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import publish, render, schema
-from reports.attest import Signer, verify
+from reports.attest import verify
+from reports.keys import Signer
 from tests.properties import sharing_fixtures
 from tests.reports.samples import run
 

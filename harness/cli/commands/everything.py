@@ -20,7 +20,7 @@ from harness.gate.runs import RunOptions
 from harness.paths import CACHE, REPORTS
 
 
-def run(only: str | None, profile: str, watch: str | None) -> None:
+def run(only: str | None, profile: str, watch: str | None, *, throwaway_key: bool) -> None:
     """Runs the stages and the gate, and ends with the exit code."""
     wanted = (*stages.STAGES, "gate")
     check_choice("only", only, (None, *wanted))
@@ -31,10 +31,10 @@ def run(only: str | None, profile: str, watch: str | None) -> None:
         check_folder(folder)
     with entered(watch) as watching:
         check_nftables()
-        _run_all(wanted if only is None else (only,), profile, watching)
+        _run_all(wanted if only is None else (only,), profile, watching, throwaway_key=throwaway_key)
 
 
-def _run_all(wanted: Sequence[str], profile: str, watch: Watch) -> NoReturn:
+def _run_all(wanted: Sequence[str], profile: str, watch: Watch, *, throwaway_key: bool) -> NoReturn:
     start = time.monotonic()
     outcomes = []
     for name in wanted:
@@ -42,7 +42,7 @@ def _run_all(wanted: Sequence[str], profile: str, watch: Watch) -> NoReturn:
         if name == "gate":
             began = time.monotonic()
             options = RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31))
-            _, good, bad = run_and_publish(plan_of(options), watch)
+            _, good, bad = run_and_publish(plan_of(options), watch, throwaway_key=throwaway_key)
             outcomes.append(stages.StageResult(name, good, bad, time.monotonic() - began))
         else:
             outcomes.append(stages.STAGES[name]())

@@ -20,16 +20,20 @@ from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
 from harness.gate.progress import Progress
+from harness.gate.recording import Recording
 from harness.gate.runs import RunOptions
 from harness.paths import REPORTS
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
 from netlab import sandbox
-from reports.attest import AttestationError, Signer
 from reports.cli import summarize
+from reports.errors import AttestationError, NotKept
 from reports.events.format import RunEnded
 from reports.events.recording import Recorder
+from reports.keys import Signer
+from reports.log.folder import LogError
+from reports.tree import TreeError
 
 _SOAK_MINUTES = 60.0
 
@@ -47,6 +51,7 @@ def run(
     watch: str | None,
     *,
     sabotages_only: bool,
+    throwaway_key: bool,
 ) -> None:
     """Runs the gate and ends with its exit code."""
     if minutes is not None and profile != "soak":
@@ -69,7 +74,8 @@ def run(
         live = None if target is None else lives.find()
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
         options = RunOptions(claim, profile, seed, wireguard, patience, live)
-        passed, _, _ = run_and_publish(plan_of(options, minutes, sabotages_only=sabotages_only), watching)
+        plan = plan_of(options, minutes, sabotages_only=sabotages_only)
+        passed, _, _ = run_and_publish(plan, watching, throwaway_key=throwaway_key)
     raise typer.Exit(0 if passed else 1)
 
 
@@ -89,39 +95,38 @@ def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only
     return gates.GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
 
 
-def run_and_publish(plan: gates.GatePlan, watch: Watch) -> tuple[bool, int, int]:
+def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool = False) -> tuple[bool, int, int]:
     """Runs the gate and publishes its transcript.
 
     Args:
         plan: options of the gate.
         watch: shows the run as it happens.
+        throwaway_key: True to sign with a key for this run alone.
 
     Returns:
         True if it passed, the number of scenarios and sabotages that did, and the number of those that did not.
     """
-    try:
-        signer = Signer.find()
-    except AttestationError as error:
-        end(str(error), checks.NOT_CONFIGURED)
+    recording = _begin(plan, throwaway_key=throwaway_key)
     evidence_folder, recorder = evidence.new_folder(REPORTS), Recorder(REPORTS)
     try:
         with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
             run = gates.run(plan, evidence_folder, CONSOLE, feed)
-            transcript = transcripts.transcript_of(run)
+            judged = recording.judge(transcripts.transcript_of(run))
             feed.tell(
                 RunEnded(
-                    verdict=transcript.verdict,
-                    seconds=transcript.seconds,
-                    problems=transcript.problems,
+                    verdict=judged.verdict,
+                    seconds=judged.seconds,
+                    problems=judged.problems,
                     left_out=recorder.left_out,
                 )
             )
-        folder = transcripts.publish(transcript, REPORTS, signer, evidence_folder, recorder.compressed())
+        transcript, folder = recording.write(judged, REPORTS, evidence_folder, recorder.compressed())
     finally:
         shutil.rmtree(evidence_folder, ignore_errors=True)
         recorder.discard()
     summarize(transcript, CONSOLE)
     CONSOLE.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
+    CONSOLE.print(recording.signature(transcript), highlight=False, soft_wrap=True, markup=False)
     watch.end(folder)
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
@@ -131,3 +136,17 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch) -> tuple[bool, int, int]
         contract = stages.contract(plan.options.seed)
         passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
     return passed, good, bad if passed or bad else 1
+
+
+def _begin(plan: gates.GatePlan, *, throwaway_key: bool) -> Recording:
+    try:
+        signer = Signer.for_one_run() if throwaway_key else Signer.find()
+        if signer.is_new:
+            CONSOLE.print(f"a signing key was made: {signer.file}", highlight=False, soft_wrap=True, markup=False)
+        return Recording.begin(signer, plan.profile, plan.options.seed)
+    except (NotKept, LogError) as error:
+        end(str(error), checks.CANNOT_CREATE)
+    except AttestationError as error:
+        end(str(error), checks.NOT_CONFIGURED)
+    except TreeError as error:
+        end(str(error), checks.NO_INPUT)

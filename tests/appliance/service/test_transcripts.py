@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.errors import Invalid, NotFound
 from appliance.service.transcripts import FILES, PublishedRuns, latest_verdicts
-from reports.attest import verify
+from reports.verifying import verify
 from tests.appliance.published import written
 
 
@@ -26,7 +26,7 @@ def test_a_published_run_has_the_gate_s_files_without_evidence(runs: PublishedRu
     assert set(run.files) == set(FILES) == {each.name for each in (runs.folder / run.id).iterdir()}
     for name in FILES:
         assert runs.file(run.id, name) == (folder / name).read_bytes()
-    verify(runs.folder / run.id)
+    assert verify(runs.folder / run.id).checkpoint is not None
 
 
 def test_publishing_again_changes_nothing_and_withdrawing_undoes(runs: PublishedRuns, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
     monkeypatch.setitem(stages.STAGES, "unit", lambda: outcome)
     monkeypatch.setattr("harness.cli.entering.enter_sandbox", lambda: None)
     with pytest.raises(typer.Exit) as ended:
-        everything.run("unit", "quick", None)
+        everything.run("unit", "quick", None, throwaway_key=False)
     assert ended.value.exit_code == 0
     output = capsys.readouterr().out.splitlines()
     assert output[-1] == "7 passed, 0 failed, 15 skipped"

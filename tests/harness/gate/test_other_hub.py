@@ -14,7 +14,7 @@ import pytest
 from harness.gate import results
 from harness.gate.claims import CLAIMS
 from harness.paths import ROOT
-from reports import attest, schema
+from reports import attest, keys, schema
 
 DEADLINE = 120.0
 PROJECT = ROOT / "deploy" / "other-hub" / "project"
@@ -140,7 +140,7 @@ def test_pytest_xdist_is_bad_usage(tmp_path: Path) -> None:
 
 
 def test_a_key_that_can_t_sign_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(attest.KEY_VARIABLE, str(tmp_path / "nowhere.pem"))
+    monkeypatch.setenv(keys.KEY_VARIABLE, str(tmp_path / "nowhere.pem"))
     run = gate(tmp_path, "--transcript=out")
     assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
     assert "nowhere.pem can't be read" in run.output

@@ -60,7 +60,7 @@ def test_a_run_with_all_claims_proven_passes(facts: list[Any]) -> None:
     made = transcripts.transcript_of(GOOD)
     assert (made.verdict, made.problems) == ("pass", [])
     assert (made.started_at, made.seconds) == ("2026-03-01T12:30:59Z", 48.2)
-    assert (made.profile, made.seed) == ("full", 7)
+    assert (made.profile, made.seed, made.elsewhere) == ("full", 7, False)
     assert made.environment == {"kernel": "6.1.0", "cpus": 2}
     assert facts == ["kernel 6.1.0-18-amd64"]
     assert [(each.id, each.claim, each.verdict) for each in made.claims] == [

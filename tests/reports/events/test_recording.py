@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reports import publish, schema
-from reports.attest import Signer
 from reports.events import recording
 from reports.events.format import VERSION, AnyEvent, Event, encode
 from reports.events.recording import Recorder, RecordingError, Unreadable
+from reports.keys import Signer
 from tests.properties import sharing_fixtures
 from tests.reports.events.samples import BEGUN, FIGURES, PASSES, PROVEN, RUN
 from tests.reports.samples import run

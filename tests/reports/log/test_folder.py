@@ -58,7 +58,7 @@ def test_the_place_is_known_before_the_entry_is_written(tmp_path: Path) -> None:
         assert opened.append(began()).index == place == 6
 
 
-def test_files_can_be_read_by_everybody_and_written_by_their_owner(tmp_path: Path) -> None:
+def test_files_can_be_read_by_all_and_written_by_their_owner(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         private = filled(tmp_path / "private", 1)
