@@ -15,9 +15,9 @@ import pytest
 from typer.testing import CliRunner
 
 from reports import cli, publish
-from reports.attest import Signer
 from reports.events import recording
 from reports.events.format import encode
+from reports.keys import Signer
 from tests.reports.events.samples import RUN
 from tests.reports.samples import run
 from tests.waiting import DEADLINE, wait_until
