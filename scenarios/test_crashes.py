@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import random
+from functools import partial
+
 import pytest
 
 from harness.judging.record import Record
+from harness.overlay.drawn import groups_of
+from harness.overlay.tables import Tables
+from harness.overlay.truth import PortProtocol
 from harness.subject.service import Service
 from harness.world.crashes import KilledService, survive
 from harness.world.customer import DEADLINE_S
 from harness.world.damage import REPORTED
+from harness.world.policysaver import PolicySaver
+from harness.world.proving import of_token, prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")
 
 KILLS = {"quick": 3, "full": 20}
+NAMES = ("asha", "bela", "chand", "dev")
+SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53))
 
 
 @pytest.mark.announces("a change could not be enforced", *REPORTED)
 def test_no_answered_change_is_lost(world: World, record: Record, profile: str) -> None:
-    """Hub and web processes are killed under random changes of three customers, while others sign up and leave.
+    """Hub and web processes are killed under random changes of three customers, while a fourth saves policies with
+    rules of every kind, and others sign up and leave.
 
-    Every answered change holds. A change without an answer was made as a whole or not at all, and made once when it is
-    repeated with its key. Links and store agree in the end.
+    Every answered change holds, and a refused one left the state before. A change without an answer was made as a whole
+    or not at all, and made once when it is repeated with its key. Links and store agree in the end, and so do rules and
+    policy: for all packets by proof, and by real ones.
     """
-    service = world.subject.service
-    counts = survive(killed_service(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
+    service, deadline_s = world.subject.service, DEADLINE_S * world.patience
+    chance = random.Random(f"saves {world.seed}")
+    mesh = world.organization(record)
+    machines = mesh.machines(*NAMES, groups=map(groups_of, range(len(NAMES))))
+    saver = PolicySaver(mesh, machines, chance, deadline_s)
+    counts = survive(killed_service(service, deadline_s), KILLS[profile], world.seed, [saver.step])
+    saver.conclude()
+    record.proved(prove_policy(partial(of_token, mesh.api), run_there(service)).certificate)
+    counted = Tables(mesh, SERVICES, chance).check(machines)
+    record.measure("policies saved", saver.done)
+    record.measure("saves refused for the moment", saver.refused)
+    record.measure("saves cut off", saver.cut_off)
+    record.measure("probes in the end", counted.allowed + counted.denied)
     record.measure("processes killed", counts.kills)
     record.measure("changes answered", counts.done)
     record.measure("changes refused for the moment", counts.refused)

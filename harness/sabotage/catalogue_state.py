@@ -68,6 +68,15 @@ STATE = (
         "was answered 40",
     ),
     Sabotage(
+        "restarted-hub-forgets-groups",
+        "self-healing",
+        "a hub that was killed and started again leaves out the rules for groups",
+        "restarts:forget_groups",
+        "test_no_answered_change_is_lost",
+        "the kernel does not do what the policy says",
+        waits=True,
+    ),
+    Sabotage(
         "any-secret-opens",
         "keys-at-rest",
         "the sealing key is derived from the store alone, whatever the unlock secret is",

@@ -7,7 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,12 +55,13 @@ class CrashCounts:
     confirmed: int
 
 
-def survive(service: KilledService, kills: int, seed: int) -> CrashCounts:
+def survive(service: KilledService, kills: int, seed: int, beside: Sequence[Callable[[], None]] = ()) -> CrashCounts:
     """Kills processes one after the other, while customers make changes and others sign up and leave.
 
     Args:
         kills: number of kills; two or more kill each command at least once.
         seed: seed of all choices. It is part of the organizations' names, so each run on a service needs another one.
+        beside: functions that are called again and again meanwhile, each in a thread of its own.
 
     Raises:
         Refuted: an answered change is missing, another one was made in part, or links and store don't agree.
@@ -72,9 +73,9 @@ def survive(service: KilledService, kills: int, seed: int) -> CrashCounts:
     chooser, ended = random.Random(seed), threading.Event()  # noqa: S311 - a choice, no secret
     killed_at = 0.0
 
-    def keep_changing(customer: Customer) -> None:
+    def repeat(step: Callable[[], None]) -> None:
         while not ended.is_set():
-            customer.step()
+            step()
 
     def sign_up_and_leave() -> None:
         number = 0
@@ -82,8 +83,9 @@ def survive(service: KilledService, kills: int, seed: int) -> CrashCounts:
             number += 1
             _sign_up_and_leave(service.new_api(), f"{name}-guest-{number}", service.deadline_s, lambda: killed_at)
 
-    with ThreadPoolExecutor(CUSTOMERS + 1) as pool:
-        working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(sign_up_and_leave)]
+    steps = [*(each.step for each in customers), *beside]
+    with ThreadPoolExecutor(len(steps) + 1) as pool:
+        working = [*(pool.submit(repeat, each) for each in steps), pool.submit(sign_up_and_leave)]
         try:
             for command in _commands(kills, chooser):
                 wait_for_health(api, deadline_s=service.deadline_s)
@@ -105,9 +107,11 @@ def survive(service: KilledService, kills: int, seed: int) -> CrashCounts:
 
 
 def _commands(kills: int, chooser: random.Random) -> list[str]:
+    """Draws the commands to kill. The last is a hub, so that a restarted one has made what is judged in the end."""
     chosen = [*COMMANDS, *chooser.choices(COMMANDS, k=max(0, kills - len(COMMANDS)))]
+    chosen.remove("hub")
     chooser.shuffle(chosen)
-    return chosen[:kills]
+    return [*chosen, "hub"][-kills:]
 
 
 def _sign_up_and_leave(api: Api, name: str, deadline_s: float, disturbed_at: Callable[[], float]) -> None:

@@ -64,6 +64,7 @@ class Customer:
         self.cut_off = self.unanswered = self.refused = self.done = self.confirmed = 0
         self._random = random.Random(seed)  # noqa: S311 - a choice, no secret
         self._number = 0
+        self._was_refused = False
         self._deadline_s = deadline_s
         self._api = new_api()
         self.id = sign_up(self._api, name, deadline_s)
@@ -75,13 +76,15 @@ class Customer:
         """Requests a random change, and checks its outcome.
 
         Raises:
-            Refuted: an answered change is missing, or one without an answer was made in part.
+            Refuted: an answered change is missing, a refused one is there, or one without an answer was made in part.
         """
-        before, confirmed = self.state, self.confirmed
+        before, confirmed, self._was_refused = self.state, self.confirmed, False
         change = self._random.choice([self._add, self._remove, self._rotate, self._regroup, self._flip])
         expected = change()
         after = self.look()
         if expected is None:
+            if after != before and self._was_refused:
+                raise Refuted(f"{self.name}: a change that was refused is there: {before} became {after}")
             if after != before and not _is_one_step(before, after):
                 raise Refuted(f"{self.name}: a change without an answer was made in part: {before} became {after}")
             if after == before and self.confirmed > confirmed:
@@ -159,10 +162,12 @@ class Customer:
             The answer; None if the change was refused with 503, was not answered, or was done before.
         """
         key = {"Idempotency-Key": f"{self._random.getrandbits(128):032x}"} if method == "POST" else {}
+        is_first = True
         while True:
             try:
                 answer = self._api.send(method, path, body, headers=key)
             except httpx.TransportError:
+                is_first = False
                 self.cut_off += 1
                 wait_for_health(self._api, deadline_s=self._deadline_s)
                 if not key:
@@ -175,6 +180,8 @@ class Customer:
             return None
         if answer.status == httpx.codes.SERVICE_UNAVAILABLE:
             self.refused += 1
+            # An attempt before, without an answer, may have been made.
+            self._was_refused = is_first
             return None
         return _succeeded(answer, f"{method} {path}")
 

@@ -26,6 +26,7 @@ class Service:
     Attributes:
         forgets: fault: answers additions of machines without making them.
         loses: leaves every third change without an answer, and makes every other one of these.
+        refuses: fault: answers every third change with 503, and makes it.
         adds_rubbish: fault: makes another change beside each one without an answer.
         forgets_keys: fault: makes a repeated change again.
         tells_lies: fault: answers each repeated change as done before.
@@ -33,6 +34,7 @@ class Service:
 
     forgets: bool = False
     loses: bool = False
+    refuses: bool = False
     adds_rubbish: bool = False
     forgets_keys: bool = False
     tells_lies: bool = False
@@ -51,6 +53,9 @@ class Service:
         if key in self.known and (self.known[key] or self.tells_lies) and not self.forgets_keys:
             return self._answer(409, {"type": "urn:meshwg:problem:done-before"})
         self.changes += 1
+        if self.refuses and self.changes % 3 == 0:
+            self._change(method, path, body)
+            return self._answer(503, {})
         is_lost = self.loses and self.changes % 3 == 0
         answer = None
         if not is_lost or self.changes % 2:
@@ -128,6 +133,11 @@ def test_a_change_without_an_answer_may_be_made_or_not(go: Callable[[Service], C
 def test_an_answer_without_its_change_is_noticed(go: Callable[[Service], Customer]) -> None:
     with pytest.raises(Refuted, match="an answered change is missing"):
         go(Service(forgets=True))
+
+
+def test_a_refused_change_that_is_made_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="a change that was refused is there"):
+        go(Service(refuses=True))
 
 
 def test_a_repeated_change_that_is_made_again_is_noticed(go: Callable[[Service], Customer]) -> None:

@@ -1,0 +1,32 @@
+"""Sabotages that show after a restart of the hub."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.ruleset import Compiler, Ruleset
+from appliance.model.desired import Desired
+from harness.sabotage import rules
+
+_present = DataPlane.present
+
+
+def forget_groups() -> None:
+    """Leaves out the rules for groups in a hub that finds the namespaces of an earlier process at its start."""
+    found: list[str] = []
+
+    def present(self: DataPlane) -> tuple[str, ...]:
+        there = _present(self)
+        found.extend(there)
+        return there
+
+    def without_groups(good: Ruleset, desired: Desired, link: str) -> Ruleset:
+        if not found:
+            return good
+        kept = tuple(rule for rule in desired.policy.rules if rule.groups == (None, None))
+        less = replace(desired, policy=replace(desired.policy, rules=kept))
+        return rules.compile_right(Compiler(), less, link)
+
+    DataPlane.present = present  # type: ignore[method-assign]
+    rules.change_rulesets(without_groups)
