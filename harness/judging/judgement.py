@@ -73,13 +73,21 @@ class Judgement:
         return frozenset((*self.late, *self.lost))
 
 
-def judge(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> Judgement:
+def judge(
+    phases: Sequence[Phase],
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    canary_lost: Sequence[int] | None = None,
+) -> Judgement:
     """Judges every packet of a stream by the phase in which it was sent.
 
     Args:
         phases: phases in the order of their times.
+        canary_lost: times (ns) at which a canary beside the stream sent packets that were lost; None without a canary.
     """
     lost, overflowed = split_losses(lost_although_allowed(phases, sent, received), sent, received)
+    if canary_lost is not None:
+        lost, overflowed = confirm_losses(lost, overflowed, sent, canary_lost)
     late = delivered_although_denied(phases, received)
     return Judgement(late, lost, overflowed, count_denied(phases, sent), len(_due(phases, sent, received)))
 
@@ -164,6 +172,31 @@ def split_losses(
     waits = [(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
     overflowed = {seq for seq in lost if any(start <= sent[seq].sent_ns <= end for start, end in waits)}
     return [seq for seq in lost if seq not in overflowed], [seq for seq in lost if seq in overflowed]
+
+
+def confirm_losses(
+    lost: Sequence[int], overflowed: Sequence[int], sent: Sequence[Sent], canary_lost: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Leaves as lost to a busy machine only what a canary confirms: as many packets as it lost in the same moments.
+
+    Args:
+        lost, overflowed: numbers of packets, as `split_losses` returns them.
+        canary_lost: times (ns) at which the canary sent packets that were lost.
+
+    Returns:
+        The two lists again; what the canary does not confirm is lost.
+    """
+    unused = sorted(canary_lost)
+    confirmed = []
+    for seq in overflowed:
+        at = sent[seq].sent_ns
+        # A queue that overflows does so for the time that a packet waits in it.
+        near = bisect_right(unused, at - _STALL_NS)
+        if near < len(unused) and unused[near] <= at + _STALL_NS:
+            del unused[near]
+            confirmed.append(seq)
+    kept = frozenset(confirmed)
+    return sorted((*lost, *(seq for seq in overflowed if seq not in kept))), confirmed
 
 
 def count_sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: bool) -> int:

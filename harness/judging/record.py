@@ -137,14 +137,22 @@ class Record:
         self._events.append(HubEvent(what, begin_ns, end_ns))
 
     def streamed(
-        self, name: str, phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]
+        self,
+        name: str,
+        phases: Sequence[Phase],
+        sent: Sequence[Sent],
+        received: Sequence[Received],
+        canary_lost: Sequence[int] | None = None,
     ) -> Judgement:
         """Judges a stream that has ended, and records it.
+
+        Args:
+            canary_lost: times (ns) of the losses of a canary beside it; None without one.
 
         Returns:
             The judgement, which the transcript shows beside the saves of the same time.
         """
-        judgement = judge(phases, sent, received)
+        judgement = judge(phases, sent, received, canary_lost)
         self._streams.append(EndedStream(name, tuple(phases), sent, received, judgement))
         return judgement
 

@@ -11,6 +11,7 @@ from harness.judging.answer import Answer
 from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_transit_ns
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.canary import Canary
 from netlab import Host, NothingArrived, Received, UdpStream, wait_until
 
 _DEADLINE = 5.0
@@ -30,6 +31,8 @@ class JudgedStream:
         interval: seconds between packets.
         fence: returns once everything that was sent before has met the hub.
         deadline_s: seconds to wait for packets.
+        canary: stream beside it that tells what the machine loses; it has to end later. None excuses all packets that
+            a full queue may have lost.
 
     Raises (on leaving the block):
         Refuted: a packet was delivered although denied, or lost although allowed.
@@ -46,8 +49,10 @@ class JudgedStream:
         interval: float,
         fence: Callable[[], None],
         deadline_s: float = _DEADLINE,
+        canary: Canary | None = None,
     ) -> None:
         self.name = name
+        self._canary = canary
         self._fence = fence
         self._deadline_s = deadline_s
         self._record = record
@@ -69,7 +74,10 @@ class JudgedStream:
         finally:
             self._close_phase(self._stream.mark())
             self._stream.stop()
-            judgement = self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
+            lost = None if self._canary is None else self._canary.lost()
+            judgement = self._record.streamed(
+                self.name, self._phases, self._stream.sent(), self._stream.received(), lost
+            )
             self._teller.ended(len(judgement.late), len(judgement.lost))
         if error is None:
             self._check(judgement)

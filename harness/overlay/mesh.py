@@ -11,6 +11,7 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
+from harness.overlay.canary import Canary
 from harness.overlay.judged_stream import JudgedStream
 from netlab import LabHost, NothingArrived, Tunnel, wait_until, wg_quick
 
@@ -82,14 +83,22 @@ class Machine:
         allowed = "0.0.0.0/0,::/0"
         self.host.run("wg", "set", self.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
 
-    def stream_to(self, other: Machine, *, interval: float = 0.002) -> JudgedStream:
+    def stream_to(self, other: Machine, *, interval: float = 0.002, canary: Canary | None = None) -> JudgedStream:
         """Makes a stream of numbered packets to another machine, which runs while its ``with`` block does.
 
         Args:
             interval: seconds between packets.
+            canary: stream beside it that tells what the machine loses.
         """
         return JudgedStream(
-            self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval, self.fence
+            self.host,
+            other.host,
+            other.address,
+            self.record,
+            f"{self.name}→{other.name}",
+            interval,
+            self.fence,
+            canary=canary,
         )
 
     def fence(self) -> None:

@@ -206,6 +206,15 @@ TRAFFIC = (
         "packets that are allowed were lost",
     ),
     Sabotage(
+        "hub-stands-still",
+        "live-change",
+        "a hub forwards nothing for two seconds at some of the saves",
+        "standstill:stand_still_at_saves",
+        "test_streams_without_a_changed_rule_lose_nothing",
+        "packets that are allowed were lost",
+        waits=True,
+    ),
+    Sabotage(
         "peers-added-again",
         "live-change",
         "when a machine is removed, all others are removed from the link and added again",

@@ -14,7 +14,8 @@ import httpx
 
 from harness.client.api import Api, ApiError
 from harness.judging.record import Record
-from harness.overlay.mesh import Mesh
+from harness.overlay.canary import Canary
+from harness.overlay.mesh import Machine, Mesh
 from harness.subject.kinds import OwnService
 from harness.subject.subject import Site, Subject
 from netlab import Lab, LabHost
@@ -103,6 +104,16 @@ class World:
         host = self.lab.router(f"router-{address.rpartition('.')[2]}")
         self.lab.connect(host, self.internet, f"{address}/24")
         return host, address
+
+    def canary(self, source: Machine, destination: Machine, record: Record, interval_s: float) -> Canary:
+        """Makes a stream between two machines through a bare hub beside the hub; see `Canary`.
+
+        Args:
+            interval_s: seconds between packets.
+        """
+        router, address = self.router()
+        wireguard = self.subject.wireguard()
+        return Canary(router, address, source.host, destination.host, record, interval_s, wireguard)
 
     def free_address(self) -> str:
         """Returns an unused address of the underlay, and never returns it again."""

@@ -45,13 +45,14 @@ class PlainHub:
     tunnels: tuple[Tunnel, ...]
 
 
-def connect(hub: Host, hub_address: str, machines: Sequence[Host]) -> PlainHub:
+def connect(hub: Host, hub_address: str, machines: Sequence[Host], implementation: str = "auto") -> PlainHub:
     """Makes a host a plain hub and connects machines to it, beside any other tunnels that they have.
 
     Args:
         hub: a host that forwards.
         hub_address: its address on the underlay.
         machines: hosts that reach it.
+        implementation: WireGuard of the hub; see `wg_quick`.
 
     Returns:
         The running hub.
@@ -66,7 +67,7 @@ def connect(hub: Host, hub_address: str, machines: Sequence[Host]) -> PlainHub:
         f"[Peer]\nPublicKey = {pubkey(key)}\nAllowedIPs = {ip}/32" for key, ip in zip(keys, addresses, strict=True)
     ]
     interface = f"[Interface]\nPrivateKey = {hub_key}\nAddress = {_FIRST}/16\nMTU = 1420\nListenPort = {_PORT}"
-    tunnel = wg_quick(hub, "\n".join([interface, *peers, ""]), "plain.conf")
+    tunnel = wg_quick(hub, "\n".join([interface, *peers, ""]), "plain.conf", implementation=implementation)
 
     def bring_up(number: int) -> Tunnel:
         made = wg_quick(

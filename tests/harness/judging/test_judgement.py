@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from harness.judging.judgement import (
     Phase,
+    confirm_losses,
     count_denied,
     count_sent_while,
     delivered_although_denied,
@@ -99,6 +100,28 @@ def test_an_overflowed_queue_explains_no_loss_before_or_after() -> None:
 
 def test_a_short_wait_fills_no_queue() -> None:
     assert stalled(90, 450) == ([450], [])
+
+
+def test_a_loss_that_a_canary_shared_is_the_machine_s() -> None:
+    packets = sent(*(number * MS for number in range(1000)))
+    assert confirm_losses([7], [500, 501, 700], packets, [430 * MS, 590 * MS, 600 * MS]) == ([7, 700], [500, 501])
+
+
+def test_a_canary_confirms_as_many_losses_as_it_has() -> None:
+    packets = sent(*(number * MS for number in range(1000)))
+    assert confirm_losses([], [500, 501, 502], packets, [501 * MS]) == ([501, 502], [500])
+
+
+def test_without_a_loss_of_the_canary_nothing_is_the_machine_s() -> None:
+    packets = sent(*(number * MS for number in range(1000)))
+    free = 800 * MS
+    waited = [Received(each.seq, each.sent_ns, free) for each in packets if each.seq != 500]
+    phases = [Phase(True, 0)]
+    for canary_lost in (None, [500 * MS]):
+        found = judge(phases, packets, waited, canary_lost)
+        assert (found.lost, found.overflowed) == ([], [500])
+    alone = judge(phases, packets, waited, [])
+    assert (alone.lost, alone.overflowed) == ([500], [])
 
 
 def test_a_packet_under_way_during_a_change_has_no_transit_time() -> None:

@@ -1,0 +1,80 @@
+"""Canary: a stream through a bare WireGuard hub. What it loses, the machine lost, and not the hub under test."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from netlab import Host, LabHost, NothingArrived, UdpStream
+from netlab.examples import plainhub
+
+_DEADLINE_S = 5.0
+_IMPLEMENTATIONS = ("kernel", "wireguard-go", "boringtun")
+
+
+class Canary:
+    """A stream from one host to another through a hub that forwards everything and has no rules.
+
+    It runs while its ``with`` block does, beside streams through the hub under test. It should send as many packets as
+    these together, so that its queues fill as fast as theirs.
+
+    Args:
+        router: host that forwards, for the bare hub.
+        address: the router's address on the underlay.
+        source: host that sends.
+        destination: host that receives.
+        record: takes the figures.
+        interval_s: seconds between packets.
+        wireguard: name and version of the WireGuard of the hub under test; the bare hub uses the same if it can.
+
+    Raises (on entering the block):
+        Inconclusive: nothing arrives.
+    """
+
+    def __init__(
+        self,
+        router: LabHost,
+        address: str,
+        source: Host,
+        destination: Host,
+        record: Record,
+        interval_s: float,
+        wireguard: str = "",
+    ) -> None:
+        implementation = next((each for each in _IMPLEMENTATIONS if wireguard.startswith(each)), "auto")
+        hub = plainhub.connect(router, address, [source, destination], implementation)
+        self._record = record
+        self._stream = UdpStream(source, destination, hub.addresses[1], 0, interval_s=interval_s)
+
+    def __enter__(self) -> Canary:
+        self._stream.__enter__()
+        self._wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.stop()
+        self._record.measure("canary packets sent", len(self._stream.sent()))
+        self._record.measure("canary packets lost", len(self._lost()))
+
+    def lost(self) -> list[int]:
+        """Returns the times (ns) at which packets were sent that were lost, once one that is sent now has arrived.
+
+        Raises:
+            Inconclusive: nothing arrives any more.
+        """
+        self._wait()
+        return self._lost()
+
+    def _wait(self) -> None:
+        try:
+            self._stream.wait_delivery(self._stream.mark(), _DEADLINE_S)
+        except NothingArrived as error:
+            raise Inconclusive(f"nothing passes a bare hub for {_DEADLINE_S:.0f} s") from error
+
+    def _lost(self) -> list[int]:
+        arrived = {packet.seq for packet in self._stream.received()}
+        last = max(arrived, default=0)
+        return [each.sent_ns for each in self._stream.sent()[:last] if not each.errno and each.seq not in arrived]

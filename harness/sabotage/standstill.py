@@ -1,0 +1,72 @@
+"""Sabotage of a hub whose traffic stands still for a time."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from appliance.hub.names import KernelNames
+from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
+from appliance.model.desired import Desired
+
+_update = Enforcement.update
+_EVERY = 8
+_STILL_S = 2.0
+
+
+def stand_still_at_saves() -> None:
+    """Forwards nothing for two seconds at every eighth change of the rules, without a change of their verdicts."""
+    numbers = itertools.count(1)
+    newest: dict[str, Desired] = {}
+
+    def update(self: Enforcement, names: KernelNames, desired: Desired, last_check: LastCheck = no_check) -> None:
+        _update(self, names, desired, last_check)
+        if newest.get(names.namespace) != desired:
+            newest[names.namespace] = desired
+            if next(numbers) % _EVERY == 0:
+                # Within the change, so that nothing is repaired meanwhile.
+                with _still(names):
+                    time.sleep(_STILL_S)
+
+    Enforcement.update = update  # type: ignore[method-assign]
+
+
+@contextmanager
+def _still(names: KernelNames) -> Iterator[None]:
+    processes = list(_processes(names.link))
+    if processes:
+        _signal(processes, signal.SIGSTOP)
+    else:
+        _forward(names, "0")
+    try:
+        yield
+    finally:
+        if processes:
+            _signal(processes, signal.SIGCONT)
+        else:
+            _forward(names, "1")
+
+
+def _processes(link: str) -> Iterator[int]:
+    """Yields the WireGuard process that serves a link; none for the kernel's WireGuard."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if link.encode() in file.read_bytes().split(b"\0"):
+                yield int(file.parent.name)
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _forward(names: KernelNames, value: str) -> None:
+    command = ("ip", "netns", "exec", names.namespace, "sysctl", "-qw", f"net.ipv4.ip_forward={value}")
+    subprocess.run(command, check=True)
