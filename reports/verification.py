@@ -42,6 +42,8 @@ def verify(file: Path, key: Path | None, tree: Path | None, log: Path | None) ->
         found = verifying.verify(file, key)
         print("The signature holds." if found.is_known else f"The signature holds, {_BESIDE}.")
         print(f"The key is {keys.fingerprint(found.key)}.")
+        told = found.transcript
+        print(one_line(f"The run is of {told.started_at}, with the verdict {told.verdict or 'unknown'}."))
         _say_place(found)
         if log is not None:
             _say_log(found, log)

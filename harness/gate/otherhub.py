@@ -82,9 +82,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config = session.config
     if _SIGNER not in config.stash or config.option.collectonly or not sandbox.inside():
         return
-    profile, seed, hub = (config.getoption(name) for name in ("--profile", "--seed", "--hub"))
+    out, profile, seed, hub = (config.getoption(name) for name in ("--transcript", "--profile", "--seed", "--hub"))
     try:
-        config.stash[_RECORDING] = Recording.begin(config.stash[_SIGNER], profile, seed, hub)
+        config.stash[_RECORDING] = Recording.begin(config.stash[_SIGNER], out, profile, seed, hub)
     except (LogError, TreeError) as error:
         raise pytest.UsageError(str(error)) from error
     if config.getoption("--evidence") is None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import msgspec
 
 from harness.paths import ROOT, SCENARIOS
-from reports import looking, publish
+from reports import looking, publish, verifying
+from reports.errors import AttestationError
 from reports.keys import Signer
 from reports.log.entries import Began
 from reports.log.folder import LogError, RunLog, of_signer
+from reports.log.notes import Checkpoint
 from reports.schema import Transcript, load, utc
 from reports.software import Software
 
@@ -35,11 +37,14 @@ class Recording:
     began: int = 0
 
     @classmethod
-    def begin(cls, signer: Signer, profile: str, seed: int, hub: str | None = None) -> Recording:
+    def begin(cls, signer: Signer, out: Path, profile: str, seed: int, hub: str | None = None) -> Recording:
         """Looks at what is tested, and writes into the log that a run began.
+
+        The log has to continue what it was when the latest run was written, also if it was put back with its copies.
 
         Args:
             signer: key that signs.
+            out: folder of all runs.
             profile: profile of the run.
             seed: seed of its choices.
             hub: class of another project's hub, if one is tested.
@@ -51,7 +56,7 @@ class Recording:
         tested, log = looking.look(ROOT, SCENARIOS), of_signer(signer)
         if log is None:
             return cls(signer, tested, None)
-        with log.opened() as opened:
+        with log.opened(_latest(out, signer)) as opened:
             return cls(
                 signer, tested, log, opened.append(Began(utc(time.time()), profile, seed, tested.subject, hub)).index
             )
@@ -103,6 +108,14 @@ class Recording:
         whose = f"{key} for this run alone" if self.signer.file is None else f"{key} in {self.signer.file}"
         place = "in no log of runs" if transcript.log is None else f"entry {transcript.log.index} of the log of runs"
         return f"signed by {whose}, {place}"
+
+
+def _latest(out: Path, signer: Signer) -> Checkpoint | None:
+    """Checkpoint beside the latest run, if there is one and it was signed by this key."""
+    try:
+        return verifying.checkpoint_in(out / publish.LATEST, signer.key.public_key())
+    except AttestationError:
+        return None
 
 
 def _refuted(transcript: Transcript, problem: str) -> Transcript:

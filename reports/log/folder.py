@@ -115,17 +115,20 @@ class RunLog:
         return self.folder.with_name(f"{self.folder.name}.last-checkpoint")
 
     @contextmanager
-    def opened(self) -> Iterator[OpenLog]:
+    def opened(self, known: Checkpoint | None = None) -> Iterator[OpenLog]:
         """Locks the log, checks it, and yields it.
 
         As much is read as an entry more needs: the rightmost tiles and the last bundle, and one earlier bundle, another
         each time.
 
+        Args:
+            known: an earlier checkpoint that was kept elsewhere; one of another log is passed over.
+
         Raises:
             LogError: it can't be read or written, or was damaged, cut or rewritten.
         """
         with self._locked():
-            yield self._open()
+            yield self._open(known)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -141,7 +144,7 @@ class RunLog:
         finally:
             os.close(descriptor)
 
-    def _open(self) -> OpenLog:
+    def _open(self, known: Checkpoint | None) -> OpenLog:
         public = self.key.public_key()
         try:
             before = read_checkpoint(self.memory, public)
@@ -154,6 +157,8 @@ class RunLog:
             _check_bundles(log)
             if before is not None:
                 check_extends(log, now, before)
+            if known is not None and known.origin == now.origin:
+                check_extends(log, now, known)
         except (LogError, TileError) as error:
             raise LogError(f"The log of runs {self.folder} can't be trusted any more. {error}") from error
         return OpenLog(self, now, log)

@@ -160,6 +160,7 @@ def test_verify_says_if_the_key_was_known(transcript: Command, good: Path, signe
     assert known.stdout.splitlines() == [
         "The signature holds.",
         f"The key is {signer.fingerprint}.",
+        "The run is of 2026-03-01T12:30:59Z, with the verdict pass.",
         "It is in no log of runs.",
     ]
     # From within its folder, as people do.

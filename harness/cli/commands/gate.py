@@ -143,7 +143,7 @@ def _begin(plan: gates.GatePlan, *, throwaway_key: bool) -> Recording:
         signer = Signer.for_one_run() if throwaway_key else Signer.find()
         if signer.is_new:
             CONSOLE.print(f"a signing key was made: {signer.file}", highlight=False, soft_wrap=True, markup=False)
-        return Recording.begin(signer, plan.profile, plan.options.seed)
+        return Recording.begin(signer, REPORTS, plan.profile, plan.options.seed)
     except (NotKept, LogError) as error:
         end(str(error), checks.CANNOT_CREATE)
     except AttestationError as error:

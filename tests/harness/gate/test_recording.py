@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def begin(signer: Signer | None = None) -> Recording:
-    return Recording.begin(signer or Signer.find(), "quick", 7)
+    out = Path(os.environ["XDG_STATE_HOME"]).parent / "out"
+    return Recording.begin(signer or Signer.find(), out, "quick", 7)
 
 
 def end(begun: Recording, project: Path, verdict: str = "pass") -> tuple[schema.Transcript, Path]:
@@ -120,6 +122,29 @@ def test_a_log_that_was_changed_lets_no_run_begin(project: Path) -> None:
     (folder_of(begun) / "checkpoint").write_bytes(b"")
     with pytest.raises(LogError, match="can't be trusted any more"):
         begin()
+
+
+def test_a_log_that_was_put_back_lets_no_run_begin(project: Path) -> None:
+    end(begin(), project)
+    state = project.parent / "state"
+    shutil.copytree(state, project.parent / "backup")
+    _, folder = end(begin(), project)
+    shutil.rmtree(state)
+    shutil.copytree(project.parent / "backup", state)
+    with pytest.raises(LogError, match="It was cut: it has 2 entries, and had 4"):
+        begin()
+    # Nobody knows any more once the latest run is gone, too.
+    shutil.rmtree(folder)
+    begin()
+
+
+def test_a_log_that_was_begun_anew_is_another_one(project: Path) -> None:
+    first = begin()
+    _, before = end(first, project)
+    shutil.rmtree(folder_of(first).parent)
+    _, after = end(begin(), project)
+    names = {place.name for each in (before, after) if (place := schema.load(each).log)}
+    assert len(names) == 2
 
 
 def test_a_log_that_is_changed_at_the_very_end_refutes_the_run(project: Path) -> None:
