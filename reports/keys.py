@@ -22,6 +22,7 @@ KEY_VARIABLE = "MESHWG_SIGNING_KEY_FILE"
 """Environment variable with the path of a key, which has to exist."""
 
 _LARGEST = 64 * 2**10
+_REMEDY = "name another folder in XDG_STATE_HOME, or use --throwaway-key."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -38,7 +39,7 @@ def state_folder() -> Path:
     try:
         return Path.home() / ".local" / "state" / "meshwg"
     except RuntimeError as error:
-        raise NotKept("This user has no home to keep a signing key in, and XDG_STATE_HOME names no folder.") from error
+        raise NotKept(f"No signing key can be kept, as this user has no home: {_REMEDY}") from error
 
 
 def export_state() -> None:
@@ -167,7 +168,7 @@ def _make(file: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise NotKept(f"No signing key can be kept in {file.parent}: {error.strerror}.") from error
+        raise NotKept(f"No signing key can be kept in {file.parent} ({error.strerror}): {_REMEDY}") from error
     finally:
         if made is not None:
             with suppress(OSError):

@@ -80,9 +80,8 @@ def _say_tree(found: Verified, folder: Path) -> None:
 
 def verify_log(folder: Path | None, key: Path | None, since: Path | None) -> None:
     """Verifies a log, and says what holds."""
-    place = _folder(folder)
     with _refusals():
-        found, name = _checked(place, key, since)
+        found, name = _checked(_folder(folder), key, since)
     print("The log holds." if key else f"The log holds, {_BESIDE}.")
     unended = sum(run.ended is None for run in found.runs)
     print(f"Entries: {found.checkpoint.size}. Runs: {len(found.runs)}, of which {unended} have no end.")
@@ -93,9 +92,8 @@ def verify_log(folder: Path | None, key: Path | None, since: Path | None) -> Non
 
 def list_log(folder: Path | None, key: Path | None) -> None:
     """Verifies a log, and lists its runs."""
-    place = _folder(folder)
     with _refusals():
-        found, _ = _checked(place, key, None)
+        found, _ = _checked(_folder(folder), key, None)
     table = Table(box=None, pad_edge=False)
     for column in ("entries", "started", "profile", "verdict", "tree", "envelope"):
         table.add_column(column, overflow="fold")

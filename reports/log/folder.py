@@ -135,7 +135,7 @@ class RunLog:
         lock = self.folder.with_name(f"{self.folder.name}.lock")
         try:
             make_folder(lock.parent)
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise LogError(f"The log of runs {self.folder} can't be written: {error.strerror}.") from error
         try:

@@ -195,8 +195,20 @@ def test_a_dangling_link_is_no_reason_for_a_new_key(state: Path) -> None:
 def test_a_state_folder_that_can_t_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
-    with pytest.raises(NotKept, match=r"^No signing key can be kept in .*/file/meshwg: Not a directory\.$"):
+    with pytest.raises(NotKept, match=r"^No signing key can be kept in .*/file/meshwg \(Not a directory\): name "):
         Signer.find()
+
+
+def test_a_user_without_a_home_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", refuse)
+    with pytest.raises(NotKept, match="this user has no home: name another folder in XDG_STATE_HOME, or use"):
+        Signer.find()
+    keys.export_state()
+    assert "XDG_STATE_HOME" not in os.environ
 
 
 @pytest.mark.parametrize(

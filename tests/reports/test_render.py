@@ -26,8 +26,8 @@ from reports.exhibits import (
     TruthTable,
 )
 from reports.render import html
-from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
-from tests.reports.samples import claim, run, scenario, transcripts
+from reports.schema import Claim, Place, SabotageVerdict, Scenario, Transcript
+from tests.reports.samples import SOFTWARE, claim, run, scenario, transcripts
 
 CHANCES = {"value": 0, "unit": "packets", "limit": 0, "of": 12_000}
 HOSTILE = (
@@ -266,3 +266,32 @@ def test_a_count_of_none_says_among_how_many() -> None:
     page = Page(html(run(claim("one-hub", scenario(measured={"late": CHANCES})))))
     assert " ".join(texts.figure(CHANCES).split()) in page.said
     assert "19 of 20 such runs" in page.said
+
+
+def test_the_page_says_what_is_not_known_of_what_was_tested() -> None:
+    def said(**facts: Any) -> str:
+        return Page(html(run(signed_by="9" * 64, **facts))).said
+
+    unknown = replace(SOFTWARE, tree=None, commit=None, git_tree=None, unknown="git is not installed.")
+    assert "files not known. git is not installed." in said(tested=unknown)
+    assert "--tree" not in said(tested=unknown)
+    assert "The transcript does not say of which files and packages the run was." in said()
+    changed = replace(SOFTWARE, git_tree=None)
+    assert "with changes that are not committed" in said(tested=changed)
+    assert "with changes that are not committed" not in said(tested=SOFTWARE)
+    altered = replace(SOFTWARE, altered=["cryptography"])
+    assert "altered packages cryptography: files of them are others than were installed" in said(tested=altered)
+    assert "The service ran elsewhere already, and these digests say nothing of it" in said(
+        tested=SOFTWARE, elsewhere=True
+    )
+    assert "The hub is another project's, and these digests say nothing of it" in said(tested=SOFTWARE, hub="a:B")
+
+
+def test_the_page_says_whether_the_run_is_in_a_log() -> None:
+    logged = Page(html(run(tested=SOFTWARE, signed_by="9" * 64, log=Place("meshwg-gate/1/2", 7, 5)))).said
+    assert "key sha256:" + "9" * 64 in logged
+    assert "log of runs meshwg-gate/1/2 , begun as entry 5, ended as entry 7" in logged
+    assert "--log FOLDER-OF-THE-LOG" in logged
+    outside = Page(html(run(tested=SOFTWARE, signed_by="9" * 64))).said
+    assert "log of runs none" in outside
+    assert "--log" not in outside

@@ -67,6 +67,8 @@ def test_files_can_be_read_by_all_and_written_by_their_owner(tmp_path: Path) -> 
     finally:
         os.umask(before)
     for log in (private, public):
+        # Who can open it can keep everybody waiting.
+        assert log.folder.with_name("log.lock").stat().st_mode & 0o777 == 0o600
         for path in log.folder.rglob("*"):
             assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
 
