@@ -14,6 +14,7 @@ _PORTS = 12
 # Six rules with twelve ports are more than one lookup of the hub holds, so that it spreads them over buckets.
 _PAIRS = 6
 _SERVICES = 20
+_GROUP_RULES = 4
 
 
 def groups_of(number: int) -> list[str]:
@@ -75,3 +76,24 @@ def _ports(chance: random.Random, number: int) -> str:
     ends = sorted(chance.sample(range(1, _LAST_PORT, 2), 2 * number))
     ranges = zip(ends[::2], ends[1::2], strict=True)
     return ",".join(f"{first}-{last}" if number % 2 else str(first) for number, (first, last) in enumerate(ranges))
+
+
+def draw_many(chance: random.Random, live: Sequence[str], others: Sequence[str], number: int) -> list[Rule]:
+    """Draws rules between single machines about few ports each, so that no rule decides much, and some for groups.
+
+    Args:
+        live: ids of machines; a third of the rules is between two of them, another third names one of them.
+        others: ids of the other machines.
+        number: rules.
+    """
+    rules = []
+    for at in range(number - _GROUP_RULES):
+        ends = (live, live if at % 3 == 0 else others) if at % 3 < 2 else (others, others)
+        source, destination = chance.sample([chance.choice(ends[0]), chance.choice(ends[1])], 2)
+        rule = _rule(chance.choice(("allow", "deny")), f"machine:{source}", f"machine:{destination}")
+        limits = {"protocol": chance.choice(("tcp", "udp")), "ports": _ports(chance, chance.randrange(1, 4))}
+        rules.append(rule | limits)
+    for _ in range(_GROUP_RULES):
+        source, destination = (f"group:{chance.choice(GROUPS)}" for _ in range(2))
+        rules.append(_rule(chance.choice(("allow", "deny")), source, destination) | {"protocol": "udp", "ports": "53"})
+    return chance.sample(rules, len(rules))

@@ -32,6 +32,7 @@ _SETTINGS = (
 # tc(8) attaches filters and their actions to these.
 _FILTERING = ("ingress", "clsact")
 _SYSCTL = "/proc/sys/"
+_TRIES = 5
 _LITTLE_ENDIAN = ("x86_64", "aarch64", "i686", "armv7l", "riscv64", "ppc64le", "loongarch64")
 
 
@@ -104,16 +105,24 @@ def without_handles(value: Any) -> Any:
 
 
 def read(run: Run) -> Reading:
-    """Read a namespace back.
+    """Read a namespace back; again if the ruleset changes meanwhile, as when a hub removes remains of a save.
 
     Raises:
-        Unmodelled: the ruleset changed while it was read, or other programs of the kernel touch packets.
+        Unmodelled: the ruleset changed at each try, or other programs of the kernel touch packets.
     """
+    for _ in range(_TRIES):
+        reading = _read(run)
+        if _rules(json.loads(run("nft", "-j", "list", "ruleset"))) == _rules(reading.listing):
+            return reading
+    raise Unmodelled("a ruleset that changes while it is read", "nftables")
+
+
+def _read(run: Run) -> Reading:
     links = _decoded(run("ip", "-j", "link"))
     check_programs(links, _decoded(run("tc", "-j", "qdisc")))
     before = run("nft", "-j", "list", "ruleset")
     elements = run("nft", "--debug=netlink", "list", "ruleset")
-    reading = Reading(
+    return Reading(
         json.loads(before),
         elements,
         _decoded(run("ip", "-4", "-j", "route", "show", "table", "all")),
@@ -122,9 +131,6 @@ def read(run: Run) -> Reading:
         dict(_setting(line) for line in run("sh", "-c", _SETTINGS).splitlines()),
         _machine(run("uname", "-rm")),
     )
-    if _rules(json.loads(run("nft", "-j", "list", "ruleset"))) != _rules(reading.listing):
-        raise Unmodelled("a ruleset that changes while it is read", "nftables")
-    return reading
 
 
 def check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Mapping[str, Any]]) -> None:

@@ -40,6 +40,14 @@ POLICY = (
         "did not arrive, though allowed",
     ),
     Sabotage(
+        "one-of-many-buckets",
+        "policy-enforcement",
+        "a rule that is spread over four buckets or more is in the one beside its own",
+        "rare:miss_one_of_many_buckets",
+        "test_packets_of_a_large_policy_have_the_fate_that_it_says",
+        "cells differ from the policy",
+    ),
+    Sabotage(
         "single-rules-late",
         "policy-enforcement",
         "a single rule is answered first, and saved 150 ms later",

@@ -11,6 +11,7 @@ from harness.sabotage.rules import change_chain, change_statements
 
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 _bucket_of = buckets.bucket_of
+_MANY = 4
 
 
 def accept_all_errors() -> None:
@@ -71,6 +72,16 @@ def miss_the_bucket() -> None:
 
     def next_one(key: Key, buckets: int) -> int:
         return (_bucket_of(key, buckets) + 1) % buckets
+
+    buckets.bucket_of = next_one
+
+
+def miss_one_of_many_buckets() -> None:
+    """Puts each element of a lookup that has four buckets or more into the next one."""
+
+    def next_one(key: Key, buckets: int) -> int:
+        right = _bucket_of(key, buckets)
+        return right if buckets < _MANY else (right + 1) % buckets
 
     buckets.bucket_of = next_one
 

@@ -70,7 +70,12 @@ def test_programs_on_a_link_are_refused() -> None:
 
 def test_a_ruleset_that_changes_meanwhile_is_refused() -> None:
     with pytest.raises(Unmodelled, match="changes"):
-        read(Host(listings=[listing([DROP]), listing([DROP], [DROP])]).run)
+        read(Host(listings=[listing([DROP]), listing([DROP], [DROP])] * 5).run)
+
+
+def test_a_ruleset_that_was_tidied_meanwhile_is_read_again() -> None:
+    tidied = listing([DROP])
+    assert read(Host(listings=[listing([DROP], [DROP]), tidied, tidied, tidied]).run).listing == tidied
 
 
 def test_counters_may_go_on_meanwhile() -> None:
