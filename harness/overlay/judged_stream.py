@@ -170,12 +170,13 @@ class JudgedStream:
             f"{self.name} longest transit", longest_transit_ns(self._phases, self._stream.received()) / 1e9, "s"
         )
         self._record.measure(f"{self.name} lost to a busy machine", len(judgement.overflowed), "packets")
-        self._record.none_of(
-            f"{self.name} lost although allowed",
-            judgement.lost,
-            f"{self.name}: packets that are allowed were lost",
-            of=judgement.allowed,
-        )
+        if any(phase.allowed for phase in self._phases):
+            self._record.none_of(
+                f"{self.name} lost although allowed",
+                judgement.lost,
+                f"{self.name}: packets that are allowed were lost",
+                of=judgement.allowed,
+            )
 
     def _check_denied(self, late: Sequence[int], of: int | None = None) -> None:
         if all(phase.allowed for phase in self._phases):
