@@ -53,8 +53,22 @@ def show(file: File = _LATEST) -> None:
     if run.hub is not None:
         console.print(_text(f"Of another hub, {run.hub}", "yellow"))
     summarize(run, console)
-    for name, value in run.environment.items():
+    for name, value in {**run.environment, **_evidence(run)}.items():
         console.print(Text.assemble(_text(name, "dim"), " ", _text(str(value))))
+
+
+def _evidence(run: Transcript) -> dict[str, str]:
+    """Digests of the tested software, the key, and the place in the log, as far as the transcript has them."""
+    found = {}
+    if run.tested is not None:
+        found["tree"] = run.tested.tree or f"not known: {run.tested.unknown}"
+        found["packages"] = run.tested.packages_digest
+        if run.tested.altered:
+            found["altered packages"] = ", ".join(run.tested.altered)
+    if run.signed_by:
+        found["key"] = run.signed_by
+        found["log of runs"] = "none" if run.log is None else f"{run.log.name}, entry {run.log.index}"
+    return found
 
 
 def summarize(run: Transcript, console: Console) -> None:

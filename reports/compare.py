@@ -67,7 +67,7 @@ class Difference:
 
 
 def compare(before: Transcript, after: Transcript) -> Difference:
-    """Compares verdicts, sabotages, exhibits, cells of truth tables, and numbers.
+    """Compares verdicts, sabotages, exhibits, digests of what was tested, cells of truth tables, and numbers.
 
     Args:
         before: the first run.
@@ -80,6 +80,7 @@ def compare(before: Transcript, after: Transcript) -> Difference:
         *_changes(_verdicts(before), _verdicts(after), good=Verdict.PROVEN),
         *_changes(_sabotages(before), _sabotages(after), good="noticed"),
         *_changes(_exhibits(before), _exhibits(after), good=""),
+        *_changes(_software(before), _software(after), good=""),
         *_cells(before, after),
     ]
     old, new = _numbers(before), _numbers(after)
@@ -107,6 +108,13 @@ def _sabotages(run: Transcript) -> dict[str, str]:
 def _exhibits(run: Transcript) -> dict[str, str]:
     # Which tables of many are the most telling is another matter with each seed.
     return {name: "shown" for name, each in _named(run) if not isinstance(each, TruthTable)}
+
+
+def _software(run: Transcript) -> dict[str, str]:
+    if run.tested is None:
+        return {}
+    found = {"scenarios": run.tested.scenarios, "packages": run.tested.packages_digest, **run.tested.locks}
+    return {f"tested {name}": digest for name, digest in {"tree": run.tested.tree or "not known", **found}.items()}
 
 
 def _cells(before: Transcript, after: Transcript) -> list[Change]:

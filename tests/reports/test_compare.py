@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from reports.compare import Change, Figure, compare
 from reports.exhibits import Cell, Exhibit, Histogram, Row, TruthTable
 from reports.schema import SabotageVerdict, Transcript
-from tests.reports.samples import claim, run, scenario, transcripts
+from tests.reports.samples import SOFTWARE, claim, run, scenario, transcripts
 
 
 @given(transcripts)
@@ -143,3 +144,14 @@ def test_chances_are_compared_beside_the_count() -> None:
 
     found = compare(made(12_000), made(300))
     assert found.figures == (Figure("one-hub / test_x: late: chances", 12_000.0, 300.0),)
+
+
+def test_what_was_tested_is_compared_and_is_not_worse() -> None:
+    other = replace(SOFTWARE, tree="1" * 64, locks={"requirements.lock": "2" * 64})
+    found = compare(run(tested=SOFTWARE), run(tested=other))
+    assert found.changes == (
+        Change("tested tree", SOFTWARE.tree, "1" * 64, worse=False),
+        Change("tested requirements.lock", "e" * 64, "2" * 64, worse=False),
+    )
+    unknown = compare(run(tested=SOFTWARE), run(tested=replace(SOFTWARE, tree=None)))
+    assert unknown.changes == (Change("tested tree", SOFTWARE.tree, "not known", worse=False),)

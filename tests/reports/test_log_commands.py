@@ -59,6 +59,14 @@ def test_verify_tells_the_place_in_the_log(logged: Path, tmp_path: Path, signer:
     assert told == "The run is of 2026-03-01T12:30:59Z, with the verdict pass."
 
 
+def test_show_tells_tree_packages_key_and_place(logged: Path, signer: Signer) -> None:
+    shown = transcript("show", logged).stdout.splitlines()
+    assert f"tree {SOFTWARE.tree}" in shown
+    assert f"packages {SOFTWARE.packages_digest}" in shown
+    assert f"key {signer.fingerprint}" in shown
+    assert any(line.startswith("log of runs meshwg-gate/") and line.endswith(", entry 1") for line in shown)
+
+
 def test_verify_checks_a_whole_log(logged: Path, tmp_path: Path, signer: Signer) -> None:
     recorded(tmp_path, signer, seed=2)
     done = transcript("verify", logged, "--log", tmp_path / "log")
