@@ -18,6 +18,7 @@ from reports.exhibits import EngineRun
 from reports.texts import many, printable
 
 if TYPE_CHECKING:
+    from harness.proof.front_door.replay.comparing import DoorComparison
     from harness.proof.replay.capturing import Shown
     from harness.proof.replay.comparing import Comparison
 
@@ -65,6 +66,15 @@ def _with_packets(examples: Sequence[object], shown: Sequence[Shown]) -> Iterato
 
 def _of_comparison(compared: Comparison) -> Iterator[str]:
     yield f"packets       {compared.agreed} sent, of {many(compared.pairs, 'pair')} of a class and a state of tracking"
+    yield from _of_packets(compared)
+
+
+def _of_door_comparison(compared: DoorComparison) -> Iterator[str]:
+    yield f"datagrams     {compared.agreed} sent, of {compared.chosen} classes of datagrams and contents"
+    yield from _of_packets(compared)
+
+
+def _of_packets(compared: Comparison | DoorComparison) -> Iterator[str]:
     for reason, number in sorted(compared.unreached.items()):
         yield f"              {number} not sent: {reason}"
     if compared.wrong:
@@ -83,13 +93,16 @@ def show_door(outcome: DoorProven | str, console: Console) -> None:
     sentence = "proven: the front door leads each datagram to its own link or to none"
     if certificate.wrong:
         sentence = "refuted: the front door leads a datagram astray"
+    if _is_door_contradicted(outcome):
+        sentence = "not proven: real datagrams have another fate than was computed"
     lines = (
         f"front door    table {outcome.table}, {many(outcome.links, 'link')}, {many(outcome.rules, 'rule')}",
         f"ruleset       sha256 {certificate.ruleset}, {many(len(outcome.kinds), 'kind')} of expressions",
         *map(_engine, certificate.engines),
         sentence,
         *outcome.strays,
-        *(f"\n{each}" for each in outcome.proofs[-1].counterexamples),
+        *_with_packets(outcome.examples, outcome.shown),
+        *(() if outcome.compared is None else _of_door_comparison(outcome.compared)),
         "",
     )
     for line in lines:
@@ -141,6 +154,8 @@ def exit_code(outcomes: Sequence[Proven | Failure], door: DoorProven | str) -> i
     """
     if any(isinstance(each, Proven) and _is_contradicted(each) for each in outcomes):
         return FAULT
+    if not isinstance(door, str) and _is_door_contradicted(door):
+        return FAULT
     is_refuted = not isinstance(door, str) and bool(door.wrong)
     if is_refuted or any(_verdict(each) == "refuted" for each in outcomes):
         return 1
@@ -158,8 +173,16 @@ def _verdict(outcome: Proven | Failure) -> str:
 
 def _is_contradicted(outcome: Proven) -> bool:
     """True if a real packet had another fate than was computed."""
-    is_wrong = outcome.compared is not None and bool(outcome.compared.wrong)
-    return is_wrong or any(each.is_contradiction for each in (*outcome.shown, *outcome.opened))
+    return _contradict((*outcome.shown, *outcome.opened), outcome.compared)
+
+
+def _is_door_contradicted(door: DoorProven) -> bool:
+    """True if a real datagram had another fate than was computed."""
+    return _contradict(door.shown, door.compared)
+
+
+def _contradict(shown: Sequence[Shown], compared: Comparison | DoorComparison | None) -> bool:
+    return (compared is not None and bool(compared.wrong)) or any(each.is_contradiction for each in shown)
 
 
 def _print(console: Console, line: str) -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from harness.judging.exhibits import clipped
 from harness.proof import Proof, Unmodelled, read_ways
-from harness.proof.front_door import Claim, door_kinds, prove_door, read_door, wrong_links
-from harness.world.proving import Command, Organization, Unavailable, engine_runs, namespace_of
+from harness.proof.front_door import Claim, DoorReading, door_kinds, prove_door, read_door, wrong_links
+from harness.proof.replay.errors import Unreplayable
+from harness.proof.words import Counterexample
+from harness.world.proving import Command, Organization, ProofOptions, Unavailable, engine_runs, namespace_of
 from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate
+
+if TYPE_CHECKING:
+    from harness.proof.front_door.replay.comparing import DoorComparison
+    from harness.proof.replay.capturing import Shown
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,9 @@ class DoorProven:
         strays: ports that lead elsewhere than to an organization's link, in words.
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
         links, rules: their numbers.
+        shown: counterexamples as real datagrams, in their order; none if this was not asked for.
+        compared: computed fates beside those of real datagrams; None if this was not asked for.
+        control: the same beside a wrong meaning of the rules; None if this was not asked for.
     """
 
     table: str
@@ -30,12 +41,21 @@ class DoorProven:
     kinds: tuple[str, ...]
     links: int
     rules: int
+    shown: tuple[Shown, ...] = ()
+    compared: DoorComparison | None = None
+    control: DoorComparison | None = None
+
+    @property
+    def examples(self) -> tuple[Counterexample, ...]:
+        """The last engine's counterexamples: one of each claim that does not hold."""
+        return tuple(self.proofs[-1].counterexamples)
 
     @property
     def wrong(self) -> tuple[str, ...]:
         """Evidence against the front door, in words."""
-        examples = (f"{each.packet}, {each.state}: not so: {each.wanted}" for each in self.proofs[-1].counterexamples)
-        return (*self.strays, *examples)
+        examples = (f"{each.packet}, {each.state}: not so: {each.wanted}" for each in self.examples)
+        shown = (f"; {each.says}" for each in self.shown)
+        return (*self.strays, *map("".join, zip_longest(examples, shown, fillvalue="")))
 
     @property
     def certificate(self) -> DoorCertificate:
@@ -54,11 +74,23 @@ class DoorProven:
         )
 
 
-def prove_front_door(organizations: Iterable[Organization], run: Command, *, are_all: bool) -> DoorProven:
+_DEFAULTS = ProofOptions()
+
+
+def prove_front_door(
+    organizations: Iterable[Organization],
+    run: Command,
+    *,
+    are_all: bool,
+    options: ProofOptions = _DEFAULTS,
+    most: int | None = None,
+) -> DoorProven:
     """Prove the front door of a service's host.
 
     Args:
         are_all: the service has no other organizations, so that no other port may be led to.
+        options: captures, seed and control count here.
+        most: number of classes of which a datagram is sent, at most; None is all.
 
     Raises:
         Unavailable: it can't be read, or it has parts without a meaning.
@@ -73,7 +105,26 @@ def prove_front_door(organizations: Iterable[Organization], run: Command, *, are
         raise Unavailable(str(error)) from error
     strays = tuple(wrong_links(reading, links, are_all=are_all))
     rules = sum(len(chain.rules) for chain in door.chains.values())
-    return DoorProven(reading.table, proofs, strays, door_kinds(door), len(reading.inner), rules)
+    proven = DoorProven(reading.table, proofs, strays, door_kinds(door), len(reading.inner), rules)
+    try:
+        return _with_datagrams(proven, reading, options, most)
+    except (Unmodelled, Unreplayable) as error:
+        raise Unavailable("; ".join((*strays, str(error)))) from error
+
+
+def _with_datagrams(proven: DoorProven, reading: DoorReading, options: ProofOptions, most: int | None) -> DoorProven:
+    """Add what real datagrams show."""
+    if options.captures is not None and proven.examples:
+        # scapy takes half a second to load, and most proofs send nothing.
+        from harness.proof.front_door.replay.showing import show_door
+
+        proven = replace(proven, shown=tuple(show_door(reading, proven.examples, options.captures, "front-door")))
+    if options.seed is not None:
+        from harness.proof.front_door.replay.comparing import compare_door, compare_door_wrongly
+
+        control = compare_door_wrongly(reading, options.seed) if options.control else None
+        proven = replace(proven, compared=compare_door(reading, options.seed, most), control=control)
+    return proven
 
 
 def _port(organization: Organization, run: Command) -> int:

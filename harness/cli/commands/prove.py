@@ -60,7 +60,7 @@ def run(
             for outcome in prove_policies(partial(_organizations, api, organization), run_here, options):
                 show_outcome(outcome, CONSOLE)
                 outcomes.append(outcome)
-        door = _door(outcomes, asked_all=api is None and organization is None)
+        door = _door(outcomes, options, asked_all=api is None and organization is None)
     except (ApiError, Unavailable, httpx.TransportError) as error:
         end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
     except Disagreement as error:
@@ -70,11 +70,11 @@ def run(
     raise typer.Exit(exit_code(outcomes, door))
 
 
-def _door(outcomes: Sequence[Proven | Failure], *, asked_all: bool) -> DoorProven | str:
+def _door(outcomes: Sequence[Proven | Failure], options: ProofOptions, *, asked_all: bool) -> DoorProven | str:
     """Proves the front door; the reason if nothing is known of it."""
     seen = [each.organization for each in outcomes if isinstance(each, Proven)]
     try:
-        return prove_front_door(seen, run_here, are_all=asked_all and len(seen) == len(outcomes))
+        return prove_front_door(seen, run_here, are_all=asked_all and len(seen) == len(outcomes), options=options)
     except Unavailable as error:
         return str(error)
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from harness.proof.front_door.choices import Choices
 from harness.proof.front_door.claims import ANSWER, COOKIE, DATA, DESK, INITIATION, INNER
 from harness.proof.front_door.statements import (
+    ADDRESSES,
     HEADER_BYTES,
     IPV4,
     IPV6,
@@ -42,7 +43,6 @@ _ELSEWHERE = 0xE0E1
 _TYPES = (INITIATION, ANSWER, COOKIE, DATA, 0x5A5A5A5A)
 _WORDS = (0xA1A2A3A4, 0xB1B2B3B4, 0xC1C2C3C4, 0xD1D2D3D4)
 _LENGTHS = (0, 8, 12, 16)
-_ADDRESSES = {"ip saddr": 0xC0000201, "ip daddr": 0xC0000202, "ip6 saddr": 0x20010DB8 << 96, "ip6 daddr": 0xFE80 << 112}
 _PAYLOAD, _LENGTH_AT, _PORT_BITS = 8, 4, 16
 _PORTS = ("udp sport", "udp dport")
 _CLAIMED = {"prerouting": "udp dport", "output": "udp sport"}
@@ -58,7 +58,7 @@ _OTHERS: Mapping[str, tuple[int, ...]] = {
     "meta mark": (0,),
     "fib daddr type": (LOCAL, UNICAST, _MULTICAST),
     "fib saddr type": (LOCAL, UNICAST),
-    **{name: (address,) for name, address in _ADDRESSES.items()},
+    **{name: (address,) for name, address in ADDRESSES.items()},
 }
 
 
@@ -180,9 +180,26 @@ class World:
         self.before: dict[tuple[str, int], Element] = {}
         self.after: dict[tuple[str, int], Element] = {}
 
-    def chance(self) -> bool:
+    def chance(self, *, usual: bool = False) -> bool:
         """Something that nobody knows: a rate, or whether there is room."""
-        return self._choices.one_of((False, True))
+        return self._choices.one_of((usual, not usual))
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Names of the fields that were asked for."""
+        return frozenset(self._fields)
+
+    def datagram(self) -> tuple[dict[str, int], bytes, int]:
+        """Fields, UDP header and payload, and the number of their bytes that are there.
+
+        What nothing has asked for has ordinary values.
+        """
+        fields = {name: options[0] for name, options in _OTHERS.items()} | self._fields
+        header = bytearray(HEADER_BYTES)
+        for at, value in self._header.items():
+            size = 2 if at < _PAYLOAD else 4
+            header[at : at + size] = value.to_bytes(size, "big")
+        return fields, bytes(header), HEADER_BYTES if self._readable is None else self._readable
 
     @property
     def readable(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.proof.errors import Unmodelled
+from harness.proof.front_door.cases import Case, case_of
 from harness.proof.front_door.choices import runs
 from harness.proof.front_door.claims import (
     ANSWER,
@@ -32,6 +33,7 @@ from harness.proof.front_door.datagrams import Values, World, values_of
 from harness.proof.front_door.interpreter import Machine
 from harness.proof.front_door.statements import IPV4, LOCAL, SLICES, UDP, UNICAST, Door
 
+HOOKS = ("prerouting", "output")
 _LO = 1
 _HEADER = 8
 
@@ -43,6 +45,7 @@ class Contradiction:
     claim: Claim
     world: World
     trace: tuple[str, ...]
+    case: Case
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,35 @@ def enumerate_all(door: Door, desk: frozenset[int]) -> Outcome:
     """
     public = _public_port(door, values_of(door, "output", desk))
     number = 0
-    for hook, check in (("prerouting", _inward), ("output", _outward)):
+    for hook in HOOKS:
         values = values_of(door, hook, desk, public)
         for choices in runs():
             number += 1
-            seen = _Seen(door, World(door, values, choices), hook)
-            for claim in check(seen, public):
-                return Outcome(number, Contradiction(claim, seen.world, tuple(seen.machine.trace)))
+            for found in contradictions(door, World(door, values, choices), hook, public):
+                return Outcome(number, found)
     return Outcome(number)
+
+
+def contradictions(door: Door, world: World, hook: str, public: int) -> Iterator[Contradiction]:
+    """Follow one datagram through the rules of a hook, and yield each claim that it contradicts."""
+    seen = _Seen(door, world, hook)
+    for claim in _inward(seen, public) if hook == "prerouting" else _outward(seen, public):
+        case = case_of(hook, world, seen.machine, accepted=seen.accepted)
+        yield Contradiction(claim, world, tuple(seen.machine.trace), case)
+
+
+def cases(door: Door, desk: frozenset[int]) -> Iterator[Case]:
+    """Yield one datagram of each class, with contents of each class: what rules tell apart.
+
+    Raises:
+        Unmodelled: nothing leaves the door, or there are too many classes.
+    """
+    public = _public_port(door, values_of(door, "output", desk))
+    for hook in HOOKS:
+        values = values_of(door, hook, desk, public)
+        for choices in runs():
+            seen = _Seen(door, World(door, values, choices), hook)
+            yield case_of(hook, seen.world, seen.machine, accepted=seen.accepted)
 
 
 class _Seen:

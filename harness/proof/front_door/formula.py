@@ -102,6 +102,7 @@ class Walk:
     """Follows a datagram through the base chains of a hook.
 
     Attributes:
+        hook: the hook.
         header, fields: of the datagram in the end.
         accepted: the condition under which it passes.
         untracked: the condition under which connection tracking leaves it alone.
@@ -115,6 +116,7 @@ class Walk:
         self._door = door
         self._free = count()
         self._inside: list[str] = []
+        self.hook = hook
         self._ended: list[Condition] = []
         self.datagram = datagram
         self.steps: list[Step] = []

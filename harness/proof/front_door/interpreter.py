@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from harness.proof.errors import Unmodelled
 from harness.proof.front_door.datagrams import Element, World
 from harness.proof.front_door.statements import (
@@ -26,6 +28,8 @@ from harness.proof.front_door.statements import (
 )
 from harness.proof.ruleset import Field, Raw, Verdict
 
+K = TypeVar("K")
+
 
 class Break(Exception):
     """The rule ends here, and the next one follows."""
@@ -45,6 +49,9 @@ class Machine:
     Attributes:
         written: fields that rules have written, by name.
         trace: rules of which the datagram met all conditions.
+        rates: by the handle of a rule with a rate, whether the rule went on.
+        room: by the name of a set to which something was added, whether there was room.
+        is_consistent: each rate and each set was the same each time.
     """
 
     def __init__(self, door: Door, world: World) -> None:
@@ -54,6 +61,9 @@ class Machine:
         self.written: dict[str, int] = {}
         self.untracked = False
         self.trace: list[str] = []
+        self.rates: dict[int, bool] = {}
+        self.room: dict[str, bool] = {}
+        self.is_consistent = True
 
     def passes(self, hook: str) -> bool:
         """Run the base chains of a hook, and tell whether the datagram passes all of them.
@@ -124,7 +134,7 @@ class Machine:
             verdict = None
             try:
                 for statement in rule.statements:
-                    verdict = self._do(statement)
+                    verdict = self._do(statement, rule.handle)
             except Break:
                 continue
             self.trace.append(f"{name} handle {rule.handle}")
@@ -140,7 +150,7 @@ class Machine:
             self._run(verdict.chain)
         return verdict.kind != "jump"
 
-    def _do(self, statement: Statement) -> Verdict | None:
+    def _do(self, statement: Statement, handle: int) -> Verdict | None:
         if isinstance(statement, Decide):
             return statement.verdict
         if isinstance(statement, Compare):
@@ -152,18 +162,24 @@ class Machine:
             self.read(statement.field)
             self.written[statement.field.name] = self.read(statement.value)
         elif isinstance(statement, Change):
-            self._change(statement)
+            self._change(statement, handle)
         elif isinstance(statement, NoTrack):
             self.untracked = True
         else:
-            self._insist(self._world.chance())
+            self._insist(self._known(self.rates, handle, usual=False))
         return None
+
+    def _known(self, outcomes: dict[K, bool], key: K, *, usual: bool) -> bool:
+        """Choose what nobody knows."""
+        found = self._world.chance(usual=usual)
+        self.is_consistent &= outcomes.setdefault(key, found) == found
+        return found
 
     def _insist(self, condition: bool) -> None:
         if not condition:
             raise Break
 
-    def _change(self, statement: Change) -> None:
+    def _change(self, statement: Change, handle: int) -> None:
         key = self._key(statement.key)
         value = 0 if statement.value is None else self.read(statement.value)
         element = self._world.element(statement.name, key)
@@ -172,9 +188,9 @@ class Machine:
             return
         if not element.there:
             # A rate ends the rule as lack of room does.
-            self._insist(statement.has_rate or self._world.chance())
+            self._insist(statement.has_rate or self._known(self.room, statement.name, usual=True))
             self._world.after[statement.name, key] = Element(there=True, value=value, renewed=True)
         elif statement.op == "update":
             element.renewed = True
         if statement.has_rate:
-            self._insist(self._world.chance())
+            self._insist(self._known(self.rates, handle, usual=False))

@@ -43,7 +43,8 @@ def _by_z3(reading: DoorReading) -> Proof:
     questions = Questions(reading.parsed(), reading.desk)
     if questions.port in reading.inner | reading.desk:
         raise Unmodelled(f"the public port {questions.port}, which has another use too,", f"table inet {reading.table}")
-    examples = tuple(map(of_model, islice(questions.contradictions(), SHOWN)))
+    found = islice(questions.contradictions(), SHOWN)
+    examples = tuple(of_model(each, reading.parsed(), reading.desk, questions.port) for each in found)
     return _proof(reading, "z3", questions.steps, examples, start)
 
 

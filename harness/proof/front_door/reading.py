@@ -36,6 +36,7 @@ class DoorReading:
         desk: ports of the hub's process for known sources.
         links: index of each link by its name.
         kernel: its release.
+        text: the front door's table in nft's language, with handles and without elements and counts.
     """
 
     table: str
@@ -44,6 +45,7 @@ class DoorReading:
     desk: frozenset[int]
     links: dict[str, int]
     kernel: str
+    text: str = ""
 
     def parsed(self) -> Door:
         """The front door's table, parsed.
@@ -95,7 +97,8 @@ def _read(run: Run, links: Iterable[Mapping[str, Any]]) -> DoorReading:
     table = _table(_entries(listing))
     inner, desk = (_ports(json.loads(run("nft", "-j", "list", "set", "inet", table, name))) for name in (INNER, DESK))
     indexes = {each["ifname"]: each["ifindex"] for each in links}
-    return DoorReading(table, listing, inner, desk, indexes, run("uname", "-r").strip())
+    text = run("nft", "-a", "-s", "-t", "list", "table", "inet", table)
+    return DoorReading(table, listing, inner, desk, indexes, run("uname", "-r").strip(), text)
 
 
 def _entries(listing: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -32,6 +32,14 @@ WIDTHS = {
 }
 """Bits of each field that is in no UDP header."""
 
+ADDRESSES = {
+    "ip saddr": 0xC0000201,
+    "ip daddr": 0xC0000202,
+    "ip6 saddr": (0x20010DB8 << 96) + 1,
+    "ip6 daddr": (0x20010DB8 << 96) + 2,
+}
+"""Addresses of a datagram where it makes no difference which ones they are."""
+
 IPV4, IPV6, UDP = 2, 10, 17
 """Numbers of ``meta nfproto`` and ``meta l4proto``."""
 

@@ -7,12 +7,7 @@ WireGuard differs in nothing that rules or routes look at.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
-import socket
-import struct
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -22,15 +17,12 @@ from typing import Any, TypeVar
 from harness.proof.readback import Reading, read
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.restoring import restored
+from harness.proof.replay.tuns import namespace_of_tuns, run_program
 from harness.proof.ruleset import Element, Ruleset
 from netlab.namespaces import Namespaces
 
 T = TypeVar("T")
 
-# <linux/if_tun.h>
-_TUNSETIFF, _TUNSETIFINDEX = 0x400454CA, 0x400454DA
-_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
-_TUN = "/dev/net/tun"
 # net/ipv4/fib_rules.c, `fib_default_rules_init`.
 _DEFAULT_PRIORITIES = (0, 32766, 32767)
 _OPEN_TABLE = 4242
@@ -72,7 +64,7 @@ class Rebuilt:
         Raises:
             Unreplayable: it failed.
         """
-        return self.enter(lambda: _run(*command, text=text))
+        return self.enter(lambda: run_program(*command, text=text))
 
     def enter(self, function: Callable[[], T]) -> T:
         """Runs a function in it, in a thread of its own."""
@@ -170,42 +162,10 @@ def rebuilt(reading: Reading) -> Iterator[Rebuilt]:
         Unmodelled: a part of what was read has no meaning in the proof.
     """
     ruleset, _ = reading.parsed()
-    links: dict[int, int] = {}
-
-    def prepare() -> None:
-        # The loopback link, and tunnels that some kernels put into each namespace.
-        present = {name for _, name in socket.if_nameindex()}
-        for name, index in reading.link_indexes.items():
-            if name not in present:
-                links[index] = _add_tun(name, index)
-
-    namespaces = None
-    try:
-        namespaces = Namespaces.create(("net",), prepare)
+    with namespace_of_tuns(reading.link_indexes) as (namespaces, links):
         made = Rebuilt(reading, ruleset, namespaces, links)
         made.restore_routes()
         yield made
-    except OSError as error:
-        raise Unreplayable(f"A namespace with a TUN can't be made here: {error}") from error
-    finally:
-        for descriptor in links.values():
-            os.close(descriptor)
-        if namespaces is not None:
-            namespaces.close()
-
-
-def _add_tun(name: str, index: int) -> int:
-    descriptor = os.open(_TUN, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    fcntl.ioctl(descriptor, _TUNSETIFINDEX, struct.pack("I", index))
-    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
-    return descriptor
-
-
-def _run(*command: str, text: str = "") -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unreplayable(f"{' '.join(command)} failed: {done.stderr.strip()[:500]}")
-    return done.stdout
 
 
 def _replacing(listing: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -14,7 +14,7 @@ from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.namespace import OWN_MARK
 
 # <linux/if_ether.h>, <linux/if_packet.h>, <asm-generic/socket.h>
-_ALL_PROTOCOLS, _IPV4 = 0x0003, 0x0800
+_ALL_PROTOCOLS, _IPV4, _IPV6 = 0x0003, 0x0800, 0x86DD
 _OUTGOING = 4
 _TIMESTAMP_NS = 35
 _TIMESPEC = struct.Struct("=qq")
@@ -25,6 +25,8 @@ _DEADLINE_S = 10.0
 # `ip6_rcv_core`), after those have seen it who capture.
 _LOOPBACK = bytes(15) + b"\1"
 _FENCE = struct.pack("!IHBB", 6 << 28, 0, 59, 1) + 2 * _LOOPBACK
+
+Way = int | None | Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,18 @@ class Wire:
         self._capture.close()
         self._raw.close()
 
-    def send(self, packets: Sequence[tuple[int | None, bytes]]) -> list[Captured]:
+    def send(self, packets: Sequence[tuple[Way, bytes]]) -> list[Captured]:
         """Sends packets and returns all that was on any link meanwhile.
 
         Args:
-            packets: each with the index of the link by which it arrives; None is the host itself.
+            packets: each with the index of the link by which it arrives; None is the host itself. Or with a function
+                that sends it.
 
         Raises:
             Unreplayable: the kernel took a packet for none, or gives no capture.
         """
         seen: list[Captured] = []
-        for at in range(0, len(packets), _AT_ONCE):
+        for at in range(0, max(1, len(packets)), _AT_ONCE):
             for link, packet in packets[at : at + _AT_ONCE]:
                 self._send(link, packet)
             os.write(next(iter(self._links.values())), _FENCE)
@@ -86,8 +89,10 @@ class Wire:
             self._drain()
         return seen
 
-    def _send(self, link: int | None, packet: bytes) -> None:
-        if link is None:
+    def _send(self, link: Way, packet: bytes) -> None:
+        if callable(link):
+            link(packet)
+        elif link is None:
             # A send to no route, or one that is refused, shows later: the connection is not there.
             with contextlib.suppress(OSError):
                 self._raw.sendto(packet, (str(IPv4Address(packet[16:20])), 0))
@@ -102,7 +107,7 @@ class Wire:
                 raise Unreplayable("The namespace's links carried nothing for ten seconds.") from error
             if packet == _FENCE:
                 return
-            if protocol == _IPV4:
+            if protocol in (_IPV4, _IPV6):
                 seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
                 yield Captured(seconds + nanoseconds / 1e9, link, kind == _OUTGOING, packet)
 

@@ -15,6 +15,7 @@ from harness.proof.atoms import Fate
 from harness.proof.damage import Deletion
 from harness.proof.fail_closed import Opening
 from harness.proof.fields import Flow
+from harness.proof.front_door.replay.comparing import DoorComparison
 from harness.proof.replay.capturing import Shown, Sight
 from harness.proof.replay.comparing import Comparison
 from harness.proof.words import Counterexample
@@ -46,6 +47,15 @@ SENT = replace(PROVEN, compared=_COMPARED)
 CONTRADICTED = replace(PROVEN, compared=replace(_COMPARED, wrong=("tcp, new: computed dropped, but …",)))
 DOOR = DoorProven("mwdoor", (replace(_PROOF, engine="classes"), replace(_PROOF, engine="z3")), (), ("map",), 2, 60)
 ASTRAY = replace(DOOR, strays=("the front door leads to port 7, which is no organization's",))
+_SENT = DoorComparison(900, 40, {("output", True): 39}, {"an address that no host has": 1}, ())
+DOOR_SENT = replace(DOOR, compared=_SENT)
+DOOR_SHOWN = replace(
+    DOOR,
+    proofs=(DOOR.proofs[0], replace(DOOR.proofs[1], counterexamples=[_PACKET])),
+    shown=(Shown(Sight.AS_COMPUTED, "a real datagram is dropped", Path("/tmp/x/front-door-1.pcapng")),),
+)
+DOOR_CONTRADICTED = replace(DOOR, compared=replace(_SENT, wrong=("data message: it passes",)))
+DOOR_MISTAKEN = replace(DOOR_SHOWN, shown=_MISTAKEN)
 UNKNOWN = Failure(ACME, "a chain of type nat has no meaning in the proof (table ip x)")
 
 
@@ -101,14 +111,25 @@ def test_outcomes_are_printed_without_control_characters() -> None:
         assert part in shown
 
 
-@pytest.mark.parametrize(("door", "code"), [(DOOR, 0), (ASTRAY, 1), ("two front doors", 69)])
+@pytest.mark.parametrize(
+    ("door", "code"),
+    [
+        (DOOR, 0),
+        (DOOR_SENT, 0),
+        (ASTRAY, 1),
+        (DOOR_SHOWN, 1),
+        (DOOR_CONTRADICTED, 70),
+        (DOOR_MISTAKEN, 70),
+        ("two front doors", 69),
+    ],
+)
 def test_the_front_door_counts(door: DoorProven | str, code: int) -> None:
     assert exit_code([PROVEN], door) == code
 
 
 def test_a_front_door_is_told_of() -> None:
     console = Console(record=True, width=200)
-    for each in (DOOR, ASTRAY, "a host with 0 front doors \x1b[2J"):
+    for each in (DOOR, ASTRAY, DOOR_SENT, DOOR_SHOWN, DOOR_CONTRADICTED, "a host with 0 front doors \x1b[2J"):
         show_door(each, console)
     shown = console.export_text()
     assert "\x1b" not in shown
@@ -119,5 +140,10 @@ def test_a_front_door_is_told_of() -> None:
         "refuted: the front door leads a datagram astray",
         "port 7, which is no organization's",
         "not proven: a host with 0 front doors",
+        "datagrams     39 sent, of 40 classes of datagrams and contents",
+        "1 not sent: an address that no host has",
+        "a real datagram is dropped\n  capture: /tmp/x/front-door-1.pcapng",
+        "not proven: real datagrams have another fate than was computed",
+        "the computation is wrong about 1 packet",
     ):
         assert part in shown

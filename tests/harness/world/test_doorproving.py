@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.proof import Policy
 from harness.world.doorproving import prove_front_door
-from harness.world.proving import Command, Organization, Unavailable
+from harness.world.proving import Command, Organization, ProofOptions, Unavailable
 from netlab import sandbox
 from reports.exhibits import DoorCertificate
 from tests.harness.proof.front_door.doors import LINKS, Doorway, doorways
@@ -58,6 +59,29 @@ def test_a_front_door_in_force_is_proven(doorway: Doorway) -> None:
     assert {"add element", "map", "goto", "hook output"} <= set(certificate.kinds)
     # The transcript's reader accepts it.
     assert msgspec.json.decode(msgspec.json.encode(certificate), type=DoorCertificate) == certificate
+
+
+def test_real_datagrams_are_sent_if_asked_for(doorway: Doorway, tmp_path: Path) -> None:
+    options = ProofOptions(captures=tmp_path, seed=1, control=True)
+    proven = prove_front_door([ACME, BOLT], host_of(doorway, PORTS), are_all=True, options=options, most=40)
+    assert proven.wrong == ()
+    assert proven.compared is not None
+    assert (proven.compared.chosen, proven.compared.wrong) == (40, [])
+    assert proven.compared.agreed > 20
+    assert proven.control is not None
+    assert proven.control.wrong
+    assert not proven.shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_refutes_a_front_door_is_captured(doorway: Doorway, tmp_path: Path) -> None:
+    doorway.load(("public counter name malformed drop", "public udp dport set 20000 accept"))
+    proven = prove_front_door([ACME], host_of(doorway, PORTS), are_all=False, options=ProofOptions(captures=tmp_path))
+    doorway.load()
+    assert len(proven.shown) == len(proven.examples) > 0
+    assert all(each.is_as_computed for each in proven.shown)
+    assert sorted(tmp_path.iterdir()) == sorted(each.file for each in proven.shown if each.file)
+    assert "; a real datagram in a copy of the front door " in proven.certificate.wrong[0]
 
 
 def test_links_of_one_port_refute(doorway: Doorway) -> None:

@@ -21,6 +21,41 @@ ANOTHER = (
 UNKNOWN = f"{TABLE} resume counter name sessionless drop"
 
 
+FAULTS = [
+    (BEGIN, f"{TABLE} begin add @sessions {{ @th,96,32 : udp dport }}", Claim.ENTRIES),
+    (LEARN, f"{TABLE} introduce add @sessions {{ @th,96,32 : udp dport }}", Claim.OWNER),
+    (LEARN, f"{TABLE} introduce add @sessions {{ @th,104,32 : udp sport }}", Claim.ENTRIES),
+    (FORGET, "", Claim.NEWEST),
+    (UNKNOWN, f"{TABLE} resume udp dport set {LINKS[0]} accept", Claim.DATA),
+    (UNKNOWN, f"{TABLE} resume udp dport set ip saddr . udp sport map @known4 goto deliver", Claim.DATA),
+    (SESSION, f"{TABLE} session udp dport set @th,104,32 map @sessions", Claim.DATA),
+    (SESSION, f"{TABLE} session udp dport set ip saddr . udp sport map @known4", Claim.DATA),
+    ("@th,64,32 67108864 goto session", "@th,64,32 4 goto session", Claim.ARRIVES),
+    ("set @th,128,32 map @offers", "set @th,96,32 map @offers", Claim.ANSWERS),
+    (
+        "response udp dport set @th,128,32 map @sessions goto",
+        "response udp dport set @th,128,32 map @sessions update @sessions { @th,128,32 : udp dport } goto",
+        Claim.ENTRIES,
+    ),
+    (f"{TABLE} begin delete @offers {{ @th,128,32 : udp dport }}", "", Claim.ENTRIES),
+    (
+        f"{TABLE} cookie goto session",
+        f"{TABLE} cookie delete @sessions {{ @th,96,32 : udp dport }}\n{TABLE} cookie goto session",
+        Claim.ENTRIES,
+    ),
+    (KNOW, "delete @known4 { ip daddr . udp dport : udp sport }", Claim.SOURCES),
+    (f"answer @th,64,32 67108864 udp sport set {PORT} accept", "answer @th,64,32 67108864 accept", Claim.LEAVING),
+    (f"{TABLE} offer udp sport set {PORT}", "", Claim.LEAVING),
+    ("hand_on udp sport @inner fib saddr type local", "hand_on meta mark 7", Claim.LEAVING),
+    ("enter udp dport @inner fib daddr type != unicast", "enter meta mark 7", Claim.CLOSED),
+    ('enter iif != "lo" udp dport @desk fib daddr type != unicast', "enter meta mark 7", Claim.CLOSED),
+    ("public counter name malformed drop", "public udp dport set 20000 accept", Claim.CLOSED),
+    (f"regulars udp dport set {DESK} accept", f"regulars udp dport set {LINKS[0]} accept", Claim.FIRST),
+    (f"{TABLE} public notrack", "", Claim.UNTRACKED),
+]  # fmt: skip
+"""Rules of the front door, what stands there instead, and the claim that it refutes."""
+
+
 def refuting(reading: DoorReading) -> set[Claim]:
     """Claims that z3 refutes, among them the one that the other engine does."""
     by_classes, by_z3 = prove_door(reading)
@@ -38,41 +73,7 @@ def test_the_product_s_front_door_is_proven(doorway: Doorway) -> None:
     assert (reading.inner, reading.desk) == (frozenset(LINKS), frozenset([DESK]))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "claim"),
-    [
-        (BEGIN, f"{TABLE} begin add @sessions {{ @th,96,32 : udp dport }}", Claim.ENTRIES),
-        (LEARN, f"{TABLE} introduce add @sessions {{ @th,96,32 : udp dport }}", Claim.OWNER),
-        (LEARN, f"{TABLE} introduce add @sessions {{ @th,104,32 : udp sport }}", Claim.ENTRIES),
-        (FORGET, "", Claim.NEWEST),
-        (UNKNOWN, f"{TABLE} resume udp dport set {LINKS[0]} accept", Claim.DATA),
-        (UNKNOWN, f"{TABLE} resume udp dport set ip saddr . udp sport map @known4 goto deliver", Claim.DATA),
-        (SESSION, f"{TABLE} session udp dport set @th,104,32 map @sessions", Claim.DATA),
-        (SESSION, f"{TABLE} session udp dport set ip saddr . udp sport map @known4", Claim.DATA),
-        ("@th,64,32 67108864 goto session", "@th,64,32 4 goto session", Claim.ARRIVES),
-        ("set @th,128,32 map @offers", "set @th,96,32 map @offers", Claim.ANSWERS),
-        (
-            "response udp dport set @th,128,32 map @sessions goto",
-            "response udp dport set @th,128,32 map @sessions update @sessions { @th,128,32 : udp dport } goto",
-            Claim.ENTRIES,
-        ),
-        (f"{TABLE} begin delete @offers {{ @th,128,32 : udp dport }}", "", Claim.ENTRIES),
-        (
-            f"{TABLE} cookie goto session",
-            f"{TABLE} cookie delete @sessions {{ @th,96,32 : udp dport }}\n{TABLE} cookie goto session",
-            Claim.ENTRIES,
-        ),
-        (KNOW, "delete @known4 { ip daddr . udp dport : udp sport }", Claim.SOURCES),
-        (f"answer @th,64,32 67108864 udp sport set {PORT} accept", "answer @th,64,32 67108864 accept", Claim.LEAVING),
-        (f"{TABLE} offer udp sport set {PORT}", "", Claim.LEAVING),
-        ("hand_on udp sport @inner fib saddr type local", "hand_on meta mark 7", Claim.LEAVING),
-        ("enter udp dport @inner fib daddr type != unicast", "enter meta mark 7", Claim.CLOSED),
-        ('enter iif != "lo" udp dport @desk fib daddr type != unicast', "enter meta mark 7", Claim.CLOSED),
-        ("public counter name malformed drop", "public udp dport set 20000 accept", Claim.CLOSED),
-        (f"regulars udp dport set {DESK} accept", f"regulars udp dport set {LINKS[0]} accept", Claim.FIRST),
-        (f"{TABLE} public notrack", "", Claim.UNTRACKED),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("old", "new", "claim"), FAULTS)
 def test_a_wrong_front_door_is_refuted(doorway: Doorway, old: str, new: str, claim: Claim) -> None:
     doorway.load((old, new))
     assert claim in refuting(doorway.read())
