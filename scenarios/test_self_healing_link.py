@@ -27,6 +27,8 @@ done
 exit 1
 """
 
+_TRIES = 5
+
 
 @pytest.mark.announces(*REPORTED)
 def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
@@ -40,13 +42,17 @@ def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
     with HealthStream(mumbai, pune, record) as stream:
         with record.control("the stream flows before"):
             stream.wait_until_whole(Detection.EVENT.value)
-        start = stream.expect_loss()
         # Not every implementation shows the hub's own key.
         key = mumbai.host.run("wg", "show", mumbai.tunnel.interface, "public-key").stdout.strip()
-        if world.subject.host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
-            raise Inconclusive("no link of the hub's host has the machine as a peer")
-        cut = stream.outage(start, stream.wait_until_whole(Detection.EVENT.value))
+        for _ in range(_TRIES):
+            start = stream.expect_loss()
+            if world.subject.host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
+                raise Inconclusive("no link of the hub's host has the machine as a peer")
+            cut = stream.outage(start, stream.wait_until_whole(Detection.EVENT.value))
+            # On a busy machine, a link may be there again before the next packet is.
+            if cut:
+                break
         record.measure("cut for", cut, "s", limit=f"<= {Detection.EVENT.value}")
         record.measure("default", default)
         if not cut:
-            raise Inconclusive("a link that is gone cut nothing")
+            raise Inconclusive(f"a link that was deleted {_TRIES} times cut nothing")
