@@ -24,9 +24,6 @@ MOST_READERS = 16
 """Most readers that hear of changes at once."""
 
 _MOST_CONNECTIONS = 2 * MOST_READERS
-_TIMEOUT_S = 10.0
-"""Longest time that a reader takes to ask, or to take in a part of an answer."""
-
 _PAUSE_S = 0.5
 """Least time between two messages to a reader."""
 
@@ -69,7 +66,13 @@ class LivePage:
     """The page of a run, served while `with` lasts."""
 
     def __init__(
-        self, listener: socket.socket, board: Board, *, names: tuple[str, ...] = (), replayed: bool = False
+        self,
+        listener: socket.socket,
+        board: Board,
+        *,
+        names: tuple[str, ...] = (),
+        replayed: bool = False,
+        patience_s: float = 10.0,
     ) -> None:
         """Takes over a socket; nothing is answered yet.
 
@@ -78,7 +81,9 @@ class LivePage:
             board: the run.
             names: names of this machine by which the page may be asked for, besides addresses and localhost.
             replayed: True for an old run.
+            patience_s: longest time that a reader takes to ask, or to take in a part of an answer.
         """
+        self.patience_s = patience_s
         self.board = board
         self.replayed = replayed
         # A page of an earlier server on the same port starts anew.
@@ -168,9 +173,12 @@ class _Server(ThreadingMixIn, HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _TIMEOUT_S
     server_version, sys_version = "meshwg", ""
     error_message_format, error_content_type = "%(code)d %(message)s\n", _TEXT
+
+    def setup(self) -> None:
+        self.request.settimeout(self.server.live.patience_s)
+        super().setup()
 
     def log_message(self, format: str, *args: object) -> None:
         del format, args

@@ -131,6 +131,7 @@ def test_a_compressed_file_without_an_end_is_read_up_to_a_bound(tmp_path: Path) 
         written.write(encode(BEGUN))
         for _ in range(100):
             written.write(b" " * (1 << 20))
+        written.write(b"\n" + encode(PASSES))
     assert tuple(recording.read(file)) == (BEGUN,)
 
 
