@@ -32,15 +32,19 @@ class Watch:
         if self._page is not None:
             self._page.board.apply(event)
 
-    def end(self, folder: Path) -> None:
-        """Links the files of the run, and waits while somebody looks at the page, up to a minute.
+    def link(self, folder: Path) -> None:
+        """Links the files of the run.
 
         Args:
             folder: folder of the run.
         """
+        if self._page is not None:
+            self._page.link(folder)
+
+    def wait_for_readers(self) -> None:
+        """Waits while somebody looks at the page, up to a minute."""
         if self._page is None:
             return
-        self._page.link(folder)
         try:
             if self._page.is_read():
                 CONSOLE.print(f"{self._page.url} stays for a minute while somebody looks at it; Ctrl-C ends it now.")

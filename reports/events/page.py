@@ -64,8 +64,8 @@ def parts(view: View, since: int) -> dict[str, str]:
 
 
 def _running(view: View) -> list[ScenarioRow | SabotageRow]:
-    rows: list[ScenarioRow | SabotageRow] = [*view.scenarios, *view.sabotages]
-    return [row for row in rows if row.state == RUNNING]
+    scenarios = [row for row in view.scenarios if RUNNING in (row.state, row.again)]
+    return [*scenarios, *(row for row in view.sabotages if row.state == RUNNING)]
 
 
 def _headline(view: View) -> str:

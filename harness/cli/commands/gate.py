@@ -127,7 +127,7 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
     summarize(transcript, CONSOLE)
     CONSOLE.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
     CONSOLE.print(recording.signature(transcript), highlight=False, soft_wrap=True, markup=False)
-    watch.end(folder)
+    watch.link(folder)
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
     passed = transcript.verdict == "pass"
@@ -135,6 +135,7 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
         CONSOLE.print("the API's contract: generated requests for each operation")
         contract = stages.contract(plan.options.seed)
         passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
+    watch.wait_for_readers()
     return passed, good, bad if passed or bad else 1
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reports.events import page
 from reports.events.board import Board
-from reports.events.format import AnyEvent, EventsLost
+from reports.events.format import AnyEvent, EventsLost, ScenarioRepeated
 from tests.reports.events import samples
 from tests.reports.events.samples import BEGUN, FIGURES, NOTICED, PASSES, PROVEN, RUN, RUNS, view_of
 from tests.reports.test_render import HOSTILE
@@ -65,6 +65,15 @@ def test_what_went_wrong_is_said_in_words() -> None:
         "5 events missing",
     ):
         assert part in text
+
+
+def test_a_scenario_that_is_run_again_is_said_to_run() -> None:
+    again = ScenarioRepeated(claim=RUNS.claim, scenario=RUNS.scenario)
+    refuted = replace(PROVEN, verdict="refuted")
+    running = text_of(BEGUN, RUNS, refuted, again)
+    assert "Running: test_x." in running
+    assert "Run once more alike: running." in running
+    assert "Between two runs." in text_of(BEGUN, RUNS, refuted, again, replace(again, verdict="proven"))
 
 
 def test_a_cut_run_has_no_verdict() -> None:
