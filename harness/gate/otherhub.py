@@ -65,8 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Rejects a selection for a transcript, which needs all scenarios of each claim."""
-    for item in items:
+    """Rejects a selection for a transcript, which needs all scenarios that each claim has in the run's profile."""
+    for item in filter(plugin.is_of_profile, items):
         marker, claim = item.get_closest_marker("claim"), item.config.getoption("--claim")
         if item.config.getoption("--transcript") and marker is not None and claim in (None, marker.args[0]):
             raise pytest.UsageError(f"{_WHOLE}, and {item.name} is left out.")

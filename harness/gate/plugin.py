@@ -75,6 +75,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if f"def {name}(" in collection_path.read_text() else True
 
 
+def is_of_profile(item: pytest.Item) -> bool:
+    """Tells whether a scenario belongs to the run's profile."""
+    return item.config.getoption("--profile") == "full" or item.get_closest_marker("full") is None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps the scenarios of the wanted claim, name and profile, those that restart the service first.
 
@@ -91,8 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if marker is not None and marker.args[0] not in BY_ID:
             raise pytest.UsageError(f"{item.nodeid} names a claim that is not published: {marker.args[0]}")
         of_claim = claim is None or (marker is not None and marker.args[0] == claim)
-        of_profile = config.getoption("--profile") == "full" or item.get_closest_marker("full") is None
-        (kept if of_claim and of_profile and name in (None, function_name(item)) else left).append(item)
+        (kept if of_claim and is_of_profile(item) and name in (None, function_name(item)) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("restarts") is None)

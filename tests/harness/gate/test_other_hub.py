@@ -133,6 +133,12 @@ def test_a_transcript_of_a_part_of_a_claim_is_bad_usage(tmp_path: Path, selectio
     assert not (tmp_path / "out").exists()
 
 
+def test_a_scenario_of_another_profile_may_be_left_out(tmp_path: Path) -> None:
+    run = gate(tmp_path, "--transcript=out", "--claim=policy-enforcement", "--collect-only")
+    assert run.code == 0, run.output
+    assert "deselected" in run.output
+
+
 def test_pytest_xdist_is_bad_usage(tmp_path: Path) -> None:
     run = gate(tmp_path, "-n2")
     assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
