@@ -51,8 +51,10 @@ _PER_NAMESPACE = {
     # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what is over, or was never
     # answered, makes room soon.
     "net/netfilter/nf_conntrack_tcp_timeout_established": "14400",
-    "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged": "120",
-    "net/netfilter/nf_conntrack_tcp_timeout_max_retrans": "120",
+    # TCP repeats what is not acknowledged after pauses of up to 120 s. A denied connection that was forgotten in such a
+    # pause would be taken for one that the end opened which repeats.
+    "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged": "300",
+    "net/netfilter/nf_conntrack_tcp_timeout_max_retrans": "300",
     "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "30",
     "net/netfilter/nf_conntrack_tcp_timeout_syn_recv": "30",
     "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "60",
