@@ -48,6 +48,14 @@ POLICY = (
         "cells differ from the policy",
     ),
     Sabotage(
+        "forgotten-between-repetitions",
+        "policy-enforcement",
+        "a connection is forgotten within the longest pause that TCP makes before it repeats data",
+        "tracking:forget_between_repetitions",
+        "test_a_denied_connection_does_not_come_back_by_timeout",
+        "a denied connection came back by a timeout",
+    ),
+    Sabotage(
         "single-rules-late",
         "policy-enforcement",
         "a single rule is answered first, and saved 150 ms later",
