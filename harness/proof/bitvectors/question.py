@@ -76,16 +76,28 @@ class Question:
         Raises:
             Unmodelled: z3 gave up.
         """
+        cases = list(self._cases())
         for wrong in self._wrongs():
             if may_drop and wrong.fate == "dropped":
                 continue
-            model = solve([*self.known, wrong.condition])
+            model = solve([*self.known, wrong.condition], cases)
             if model is not None:
                 # One that can be sent says more.
                 model = solve([*self.known, wrong.condition, self._can_be_sent]) or model
                 steps = tuple(_met(self.ends, model))
                 is_untracked = _holds(self.ends.without_tracking, model)
                 yield Found(wrong, steps, self.packet, model, _is_beyond_rate(self.ends, model), is_untracked)
+
+    def _cases(self) -> Iterator[list[Condition]]:
+        """Cases of which each packet is in one: the machine that opened its connection, or none.
+
+        A connection's opener decides about its class, and with it about half of each key. What z3 learns about one
+        case helps with the next, so all of them take less time than the question as a whole.
+        """
+        opener = self.packet.connection.original.source
+        ends = [lies_in(opener, (int(machine.address),) * 2) for machine in self._policy.machines]
+        yield from ([end] for end in ends)
+        yield list(map(opposite, ends))
 
     def _wrongs(self) -> Iterator[Wrong]:
         ends, link = self.ends, (self._link, self._link)
@@ -109,18 +121,24 @@ class Question:
         yield Wrong("dropped", wanted_here, both(lost, from_machine, want.has_to_ping))
 
 
-def solve(conditions: Iterable[Condition]) -> z3.ModelRef | None:
+def solve(conditions: Iterable[Condition], cases: Iterable[Iterable[Condition]] = ((),)) -> z3.ModelRef | None:
     """Values of all unknowns that meet these conditions; None if there are none.
+
+    Args:
+        cases: further conditions, of which those of one case have to be met.
 
     Raises:
         Unmodelled: z3 gave up.
     """
     solver = z3.SolverFor("QF_BV")
     solver.add(*conditions)
-    result = solver.check()
-    if result == z3.unknown:
-        raise Unmodelled(f"a question that z3 does not answer ({solver.reason_unknown()})", "proof")
-    return solver.model() if result == z3.sat else None
+    for case in cases:
+        result = solver.check(*case)
+        if result == z3.unknown:
+            raise Unmodelled(f"a question that z3 does not answer ({solver.reason_unknown()})", "proof")
+        if result == z3.sat:
+            return solver.model()
+    return None
 
 
 def _is_beyond_rate(ends: Ends, model: z3.ModelRef) -> bool:

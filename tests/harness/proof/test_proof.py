@@ -14,12 +14,22 @@ from hypothesis import given
 from appliance.hub.ruleset import FullMachines, refusing
 from appliance.model.desired import Desired
 from appliance.model.policy import Action
+from appliance.model.policy import Policy as Wanted
 from harness.proof import Policy, Proof, Reading, Unmodelled, prove
 from harness.proof.engines import ENGINES, prove_by
 from harness.proof.fields import Flow, Variable
-from tests.appliance.hub.ruled import Kernel, changes
+from tests.appliance.hub.ruled import Kernel, changes, state_of
 from tests.appliance.strategies import desired_states
-from tests.harness.proof.compiled import FIRST, SECOND, in_buckets, mixed, overlapping, policy_of, reading_of
+from tests.harness.proof.compiled import (
+    FIRST,
+    PEERS,
+    SECOND,
+    in_buckets,
+    mixed,
+    overlapping,
+    policy_of,
+    reading_of,
+)
 from tests.properties import sharing_fixtures
 
 Rule = dict[str, Any]
@@ -235,6 +245,27 @@ def test_a_fault_is_found(reading: Reading, fault: Edit, engine: str) -> None:
     for each in found.counterexamples:
         assert each.trace
         assert each.fate != each.wanted
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_packets_of_nobody_s_connections_are_asked_about(kernel: Kernel, engine: str) -> None:
+    """The rules say nothing else than the policy of connections that machines open."""
+    allowance = next(each for each in mixed().policy.rules if each.id == "a2")
+    desired = state_of(PEERS, Wanted(Action.DENY, (allowance,)))
+    kernel.load(desired)
+
+    def forget_the_network(rules: list[Rule]) -> None:
+        expression = in_chain(rules, "gate")[3]["expr"]
+        assert expression[0]["match"]["left"]["payload"]["field"] == "saddr"
+        del expression[0]
+        # A stranger's errors can be about connections of machines.
+        in_chain(rules, "belonging")[1]["expr"][-1:] = [{"drop": None}]
+
+    wrong = edited(reading_of(kernel), forget_the_network)
+    (found,) = prove_by([engine], wrong, policy_of(desired), may_drop=True)
+    openers = {each.values[Variable.SOURCE] for each in found.counterexamples}
+    assert openers
+    assert openers.isdisjoint(int(peer.address) for peer in PEERS)
 
 
 def test_late_untracked_pings_may_be_dropped(reading: Reading) -> None:
