@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from harness.proof.errors import Unmodelled
 from harness.proof.intervals import Interval
-from harness.proof.literals import Literals
+from harness.proof.literals import ADDRESS_FIELDS, Literals
 from harness.proof.ruleset import Element, Elements, Verdict
 
 Value = Callable[[Any], int | Verdict | None]
@@ -48,7 +49,7 @@ class ElementParser:
         for left, right in written:
             keys = _parts_of_key(left)
             if left != "*" and len(keys) < len(types):
-                return self._of_kernel(types, value, listed())
+                return self._of_kernel(types, [left for left, _ in written], value, listed())
             found.append(Element(None if left == "*" else self._key(types, keys), value(right)))
         return tuple(found)
 
@@ -68,7 +69,9 @@ class ElementParser:
             raise self._refuse(f"the key {keys}")
         return tuple(self.interval(kind, one) for kind, one in zip(types, keys, strict=True))
 
-    def _of_kernel(self, types: Sequence[str], value: Value, listed: list[tuple[str, str]] | None) -> Elements:
+    def _of_kernel(
+        self, types: Sequence[str], printed: Sequence[Any], value: Value, listed: list[tuple[str, str]] | None
+    ) -> Elements:
         if listed is None:
             raise self._refuse("a key of which nft prints a part only, without the kernel's own listing,")
         found = []
@@ -77,7 +80,17 @@ class ElementParser:
             if words.strip() and key is None:
                 raise self._refuse(f"the key {words}")
             found.append(Element(key, value(_verdict_in_kernel(verdict))))
+        self._compare(types, printed, found)
         return tuple(found)
+
+    def _compare(self, types: Sequence[str], printed: Sequence[Any], found: Iterable[Element]) -> None:
+        """Refuse elements of the kernel's listing that don't begin as those that nft prints."""
+        parts = [_parts_of_key(each) for each in printed if each != "*"]
+        known = min(map(len, parts))
+        wanted = Counter(tuple(map(self.interval, types[:known], each[:known])) for each in parts)
+        others = len(printed) - len(parts)
+        if Counter(each.key and each.key[:known] for each in found) != wanted + Counter({None: others}):
+            raise self._refuse("a map whose elements nft and the kernel's own listing tell differently,")
 
 
 def _parts_of_key(written: Any) -> list[Any]:
@@ -87,7 +100,7 @@ def _parts_of_key(written: Any) -> list[Any]:
 
 
 _HOST_ORDER = ("meta priority", "meta mark")
-_PORTS = ("ct original proto-dst", "ct original proto-src", "th dport", "th sport")
+_PORTS = ("ct original proto-dst", "ct original proto-src")
 
 
 def _decoded(words: str, types: Sequence[str]) -> tuple[Interval, ...] | None:
@@ -96,6 +109,9 @@ def _decoded(words: str, types: Sequence[str]) -> tuple[Interval, ...] | None:
     Where a set has ranges, rules bring what they read into the network's order first (``byteorder``), so that greater
     numbers have greater bytes.
     """
+    if not {*_HOST_ORDER, *_PORTS, *ADDRESS_FIELDS}.issuperset(types):
+        # How shorter fields lie in words is not known.
+        return None
     first, dash, last = words.partition(" - ")
     ends = [each.split() for each in ((first, last) if dash else (first, first))]
     if any(len(end) != len(types) for end in ends):

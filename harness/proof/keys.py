@@ -6,15 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.proof.classes import PacketClass
 from harness.proof.derived import Derived
+from harness.proof.errors import Unmodelled
 from harness.proof.fields import Flow, Register, Source, Variable, view
 from harness.proof.meaning import leaf_of
-from harness.proof.ruleset import Concat, Expression
+from harness.proof.ruleset import Concat, Expression, Field
 from harness.proof.universe import ones
 
 End = Variable | Derived | int
 """Source of a part of a key: a variable, a number that follows from one, or a known number."""
 Ends = tuple[End | None, ...]
 """One for each part; None is a register whose value is not known."""
+
+
+_STATUS = Field("ct status")
 
 
 def parts_of_key(key: Expression) -> tuple[Expression, ...]:
@@ -35,8 +39,19 @@ class Keys:
     def __init__(self) -> None:
         self._views: dict[tuple[Expression, int], list[tuple[int, Source | None, int | None]]] = {}
 
-    def of(self, parts: Sequence[Expression], packets: PacketClass) -> Iterator[tuple[PacketClass, Ends | None]]:
-        """Split a class until each part of a key depends on a variable of its own, or is one number."""
+    def of(
+        self, parts: Sequence[Expression], packets: PacketClass, *, of_bits: bool = False
+    ) -> Iterator[tuple[PacketClass, Ends | None]]:
+        """Split a class until each part of a key depends on a variable of its own, or is one number.
+
+        Args:
+            of_bits: single bits are asked for. Not all bits of a connection's status follow from the flow.
+
+        Raises:
+            Unmodelled: a part has no meaning here.
+        """
+        if not of_bits and any(leaf_of(part) == _STATUS for part in parts):
+            raise Unmodelled("ct status as a whole", "ruleset")
         for some, sources in self._read(parts, packets):
             if sources is None:
                 yield some, None

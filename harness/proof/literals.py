@@ -103,7 +103,10 @@ class Literals:
 
     def _compound(self, field: str, written: dict[str, Any]) -> Interval | None:
         if set(written) == {"prefix"}:
-            network = IPv4Network((written["prefix"]["addr"], written["prefix"]["len"]))
+            try:
+                network = IPv4Network((written["prefix"]["addr"], written["prefix"]["len"]))
+            except ValueError:
+                return None
             return int(network.network_address), int(network.broadcast_address)
         if set(written) == {"range"}:
             first, last = (self.number(field, each) for each in written["range"])

@@ -208,7 +208,7 @@ class Lookups:
             raise Unmodelled(f"the bits {wanted:#x} of ct status", "ruleset")
         on: list[PacketClass] = []
         off: list[PacketClass] = []
-        for some, ends in self._keys.of((match.left,), packets):
+        for some, ends in self._keys.of((match.left,), packets, of_bits=True):
             value = None if ends is None else ends[0]
             assert not isinstance(value, (Variable, Derived))
             (on if value is not None and value & wanted else off).append(some)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from harness.proof.elements import ElementParser
@@ -75,7 +76,30 @@ def parse(listing: Mapping[str, Any], links: Mapping[str, int], sets: KernelSets
             tables.append(_TableParser(entry, entries, Literals(links), sets or KernelSets()).table())
         elif kind == "table" and entry["family"] not in _OTHER_PROTOCOLS:
             raise Unmodelled(f"the family {entry['family']}", f"table {entry['name']}")
-    return Ruleset(tuple(tables))
+    ruleset = Ruleset(tuple(tables))
+    _check_order(ruleset)
+    return ruleset
+
+
+def _check_order(ruleset: Ruleset) -> None:
+    """Refuse base chains that write something, and of which a listing does not tell the kernel's order.
+
+    Of several with one priority, it calls the newest first (net/netfilter/core.c, `nf_hook_entries_grow`).
+    """
+    for hook in _HOOKS:
+        for (one_table, one), (table, other) in pairwise(ruleset.bases(hook)):
+            if _priority(one) == _priority(other) and (_writes(one_table, one) or _writes(table, other)):
+                what = f"the priority {_priority(other)}, which the chain {one.name} has too,"
+                raise Unmodelled(what, f"table {table}, chain {other.name}")
+
+
+def _priority(base: Chain) -> int:
+    return 0 if base.hook is None else base.hook.priority
+
+
+def _writes(table: Table, base: Chain) -> bool:
+    rules = (rule for chain in table.reached_from(base.name) for rule in chain.rules)
+    return any(isinstance(each, (Assign, NoTrack)) for rule in rules for each in rule.statements)
 
 
 class _TableParser:
@@ -172,7 +196,7 @@ class _RuleParser:
             return [Limited(over=True)]
         if kind in _NO_EFFECT:
             return []
-        if kind == "limit":
+        if kind == "limit" and isinstance(body, dict):
             return [Limited(bool(body.get("inv")))]
         if kind == "meter":
             return self._rates([body["stmt"]])
@@ -282,7 +306,7 @@ class _RuleParser:
             if "base" in body:
                 return Raw(body["base"], body["offset"], body["len"])
             return Field(f"{body['protocol']} {body['field']}")
-        if kind in ("&", "|"):
+        if kind in ("&", "|") and len(body) == len(("left", "right")):
             inner = self._expression(body[0], of)
             number = self._table.literals.number(_type_of(inner), body[1])
             if number is None:

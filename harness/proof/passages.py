@@ -70,10 +70,7 @@ class Memory:
     def reads(self, table: Table, name: str, number: int) -> Reads:
         """Expressions that a chain reads, and those to which it leads."""
         if number not in self._reads:
-            names = [name]
-            for each in names:
-                names += (led_to for led_to in table.chains[each].led_to if led_to not in names)
-            rules = (rule for each in names for rule in table.chains[each].rules)
+            rules = (rule for chain in table.reached_from(name) for rule in chain.rules)
             self._reads[number] = Reads(statement for rule in rules for statement in rule.statements)
         return self._reads[number]
 

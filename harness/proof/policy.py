@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
+from harness.proof.errors import Unmodelled
 from harness.proof.fields import ICMP, TCP, UDP
 from harness.proof.intervals import Interval
 
 PROTOCOLS = {"tcp": TCP, "udp": UDP, "icmp": ICMP}
+ACTIONS = ("allow", "deny")
+ENDS = ("any", "machine", "group")
 _ALL_PORTS = (0, 0xFFFF)
 
 
@@ -42,12 +45,26 @@ class Policy:
         network: the overlay network.
         default: ``allow`` or ``deny``.
         rules: as the API takes them (`harness.target.Rule`).
+
+    Raises:
+        Unmodelled: a rule has a part whose meaning is not known.
     """
 
     network: IPv4Network
     machines: tuple[Machine, ...]
     default: str
     rules: Sequence[Mapping[str, str]]
+
+    def __post_init__(self) -> None:
+        if self.default not in ACTIONS:
+            raise Unmodelled(f"the default {self.default}", "policy")
+        for rule in self.rules:
+            for known, part in ((ACTIONS, rule["action"]), (("any", *PROTOCOLS), rule.get("protocol", "any"))):
+                if part not in known:
+                    raise Unmodelled(f"a rule's {part}", "policy")
+            for end in (rule["source"], rule["destination"]):
+                if end.partition(":")[0] not in ENDS:
+                    raise Unmodelled(f"a rule's end {end}", "policy")
 
     @property
     def hub(self) -> IPv4Address:

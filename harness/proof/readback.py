@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -25,10 +25,14 @@ _SETTINGS = (
     "for file in /proc/sys/net/ipv4/ip_forward"
     " /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/accept_local"
     " /proc/sys/net/ipv4/conf/*/src_valid_mark /proc/sys/net/ipv4/conf/*/route_localnet"
+    " /proc/sys/net/ipv4/conf/*/forwarding"
     " /proc/sys/net/ipv4/conf/*/bc_forwarding /proc/sys/net/ipv4/conf/*/mc_forwarding"
+    " /proc/sys/net/ipv4/conf/all/accept_source_route /proc/sys/net/netfilter/nf_conntrack_helper"
     " /proc/sys/net/ipv6/conf/all/disable_ipv6 /proc/sys/net/ipv6/conf/all/forwarding; do"
     ' [ ! -r "$file" ] || echo "$file $(cat "$file")"; done'
 )
+# Tables of iptables that are in use in this namespace; nft does not list them.
+_LEGACY_TABLES = "[ ! -r /proc/net/ip_tables_names ] || cat /proc/net/ip_tables_names"
 # tc(8) attaches filters and their actions to these.
 _FILTERING = ("ingress", "clsact")
 _SYSCTL = "/proc/sys/"
@@ -105,26 +109,44 @@ def without_handles(value: Any) -> Any:
 
 
 def read(run: Run) -> Reading:
-    """Read a namespace back; again if the ruleset changes meanwhile, as when a hub removes remains of a save.
+    """Read a namespace back, twice: what is equal both times was there at once, between the two.
+
+    If something changes meanwhile, as when a hub removes remains of a save, it is read again.
 
     Raises:
-        Unmodelled: the ruleset changed at each try, or other programs of the kernel touch packets.
+        Unmodelled: something changed at each try, or other programs of the kernel touch packets.
     """
+    what = ""
     for _ in range(_TRIES):
-        reading = _read(run)
-        if _rules(json.loads(run("nft", "-j", "list", "ruleset"))) == _rules(reading.listing):
-            return reading
-    raise Unmodelled("a ruleset that changes while it is read", "nftables")
+        reading = _read_once(run)
+        elements = run("nft", "--debug=netlink", "list", "ruleset")
+        what = _changed(reading, _read_once(run))
+        if not what:
+            return replace(reading, elements=elements)
+    raise Unmodelled(f"{what} while it is read", "host")
 
 
-def _read(run: Run) -> Reading:
+def _changed(one: Reading, other: Reading) -> str:
+    """Name what differs between two readings; "" if nothing does."""
+    pairs = {
+        "a ruleset that changes": (_rules(one.listing), _rules(other.listing)),
+        "a routing table that changes": (one.routes, other.routes),
+        "a list of routing rules that changes": (one.rules, other.rules),
+        "a list of links that changes": (one.links, other.links),
+        "a setting that changes": (one.settings, other.settings),
+    }
+    return next((what for what, (before, after) in pairs.items() if before != after), "")
+
+
+def _read_once(run: Run) -> Reading:
+    """Read everything but the kernel's own elements."""
     links = _decoded(run("ip", "-j", "link"))
     check_programs(links, _decoded(run("tc", "-j", "qdisc")))
-    before = run("nft", "-j", "list", "ruleset")
-    elements = run("nft", "--debug=netlink", "list", "ruleset")
+    if tables := run("sh", "-c", _LEGACY_TABLES).split():
+        raise Unmodelled(f"the table {tables[0]} of iptables", "host")
     return Reading(
-        json.loads(before),
-        elements,
+        json.loads(run("nft", "-j", "list", "ruleset")),
+        "",
         _decoded(run("ip", "-4", "-j", "route", "show", "table", "all")),
         _decoded(run("ip", "-4", "-j", "rule", "show")),
         [{"ifindex": each["ifindex"], "ifname": each["ifname"]} for each in links],

@@ -132,8 +132,9 @@ _KNOWN_OF_ROUTE = {
     "type", "dst", "dev", "table", "protocol", "scope", "metric", "flags", "prefsrc", "gateway", "pref",
 }  # fmt: skip
 _KNOWN_OF_RULE = {"priority", "src", "table", "fwmark", "fwmask", "protocol"}
-_UNUSUAL = ("rp_filter", "accept_local", "src_valid_mark", "route_localnet", "bc_forwarding", "mc_forwarding")
-_UNHEALTHY = {"linkdown", "dead"}
+_OTHERWISE_OFF = ("rp_filter", "accept_local", "src_valid_mark", "route_localnet", "bc_forwarding", "mc_forwarding")
+_FORWARDING = "net.ipv4.ip_forward"
+_OFF_ALTOGETHER = ("net.ipv4.conf.all.accept_source_route", "net.netfilter.nf_conntrack_helper")
 _ALL_BITS = 0xFFFF_FFFF
 
 
@@ -156,21 +157,32 @@ def parse(
     found: dict[str, list[Route]] = {}
     for each in routes:
         route = _route(each, links)
-        if not _UNHEALTHY & set(each.get("flags", ())):
-            found.setdefault(route.table, []).append(route)
+        flags = set(each.get("flags", ()))
+        if "dead" in flags:
+            continue
+        if "linkdown" in flags:
+            # Whether the kernel uses it depends on a setting, and its link may be up again at once.
+            raise Unmodelled("a link without a carrier", f"route {each['dst']}")
+        found.setdefault(route.table, []).append(route)
     for of_table in found.values():
         of_table.sort(key=lambda route: (-route.length, route.metric))
     ordered = sorted(map(_rule, rules), key=lambda rule: rule.priority)
-    forwards = settings.get("net.ipv4.ip_forward") == "1"
+    forwards = settings.get(_FORWARDING) == "1"
     return Routing(tuple(ordered), {name: tuple(each) for name, each in found.items()}, forwards)
 
 
 def _check(settings: Mapping[str, str], links: Mapping[str, int]) -> None:
     """Refuse settings under which the kernel judges by more than rules and routes, or forwards to many."""
     for scope in ("all", *links):
-        for name in (f"net.ipv4.conf.{scope}.{each}" for each in _UNUSUAL):
+        for name in (f"net.ipv4.conf.{scope}.{each}" for each in _OTHERWISE_OFF):
             if scope != "lo" and settings.get(name, "0") != "0":
                 raise Unmodelled(f"{name}={settings[name]}", "settings")
+        forwarding, of_all = f"net.ipv4.conf.{scope}.forwarding", settings.get(_FORWARDING, "0")
+        if scope != "lo" and settings.get(forwarding, of_all) != of_all:
+            raise Unmodelled(f"{forwarding}={settings[forwarding]} beside {_FORWARDING}={of_all}", "settings")
+    for name in _OFF_ALTOGETHER:
+        if settings.get(name, "0") != "0":
+            raise Unmodelled(f"{name}={settings[name]}", "settings")
     if settings.get("net.ipv6.conf.all.disable_ipv6", "1") != "1" and settings.get(
         "net.ipv6.conf.all.forwarding", "0"
     ) not in ("0", ""):
@@ -199,4 +211,5 @@ def _rule(each: Mapping[str, Any]) -> RoutingRule:
         raise Unmodelled(f"the routing rule {dict(each)}", "rules")
     mark = int(str(each.get("fwmark", "0")), 0)
     mask = int(str(each.get("fwmask", hex(_ALL_BITS if "fwmark" in each else 0))), 0)
-    return RoutingRule(each["priority"], str(each["table"]), mark, mask)
+    # The kernel compares the bits of the mask alone (`fib_rule_match`).
+    return RoutingRule(each["priority"], str(each["table"]), mark & mask, mask)

@@ -216,6 +216,13 @@ class Table:
     def __str__(self) -> str:
         return f"{self.family} {self.name}"
 
+    def reached_from(self, name: str) -> tuple[Chain, ...]:
+        """A chain and all that it leads to, each once."""
+        names = [name]
+        for each in names:
+            names += (led_to for led_to in self.chains[each].led_to if led_to not in names)
+        return tuple(self.chains[each] for each in names)
+
 
 @dataclass(frozen=True)
 class Ruleset:

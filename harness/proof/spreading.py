@@ -25,15 +25,8 @@ OfBuckets = tuple[Collection[int], Sequence[Outcome]]
 
 def is_plain(table: Table, verdict: Verdict) -> bool:
     """Tell whether a verdict leads to chains in which each packet has one outcome and stays of its flow."""
-    chains, seen = [verdict.chain] if verdict.chain else [], set[str]()
-    while chains:
-        name = chains.pop()
-        if name not in seen:
-            seen.add(name)
-            chains += table.chains[name].led_to
-            if not all(_is_plain(each) for rule in table.chains[name].rules for each in rule.statements):
-                return False
-    return True
+    chains = table.reached_from(verdict.chain) if verdict.chain else ()
+    return all(_is_plain(each) for chain in chains for rule in chain.rules for each in rule.statements)
 
 
 def _is_plain(statement: Statement) -> bool:

@@ -284,15 +284,14 @@ def of_operator(run: Command, chosen: str | None = None) -> list[Organization]:
 
 
 def _organization(
-    organization: Mapping[str, Any], policy: Mapping[str, Any], machines: Iterable[Mapping[str, Any]]
+    organization: Mapping[str, Any], policy: Mapping[str, Any], listing: Iterable[Mapping[str, Any]]
 ) -> Organization:
-    listed = list(machines)
-    of_policy = Policy(
-        IPv4Network(organization["network"]),
-        tuple(Machine(each["id"], IPv4Address(each["address"]), frozenset(each["groups"])) for each in listed),
-        policy["default"],
-        policy["rules"],
-    )
+    listed = list(listing)
+    machines = tuple(Machine(each["id"], IPv4Address(each["address"]), frozenset(each["groups"])) for each in listed)
+    try:
+        of_policy = Policy(IPv4Network(organization["network"]), machines, policy["default"], policy["rules"])
+    except Unmodelled as error:
+        raise Unavailable(f"{error} of the organization {organization['name']!r}.") from error
     keys = {IPv4Address(each["address"]): each["public_key"] for each in listed}
     return Organization(organization["id"], organization["name"], policy["version"], of_policy, keys)
 

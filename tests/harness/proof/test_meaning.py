@@ -256,11 +256,24 @@ def test_later_hooks_can_drop(hook: str) -> None:
         parsed([match(header("tcp", "flags"), 2), TRACKED, *PASS]),
         parsed([match(ct("mark"), 2), TRACKED, *PASS]),
         parsed([match(ct("status"), "snat", "in"), *PASS]),
+        parsed([match(ct("status"), "confirmed"), *PASS]),
+        parsed([match({"&": [ct("status"), 2]}, 0), *PASS]),
         parsed([match({"payload": {"base": "th", "offset": 0, "len": 16}}, 1), TRACKED, *PASS]),
         parsed([match({"&": [header("ip", "saddr"), "0.0.0.15"]}, "0.0.0.1"), TRACKED, *PASS]),
         parsed(PASS),
     ],
-    ids=["tracking", "reassembly", "flags", "ct mark", "nat", "raw bits", "address mask", "no tracking at all"],
+    ids=[
+        "tracking",
+        "reassembly",
+        "flags",
+        "ct mark",
+        "nat",
+        "whole status",
+        "bits of the status",
+        "raw bits",
+        "address mask",
+        "no tracking at all",
+    ],
 )
 def test_what_has_no_meaning_is_refused(ruleset: Ruleset) -> None:
     with pytest.raises(Unmodelled):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -27,7 +28,19 @@ from harness.proof.ruleset import (
     Raw,
     Verdict,
 )
-from tests.harness.proof.listings import ACCEPT, DROP, LINKS, ct, header, listing, match, meta, parsed, parsed_rule
+from tests.harness.proof.listings import (
+    ACCEPT,
+    DROP,
+    LINKS,
+    MARK,
+    ct,
+    header,
+    listing,
+    match,
+    meta,
+    parsed,
+    parsed_rule,
+)
 
 FIRST = int.from_bytes(bytes([10, 100, 0, 1]), "big")
 GOTO = Verdict("goto", "other")
@@ -179,6 +192,9 @@ REFUSED: dict[str, Any] = {
     "ct mark": {"mangle": {"key": ct("mark"), "value": 1}},
     "10.100.0.x": match(header("ip", "saddr"), "10.100.0.x"),
     "a test of bits": match(meta("mark"), 1, "in"),
+    "three operands": match({"|": [meta("mark"), 1, 2]}, 3),
+    "a limit by its name": {"limit": "slow"},
+    "an IPv6 prefix": match(header("ip6", "saddr"), {"prefix": {"addr": "fe80::", "len": 10}}),
     "a chain nowhere": {"jump": {"target": "nowhere"}},
 }
 
@@ -232,7 +248,7 @@ def test_a_set_whose_elements_come_and_go_is_refused(more: Any) -> None:
         parse(listed, LINKS)
 
 
-IN_PART = {
+IN_PART: dict[str, Any] = {
     "vmap": {
         "key": {"concat": [meta("priority"), ct("proto-dst", "original")]},
         "data": {"set": [[{"concat": ["0:5"]}, {"continue": None}], ["*", {"goto": {"target": "other"}}]]},
@@ -266,6 +282,51 @@ def test_keys_that_nft_prints_in_part_are_the_kernel_s(words: str, key: Any) -> 
         Concat((Field("meta priority"), Field("ct original proto-dst"))),
         (Element(key, Verdict("continue")), Element(None, GOTO)),
     )
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        "\telement {words}  : continue 0 [end]\n",
+        "\telement 00000006 00000900  : continue 0 [end]\n\telement  : goto -> other 2 [end]\n",
+        "",
+    ],
+    ids=["one fewer", "another", "none"],
+)
+def test_the_kernel_s_listing_has_to_have_what_nft_prints(elements: str) -> None:
+    listed = listing([match(meta("l4proto"), {"set": ["tcp"]}), IN_PART], chains={"other": []})
+    begin, end = OF_KERNEL.index("inet t @__map0\n") + len("inet t @__map0\n"), OF_KERNEL.index("inet t base")
+    text = (OF_KERNEL[:begin] + elements + OF_KERNEL[end:]).format(words="00000005 00000900")
+    with pytest.raises(Unmodelled, match="tell differently"):
+        parse(listed, LINKS, KernelSets(text))
+
+
+def test_short_fields_of_the_kernel_s_listing_are_refused() -> None:
+    """A protocol is one byte of a word."""
+    in_part = deepcopy(IN_PART)
+    in_part["vmap"]["key"]["concat"][0] = meta("l4proto")
+    in_part["vmap"]["data"]["set"][0][0]["concat"] = ["tcp"]
+    listed = listing([match(meta("l4proto"), {"set": ["tcp"]}), in_part], chains={"other": []})
+    with pytest.raises(Unmodelled, match="the key"):
+        parse(listed, LINKS, KernelSets(OF_KERNEL.format(words="00000006 00000900")))
+
+
+def two_tables(*rules: list[Any], prio: int = -150) -> dict[str, Any]:
+    """A table with one rule that drops, and another one with these rules at some priority."""
+    one, other = listing([DROP]), listing(*rules, prio=prio)
+    for entry in other["nftables"]:
+        ((kind, each),) = entry.items()
+        each["name" if kind == "table" else "table"] = "u"
+    return {"nftables": [*one["nftables"], *other["nftables"]]}
+
+
+@pytest.mark.parametrize("rule", [[MARK], [{"notrack": None}]], ids=["mark", "notrack"])
+def test_chains_whose_order_is_not_known_are_refused(rule: list[Any]) -> None:
+    """The kernel calls one of them first, and what it writes is there for the other."""
+    with pytest.raises(Unmodelled, match="the priority -150"):
+        parse(two_tables(rule), LINKS)
+    parse(two_tables(rule, prio=-149), LINKS)
+    parse(two_tables([DROP]), LINKS)
 
 
 def test_without_the_kernel_s_listing_they_are_refused() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.model.desired import Desired
 from harness.overlay.mesh import Machine as Client
 from harness.overlay.truth import CellKey, PortProtocol, is_allowed
+from harness.proof.errors import Unmodelled
 from harness.proof.policy import Policy
 from harness.proof.regions import Expected, Verdicts
 from harness.proof.universe import Universe
@@ -45,6 +48,23 @@ def test_regions_agree_with_the_reference_model(desired: Desired, data: st.DataO
     allowed = is_allowed(cell, policy.default, map(dict, policy.rules))
     got = expected(policy, _NUMBERS[name], int(source.address), int(destination.address), port)
     assert got is (Expected.PASS if allowed else Expected.DROP)
+
+
+@pytest.mark.parametrize(
+    ("default", "part"),
+    [
+        ("maybe", {}),
+        ("deny", {"action": "log"}),
+        ("deny", {"protocol": "sctp"}),
+        ("deny", {"source": "resource:printers"}),
+        ("deny", {"destination": "subnet:10.0.0.0/8"}),
+    ],
+)
+def test_a_policy_with_a_part_of_unknown_meaning_is_refused(default: str, part: dict[str, str]) -> None:
+    """A resource is no group, though it may have a group's name."""
+    rule = {"action": "allow", "source": "any", "destination": "group:printers", **part}
+    with pytest.raises(Unmodelled, match="policy"):
+        Policy(IPv4Network("10.100.0.0/16"), (), default, [rule])
 
 
 @given(desired_states())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from harness.proof import Reading, Unmodelled, read
 from tests.harness.proof.listings import DROP, ct, listing, match
 
 LINK = {"ifindex": 2, "ifname": "wg", "mtu": 1420}
+SETTINGS = "/proc/sys/net/ipv4/ip_forward 1\n/proc/sys/net/ipv4/conf/wg/rp_filter 0\n"
 
 
 class Host:
@@ -23,7 +26,9 @@ class Host:
     def __init__(self, **changes: Any) -> None:
         self._links = changes.get("links", [LINK])
         self._disciplines = changes.get("disciplines", [{"kind": "noqueue", "dev": "wg"}])
-        self._listings = list(changes.get("listings", [listing([DROP])] * 2))
+        self._tables: str = changes.get("tables", "")
+        self._settings: Iterator[str] = cycle(changes.get("settings", [SETTINGS]))
+        self._listings = list(changes.get("listings", [listing([DROP])] * 20))
 
     def run(self, *words: str) -> str:
         """Answer one command."""
@@ -33,10 +38,11 @@ class Host:
             return json.dumps(self._disciplines)
         if words[-1] == "link":
             return json.dumps(self._links)
+        if words[0] == "sh":
+            return self._tables if "ip_tables" in words[-1] else next(self._settings)
         return {
             "nft": "",
             "ip": "[]",
-            "sh": "/proc/sys/net/ipv4/ip_forward 1\n/proc/sys/net/ipv4/conf/wg/rp_filter 0\n",
             "uname": "6.1.0 x86_64\n",
         }[words[0]]
 
@@ -76,6 +82,17 @@ def test_a_ruleset_that_changes_meanwhile_is_refused() -> None:
 def test_a_ruleset_that_was_tidied_meanwhile_is_read_again() -> None:
     tidied = listing([DROP])
     assert read(Host(listings=[listing([DROP], [DROP]), tidied, tidied, tidied]).run).listing == tidied
+
+
+def test_a_setting_that_changes_meanwhile_is_refused() -> None:
+    with pytest.raises(Unmodelled, match="a setting that changes"):
+        read(Host(settings=[SETTINGS, SETTINGS.replace("rp_filter 0", "rp_filter 1")]).run)
+
+
+def test_tables_of_iptables_are_refused() -> None:
+    """They can rewrite what nftables has judged."""
+    with pytest.raises(Unmodelled, match="the table nat of iptables"):
+        read(Host(tables="nat\nfilter\n").run)
 
 
 def test_counters_may_go_on_meanwhile() -> None:

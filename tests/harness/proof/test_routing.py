@@ -52,6 +52,17 @@ def test_a_route_over_a_dead_link_is_none() -> None:
     assert "100" not in routing(routes=[dead]).routes
 
 
+def test_a_route_over_a_link_without_a_carrier_is_refused() -> None:
+    with pytest.raises(Unmodelled, match="carrier"):
+        routing(routes=[{**ROUTES[0], "flags": ["linkdown"]}])
+
+
+def test_marks_are_compared_in_the_bits_of_the_mask_alone() -> None:
+    rule = {"priority": 5, "src": "all", "fwmark": "0x3", "fwmask": "0x1", "table": "100"}
+    (found,) = (each for each in routing(rules=[*RULES, rule]).rules if each.priority == 5)
+    assert (found.mark, found.mask) == (1, 1)
+
+
 def test_forwarding_that_is_off() -> None:
     assert not routing(settings={"net.ipv4.ip_forward": "0"}).forwards
 
@@ -83,12 +94,28 @@ def test_other_routes_are_refused(route: dict[str, Any]) -> None:
         routing(routes=[*ROUTES, route])
 
 
-@pytest.mark.parametrize("name", ["rp_filter", "accept_local", "src_valid_mark", "route_localnet"])
+@pytest.mark.parametrize("name", ["rp_filter", "accept_local", "src_valid_mark", "route_localnet", "bc_forwarding"])
 @pytest.mark.parametrize("scope", ["all", "wg"])
 def test_settings_that_judge_packets_are_refused(scope: str, name: str) -> None:
     with pytest.raises(Unmodelled, match=name):
         routing(settings={**FORWARDS, f"net.ipv4.conf.{scope}.{name}": "1"})
     routing(settings={**FORWARDS, f"net.ipv4.conf.lo.{name}": "1"})
+
+
+@pytest.mark.parametrize("of_all", ["0", "1"])
+def test_links_that_forward_otherwise_than_all_are_refused(of_all: str) -> None:
+    settings = {"net.ipv4.ip_forward": of_all, "net.ipv4.conf.all.forwarding": of_all}
+    routing(settings={**settings, "net.ipv4.conf.wg.forwarding": of_all, "net.ipv4.conf.lo.forwarding": "0"})
+    other = {"0": "1", "1": "0"}[of_all]
+    with pytest.raises(Unmodelled, match=r"conf\.wg\.forwarding"):
+        routing(settings={**settings, "net.ipv4.conf.wg.forwarding": other})
+
+
+@pytest.mark.parametrize("name", ["net.ipv4.conf.all.accept_source_route", "net.netfilter.nf_conntrack_helper"])
+def test_what_leads_packets_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(Unmodelled, match=name):
+        routing(settings={**FORWARDS, name: "1"})
+    routing(settings={**FORWARDS, name: "0"})
 
 
 def test_forwarding_of_ipv6_is_refused() -> None:
