@@ -223,11 +223,14 @@ def prove(
     ] = False,
     pairs: Annotated[bool, typer.Option("--pairs", help="Whatever two things are; for small policies.")] = False,
     packets: Annotated[
-        bool, typer.Option("--packets", help="Send a packet of each class through a copy of the namespace, too.")
+        bool,
+        typer.Option(
+            "--packets", help="Send a packet of each class through copies of namespaces and of the front door, too."
+        ),
     ] = False,
-    pcap: Annotated[Path, typer.Option(metavar="FOLDER", help="Captures of the packets that refute a policy.")] = Path(
-        "counterexamples"
-    ),
+    pcap: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Captures of what refutes a policy or the front door.")
+    ] = Path("counterexamples"),
 ) -> None:
     """Show for all packets that the kernel forwards what organizations' policies allow, and nothing else.
 
@@ -235,7 +238,8 @@ def prove(
 
     Links, peers, rules, routes and settings are read back from the kernel, the policies from `admin policies` with the
     settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed there. Packets that
-    refute a policy are sent through a copy of the namespace, and captured there.
+    refute a policy, also after deletions, are sent through a copy of the namespace, and captured there; datagrams that
+    refute the front door go through a copy of it.
 
     Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, a
     namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines or real

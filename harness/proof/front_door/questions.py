@@ -32,24 +32,19 @@ from harness.proof.front_door.claims import (
     Claim,
 )
 from harness.proof.front_door.formula import Contents, Datagram, Walk, slice_of
+from harness.proof.front_door.sendable import can_be_sent
 from harness.proof.front_door.statements import (
-    ADDRESSES,
-    HEADER_BYTES,
     IPV4,
     IPV6,
     LOCAL,
     SLICES,
     UDP,
     UNICAST,
-    WIDTHS,
     Door,
 )
 
 _LO = 1
 """Index of the loopback link."""
-
-_ANOTHER = 2
-_LAST_OF_SERVICES = 1023
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ class Questions:
                 model = _solved(asked)
                 if model is not None:
                     # One that can be sent says more.
-                    wishes = (side.usual(is_whole=True), side.usual(is_whole=False))
+                    wishes = (can_be_sent(side.datagram, is_whole=each) for each in (True, False))
                     better = filter(None, (_solved([*asked, each]) for each in wishes))
                     yield Contradiction(claim, next(better, model), side.walk)
 
@@ -138,25 +133,6 @@ class _Side:
             *(opposite(self.is_in(INNER, number(each, 16))) for each in closed),
             *(self.is_in(DESK, each) == is_one_of(each, self._desk) for each in (self.dport, self.final_dport)),
         ]
-
-    def usual(self, *, is_whole: bool) -> Condition:
-        """True for a datagram that can be sent: its address has the type that it should have.
-
-        Args:
-            is_whole: it is one of IPv4 from or to another host, too, and all of it can be read.
-        """
-        fields = self.datagram.fields
-        types = [is_one_of(fields[f"fib {end} type"], (LOCAL, UNICAST)) for end in ("daddr", "saddr")]
-        links = [is_one_of(fields[f"meta {way}"], (_LO, _ANOTHER)) for way in ("iif", "oif")]
-        ends = [fields[name] == number(address, WIDTHS[name]) for name, address in ADDRESSES.items()]
-        whole = [
-            fields["meta nfproto"] == number(IPV4, 8),
-            self.datagram.readable == HEADER_BYTES,
-            *(fields[f"meta {way}"] == _ANOTHER for way in ("iif", "oif")),
-            *(z3.UGT(port, number(_LAST_OF_SERVICES, 16)) for port in (self.sport, self.dport)),
-        ]
-        unmarked = fields["meta mark"] == 0
-        return both(self.is_udp, unmarked, *types, *links, *ends, *(whole if is_whole else ()))
 
     def is_in(self, name: str, key: Number) -> Condition:
         return self.walk.before[name].there[key]

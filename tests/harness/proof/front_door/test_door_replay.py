@@ -11,11 +11,14 @@ from scapy.utils import PcapNgReader
 
 from harness.proof.choice import Unreachable
 from harness.proof.front_door import Claim, prove_door
+from harness.proof.front_door.cases import Case
+from harness.proof.front_door.datagrams import ONE
 from harness.proof.front_door.enumeration import cases
+from harness.proof.front_door.replay import replaying
 from harness.proof.front_door.replay.comparing import compare_door, compare_door_wrongly
 from harness.proof.front_door.replay.replaying import Replay, differences, replay
 from harness.proof.front_door.replay.showing import show_door
-from harness.proof.front_door.words import DoorExample
+from harness.proof.front_door.words import DoorExample, described
 from harness.proof.replay.errors import Unreplayable
 from tests.harness.proof.front_door.doors import Doorway
 from tests.harness.proof.front_door.test_door_proof import FAULTS, KNOW
@@ -49,6 +52,47 @@ def test_one_datagram_of_each_class(doorway: Doorway) -> None:
     assert compared.agreed + sum(compared.unreached.values()) == compared.chosen == SAMPLE
     assert compared.agreed > 0.8 * SAMPLE
     assert set(compared.fates) >= {("prerouting", True), ("prerouting", False), ("output", True)}
+
+
+def test_rates_and_full_sets_are_brought_about(doorway: Doorway) -> None:
+    """Some of each rule with a rate that a datagram is beyond, and of each set that has no room for one."""
+    doorway.load()
+    reading = doorway.read()
+    by_kind: dict[object, list[Case]] = {}
+    for case in cases(reading.parsed(), reading.desk):
+        kinds = [
+            *(handle for handle, on in case.rates.items() if on),
+            *(name for name, is_free in case.room.items() if not is_free),
+        ]
+        for kind in kinds if case.is_consistent else ():
+            by_kind.setdefault(kind, []).append(case)
+    assert len(by_kind) > 10
+    some = [case for found in by_kind.values() for case in found[:: max(1, len(found) // 4)]]
+    for case, outcome in zip(some, replay(reading, some), strict=True):
+        assert isinstance(outcome, Replay)
+        assert not list(differences(case, outcome)), described(case)
+
+
+def test_a_datagram_without_a_checksum_is_lost_behind_the_rules(doorway: Doorway) -> None:
+    """Writing a port makes a wrong checksum of none; so the cases' datagrams have one."""
+    doorway.load()
+    reading = doorway.read()
+    led = next(
+        each
+        for each in cases(reading.parsed(), reading.desk)
+        if each.accepted
+        and each.written.get("udp dport") == ONE
+        and each.hook == "prerouting"
+        and each.fields["meta iif"] != 1
+    )
+    (right,) = replay(reading, [led])
+    assert isinstance(right, Replay)
+    assert (right.passed, right.sockets) == (True, frozenset([ONE]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaying, "packet_of", lambda *_: right.sent[:26] + bytes(2) + right.sent[28:])
+        (without,) = replay(reading, [led])
+    assert isinstance(without, Replay)
+    assert (without.passed, without.sockets) == (True, frozenset())
 
 
 def test_a_wrong_meaning_is_contradicted(doorway: Doorway) -> None:
