@@ -1,4 +1,4 @@
-"""Take the pictures of the README: the policy page of a running service, and a run's transcript.
+"""Take the pictures of the documentation: the policy page of a service, a run's transcript, and a run as it went on.
 
 ./meshwg gate --claim policy-enforcement
 .venv/bin/python -m netlab.sandbox -- .venv/bin/python -m tests.browser.screenshots
@@ -21,9 +21,13 @@ from harness.judging.record import Record
 from harness.overlay.mesh import Machine, Mesh
 from harness.paths import ROOT
 from harness.world.world import PASSWORD, World
+from reports.events import recording
+from reports.events.board import Board
+from reports.events.format import StreamFigures
+from reports.events.server import LivePage, listen
 from tests.browser.chromium import chromium
 
-POLICY, TRANSCRIPT = "policy.png", "transcript.png"
+POLICY, TRANSCRIPT, LIVE = "policy.png", "transcript.png", "live.png"
 FOLDER = ROOT / "docs" / "screenshots"
 SIZE = (1000, 800)
 """Width and height of the browser's window, in CSS pixels."""
@@ -42,11 +46,11 @@ _RULES = (
 
 
 def take(browser: Browser, run: Path, folder: Path) -> None:
-    """Take both pictures.
+    """Take all pictures.
 
     Args:
         browser: takes them, each in a window of its own.
-        run: folder of a run of the gate, with its ``transcript.html``.
+        run: folder of a run of the gate, with its transcript and events.
         folder: where the pictures go.
     """
     with World() as world:
@@ -70,6 +74,22 @@ def take(browser: Browser, run: Path, folder: Path) -> None:
             page.locator("figure").first.evaluate("each => each.scrollIntoView({block: 'end'})")
 
         _take(browser, open_transcript, folder / TRANSCRIPT)
+    take_live(browser, run, folder)
+
+
+def take_live(browser: Browser, run: Path, folder: Path) -> None:
+    """Take the picture of the live page, in the middle of a run; see `take`."""
+    events = list(recording.read(run))
+    figures = [place for place, event in enumerate(events) if isinstance(event, StreamFigures)]
+    board = Board()
+    middle = figures[len(figures) // 2]
+    # Streams have their figures one after the other.
+    while middle + 1 in figures:
+        middle += 1
+    for event in events[: middle + 1]:
+        board.apply(event)
+    with LivePage(listen("127.0.0.1", 0), board) as live:
+        _take(browser, lambda page: page.goto(live.url), folder / LIVE)
 
 
 def _use_the_network(mesh: Mesh) -> None:
