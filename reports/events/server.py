@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import math
+import os
 import secrets
 import socket
 import sys
@@ -18,17 +19,20 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from reports.events import page
-from reports.events.board import Board
+from reports.events.board import Board, View
 
 MOST_READERS = 16
 """Most readers that hear of changes at once."""
 
 _MOST_CONNECTIONS = 2 * MOST_READERS
-_PAUSE_S = 0.5
+PAUSE_S = 0.5
 """Least time between two messages to a reader."""
 
 _HEARTBEAT_S = 2.0
 """Longest time between two messages to a reader, which shows that a reader has left."""
+
+_NICE = 10
+"""Priority of threads that serve readers, below that of the run, so that the run goes first on a busy machine."""
 
 _SCRIPT = Path(__file__).with_name("page.js").read_bytes()
 _POLICY = (
@@ -92,6 +96,8 @@ class LivePage:
         self.files: dict[str, Path] = {}
         self.last_read = -math.inf
         self.closing = threading.Event()
+        self._made_at, self._made_of, self._made = -math.inf, View(), b""
+        self._making = threading.Lock()
         self.readers = threading.BoundedSemaphore(MOST_READERS)
         self._server = _Server(self, listener)
         self._thread = threading.Thread(target=self._server.serve_forever, name="live-page", daemon=True)
@@ -113,6 +119,17 @@ class LivePage:
         """Address of the page."""
         host, port = self._server.socket.getsockname()[:2]
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+    def whole(self) -> bytes:
+        """Returns the whole page, made twice a second at most unless it has other rows or links."""
+        with self._making:
+            view, before = self.board.wait(-1, 0), self._made_of
+            is_alike = (view.shape, view.files, view.is_over) == (before.shape, before.files, before.is_over)
+            if not is_alike or time.monotonic() >= self._made_at + PAUSE_S:
+                events = f"/events?board={self.token}&shape={view.shape}&since={view.change}"
+                self._made = page.whole(view, events, replayed=self.replayed).encode()
+                self._made_at, self._made_of = time.monotonic(), view
+            return self._made
 
     def link(self, folder: Path) -> None:
         """Links the files of a run that has ended.
@@ -160,6 +177,7 @@ class _Server(ThreadingMixIn, HTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -221,9 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         live.last_read = time.monotonic()
         name = asked.path.removeprefix("/")
         if name == "":
-            view = live.board.wait(-1, 0)
-            events = f"/events?board={live.token}&shape={view.shape}&since={view.change}"
-            self._answer(page.whole(view, events, replayed=live.replayed).encode(), _HTML)
+            self._answer(live.whole(), _HTML)
         elif name == "style.css":
             self._answer(page.style().encode(), "text/css; charset=utf-8")
         elif name == "page.js":
@@ -280,7 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
             if view.is_over and not told_end:
                 told_end = True
                 self._tell("over", "The run has ended." if view.end else "There are no more events.")
-            live.closing.wait(_PAUSE_S)
+            live.closing.wait(PAUSE_S)
 
     def _tell(self, kind: str, data: object) -> None:
         self._write(f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode())

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from reports.events import server
+from reports.events import page, server
 from reports.events.board import Board
 from reports.events.server import LivePage, listen
 from tests.reports.events.samples import PROVEN, RUN, RUNS
@@ -222,6 +226,34 @@ def test_readers_that_read_nothing_delay_no_event(live: LivePage) -> None:
         assert applied.wait(DEADLINE)
         assert reader.next()[0] == "rows"
         reader.close()
+
+
+def test_however_many_ask_the_page_is_made_twice_a_second(live: LivePage, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[float] = []
+
+    def whole(*_: object, **__: object) -> str:
+        made.append(time.monotonic())
+        return "a page"
+
+    monkeypatch.setattr(page, "whole", whole)
+    for _ in range(50):
+        assert asked(live)[2] == "a page"
+    assert all(after - before >= server.PAUSE_S for before, after in pairwise(made))
+    assert len(made) < 50
+    # Other rows are shown at once, so that a page that loads itself again for them has them.
+    count = len(made)
+    live.board.apply(replace(RUNS, scenario="test_new"))
+    asked(live)
+    assert len(made) == count + 1
+
+
+def test_readers_are_served_after_the_run(live: LivePage) -> None:
+    reader = Reader(live, events_of(live))
+    serving = [each.native_id for each in threading.enumerate() if "process_request_thread" in each.name]
+    assert [os.getpriority(os.PRIO_PROCESS, each or 0) for each in serving] == [10] * len(serving)
+    assert serving
+    assert os.getpriority(os.PRIO_PROCESS, 0) < 10
+    reader.close()
 
 
 def test_a_reader_that_leaves_takes_nothing_along(live: LivePage, capfd: pytest.CaptureFixture[str]) -> None:
