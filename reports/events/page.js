@@ -16,6 +16,7 @@ source.addEventListener("rows", (message) => {
     const shown = document.getElementById(id), next = made.content.firstElementChild;
     if (shown && next && !shown.isEqualNode(next)) shown.replaceWith(next);
   }
+  document.title = document.getElementById("result").dataset.title;
 });
 source.addEventListener("shape", () => {
   source.close();

@@ -43,7 +43,7 @@ def whole(view: View, events: str, *, replayed: bool = False) -> str:
         running=_running(view),
         scenarios=scenarios,
         events=events,
-        headline=_headline(view),
+        title=_title(view),
         replayed=replayed,
         refreshes=not view.is_over or (not replayed and not view.files),
     )
@@ -57,7 +57,7 @@ def parts(view: View, since: int) -> dict[str, str]:
         since: number of the last change that is known.
     """
     make: Any = environment.get_template("live_parts.html").module
-    found = {"result": make.result(view, _counts(view)), "now": make.now(view, _running(view))}
+    found = {"result": make.result(view, _counts(view), _title(view)), "now": make.now(view, _running(view))}
     found |= {row.id: make.scenario(row) for row in view.scenarios if row.changed > since}
     found |= {row.id: make.sabotage(row) for row in view.sabotages if row.changed > since}
     return {name: str(part).strip() for name, part in found.items()}
@@ -68,10 +68,11 @@ def _running(view: View) -> list[ScenarioRow | SabotageRow]:
     return [*scenarios, *(row for row in view.sabotages if row.state == RUNNING)]
 
 
-def _headline(view: View) -> str:
+def _title(view: View) -> str:
+    state = "ended early" if view.is_cut else "runs"
     if view.end is not None:
-        return "passes" if view.end.verdict == "pass" else "does not pass"
-    return "ended early" if view.is_cut else "running"
+        state = "passes" if view.end.verdict == "pass" else "does not pass"
+    return f"MeshWG gate {state}"
 
 
 def _counts(view: View) -> dict[str, int]:

@@ -77,6 +77,7 @@ def test_a_scenario_runs_and_is_proven_and_a_sabotage_noticed(
     (tmp_path / "transcript.html").write_text("<!doctype html><title>The transcript</title><p>proven</p>")
     live.link(tmp_path)
     expect(page.get_by_text("The gate passes")).to_be_visible()
+    expect(page).to_have_title("MeshWG gate passes")
     expect(page.get_by_role("status")).to_have_text("The run has ended.")
     # All of it happened on one page.
     assert page.evaluate("window.stays")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reports.events import page
 from reports.events.board import Board
-from reports.events.format import AnyEvent, EventsLost, ScenarioRepeated
+from reports.events.format import AnyEvent, EventsLost, Note, ScenarioRepeated
 from tests.reports.events import samples
 from tests.reports.events.samples import BEGUN, FIGURES, NOTICED, PASSES, PROVEN, RUN, RUNS, view_of
 from tests.reports.test_render import HOSTILE
@@ -55,14 +55,16 @@ def test_what_went_wrong_is_said_in_words() -> None:
     refuted = replace(PROVEN, verdict="refuted", why="3 packets lost")
     missed = replace(NOTICED, outcome="missed")
     fails = replace(PASSES, verdict="fail", problems=["live-change is refuted."], left_out=2)
+    unkept = Note(word="unkept", text="its evidence")
     wrong = replace(samples.STREAMED, late=2, lost=1)
-    text = text_of(BEGUN, RUNS, samples.FLOWS, wrong, refuted, missed, EventsLost(count=3), fails)
+    text = text_of(BEGUN, RUNS, samples.FLOWS, wrong, refuted, missed, EventsLost(count=3), unkept, fails)
     for part in (
         "The gate does not pass: 0 of 1 scenario proven, 1 refuted; 0 of 1 sabotage noticed, 1 MISSED.",
         "live-change is refuted.",
         "3 packets lost",
         "3 WRONG",
         "5 events missing",
+        "unkept its evidence",
     ):
         assert part in text
 
