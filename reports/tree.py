@@ -127,7 +127,8 @@ def _read(folder: Path, names: Iterable[bytes], kind: str) -> Iterator[File]:
             # Deleted, and still in the index.
             continue
         except OSError as error:
-            raise TreeError(f"{path} can't be read: {error.strerror}.") from error
+            # Below the tree: the sentence may stand in a transcript, which names no folder of this machine.
+            raise TreeError(f"{os.fsdecode(name)} can't be read: {error.strerror}.") from error
 
 
 def _digests(path: Path, size: int, kind: str) -> tuple[str, str]:
@@ -190,8 +191,8 @@ def _git(folder: Path, *arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False)
     except OSError as error:
-        raise TreeError(f"git can't be run in {folder}: {error.strerror}.") from error
+        raise TreeError(f"git can't be run: {error.strerror}.") from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-        raise TreeError(f"git can't list the files of {folder}: {said}.")
+        raise TreeError(f"git can't list the files: {said.replace(str(folder), '.')}.")
     return done.stdout

@@ -78,7 +78,7 @@ class Recording:
                 with self.log.opened():
                     pass
         except LogError as error:
-            told = _outside(told, error)
+            told = self._outside(told, error)
         return told
 
     def write(
@@ -99,7 +99,7 @@ class Recording:
         try:
             folder = write(transcript, log=self.log)
         except LogError as error:
-            folder = write(_outside(transcript, error))
+            folder = write(self._outside(transcript, error))
         return load(folder), folder
 
     def signature(self, transcript: Transcript) -> str:
@@ -108,6 +108,12 @@ class Recording:
         whose = f"{key} for this run alone" if self.signer.file is None else f"{key} in {self.signer.file}"
         place = "in no log of runs" if transcript.log is None else f"entry {transcript.log.index} of the log of runs"
         return f"signed by {whose}, {place}"
+
+    def _outside(self, transcript: Transcript, error: LogError) -> Transcript:
+        # A transcript may be published, so it names no folder of this machine.
+        where = "" if self.log is None else f"{self.log.folder.parent}/"
+        problem = f"The run is in no log of runs. {str(error).replace(where, '')}"
+        return transcript if problem in transcript.problems else _refuted(transcript, problem)
 
 
 def _latest(out: Path, signer: Signer) -> Checkpoint | None:
@@ -120,8 +126,3 @@ def _latest(out: Path, signer: Signer) -> Checkpoint | None:
 
 def _refuted(transcript: Transcript, problem: str) -> Transcript:
     return msgspec.structs.replace(transcript, verdict="fail", problems=[*transcript.problems, problem])
-
-
-def _outside(transcript: Transcript, error: LogError) -> Transcript:
-    problem = f"The run is in no log of runs. {error}"
-    return transcript if problem in transcript.problems else _refuted(transcript, problem)

@@ -202,7 +202,7 @@ def test_a_file_that_can_t_be_read_is_named(project: Path, monkeypatch: pytest.M
         return original(path, mode)
 
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(TreeError, match=r"project/run can't be read: Permission denied\.$"):
+    with pytest.raises(TreeError, match=r"^run can't be read: Permission denied\.$"):
         tree.look(project)
 
 
@@ -219,3 +219,10 @@ def test_the_digest_of_a_folder_leaves_compiled_files_out(project: Path) -> None
     assert tree.folder_digest(project / "scenarios") == before
     append("scenarios/test_one.py")(project)
     assert tree.folder_digest(project / "scenarios") != before
+
+
+def test_no_reason_names_a_folder_of_the_machine(project: Path) -> None:
+    (project / ".git" / "index").write_bytes(b"broken")
+    with pytest.raises(TreeError, match="git can't list the files: ") as refused:
+        tree.look(project)
+    assert str(project) not in str(refused.value)

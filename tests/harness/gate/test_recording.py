@@ -163,7 +163,11 @@ def test_a_log_that_is_changed_meanwhile_refutes_the_run(project: Path) -> None:
     told, folder = end(begun, project)
     assert told.verdict == "fail"
     (problem,) = told.problems
-    assert problem.startswith("The run is in no log of runs. The log of runs ")
+    name = folder_of(begun).name
+    assert (
+        problem
+        == f"The run is in no log of runs. The log of runs {name} can't be trusted any more. Its checkpoint is gone."
+    )
     found = verifying.verify(folder)
     assert (found.transcript.verdict, found.checkpoint) == ("fail", None)
     assert not folder_of(begun).exists()
