@@ -162,6 +162,18 @@ class Rule:
         )
 
     @property
+    def parts(self) -> dict[str, str]:
+        """Arguments with which `parse` makes this rule, but for its id."""
+        return {
+            "action": self.action.value,
+            "source": str(self.source),
+            "destination": str(self.destination),
+            "protocol": self.protocol.value,
+            "ports": format_ports(self.ports),
+            "description": self.description,
+        }
+
+    @property
     def weight(self) -> int:
         """Upper bound of the data plane's elements for one pair of its ends (`model.cost`)."""
         return sum(_PORT_WEIGHT if ports.first == ports.last else _RANGE_WEIGHT for ports in self.ports) or 1

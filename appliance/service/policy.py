@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -131,6 +131,31 @@ def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int
     return rule
 
 
+def change_rule(
+    context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], *, seen: Collection[int] | None = None
+) -> Rule:
+    """Change parts of a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule.
+
+    It keeps its id, and moves to the end of the policy: the order changes no verdict, and only it is written then.
+
+    Args:
+        parts: arguments of `Rule.parse`; parts that are absent stay as they are.
+    """
+    actor.must_change()
+
+    def edit(change: OpenChange) -> Rule:
+        _check_seen(change, seen)
+        before = change.before.policy
+        found = next((rule for rule in before.rules if rule.id == rule_id), None)
+        if found is None:
+            raise _no_rule(rule_id)
+        changed = replace(Rule.parse(**{**found.parts, **parts}), id=rule_id)
+        _save(change, before.without_rules({rule_id}).with_rules([changed]))
+        return changed
+
+    return carry_out(context, actor, edit)
+
+
 def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None) -> None:
     """Remove a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
@@ -140,7 +165,7 @@ def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collectio
         before = change.before.policy
         after = before.without_rules({rule_id})
         if after is before:
-            raise NotFound(f"This organization has no rule {rule_id!r}.")
+            raise _no_rule(rule_id)
         _save(change, after)
 
     carry_out(context, actor, edit)
@@ -196,6 +221,10 @@ def check(
             for text, field in ((source, "source"), (destination, "destination"))
         ]
     return decide(saved.policy, parties[0], parties[1], protocol, port)
+
+
+def _no_rule(rule_id: str) -> NotFound:
+    return NotFound(f"This organization has no rule {rule_id!r}.")
 
 
 def _check_seen(change: OpenChange, seen: Collection[int] | None) -> None:

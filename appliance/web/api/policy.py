@@ -20,6 +20,7 @@ from appliance.web.api.reply import Encoded
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
+_PARTS = ("action", "source", "destination", "protocol", "ports", "description")
 # ETag of a version, as made by `_etag`.
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"', re.ASCII)
 
@@ -44,6 +45,19 @@ class RuleBody(Body, frozen=True):
     id: Annotated[
         str | None, msgspec.Meta(description="Ignored, since the service chooses ids; so rules can be sent back.")
     ] = None
+
+
+class ChangeRule(Body, frozen=True):
+    action: ActionText | None = None
+    source: End | None = None
+    destination: End | None = None
+    protocol: ProtocolText | None = None
+    ports: Annotated[
+        str | None,
+        msgspec.Meta(description="Empty or `all` for all ports; null leaves them as they are.", examples=["22,80"]),
+    ] = None
+    description: str | None = None
+    id: Annotated[str | None, msgspec.Meta(description="Ignored, so that rules can be sent back.")] = None
 
 
 class SavePolicy(Body, frozen=True):
@@ -150,6 +164,14 @@ def _add_rule(call: ApiCall) -> RuleAnswer:
     return RuleAnswer.of(rule)
 
 
+def _change_rule(call: ApiCall) -> RuleAnswer:
+    body: ChangeRule = call.body
+    given = {name: getattr(body, name) for name in _PARTS}
+    parts = {name: value for name, value in given.items() if value is not None}
+    rule = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=_seen(call))
+    return RuleAnswer.of(rule)
+
+
 def _remove_rule(call: ApiCall) -> None:
     policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=_seen(call))
 
@@ -227,6 +249,16 @@ ROUTES = (
         201,
         access=CHANGE,
         keeps_answer=True,
+        takes_condition=True,
+    ),
+    Route(
+        "PATCH",
+        "/policy/rules/{id}",
+        "Change parts of a rule; it moves to the end, which changes no verdict",
+        _change_rule,
+        ChangeRule,
+        RuleAnswer,
+        access=CHANGE,
         takes_condition=True,
     ),
     Route(

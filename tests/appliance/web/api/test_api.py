@@ -110,6 +110,35 @@ def test_a_policy_can_be_saved_as_it_was_read(app: bottle.Bottle, token: str) ->
     assert [{**each, "id": ""} for each in again.json["rules"]] == [{**each, "id": ""} for each in policy["rules"]]
 
 
+def test_parts_of_a_rule_are_changed(app: bottle.Bottle, token: str) -> None:
+    rule = {"action": "deny", "source": "any", "destination": "group:red", "protocol": "tcp", "ports": "22,80-90"}
+    made = call(app, "POST", "/api/v1/policy/rules", {**rule, "description": "old"}, token=token).json
+    other = call(app, "POST", "/api/v1/policy/rules", {**rule, "source": "group:red"}, token=token).json
+    path = f"/api/v1/policy/rules/{made['id']}"
+    changed = call(app, "PATCH", path, {"action": "allow", "ports": "443"}, token=token)
+    assert (changed.status, changed.json) == (200, {**made, "action": "allow", "ports": "443"})
+    # The changed rule is the last one now, so that no other has to be written.
+    assert call(app, "GET", "/api/v1/policy", token=token).json["rules"] == [other, changed.json]
+    every = call(app, "PATCH", path, {"protocol": "icmp", "ports": "", "description": ""}, token=token)
+    assert every.json == {**made, "action": "allow", "protocol": "icmp", "ports": "all", "description": ""}
+    again = call(app, "PATCH", path, every.json, token=token)
+    assert (again.status, again.json) == (200, every.json)
+    # The trail has both rules, in words.
+    trail = call(app, "GET", "/api/v1/audit", token=token).data.decode()
+    assert "deny any to group:red, tcp 22,80-90" in trail
+    assert "allow any to group:red, tcp 443" in trail
+
+
+def test_a_rule_is_changed_only_to_one_that_is_possible(app: bottle.Bottle, token: str) -> None:
+    rule = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": "22"}
+    path = f"/api/v1/policy/rules/{call(app, 'POST', '/api/v1/policy/rules', rule, token=token).json['id']}"
+    before = call(app, "GET", "/api/v1/policy", token=token).json
+    for body in ({"protocol": "icmp"}, {"source": "machine:nobody"}, {"action": "perhaps"}, {"port": "22"}):
+        assert_problem(call(app, "PATCH", path, body, token=token), 422)
+    assert_problem(call(app, "PATCH", f"{path}x", {"action": "allow"}, token=token), 404)
+    assert call(app, "GET", "/api/v1/policy", token=token).json == before
+
+
 def test_a_policy_check_needs_no_traffic(app: bottle.Bottle, token: str) -> None:
     one, two = (
         call(app, "POST", "/api/v1/machines", {"name": name}, token=token).json["machine"]["id"] for name in "ab"

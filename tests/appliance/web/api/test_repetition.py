@@ -219,6 +219,7 @@ def test_changes_of_rules_obey_the_condition_too(app: bottle.Bottle, token: str)
     assert made.status == 201
     assert call(app, "POST", "/api/v1/policy/rules", RULE, token=token, headers=seen).status == 412
     path = f"/api/v1/policy/rules/{made.json['id']}"
+    assert call(app, "PATCH", path, {"action": "deny"}, token=token, headers=seen).status == 412
     assert call(app, "DELETE", path, token=token, headers=seen).status == 412
     now = {"If-Match": call(app, "GET", "/api/v1/policy", token=token).headers["Etag"]}
     assert call(app, "DELETE", path, token=token, headers=now).status == 204

@@ -191,6 +191,7 @@ WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
     "DELETE /machines/{id}": lambda s: (f"/machines/{_machine(s)}", None),
     "PUT /policy": lambda _: ("/policy", {"default": "deny", "rules": []}),
     "POST /policy/rules": lambda _: ("/policy/rules", {"action": "deny", "source": "any", "destination": "any"}),
+    "PATCH /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", {"action": "allow"}),
     "DELETE /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", None),
     "PATCH /organization": lambda _: ("/organization", {"name": "ours", "plan": "paid"}),
     "DELETE /organization": lambda _: ("/organization", {"confirm": "acme-networks"}),
