@@ -23,7 +23,7 @@ from harness.world.world import PASSWORD, World
 pytestmark = pytest.mark.claim("policy-enforcement")
 
 ROUNDS = {"quick": 3, "full": 20}
-_SAVED = {201, 204, 303}
+_SAVED = {200, 201, 204, 303}
 _FORBIDDEN = 403
 
 
@@ -35,11 +35,13 @@ class Writer:
         name: the writer in words.
         add: sends a rule.
         remove: sends the removal of a rule, given its id.
+        change: sends parts of a rule that are to be changed, given its id; None where that is not offered.
     """
 
     name: str
     add: Callable[[Rule], Answer]
     remove: Callable[[str], Answer]
+    change: Callable[[str, Rule], Answer] | None = None
 
 
 def by_calls(name: str, api: Api) -> Writer:
@@ -48,6 +50,7 @@ def by_calls(name: str, api: Api) -> Writer:
         name,
         lambda rule: api.send("POST", "/policy/rules", rule),
         lambda rule_id: api.send("DELETE", f"/policy/rules/{rule_id}"),
+        lambda rule_id, parts: api.send("PATCH", f"/policy/rules/{rule_id}", parts),
     )
 
 
@@ -70,8 +73,8 @@ def by_forms(name: str, browser: Visitor) -> Writer:
 
 
 def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) -> None:
-    """Rules are added and removed one by one: by calls and by the pages' forms, by owner, admin and a token. A stream
-    stops and flows with each answer. Viewers and tokens that may only read are refused, and change nothing.
+    """Rules are added, changed and removed one by one: by calls and by the pages' forms, by owner, admin and a token. A
+    stream stops and flows with each answer. Viewers and tokens that may only read are refused, and change nothing.
     """
     owner = f"{secrets.token_hex(6)}@example.net"
     mesh = world.organization(record, email=owner)
@@ -99,7 +102,12 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
             (rule,) = mesh.api.call("GET", "/policy").body["rules"]
             for other in may_not:
                 _refuse(other, other.remove(rule["id"]))
+                if other.change is not None:
+                    _refuse(other, other.change(rule["id"], {"action": "allow"}))
             stream.stays_stopped()
+            if writer.change is not None:
+                stream.flows(_saved(writer, writer.change(rule["id"], {"action": "allow"})))
+                stream.stops(_saved(writer, writer.change(rule["id"], {"action": "deny"})))
             stream.flows(_saved(writer, writer.remove(rule["id"])))
             for other in may_not:
                 _refuse(other, other.add(denied))

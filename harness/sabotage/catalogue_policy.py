@@ -64,6 +64,15 @@ POLICY = (
         "packets sent after the answer that denies them were delivered",
     ),
     Sabotage(
+        "changed-action-stays",
+        "policy-enforcement",
+        "a change of a rule's action is answered, and the rule keeps its action",
+        "saving:leave_the_action_of_a_changed_rule",
+        "test_a_rule_is_enforced_however_it_is_saved",
+        "mumbai→pune is allowed, and nothing arrives",
+        waits=True,
+    ),
+    Sabotage(
         "errors-swallowed",
         "policy-enforcement",
         "an error after each save is logged, and the save is answered as done",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import structlog
 
@@ -14,6 +14,7 @@ from appliance.store.policies import SavedPolicy
 
 _LATE_S = 0.15
 _add_rule = policies.add_rule
+_change_rule = policies.change_rule
 _save = policies.save
 
 log = structlog.get_logger()
@@ -27,6 +28,18 @@ def answer_single_rules_first() -> None:
         return rule
 
     policies.add_rule = add_rule
+
+
+def leave_the_action_of_a_changed_rule() -> None:
+    """Answers a change of a rule's action, and changes only its other parts."""
+
+    def change_rule(
+        context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], *, seen: Collection[int] | None = None
+    ) -> Rule:
+        others = {name: value for name, value in parts.items() if name != "action"}
+        return _change_rule(context, actor, rule_id, others, seen=seen)
+
+    policies.change_rule = change_rule
 
 
 def swallow_an_error_after_each_save() -> None:
