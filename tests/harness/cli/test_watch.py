@@ -1,15 +1,22 @@
-"""Option `--watch` of `gate` and `test`: addresses that can't be used, and options that it does not go with."""
+"""Option `--watch` of `gate` and `test`: the page of a run, and addresses that can't be used."""
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
+import httpx
 import pytest
 
+from harness.cli.watching import Watch, entered
 from netlab import sandbox
+from reports.events.format import encode
+from reports.events.server import LivePage
+from tests.reports.events.samples import BEGUN, PASSES
 
 
 def ended(*arguments: str) -> tuple[int, str]:
@@ -49,3 +56,37 @@ def test_it_does_not_go_with_a_part_without_the_gate() -> None:
         64,
         "meshwg: --watch shows the gate, and --only leaves it out.\n",
     )
+
+
+def test_a_run_is_shown_while_it_goes_on_and_when_it_has_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "transcript.html").write_text("the transcript")
+    with entered("127.0.0.1:0") as watch:
+        printed = re.search(r"live page: (\S+)", capsys.readouterr().out)
+        assert printed is not None
+        with httpx.Client(base_url=printed[1], trust_env=False) as page:
+            watch.take(BEGUN, encode(BEGUN))
+            assert "The gate is running" in page.get("/").text
+            watch.take(PASSES, encode(PASSES))
+            watch.link(tmp_path)
+            assert "The gate passes" in page.get("/").text
+            assert page.get("/transcript.html").text == "the transcript"
+            # Ctrl-C ends the waiting, and not the command before its verdict is its exit code.
+            monkeypatch.setattr(LivePage, "wait_for_readers", end)
+            watch.wait_for_readers()
+            assert "stays for a minute while somebody looks at it" in capsys.readouterr().out
+    with pytest.raises(httpx.TransportError):
+        httpx.get(printed[1], trust_env=False)
+
+
+def test_without_an_address_nothing_is_shown_or_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with entered(None) as watch:
+        watch.take(BEGUN, encode(BEGUN))
+        watch.link(tmp_path)
+        watch.wait_for_readers()
+    assert isinstance(watch, Watch)
+    assert capsys.readouterr().out == ""
