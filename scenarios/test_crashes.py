@@ -28,7 +28,7 @@ SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53))
 
 @pytest.mark.announces("a change could not be enforced", *REPORTED)
 def test_no_answered_change_is_lost(world: World, record: Record, profile: str) -> None:
-    """Hub and web processes are killed under random changes of three customers, while a fourth saves policies with
+    """Hub and web processes are killed under random changes of two customers, while a third saves policies with
     rules of every kind, and others sign up and leave.
 
     Every answered change holds, and a refused one left the state before. A change without an answer was made as a whole

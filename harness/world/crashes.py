@@ -20,7 +20,7 @@ from harness.judging.verdicts import Refuted
 from harness.world.customer import DEADLINE_S, Customer, log_in, require, sign_up, wait_for_health
 
 COMMANDS = ("hub", "web")
-CUSTOMERS = 3
+CUSTOMERS = 2
 _MOST_CHANGES = 12
 """Bound, exclusive, on the changes that are answered between two kills."""
 

@@ -20,7 +20,7 @@ from netlab import wait_until
 
 INTERVAL_S = 0.001
 """Seconds between two packets of a stream beside damage."""
-_POLL, _LONGEST_POLL = 0.02, 0.3
+_POLL, _LONGEST_POLL = 0.02, 0.6
 
 
 @dataclass(frozen=True)
