@@ -1,5 +1,5 @@
-"""Commands of this package: ``gate``, ``test``, ``lab``, ``bench``, ``burst``, ``mutate``, ``prove``."""
+"""Commands of this package: ``gate``, ``test``, ``lab``, ``bench``, ``burst``, ``mutate``, ``prove`` and others."""
 
-from harness.cli.options import bench, burst, gate, lab, mutate, prove, run_everything
+from harness.cli.options import bench, burst, gate, lab, mutate, prove, resolution, run_everything
 
-__all__ = ["bench", "burst", "gate", "lab", "mutate", "prove", "run_everything"]
+__all__ = ["bench", "burst", "gate", "lab", "mutate", "prove", "resolution", "run_everything"]

@@ -33,7 +33,20 @@ def run(options: RunOptions, sabotage: Sabotage, *more: str) -> RunResult:
         sabotage: sabotage of the service.
         more: further arguments for pytest.
     """
-    arguments = [f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}", *more]
+    return run_scenarios(options, sabotage.id, [sabotage.scenario], *more)
+
+
+def run_scenarios(options: RunOptions, sabotage: str | None, scenarios: Sequence[str], *more: str) -> RunResult:
+    """Runs scenarios against a service, until one of them refutes a sabotage.
+
+    Args:
+        options: options of the run.
+        sabotage: id of the sabotage of the service; None for the product itself.
+        scenarios: names of the scenarios.
+        more: further arguments for pytest.
+    """
+    broken = [] if sabotage is None else [f"--sabotage={sabotage}"]
+    arguments = [*broken, *(f"--scenario={each}" for each in scenarios), *more]
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_forked, args=(options, arguments, theirs))
     process.start()

@@ -16,6 +16,7 @@ from harness.gate.claims import BY_ID
 from harness.gate.subjects import hub_of, subject_factory
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
+from harness.sabotage import catalogue
 from harness.world import evidence
 from harness.world.world import World
 from netlab import sandbox
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--results", type=Path, help="write the scenarios' results to this file")
     group.addoption("--evidence", type=Path, help="folder for the evidence of failed scenarios")
     group.addoption("--claim", help="run only scenarios of this claim")
-    group.addoption("--scenario", help="run only the scenario of this name")
+    group.addoption("--scenario", action="append", help="run only the scenarios of these names; repeatable")
     group.addoption("--numbers", type=int, help="descriptor of a pipe to draw the numbers of scenarios to run from")
     group.addoption(
         "--exclusive",
@@ -65,14 +66,20 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_PIPE] = Pipe(config.getoption("--events"))
     if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
+    if config.getoption("--sabotage") is not None:
+        try:
+            catalogue.check(config.getoption("--sabotage"))
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Ignores modules whose text does not define the scenario of ``--scenario``, since imports take long."""
-    name = config.getoption("--scenario")
-    if name is None or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+    names = config.getoption("--scenario")
+    if names is None or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
         return None
-    return None if f"def {name}(" in collection_path.read_text() else True
+    text = collection_path.read_text()
+    return None if any(f"def {name}(" in text for name in names) else True
 
 
 def is_of_profile(item: pytest.Item) -> bool:
@@ -88,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Raises:
         pytest.UsageError: a scenario names a claim that is not published.
     """
-    claim, name = config.getoption("--claim"), config.getoption("--scenario")
+    claim, names = config.getoption("--claim"), config.getoption("--scenario")
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
@@ -96,7 +103,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if marker is not None and marker.args[0] not in BY_ID:
             raise pytest.UsageError(f"{item.nodeid} names a claim that is not published: {marker.args[0]}")
         of_claim = claim is None or (marker is not None and marker.args[0] == claim)
-        (kept if of_claim and is_of_profile(item) and name in (None, function_name(item)) else left).append(item)
+        of_name = names is None or function_name(item) in names
+        (kept if of_claim and is_of_profile(item) and of_name else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("restarts") is None)

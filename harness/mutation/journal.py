@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
 import msgspec
 
+from harness import journal
 from harness.mutation.areas import Area
 from harness.mutation.forks import Lines
 from harness.paths import ROOT
@@ -60,29 +60,22 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Journal:
-    """Verdicts so far; each is written at once, so that a run that is cut off loses none.
+    """Verdicts so far; see `harness.journal`.
 
     Args:
         file: the file; it is begun anew unless `goes_on`.
     """
 
     def __init__(self, file: Path, *, goes_on: bool) -> None:
-        self._file = file
-        self._entries = {_key(entry): entry for entry in _read(file)} if goes_on else {}
-        # Written anew, since the last line of a run that was cut off may be incomplete.
-        file.write_bytes(b"".join(map(_line, self._entries.values())))
+        self._journal = journal.Journal(file, Entry, _key, goes_on=goes_on)
 
     def find(self, version: str, mutant: str, judge: Judge, seed: int) -> Entry | None:
         """Returns the verdict that is known already, if there is one."""
-        return self._entries.get((version, mutant, judge, seed))
+        return self._journal.find((version, mutant, judge, seed))
 
     def keep(self, entry: Entry) -> Entry:
         """Writes a verdict; one that is undecided is not kept for later runs."""
-        if entry.verdict is not Verdict.UNDECIDED:
-            self._entries[_key(entry)] = entry
-            with self._file.open("ab") as file:
-                file.write(_line(entry))
-        return entry
+        return entry if entry.verdict is Verdict.UNDECIDED else self._journal.keep(entry)
 
 
 def version_of(area: Area) -> str:
@@ -100,17 +93,3 @@ def _files(path: Path) -> list[Path]:
 
 def _key(entry: Entry) -> tuple[str, str, Judge, int]:
     return entry.version, entry.mutant, entry.judge, entry.seed
-
-
-def _line(entry: Entry) -> bytes:
-    return msgspec.json.encode(entry) + b"\n"
-
-
-def _read(file: Path) -> Iterator[Entry]:
-    lines = file.read_bytes().splitlines() if file.exists() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            yield msgspec.json.decode(line, type=Entry)
-        except msgspec.DecodeError:
-            if number < len(lines):
-                raise

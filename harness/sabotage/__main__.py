@@ -8,7 +8,12 @@ import sys
 if __name__ == "__main__":
     # Imported modules are no garbage; collections during the imports would take a seventh of their time.
     gc.disable()
-    from harness.sabotage import forks
+    from harness.sabotage import catalogue, forks
 
     gc.enable()
+    try:
+        catalogue.check(sys.argv[1])
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(64)
     forks.command_line(sys.argv[1], sys.argv[2:])

@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from harness.sabotage import calibrated
 from harness.sabotage.catalogue_policy import POLICY
 from harness.sabotage.catalogue_state import STATE
 from harness.sabotage.catalogue_traffic import TRAFFIC
 
 SABOTAGES = TRAFFIC + POLICY + STATE
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
+
+
+def check(sabotage: str) -> None:
+    """Checks the id of a sabotage.
+
+    Raises:
+        ValueError: there is none of this id, or its value is out of bounds; the message is one sentence.
+    """
+    if sabotage not in BY_ID and calibrated.parse(sabotage) is None:
+        raise ValueError(f"There is no sabotage {sabotage!r}.")
+
+
+def function_of(sabotage: str) -> Callable[[], None]:
+    """Returns the function that puts a sabotage into the service. It imports the appliance.
+
+    Raises:
+        ValueError: there is none of this id, or its value is out of bounds; the message is one sentence.
+    """
+    check(sabotage)
+    sized = calibrated.parse(sabotage)
+    name = BY_ID[sabotage].function if sized is None else sized[0].function
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"harness.sabotage.{module}"), function)
+    return found if sized is None else partial(found, sized[1])

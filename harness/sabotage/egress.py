@@ -26,7 +26,7 @@ def masquerade_through_an_uplink() -> None:
     """Adds a pair of links out of each namespace, and NAT, as a hub that is an internet gateway has."""
 
     def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
-        inner = _inner(link)
+        inner = inner_link(link)
         back = f'iifname "{inner}" ct state established {_ACCEPT}'
         out = f"ip saddr {desired.network} ip daddr != {desired.network} {_ACCEPT}"
         through = tuple(f'{way} "{inner}" meta mark {ALLOWED_MARK:#x} accept' for way in ("iifname", "oifname"))
@@ -40,27 +40,27 @@ def masquerade_through_an_uplink() -> None:
         return replace(good, hooks={**good.hooks, "nat": "type nat hook postrouting priority srcnat;"}, chains=chains)
 
     change_rulesets(changed)
-    _keep_uplinks(leads_in=False)
+    keep_uplinks(leads_in=False)
 
 
 def route_the_overlay_from_the_host() -> None:
     """Connects the hub's host to each mesh, and makes it forward to the mesh like to a subnet of its own."""
 
     def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
-        into = f'iifname "{_inner(link)}" ip daddr {desired.network} {_ACCEPT}'
-        through = f'iifname "{_inner(link)}" oifname "{link}" accept'
+        into = f'iifname "{inner_link(link)}" ip daddr {desired.network} {_ACCEPT}'
+        through = f'iifname "{inner_link(link)}" oifname "{link}" accept'
         chains = {"gate": (into, *good.chains["gate"]), "transit": (through, *good.chains["transit"])}
         return replace(good, chains={**good.chains, **chains})
 
     change_rulesets(changed)
-    _keep_uplinks(leads_in=True)
+    keep_uplinks(leads_in=True)
 
 
 def leave_a_port_open() -> None:
     """Adds a pair of links out of each namespace, and lets packets to one port of addresses elsewhere pass."""
 
     def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
-        inner = _inner(link)
+        inner = inner_link(link)
         *first, last = good.chains["gate"]
         out = f"udp dport {_RARE_PORT} ip saddr {desired.network} ip daddr != {desired.network} {_ACCEPT}"
         through = f'iifname "{link}" oifname "{inner}" accept'
@@ -68,7 +68,7 @@ def leave_a_port_open() -> None:
         return replace(good, chains={**good.chains, **chains})
 
     change_rulesets(changed)
-    _keep_uplinks(leads_in=False)
+    keep_uplinks(leads_in=False)
 
 
 def connect_the_organizations() -> None:
@@ -81,7 +81,7 @@ def connect_the_organizations() -> None:
         if names.namespace not in made:
             made.add(names.namespace)
             for other in before[-1:]:
-                _connect(names, other)
+                connect(names, other)
             before.append(names.namespace)
         return found
 
@@ -93,14 +93,15 @@ def connect_the_organizations() -> None:
     routing.remove_strangers = remove_no_strangers
 
 
-def _connect(names: KernelNames, other: str) -> None:
-    here, there = _inner(names.link), "o" + names.link[1:]
+def connect(names: KernelNames, other: str) -> None:
+    """Makes a pair of links, up, between an organization's namespace and another."""
+    here, there = inner_link(names.link), "o" + names.link[1:]
     with IPRoute() as host:
         host.link("add", ifname=there, kind="veth", peer={"ifname": here})
         for link, namespace_of in ((here, names.namespace), (there, other)):
-            host.link("set", index=_index(host, link), net_ns_fd=namespace_of)
+            host.link("set", index=index_of(host, link), net_ns_fd=namespace_of)
             with namespace.entered(namespace_of), IPRoute() as inside:
-                inside.link("set", index=_index(inside, link), state="up")
+                inside.link("set", index=index_of(inside, link), state="up")
 
 
 def let_the_hub_answer() -> None:
@@ -117,7 +118,7 @@ def let_the_hub_answer() -> None:
     change_rulesets(changed)
 
 
-def _keep_uplinks(*, leads_in: bool) -> None:
+def keep_uplinks(*, leads_in: bool) -> None:
     """Gives each new namespace an uplink, and switches the removal of foreign links off."""
     numbers = itertools.count(1)
     made: set[str] = set()
@@ -139,24 +140,26 @@ def _keep_uplinks(*, leads_in: bool) -> None:
 
 
 def _make_uplink(names: KernelNames, network: IPv4Network, number: int, *, leads_in: bool) -> None:
-    inner, outer = _inner(names.link), "o" + names.link[1:]
+    inner, outer = inner_link(names.link), "o" + names.link[1:]
     here, there = f"10.200.{number}.1", f"10.200.{number}.2"
     with IPRoute() as host:
         host.link("add", ifname=outer, kind="veth", peer={"ifname": inner})
-        host.link("set", index=_index(host, inner), net_ns_fd=names.namespace)
-        host.addr("add", index=_index(host, outer), address=here, prefixlen=30)
-        host.link("set", index=_index(host, outer), state="up")
+        host.link("set", index=index_of(host, inner), net_ns_fd=names.namespace)
+        host.addr("add", index=index_of(host, outer), address=here, prefixlen=30)
+        host.link("set", index=index_of(host, outer), state="up")
         with namespace.entered(names.namespace), IPRoute() as inside:
-            inside.addr("add", index=_index(inside, inner), address=there, prefixlen=30)
-            inside.link("set", index=_index(inside, inner), state="up")
+            inside.addr("add", index=index_of(inside, inner), address=there, prefixlen=30)
+            inside.link("set", index=index_of(inside, inner), state="up")
             inside.route("add", dst="0.0.0.0/0", gateway=here, table=_OVERLAY_TABLE)
         if leads_in:
             host.route("replace", dst=str(network), gateway=there)
 
 
-def _inner(link: str) -> str:
+def inner_link(link: str) -> str:
+    """Name of a second link of an organization, by that of its own."""
     return "i" + link[1:]
 
 
-def _index(netlink: IPRoute, link: str) -> int:
+def index_of(netlink: IPRoute, link: str) -> int:
+    """Number of a link."""
     return int(netlink.link_lookup(ifname=link)[0])

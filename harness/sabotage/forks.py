@@ -5,7 +5,6 @@ Separate programs would import the same modules again; see decision 22.
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import subprocess
@@ -17,7 +16,7 @@ from functools import partial
 from appliance import lifeline
 from appliance.cli import hub, main, up, web  # noqa: F401
 from appliance.cli.supervision import Child
-from harness.sabotage.catalogue import BY_ID
+from harness.sabotage import catalogue
 from netlab import forked
 
 
@@ -30,8 +29,7 @@ def command_line(sabotage: str, arguments: Sequence[str]) -> None:
     """
     # The start method was set for the process that this one was forked from.
     multiprocessing.set_start_method(None, force=True)
-    module, _, function = BY_ID[sabotage].function.partition(":")
-    getattr(importlib.import_module(f"harness.sabotage.{module}"), function)()
+    catalogue.function_of(sabotage)()
     # The supervisor forks its children in place of starting programs.
     Child.start_program = _forked  # type: ignore[method-assign,assignment]
     _command_line(arguments)
