@@ -309,9 +309,7 @@ def resolution(
         ),
     ] = None,
     profile: Annotated[str, typer.Option(metavar="NAME", help="quick or full.")] = "quick",
-    runs: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of runs for each size of a fault.")
-    ] = 20,
+    runs: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Most runs for each size of a fault.")] = 20,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, max=2**32, help="Seed of the first runs; each further one has the next.")
     ] = 0,

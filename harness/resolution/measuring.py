@@ -8,9 +8,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import product
 
 import msgspec
 
@@ -18,7 +17,7 @@ from harness.gate import broken_runs
 from harness.gate.runs import RunOptions, RunResult
 from harness.journal import Journal
 from harness.paths import ROOT
-from harness.resolution.plan import Cell
+from harness.resolution.plan import Cell, Target, cells
 from reports.schema import Verdict
 
 GOAL = 0.95
@@ -27,6 +26,8 @@ GOAL = 0.95
 _CODE = ("appliance", "netlab", "scenarios")
 _HARNESS = ("client", "judging", "overlay", "sabotage", "subject", "wire", "world")
 _BRIEF = 200
+_RUNS_TO_ONE_SOUND = 4
+"""Runs with a fault for one of the product itself."""
 
 
 class Found(Enum):
@@ -73,7 +74,7 @@ class Options:
     """Options of a measurement.
 
     Attributes:
-        runs: number of runs of each cell, each with the next seed.
+        runs: largest number of runs of each cell, each with the next seed.
         run: options of each run; its seed is that of the first.
         until: value of `time.monotonic` after which no run begins.
         at_once: number of runs at once.
@@ -93,57 +94,96 @@ def run_cell(cell: Cell, options: RunOptions) -> RunResult:
     return broken_runs.run_scenarios(options, cell.sabotage, cell.target.scenarios)
 
 
-@dataclass
 class Measurement:
-    """Measures cells, in rounds of one run each.
+    """Measures targets side by side, those with the fewest runs first.
 
-    A cell that has missed the goal for good is left out of further rounds.
+    Each size of a fault has one run at least. The further runs are of the smallest fault that may still meet the goal,
+    since larger ones are found as often or more, and of larger ones that a run did not find.
 
-    Attributes:
-        cells: cells, in the order of a round.
+    Args:
         journal: outcomes that are known already, and the place for new ones.
         show: takes each outcome as it is known.
         runner: makes a run.
     """
 
-    cells: Sequence[Cell]
-    options: Options
-    journal: Journal[Entry]
-    show: Callable[[Cell, Entry], None]
-    runner: Runner = run_cell
-    _version: str = field(default_factory=lambda: version())
-    _failed: Counter[Cell] = field(default_factory=Counter)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        options: Options,
+        journal: Journal[Entry],
+        show: Callable[[Cell, Entry], None],
+        runner: Runner = run_cell,
+    ) -> None:
+        self._targets = targets
+        self._options = options
+        self._journal = journal
+        self._show = show
+        self._runner = runner
+        self._version = version()
+        self._changed = threading.Condition()
+        self._begun: Counter[Cell] = Counter()
+        self._failed: Counter[Cell] = Counter()
+        self._running = 0
+        self._made: list[tuple[Cell, Entry]] = []
 
     def entries(self) -> list[tuple[Cell, Entry]]:
         """Makes the runs, and returns their outcomes, without those of runs that decided nothing."""
-        with ThreadPoolExecutor(self.options.at_once) as pool:
-            pairs = product(range(self.options.runs), self.cells)
-            made = pool.map(lambda pair: (pair[1], self._entry(pair[1], pair[0])), pairs)
-            return [(cell, entry) for cell, entry in made if entry is not None]
+        with ThreadPoolExecutor(self._options.at_once) as pool:
+            for worker in [pool.submit(self._work) for _ in range(self._options.at_once)]:
+                worker.result()
+        return self._made
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                # The outcome of a run that goes on may make others necessary.
+                while (cell := self._next()) is None and self._running:
+                    self._changed.wait()
+                if cell is None:
+                    return
+                number, self._begun[cell] = self._begun[cell], self._begun[cell] + 1
+                self._running += 1
+            entry = None
+            try:
+                entry = self._entry(cell, number)
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    if entry is not None:
+                        self._made.append((cell, entry))
+                        self._failed[cell] += entry.found is not Found.FOUND
+                    self._changed.notify_all()
+
+    def _next(self) -> Cell | None:
+        wanted = [cell for target in self._targets if (cell := self._next_of(target)) is not None]
+        return min(wanted, key=lambda cell: sum(self._begun[each] for each in cells([cell.target])), default=None)
+
+    def _next_of(self, target: Target) -> Cell | None:
+        *sized, sound = cells([target])
+        for cell in sized:
+            if not self._begun[cell]:
+                return cell
+        hopeful = [cell for cell in sized if self._failed[cell] <= most_missed(self._options.runs)]
+        if self._begun[sound] * _RUNS_TO_ONE_SOUND < max((self._begun[cell] for cell in hopeful), default=1):
+            return sound
+        doubtful = [cell for cell in hopeful if self._failed[cell]]
+        for cell in (*doubtful, *hopeful[-1:]):
+            if self._begun[cell] < self._options.runs:
+                return cell
+        return None
 
     def _entry(self, cell: Cell, number: int) -> Entry | None:
-        options = replace(self.options.run, seed=self.options.run.seed + number)
+        options = replace(self._options.run, seed=self._options.run.seed + number)
         wanted = (self._version, cell.target.name, cell.value, options.profile, options.seed)
-        entry = self.journal.find(wanted)
-        if entry is None:
-            if time.monotonic() >= self.options.until or self._is_hopeless(cell):
-                return None
-            start = time.monotonic()
-            found, words = judge(cell, self.runner(cell, options))
-            seconds = round(time.monotonic() - start, 1)
-            entry = Entry(*wanted, found, seconds, " ".join(words.split())[:_BRIEF])
-            with self._lock:
-                self.show(cell, entry)
-                if found is not Found.UNDECIDED:
-                    self.journal.keep(entry)
-        if entry.found is Found.UNDECIDED:
-            return None
-        self._failed[cell] += entry.found is not Found.FOUND
-        return entry
-
-    def _is_hopeless(self, cell: Cell) -> bool:
-        return cell.value is not None and self._failed[cell] > most_missed(self.options.runs)
+        known = self._journal.find(wanted)
+        if known is not None or time.monotonic() >= self._options.until:
+            return known
+        start = time.monotonic()
+        found, words = judge(cell, self._runner(cell, options))
+        entry = Entry(*wanted, found, round(time.monotonic() - start, 1), " ".join(words.split())[:_BRIEF])
+        with self._changed:
+            self._show(cell, entry)
+            return None if found is Found.UNDECIDED else self._journal.keep(entry)
 
 
 def most_missed(runs: int) -> int:

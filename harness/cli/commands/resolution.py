@@ -18,7 +18,7 @@ from harness.gate.runs import DEADLINES_S, RunOptions
 from harness.journal import Journal
 from harness.paths import REPORTS
 from harness.resolution.measuring import Entry, Found, Measurement, Options, key
-from harness.resolution.plan import TARGETS, Cell, cells
+from harness.resolution.plan import TARGETS, Cell
 from harness.resolution.results import TargetResult, counted, results, size, write
 from reports.texts import printable
 
@@ -58,9 +58,8 @@ def run(
     options = Options(runs, each, time.monotonic() + 60 * minutes, at_once or concurrency(each).runs)
     REPORTS.mkdir(parents=True, exist_ok=True)
     journal = Journal(REPORTS / _JOURNAL, Entry, key, goes_on=resume)
-    planned = list(cells(wanted))
-    CONSOLE.print(f"{len(planned)} cells, {runs} runs each (profile {profile}, seeds {seed} to {seed + runs - 1})")
-    entries = Measurement(planned, options, journal, _show).entries()
+    CONSOLE.print(f"{len(wanted)} claims and kinds of fault (profile {profile}, seeds {seed} to {seed + runs - 1})")
+    entries = Measurement(wanted, options, journal, _show).entries()
     found = list(results(wanted, entries, profile))
     _summarize(found)
     if json is not None:
