@@ -29,6 +29,7 @@ from harness.sabotage.rules import change_chain, change_rulesets
 
 _apply = DataPlane.apply
 _load = Enforcement.load
+_activation = Ruleset.activation
 _mend = routing.mend
 _serve: Callable[..., Any] = bottle.Bottle.__call__
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
@@ -101,14 +102,23 @@ class _SharedCount:
 def stall(milliseconds: int) -> None:
     """Drops all packets between machines for a time before each change of rules, which takes that much longer."""
 
+    class Activation(str):
+        """Text of a transaction that changes what happens to packets."""
+
+        __slots__ = ()
+
+    def activation(self: Ruleset, before: Ruleset) -> str:
+        return Activation(_activation(self, before))
+
     def load(self: Enforcement, names: KernelNames, text: str, in_force: Ruleset) -> None:
-        if text.startswith("flush chain"):
+        if isinstance(text, Activation) and text:
             closed = replace(in_force, chains={**in_force.chains, "belonging": ("drop",)})
-            _load(self, names, closed.activation(in_force), closed)
+            _load(self, names, _activation(closed, in_force), closed)
             time.sleep(milliseconds / 1000)
-            text += in_force.activation(closed)
+            text += _activation(in_force, closed)
         _load(self, names, text, in_force)
 
+    Ruleset.activation = activation  # type: ignore[method-assign]
     Enforcement.load = load  # type: ignore[method-assign]
 
 
