@@ -10,7 +10,7 @@ import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay import drawn, truth
+from harness.overlay import drawn, truth, volley
 from harness.overlay.mesh import Machine, Mesh, Rule
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
@@ -28,6 +28,8 @@ SERVICES = (
 )
 POLICIES = {"quick": 8, "full": 60}
 FLIPS = {"quick": 6, "full": 40}
+# Packets in each denial, beside those of the stream.
+VOLLEYS = {"quick": 600, "full": 900}
 _LAST_PORT = 65535
 
 
@@ -41,6 +43,7 @@ def test_a_denied_machine_hears_nothing(world: World, record: Record, profile: s
             back.flows()
         for _ in range(FLIPS[profile]):
             forth.stops(mesh.deny(mumbai, pune))
+            volley.none_arrives(record, mumbai, pune, VOLLEYS[profile])
             forth.flows(mesh.allow(mumbai, pune))
     record.measure("flips", FLIPS[profile])
 

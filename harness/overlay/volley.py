@@ -9,8 +9,6 @@ from harness.overlay.mesh import Machine
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 
-VOLLEY = {"quick": 600, "full": 3000}
-"""Packets of a volley, by profile."""
 _AT_ONCE = 40
 """Packets that are sent in a row: no more than fit into a tunnel's smallest buffer."""
 _PORT = 9
@@ -19,8 +17,8 @@ _IP, _UDP = 20, 8
 _ROUNDS = 3
 
 
-def count_delivered(source: Machine, destination: Machine, packets: int) -> int:
-    """Sends UDP packets, and returns how many came out of the destination's tunnel.
+def delivered(source: Machine, destination: Machine, packets: int) -> list[int]:
+    """Sends UDP packets, and returns the numbers of those that came out of the destination's tunnel.
 
     Args:
         packets: number of packets, at most 65,536.
@@ -39,7 +37,7 @@ def count_delivered(source: Machine, destination: Machine, packets: int) -> int:
         for _ in range(_ROUNDS):
             source.fence()
             destination.fence()
-        return len(witness.marks(marks))
+        return sorted(witness.marks(marks))
 
 
 def none_arrives(record: Record, source: Machine, destination: Machine, packets: int) -> None:
@@ -50,7 +48,7 @@ def none_arrives(record: Record, source: Machine, destination: Machine, packets:
     """
     record.none_of(
         "packets of volleys delivered although denied",
-        range(count_delivered(source, destination, packets)),
+        delivered(source, destination, packets),
         f"{source.name}→{destination.name}: packets of a volley were delivered although denied",
         of=packets,
     )
