@@ -31,7 +31,7 @@ _RUNS_TO_ONE_SOUND = 4
 
 
 class Found(Enum):
-    """What came of a run."""
+    """Outcome of a run."""
 
     FOUND = "found"
     MISSED = "missed"

@@ -93,7 +93,7 @@ def _least(cells: Sequence[CellResult]) -> int | None:
 def size(value: int | None, *, is_share: bool) -> str:
     """Words a size of a fault."""
     if value is None:
-        return "none of these"
+        return "no fault"
     return f"1 in {value:,}" if is_share else f"{value} ms"
 
 
@@ -104,6 +104,23 @@ def counted(cell: CellResult) -> str:
     low, high = cell.interval
     unclear = f", {cell.unclear} unclear" if cell.unclear else ""
     return f"{cell.found} of {cell.runs} ({100 * low:.0f} to {100 * high:.0f} %){unclear}"
+
+
+COLUMNS = ("claim", "fault", "smallest that is found", "by runs", "next smaller", "by runs", "without a fault")
+"""Columns of the table of results."""
+
+
+def row(target: TargetResult) -> tuple[str, ...]:
+    """Returns a target's row of the table."""
+    at = -1 if target.least is None else [cell.value for cell in target.cells].index(target.least)
+    texts: list[str] = []
+    for number in (at, at + 1):
+        if 0 <= number < len(target.cells):
+            cell = target.cells[number]
+            texts += [size(cell.value, is_share=target.is_share), counted(cell)]
+        else:
+            texts += ["none", "-"]
+    return target.claim, target.kind, *texts, "-" if target.sound is None else counted(target.sound)
 
 
 def write(file: Path, found: Sequence[TargetResult]) -> None:

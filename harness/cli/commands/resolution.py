@@ -19,7 +19,7 @@ from harness.journal import Journal
 from harness.paths import REPORTS
 from harness.resolution.measuring import Entry, Found, Measurement, Options, key
 from harness.resolution.plan import TARGETS, Cell
-from harness.resolution.results import TargetResult, counted, results, size, write
+from harness.resolution.results import COLUMNS, TargetResult, results, row, size, write
 from reports.texts import printable
 
 _JOURNAL = "resolution.jsonl"
@@ -74,11 +74,8 @@ def _show(cell: Cell, entry: Entry) -> None:
 
 def _summarize(found: Sequence[TargetResult]) -> None:
     table = Table(box=None, pad_edge=False)
-    for column in ("claim", "fault", "least found", "runs that found it"):
+    for column in COLUMNS:
         table.add_column(column, overflow="fold")
     for target in found:
-        shown = [cell for cell in (*target.cells, target.sound) if cell is not None and cell.runs]
-        runs = "; ".join(f"{size(cell.value, is_share=target.is_share)}: {counted(cell)}" for cell in shown)
-        least = "none" if target.least is None else size(target.least, is_share=target.is_share)
-        table.add_row(target.claim, target.kind, least, runs or "-")
+        table.add_row(*row(target))
     CONSOLE.print(table)

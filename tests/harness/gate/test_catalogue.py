@@ -12,7 +12,9 @@ import pytest
 from harness.gate.claims import BY_ID, CLAIMS
 from harness.gate.plugin import function_name
 from harness.paths import SCENARIOS
+from harness.resolution.plan import TARGETS
 from harness.sabotage import catalogue
+from harness.sabotage.calibrated import KINDS
 from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
 
@@ -74,6 +76,15 @@ def test_names_of_scenarios_are_unique(scenarios: list[pytest.Item]) -> None:
     # Evidence, the page and comparisons go by the name within its claim.
     names = Counter((claim_of(item), item.name) for item in scenarios)
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_faults_of_known_sizes_are_for_scenarios_of_their_claim(scenarios: list[pytest.Item]) -> None:
+    named = {(claim_of(item), function_name(item)) for item in scenarios}
+    assert [
+        (target.name, each) for target in TARGETS for each in target.scenarios if (target.claim, each) not in named
+    ] == []
+    assert len({target.name for target in TARGETS}) == len(TARGETS)
+    assert {target.kind for target in TARGETS} == set(KINDS)
 
 
 def test_every_claim_has_a_sabotage_and_every_sabotage_a_claim() -> None:
