@@ -24,7 +24,7 @@ from harness.proof.fields import (
     quoted_destination,
 )
 from harness.proof.meaning import ADDRESS_BITS
-from harness.proof.routing import EVERYWHERE, RESERVED
+from harness.proof.routing import ALL_HOSTS, EVERYWHERE, RESERVED
 from harness.proof.space import Space
 from harness.proof.universe import ones
 
@@ -178,7 +178,10 @@ class _Choice:
         tries = _TRIES if self._is_usual else 1
         values = (self._any(variable) for _ in range(tries))
         found = next(values)
-        return found if is_ordinary(found) else next(filter(is_ordinary, values), found)
+        if is_ordinary(found) or not self._is_usual:
+            return found
+        other = ALL_HOSTS if self._has(variable, ALL_HOSTS) else found
+        return next(filter(is_ordinary, values), other)
 
     def _any(self, variable: Variable) -> int:
         """A value out of the class's; two in three times it is an end of what nothing tells apart."""

@@ -30,6 +30,8 @@ EVERYWHERE = (0, 0xFFFF_FFFF)
 # Since Linux 5.3, other addresses of 0.0.0.0/8 are like any.
 _NOBODY, _LOOPBACK = (0, 0), (0x7F00_0000, 0x7FFF_FFFF)
 _MULTICAST, _BROADCAST = (0xE000_0000, 0xEFFF_FFFF), (0xFFFF_FFFF, 0xFFFF_FFFF)
+ALL_HOSTS = 0xE000_0001
+"""The group that each host is in, by each link that knows groups (RFC 1112)."""
 
 
 @dataclass(frozen=True)

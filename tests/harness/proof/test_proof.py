@@ -279,28 +279,30 @@ def test_late_untracked_pings_may_be_dropped(reading: Reading) -> None:
     _hold(prove_by(ENGINES, edited(reading, drop_untracked), policy_of(mixed())))
 
 
+def take_the_next_bucket(rules: list[Rule]) -> None:
+    """Buckets of a hash are off by one."""
+    for each in parts(in_chain(rules, "allow_tcp_mm_ports")):
+        if "jhash" in str(each.get("key")):
+            elements = each["data"]["set"]
+            numbers = [number for number, _ in elements]
+            targets = [target for _, target in elements]
+            elements[:] = map(list, zip(numbers, [*targets[1:], targets[0]], strict=True))
+
+
+def take_another_seed(rules: list[Rule]) -> None:
+    """A hash has another seed than the buckets were made with."""
+    for each in parts(rules):
+        if "seed" in each:
+            each["seed"] += 1
+
+
+FAULTS_OF_HASHES: Mapping[str, Edit] = {edit.__name__: edit for edit in (take_the_next_bucket, take_another_seed)}
+
+
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_bucket_that_is_off_by_one_is_found(spread_reading: Reading, engine: str) -> None:
-    def shift(rules: list[Rule]) -> None:
-        for each in parts(in_chain(rules, "allow_tcp_mm_ports")):
-            if "jhash" in str(each.get("key")):
-                elements = each["data"]["set"]
-                numbers = [number for number, _ in elements]
-                targets = [target for _, target in elements]
-                elements[:] = map(list, zip(numbers, [*targets[1:], targets[0]], strict=True))
-
-    (found,) = prove_by([engine], edited(spread_reading, shift), policy_of(in_buckets()))
-    assert not found.holds
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_another_seed_is_found(spread_reading: Reading, engine: str) -> None:
-    def reseed(rules: list[Rule]) -> None:
-        for each in parts(rules):
-            if "seed" in each:
-                each["seed"] += 1
-
-    (found,) = prove_by([engine], edited(spread_reading, reseed), policy_of(in_buckets()))
+@pytest.mark.parametrize("fault", FAULTS_OF_HASHES.values(), ids=FAULTS_OF_HASHES)
+def test_a_fault_of_a_hash_is_found(spread_reading: Reading, fault: Edit, engine: str) -> None:
+    (found,) = prove_by([engine], edited(spread_reading, fault), policy_of(in_buckets()))
     assert not found.holds
 
 

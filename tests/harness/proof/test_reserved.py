@@ -19,6 +19,7 @@ from tests.harness.proof.compiled import mixed, policy_of
 from tests.harness.proof.fates import ANY, ROUTING, fate
 from tests.harness.proof.listings import ACCEPT, MARK, ct, match, parsed
 from tests.harness.proof.test_proof import Rule, edited, in_chain, open_everything
+from tests.harness.proof.test_replay_faults import without_forwarding
 
 CASES = [
     ("10.100.0.2", "255.255.255.255", {Fate.DELIVERED}),
@@ -85,8 +86,7 @@ def test_all_classes_of_open_rules_fare_as_computed(open_reading: Reading) -> No
 def test_rules_that_deliver_a_broadcast_are_refuted(open_reading: Reading, engine: str) -> None:
     """No route says so, and the kernel does it."""
     routes = [route for route in open_reading.routes if route.get("table") != "local"]
-    settings = {**open_reading.settings, "net.ipv4.ip_forward": "0"}
-    closed = replace(open_reading, routes=routes, settings=settings)
+    closed = without_forwarding(replace(open_reading, routes=routes))
     (found,) = prove_by([engine], closed, policy_of(mixed()), most=1)
     delivered = [each for each in found.counterexamples if each.fate == Fate.DELIVERED.value]
     assert delivered
