@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
 
-from harness.proof import Reading, prove
+from harness.proof import Machine, Policy, Reading, by_cost, prove
 from harness.proof.atoms import Engine
-from harness.proof.engines import ENGINES, prove_by
+from harness.proof.engines import ENGINES, Z3_COST, cost_of, prove_by
 from harness.proof.passages import Memory
 from harness.proof.proof import question
 from tests.harness.proof.compiled import grouped, policy_of
@@ -23,6 +24,21 @@ _FEW_WALKED = 6_000
 def test_many_groups_are_proven(grouped_reading: Reading) -> None:
     for found in prove_by(ENGINES, grouped_reading, policy_of(grouped())):
         assert found.holds, "\n".join(map(str, found.counterexamples))
+
+
+def policy_with(*groups: str, ports: str = "") -> Policy:
+    """A policy with a machine for each of these lists of groups, and one rule within a group."""
+    machines = (Machine(str(at), IPv4Address(at), frozenset(each)) for at, each in enumerate(groups))
+    rule = {"action": "allow", "source": "group:a", "destination": "group:a", "ports": ports}
+    return Policy(IPv4Network("10.0.0.0/8"), tuple(machines), "deny", [rule])
+
+
+def test_z3_is_asked_where_rules_come_to_few_pairs() -> None:
+    """Machines in the same groups are one class, whatever their number."""
+    assert cost_of(policy_with("a", "ab", "b", "ab", ports="22,80-90,443")) == 2 * 2 * 3
+    ports = ",".join(map(str, range(Z3_COST // 4)))
+    assert by_cost(policy_with("a", "ab", "b", ports=ports)) == ENGINES
+    assert by_cost(policy_with("a", "ab", "b", ports=f"{ports},65535")) == ENGINES[:1]
 
 
 def test_classes_walk_together(grouped_reading: Reading) -> None:
