@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.overlay.drawn import defaults, draw_rules, groups_of
+from harness.overlay.drawn import defaults, draw_many, draw_rules, groups_of
 
 MACHINES = ("a", "b", "c", "d")
 _BUCKET = 64
@@ -54,3 +54,15 @@ def test_each_default_is_drawn_as_often_as_the_other(seed: int, number: int) -> 
 
 def test_both_defaults_are_drawn_by_some_seed() -> None:
     assert {defaults(random.Random(seed), 1)[0] for seed in range(20)} == {"allow", "deny"}
+
+
+def test_many_rules_name_live_machines_often_and_decide_little() -> None:
+    live, others = ["a", "b", "c", "d"], [f"m{number}" for number in range(20)]
+    rules = draw_many(random.Random(3), live, others, 300)
+    assert len(rules) == 300
+    named = {f"machine:{each}" for each in live}
+    between = [rule for rule in rules if {rule["source"], rule["destination"]} <= named]
+    touching = [rule for rule in rules if {rule["source"], rule["destination"]} & named]
+    assert len(between) > 50
+    assert len(touching) > 150
+    assert all(rule["ports"] for rule in rules)
