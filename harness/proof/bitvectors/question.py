@@ -92,7 +92,8 @@ class Question:
         """Cases of which each packet is in one: the machine that opened its connection, or none.
 
         A connection's opener decides about its class, and with it about half of each key. What z3 learns about one
-        case helps with the next, so all of them take less time than the question as a whole.
+        case helps with the next. With many groups all cases take less time than the question as a whole, which may have
+        no answer; with few groups they take somewhat more.
         """
         opener = self.packet.connection.original.source
         ends = [lies_in(opener, (int(machine.address),) * 2) for machine in self._policy.machines]
