@@ -31,7 +31,7 @@ PAUSE_S = 0.5
 _HEARTBEAT_S = 2.0
 """Longest time between two messages to a reader, which shows that a reader has left."""
 
-_NICE = 10
+_NICER = 10
 """Priority of threads that serve readers, below that of the run, so that the run goes first on a busy machine."""
 
 _SCRIPT = Path(__file__).with_name("page.js").read_bytes()
@@ -177,7 +177,8 @@ class _Server(ThreadingMixIn, HTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _NICER)
         try:
             super().process_request_thread(request, client_address)
         finally:
