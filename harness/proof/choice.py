@@ -33,7 +33,7 @@ ICMPV6 = 58
 _DEMANDING = {33, ICMPV6, 132, 136}
 _REJECTABLE = (TCP, UDP, ICMP, ICMPV6)
 """Protocols of which connection tracking takes some packets for invalid: by their checksum, or by their type."""
-_TRIES = 400
+_TRIES, _TRIES_OF_ADDRESS = 400, 8
 
 
 class Unreachable(Exception):
@@ -175,7 +175,7 @@ class _Choice:
         return self._chance.choice(whole or values)
 
     def _address(self, variable: Variable) -> int:
-        tries = _TRIES if self._is_usual else 1
+        tries = _TRIES_OF_ADDRESS if self._is_usual else 1
         values = (self._any(variable) for _ in range(tries))
         found = next(values)
         if is_ordinary(found) or not self._is_usual:
