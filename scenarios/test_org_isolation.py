@@ -32,7 +32,7 @@ _BODIES = {
 }
 # Needs an authenticator, and belongs to a person: not even the same organization sees it.
 _EXCLUDED = ("/account/passkeys/{id}",)
-PACKETS = {"quick": 1600, "full": 8000}
+PACKETS = {"quick": 2400, "full": 8000}
 """Packets to an address that both organizations have; a quarter of them to one that only one has."""
 _AT_ONCE = 40
 """Packets that are sent in a row: no more than fit into a tunnel's smallest buffer."""

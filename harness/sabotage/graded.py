@@ -36,6 +36,7 @@ _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 _COUNT = struct.Struct("=Q")
 _LOOK_S = 0.0002
 _LONGEST_ANSWER_S = 1.0
+_OVERLAY_TABLE = 100
 _ACROSS_TABLE, _ACROSS_MARK, _ACROSS_PRIORITY = 101, 0x1000000, 90
 
 
@@ -162,6 +163,7 @@ def leak_across(share: int) -> None:
             "gate": (come, *first, go, last),
             "transit": (
                 f'iifname "o*" oifname "{link}" accept',
+                f'iifname "{link}" oifname "{link}" meta mark {_ACROSS_MARK:#x} accept',
                 f'oifname "{inner_link(link)}" meta mark {_ACROSS_MARK:#x} accept',
                 *good.chains["transit"],
             ),
@@ -173,9 +175,13 @@ def leak_across(share: int) -> None:
             return ()
         made.add(names.namespace)
         found = _mend(names, network)
-        for other in before[-1:]:
-            connect(names, other)
-            _lead(names, other, next(numbers))
+        if before:
+            connect(names, before[-1])
+            _lead(names, before[-1], next(numbers))
+        else:
+            # The first organization's packets go where they would without the mark.
+            with namespace.entered(names.namespace), IPRoute() as inside:
+                inside.rule("add", table=_OVERLAY_TABLE, fwmark=_ACROSS_MARK, priority=_ACROSS_PRIORITY)
         before.append(names.namespace)
         return found
 
