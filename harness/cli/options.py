@@ -328,7 +328,7 @@ def resolution(
 
     Outcomes are kept in reports/out/resolution.jsonl.
 
-    Exit codes: 0 of each kind a fault was found in 95 % of runs, 1 not so, 64 bad usage, 69 the harness is not
+    Exit codes: 0 of each kind a fault was found often enough, 1 not so, 64 bad usage, 69 the harness is not
     installed, 73 the results can't be written, 77 no sandbox possible.
     """
     _command("resolution").run(claim or [], kind or [], profile, runs, seed, minutes, at_once, json, resume=resume)
