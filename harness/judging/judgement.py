@@ -13,7 +13,7 @@ the hub, and so have all packets before a ping that the hub answered.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,6 +26,8 @@ _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a healthy hub."""
 _STALL_NS = 100_000_000
 """A full queue of WireGuard has two or three hundred packets, and delays a stream of one per ms by more than this."""
+_NEAR_NS = 1_000_000_000
+_SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,19 @@ class Phase:
     def covers(self, start_ns: int, end_ns: int) -> bool:
         """Returns True if all of [start, end] lies within the phase."""
         return self.start_ns <= start_ns and (self.end_ns is None or end_ns <= self.end_ns)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A packet that waited.
+
+    Attributes:
+        at_ns: time at which it was sent, on the monotonic clock.
+        ns: how long it was under way; for a lost one, until a later one arrived.
+    """
+
+    at_ns: int
+    ns: int
 
 
 @dataclass(frozen=True)
@@ -77,17 +92,17 @@ def judge(
     phases: Sequence[Phase],
     sent: Sequence[Sent],
     received: Sequence[Received],
-    canary_lost: Sequence[int] | None = None,
+    canary: Sequence[Wait] | None = None,
 ) -> Judgement:
     """Judges every packet of a stream by the phase in which it was sent.
 
     Args:
         phases: phases in the order of their times.
-        canary_lost: times (ns) at which a canary beside the stream sent packets that were lost; None without a canary.
+        canary: waits of a canary beside the stream, by their times; None without a canary.
     """
     lost, overflowed = split_losses(lost_although_allowed(phases, sent, received), sent, received)
-    if canary_lost is not None:
-        lost, overflowed = confirm_losses(lost, overflowed, sent, canary_lost)
+    if canary is not None:
+        lost, overflowed = confirm_losses(lost, overflowed, sent, received, canary)
     late = delivered_although_denied(phases, received)
     return Judgement(late, lost, overflowed, count_denied(phases, sent), len(_due(phases, sent, received)))
 
@@ -175,28 +190,36 @@ def split_losses(
 
 
 def confirm_losses(
-    lost: Sequence[int], overflowed: Sequence[int], sent: Sequence[Sent], canary_lost: Sequence[int]
+    lost: Sequence[int],
+    overflowed: Sequence[int],
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    canary: Sequence[Wait],
 ) -> tuple[list[int], list[int]]:
-    """Leaves as lost to a busy machine only what a canary confirms: as many packets as it lost in the same moments.
+    """Leaves as lost to a busy machine only what a canary confirms, whose own packets waited about then.
+
+    The canary's programs don't wait in the same instants as those of the stream. So a wait counts that is a quarter as
+    long as the longest of the stream's packets around the loss, and as near as that, or a second.
 
     Args:
         lost, overflowed: numbers of packets, as `split_losses` returns them.
-        canary_lost: times (ns) at which the canary sent packets that were lost.
+        received: packets that arrived.
+        canary: waits of the canary, by their times.
 
     Returns:
         The two lists again; what the canary does not confirm is lost.
     """
-    unused = sorted(canary_lost)
-    confirmed = []
+    times = [each.at_ns for each in canary]
+    waits = [each for each in received if each.received_ns - each.sent_ns > _STALL_NS]
+    confirmed = set()
     for seq in overflowed:
         at = sent[seq].sent_ns
-        # A queue that overflows does so for the time that a packet waits in it.
-        near = bisect_right(unused, at - _STALL_NS)
-        if near < len(unused) and unused[near] <= at + _STALL_NS:
-            del unused[near]
-            confirmed.append(seq)
-    kept = frozenset(confirmed)
-    return sorted((*lost, *(seq for seq in overflowed if seq not in kept))), confirmed
+        longest = max(each.received_ns - each.sent_ns for each in waits if each.sent_ns <= at <= each.received_ns)
+        reach = max(longest, _NEAR_NS)
+        near = canary[bisect_left(times, at - reach) : bisect_right(times, at + reach)]
+        if any(_SHARE * each.ns >= longest for each in near):
+            confirmed.add(seq)
+    return sorted({*lost, *overflowed} - confirmed), sorted(confirmed)
 
 
 def count_sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: bool) -> int:

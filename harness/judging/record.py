@@ -10,7 +10,7 @@ from harness.events.teller import Teller
 from harness.judging import exhibits
 from harness.judging.answer import Answer
 from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
-from harness.judging.judgement import Judgement, Phase, judge
+from harness.judging.judgement import Judgement, Phase, Wait, judge
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
 from reports.exhibits import MOST_EXHIBITS, Cell, Certificate, DoorCertificate, Exhibit, TruthTable
@@ -142,17 +142,17 @@ class Record:
         phases: Sequence[Phase],
         sent: Sequence[Sent],
         received: Sequence[Received],
-        canary_lost: Sequence[int] | None = None,
+        canary: Sequence[Wait] | None = None,
     ) -> Judgement:
         """Judges a stream that has ended, and records it.
 
         Args:
-            canary_lost: times (ns) of the losses of a canary beside it; None without one.
+            canary: waits of a canary beside it, by their times; None without one.
 
         Returns:
             The judgement, which the transcript shows beside the saves of the same time.
         """
-        judgement = judge(phases, sent, received, canary_lost)
+        judgement = judge(phases, sent, received, canary)
         self._streams.append(EndedStream(name, tuple(phases), sent, received, judgement))
         return judgement
 

@@ -1,15 +1,17 @@
-"""Canary: a stream through a bare WireGuard hub. What it loses, the machine lost, and not the hub under test."""
+"""Canary: a stream through a bare WireGuard hub. Where its packets wait or are lost, the machine is busy."""
 
 from __future__ import annotations
 
 from types import TracebackType
 
+from harness.judging.judgement import Wait
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from netlab import Host, LabHost, NothingArrived, UdpStream
 from netlab.examples import plainhub
 
 _DEADLINE_S = 5.0
+_WAIT_NS = 25_000_000
 _IMPLEMENTATIONS = ("kernel", "wireguard-go", "boringtun")
 
 
@@ -57,16 +59,17 @@ class Canary:
     ) -> None:
         self._stream.stop()
         self._record.measure("canary packets sent", len(self._stream.sent()))
-        self._record.measure("canary packets lost", len(self._lost()))
+        waits = self._waits()
+        self._record.measure("canary's longest wait", max((each.ns for each in waits), default=0) / 1e9, "s")
 
-    def lost(self) -> list[int]:
-        """Returns the times (ns) at which packets were sent that were lost, once one that is sent now has arrived.
+    def waits(self) -> list[Wait]:
+        """Returns the waits of 25 ms and more by their times, once a packet that is sent now has arrived.
 
         Raises:
             Inconclusive: nothing arrives any more.
         """
         self._wait()
-        return self._lost()
+        return self._waits()
 
     def _wait(self) -> None:
         try:
@@ -74,7 +77,12 @@ class Canary:
         except NothingArrived as error:
             raise Inconclusive(f"nothing passes a bare hub for {_DEADLINE_S:.0f} s") from error
 
-    def _lost(self) -> list[int]:
-        arrived = {packet.seq for packet in self._stream.received()}
-        last = max(arrived, default=0)
-        return [each.sent_ns for each in self._stream.sent()[:last] if not each.errno and each.seq not in arrived]
+    def _waits(self) -> list[Wait]:
+        arrived = {packet.seq: packet.received_ns for packet in self._stream.received()}
+        found, next_ns = [], 0
+        for each in reversed(self._stream.sent()):
+            next_ns = arrived.get(each.seq, next_ns)
+            # The last ones may still arrive.
+            if next_ns and not each.errno and next_ns - each.sent_ns >= _WAIT_NS:
+                found.append(Wait(each.sent_ns, next_ns - each.sent_ns))
+        return found[::-1]

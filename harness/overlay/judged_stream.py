@@ -74,9 +74,9 @@ class JudgedStream:
         finally:
             self._close_phase(self._stream.mark())
             self._stream.stop()
-            lost = None if self._canary is None else self._canary.lost()
+            waits = None if self._canary is None else self._canary.waits()
             judgement = self._record.streamed(
-                self.name, self._phases, self._stream.sent(), self._stream.received(), lost
+                self.name, self._phases, self._stream.sent(), self._stream.received(), waits
             )
             self._teller.ended(len(judgement.late), len(judgement.lost))
         if error is None:

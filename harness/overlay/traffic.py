@@ -9,7 +9,7 @@ from scapy.layers.inet import ICMP, IP, UDP, fragment
 
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
-from harness.overlay import truth, volley
+from harness.overlay import truth
 from harness.overlay.connection import JudgedConnection
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.truth import CellKey, PortProtocol
@@ -128,16 +128,6 @@ class Traffic:
             raise Refuted(f"{self.source.name}→{self.destination.name} {', '.join(wrong)}")
         judged = sum(allowed is not None for allowed in expected.values())
         self._mesh.record.none_of(_WRONG, wrong, "probes beside a stream differ from the policy", of=judged)
-
-    def none_of_a_volley_arrives(self, packets: int) -> None:
-        """Sends datagrams if they are denied.
-
-        Raises:
-            Refuted: one was delivered.
-        """
-        udp, *_ = KINDS
-        if not self._passing[udp]:
-            volley.none_arrives(self._mesh.record, self.source, self.destination, packets)
 
     def _may_err(self) -> bool:
         """True if an error about any connection between the two may pass: some are allowed, and not all are denied."""

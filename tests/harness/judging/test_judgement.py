@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judging.judgement import (
     Phase,
+    Wait,
     confirm_losses,
     count_denied,
     count_sent_while,
@@ -102,23 +104,37 @@ def test_a_short_wait_fills_no_queue() -> None:
     assert stalled(90, 450) == ([450], [])
 
 
-def test_a_loss_that_a_canary_shared_is_the_machine_s() -> None:
-    packets = sent(*(number * MS for number in range(1000)))
-    assert confirm_losses([7], [500, 501, 700], packets, [430 * MS, 590 * MS, 600 * MS]) == ([7, 700], [500, 501])
+# One packet per ms, of which those around the 500th waited 300 ms.
+STREAM = sent(*(number * MS for number in range(5000)))
+STALLED = [Received(each.seq, each.sent_ns, 800 * MS) for each in STREAM[501:800]]
 
 
-def test_a_canary_confirms_as_many_losses_as_it_has() -> None:
-    packets = sent(*(number * MS for number in range(1000)))
-    assert confirm_losses([], [500, 501, 502], packets, [501 * MS]) == ([501, 502], [500])
+@pytest.mark.parametrize(
+    ("wait", "is_confirmed"),
+    [
+        (Wait(600 * MS, 75 * MS), True),
+        (Wait(600 * MS, 74 * MS), False),
+        (Wait(1500 * MS, 300 * MS), True),
+        (Wait(1502 * MS, 300 * MS), False),
+    ],
+)
+def test_a_wait_of_the_canary_confirms_losses_about_then(wait: Wait, is_confirmed: bool) -> None:
+    expected = ([7], [501]) if is_confirmed else ([7, 501], [])
+    assert confirm_losses([7], [501], STREAM, STALLED, [Wait(0, 10 * MS), wait]) == expected
 
 
-def test_without_a_loss_of_the_canary_nothing_is_the_machine_s() -> None:
-    packets = sent(*(number * MS for number in range(1000)))
-    free = 800 * MS
-    waited = [Received(each.seq, each.sent_ns, free) for each in packets if each.seq != 500]
+def test_a_hub_that_stood_still_for_long_is_not_excused_by_a_short_wait() -> None:
+    stalled = [Received(each.seq, each.sent_ns, 2500 * MS) for each in STREAM[501:2500]]
+    waits = [Wait(number * MS, 150 * MS) for number in range(0, 5000, 200)]
+    assert confirm_losses([], [501], STREAM, stalled, waits) == ([501], [])
+
+
+def test_without_a_wait_of_the_canary_nothing_is_the_machine_s() -> None:
+    packets = STREAM[:1000]
+    waited = [Received(each.seq, each.sent_ns, 800 * MS) for each in packets if each.seq != 500]
     phases = [Phase(True, 0)]
-    for canary_lost in (None, [500 * MS]):
-        found = judge(phases, packets, waited, canary_lost)
+    for canary in (None, [Wait(500 * MS, 250 * MS)]):
+        found = judge(phases, packets, waited, canary)
         assert (found.lost, found.overflowed) == ([], [500])
     alone = judge(phases, packets, waited, [])
     assert (alone.lost, alone.overflowed) == ([500], [])
