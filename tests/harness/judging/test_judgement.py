@@ -123,7 +123,7 @@ def test_a_wait_of_the_canary_confirms_losses_about_then(wait: Wait, is_confirme
     assert confirm_losses([7], [501], STREAM, STALLED, [Wait(0, 10 * MS), wait]) == expected
 
 
-def test_a_hub_that_stood_still_for_long_is_not_excused_by_a_short_wait() -> None:
+def test_a_long_standstill_is_not_excused_by_a_short_wait() -> None:
     stalled = [Received(each.seq, each.sent_ns, 2500 * MS) for each in STREAM[501:2500]]
     waits = [Wait(number * MS, 150 * MS) for number in range(0, 5000, 200)]
     assert confirm_losses([], [501], STREAM, stalled, waits) == ([501], [])
