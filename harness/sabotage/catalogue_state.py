@@ -46,7 +46,7 @@ STATE = (
         "a link that was replaced does not get its machines",
         "healing:remember_machines_as_given",
         "test_damage_is_mended_and_nothing_denied_gets_through",
-        "the link is gone: mumbai→pune is allowed, and its packets don't arrive",
+        "mumbai→pune is allowed, and its packets don't arrive",
         waits=True,
     ),
     Sabotage(

@@ -94,6 +94,13 @@ def test_what_was_announced_refutes_nothing(reports: Reports) -> None:
         reports.scenario(event("damage can't be repaired yet", exception="…"), None, "damage can't be")
 
 
+def test_what_one_announced_may_be_counted_in_the_next_time(reports: Reports) -> None:
+    reports.scenario("", None, "meshwg_repairs_total")
+    reports.scenario("", START.replace("2.0", "4.0"))
+    with pytest.raises(Refuted, match='part="link"} grew by 2'):
+        reports.scenario("", START.replace("2.0", "6.0"))
+
+
 def test_a_scenario_answers_for_its_own_time_alone(reports: Reports) -> None:
     reports.scenario()
     reports.log += event("a call failed")
