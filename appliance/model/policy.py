@@ -163,7 +163,7 @@ class Rule:
 
     @property
     def parts(self) -> dict[str, str]:
-        """Arguments with which `parse` makes this rule, but for its id."""
+        """Texts of all parts but the id: the arguments with which `parse` makes this rule."""
         return {
             "action": self.action.value,
             "source": str(self.source),

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from appliance.model.difference import between_rules, ends_with
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
-from appliance.model.port_ranges import format_ports, parse_ports
+from appliance.model.port_ranges import parse_ports
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
 
@@ -93,17 +93,7 @@ def _insert(transaction: Connection, organization_id: str, rules: Sequence[Rule]
         transaction.execute(
             _INSERT,
             [
-                {
-                    "id": rule.id,
-                    "organization_id": organization_id,
-                    "position": position,
-                    "action": rule.action.value,
-                    "source": str(rule.source),
-                    "destination": str(rule.destination),
-                    "protocol": rule.protocol.value,
-                    "ports": format_ports(rule.ports),
-                    "description": rule.description,
-                }
+                {"id": rule.id, "organization_id": organization_id, "position": position, **rule.parts}
                 for position, rule in enumerate(rules, first_position)
             ],
         )

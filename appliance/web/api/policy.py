@@ -11,7 +11,7 @@ import msgspec
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.policy import Action, Policy, Protocol, Rule
-from appliance.model.port_ranges import HIGHEST_PORT, format_ports
+from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
 from appliance.web.answer_cache import EncodedAnswer
@@ -20,7 +20,6 @@ from appliance.web.api.reply import Encoded
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
-_PARTS = ("action", "source", "destination", "protocol", "ports", "description")
 # ETag of a version, as made by `_etag`.
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"', re.ASCII)
 
@@ -91,15 +90,7 @@ class RuleAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, rule: Rule) -> RuleAnswer:
-        return cls(
-            id=rule.id,
-            action=rule.action.value,
-            source=str(rule.source),
-            destination=str(rule.destination),
-            protocol=rule.protocol.value,
-            ports=format_ports(rule.ports),
-            description=rule.description,
-        )
+        return cls(id=rule.id, **rule.parts)
 
 
 class PolicyAnswer(msgspec.Struct, frozen=True):
@@ -166,8 +157,8 @@ def _add_rule(call: ApiCall) -> RuleAnswer:
 
 def _change_rule(call: ApiCall) -> RuleAnswer:
     body: ChangeRule = call.body
-    given = {name: getattr(body, name) for name in _PARTS}
-    parts = {name: value for name, value in given.items() if value is not None}
+    given = msgspec.structs.asdict(body)
+    parts = {name: value for name, value in given.items() if name != "id" and value is not None}
     rule = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=_seen(call))
     return RuleAnswer.of(rule)
 
