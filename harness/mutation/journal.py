@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from enum import Enum
 from pathlib import Path
 
 import msgspec
 
-from harness import journal
+from harness import journal, paths
 from harness.mutation.areas import Area
 from harness.mutation.forks import Lines
 from harness.paths import ROOT
@@ -80,11 +79,8 @@ class Journal:
 
 def version_of(area: Area) -> str:
     """Returns the digest of an area's code and tests."""
-    digest = hashlib.sha256()
     judges = {each.partition("::")[0] for each in (*area.tests, *area.scenarios, *area.proof)}
-    for path in (*area.files(), *(file for each in sorted(judges) for file in _files(ROOT / each))):
-        digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+    return paths.version_of((*area.files(), *(file for each in sorted(judges) for file in _files(ROOT / each))))
 
 
 def _files(path: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ import msgspec
 from harness.gate import broken_runs
 from harness.gate.runs import RunOptions, RunResult
 from harness.journal import Journal
-from harness.paths import ROOT
+from harness.paths import ROOT, version_of
 from harness.resolution.plan import Cell, Target, cells
 from reports.schema import Verdict
 
@@ -212,8 +211,5 @@ def judge(cell: Cell, result: RunResult) -> tuple[Found, str]:
 
 def version() -> str:
     """Returns the digest of the product, the scenarios, and what they use."""
-    digest = hashlib.sha256()
-    for folder in (*_CODE, *(f"harness/{each}" for each in _HARNESS)):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+    folders = (*_CODE, *(f"harness/{each}" for each in _HARNESS))
+    return version_of(path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
