@@ -17,7 +17,7 @@ from appliance.model.desired import Desired
 from harness.sabotage.rules import change_rulesets
 
 _mend = routing.mend
-_OVERLAY_TABLE = 100
+OVERLAY_TABLE = 100
 _RARE_PORT = 53413
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 
@@ -150,7 +150,7 @@ def _make_uplink(names: KernelNames, network: IPv4Network, number: int, *, leads
         with namespace.entered(names.namespace), IPRoute() as inside:
             inside.addr("add", index=index_of(inside, inner), address=there, prefixlen=30)
             inside.link("set", index=index_of(inside, inner), state="up")
-            inside.route("add", dst="0.0.0.0/0", gateway=here, table=_OVERLAY_TABLE)
+            inside.route("add", dst="0.0.0.0/0", gateway=here, table=OVERLAY_TABLE)
         if leads_in:
             host.route("replace", dst=str(network), gateway=there)
 

@@ -24,7 +24,7 @@ from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.model.desired import Desired
-from harness.sabotage.egress import connect, index_of, inner_link, keep_uplinks
+from harness.sabotage.egress import OVERLAY_TABLE, connect, index_of, inner_link, keep_uplinks
 from harness.sabotage.rules import change_chain, change_rulesets
 
 _apply = DataPlane.apply
@@ -36,7 +36,6 @@ _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 _COUNT = struct.Struct("=Q")
 _LOOK_S = 0.0002
 _LONGEST_ANSWER_S = 1.0
-_OVERLAY_TABLE = 100
 _ACROSS_TABLE, _ACROSS_MARK, _ACROSS_PRIORITY = 101, 0x1000000, 90
 
 
@@ -181,7 +180,7 @@ def leak_across(share: int) -> None:
         else:
             # The first organization's packets go where they would without the mark.
             with namespace.entered(names.namespace), IPRoute() as inside:
-                inside.rule("add", table=_OVERLAY_TABLE, fwmark=_ACROSS_MARK, priority=_ACROSS_PRIORITY)
+                inside.rule("add", table=OVERLAY_TABLE, fwmark=_ACROSS_MARK, priority=_ACROSS_PRIORITY)
         before.append(names.namespace)
         return found
 

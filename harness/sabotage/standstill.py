@@ -9,10 +9,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from appliance.hub.names import KernelNames
 from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
+from appliance.hub.wireguard import processes
 from appliance.model.desired import Desired
 
 _update = Enforcement.update
@@ -39,32 +39,24 @@ def stand_still_at_saves() -> None:
 
 @contextmanager
 def _still(names: KernelNames) -> Iterator[None]:
-    processes = list(_processes(names.link))
-    if processes:
-        _signal(processes, signal.SIGSTOP)
-    else:
+    # None for the kernel's WireGuard.
+    process = processes.by_link().get(names.link)
+    if process is None:
         _forward(names, "0")
+    else:
+        _signal(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        if processes:
-            _signal(processes, signal.SIGCONT)
-        else:
+        if process is None:
             _forward(names, "1")
+        else:
+            _signal(process, signal.SIGCONT)
 
 
-def _processes(link: str) -> Iterator[int]:
-    """Yields the WireGuard process that serves a link; none for the kernel's WireGuard."""
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            if link.encode() in file.read_bytes().split(b"\0"):
-                yield int(file.parent.name)
-
-
-def _signal(processes: list[int], number: signal.Signals) -> None:
-    for pid in processes:
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
+def _signal(process: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def _forward(names: KernelNames, value: str) -> None:
