@@ -12,9 +12,9 @@ from typing import NoReturn
 
 import typer
 
-from harness.subject import addresses
+from harness.subject.addresses import service_url
 from harness.subject.live import Ssh
-from reports import texts
+from reports import addresses, texts
 
 BAD_USAGE = 64
 NO_INPUT = 66
@@ -32,7 +32,7 @@ def checked_target(url: str, sabotages_only: bool) -> str:
     if sabotages_only:
         end("--sabotage breaks the service, and --target names one that others run.", BAD_USAGE)
     try:
-        return addresses.service_url(url)
+        return service_url(url)
     except ValueError:
         end(f"--target takes https://HOST[:PORT], not {url!r}.", BAD_USAGE)
 

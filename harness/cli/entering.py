@@ -6,10 +6,10 @@ import sys
 
 from harness.cli import checks
 from harness.cli.checks import end
-from harness.subject import addresses
 from harness.subject import inward as inwards
 from harness.subject.inward import Inward
 from netlab import SandboxError, sandbox
+from reports import addresses
 
 
 def enter_sandbox_with_way_in(option: str, listen: str, what: str) -> Inward:

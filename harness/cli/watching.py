@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.cli import entering
 from harness.cli.console import CONSOLE
-from harness.subject import addresses
+from reports import addresses
 from reports.events.board import Board
 from reports.events.format import AnyEvent
 from reports.events.server import LivePage

@@ -10,6 +10,8 @@ import os
 import socket
 from dataclasses import dataclass
 
+from reports.addresses import listen
+
 _VARIABLE = "MESHWG_INWARD"
 
 
@@ -46,16 +48,7 @@ def make(host: str, port: int) -> Inward:
     Raises:
         OSError: the address can't be listened on.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen()
-    except BaseException:
-        listener.close()
-        raise
-    return Inward(listener, os.getpid())
+    return Inward(listen(host, port), os.getpid())
 
 
 def find() -> Inward | None:

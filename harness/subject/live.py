@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
-from harness.subject import addresses, outward
+from harness.subject import outward
 from harness.subject.outward import Outward
 from harness.subject.relay import DatagramRelay, StreamRelay
 from netlab import Host, Lab
 from netlab.sshlogin import Login
+from reports import addresses
 
 CONTROL = "systemctl {} meshwg"
 """Command that stops or starts a service which is installed by `docs/operating.md`; ``{}`` is the verb."""

@@ -6,12 +6,12 @@ import math
 import signal
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from reports.addresses import listen, parse
 from reports.events import recording
 from reports.events.board import Board
 from reports.events.replay import replay
-from reports.events.server import LivePage, listen
+from reports.events.server import LivePage
 from reports.schema import TranscriptError, is_folder, load
 
 _FAILED, _BAD_USAGE, _NO_INPUT, _ADDRESS_IN_USE = 1, 64, 66, 71
@@ -48,7 +48,12 @@ def show(path: Path, address: str, speed: float) -> None:
     """
     if not (math.isfinite(speed) and 0 < speed <= 1000):
         raise NotShown("--speed takes a number above 0, up to 1000.", _BAD_USAGE)
-    host, port = _host_and_port(address)
+    try:
+        host, port = parse(address)
+    except ValueError:
+        port = None
+    if port is None:
+        raise NotShown(f"--listen takes HOST:PORT, an IPv6 address in brackets, not {address!r}.", _BAD_USAGE)
     folder = path if is_folder(path) else path.parent
     try:
         if (folder / "transcript.json").exists() and (is_folder(path) or path.name == recording.NAME):
@@ -71,14 +76,3 @@ def show(path: Path, address: str, speed: float) -> None:
         replay(events, board, speed, stop)
         page.link(folder)
         stop.wait()
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    try:
-        found = urlsplit(f"//{address}")
-        host, port = found.hostname, found.port
-    except ValueError:
-        host = port = None
-    if host is None or port is None or found.netloc != address or "@" in address:
-        raise NotShown(f"--listen takes HOST:PORT, an IPv6 address in brackets, not {address!r}.", _BAD_USAGE)
-    return host, port

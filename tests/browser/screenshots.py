@@ -21,10 +21,11 @@ from harness.judging.record import Record
 from harness.overlay.mesh import Machine, Mesh
 from harness.paths import ROOT
 from harness.world.world import PASSWORD, World
+from reports.addresses import listen
 from reports.events import recording
 from reports.events.board import Board
 from reports.events.format import StreamFigures
-from reports.events.server import LivePage, listen
+from reports.events.server import LivePage
 from tests.browser.chromium import chromium
 
 POLICY, TRANSCRIPT, LIVE = "policy.png", "transcript.png", "live.png"

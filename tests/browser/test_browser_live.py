@@ -9,9 +9,10 @@ import pytest
 from msgspec.structs import replace
 from playwright.sync_api import expect
 
+from reports.addresses import listen
 from reports.events.board import Board
 from reports.events.format import AnyEvent, ScenarioPlanned
-from reports.events.server import LivePage, listen
+from reports.events.server import LivePage
 from tests.browser.conftest import Desk
 from tests.reports.events.samples import (
     BEGUN,

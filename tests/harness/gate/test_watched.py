@@ -23,6 +23,7 @@ from harness.gate.gate import GatePlan, GateRun
 from harness.gate.progress import Progress
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
+from reports.addresses import listen
 from reports.events import recording
 from reports.events.board import Board, View
 from reports.events.format import (
@@ -42,7 +43,7 @@ from reports.events.format import (
 )
 from reports.events.recording import Recorder
 from reports.events.replay import replay
-from reports.events.server import LivePage, listen
+from reports.events.server import LivePage
 from reports.exhibits import Timeline
 from tests.waiting import DEADLINE, wait_until
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from reports.addresses import listen
 from reports.events import page, server
 from reports.events.board import Board
-from reports.events.server import LivePage, listen
+from reports.events.server import LivePage
 from tests.reports.events.samples import PROVEN, RUN, RUNS
 from tests.waiting import DEADLINE, wait_until
 
