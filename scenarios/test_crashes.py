@@ -15,8 +15,9 @@ from harness.subject.service import Service
 from harness.world.crashes import KilledService, survive
 from harness.world.customer import DEADLINE_S
 from harness.world.damage import REPORTED
+from harness.world.organizations import of_token
 from harness.world.policysaver import PolicySaver
-from harness.world.proving import of_token, prove_policy, run_there
+from harness.world.proving import prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")

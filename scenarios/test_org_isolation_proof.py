@@ -12,7 +12,8 @@ from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import draw_rules, groups_of
 from harness.overlay.mesh import Mesh
 from harness.world.doorproving import prove_front_door
-from harness.world.proving import ProofOptions, Proven, of_token, prove_policy, run_there
+from harness.world.organizations import of_token
+from harness.world.proving import ProofOptions, Proven, prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("org-isolation")

@@ -11,7 +11,8 @@ from harness.judging.record import Record
 from harness.overlay.drawn import defaults, draw_many, groups_of
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
-from harness.world.proving import ProofOptions, of_token, prove_policy, run_there
+from harness.world.organizations import of_token
+from harness.world.proving import ProofOptions, prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("policy-enforcement")

@@ -9,7 +9,8 @@ import pytest
 
 from harness.judging.record import Record
 from harness.overlay.drawn import draw_rules, groups_of
-from harness.world.proving import ProofOptions, of_token, prove_policy, run_there
+from harness.world.organizations import of_token
+from harness.world.proving import ProofOptions, prove_policy, run_there
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("policy-enforcement")

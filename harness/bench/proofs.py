@@ -13,7 +13,8 @@ from harness.client.api import Api
 from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import GROUPS, draw_groups, draw_rules, groups_of
 from harness.proof import ENGINES
-from harness.world.proving import ProofOptions, of_token, prove_policy, run_there
+from harness.world.organizations import of_token
+from harness.world.proving import ProofOptions, prove_policy, run_there
 from harness.world.world import PASSWORD, World
 
 

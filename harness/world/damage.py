@@ -19,7 +19,7 @@ REPORTED = (
     "the data plane can't be made to match the store",
     "the front door can't be put right yet",
 )
-"""What a service may report of damage, for the marker ``announces``."""
+"""Faults that a service may report after damage; arguments of the marker ``announces``."""
 
 
 class Detection(Enum):

@@ -12,7 +12,8 @@ from harness.proof import Proof, Unmodelled, read_ways
 from harness.proof.front_door import Claim, DoorReading, door_kinds, prove_door, read_door, wrong_links
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.words import Counterexample
-from harness.world.proving import Command, Organization, ProofOptions, Unavailable, engine_runs, namespace_of
+from harness.world.organizations import Command, Organization, Unavailable
+from harness.world.proving import ProofOptions, engine_runs, namespace_of
 from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate
 
 if TYPE_CHECKING:

@@ -19,18 +19,8 @@ from harness.cli.outcomes import exit_code, show_door, show_outcome, show_summar
 from harness.client.api import Api, ApiError
 from harness.proof import ENGINES, Disagreement, by_cost
 from harness.world.doorproving import DoorProven, prove_front_door
-from harness.world.proving import (
-    Engines,
-    Failure,
-    Organization,
-    ProofOptions,
-    Proven,
-    Unavailable,
-    of_operator,
-    of_token,
-    prove_policies,
-    run_here,
-)
+from harness.world.organizations import Organization, Unavailable, of_operator, of_token
+from harness.world.proving import Engines, Failure, ProofOptions, Proven, prove_policies, run_here
 
 
 def run(

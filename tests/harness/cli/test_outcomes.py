@@ -20,7 +20,8 @@ from harness.proof.replay.capturing import Shown, Sight
 from harness.proof.replay.comparing import Comparison
 from harness.proof.words import Counterexample
 from harness.world.doorproving import DoorProven
-from harness.world.proving import Failure, Organization, Proven
+from harness.world.organizations import Organization
+from harness.world.proving import Failure, Proven
 
 ACME = Organization("aaaaaaaaaa", "acme \x1b[2J", 7, Policy(IPv4Network("10.100.0.0/24"), (), "deny", []), {})
 _PROOF = Proof("f" * 64, "6.1.0", "atoms", 40, [], 0.25)

@@ -12,7 +12,8 @@ import pytest
 
 from harness.proof import Policy
 from harness.world.doorproving import prove_front_door
-from harness.world.proving import Command, Organization, ProofOptions, Unavailable
+from harness.world.organizations import Command, Organization, Unavailable
+from harness.world.proving import ProofOptions
 from netlab import sandbox
 from reports.exhibits import DoorCertificate
 from tests.harness.proof.front_door.doors import LINKS, Doorway, doorways

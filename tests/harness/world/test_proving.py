@@ -16,16 +16,8 @@ from appliance.model.desired import Desired
 from appliance.model.policy import Action
 from harness.client.api import Api
 from harness.proof import Ways, strays
-from harness.world.proving import (
-    Command,
-    Failure,
-    ProofOptions,
-    Unavailable,
-    of_token,
-    prove_policies,
-    prove_policy,
-    run_here,
-)
+from harness.world.organizations import Command, Unavailable, of_token
+from harness.world.proving import Failure, ProofOptions, prove_policies, prove_policy, run_here
 from netlab import sandbox
 from reports.exhibits import Certificate
 from tests.appliance.hub.ruled import Kernel
