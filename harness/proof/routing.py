@@ -60,7 +60,7 @@ RESERVED = (
     Reserved(_LOOPBACK, EVERYWHERE, (Way.NOWHERE,)),
     Reserved(EVERYWHERE, _LOOPBACK, (Way.NOWHERE,)),
 )
-"""What the kernel does to reserved addresses, once the host's own sources are discarded; the first that fits counts."""
+"""Fates of reserved addresses, once packets with the host's own source are discarded; the first that fits counts."""
 
 
 def is_left_open(destination: int) -> bool:
