@@ -118,9 +118,9 @@ def verify(
     can't be read.
     """
     # Here, because the help of all commands loads this module, also where the harness is not installed.
-    from reports import verification
+    from reports import verify_commands
 
-    verification.verify(file, key, tree, log)
+    verify_commands.verify(file, key, tree, log)
 
 
 @transcript.command()
@@ -194,9 +194,9 @@ def verify_log(
     Exit codes: 0 they hold, 1 it was damaged, cut or rewritten, 64 no log is named and there is not one of your own,
     66 a file that can't be read.
     """
-    from reports import verification
+    from reports import verify_commands
 
-    verification.verify_log(folder, key, since)
+    verify_commands.verify_log(folder, key, since)
 
 
 @log.command("list")
@@ -206,9 +206,9 @@ def list_log(folder: Log = None, key: LogKey = None) -> None:
     Exit codes: 0 listed, 1 it was damaged, cut or rewritten, 64 no log is named and there is not one of your own,
     66 a file that can't be read.
     """
-    from reports import verification
+    from reports import verify_commands
 
-    verification.list_log(folder, key)
+    verify_commands.list_log(folder, key)
 
 
 def _load(file: Path) -> Transcript:

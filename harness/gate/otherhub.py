@@ -11,7 +11,7 @@ import pytest
 
 from harness.gate import plugin, transcripts
 from harness.gate.gate import GatePlan, GateRun
-from harness.gate.recording import Recording
+from harness.gate.logged_run import LoggedRun
 from harness.gate.runs import RunOptions
 from harness.gate.summary import summary
 from harness.world import evidence
@@ -25,7 +25,7 @@ from reports.tree import TreeError
 _BEGUN = pytest.StashKey[float]()
 _SIGNER = pytest.StashKey[Signer]()
 _EVIDENCE = pytest.StashKey[Path]()
-_RECORDING = pytest.StashKey[Recording]()
+_LOGGED_RUN = pytest.StashKey[LoggedRun]()
 _WRITTEN = pytest.StashKey[tuple[Transcript, Path]]()
 _SELECTING = ("scenario", "numbers", "exclusive", "ignore", "ignore_glob")
 _WHOLE = "--transcript takes all scenarios, or all of one --claim"
@@ -84,7 +84,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     out, profile, seed, hub = (config.getoption(name) for name in ("--transcript", "--profile", "--seed", "--hub"))
     try:
-        config.stash[_RECORDING] = Recording.begin(config.stash[_SIGNER], out, profile, seed, hub)
+        config.stash[_LOGGED_RUN] = LoggedRun.begin(config.stash[_SIGNER], out, profile, seed, hub)
     except (LogError, TreeError) as error:
         raise pytest.UsageError(str(error)) from error
     if config.getoption("--evidence") is None:
@@ -95,12 +95,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Writes the transcript, unless no scenario could run."""
     config = session.config
-    if _RECORDING not in config.stash or exitstatus == pytest.ExitCode.USAGE_ERROR:
+    if _LOGGED_RUN not in config.stash or exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
     made = transcripts.transcript_of(_run(config))
     out, evidence_folder = config.getoption("--transcript"), config.getoption("--evidence")
-    recording = config.stash[_RECORDING]
-    told, _ = config.stash[_WRITTEN] = recording.write(recording.judge(made), out, evidence_folder)
+    logged = config.stash[_LOGGED_RUN]
+    told, _ = config.stash[_WRITTEN] = logged.write(logged.judge(made), out, evidence_folder)
     if told.problems != made.problems and session.exitstatus == pytest.ExitCode.OK:
         # Every scenario passed, and what was tested changed meanwhile.
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -128,7 +128,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for problem in made.problems:
             terminalreporter.line(problem)
         terminalreporter.line(f"transcript: {folder}/transcript.html")
-        terminalreporter.line(config.stash[_RECORDING].signature(made))
+        terminalreporter.line(config.stash[_LOGGED_RUN].signature(made))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

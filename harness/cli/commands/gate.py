@@ -19,8 +19,8 @@ from harness.events.feed import Feed
 from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
+from harness.gate.logged_run import LoggedRun
 from harness.gate.progress import Progress
-from harness.gate.recording import Recording
 from harness.gate.runs import RunOptions
 from harness.paths import REPORTS
 from harness.subject import live as lives
@@ -106,12 +106,12 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
     Returns:
         True if it passed, the number of scenarios and sabotages that did, and the number of those that did not.
     """
-    recording = _begin(plan, throwaway_key=throwaway_key)
+    logged = _begin(plan, throwaway_key=throwaway_key)
     evidence_folder, recorder = evidence.new_folder(REPORTS), Recorder(REPORTS)
     try:
         with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
             run = gates.run(plan, evidence_folder, CONSOLE, feed)
-            judged = recording.judge(transcripts.transcript_of(run))
+            judged = logged.judge(transcripts.transcript_of(run))
             feed.tell(
                 RunEnded(
                     verdict=judged.verdict,
@@ -120,13 +120,13 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
                     left_out=recorder.left_out,
                 )
             )
-        transcript, folder = recording.write(judged, REPORTS, evidence_folder, recorder.compressed())
+        transcript, folder = logged.write(judged, REPORTS, evidence_folder, recorder.compressed())
     finally:
         shutil.rmtree(evidence_folder, ignore_errors=True)
         recorder.discard()
     summarize(transcript, CONSOLE)
     CONSOLE.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
-    CONSOLE.print(recording.signature(transcript), highlight=False, soft_wrap=True, markup=False)
+    CONSOLE.print(logged.signature(transcript), highlight=False, soft_wrap=True, markup=False)
     watch.link(folder)
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
@@ -139,12 +139,12 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
     return passed, good, bad if passed or bad else 1
 
 
-def _begin(plan: gates.GatePlan, *, throwaway_key: bool) -> Recording:
+def _begin(plan: gates.GatePlan, *, throwaway_key: bool) -> LoggedRun:
     try:
         signer = Signer.for_one_run() if throwaway_key else Signer.find()
         if signer.is_new:
             CONSOLE.print(f"a signing key was made: {signer.file}", highlight=False, soft_wrap=True, markup=False)
-        return Recording.begin(signer, REPORTS, plan.profile, plan.options.seed)
+        return LoggedRun.begin(signer, REPORTS, plan.profile, plan.options.seed)
     except (NotKept, LogError) as error:
         end(str(error), checks.CANNOT_CREATE)
     except AttestationError as error:

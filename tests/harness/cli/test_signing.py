@@ -10,7 +10,7 @@ import typer
 from harness.cli.commands import gate as command
 from harness.cli.watching import Watch
 from harness.gate import gate as gates
-from harness.gate import recording
+from harness.gate import logged_run
 from harness.gate.gate import GatePlan, GateRun
 from harness.gate.runs import RunOptions
 from reports import packages, schema, tree, verifying
@@ -27,8 +27,8 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     project = checkout(tmp_path / "project")
     monkeypatch.delenv("MESHWG_SIGNING_KEY_FILE", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(recording, "ROOT", project)
-    monkeypatch.setattr(recording, "SCENARIOS", project / "scenarios")
+    monkeypatch.setattr(logged_run, "ROOT", project)
+    monkeypatch.setattr(logged_run, "SCENARIOS", project / "scenarios")
     monkeypatch.setattr(packages, "altered", list)
     monkeypatch.setattr(command, "REPORTS", tmp_path / "out")
     monkeypatch.setattr(gates, "run", lambda plan, *_: GateRun(plan, 1772368259.9, 1.0, (), ()))

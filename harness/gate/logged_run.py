@@ -21,7 +21,7 @@ from reports.software import Software
 
 
 @dataclass(frozen=True)
-class Recording:
+class LoggedRun:
     """A run that began.
 
     Attributes:
@@ -37,7 +37,7 @@ class Recording:
     began: int = 0
 
     @classmethod
-    def begin(cls, signer: Signer, out: Path, profile: str, seed: int, hub: str | None = None) -> Recording:
+    def begin(cls, signer: Signer, out: Path, profile: str, seed: int, hub: str | None = None) -> LoggedRun:
         """Looks at what is tested, and writes into the log that a run began.
 
         The log has to continue what it was when the latest run was written, also if it was put back with its copies.

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.gate import recording
-from harness.gate.recording import Recording
+from harness.gate import logged_run
+from harness.gate.logged_run import LoggedRun
 from reports import packages, schema, verifying
 from reports.keys import Signer
 from reports.log.audit import audit
@@ -25,24 +25,24 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("MESHWG_SIGNING_KEY_FILE", raising=False)
     made = checkout(tmp_path / "project")
-    monkeypatch.setattr(recording, "ROOT", made)
+    monkeypatch.setattr(logged_run, "ROOT", made)
     # Reading all files of all packages takes seconds.
     monkeypatch.setattr(packages, "altered", lambda: ["swapped"])
-    monkeypatch.setattr(recording, "SCENARIOS", made / "scenarios")
+    monkeypatch.setattr(logged_run, "SCENARIOS", made / "scenarios")
     return made
 
 
-def begin(signer: Signer | None = None) -> Recording:
+def begin(signer: Signer | None = None) -> LoggedRun:
     out = Path(os.environ["XDG_STATE_HOME"]).parent / "out"
-    return Recording.begin(signer or Signer.find(), out, "quick", 7)
+    return LoggedRun.begin(signer or Signer.find(), out, "quick", 7)
 
 
-def end(begun: Recording, project: Path, verdict: str = "pass") -> tuple[schema.Transcript, Path]:
+def end(begun: LoggedRun, project: Path, verdict: str = "pass") -> tuple[schema.Transcript, Path]:
     judged = begun.judge(run(verdict=verdict))
     return begun.write(judged, project.parent / "out", project.parent / "no-evidence", b"events")
 
 
-def folder_of(begun: Recording) -> Path:
+def folder_of(begun: LoggedRun) -> Path:
     assert begun.log is not None
     return begun.log.folder
 
