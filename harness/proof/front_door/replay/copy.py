@@ -31,6 +31,7 @@ OUTSIDE = "outside"
 _TABLE_OF_LO = "99"
 _HANDLE = re.compile(r"# handle (\d+)$")
 _RATE = re.compile(r"limit rate (over )?\d+ ?\w*/\w+( burst \d+ \w+)?")
+_UPDATED = re.compile(rf"(?:add|update) @(\w+) {{ [^{{}}]*?({_RATE.pattern}) }}")
 _SETTINGS = {
     "ipv4/conf/all/rp_filter": "0",
     "ipv4/conf/outside/rp_filter": "0",
@@ -103,6 +104,7 @@ class DoorCopy:
         self._indexes = links
         self._sockets: dict[int, socket.socket] = {}
         self._own: frozenset[str] = frozenset()
+        self._limits: dict[str, set[str]] = {}
         self.tuns = tuns
         self.table = reading.table
         self.forms: dict[str, Form] = {}
@@ -171,7 +173,11 @@ class DoorCopy:
 
     def empty(self, setting: Setting) -> None:
         """Loads the table anew, with nothing in its sets and maps."""
-        self.command("flush ruleset\n" + self._text(setting) + observer.rules(setting.hook, setting.mark))
+        text = self._text(setting)
+        self._limits = {}
+        for found in _UPDATED.finditer(text):
+            self._limits.setdefault(found[1], set()).add(found[2])
+        self.command("flush ruleset\n" + text + observer.rules(setting.hook, setting.mark))
 
     def _text(self, setting: Setting) -> str:
         """The table in nft's language, with other rates and sizes."""
@@ -184,16 +190,20 @@ class DoorCopy:
                 line = f"size {sizes[of]}"
             found = _HANDLE.search(line)
             if found and int(found[1]) in setting.beyond:
-                line = _RATE.sub(lambda rate: f"limit rate {rate[1] or ''}1 bytes/second", line)
+                line = _RATE.sub(lambda rate: f"limit rate {rate[1] or ''}1 bytes/second burst 1 bytes", line)
             lines.append(line)
         return "\n".join(lines) + "\n"
 
     def fill(self, case: Case) -> None:
-        """Puts the elements of a case into the sets and maps, and nothing else."""
+        """Puts the elements of a case into the sets and maps, and nothing else.
+
+        Raises:
+            Unreplayable: rules give the elements of a set different rates.
+        """
         elements: dict[str, list[str]] = {name: [] for name in self.forms}
         for (name, key), each in case.before.items():
             if each.there and name != DESK:
-                elements[name].append(self.forms[name].written(key, each.value))
+                elements[name].append(self.forms[name].written(key, each.value, self._limit(name)))
         elements[DESK] = [str(port) for port in sorted(self._reading.desk)]
         for name, has_room in case.room.items():
             if not has_room and not elements[name]:
@@ -203,6 +213,13 @@ class DoorCopy:
             f"add element inet {self.table} {name} {{ {', '.join(some)} }}" for name, some in elements.items() if some
         ]
         self.command("\n".join(lines) + "\n" + observer.RESET)
+
+    def _limit(self, name: str) -> str:
+        """The rate that rules give each element of a set; without one, the kernel lets a rule go on at any rate."""
+        limits = self._limits.get(name, {""})
+        if len(limits) > 1:
+            raise Unreplayable(f"The front door has different rates for the elements of {name}.")
+        return next(iter(limits))
 
     def listed(self, table: str, name: str, kind: str = "set") -> dict[str, Any]:
         """A set or map as nft prints it."""

@@ -31,11 +31,15 @@ class Form:
         self._value = _types(listed["map"]) if "map" in listed else ()
         self._lease = listed.get("timeout", 0)
 
-    def written(self, key: int, value: int) -> str:
-        """An element in nft's language, whose lease is half over."""
+    def written(self, key: int, value: int, limit: str = "") -> str:
+        """An element in nft's language, whose lease is half over.
+
+        Args:
+            limit: its rate.
+        """
         lease = f" timeout {self._lease}s expires {self._lease // 2}s" if self._lease else ""
         named = f" : {_text(self._value, value)}" if self._value else ""
-        return f"{_text(self._key, key)}{lease}{named}"
+        return f"{_text(self._key, key)} {limit}{lease}{named}"
 
     def read(self, listed: Mapping[str, Any]) -> Iterator[tuple[int, Element]]:
         """Yield keys and elements of a set or map that nft printed."""

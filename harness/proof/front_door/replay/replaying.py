@@ -21,7 +21,6 @@ from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.wire import Captured, Way, Wire
 
 _DEADLINE_S = 10.0
-_TRIES = 2
 _IPV4_FRAMES, _IPV6_FRAMES = 0x0800, 0x86DD
 _IPV6_HDRINCL = 36
 
@@ -84,7 +83,10 @@ def replay(reading: DoorReading, cases: Sequence[Case]) -> list[Outcome]:
                 for setting, some in by_setting.items():
                     copy.load(setting)
                     for number, packet in some:
-                        outcomes[number] = sender.settled(cases[number], packet, setting)
+                        if setting.sizes:
+                            # The kernel counts elements for a while after they are gone.
+                            copy.empty(setting)
+                        outcomes[number] = sender.outcome(cases[number], packet)
 
         namespaces.enter(inside)
     return [outcomes[number] for number in range(len(cases))]
@@ -94,20 +96,6 @@ class _Sender:
     def __init__(self, copy: DoorCopy, wire: Wire) -> None:
         self._copy = copy
         self._wire = wire
-
-    def settled(self, case: Case, packet: bytes, setting: Setting) -> Replay:
-        """Sends one, and once more if its fate is another one than was computed.
-
-        On a busy machine, about once in a thousand, an entry that a datagram makes was missing, and never twice.
-        """
-        for _ in range(_TRIES):
-            if setting.sizes:
-                # The kernel counts elements for a while after they are gone.
-                self._copy.empty(setting)
-            found = self.outcome(case, packet)
-            if not any(differences(case, found)):
-                break
-        return found
 
     def outcome(self, case: Case, packet: bytes) -> Replay:
         """Sends one, and looks what became of it."""

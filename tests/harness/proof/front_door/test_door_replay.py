@@ -12,7 +12,7 @@ from scapy.utils import PcapNgReader
 from harness.proof.choice import Unreachable
 from harness.proof.front_door import Claim, prove_door
 from harness.proof.front_door.cases import Case
-from harness.proof.front_door.datagrams import ONE
+from harness.proof.front_door.datagrams import ONE, Element
 from harness.proof.front_door.enumeration import cases
 from harness.proof.front_door.replay import replaying
 from harness.proof.front_door.replay.comparing import compare_door, compare_door_wrongly
@@ -26,6 +26,7 @@ from tests.harness.proof.test_replay import comment
 
 # As many as this command's time allows; `meshwg prove --packets` sends all.
 SAMPLE = 150
+RATED = ("begun_of", "known_of")
 
 
 @pytest.mark.parametrize(("old", "new", "claim"), FAULTS)
@@ -69,6 +70,23 @@ def test_rates_and_full_sets_are_brought_about(doorway: Doorway) -> None:
     assert len(by_kind) > 10
     some = [case for found in by_kind.values() for case in found[:: max(1, len(found) // 4)]]
     for case, outcome in zip(some, replay(reading, some), strict=True):
+        assert isinstance(outcome, Replay)
+        assert not list(differences(case, outcome)), described(case)
+
+
+def test_an_element_has_the_rate_that_rules_give_it(doorway: Doorway) -> None:
+    """Without it, a rule goes on at any rate. Here each element is there before the datagram."""
+    doorway.load()
+    reading = doorway.read()
+    some: dict[tuple[str, str, bool], Case] = {}
+    for case in cases(reading.parsed(), reading.desk):
+        rated = [key for key, each in case.after.items() if key[0] in RATED and each.there]
+        if case.is_consistent and rated:
+            there = {rated[0]: Element(there=True)}
+            (goes_on,) = case.rates.values()
+            some[case.hook, rated[0][0], goes_on] = replace(case, before={**case.before, **there})
+    assert {key[1:] for key in some} == {(name, goes_on) for name in RATED for goes_on in (False, True)}
+    for case, outcome in zip(some.values(), replay(reading, list(some.values())), strict=True):
         assert isinstance(outcome, Replay)
         assert not list(differences(case, outcome)), described(case)
 
