@@ -219,6 +219,9 @@ class Upkeep:
                 audit.record(
                     transaction, repair.organization, _ACTOR, audit.MENDED, {"found": found, "seconds": seconds}, now()
                 )
-        except (IntegrityError, Unavailable) as error:
-            # The organization may be deleted, or the store not writable; the damage is repaired all the same.
+        except IntegrityError:
+            # It was deleted meanwhile, and its trail with it.
+            log.info("a repair of a deleted organization is not stored", organization=repair.organization)
+        except Unavailable as error:
+            # The damage is repaired all the same.
             log.error("a repair could not be stored", organization=repair.organization, error=str(error))

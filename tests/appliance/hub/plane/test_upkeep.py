@@ -9,16 +9,18 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
+from structlog.testing import capture_logs
 
 from appliance.hub.errors import HubError
+from appliance.hub.findings import Damage, Part, Repair
 from appliance.hub.front_door import DoorRepair, FrontDoor
 from appliance.hub.names import Names
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.wireguard import Backend
-from appliance.store import Store, organizations
+from appliance.store import Store, audit, organizations
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 
 class NoBackend:
@@ -132,6 +134,29 @@ def test_an_upkeep_that_is_ending_restores_nothing_more(
     assert not upkeep.is_restored
     if tears_down:
         upkeep.close()
+
+
+@pytest.mark.parametrize(("organization", "stored"), [("deleted", 0), (ACME, 1)])
+def test_a_repair_is_recorded_unless_the_organization_is_deleted(
+    upkeep: Upkeep, sealed: Store, monkeypatch: pytest.MonkeyPatch, organization: str, stored: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise HubError("its namespace is busy")
+
+    repair = Repair(organization, 0.0, 0.5, (Damage(Part.PEER, "a machine is missing"),))
+    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization])
+    monkeypatch.setattr(upkeep.plane, "present", tuple)
+    monkeypatch.setattr(upkeep.arbiter, "restore", refuse)
+    monkeypatch.setattr(upkeep.plane, "heal", lambda *_: repair)
+    with capture_logs() as logged, closing(upkeep):
+        upkeep.open()
+        upkeep.restore()
+        wait_until(lambda: upkeep.repairs[Part.PEER.value] > 0)
+    assert [each for each in logged if each["log_level"] == "error"] == [
+        each for each in logged if each["event"] == "an organization could not be restored"
+    ]
+    with sealed.read() as transaction:
+        assert len(audit.latest_of(transaction, organization, audit.MENDED, 10)) == stored
 
 
 def test_an_upkeep_that_has_ended_restores_nothing(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
