@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException, HTTPSConnection
@@ -149,8 +150,10 @@ def children(pid: int) -> dict[str, int]:
     """Returns the children of `up` by their command."""
     found = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        words = Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        found[words[-1].decode()] = int(child)
+        # It may end meanwhile.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            words = Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            found[words[-1].decode()] = int(child)
     found.pop("", None)
     return found
 
