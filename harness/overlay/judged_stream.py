@@ -59,6 +59,7 @@ class JudgedStream:
         self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
         self._phases: list[Phase] = []
         self._denied_before, self._denied_from = 0, 0
+        self._judgement: Judgement | None = None
 
     def __enter__(self) -> JudgedStream:
         self._stream.__enter__()
@@ -75,7 +76,7 @@ class JudgedStream:
             self._close_phase(self._stream.mark())
             self._stream.stop()
             waits = None if self._canary is None else self._canary.waits()
-            judgement = self._record.streamed(
+            self._judgement = judgement = self._record.streamed(
                 self.name, self._phases, self._stream.sent(), self._stream.received(), waits
             )
             self._teller.ended(len(judgement.late), len(judgement.lost))
@@ -146,9 +147,11 @@ class JudgedStream:
         return start
 
     def _counts(self) -> Counts:
-        """Returns figures for those who watch; the judgement counts by the times of packets."""
+        """Returns figures for those who watch; until the judgement counts by the times of packets, denials are rough."""
         sent, denied = self._stream.sent_count, self._denied_before
-        if self._phases and not self._phases[-1].allowed:
+        if self._judgement is not None:
+            denied = self._judgement.denied
+        elif self._phases and not self._phases[-1].allowed:
             denied += sent - self._denied_from
         return Counts(sent, self._stream.received_count, denied)
 
