@@ -106,6 +106,20 @@ def survive(service: KilledService, kills: int, seed: int, beside: Sequence[Call
     )
 
 
+def kill_idle_hub(service: KilledService) -> None:
+    """Kills the hub while nobody changes anything, and waits until its successor enforces every organization.
+
+    Raises:
+        Refuted: it does not.
+    """
+    before = set(service.processes("hub"))
+    for each in before:
+        with suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
+    require(lambda: set(service.processes("hub")) - before, "no hub follows one that was killed", service.deadline_s)
+    wait_for_health(service.new_api(), "/readyz", service.deadline_s)
+
+
 def _commands(kills: int, chooser: random.Random) -> list[str]:
     """Draws the commands to kill. The last is a hub, so that a restarted one has made what is judged in the end."""
     chosen = [*COMMANDS, *chooser.choices(COMMANDS, k=max(0, kills - len(COMMANDS)))]
