@@ -147,7 +147,7 @@ class JudgedStream:
         return start
 
     def _counts(self) -> Counts:
-        """Returns figures for those who watch; until the judgement counts by the times of packets, denials are rough."""
+        """Returns figures for those who watch. Denials are rough until they are judged by the times of packets."""
         sent, denied = self._stream.sent_count, self._denied_before
         if self._judgement is not None:
             denied = self._judgement.denied
