@@ -18,6 +18,8 @@ from typing import NoReturn
 
 _SWITCH_INTERVAL_S = 0.005
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD)
+# Python ignores them from its start on, so that a write to a closed connection is an error; `Popen` undoes that.
+_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def become(
@@ -40,6 +42,8 @@ def become(
     _close_all_but(keep)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     Path("/proc/self/comm").write_text(name)
