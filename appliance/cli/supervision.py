@@ -143,8 +143,12 @@ class Child:
             self._relays = {pid: each for pid, each in self._relays.items() if each.is_alive()} | {process.pid: relay}
         return process
 
-    def revive(self) -> None:
-        """Restart the process if it died, with growing pauses if it dies soon after its start."""
+    def revive(self, *, at_once: bool = False) -> None:
+        """Restart the process if it died, with growing pauses if it dies soon after its start.
+
+        Args:
+            at_once: without a pause.
+        """
         if self._process is None or self._process.poll() is None:
             return
         now = time.monotonic()
@@ -152,7 +156,7 @@ class Child:
             is_steady = now - self._started_at > _STEADY
             self._pause = _FIRST_PAUSE if is_steady else min(self._pause * 2, _LONGEST_PAUSE)
             self._due = self._started_at + self._pause
-        if now < self._due:
+        if now < self._due and not at_once:
             return
         log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
         # Don't wait until it is ready: the other process may have died too.

@@ -174,6 +174,8 @@ def _run(
             web.start(_START_DEADLINE)
             announcement.tell(voice)
             watch([hub, web], signals, certificate_has_changed)
+            # Nothing but a hub takes the data plane away.
+            hub.revive(at_once=True)
         voice.tell("MeshWG ends", "Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
