@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 
 import httpcore  # noqa: F401
 import hypothesis.stateful  # noqa: F401
@@ -15,12 +16,15 @@ import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 from appliance.web.pages import view
+from harness.paths import SCENARIOS
+from harness.proof.bitvectors import question  # noqa: F401
 from harness.sabotage import forks  # noqa: F401
 
-# Reads all templates and loads pytest's plugins once, in place of once in each fork.
+# Read once, in place of once in each fork: all templates, pytest's plugins, and the modules of the scenarios.
 view.loaded()
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 with contextlib.redirect_stdout(io.StringIO()):
-    pytest.main(["--version"])
+    pytest.main([str(SCENARIOS), "--collect-only", "--quiet", "-p", "pytest_timeout", "-p", "no:cacheprovider"])
 
 # A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
 gc.collect()
