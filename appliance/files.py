@@ -17,6 +17,21 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folders(path: Path, mode: int = 0o777) -> None:
+    """Create a folder and those above it that are missing; their names are on disk when this returns.
+
+    Args:
+        mode: mode of the folder itself, less the umask; those above get the usual one.
+
+    Raises:
+        OSError: one can't be created.
+    """
+    if not path.parent.exists():
+        make_folders(path.parent)
+    path.mkdir(mode, exist_ok=True)
+    sync(path.parent)
+
+
 def read_plain(folder: int, name: str, most: int) -> bytes:
     """Read a regular file from a folder that another user may change.
 

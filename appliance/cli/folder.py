@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance import files
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.ownership import (
     FOLDER,
@@ -73,6 +74,8 @@ class Folder:
                 give_to_user(store, self.store, user)
             with subfolder(folder, self.tls.name, self.tls) as tls:
                 take_back(tls, self.tls)
+            # Later syncs are of what lies in them.
+            os.fsync(folder)
 
     def check_store(self) -> None:
         """Check that the store's files are plain files of the folder's owner, as opening a pipe would block.
@@ -96,7 +99,7 @@ class Folder:
         try:
             is_made = make and not self.path.exists()
             if is_made:
-                self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+                files.make_folders(self.path, 0o755)
             descriptor = os.open(self.path, FOLDER)
         except OSError as error:
             raise unusable(self.path, f"{error.strerror}.") from None

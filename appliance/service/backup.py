@@ -56,7 +56,8 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
     _discard(staging)
     made = [each for each in staging.parents if not each.exists()]
     try:
-        staging.mkdir(mode=0o700, parents=True)
+        files.make_folders(staging.parent)
+        staging.mkdir(mode=0o700)
         _give(staging, user)
         staged = staging / file.name
         with file_access_as(user):
