@@ -1,4 +1,4 @@
-"""Processes of the service are killed at random times, and no answered change is lost."""
+"""Processes are killed and power is cut at random times, and no answered change is lost."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from functools import partial
 import pytest
 
 from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import GROUPS, draw_rules, groups_of
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
+from harness.subject.disk import Disk
 from harness.subject.service import Service
-from harness.world.crashes import KilledService, kill_idle_hub, survive
+from harness.subject.syncs import watched
+from harness.world.crashes import CrashCounts, KilledService, kill_idle_hub, kills, survive
 from harness.world.customer import DEADLINE_S
 from harness.world.damage import REPORTED
 from harness.world.organizations import of_token
@@ -23,6 +26,7 @@ from harness.world.world import World
 pytestmark = pytest.mark.claim("self-healing")
 
 KILLS = {"quick": 3, "full": 20}
+CUTS = {"quick": 2, "full": 10}
 NAMES = ("asha", "bela", "chand", "dev")
 BETWEEN_GROUPS = {"action": "allow", "source": f"group:{GROUPS[0]}", "destination": f"group:{GROUPS[1]}"}
 SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53))
@@ -43,7 +47,7 @@ def test_no_answered_change_is_lost(world: World, record: Record, profile: str) 
     machines = mesh.machines(*NAMES, groups=map(groups_of, range(len(NAMES))))
     saver = PolicySaver(mesh, machines, chance, deadline_s)
     killed = killed_service(service, deadline_s)
-    counts = survive(killed, KILLS[profile], world.seed, [saver.step])
+    counts = survive(killed, kills(killed, KILLS[profile], world.seed), world.seed, [saver.step])
     saver.conclude()
     record.proved(prove_policy(partial(of_token, mesh.api), run_there(service)).certificate)
     # What a chance's last policy has, a hub may leave out unseen; here no rule denies all that the first one allows.
@@ -55,7 +59,50 @@ def test_no_answered_change_is_lost(world: World, record: Record, profile: str) 
     record.measure("saves refused for the moment", saver.refused)
     record.measure("saves cut off", saver.cut_off)
     record.measure("probes in the end", counted.allowed + counted.denied)
-    record.measure("processes killed", counts.kills + 1)
+    record.measure("processes killed", KILLS[profile] + 1)
+    _measure(record, counts)
+
+
+@pytest.mark.restarts
+@pytest.mark.announces("a change could not be enforced", *REPORTED)
+def test_a_power_cut_loses_no_answered_change(world: World, record: Record, profile: str) -> None:
+    """All processes are killed at random times under random changes of customers, and writes without a sync are lost.
+
+    At the first cut all of them are lost, and later each sector by chance. The service starts with what is left. Every
+    answered change is there as a whole, a refused one left the state before, and one without an answer was made as a
+    whole or not at all.
+    """
+    service, chance = world.subject.service, random.Random(f"sectors {world.seed}")
+    cuts, lost = CUTS[profile], []
+    service.crash()
+    disk = Disk(service.data)
+    watched(service.start, disk.on_sync)
+
+    def cut(number: int) -> None:
+        service.crash()
+        with record.control("the service synced files before its power was cut"):
+            assert disk.syncs
+        lost.append(disk.cut(chance if number else None))
+        if number + 1 < cuts:
+            watched(service.start, disk.on_sync)
+        else:
+            # Not watched, because it goes on for other scenarios.
+            service.start()
+
+    killed = killed_service(service, DEADLINE_S * world.patience)
+    try:
+        counts = survive(killed, [partial(cut, number) for number in range(cuts)], world.seed, name="power")
+    except Refuted as error:
+        if not lost:
+            raise
+        raise Refuted(f"after a power cut: {error}") from error
+    record.measure("power cuts", cuts)
+    record.measure("files with lost writes", sum(lost))
+    record.measure("syncs of files", disk.syncs)
+    _measure(record, counts)
+
+
+def _measure(record: Record, counts: CrashCounts) -> None:
     record.measure("changes answered", counts.done)
     record.measure("changes refused for the moment", counts.refused)
     record.measure("changes cut off", counts.cut_off)

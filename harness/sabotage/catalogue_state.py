@@ -77,6 +77,16 @@ STATE = (
         waits=True,
     ),
     Sabotage(
+        "commits-unsynced",
+        "self-healing",
+        "a change is answered before its commit is on the disk (PRAGMA synchronous = NORMAL)",
+        "store:leave_the_log_unsynced",
+        "test_a_power_cut_loses_no_answered_change",
+        # Then sessions are missing, or machines, or the last of several changes.
+        "after a power cut: ",
+        waits=True,
+    ),
+    Sabotage(
         "any-secret-opens",
         "keys-at-rest",
         "the sealing key is derived from the store alone, whatever the unlock secret is",

@@ -1,14 +1,17 @@
-"""Sabotages of the store's queries."""
+"""Sabotages of the store's queries and files."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, select
 
 from appliance.model.organization import Machine
-from appliance.store import machines
+from appliance.store import engines, machines
 from appliance.store.schema import machines as table
 
 _find = machines.find
+_sqlite = engines.sqlite
 
 
 def find_machines_of_everyone() -> None:
@@ -19,3 +22,18 @@ def find_machines_of_everyone() -> None:
         return _find(transaction, transaction.scalar(of_machine) or organization_id, machine_id)
 
     machines.find = find
+
+
+def leave_the_log_unsynced() -> None:
+    """Commits when the kernel has the write-ahead log, and syncs the log only before it is written back."""
+
+    def sqlite(url: str) -> Engine:
+        engine = _sqlite(url)
+
+        @event.listens_for(engine, "connect")
+        def sync_less(connection: Any, _: Any) -> None:
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+        return engine
+
+    engines.sqlite = sqlite

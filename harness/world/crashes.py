@@ -1,4 +1,4 @@
-"""Kills of the service's processes at random times, under random changes of customers, and the judgement afterwards."""
+"""Kills of the service's processes and other disturbances at random times, under random changes of customers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -46,32 +47,49 @@ class KilledService:
 
 @dataclass(frozen=True)
 class CrashCounts:
-    """Number of kills, and numbers of changes by outcome; see `Customer`."""
+    """Numbers of changes by outcome; see `Customer`."""
 
-    kills: int
     done: int
     refused: int
     cut_off: int
     confirmed: int
 
 
-def survive(service: KilledService, kills: int, seed: int, beside: Sequence[Callable[[], None]] = ()) -> CrashCounts:
-    """Kills processes one after the other, while customers make changes and others sign up and leave.
+def kills(service: KilledService, count: int, seed: int) -> list[Callable[[], None]]:
+    """Returns functions that each kill a process of the service; two or more kill each command at least once.
 
     Args:
-        kills: number of kills; two or more kill each command at least once.
-        seed: seed of all choices. It is part of the organizations' names, so each run on a service needs another one.
+        count: number of kills.
+        seed: seed of the choice of processes.
+    """
+    chooser = random.Random(seed)  # noqa: S311 - a choice, no secret
+    return [partial(_kill, service, command, chooser) for command in _commands(count, chooser)]
+
+
+def survive(
+    service: KilledService,
+    disturbances: Sequence[Callable[[], None]],
+    seed: int,
+    beside: Sequence[Callable[[], None]] = (),
+    name: str = "crash",
+) -> CrashCounts:
+    """Disturbs the service again and again, while customers make changes and others sign up and leave.
+
+    Args:
+        disturbances: functions that are called one after the other, at random times.
+        seed: seed of all choices.
         beside: functions that are called again and again meanwhile, each in a thread of its own.
+        name: beginning of the organizations' names; each call for a service needs another name or seed.
 
     Raises:
         Refuted: an answered change is missing, another one was made in part, or links and store don't agree.
     """
-    api, name = service.new_api(), f"crash-{seed}"
+    api, name = service.new_api(), f"{name}-{seed}"
     customers = [
         Customer(service.new_api, f"{name}-{number}", seed + number, service.deadline_s) for number in range(CUSTOMERS)
     ]
     chooser, ended = random.Random(seed), threading.Event()  # noqa: S311 - a choice, no secret
-    killed_at = 0.0
+    disturbed_at = 0.0
 
     def repeat(step: Callable[[], None]) -> None:
         while not ended.is_set():
@@ -81,24 +99,25 @@ def survive(service: KilledService, kills: int, seed: int, beside: Sequence[Call
         number = 0
         while not ended.is_set():
             number += 1
-            _sign_up_and_leave(service.new_api(), f"{name}-guest-{number}", service.deadline_s, lambda: killed_at)
+            _sign_up_and_leave(service.new_api(), f"{name}-guest-{number}", service.deadline_s, lambda: disturbed_at)
 
     steps = [*(each.step for each in customers), *beside]
     with ThreadPoolExecutor(len(steps) + 1) as pool:
         working = [*(pool.submit(repeat, each) for each in steps), pool.submit(sign_up_and_leave)]
         try:
-            for command in _commands(kills, chooser):
+            for disturb in disturbances:
                 wait_for_health(api, deadline_s=service.deadline_s)
                 _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, service.deadline_s)
-                _kill(sorted(service.processes(command)), chooser)
-                killed_at = time.monotonic()
+                if any(each.done() for each in working):
+                    break
+                disturb()
+                disturbed_at = time.monotonic()
         finally:
             ended.set()
         for each in working:
             each.result()
     _judge(service, api, customers, f"{name}-guest-")
     return CrashCounts(
-        kills,
         sum(each.done for each in customers),
         sum(each.refused for each in customers),
         sum(each.cut_off for each in customers),
@@ -151,7 +170,8 @@ def _wait_for_changes(
     )
 
 
-def _kill(processes: list[int], chooser: random.Random) -> None:
+def _kill(service: KilledService, command: str, chooser: random.Random) -> None:
+    processes = sorted(service.processes(command))
     if processes:
         with suppress(ProcessLookupError):
             os.kill(chooser.choice(processes), signal.SIGKILL)
