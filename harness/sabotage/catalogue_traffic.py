@@ -195,7 +195,6 @@ TRAFFIC = (
         "rules:let_everybody_open",
         "test_a_machine_of_many_connections_leaves_room_for_others",
         "connections of one machine",
-        waits=True,
     ),
     Sabotage(
         "flush-then-load",
