@@ -9,6 +9,7 @@ import re
 import secrets
 import signal
 import sys
+import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ class Service:
         """
         # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
-        self._process = self._begin(f"service-{number}", is_first=number == 1)
+        self._process = self._begin(f"service-{number}")
         self._starts_so_far.append(self._process)
         try:
             return self._process.wait_for_log(_READY, deadline_s)
@@ -138,7 +139,7 @@ class Service:
         if self._process is None or self._process.poll() is not None:
             self.start()
 
-    def _begin(self, log: str, *, is_first: bool) -> Process:
+    def _begin(self, log: str) -> Process:
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
         arguments = [
             "up",
@@ -151,8 +152,8 @@ class Service:
         ]
         environment = {_SECRET: self.unlock_secret}
         broken = self.options.broken
-        # Only the first start forks: later, the scenario may have threads, which are not safe to fork.
-        if broken is None or not is_first or not isinstance(self.host, NamespaceHost):
+        # A thread of the scenario could hold a lock that a fork needs.
+        if broken is None or threading.active_count() > 1 or not isinstance(self.host, NamespaceHost):
             return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
         return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
 

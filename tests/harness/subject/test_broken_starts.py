@@ -1,0 +1,42 @@
+"""Starts of a sabotaged service: forks of the run, unless a thread of it could hold a lock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from harness.paths import ROOT
+
+# In a process of its own, since pytest's workers have threads.
+_PROGRAM = """
+import signal, threading
+from harness.judging.verdicts import Inconclusive
+from harness.subject.service import Broken, Service, ServiceOptions
+from netlab import Lab
+
+def body(arguments):
+    print("MeshWG is up", flush=True)
+    signal.pause()
+
+with Lab() as lab:
+    # The program is one that says the system's name and ends.
+    with Service(lab.host("hub"), ServiceOptions("192.0.2.1", broken=Broken(["platform"], body))) as service:
+        service.stop()
+        service.start()
+        service.stop()
+        ended = threading.Event()
+        threading.Thread(target=ended.wait).start()
+        try:
+            service.start()
+        except Inconclusive as error:
+            print(error)
+        ended.set()
+"""
+
+
+def test_a_service_is_forked_again_unless_threads_run() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("the service did not start: Linux")
