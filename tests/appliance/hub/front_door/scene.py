@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import pytest
 
 from appliance.hub.front_door import FrontDoor, front, rules
-from appliance.hub.front_door.memory import MEMORIES, Meter
+from appliance.hub.front_door.memory import MEMORIES, Memory, Meter
 from netlab import LabHost
 from tests.appliance.hub.front_door.world import HUB4, PORT, World
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 _NAMES = {53001: "ordinary", 53002: "hostile"}
 V, T = 53001, 53002
@@ -96,13 +96,20 @@ def key_of(index: bytes) -> str:
 AGED_S = 100.0
 
 
-def age(world: World, name: str, key: str) -> None:
-    """Ages an element, so that it expires in `AGED_S` unless it is renewed."""
+def age(world: World, name: str, key: str, left_s: float = AGED_S) -> None:
+    """Ages an element, so that it expires in so many seconds unless it is renewed."""
     value = world.elements(name)[key].value
     table, lasts = f"inet {world.names.door} {name}", 600
     end = f" : {value}" if value else ""
-    element = f"{{ {key} timeout {lasts}s expires {AGED_S:.0f}s{end} }}"
+    element = f"{{ {key} timeout {lasts}s expires {left_s:.0f}s{end} }}"
     world.hub.run("nft", f"delete element {table} {{ {key} }}; add element {table} {element}")
+
+
+def end(world: World, name: str, *keys: str) -> None:
+    """Brings the ends of elements close, and waits for the kernel to end them."""
+    for key in keys:
+        age(world, name, key, 1)
+    wait_until(lambda: not world.elements(name).keys() & keys)
 
 
 def slow(meter: Meter) -> Meter:
@@ -112,6 +119,14 @@ def slow(meter: Meter) -> Meter:
 
 def small(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
     """Reduces the sizes of memories."""
-    changed = tuple(replace(each, size=sizes.get(each.name, each.size)) for each in MEMORIES)
+    _change(monkeypatch, tuple(replace(each, size=sizes.get(each.name, each.size)) for each in MEMORIES))
+
+
+def brief(monkeypatch: pytest.MonkeyPatch, lease_s: int) -> None:
+    """Reduces the leases of all memories but meters, whose leases follow from their rates."""
+    _change(monkeypatch, tuple(replace(m, lease_s=lease_s) if isinstance(m, Memory) else m for m in MEMORIES))
+
+
+def _change(monkeypatch: pytest.MonkeyPatch, memories: tuple[Memory | Meter, ...]) -> None:
     for module in (rules, front):
-        monkeypatch.setattr(module, "MEMORIES", changed)
+        monkeypatch.setattr(module, "MEMORIES", memories)
