@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 
-from harness.bench.goals import Measured
+from harness.bench.beside import MOST_TURNS, Measured, high, measured, share
 from harness.judging.answer import Answer
 from harness.judging.judgement import Phase, count_sent_while, delivered_although_denied
 from harness.judging.record import Record
@@ -46,11 +45,9 @@ def _saves(mesh: Mesh, count: int) -> dict[str, Measured]:
         change = mesh.deny if number % 2 == 0 else mesh.allow
         saved.append(change(mumbai, pune).seconds * 1e3)
         read.append(mesh.api.call("GET", "/policy").seconds * 1e3)
-    median, slow = _median_and_p99(saved)
-    beside, beside_slow = _median_and_p99(read)
     return {
-        "save-median": Measured(median, f"GET /policy: {beside:.2f} ms", (min(saved), max(saved))),
-        "save-p99": Measured(slow, f"GET /policy: {beside_slow:.2f} ms"),
+        "save-median": measured(saved, read, "ms", "GET /policy"),
+        "save-p99": measured(saved, read, "ms", "GET /policy", of=high),
     }
 
 
@@ -66,12 +63,15 @@ def _flips(mesh: Mesh, count: int) -> Measured:
                 phases.append(Phase(number % 2 == 0, before.answered_ns, answer.requested_ns))
             before = answer
             time.sleep(_HOLD)
-    denied = count_sent_while(phases, stream.sent(), allowed=False)
-    passed = count_sent_while(phases, stream.received(), allowed=True)
-    if min(denied, passed) < count // 2:
-        raise Inconclusive(f"{denied} packets sent while denied and {passed} delivered while allowed: too few to tell")
-    late = len(delivered_although_denied(phases, stream.received()))
-    return Measured(float(late), f"{denied} sent while denied, {passed} delivered while allowed, {count} flips")
+    sent, received = stream.sent(), stream.received()
+    turns = [phases[number::MOST_TURNS] for number in range(min(MOST_TURNS, count))]
+    denied = [count_sent_while(turn, sent, allowed=False) for turn in turns]
+    passed = count_sent_while(phases, received, allowed=True)
+    if min(sum(denied), passed) < count // 2:
+        raise Inconclusive(f"{sum(denied)} packets sent while denied and {passed} delivered: too few to tell")
+    late = [len(delivered_although_denied(turn, received)) for turn in turns]
+    words = f"{sum(late)} of {sum(denied)} sent while denied; {passed} delivered while allowed, {count} flips"
+    return share(late, denied, words)
 
 
 def _adds(mesh: Mesh, count: int) -> Measured:
@@ -80,8 +80,4 @@ def _adds(mesh: Mesh, count: int) -> Measured:
         answer = mesh.api.call("POST", "/machines", {"name": f"machine {number}"})
         took.append(answer.seconds * 1e3)
         read.append(mesh.api.call("GET", "/policy").seconds * 1e3)
-    return Measured(statistics.median(took), f"GET /policy: {statistics.median(read):.2f} ms", (min(took), max(took)))
-
-
-def _median_and_p99(values: list[float]) -> tuple[float, float]:
-    return statistics.median(values), statistics.quantiles(values, n=100)[98]
+    return measured(took, read, "ms", "GET /policy")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from harness.bench import memory, population
-from harness.bench.goals import Measured
+from harness.bench.beside import Measured, measured
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
@@ -73,14 +73,14 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
         world.subject.service.crash()
         warm.append(_start(world, mumbai, pune))
         tell(f"start, round {number + 1} of {rounds}: adopting what a killed service left: {warm[-1]}")
-    whole = [each.whole_s for each in cold]
     text = (
         f"{organizations} organizations of {MACHINES} machines, ready in "
-        f"{statistics.median(each.ready_s for each in cold):.1f} s; adopting what a killed service left: "
-        f"{statistics.median(each.whole_s for each in warm):.1f} s; without organizations: {none:.1f} s; "
+        f"{statistics.median(each.ready_s for each in cold):.1f} s; without organizations: {none:.1f} s; "
         f"taking everything down: {statistics.median(stopped):.1f} s"
     )
-    return {"cold-start": Measured(statistics.median(whole), text, (min(whole), max(whole)))}
+    beside = [each.whole_s for each in warm]
+    name = "a start that adopts what a killed service left"
+    return {"cold-start": measured([each.whole_s for each in cold], beside, "s", name, text)}
 
 
 def _start(world: World, mumbai: Machine, pune: Machine) -> _Start:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from harness.bench.goals import Measured
+from harness.bench.beside import Measured, measured
 from harness.client.api import Api, ApiError
 from harness.hostile import policies
 from harness.judging.verdicts import Inconclusive
@@ -53,8 +52,8 @@ def measure(world: World, machines: int, saves: int, tell: Callable[[str], None]
     if len(added) < saves // 10:
         raise Inconclusive(f"the large organization saved {len(added)} times only")
     return {
-        "save-large": _ratio(own, quiet, f"an organization without rules: {_ms(quiet):.2f} ms"),
-        "save-beside-large": _ratio(beside, quiet, f"alone: {_ms(quiet):.2f} ms; {len(added)} saves beside it"),
+        "save-large": measured(own, quiet, "ms", "an organization without rules"),
+        "save-beside-large": measured(beside, quiet, "ms", "the same alone", f"{len(added)} saves beside it"),
     }
 
 
@@ -66,7 +65,7 @@ def _organization(api: Api, name: str) -> Api:
 def _save_and_undo(api: Api) -> list[float]:
     added = api.call("POST", "/policy/rules", _RULE)
     removed = api.call("DELETE", f"/policy/rules/{added.body['id']}")
-    return [added.seconds, removed.seconds]
+    return [added.seconds * 1e3, removed.seconds * 1e3]
 
 
 def _add_rules(api: Api, over: threading.Event, added: list[float]) -> None:
@@ -76,12 +75,3 @@ def _add_rules(api: Api, over: threading.Event, added: list[float]) -> None:
             rule["description"] = f"rule {len(added)}"
             added.append(api.call("POST", "/policy/rules", rule).seconds)
     api.close()
-
-
-def _ms(seconds: list[float]) -> float:
-    return statistics.median(seconds) * 1e3
-
-
-def _ratio(values: list[float], compared_with: list[float], baseline: str) -> Measured:
-    median = statistics.median(compared_with)
-    return Measured(statistics.median(values) / median, baseline, (min(values) / median, max(values) / median))

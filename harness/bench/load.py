@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from harness.bench import population
-from harness.bench.goals import Measured
+from harness.bench.beside import Measured
 from harness.bench.population import BenchTenant
 from harness.bench.saver import Order, SaverReport, TimedRequest
 from harness.client.api import PREFIX
@@ -80,13 +80,14 @@ def measure(world: World, organizations: int, seconds: int, tell: Callable[[str]
 
 def _summary(saves: Sequence[_Turn], reads: Sequence[_Turn], organizations: int) -> Measured:
     every, read = _joined(saves), _joined(reads)
+    median_ms = statistics.median(every.seconds) * 1e3
     text = (
-        f"{len(every.seconds)} saves over {organizations} organizations, median "
-        f"{statistics.median(every.seconds) * 1e3:.1f} ms; GET /policy at the same pace: p99 {read.p99_ms:.1f} ms; "
+        f"{every.p99_ms:.3g} ms beside {read.p99_ms:.3g} ms of GET /policy at the same pace; "
+        f"{len(every.seconds)} saves over {organizations} organizations, median {median_ms:.1f} ms; "
         f"clients took {every.cpu:.2f} of a processor"
     )
-    each = [turn.p99_ms for turn in saves]
-    return Measured(every.p99_ms, text, (min(each), max(each)))
+    turns = tuple(mine.p99_ms / other.p99_ms for mine, other in zip(saves, reads, strict=True))
+    return Measured(every.p99_ms / read.p99_ms, text, turns)
 
 
 def _joined(turns: Sequence[_Turn]) -> _Turn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.bench.goals import Measured
+from harness.bench.beside import Measured
 from harness.hostile import attacks
 from harness.hostile.neighbour import Neighbour, Slowdown
 from harness.judging.record import Record
@@ -32,13 +32,14 @@ def measure(world: World, seconds: float, tell: Callable[[str], None]) -> dict[s
         found[name], _ = neighbour.measure_by_turns(attack, seconds)
         tell(f"beside {name}: {found[name]}")
     return {
-        "neighbour-reads": _worst(found, lambda each: each.reads, "its own quiet median"),
-        "neighbour-saves": _worst(found, lambda each: each.saves, "its own quiet median"),
-        "neighbour-log-in": _worst(found, lambda each: each.log_in_s, "the slowest of all"),
+        "neighbour-reads": _worst(found, lambda each: each.reads),
+        "neighbour-saves": _worst(found, lambda each: each.saves),
+        "neighbour-log-in": _worst(found, lambda each: each.log_ins),
     }
 
 
-def _worst(found: Mapping[str, Slowdown], figure: Callable[[Slowdown], float], beside: str) -> Measured:
+def _worst(found: Mapping[str, Slowdown], figure: Callable[[Slowdown], float]) -> Measured:
     values = {name: figure(each) for name, each in found.items()}
-    worst = max(values, key=values.__getitem__)
-    return Measured(values[worst], f"{beside}; worst by {worst}", (min(values.values()), values[worst]))
+    others = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+    # The attacks are no turns of one measurement.
+    return Measured(max(values.values()), f"its own quiet median; the worst of {others}")

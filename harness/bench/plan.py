@@ -18,10 +18,11 @@ from harness.bench import (
     proofs,
     recovery,
     restarts,
+    starts,
     sustained,
     throughput,
 )
-from harness.bench.goals import Measured
+from harness.bench.beside import Measured
 from harness.subject.kinds import OwnService
 from harness.world.world import World
 
@@ -48,6 +49,7 @@ class Effort:
         damages: damages of each kind.
         restarted: organizations during restarts of both processes.
         restarts: restarts of each kind, and cold starts.
+        starts: starts of each command.
     """
 
     rounds: int
@@ -63,6 +65,7 @@ class Effort:
     damages: int
     restarted: int
     restarts: int
+    starts: int
 
     def with_at_most(self, organizations: int) -> Effort:
         """Returns this effort with every number of organizations bounded."""
@@ -77,7 +80,7 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(
-        rounds=3,
+        rounds=5,
         seconds=2,
         saves=200,
         flips=500,
@@ -90,6 +93,7 @@ EFFORTS = {
         damages=5,
         restarted=50,
         restarts=1,
+        starts=9,
     ),
     "full": Effort(
         rounds=7,
@@ -104,7 +108,8 @@ EFFORTS = {
         onboarded=1000,
         damages=10,
         restarted=200,
-        restarts=3,
+        restarts=5,
+        starts=15,
     ),
 }
 
@@ -169,6 +174,11 @@ PLAN = (
         quick=True,
     ),
     Step(
+        ("start-help", "start-status", "start-census", "start-up"),
+        _with_service(lambda world, e, tell: starts.measure(world, e.starts, tell)),
+        quick=True,
+    ),
+    Step(
         ("first-ping",),
         _with_service(lambda world, e, tell: onboarding.measure(world, e.rounds, tell)),
         quick=True,
@@ -192,7 +202,7 @@ PLAN = (
         _with_service(lambda world, e, tell: load.measure(world, e.loaded, e.load_seconds, tell)),
     ),
     Step(
-        ("restart-loss",),
+        ("restart-loss", "save-again"),
         _with_service(lambda world, e, tell: restarts.measure(world, e.restarted, e.restarts, tell)),
     ),
     Step(

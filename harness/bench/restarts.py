@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import httpx
 
-from harness.bench import population
-from harness.bench.goals import Measured
+from harness.bench import population, starts
+from harness.bench.beside import Measured, measured, share
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
@@ -30,6 +30,8 @@ _INTERVAL = 0.001
 _DEADLINE = 60.0
 _POLL = 0.01
 _QUIET_S = 2.0
+_BARE = 5
+"""Starts of a bare Python beside each SIGKILL."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,23 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
     mumbai, pune = mesh.machines("mumbai", "pune")
     population.sign_up(world.subject.service, "beside", organizations, 2, tell)
     periods: list[_Period] = []
+    bare: list[float] = []
     with UdpStream(mumbai.host, pune.host, pune.address, 0, interval_s=_INTERVAL) as stream:
         stream.wait_delivery(0, 10.0)
         for number in range(rounds):
             periods.append(_quiet(_QUIET_S))
             periods.append(_disturbed(world, mesh, "SIGHUP", world.subject.service.restart_children))
             periods.append(_quiet(STEADY_S))
+            bare.append(statistics.median(starts.bare(world.subject.lab_host).wall_s for _ in range(_BARE)))
             periods.append(_disturbed(world, mesh, "SIGKILL", world.subject.service.kill_children))
             tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_downtimes(periods[-3:])}")
     if stream.receiver_drops:
         raise Inconclusive(f"the lab's own receiver was too slow for {stream.receiver_drops} packets")
-    return {"restart-loss": _summary(stream, periods, organizations)}
+    away = [each.away_s for each in periods if each.what == "SIGKILL" and each.away_s is not None]
+    return {
+        "restart-loss": _summary(stream, periods, organizations),
+        "save-again": measured(away, bare, "s", "python -c pass", f"{organizations} organizations besides"),
+    }
 
 
 def _summary(stream: UdpStream, periods: list[_Period], organizations: int) -> Measured:
@@ -89,8 +97,8 @@ def _summary(stream: UdpStream, periods: list[_Period], organizations: int) -> M
         f"{'; '.join(texts)}; {sum(sent.values()) / seconds:.0f} packets/s, {organizations} organizations besides; "
         f"no save answered for {_downtimes(periods)}"
     )
-    each = [float(lost[period]) for period in periods if period.away_s is not None]
-    return Measured(sum(each), text, (min(each), max(each)))
+    disturbed = [period for period in periods if period.away_s is not None]
+    return share([lost[each] for each in disturbed], [sent[each] for each in disturbed], text)
 
 
 def _downtimes(periods: list[_Period]) -> str:

@@ -12,7 +12,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench.goals import GOALS, Measured, rows
+from harness.bench.beside import Measured
+from harness.bench.goals import GOALS, rows
 from harness.bench.plan import Effort, Step
 from harness.client.api import ApiError
 from harness.judging.verdicts import Inconclusive, Refuted
@@ -85,9 +86,8 @@ def show(outcome: BenchResult, console: Console) -> None:
             continue
         met = goal.met_by(found.value)
         spread = "" if found.spread is None else f"{found.spread[0]:.3g} to {found.spread[1]:.3g}"
-        mark = "" if met is None else "[green]met[/]" if met else "[red]not met[/]"
-        value = f"{found.value:.3g} {goal.unit}"
-        table.add_row(goal.id, value, spread, goal.limit_text, mark, found.baseline or "")
+        mark = "[green]met[/]" if met else "[red]not met[/]"
+        table.add_row(goal.id, f"{found.value:.3g}", spread, goal.limit_text, mark, found.baseline)
     console.print(table)
     for row in outcome.failed:
         console.print(f"{row} could not be measured, see above.", style="red")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections.abc import Callable
 
-from harness.bench.goals import Measured
+from harness.bench.beside import Measured, measured
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.mesh import Machine, rule_between
@@ -84,6 +83,4 @@ def rate(client: Host, address: str, seconds: int) -> float:
 
 
 def _ratio(values: list[float], baseline: list[float], name: str) -> Measured:
-    ratios = [value / beside for value, beside in zip(values, baseline, strict=True)]
-    median = statistics.median(baseline) / 1e6
-    return Measured(statistics.median(ratios), f"{name}: {median:.0f} Mbit/s", (min(ratios), max(ratios)))
+    return measured([each / 1e6 for each in values], [each / 1e6 for each in baseline], "Mbit/s", name)

@@ -56,6 +56,7 @@ class CallTimes:
             statistics.median(self.reads) / statistics.median(quiet.reads),
             statistics.median(self.saves) / statistics.median(quiet.saves),
             max(self.log_ins),
+            max(self.log_ins) / statistics.median(quiet.log_ins),
         )
 
 
@@ -67,11 +68,13 @@ class Slowdown:
         reads: median of its reads, as a ratio to the quiet median.
         saves: median of its saves, as a ratio to the quiet median.
         log_in_s: its slowest log-in, in seconds.
+        log_ins: its slowest log-in, as a ratio to the quiet median.
     """
 
     reads: float
     saves: float
     log_in_s: float
+    log_ins: float
 
     def violations(self, patience: float = 1.0) -> list[str]:
         """Returns a sentence for each figure above its bound.

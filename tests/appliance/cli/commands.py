@@ -26,7 +26,7 @@ def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 
 LEAVES = tuple(_leaves(typer.main.get_command(make_app())))
 """Every command that does something: ``up``, ``admin plan``, …"""
-GROUPS = ("", "admin", "transcript")
+GROUPS = ("", "admin", "bench", "transcript")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,8 @@ from collections import Counter
 
 from rich.console import Console
 
-from harness.bench.goals import GOALS, Measured
+from harness.bench.beside import Measured
+from harness.bench.goals import GOALS
 from harness.bench.plan import EFFORTS, PLAN, Step, chosen
 from harness.bench.run import run, show
 from harness.judging.verdicts import Inconclusive
@@ -21,7 +22,7 @@ def console() -> Console:
 
 def fills(**values: float) -> Step:
     """Returns a measurement with these values."""
-    found = {row.replace("_", "-"): Measured(value) for row, value in values.items()}
+    found = {row.replace("_", "-"): Measured(value, "") for row, value in values.items()}
     return Step(tuple(found), lambda *_: found)
 
 

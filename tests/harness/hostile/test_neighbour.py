@@ -16,16 +16,16 @@ QUIET = CallTimes([0.004, 0.005, 0.5], [0.01, 0.02, 0.03], [0.04])
 
 def test_medians_are_compared_and_the_slowest_log_in_counts() -> None:
     found = CallTimes([0.01, 0.01, 9.0], [0.04, 0.04], [0.1, 0.7]).compared_with(QUIET)
-    assert [found.reads, found.saves, found.log_in_s] == pytest.approx([2.0, 2.0, 0.7])
+    assert [found.reads, found.saves, found.log_in_s, found.log_ins] == pytest.approx([2.0, 2.0, 0.7, 17.5])
     assert found.violations() == []
 
 
 @pytest.mark.parametrize(
     ("slowdown", "about"),
     [
-        (Slowdown(3.1, 1.0, 0.1), "reads took 3.1 times"),
-        (Slowdown(1.0, 5.1, 0.1), "saves took 5.1 times"),
-        (Slowdown(1.0, 1.0, 1.1), "log-in took 1.10 s"),
+        (Slowdown(3.1, 1.0, 0.1, 1.0), "reads took 3.1 times"),
+        (Slowdown(1.0, 5.1, 0.1, 1.0), "saves took 5.1 times"),
+        (Slowdown(1.0, 1.0, 1.1, 1.0), "log-in took 1.10 s"),
     ],
 )
 def test_each_figure_above_its_bound_is_reported(slowdown: Slowdown, about: str) -> None:
@@ -34,8 +34,8 @@ def test_each_figure_above_its_bound_is_reported(slowdown: Slowdown, about: str)
 
 
 def test_a_slow_machine_has_more_time_for_a_log_in_only() -> None:
-    assert Slowdown(3.0, 5.0, 1.9).violations(patience=2.0) == []
-    assert len(Slowdown(4.0, 6.0, 2.1).violations(patience=2.0)) == 3
+    assert Slowdown(3.0, 5.0, 1.9, 1.0).violations(patience=2.0) == []
+    assert len(Slowdown(4.0, 6.0, 2.1, 1.0).violations(patience=2.0)) == 3
 
 
 class Scripted(Neighbour):
