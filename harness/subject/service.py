@@ -87,6 +87,7 @@ class Service:
         self.data = host.folder / "data"
         self.unlock_secret = secrets.token_urlsafe(24)
         self._starts = itertools.count(1)
+        self._tries = itertools.count(1)
         self._process: Process | None = None
         self._starts_so_far: list[Process] = []
 
@@ -150,12 +151,7 @@ class Service:
             *trusted,
             *(word for proxy in self.options.proxies for word in ("--trusted-proxy", proxy)),
         ]
-        environment = {_SECRET: self.unlock_secret}
-        broken = self.options.broken
-        # A thread of the scenario could hold a lock that a fork needs.
-        if broken is None or threading.active_count() > 1 or not isinstance(self.host, NamespaceHost):
-            return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
-        return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
+        return self._launch(log, arguments, self.unlock_secret)
 
     def try_start(self, data: Path, secret: str | None) -> tuple[int, str]:
         """Starts the same program on another data folder, where it must fail, and waits for its end.
@@ -164,16 +160,20 @@ class Service:
             secret: unlock secret to give it, if any.
 
         Returns:
-            The exit code and standard error.
+            The exit code, and everything that it printed.
         """
-        done = self.host.run(
-            *(sys.executable, "-m", *self._program, "up", f"--data={data}"),
-            *(f"--listen={self.options.address}:{_OTHER_PORT}", f"--wireguard={self.options.wireguard}"),
-            env={_SECRET: secret} if secret else {},
-            timeout=_START_DEADLINE,
-            check=False,
-        )
-        return done.returncode, done.stderr.strip()
+        listen = f"--listen={self.options.address}:{_OTHER_PORT}"
+        arguments = ["up", f"--data={data}", listen, f"--wireguard={self.options.wireguard}"]
+        process = self._launch(f"try-{next(self._tries)}", arguments, secret)
+        return process.wait(_START_DEADLINE), process.log_text().strip()
+
+    def _launch(self, log: str, arguments: Sequence[str], secret: str | None) -> Process:
+        environment = {_SECRET: secret} if secret else {}
+        broken = self.options.broken
+        # A thread of the scenario could hold a lock that a fork needs.
+        if broken is None or threading.active_count() > 1 or not isinstance(self.host, NamespaceHost):
+            return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
+        return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
 
     @property
     def _program(self) -> Sequence[str]:
