@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
 
 from harness.judging.record import Record
-from harness.judging.verdicts import Refuted
+from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.drawn import GROUPS, draw_rules, groups_of
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
@@ -68,28 +69,32 @@ def test_no_answered_change_is_lost(world: World, record: Record, profile: str) 
 def test_a_power_cut_loses_no_answered_change(world: World, record: Record, profile: str) -> None:
     """All processes are killed at random times under random changes of customers, and writes without a sync are lost.
 
-    At the first cut all of them are lost, and later each sector by chance. The service starts with what is left. Every
-    answered change is there as a whole, a refused one left the state before, and one without an answer was made as a
-    whole or not at all.
+    At the first cut all of them are lost. The others come while a file is being synced, and each of its sectors is lost
+    by chance. The service starts with what is left. Every answered change is there as a whole, a refused one left the
+    state before, and one without an answer was made as a whole or not at all.
     """
-    service, chance = world.subject.service, random.Random(f"sectors {world.seed}")
-    cuts, lost = CUTS[profile], []
+    service, deadline_s = world.subject.service, DEADLINE_S * world.patience
+    chance, cuts, lost = random.Random(f"sectors {world.seed}"), CUTS[profile], []
     service.crash()
     disk = Disk(service.data)
     watched(service.start, disk.on_sync)
 
     def cut(number: int) -> None:
-        service.crash()
+        with disk.in_a_sync(deadline_s) if number else nullcontext():
+            service.crash()
         with record.control("the service synced files before its power was cut"):
             assert disk.syncs
         lost.append(disk.cut(chance if number else None))
-        if number + 1 < cuts:
-            watched(service.start, disk.on_sync)
-        else:
-            # Not watched, because it goes on for other scenarios.
-            service.start()
+        try:
+            if number + 1 < cuts:
+                watched(service.start, disk.on_sync)
+            else:
+                # Not watched, because it goes on for other scenarios.
+                service.start()
+        except Inconclusive as error:
+            raise Refuted(str(error)) from error
 
-    killed = killed_service(service, DEADLINE_S * world.patience)
+    killed = killed_service(service, deadline_s)
     try:
         counts = survive(killed, [partial(cut, number) for number in range(cuts)], world.seed, name="power")
     except Refuted as error:

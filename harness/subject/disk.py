@@ -7,10 +7,12 @@ import random
 import shutil
 import stat
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness.judging.verdicts import Inconclusive
 
 SECTOR = 512
 """Bytes that a disk writes as a whole; every other unit may be written in part."""
@@ -44,6 +46,8 @@ class Disk:
         self._contents: dict[int, bytes] = {}
         self._entries: dict[int, dict[str, _Entry]] = {}
         self._lock = threading.Lock()
+        self._is_open, self._is_awaited = threading.Event(), threading.Event()
+        self._is_open.set()
         self._sync_all()
 
     def on_sync(self, opened: Path) -> Callable[[], None] | None:
@@ -58,6 +62,9 @@ class Disk:
         found = opened.stat()
         if found.st_dev != self._device:
             return None
+        if not self._is_open.is_set():
+            self._is_awaited.set()
+            self._is_open.wait()
         note: Callable[[], object]
         if stat.S_ISDIR(found.st_mode):
             entries = _entries(opened)
@@ -72,6 +79,25 @@ class Disk:
                 note()
 
         return noted
+
+    @contextmanager
+    def in_a_sync(self, deadline_s: float) -> Iterator[None]:
+        """Runs a block while a program waits for a sync, with everything written that it is to sync.
+
+        Args:
+            deadline_s: longest wait for such a program, in seconds.
+
+        Raises:
+            Inconclusive: no program syncs anything.
+        """
+        self._is_awaited.clear()
+        self._is_open.clear()
+        try:
+            if not self._is_awaited.wait(deadline_s):
+                raise Inconclusive(f"nothing was synced for {deadline_s:.0f} s")
+            yield
+        finally:
+            self._is_open.set()
 
     def cut(self, chance: random.Random | None = None) -> int:
         """Changes the folder into what a power cut leaves. No program may use it meanwhile.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.judging.verdicts import Inconclusive
 from harness.subject.disk import SECTOR, Disk
 
 OLD, NEW = b"o" * SECTOR, b"n" * SECTOR
@@ -113,6 +114,13 @@ def test_sectors_that_were_not_synced_are_lost_each_by_itself(folder: Path) -> N
     sectors = [found[begin : begin + SECTOR] for begin in range(0, len(found), SECTOR)]
     assert set(sectors[:64]) == {OLD, NEW}
     assert len(sectors) == 64 or set(sectors[64:]) == {NEW, b"\0" * SECTOR}
+
+
+def test_a_wait_for_a_sync_ends(folder: Path) -> None:
+    disk = Disk(folder)
+    with pytest.raises(Inconclusive, match="nothing was synced"), disk.in_a_sync(0.01):
+        pytest.fail("nobody syncs")
+    sync(disk, folder)
 
 
 def test_a_file_on_another_disk_is_left_alone(folder: Path) -> None:

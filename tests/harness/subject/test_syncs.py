@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from harness.subject.disk import Disk
 from harness.subject.syncs import watched
 from tests.waiting import DEADLINE
 
@@ -67,6 +70,24 @@ def test_a_failing_look_does_not_stop_the_program(folder: Path) -> None:
         raise FileNotFoundError(opened)
 
     assert watched(lambda: run(folder), on_sync).returncode == 0
+
+
+def test_a_program_killed_in_a_sync_has_synced_nothing(folder: Path) -> None:
+    disk = Disk(folder)
+
+    def begin() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE)
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(watched, begin, disk.on_sync)
+        with disk.in_a_sync(DEADLINE):
+            process = started.result(DEADLINE)
+            assert (folder / "first").read_text() == "first"
+            process.kill()
+            assert process.communicate(timeout=DEADLINE)[0] == b""
+            assert process.returncode == -signal.SIGKILL
+    assert disk.cut() == 1
+    assert (disk.syncs, list(folder.iterdir())) == (0, [])
 
 
 def test_what_a_function_raises_is_raised(tmp_path: Path) -> None:
