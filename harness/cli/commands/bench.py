@@ -17,12 +17,11 @@ from harness.bench.compare import Verdict
 from harness.bench.goals import GOALS, GoalRow, rows
 from harness.bench.plan import EFFORTS, chosen
 from harness.cli import entering
-from harness.cli.checks import UNAVAILABLE, check_choice, check_writable
+from harness.cli.checks import NO_INPUT, UNAVAILABLE, check_choice, check_writable, end
 from harness.cli.choices import WIREGUARD
 from harness.cli.console import CONSOLE
 from harness.gate import environment
 
-_NO_INPUT = 66
 _COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.NOISE: "dim"}
 
 
@@ -87,7 +86,7 @@ def chart(history: Path, drawing: Path) -> None:
     try:
         runs = histories.load(history)
     except histories.Unreadable as error:
-        raise _refused(error) from None
+        end(str(error), NO_INPUT)
     check_writable(drawing)
     drawing.write_text(charts.draw(runs), encoding="utf-8")
 
@@ -96,9 +95,4 @@ def _read(path: Path) -> list[GoalRow]:
     try:
         return histories.rows_of(path)
     except histories.Unreadable as error:
-        raise _refused(error) from None
-
-
-def _refused(error: histories.Unreadable) -> typer.Exit:
-    typer.echo(f"meshwg: {error}", err=True)
-    return typer.Exit(_NO_INPUT)
+        end(str(error), NO_INPUT)
