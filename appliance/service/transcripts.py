@@ -140,7 +140,7 @@ class PublishedRuns:
             raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
         if found.transcript.hub is not None:
             raise Invalid(f"{run} is a run of another hub, {found.transcript.hub}.", field="run")
-        self.folder.mkdir(exist_ok=True)
+        files.make_folders(self.folder)
         self.folder.chmod(0o755)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as made:
             new = Path(made) / source.name
@@ -148,10 +148,13 @@ class PublishedRuns:
             for name, content in contents.items():
                 (new / name).write_bytes(content)
                 (new / name).chmod(0o644)
+                files.sync(new / name)
             # Independent of the operator's umask, as another user serves it.
             new.chmod(0o755)
+            files.sync(new)
             self._drop(source.name)
             new.rename(self.folder / source.name)
+        files.sync(self.folder)
         published = _read(self.folder / source.name)
         if published is None:
             raise Invalid(f"{run} can't be read any more.", field="run")
@@ -166,6 +169,7 @@ class PublishedRuns:
         if not _ID.fullmatch(run) or not (self.folder / run).is_dir():
             raise NotFound(f"No run {run} was published.")
         self._drop(run)
+        files.sync(self.folder)
 
     def _drop(self, run: str) -> None:
         shutil.rmtree(self.folder / run, ignore_errors=True)

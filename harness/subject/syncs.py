@@ -42,7 +42,7 @@ def watched(function: Callable[[], T], on_sync: Callable[[Path], Callable[[], No
     """Runs a function, and watches the programs that it starts, with all of theirs, until they end.
 
     Args:
-        function: the function. It runs in a thread of its own and must not sync files itself.
+        function: the function. It runs in a thread of its own, whose syncs are watched too.
         on_sync: called before a file or folder is synced, with a path under ``/proc`` that opens it. The function that
             it returns is called if the caller still waits for its call, which only then is sure to be made.
 

@@ -9,6 +9,8 @@ import pytest
 
 from appliance.model.errors import Invalid, NotFound
 from appliance.service.transcripts import FILES, PublishedRuns, latest_verdicts
+from harness.subject.disk import Disk
+from harness.subject.syncs import watched
 from reports.verifying import verify
 from tests.appliance.published import written
 
@@ -37,6 +39,20 @@ def test_publishing_again_changes_nothing_and_withdrawing_undoes(runs: Published
     assert runs.runs() == ()
     with pytest.raises(NotFound):
         runs.withdraw(folder.name)
+
+
+def test_runs_outlast_a_power_cut_and_so_does_a_withdrawal(runs: PublishedRuns, tmp_path: Path) -> None:
+    folder = written(tmp_path / "out", "2026-03-01T12:00:00Z")
+    disk = Disk(tmp_path)
+    for _ in range(2):
+        run = watched(lambda: runs.publish(folder), disk.on_sync)
+        disk.cut()
+        assert runs.runs() == (run,)
+        for name in FILES:
+            assert runs.file(run.id, name) == (folder / name).read_bytes()
+    watched(lambda: runs.withdraw(folder.name), disk.on_sync)
+    disk.cut()
+    assert runs.runs() == ()
 
 
 def test_a_claim_has_the_verdict_of_the_newest_run_to_test_it(runs: PublishedRuns, tmp_path: Path) -> None:
