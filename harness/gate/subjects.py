@@ -45,10 +45,18 @@ def hub_of(config: pytest.Config) -> type[Target] | None:
 
 def _broken(config: pytest.Config) -> Broken | None:
     sabotage = config.getoption("--sabotage")
-    return None if sabotage is None else Broken(("harness.sabotage", sabotage), partial(_run_broken, sabotage))
+    if sabotage is None:
+        return None
+    return Broken(("harness.sabotage", sabotage), partial(_run_broken, sabotage), _run_operator)
 
 
 def _run_broken(sabotage: str, arguments: Sequence[str]) -> None:
     from harness.sabotage import forks  # imports the appliance, which only the forked process needs
 
     forks.command_line(sabotage, arguments)
+
+
+def _run_operator(arguments: Sequence[str]) -> None:
+    from harness.sabotage import forks  # as above
+
+    forks.operator(arguments)

@@ -14,7 +14,7 @@ from functools import partial
 
 # Imported for the processes that are forked later.
 from appliance import lifeline
-from appliance.cli import hub, main, up, web  # noqa: F401
+from appliance.cli import admin, census, hub, main, up, web  # noqa: F401
 from appliance.cli.supervision import Child
 from appliance.vault import Vault, WorkFactor
 from harness.sabotage import catalogue
@@ -38,6 +38,15 @@ def command_line(sabotage: str, arguments: Sequence[str]) -> None:
     catalogue.function_of(sabotage)()
     # The supervisor forks its children in place of starting programs.
     Child.start_program = _forked  # type: ignore[method-assign,assignment]
+    _command_line(arguments)
+
+
+def operator(arguments: Sequence[str]) -> None:
+    """Runs a command of the appliance's operator, without a sabotage, in a process that was forked for it.
+
+    Args:
+        arguments: arguments of the command line.
+    """
     _command_line(arguments)
 
 

@@ -42,10 +42,12 @@ class Broken:
     Attributes:
         program: words after ``python -m`` that start it.
         body: function that runs it with the service's arguments, in a process that is forked for it.
+        operator: function that runs the operator's command line, without the sabotage, in such a process.
     """
 
     program: Sequence[str]
     body: Callable[[Sequence[str]], None]
+    operator: Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True)
@@ -170,8 +172,7 @@ class Service:
     def _launch(self, log: str, arguments: Sequence[str], secret: str | None) -> Process:
         environment = {_SECRET: secret} if secret else {}
         broken = self.options.broken
-        # A thread of the scenario could hold a lock that a fork needs.
-        if broken is None or threading.active_count() > 1 or not isinstance(self.host, NamespaceHost):
+        if broken is None or not isinstance(self.host, NamespaceHost) or not _can_fork():
             return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
         return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
 
@@ -277,9 +278,14 @@ class Service:
 
     def _operator(self, *words: str, failure: str) -> str:
         """Runs an operator's command on the service's data folder; returns its output."""
-        done = self.host.run(
-            *(sys.executable, "-m", "appliance", *words, f"--data={self.data}"), timeout=_START_DEADLINE, check=False
-        )
+        arguments, broken = [*words, f"--data={self.data}"], self.options.broken
+        if broken is not None and isinstance(self.host, NamespaceHost) and _can_fork():
+            log = f"operator-{next(self._tries)}"
+            process = self.host.fork(partial(broken.operator, arguments), "operator", log=log)
+            if process.wait(_START_DEADLINE) != 0:
+                raise Inconclusive(f"{failure}: {process.log_text()[-2000:]}")
+            return process.log_text()
+        done = self.host.run(sys.executable, "-m", "appliance", *arguments, timeout=_START_DEADLINE, check=False)
         if done.returncode != 0:
             raise Inconclusive(f"{failure}: {done.stderr[-2000:]}")
         return done.stdout
@@ -312,3 +318,8 @@ class Service:
     def whole_log(self) -> str:
         """Returns the logs of all starts so far, in their order."""
         return "".join(each.log_text() for each in self._starts_so_far)
+
+
+def _can_fork() -> bool:
+    """Returns True unless a thread of this program could hold a lock that a fork needs."""
+    return threading.active_count() == 1

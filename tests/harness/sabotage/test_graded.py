@@ -38,7 +38,7 @@ def sabotaged(sabotage: str) -> Iterator[World]:
     """Runs a lab with a service that has a sabotage."""
     if not sandbox.inside():
         pytest.fail("these tests run in a sandbox: use `./meshwg test --only unit`")
-    broken = Broken(("harness.sabotage", sabotage), partial(forks.command_line, sabotage))
+    broken = Broken(("harness.sabotage", sabotage), partial(forks.command_line, sabotage), forks.operator)
     with World(partial(OwnService, broken=broken)) as world:
         yield world
 

@@ -9,7 +9,7 @@ from harness.paths import ROOT
 
 # In a process of its own, since pytest's workers have threads.
 _PROGRAM = """
-import signal, threading
+import json, signal, threading
 from harness.judging.verdicts import Inconclusive
 from harness.subject.service import Broken, Service, ServiceOptions
 from netlab import Lab
@@ -18,11 +18,15 @@ def body(arguments):
     print("MeshWG is up", flush=True)
     signal.pause()
 
+def operate(arguments):
+    print(json.dumps({"organizations": [{"id": arguments[0]}]}))
+
 with Lab() as lab:
     # The program is one that says the system's name and ends.
-    with Service(lab.host("hub"), ServiceOptions("192.0.2.1", broken=Broken(["platform"], body))) as service:
+    with Service(lab.host("hub"), ServiceOptions("192.0.2.1", broken=Broken(["platform"], body, operate))) as service:
         service.stop()
         service.start()
+        assert list(service.census()) == ["census"]
         service.stop()
         ended = threading.Event()
         threading.Thread(target=ended.wait).start()
