@@ -153,9 +153,12 @@ def _make(file: Path) -> bool:
     )
     made: str | None = None
     try:
-        if not file.parent.is_dir():
+        missing = [each for each in (file.parent, *file.parent.parents) if not each.is_dir()]
+        if missing:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.parent.chmod(0o700)
+        for each in missing:
+            sync_folder(each.parent)
         # The file gets its name once it is complete.
         descriptor, made = tempfile.mkstemp(prefix=".new-", dir=file.parent)
         with os.fdopen(descriptor, "wb") as new:

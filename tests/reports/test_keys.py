@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from harness.subject.disk import Disk
+from harness.subject.syncs import watched
 from reports import keys, publish
 from reports.attest import verify
 from reports.errors import AttestationError, NotKept
@@ -55,6 +57,13 @@ def test_a_key_is_made_once_and_kept(state: Path) -> None:
     assert first.file == second.file == state / "signing-key.pem"
     assert first.fingerprint == second.fingerprint
     assert [each.name for each in state.iterdir()] == ["signing-key.pem"]
+
+
+def test_a_key_that_was_made_outlasts_a_power_cut(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    made = watched(Signer.find, disk.on_sync)
+    disk.cut()
+    assert Signer.find().fingerprint == made.fingerprint
 
 
 @pytest.mark.parametrize("umask", [0, 0o077, 0o777])

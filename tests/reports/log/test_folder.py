@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.subject.disk import Disk
+from harness.subject.syncs import watched
 from netlab import sandbox
 from reports import files
 from reports.log import folder, tiles
@@ -89,6 +91,17 @@ def test_two_processes_append_at_once(tmp_path: Path) -> None:
     found = audit(log_in(tmp_path).folder, KEY.public_key())
     assert found.checkpoint.size == 60
     assert sorted(run.began.seed for run in found.runs) == sorted([*range(20)] * 3)
+
+
+@pytest.mark.parametrize("runs", [0, 127])
+def test_an_entry_outlasts_a_power_cut(tmp_path: Path, runs: int) -> None:
+    """Adds the first entries of a log, and those around a full tile."""
+    log = filled(tmp_path, runs)
+    disk = Disk(tmp_path)
+    for size in range(2 * runs, 2 * runs + 4):
+        assert watched(lambda: append(log), disk.on_sync) == size
+        disk.cut()
+        assert size_of(log) == size + 1
 
 
 class Crash(BaseException):
