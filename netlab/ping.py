@@ -110,6 +110,9 @@ def ping(
     unreachable = late = 0
     with make_socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6) as sock:
         sock.setblocking(False)
+        # select(2) takes no descriptor above 1023, and a large lab has more.
+        answers = select.poll()
+        answers.register(sock, select.POLLIN)
         if source is not None:
             sock.bind((source, 0))
         start = time.monotonic()
@@ -130,7 +133,7 @@ def ping(
                 break
             last = start + (count - 1) * interval + timeout
             until = start + sequence * interval if sequence < count else last
-            if not select.select([sock], [], [], max(0.0, until - now))[0]:
+            if not answers.poll(max(0.0, until - now) * 1000):
                 if now >= last:
                     break
                 continue

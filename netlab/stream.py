@@ -27,6 +27,7 @@ _MEMINFO_DROPS = 8
 _BUFFER = 16 << 20
 #: Most packets that the buffer has room for: the kernel counts some 768 bytes for the smallest.
 _MOST_HELD = _BUFFER // 512
+_LOOK_MS = 50
 #: Most intervals that a sender makes up for when it fell behind; packets of earlier ones are never sent.
 CATCH_UP = 5
 
@@ -179,10 +180,13 @@ class UdpStream:
     def _receive(self) -> None:
         # What the kernel holds at the end has arrived, however late this thread comes to look.
         at_the_end = _MOST_HELD
+        # select(2) takes no descriptor above 1023, and a large lab has more.
+        arrivals = select.poll()
+        arrivals.register(self._receiving, select.POLLIN)
         while at_the_end > 0:
             ends = self._stop_receiving.is_set()
             at_the_end -= ends
-            if not select.select([self._receiving], [], [], 0.0 if ends else 0.05)[0]:
+            if not arrivals.poll(0 if ends else _LOOK_MS):
                 if ends:
                     return
                 continue

@@ -91,10 +91,15 @@ def _pass(
     with suppress(OSError):
         sockets[sender].sendto(PACKET.pack(token, number), (ends[receiver].address, PORT))
     until = deadline if number else min(deadline, time.monotonic() + _AGAIN_S)
+    listeners = {each.fileno(): place for place, each in enumerate(sockets)}
+    # select(2) takes no descriptor above 1023, and a large lab has more.
+    arrivals = select.poll()
+    for each in listeners:
+        arrivals.register(each, select.POLLIN)
     while (left := until - time.monotonic()) > 0:
-        for ready in select.select(sockets, [], [], left)[0]:
-            packet, (source, _) = ready.recvfrom(65536)
-            listener = sockets.index(ready)
+        for descriptor, _ in arrivals.poll(left * 1000):
+            listener = listeners[descriptor]
+            packet, (source, _) = sockets[listener].recvfrom(65536)
             if is_expected(packet, source, token, number, ends, listener) and listener == receiver:
                 return True
     return False

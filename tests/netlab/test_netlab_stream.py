@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import resource
 import select
 import socket
 import threading
@@ -162,12 +164,12 @@ def test_a_tcp_connection_stalls_and_goes_on(gated: Gated) -> None:
 
 def test_packets_left_in_the_kernel_at_the_end_count_as_arrived(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Delays the receiving thread until the stream has ended."""
-    ended, look = threading.Event(), select.select
+    ended, poll = threading.Event(), select.poll
 
-    def late(*arguments: object) -> object:
+    def late() -> select.poll:
         if threading.current_thread().name == "netlab-udp-receive":
             ended.wait(DEADLINE)
-        return look(*arguments)  # type: ignore[arg-type]
+        return poll()
 
     stream = UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0, drain_s=0.01)
     join = threading.Thread.join
@@ -178,8 +180,24 @@ def test_packets_left_in_the_kernel_at_the_end_count_as_arrived(pair: Pair, monk
         join(thread, timeout)
 
     monkeypatch.setattr(threading.Thread, "join", noted_join)
-    monkeypatch.setattr(select, "select", late)
+    monkeypatch.setattr(select, "poll", late)
     with stream:
         wait_until(lambda: len(stream.sent()) > 20)
     assert len(stream.received()) == len(stream.sent()) > 20
     assert stream.lost_in(0, stream.mark()) == []
+
+
+def test_probes_work_in_a_program_with_many_open_files(pair: Pair) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip("this machine's limit of open files is too low")
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        while (descriptor := os.dup(0)) <= 1023:
+            stack.callback(os.close, descriptor)
+        stack.callback(os.close, descriptor)
+        assert pair.mumbai.ping("192.0.2.12")
+        with UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0) as stream:
+            stream.wait_delivery(stream.mark(), DEADLINE)
+        assert stream.lost_in(0, stream.mark()) == []
