@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.cli.ownership import web_user
 from harness.judging.verdicts import Inconclusive
 from harness.subject.disk import SECTOR, Disk
 
@@ -94,10 +95,11 @@ def test_a_renamed_file_takes_its_content_along(folder: Path, is_synced: bool) -
 
 def test_a_removed_file_comes_back_until_it_is_synced(folder: Path) -> None:
     disk, file = Disk(folder), folder / "file"
-    os.chown(folder, 64217, 64217)
+    user = web_user()
+    os.chown(folder, user.uid, user.gid)
     file.unlink()
     assert disk.cut() == 1
-    assert (file.read_bytes(), file.stat().st_uid) == (OLD, 64217)
+    assert (file.read_bytes(), file.stat().st_uid) == (OLD, user.uid)
     file.unlink()
     sync(disk, folder)
     assert disk.cut() == 0

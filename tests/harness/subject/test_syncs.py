@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.cli.ownership import web_user
 from harness.subject.disk import Disk
 from harness.subject.syncs import watched
 from tests.waiting import DEADLINE
@@ -25,7 +26,7 @@ def written(name):
 number, first = written("first")
 os.fsync(number)
 if os.fork() == 0:
-    os.setuid(64217)
+    os.setuid(int(sys.argv[2]))
     number, second = written("second")
     os.fdatasync(number)
     os._exit(0)
@@ -37,7 +38,7 @@ os.fsync(os.open(sys.argv[1], os.O_RDONLY))
 
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs the program, which writes three files and syncs the first two and the folder."""
-    command = [sys.executable, "-c", PROGRAM, str(folder)]
+    command = [sys.executable, "-c", PROGRAM, str(folder), str(web_user().uid)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
 
 
@@ -76,7 +77,7 @@ def test_a_program_killed_in_a_sync_has_synced_nothing(folder: Path) -> None:
     disk = Disk(folder)
 
     def begin() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE)
+        return subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder), "0"], stdout=subprocess.PIPE)
 
     with ThreadPoolExecutor(1) as pool:
         started = pool.submit(watched, begin, disk.on_sync)
