@@ -50,7 +50,8 @@ def test_each_change_takes_effect_on_running_connections(world: World, record: R
         repeat_soon(machine)
     chance = random.Random(f"flips {world.seed}")
     with ExitStack() as stack:
-        both_ways = [stack.enter_context(Traffic(mesh, *ends)) for ends in ((mumbai, pune), (pune, mumbai))]
+        queues = stack.enter_context(world.queues(mumbai, pune))
+        both_ways = [stack.enter_context(Traffic(mesh, *ends, queues)) for ends in ((mumbai, pune), (pune, mumbai))]
         with record.control("everything passes in both directions before the first flip"):
             for traffic in both_ways:
                 traffic.passes()

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.judging.queues import QueueLog, dropped_by_queues, lost_in_sleep
 from netlab import Received, Sent
 
 P = TypeVar("P", Sent, Received)
@@ -93,16 +94,23 @@ def judge(
     sent: Sequence[Sent],
     received: Sequence[Received],
     canary: Sequence[Wait] | None = None,
+    queues: QueueLog | None = None,
 ) -> Judgement:
     """Judges every packet of a stream by the phase in which it was sent.
 
     Args:
         phases: phases in the order of their times.
         canary: waits of a canary beside the stream, by their times; None without a canary.
+        queues: what was seen of the queues on its way; None if they were not watched.
     """
     lost, overflowed = split_losses(lost_although_allowed(phases, sent, received), sent, received)
     if canary is not None:
         lost, overflowed = confirm_losses(lost, overflowed, sent, received, canary)
+    if queues is not None:
+        missing = {*lost, *overflowed}
+        excused = {*overflowed} | dropped_by_queues(missing, sent, received, queues)
+        excused -= lost_in_sleep(missing, sent, received, queues)
+        lost, overflowed = sorted(missing - excused), sorted(excused)
     late = delivered_although_denied(phases, received)
     return Judgement(late, lost, overflowed, count_denied(phases, sent), len(_due(phases, sent, received)))
 

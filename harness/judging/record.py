@@ -11,6 +11,7 @@ from harness.judging import exhibits
 from harness.judging.answer import Answer
 from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
 from harness.judging.judgement import Judgement, Phase, Wait, judge
+from harness.judging.queues import QueueLog
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
 from reports.exhibits import MOST_EXHIBITS, Cell, Certificate, DoorCertificate, Exhibit, TruthTable
@@ -143,16 +144,18 @@ class Record:
         sent: Sequence[Sent],
         received: Sequence[Received],
         canary: Sequence[Wait] | None = None,
+        queues: QueueLog | None = None,
     ) -> Judgement:
         """Judges a stream that has ended, and records it.
 
         Args:
             canary: waits of a canary beside it, by their times; None without one.
+            queues: what was seen of the queues on its way; None if they were not watched.
 
         Returns:
             The judgement, which the transcript shows beside the saves of the same time.
         """
-        judgement = judge(phases, sent, received, canary)
+        judgement = judge(phases, sent, received, canary, queues)
         self._streams.append(EndedStream(name, tuple(phases), sent, received, judgement))
         return judgement
 

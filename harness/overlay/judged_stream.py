@@ -12,6 +12,7 @@ from harness.judging.judgement import Judgement, Phase, delivered_although_denie
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.canary import Canary
+from harness.overlay.queues import Queues
 from netlab import Host, NothingArrived, Received, UdpStream, wait_until
 
 _DEADLINE = 5.0
@@ -33,6 +34,7 @@ class JudgedStream:
         deadline_s: seconds to wait for packets.
         canary: stream beside it that tells what the machine loses; it has to end later. None excuses all packets that
             a full queue may have lost.
+        queues: watch over the queues on its way; it has to end later.
 
     Raises (on leaving the block):
         Refuted: a packet was delivered although denied, or lost although allowed.
@@ -50,9 +52,11 @@ class JudgedStream:
         fence: Callable[[], None],
         deadline_s: float = _DEADLINE,
         canary: Canary | None = None,
+        queues: Queues | None = None,
     ) -> None:
         self.name = name
         self._canary = canary
+        self._queues = queues
         self._fence = fence
         self._deadline_s = deadline_s
         self._record = record
@@ -76,8 +80,9 @@ class JudgedStream:
             self._close_phase(self._stream.mark())
             self._stream.stop()
             waits = None if self._canary is None else self._canary.waits()
+            seen = None if self._queues is None else self._queues.log()
             self._judgement = judgement = self._record.streamed(
-                self.name, self._phases, self._stream.sent(), self._stream.received(), waits
+                self.name, self._phases, self._stream.sent(), self._stream.received(), waits, seen
             )
             self._teller.ended(len(judgement.late), len(judgement.lost))
         if error is None:

@@ -13,6 +13,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.canary import Canary
 from harness.overlay.judged_stream import JudgedStream
+from harness.overlay.queues import Queues
 from netlab import LabHost, NothingArrived, Tunnel, wait_until, wg_quick
 
 HANDSHAKE_DEADLINE = 6.0
@@ -83,12 +84,20 @@ class Machine:
         allowed = "0.0.0.0/0,::/0"
         self.host.run("wg", "set", self.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
 
-    def stream_to(self, other: Machine, *, interval: float = 0.002, canary: Canary | None = None) -> JudgedStream:
+    def stream_to(
+        self,
+        other: Machine,
+        *,
+        interval: float = 0.002,
+        canary: Canary | None = None,
+        queues: Queues | None = None,
+    ) -> JudgedStream:
         """Makes a stream of numbered packets to another machine, which runs while its ``with`` block does.
 
         Args:
             interval: seconds between packets.
             canary: stream beside it that tells what the machine loses.
+            queues: watch over the queues on its way, which tells what they lost.
         """
         return JudgedStream(
             self.host,
@@ -99,6 +108,7 @@ class Machine:
             interval,
             self.fence,
             canary=canary,
+            queues=queues,
         )
 
     def fence(self) -> None:

@@ -12,6 +12,7 @@ from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.connection import JudgedConnection
 from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.queues import Queues
 from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness
@@ -38,9 +39,10 @@ class Traffic:
         flips: number of times that a change allowed or denied the stream or the connection.
     """
 
-    def __init__(self, mesh: Mesh, source: Machine, destination: Machine) -> None:
+    def __init__(self, mesh: Mesh, source: Machine, destination: Machine, queues: Queues | None = None) -> None:
         self.flips = 0
         self._mesh = mesh
+        self._queues = queues
         self.source, self.destination = source, destination
         self._stack = ExitStack()
         self._marks = Marks()
@@ -48,7 +50,7 @@ class Traffic:
 
     def __enter__(self) -> Traffic:
         enter = self._stack.enter_context
-        self._flow = enter(self.source.stream_to(self.destination))
+        self._flow = enter(self.source.stream_to(self.destination, queues=self._queues))
         self._connection = enter(JudgedConnection(self.source, self.destination))
         self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _PROBES_FILTER))
         self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _PROBES_FILTER))

@@ -14,8 +14,10 @@ import httpx
 
 from harness.client.api import Api, ApiError
 from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
 from harness.overlay.canary import Canary
 from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.queues import Queues
 from harness.subject.kinds import OwnService
 from harness.subject.subject import Site, Subject
 from netlab import Lab, LabHost
@@ -114,6 +116,14 @@ class World:
         router, address = self.router()
         wireguard = self.subject.wireguard()
         return Canary(router, address, source.host, destination.host, record, interval_s, wireguard)
+
+    def queues(self, *machines: Machine) -> Queues:
+        """Makes a watch over the queues of hub and machines; see `Queues`. A hub that runs elsewhere is left out."""
+        ends = [(each.host, each.tunnel.interface) for each in machines]
+        try:
+            return Queues(self.subject.lab_host, ends)
+        except Inconclusive:
+            return Queues(None, ends)
 
     def free_address(self) -> str:
         """Returns an unused address of the underlay, and never returns it again."""

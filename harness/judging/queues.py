@@ -1,0 +1,102 @@
+"""Evidence about the queues in which WireGuard receives, and the losses that it explains.
+
+A userspace WireGuard has one socket, whose queue holds some 277 small packets. It overflows when the program gets no
+processor for a while, or when a sender that stood still goes on and sends all at once what it held back. The kernel
+counts what it drops there. So a loss in that queue need not be guessed from packets that waited.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from netlab import Received, Sent
+
+_NEAR_NS = 1_000_000_000
+_LONGEST_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time between two looks at the queues, on the monotonic clock."""
+
+    start_ns: int
+    end_ns: int
+
+    def meets(self, start_ns: int, end_ns: int) -> bool:
+        """Returns True if the two times have an instant in common."""
+        return self.start_ns <= end_ns and start_ns <= self.end_ns
+
+
+@dataclass(frozen=True)
+class Overflow:
+    """Packets that full queues dropped.
+
+    Attributes:
+        span: time in which they were dropped.
+        packets: number of packets, of all streams together.
+    """
+
+    span: Span
+    packets: int
+
+
+@dataclass(frozen=True)
+class QueueLog:
+    """Findings of a watch over the queues.
+
+    Attributes:
+        overflows: what full queues dropped, by time.
+        sleeps: times in which the hub's queue was well filled, and no thread of its program wanted to run.
+        late_looks: times between two looks that lasted so much longer than planned that the machine was busy.
+    """
+
+    overflows: Sequence[Overflow] = ()
+    sleeps: Sequence[Span] = ()
+    late_looks: Sequence[Span] = ()
+
+
+def dropped_by_queues(
+    lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received], log: QueueLog
+) -> frozenset[int]:
+    """Returns the lost packets that the machine lost in a full queue, as the kernel counted.
+
+    There are at most as many as were dropped between the sending of each and the next arrival of a later one. That time
+    is a second at most, and the machine was busy about then.
+    """
+    left = [each.packets for each in log.overflows]
+    found = set()
+    for seq, start, end in _gaps(lost, sent, received):
+        if end - start > _LONGEST_NS or not any(
+            each.meets(start - _NEAR_NS, end + _NEAR_NS) for each in log.late_looks
+        ):
+            continue
+        for number, overflow in enumerate(log.overflows):
+            if left[number] and overflow.span.meets(start, end):
+                left[number] -= 1
+                found.add(seq)
+                break
+    return frozenset(found)
+
+
+def lost_in_sleep(
+    lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received], log: QueueLog
+) -> frozenset[int]:
+    """Returns the lost packets for which nobody but the hub can answer, since its WireGuard slept on a filled queue."""
+    gaps = _gaps(lost, sent, received)
+    return frozenset(seq for seq, start, end in gaps if any(each.meets(start, end) for each in log.sleeps))
+
+
+def _gaps(lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received]) -> list[tuple[int, int, int]]:
+    """Returns each lost packet with the time of its sending and that of the next arrival of a later one."""
+    order = sorted(received, key=lambda each: each.seq)
+    numbers = [each.seq for each in order]
+    next_ns = list(accumulate((each.received_ns for each in reversed(order)), min))[::-1]
+    gaps = []
+    for seq in sorted(lost):
+        later = bisect_right(numbers, seq)
+        if later < len(numbers):
+            gaps.append((seq, sent[seq].sent_ns, next_ns[later]))
+    return gaps
