@@ -41,6 +41,7 @@ class Lab:
     Attributes:
         folder: folder of logs and captures, with one folder for each host.
         netlink: links of the namespace that has all switches.
+        fabric: starter of this machine's programs in that namespace.
 
     Example:
         >>> with Lab() as lab:
@@ -79,6 +80,7 @@ class Lab:
                 f"A lab needs root in a sandbox ({error.strerror}): start the program with `python -m netlab.sandbox`."
             ) from error
         self.netlink = self._fabric.enter(Netlink.here)
+        self.fabric = Programs("switches", self._fabric)
         self.folder = Path(tempfile.mkdtemp(prefix="lab-")).resolve()
         self.folder.chmod(0o755)
         self._hosts_file = self.folder / "etc-hosts"
@@ -246,7 +248,7 @@ class Lab:
             netlink.wait_until_running(end, CARRIER_TIMEOUT_S)
         wait_until_found(host.namespaces, interface, addresses, CARRIER_TIMEOUT_S)
         shape_egress(host.outside, interface, shape)
-        shape_egress(Programs("switches", self._fabric), port, shape)
+        shape_egress(self.fabric, port, shape)
         return Link(host.name, switch, interface, port, addresses, shape, self.netlink)
 
     def connect_here(self, switch: Switch, address: str) -> Link:

@@ -25,6 +25,7 @@ environment = jinja2.Environment(
 environment.filters.update(
     figure=texts.figure,
     limit=texts.limit,
+    conditions=texts.conditions,
     duration=texts.duration,
     amount=texts.amount,
     many=texts.many,

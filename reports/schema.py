@@ -75,6 +75,7 @@ class Scenario(msgspec.Struct, frozen=True):
         again: verdict of a second run under the same conditions, if it failed; "proven" means that it is unstable.
         evidence: names of files that it left.
         exhibits: drawings and tables beside the values.
+        conditions: what was drawn for it, in words: addresses outside of the tunnels, loss, store.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Scenario(msgspec.Struct, frozen=True):
     again: str | None = None
     evidence: list[str] = []
     exhibits: Annotated[list[Exhibit], Meta(max_length=MOST_EXHIBITS)] = []
+    conditions: dict[str, str] = {}
 
     @property
     def is_proven(self) -> bool:
@@ -126,6 +128,7 @@ class SabotageVerdict(msgspec.Struct, frozen=True):
         broke: the fault in words.
         noticed: message of the scenario that noticed it.
         seconds: seconds it took.
+        conditions: what was drawn for the scenario that had to notice it.
     """
 
     id: str
@@ -134,6 +137,7 @@ class SabotageVerdict(msgspec.Struct, frozen=True):
     broke: str = ""
     noticed: str = ""
     seconds: float = 0.0
+    conditions: dict[str, str] = {}
 
 
 class Place(msgspec.Struct, frozen=True):

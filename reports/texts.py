@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 from reports.chances import fewer_than
@@ -49,6 +50,11 @@ def limit(value: Any) -> str:
         value: a plain value, or `{value, unit, limit, of}`.
     """
     return str(value["limit"]) if isinstance(value, dict) and "limit" in value else ""
+
+
+def conditions(drawn: Mapping[str, str]) -> str:
+    """Words the conditions of a scenario on one line."""
+    return "; ".join(f"{name} {value}" for name, value in drawn.items())
 
 
 def duration(seconds: float) -> str:

@@ -24,7 +24,7 @@ from harness.world.policysaver import PolicySaver
 from harness.world.proving import prove_policy, run_there
 from harness.world.world import World
 
-pytestmark = pytest.mark.claim("self-healing")
+pytestmark = [pytest.mark.claim("self-healing"), pytest.mark.conditions(loss="none")]
 
 KILLS = {"quick": 3, "full": 20}
 CUTS = {"quick": 2, "full": 10}

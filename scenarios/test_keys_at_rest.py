@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import sqlite3
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, create_engine, text
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
@@ -25,7 +24,11 @@ pytestmark = pytest.mark.claim("keys-at-rest")
 
 NOT_CONFIGURED, BUSY = 78, 75
 DEADLINE = 60.0
-SEALED = "sealed_data_key, sealed_private_key"
+_READ = text("SELECT sealed_data_key, sealed_private_key FROM organizations WHERE id = :id")
+_WRITE = text(
+    "UPDATE organizations SET sealed_data_key = :sealed_data_key, sealed_private_key = :sealed_private_key"
+    " WHERE id = :id"
+)
 
 
 def test_no_start_without_the_secret(world: World, record: Record) -> None:
@@ -104,7 +107,7 @@ def test_sealed_keys_open_for_their_own_organization_only(world: World, record: 
     """
     one, two = world.organization(record), world.organization(record)
     ids = [mesh.organization["id"] for mesh in (one, two)]
-    database = world.subject.service.data / "store" / "meshwg.sqlite"
+    database = create_engine(world.subject.service.database_url)
     with record.control("with their own keys both are enforced, before"):
         assert world.subject.service.is_ready()
     # A hub that finds its links in order opens no key; after a stop it has to make the links again.
@@ -159,17 +162,13 @@ def _finds_every_form(planted: Path, keys: dict[str, str]) -> bool:
         planted.unlink()
 
 
-def _exchange(database: Path, one: str, two: str) -> None:
-    with closing(sqlite3.connect(database, timeout=DEADLINE)) as connection, connection:
-        rows = {each: _sealed(connection, each) for each in (one, two)}
+def _exchange(database: Engine, one: str, two: str) -> None:
+    with database.begin() as transaction:
+        rows = {each: transaction.execute(_READ, {"id": each}).one()._asdict() for each in (one, two)}
         for each, other in ((one, two), (two, one)):
-            connection.execute(f"UPDATE organizations SET ({SEALED}) = (?, ?) WHERE id = ?", (*rows[other], each))  # noqa: S608
-
-
-def _sealed(connection: sqlite3.Connection, organization: str) -> tuple[bytes, bytes]:
-    query = f"SELECT {SEALED} FROM organizations WHERE id = ?"  # noqa: S608 - a constant
-    (row,) = connection.execute(query, (organization,)).fetchall()
-    return row[0], row[1]
+            transaction.execute(_WRITE, {"id": each, **rows[other]})
+    # A connection that is kept open would keep the files of a store that is deleted.
+    database.dispose()
 
 
 def _refused_keys(service: Service, organizations: list[str]) -> set[str]:

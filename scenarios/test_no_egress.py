@@ -33,6 +33,7 @@ _FROM_OUTSIDE = 40
 HUB_PORTS = (22, 53, 80, 123, 443, 2019, 8080, PORT, 9090, 20000, 20001, 32767, 51820)
 
 
+@pytest.mark.conditions(outside="IPv4")
 def test_no_packet_leaves_the_mesh(world: World, record: Record, profile: str) -> None:
     """A machine sends more than fifty kinds of packets to destinations outside of the mesh, again and again; witnesses
     in the internet and on the hub's host see none.
@@ -102,6 +103,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record, profile: str) -
     record.at_least("attempts", len(names), 50)
 
 
+@pytest.mark.conditions(outside="IPv4", loss="none")
 def test_a_machine_that_routes_all_to_the_hub_reaches_nothing(world: World, record: Record) -> None:
     """A machine sends all its traffic to the hub (AllowedIPs 0.0.0.0/0); web pages, name servers and pings stay
     unreachable.
@@ -158,6 +160,7 @@ def _has_page(host: Host) -> bool:
             return False
 
 
+@pytest.mark.conditions(outside="IPv4")
 def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) -> None:
     """The hub's address in the mesh answers pings and nothing else: no port, no other protocol, not even with an error.
 
@@ -192,6 +195,7 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
     record.none_of("other answers", other, "the hub answered something other than a ping", of=len(tried))
 
 
+@pytest.mark.conditions(outside="IPv4")
 def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
     """A host beside the hub routes the overlay network to it; none of its packets arrives in the mesh.
 

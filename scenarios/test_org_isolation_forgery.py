@@ -27,6 +27,7 @@ _UNANSWERED_S = 1.0
 """Seconds, many times what an answer takes. A control waits for one in the same way, and longer."""
 
 
+@pytest.mark.conditions(outside="IPv4")
 def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record) -> None:
     """A machine sends through its tunnel with addresses of another machine, of the hub and of another organization's
     machines as senders, and to broadcast addresses. No packet arrives in either organization.
@@ -72,6 +73,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
     record.at_least("attempts", len(tried), 20)
 
 
+@pytest.mark.conditions(loss="none")
 def test_a_stolen_configuration_opens_its_own_organization_only(world: World, record: Record) -> None:
     """A stolen key is unknown to every other organization's hub, and with an address that only another organization has
     it reaches nothing.
@@ -102,6 +104,7 @@ def test_a_stolen_configuration_opens_its_own_organization_only(world: World, re
             raise Refuted("a stolen configuration reached a machine of another organization")
 
 
+@pytest.mark.conditions(outside="IPv4", loss="none")
 def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
     """An attacker on the path of a machine records its messages and sends them again: unchanged, into another
     organization's session, and as handshakes with its hub. No machine receives them, and no tunnel is disturbed.

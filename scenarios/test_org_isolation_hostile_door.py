@@ -15,7 +15,7 @@ from harness.wire.noiseclient import NoiseClient
 from harness.world.world import World
 from netlab import LabHost, NothingArrived
 
-pytestmark = pytest.mark.claim("org-isolation")
+pytestmark = [pytest.mark.claim("org-isolation"), pytest.mark.conditions(outside="IPv4", loss="none")]
 
 _MACHINES = 6
 _ADDRESSES = 6

@@ -13,7 +13,11 @@ from harness.hostile.reads import AnswerCount
 from harness.judging.record import Record
 from harness.world.world import World
 
-pytestmark = [pytest.mark.claim("org-isolation"), pytest.mark.exclusive]
+pytestmark = [
+    pytest.mark.claim("org-isolation"),
+    pytest.mark.exclusive,
+    pytest.mark.conditions(outside="IPv4", loss="none"),
+]
 
 SECONDS = {"quick": 2.0, "full": 6.0}
 RULES = {"quick": 4_000, "full": 15_000}

@@ -30,7 +30,7 @@ from harness.world.inside import Inside
 from harness.world.world import World
 from netlab import UdpStream
 
-pytestmark = pytest.mark.claim("self-healing")
+pytestmark = [pytest.mark.claim("self-healing"), pytest.mark.conditions(loss="none")]
 
 QUICK = 15
 """Kinds of damage that the quick profile does, one by one."""
@@ -142,7 +142,7 @@ def test_a_machine_led_to_a_closed_port_reconnects(world: World, record: Record)
     before = inside.snapshot()
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
-    endpoint = mesh.organization["endpoint"]
+    endpoint = world.subject.peer_of(mesh.organization["endpoint"])
     with inside.hub_suspended(), record.control("the damage misleads a machine, and it reaches no other"):
         assert inside.apply(UNMASKED)
         start = time.monotonic()

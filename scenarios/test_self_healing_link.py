@@ -12,7 +12,7 @@ from harness.overlay.outage import HealthStream
 from harness.world.damage import REPORTED, Detection
 from harness.world.world import World
 
-pytestmark = pytest.mark.claim("self-healing")
+pytestmark = [pytest.mark.claim("self-healing"), pytest.mark.conditions(loss="none")]
 
 _DELETE_LINK = """\
 for space in "" $(ip netns list | cut -d" " -f1); do

@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli.choices import PROFILES, WIREGUARD, in_words
+from harness.world.conditions import LOSS, OUTSIDE, STORES
 
 _UNAVAILABLE = 69
 
@@ -71,6 +72,24 @@ def gate(
         typer.Option(metavar="N", min=0, max=2**63 - 1, help="Seed of the run's choices; random if not given."),
     ] = None,
     wireguard: Wireguard = "auto",
+    outside: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Machines' addresses outside of tunnels: {in_words(OUTSIDE)}; drawn for each scenario if not given.",
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Handshake messages that get lost: {in_words(LOSS)}; drawn for each scenario if not given.",
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"The service's store: {in_words(STORES)}; drawn for each run if not given."),
+    ] = None,
     watch: Watch = None,
     patience: Annotated[
         float,
@@ -103,6 +122,7 @@ def gate(
         authority,
         way,
         watch,
+        command.Chosen(outside, loss, store),
         sabotages_only=sabotage,
         throwaway_key=throwaway_key,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +21,7 @@ from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
 from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
+from harness.world.conditions import STORES, draw_store
 from reports.events.format import (
     VERSION,
     PlannedClaim,
@@ -73,6 +74,7 @@ class SabotageResult:
         caught: True if the scenario noticed the sabotage.
         noticed: failure of the scenario, or the reason why there is none.
         was_run: False if its scenario needs a run without others beside it.
+        conditions: conditions of the scenario that had to notice it, in words.
     """
 
     sabotage: Sabotage
@@ -80,6 +82,7 @@ class SabotageResult:
     noticed: str
     seconds: float
     was_run: bool = True
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -208,8 +211,8 @@ def _round(
         pooled = [_BESIDE_OTHERS, f"--numbers={numbers}", *shared]
         with ThreadPoolExecutor(many.runs) as pool:
             parts = [
-                pool.submit(runs.run, options, *pooled, inherited=[numbers, events, folder])
-                for _ in range(many.scenarios if scenarios else 0)
+                pool.submit(runs.run, each, *pooled, inherited=[numbers, events, folder])
+                for each in _with_each_store(options, many.scenarios if scenarios else 0)
             ]
             # Sabotages that mostly wait start first: they use little of the processors, and would prolong the end.
             begun = {
@@ -219,7 +222,8 @@ def _round(
         # The pool has ended. From here on, there is one run at a time.
         finished = [part.result() for part in parts]
         if not all(each.was_run for each in results.merge([part.outcomes for part in finished])):
-            finished.append(runs.run(options, _EXCLUSIVE, *shared, inherited=[events, folder]))
+            alone = options.stored_as_drawn("exclusive")
+            finished.append(runs.run(alone, _EXCLUSIVE, *shared, inherited=[events, folder]))
         tried = [begun[each.id].result() for each in sabotages]
         judged = [each if each.was_run else _sabotage(options, each.sabotage, feed, _EXCLUSIVE) for each in tried]
     for each in finished:
@@ -230,6 +234,14 @@ def _round(
         tuple(judged),
         next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
     )
+
+
+def _with_each_store(options: RunOptions, number: int) -> list[RunOptions]:
+    """Returns the options of runs beside each other; two of them cover both stores, the seed draws which is first."""
+    if options.store is not None:
+        return [options] * number
+    first = STORES.index(draw_store(options.seed, "first"))
+    return [replace(options, store=STORES[(first + each) % len(STORES)]) for each in range(number)]
 
 
 def _waiting_first(sabotages: Sequence[Sabotage]) -> list[Sabotage]:
@@ -249,7 +261,7 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], feed: Feed) 
     ]
     for each in failed[:_MOST_RERUNS]:
         feed.tell(ScenarioRepeated(claim=each.claim, scenario=clipped(each.name)))
-        alike = replace(options, claim=each.claim, seed=each.seed)
+        alike = replace(options, claim=each.claim, seed=each.seed, store=each.store)
         for outcome in runs.run(alike, f"--scenario={each.name.partition('[')[0]}").outcomes:
             if outcome.name == each.name:
                 why = clipped(outcome.failure or "")
@@ -272,7 +284,7 @@ def _sabotage(options: RunOptions, sabotage: Sabotage, feed: Feed, exclusive: st
     """Runs one sabotage, unless its scenario needs a run without others beside it."""
     start = time.monotonic()
     feed.tell(SabotageBegun(sabotage=sabotage.id, claim=sabotage.claim))
-    quick = replace(options, claim=sabotage.claim, profile="quick")
+    quick = replace(options, claim=sabotage.claim, profile="quick").stored_as_drawn(sabotage.id)
     finished = broken.run(quick, sabotage, exclusive)
     if exclusive == _BESIDE_OTHERS and finished.ran_nothing:
         feed.tell(SabotageEnded(sabotage=sabotage.id, claim=sabotage.claim, outcome="postponed"))
@@ -285,7 +297,8 @@ def _sabotage(options: RunOptions, sabotage: Sabotage, feed: Feed, exclusive: st
             sabotage=sabotage.id, claim=sabotage.claim, outcome=outcome, seconds=round(seconds, 3), why=clipped(text)
         )
     )
-    return SabotageResult(sabotage, caught, text, seconds)
+    conditions = next((each.conditions for each in finished.outcomes if each.conditions), {})
+    return SabotageResult(sabotage, caught, text, seconds, conditions=conditions)
 
 
 def judge_sabotage(sabotage: Sabotage, finished: RunResult) -> tuple[bool, str]:

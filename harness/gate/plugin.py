@@ -13,11 +13,13 @@ import pytest
 from harness.events.teller import Pipe, Teller
 from harness.gate import failures, results
 from harness.gate.claims import BY_ID
-from harness.gate.subjects import hub_of, subject_factory
+from harness.gate.subjects import hub_of, store_of, subject_factory
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.sabotage import catalogue
+from harness.subject.kinds import OwnService
 from harness.world import evidence
+from harness.world.conditions import LOSS, OUTSIDE, STORES, draw
 from harness.world.world import World
 from netlab import sandbox
 from reports.events.format import Note, clipped
@@ -28,6 +30,7 @@ _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
 _WORLD = pytest.StashKey[World]()
 _PIPE = pytest.StashKey[Pipe]()
+_CONDITIONS = pytest.StashKey[dict[str, str]]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
 
 SCENARIO_NUMBER = struct.Struct("=I")
@@ -52,6 +55,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
+    group.addoption("--outside", choices=OUTSIDE, help="addresses outside of the tunnels; drawn if not given")
+    group.addoption("--store", choices=STORES, help="store of the lab's own service; drawn if not given")
+    group.addoption("--loss", choices=LOSS, help="handshake messages that get lost; drawn if not given")
     group.addoption("--patience", type=float, default=1.0, help="factor by which the machine is slower than usual")
     group.addoption("--live", help="service that others run: text of harness.subject.live.Live")
 
@@ -62,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "restarts: scenario that stops and starts the service")
     config.addinivalue_line("markers", "announces(*names): faults that the scenario provokes, as the hub reports them")
     config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
+    config.addinivalue_line("markers", "conditions(**fixed): conditions without which the scenario shows nothing")
     config.addinivalue_line("markers", "full: scenario of the full profile alone")
     config.stash[_PIPE] = Pipe(config.getoption("--events"))
     if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
@@ -161,12 +168,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Watches the hub for faults that it reports of itself while a scenario runs."""
+    """Makes the scenario's conditions, and watches the hub for faults that it reports of itself meanwhile."""
     if _WORLD not in item.config.stash:
         return (yield)
+    _meet_conditions(item)
     announced = [name for marker in item.iter_markers("announces") for name in marker.args]
     with item.config.stash[_WORLD].subject.without_faults(announced):
         return (yield)
+
+
+def _meet_conditions(item: pytest.Item) -> None:
+    """Draws the conditions of a scenario; a hub that others run has its own."""
+    config = item.config
+    world = config.stash[_WORLD]
+    if not isinstance(world.subject, OwnService):
+        return
+    wanted = {name: config.getoption(f"--{name}") for name in ("outside", "loss")}
+    fixed = {name: value for marker in item.iter_markers("conditions") for name, value in marker.kwargs.items()}
+    conditions = draw(config.getoption("--seed"), function_name(item), wanted, fixed)
+    world.meet(conditions)
+    item.stash[_CONDITIONS] = conditions.in_words() | {"store": world.subject.store}
 
 
 def _record_of(item: pytest.Item) -> Record:
@@ -238,6 +259,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         evidence=[] if error is None else _collect_evidence(item, error),
         seed=config.getoption("--seed"),
         exhibits=record.exhibits(),
+        conditions=item.stash.get(_CONDITIONS, {}),
+        store=store_of(config),
     )
     # Written after each scenario, so that a crash of the interpreter loses only the running one.
     _write_results(item.session)

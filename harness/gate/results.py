@@ -28,11 +28,13 @@ class ScenarioResult(Scenario, frozen=True, kw_only=True):
     Attributes:
         claim: id of the claim that it tests.
         seed: seed of its choices.
+        store: store of the lab's own service, as the option ``--store`` takes it.
         was_run: False if the run ended before it, or left it to another run.
     """
 
     claim: str
     seed: int = 0
+    store: str = "SQLite"
     was_run: bool = True
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
 from harness.paths import CACHE, ROOT, SCENARIOS
 from harness.subject.live import Live
+from harness.world.conditions import draw_store
 from netlab import sandbox
 
 DEADLINES_S = {"quick": 900.0, "full": 3600.0}
@@ -38,6 +39,9 @@ class RunOptions:
         wireguard: WireGuard implementation of the lab's own service.
         patience: factor by which this machine is slower than usual; lengthens the deadlines.
         live: service that runs elsewhere; None for the lab's own.
+        outside: addresses outside of the tunnels, of `harness.world.conditions`; None to draw them for each scenario.
+        loss: handshake messages that get lost; None to draw them for each scenario.
+        store: store of the lab's own service; None to draw it for each run.
     """
 
     claim: str | None = None
@@ -46,6 +50,13 @@ class RunOptions:
     wireguard: str = "auto"
     patience: float = 1.0
     live: Live | None = None
+    outside: str | None = None
+    loss: str | None = None
+    store: str | None = None
+
+    def stored_as_drawn(self, run: str) -> RunOptions:
+        """Returns these options with a store, drawn by the seed and the name of the run if they have none."""
+        return self if self.store is not None else replace(self, store=draw_store(self.seed, run))
 
     @property
     def deadline_s(self) -> float:
@@ -151,6 +162,8 @@ def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
     live = [] if service is None else [f"--live={service.to_text()}"]
+    chosen = {"outside": options.outside, "loss": options.loss, "store": options.store}
+    conditions = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
     return [
         str(SCENARIOS),
         "--quiet",
@@ -168,6 +181,7 @@ def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
         f"--timeout={options.deadline_s:.0f}",
         *claim,
         *live,
+        *conditions,
     ]
 
 

@@ -8,11 +8,14 @@ from functools import partial
 
 import pytest
 
+from harness.sabotage import catalogue
 from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live
 from harness.subject.service import Broken
 from harness.subject.subject import Site, Subject
 from harness.target import Target
+from harness.world.conditions import draw_store
+from harness.world.world import ENDPOINT
 
 
 def subject_factory(config: pytest.Config) -> Callable[[Site], Subject]:
@@ -22,7 +25,21 @@ def subject_factory(config: pytest.Config) -> Callable[[Site], Subject]:
         return partial(ForeignHub, make=hub)
     if live is not None:
         return partial(RemoteService, live=Live.from_text(live))
-    return partial(OwnService, wireguard=config.getoption("--hub-wireguard"), broken=_broken(config))
+    return partial(
+        OwnService,
+        wireguard=config.getoption("--hub-wireguard"),
+        broken=_broken(config),
+        endpoint=ENDPOINT,
+        has_postgresql=store_of(config) == "PostgreSQL",
+    )
+
+
+def store_of(config: pytest.Config) -> str:
+    """Returns the store of the lab's own service: of a sabotage, of the option, or drawn by the seed."""
+    broken = catalogue.BY_ID.get(config.getoption("--sabotage"))
+    if broken is not None and broken.store is not None:
+        return broken.store
+    return str(config.getoption("--store") or draw_store(config.getoption("--seed"), "alone"))
 
 
 def hub_of(config: pytest.Config) -> type[Target] | None:

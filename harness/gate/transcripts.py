@@ -25,6 +25,7 @@ def transcript_of(run: GateRun) -> Transcript:
             broke=each.sabotage.broke,
             noticed=each.noticed,
             seconds=round(each.seconds, 3),
+            conditions=dict(each.conditions),
         )
         for each in run.sabotages
     ]
@@ -80,4 +81,10 @@ def _command(result: ScenarioResult, run: GateRun) -> str:
         command += " --target URL"
     if options.wireguard != "auto":
         command += f" --wireguard {options.wireguard}"
-    return command
+    # The seed draws the rest again, but which run took a scenario was chance.
+    conditions = {
+        "outside": options.outside,
+        "loss": options.loss,
+        "store": result.store if result.conditions else None,
+    }
+    return command + "".join(f" --{name} {value}" for name, value in conditions.items() if value is not None)

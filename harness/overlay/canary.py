@@ -23,7 +23,7 @@ class Canary:
 
     Args:
         router: host that forwards, for the bare hub.
-        address: the router's address on the underlay.
+        address: the router's address on the underlay, an IPv6 address in brackets.
         source: host that sends.
         destination: host that receives.
         record: takes the figures.

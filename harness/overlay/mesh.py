@@ -129,6 +129,7 @@ class Mesh:
         api: client that is signed in as the owner.
         new_host: makes a host on the underlay network, given a name.
         record: record of the scenario.
+        handshake_deadline: seconds for the first handshake of a machine.
 
     Attributes:
         organization: the organization as the API shows it.
@@ -136,10 +137,17 @@ class Mesh:
         rules: rules of the policy.
     """
 
-    def __init__(self, api: Api, new_host: Callable[[str], LabHost], record: Record) -> None:
+    def __init__(
+        self,
+        api: Api,
+        new_host: Callable[[str], LabHost],
+        record: Record,
+        handshake_deadline: float = HANDSHAKE_DEADLINE,
+    ) -> None:
         self.api = api
         self.record = record
         self._new_host = new_host
+        self._handshake_deadline = handshake_deadline
         self.organization: dict[str, Any] = api.call("GET", "/organization").body
         self.default = "allow"
         self.rules: tuple[Rule, ...] = ()
@@ -199,9 +207,9 @@ class Mesh:
             host = self._new_host("".join(c for c in name.lower() if c.isascii() and c.isalnum())[:32] or "machine")
         tunnel = wg_quick(host, answer["config"], "mesh.conf")
         try:
-            tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
+            tunnel.wait_for_handshake(self._handshake_deadline)
         except NothingArrived as error:
-            raise Refuted(f"{name} completed no handshake with the hub in {HANDSHAKE_DEADLINE:.0f} s") from error
+            raise Refuted(f"{name} completed no handshake with the hub in {self._handshake_deadline:.0f} s") from error
         machine = answer["machine"]
         self._names[f"machine:{machine['id']}"] = name
         return Machine(

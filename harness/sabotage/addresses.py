@@ -47,7 +47,7 @@ def choose_early() -> None:
     ]
     if not found:
         raise NothingReplaced("the database does not keep addresses unique")
-    # A new store is made from the table.
+    # A new SQLite store is made from the table, one in PostgreSQL by the migrations.
     table.constraints.difference_update(found)
     machines.add = add
     addresses.allocate = allocate

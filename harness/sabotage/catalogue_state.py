@@ -197,6 +197,7 @@ STATE = (
         "addresses:choose_early",
         "test_machines_added_at_once_get_an_address_each",
         "addresses were given to two machines",
+        store="SQLite",
     ),
     Sabotage(
         "addresses-reused-at-once",
@@ -253,6 +254,7 @@ STATE = (
         "deletion:leave_the_files",
         "test_a_deleted_organization_leaves_nothing",
         "the service's files still have",
+        store="SQLite",
     ),
     Sabotage(
         "port-chosen-before-transaction",

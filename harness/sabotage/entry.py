@@ -17,6 +17,7 @@ class Sabotage:
         scenario: test function that has to notice it; the only one that runs against it.
         says: text that the scenario's failure must contain, so that no other defect counts.
         waits: True if the scenario then waits for six seconds or more.
+        store: store of the service that it breaks, of `harness.world.conditions`; None if it breaks any.
     """
 
     id: str
@@ -26,3 +27,4 @@ class Sabotage:
     scenario: str
     says: str
     waits: bool = False
+    store: str | None = None

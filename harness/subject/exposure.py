@@ -86,9 +86,9 @@ def in_files(files: Iterable[Path], secrets: Mapping[str, str], chunk_size: int 
 
 
 def files_of(service: Service) -> Iterator[Path]:
-    """Yields every file below the service's data folder and ``/run``, except for the lab's own."""
+    """Yields every file below the folders that can have the service's data, except for the lab's own."""
     lab = service.host.folder.parent
-    for top in (service.data, Path("/run")):
+    for top in service.searched():
         for root, folders, names in os.walk(top):
             folder = Path(root)
             folders[:] = [each for each in folders if folder / each not in (lab, Path("/run/netns"))]

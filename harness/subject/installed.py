@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import PurePath, PurePosixPath
 from typing import Any, Protocol
 
@@ -31,6 +31,9 @@ class Installed(Protocol):
     @property
     def data(self) -> PurePath:
         """Data folder on that host."""
+
+    def searched(self) -> Sequence[PurePath]:
+        """Returns the folders on that host that can have data of the service."""
 
     def children(self, *commands: str) -> set[int]:
         """Returns the ids of the service's processes ``hub`` and ``web``, or of the named one."""
@@ -85,6 +88,10 @@ class OverSsh:
     def close(self) -> None:
         """Closes the connection; programs that it started end."""
         self.host.close()
+
+    def searched(self) -> Sequence[PurePath]:
+        """Returns the folders that can have data of the service; a database elsewhere is not read."""
+        return [self.data, PurePosixPath("/run")]
 
     def children(self, *commands: str) -> set[int]:
         """Returns the ids of processes; see `Installed.children`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
+from harness.subject import postgresql
 from harness.subject.faults import FaultWatch
 from harness.subject.installed import Installed, OverSsh
 from harness.subject.live import Live, LiveService
@@ -26,10 +27,29 @@ class OwnService(Subject):
     Args:
         wireguard: implementation to use: a value of the service's ``--wireguard``.
         broken: sabotaged service to start in its place; None for the product itself.
+        endpoint: name that machines know the hub by; None for its address.
+        has_postgresql: True to store in PostgreSQL, where this machine can run it.
+
+    Attributes:
+        store: its store in words.
     """
 
-    def __init__(self, site: Site, *, wireguard: str = "auto", broken: Broken | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        wireguard: str = "auto",
+        broken: Broken | None = None,
+        endpoint: str | None = None,
+        has_postgresql: bool = False,
+    ) -> None:
         super().__init__(site, "")
+        self._address = site.address
+        self._endpoint = endpoint
+        missing = postgresql.why_not(site.host) if has_postgresql else None
+        self.store = "PostgreSQL" if has_postgresql and missing is None else "SQLite"
+        if missing is not None:
+            self.store += f", because PostgreSQL, which was chosen, is not possible here: {missing}"
         self._is_broken = broken is not None
         self._service = Service(
             site.host,
@@ -39,6 +59,8 @@ class OwnService(Subject):
                 proxies=[f"{site.proxy}/32"],
                 wireguard=wireguard,
                 broken=broken,
+                endpoint=endpoint,
+                has_postgresql=has_postgresql and missing is None,
             ),
         )
         self._watch = FaultWatch(self._service.whole_log, self._service.metrics)
@@ -57,6 +79,20 @@ class OwnService(Subject):
     def api(self) -> Api:
         """Opens an API connection that is not signed in."""
         return self._service.api()
+
+    @property
+    def address(self) -> str:
+        """Address that machines of the lab send to."""
+        return self._address
+
+    @property
+    def endpoint_host(self) -> str:
+        """Host that the endpoint in a configuration has to name."""
+        return self._endpoint or self.site.address
+
+    def be_reached_at(self, address: str) -> None:
+        """Has machines reach the hub at another address of its host, which its name leads to."""
+        self._address = address
 
     @property
     def service(self) -> Service:

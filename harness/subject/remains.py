@@ -20,7 +20,7 @@ def on_host(hub: Host) -> frozenset[str]:
 
 
 def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
-    """Searches the files below the service's data folder and ``/run``, free pages of the database included.
+    """Searches the service's data folder, ``/run`` and its database: free pages of SQLite too, rows of PostgreSQL.
 
     Returns:
         The texts that a file contains.
@@ -31,7 +31,7 @@ def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
     lab = service.host.folder.parent.name
     how = "--recursive --devices=skip --text --only-matching --fixed-strings --no-filename --file=-"
     done = service.host.run(
-        *("grep", *how.split(), "--exclude-dir=netns", f"--exclude-dir={lab}", str(service.data), "/run"),
+        *("grep", *how.split(), "--exclude-dir=netns", f"--exclude-dir={lab}", *map(str, service.searched())),
         input="\n".join(texts),
         check=False,
     )

@@ -22,12 +22,14 @@ import httpx
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
+from harness.subject.postgresql import PostgreSql
 from netlab import LabHost, NamespaceHost, Process, wait_until
 from netlab.errors import NothingArrived
 
 PORT = 8443
 _OTHER_PORT = 8444
 _SECRET = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
+_DATABASE_URL = "MESHWG_DATABASE_URL"
 _PROGRAM = "appliance"
 _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up"
@@ -61,6 +63,7 @@ class ServiceOptions:
         wireguard: value of ``--wireguard``.
         broken: sabotaged service to start in its place; None for the product itself.
         endpoint: value of ``--endpoint``; None for the address.
+        has_postgresql: store in a PostgreSQL on the same host, which starts with the service; not in SQLite.
     """
 
     address: str
@@ -69,6 +72,7 @@ class ServiceOptions:
     wireguard: str = "auto"
     broken: Broken | None = None
     endpoint: str | None = None
+    has_postgresql: bool = False
 
 
 class Service:
@@ -88,6 +92,7 @@ class Service:
         self.options = options
         self.data = host.folder / "data"
         self.unlock_secret = secrets.token_urlsafe(24)
+        self._postgresql: PostgreSql | None = None
         self._starts = itertools.count(1)
         self._tries = itertools.count(1)
         self._process: Process | None = None
@@ -102,6 +107,27 @@ class Service:
     def certificate(self) -> Path:
         """File with the certificate to trust."""
         return self.data / "tls" / "certificate.pem"
+
+    @property
+    def database_url(self) -> str:
+        """URL of its store."""
+        if self._postgresql is not None:
+            return self._postgresql.url
+        return f"sqlite:///{self.data}/store/meshwg.sqlite"
+
+    def searched(self) -> Sequence[Path]:
+        """Returns the folders that can have its data, with a dump of the database if there is a server for it.
+
+        PostgreSQL's own files are left out: dead rows go from them when it is told to remove them, see
+        docs/decisions/0014-deletion.md.
+        """
+        folders = [self.data, Path("/run")]
+        if self._postgresql is not None:
+            dump = self.host.folder / "dump"
+            dump.mkdir(exist_ok=True)
+            (dump / "store.sql").write_text(self._postgresql.dump())
+            folders.append(dump)
+        return folders
 
     def __enter__(self) -> Service:
         self.start()
@@ -124,6 +150,8 @@ class Service:
         Raises:
             Inconclusive: it did not come up.
         """
+        if self.options.has_postgresql and self._postgresql is None:
+            self._postgresql = PostgreSql(self.host)
         # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
         self._process = self._begin(f"service-{number}")
@@ -170,11 +198,14 @@ class Service:
         return process.wait(_START_DEADLINE), process.log_text().strip()
 
     def _launch(self, log: str, arguments: Sequence[str], secret: str | None) -> Process:
-        environment = {_SECRET: secret} if secret else {}
+        environment = {**({_SECRET: secret} if secret else {}), **self._store_setting()}
         broken = self.options.broken
         if broken is None or not isinstance(self.host, NamespaceHost) or not _can_fork():
             return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
         return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
+
+    def _store_setting(self) -> dict[str, str]:
+        return {} if self._postgresql is None else {_DATABASE_URL: self._postgresql.url}
 
     @property
     def _program(self) -> Sequence[str]:
@@ -281,11 +312,14 @@ class Service:
         arguments, broken = [*words, f"--data={self.data}"], self.options.broken
         if broken is not None and isinstance(self.host, NamespaceHost) and _can_fork():
             log = f"operator-{next(self._tries)}"
-            process = self.host.fork(partial(broken.operator, arguments), "operator", log=log)
+            process = self.host.fork(
+                partial(broken.operator, arguments), "operator", log=log, env=self._store_setting()
+            )
             if process.wait(_START_DEADLINE) != 0:
                 raise Inconclusive(f"{failure}: {process.log_text()[-2000:]}")
             return process.log_text()
-        done = self.host.run(sys.executable, "-m", "appliance", *arguments, timeout=_START_DEADLINE, check=False)
+        command = (sys.executable, "-m", "appliance", *arguments)
+        done = self.host.run(*command, env=self._store_setting(), timeout=_START_DEADLINE, check=False)
         if done.returncode != 0:
             raise Inconclusive(f"{failure}: {done.stderr[-2000:]}")
         return done.stdout

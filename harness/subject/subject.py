@@ -107,6 +107,19 @@ class Subject:
         """Host that the endpoint in a configuration has to name."""
         return self.site.address
 
+    def peer_of(self, endpoint: str) -> str:
+        """Returns the endpoint of a configuration as WireGuard shows it: the hub's address and the port."""
+        address, port = self.address, endpoint.rpartition(":")[2]
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    def be_reached_at(self, address: str) -> None:
+        """Has machines reach the hub at another address of its host.
+
+        Raises:
+            Inconclusive: the hub is reached in one way only.
+        """
+        raise Inconclusive(f"the hub is reached in its own way, not at {address}")
+
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Stops the hub for as long as ``with`` lasts, and starts it again even if the block fails.

@@ -89,7 +89,8 @@ class NoiseClient:
         self._index = os.urandom(4)
         self._hub_index = b""
         self._sent = 0
-        self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in hub_address else socket.AF_INET
+        self._socket = host.socket(family, socket.SOCK_DGRAM)
         self._socket.bind(source)
         self._socket.connect((hub_address, self.configuration.port))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ _DATA = 4  # https://www.wireguard.com/protocol/: the first byte of a message te
 _INITIATION = 1
 _OVERHEAD, _BLOCK = 32, 16
 _IP, _ICMP = 20, 8
+_OF_THE_LINK = (ICMPv6ND_NS, ICMPv6ND_NA)
+"""Messages by which IPv6 finds link addresses, as ARP does for IPv4."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def initiations(packets: Iterable[Packet], source: str) -> int:
 
 
 def direct(packets: Iterable[Packet], machines: Collection[str]) -> list[str]:
-    """Returns summaries of packets from one machine to another, and of ARP requests of one for another.
+    """Returns summaries of packets from one machine to another, and of questions of one for another's link address.
 
     Args:
         machines: underlay addresses of the machines.
@@ -87,6 +89,7 @@ def past_the_hub(packets: Iterable[Packet], machines: Collection[str], hub: str,
         packet.summary()
         for packet in packets
         if isinstance(ip := packet.payload, IP | IPv6)
+        and not any(packet.haslayer(each) for each in _OF_THE_LINK)
         and (ip.src in machines or ip.dst in machines)
         and not (
             isinstance(udp := ip.payload, UDP)
@@ -103,8 +106,10 @@ def _datagrams(packets: Iterable[Packet]) -> Iterable[tuple[Packet, Packet]]:
 
 
 def _ends(packet: Packet) -> Iterable[tuple[str, str]]:
-    """Yields source and destination of an IP packet, or both addresses of an ARP packet."""
+    """Yields source and destination of an IP packet, or who asks and what for in one of ARP or neighbour discovery."""
     if isinstance(packet.payload, ARP):
         yield packet.payload.psrc, packet.payload.pdst
+    elif ICMPv6ND_NS in packet:
+        yield packet[IPv6].src, packet[ICMPv6ND_NS].tgt
     elif isinstance(packet.payload, IP | IPv6):
         yield packet.payload.src, packet.payload.dst

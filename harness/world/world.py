@@ -16,19 +16,26 @@ from harness.client.api import Api, ApiError
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.canary import Canary
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
 from harness.overlay.queues import Queues
 from harness.subject.kinds import OwnService
 from harness.subject.subject import Site, Subject
+from harness.wire.loss import lose_handshakes
+from harness.world.conditions import Conditions
 from netlab import Lab, LabHost
 
 # Addresses for documentation (RFC 5737), which no real network has.
 HUB = "192.0.2.1"
+ENDPOINT = "vpn.example.net"
+"""Name of the hub, which leads to its address of the family that machines use."""
 OFFICE = "192.0.2.250"
 PROXY = "192.0.2.251"
 PASSWORD = "correct horse battery"  # noqa: S105 - for customers that exist as long as the lab
 _PROXY_NAME = "proxy"
 _FIRST_CLIENT, _LAST_CLIENT = 2, 249
+_HUB_6 = "2001:db8::1"  # For documentation too (RFC 3849).
+_LOSSY_DEADLINE_S = HANDSHAKE_DEADLINE + 5.0
+"""Another REKEY_TIMEOUT: beside the message that the lab loses, a busy machine may lose one."""
 
 
 class World:
@@ -48,7 +55,8 @@ class World:
         self.lab = Lab()
         self.internet = self.lab.switch("internet")
         host = self.lab.host("hub")
-        self.lab.connect(host, self.internet, f"{HUB}/24")
+        self._hub_link = self.lab.connect(host, self.internet, f"{HUB}/24", f"{_HUB_6}/64")
+        self.lab.name(ENDPOINT, HUB)
         self.lab.connect_here(self.internet, f"{OFFICE}/24")
         self.subject = make_subject(Site(self.lab, host, HUB, OFFICE, PROXY))
         self._addresses = iter(range(_FIRST_CLIENT, _LAST_CLIENT + 1))
@@ -57,6 +65,7 @@ class World:
         self._run = secrets.token_hex(4)
         self._owned: list[Api] = []
         self._lock = threading.Lock()
+        self._conditions = Conditions()
 
     def __enter__(self) -> World:
         try:
@@ -75,16 +84,28 @@ class World:
         finally:
             self.lab.close()
 
+    def meet(self, conditions: Conditions) -> None:
+        """Changes the conditions under which further machines reach the hub by its name, `ENDPOINT`.
+
+        Raises:
+            Inconclusive: the hub is reached in one way only.
+        """
+        address = HUB if conditions.outside == "IPv4" else _HUB_6
+        self.subject.be_reached_at(address)
+        self.lab.name(ENDPOINT, address)
+        lose_handshakes(self.lab, self._hub_link, conditions.loss)
+        self._conditions = conditions
+
     @property
     def captures(self) -> Path:
         """Folder for captures that are evidence, made when there is one."""
         return self.lab.folder / "counterexamples"
 
     def client(self, name: str) -> LabHost:
-        """Makes a host for a customer's machine on the underlay, without a tunnel."""
-        address = self.free_address()
-        host = self.lab.host(f"{name}-{address.rpartition('.')[2]}")
-        self.lab.connect(host, self.internet, f"{address}/24")
+        """Makes a host for a customer's machine on the underlay, with the family of the conditions and no tunnel."""
+        number, address = self._free_place()
+        host = self.lab.host(f"{name}-{number}")
+        self.lab.connect(host, self.internet, address)
         self.subject.add_route(host)
         return host
 
@@ -101,11 +122,11 @@ class World:
             return self.lab.hosts[_PROXY_NAME]
 
     def router(self) -> tuple[LabHost, str]:
-        """Makes a host that forwards; returns it with its address on the underlay."""
-        address = self.free_address()
-        host = self.lab.router(f"router-{address.rpartition('.')[2]}")
-        self.lab.connect(host, self.internet, f"{address}/24")
-        return host, address
+        """Makes a host that forwards; returns it with its address on the underlay, of the conditions' family."""
+        number, address = self._free_place()
+        host = self.lab.router(f"router-{number}")
+        self.lab.connect(host, self.internet, address)
+        return host, address.partition("/")[0]
 
     def canary(self, source: Machine, destination: Machine, record: Record, interval_s: float) -> Canary:
         """Makes a stream between two machines through a bare hub beside the hub; see `Canary`.
@@ -115,6 +136,7 @@ class World:
         """
         router, address = self.router()
         wireguard = self.subject.wireguard()
+        address = f"[{address}]" if ":" in address else address
         return Canary(router, address, source.host, destination.host, record, interval_s, wireguard)
 
     def queues(self, *machines: Machine) -> Queues:
@@ -126,9 +148,15 @@ class World:
             return Queues(None, ends)
 
     def free_address(self) -> str:
-        """Returns an unused address of the underlay, and never returns it again."""
+        """Returns an unused IPv4 address of the underlay, and never returns it again."""
         with self._lock:
             return f"192.0.2.{next(self._addresses)}"
+
+    def _free_place(self) -> tuple[int, str]:
+        """Returns an unused number, and with it an address of the conditions' family with prefix length."""
+        address = self.free_address()
+        number = int(address.rpartition(".")[2])
+        return number, f"{address}/24" if self._conditions.outside == "IPv4" else f"2001:db8::{number:x}/64"
 
     def organization(
         self,
@@ -156,7 +184,8 @@ class World:
         if self.subject.is_borrowed:
             self._owned.append(api)
         self.subject.admit(api, signed_up.body["organization"])
-        return Mesh(api, new_host or self.client, record)
+        deadline = HANDSHAKE_DEADLINE if self._conditions.loss == "none" else _LOSSY_DEADLINE_S
+        return Mesh(api, new_host or self.client, record, deadline)
 
     def delete_organizations(self) -> None:
         """Deletes the run's organizations on a hub that outlives the run. Skips those that can't be deleted."""

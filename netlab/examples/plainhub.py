@@ -50,7 +50,7 @@ def connect(hub: Host, hub_address: str, machines: Sequence[Host], implementatio
 
     Args:
         hub: a host that forwards.
-        hub_address: its address on the underlay.
+        hub_address: its address on the underlay, an IPv6 address in brackets.
         machines: hosts that reach it.
         implementation: WireGuard of the hub; see `wg_quick`.
 

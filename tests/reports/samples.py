@@ -131,12 +131,20 @@ scenarios = st.builds(
     rerun=st.none() | texts,
     evidence=st.lists(texts, max_size=2),
     exhibits=st.lists(exhibits, max_size=2),
+    conditions=st.dictionaries(texts, texts, max_size=2),
 )
 claims = st.builds(
     Claim, id=texts, verdict=st.sampled_from(VERDICTS), scenarios=st.lists(scenarios, max_size=3), claim=texts
 )
 sabotages = st.builds(
-    SabotageVerdict, id=texts, claim=texts, caught=st.booleans(), broke=texts, noticed=texts, seconds=seconds
+    SabotageVerdict,
+    id=texts,
+    claim=texts,
+    caught=st.booleans(),
+    broke=texts,
+    noticed=texts,
+    seconds=seconds,
+    conditions=st.dictionaries(texts, texts, max_size=2),
 )
 git_ids = st.text("0123456789abcdef", min_size=40, max_size=40)
 software = st.builds(

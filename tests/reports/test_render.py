@@ -268,6 +268,15 @@ def test_a_count_of_none_says_among_how_many() -> None:
     assert "19 of 20 such runs" in page.said
 
 
+def test_the_page_names_conditions_of_scenarios_and_sabotages() -> None:
+    shown = replace(scenario(), conditions={"outside": "IPv6", "store": "SQLite"})
+    broken = SabotageVerdict("break", "one-hub", caught=True, conditions={"outside": "IPv4"})
+    page = Page(html(run(claim("one-hub", shown), sabotage=[broken])))
+    assert "Conditions: outside IPv6; store SQLite" in page.said
+    assert "(outside IPv4)" in page.said
+    assert "Conditions" not in Page(html(run())).said
+
+
 def test_the_page_says_what_is_not_known_of_what_was_tested() -> None:
     def said(**facts: Any) -> str:
         return Page(html(run(signed_by="9" * 64, **facts))).said

@@ -75,9 +75,10 @@ def test_every_name_of_the_contract_is_always_written(made: Transcript) -> None:
     for each in written["claims"]:
         assert each.keys() == CLAIM | {"claim"}
         for one in each["scenarios"]:
-            assert one.keys() == SCENARIO | {"title", "controls", "failure", "rerun", "again", "evidence", "exhibits"}
+            added = {"title", "controls", "failure", "rerun", "again", "evidence", "exhibits", "conditions"}
+            assert one.keys() == SCENARIO | added
     for each in written["sabotage"]:
-        assert each.keys() == SABOTAGE | {"broke", "noticed", "seconds"}
+        assert each.keys() == SABOTAGE | {"broke", "noticed", "seconds", "conditions"}
 
 
 def test_values_are_written_unchanged() -> None:

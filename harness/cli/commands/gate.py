@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import typer
@@ -26,6 +26,7 @@ from harness.paths import REPORTS
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
+from harness.world.conditions import LOSS, OUTSIDE, STORES
 from netlab import sandbox
 from reports.cli import summarize
 from reports.errors import AttestationError, NotKept
@@ -36,6 +37,15 @@ from reports.log.folder import LogError
 from reports.tree import TreeError
 
 _SOAK_MINUTES = 60.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Conditions that the options fix; the seed draws the others. Words as in `harness.world.conditions`."""
+
+    outside: str | None = None
+    loss: str | None = None
+    store: str | None = None
 
 
 def run(
@@ -49,6 +59,7 @@ def run(
     authority: Path | None,
     ssh: Ssh | None,
     watch: str | None,
+    chosen: Chosen,
     *,
     sabotages_only: bool,
     throwaway_key: bool,
@@ -61,6 +72,14 @@ def run(
     check_choice("claim", claim, (None, *BY_ID))
     check_choice("profile", profile, PROFILES)
     check_choice("wireguard", wireguard, WIREGUARD)
+    check_choice("outside", chosen.outside, (None, *OUTSIDE))
+    check_choice("loss", chosen.loss, (None, *LOSS))
+    check_choice("store", chosen.store, (None, *STORES))
+    if target is not None and chosen != Chosen():
+        end(
+            "--outside, --loss and --store are for the lab's own service, not for --target.",
+            checks.BAD_USAGE,
+        )
     check_number("minutes", minutes)
     check_number("patience", patience)
     if ssh is not None:
@@ -73,7 +92,7 @@ def run(
     with entered(watch) as watching:
         live = None if target is None else lives.find()
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-        options = RunOptions(claim, profile, seed, wireguard, patience, live)
+        options = RunOptions(claim, profile, seed, wireguard, patience, live, **asdict(chosen))
         plan = plan_of(options, minutes, sabotages_only=sabotages_only)
         passed, _, _ = run_and_publish(plan, watching, throwaway_key=throwaway_key)
     raise typer.Exit(0 if passed else 1)

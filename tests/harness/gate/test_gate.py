@@ -152,6 +152,67 @@ def test_a_failed_scenario_is_run_again_alone_with_the_same_seed(
     assert made_up[-1] == (3, ("--scenario=test_nothing_gets_out",))
 
 
+def test_a_run_is_told_the_conditions_that_options_fix() -> None:
+    fixed = runs.pytest_arguments(RunOptions(outside="IPv6", loss="none", store="SQLite"), Path("results"))
+    assert {"--outside=IPv6", "--loss=none", "--store=SQLite"} <= set(fixed)
+    drawn = runs.pytest_arguments(RunOptions(), Path("results"))
+    assert not [each for each in drawn if each.startswith(("--outside", "--loss", "--store"))]
+
+
+def test_runs_beside_each_other_have_both_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = noted_options(tmp_path, monkeypatch, GatePlan(RunOptions(seed=3)))
+    assert {each.store for each in options} == {"SQLite", "PostgreSQL"}
+
+
+def test_a_store_that_an_option_names_is_every_run_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = noted_options(tmp_path, monkeypatch, GatePlan(RunOptions(seed=3, store="PostgreSQL")))
+    assert [each.store for each in options] == ["PostgreSQL"] * len(options)
+
+
+def test_a_failed_scenario_runs_again_with_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = result_with("refuted", "it failed").outcomes[0]
+    for store in ("SQLite", "PostgreSQL"):
+        again = msgspec.structs.replace(failed, store=store)
+        assert noted_options(tmp_path, monkeypatch, GatePlan(RunOptions()), again)[-1].store == store
+
+
+def noted_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: GatePlan, outcome: ScenarioResult | None = None
+) -> list[RunOptions]:
+    """Runs a gate of two runs beside each other, each with this outcome; returns the options of all runs."""
+    noted: list[RunOptions] = []
+    result = outcome or result_with("proven", None).outcomes[0]
+
+    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
+        del arguments, inherited
+        noted.append(options)
+        return RunResult((result,), "")
+
+    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(gate, "SABOTAGES", ())
+    monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(2, 2))
+    with Feed() as feed:
+        gate.run(plan, tmp_path, Console(file=io.StringIO()), feed)
+    return noted
+
+
+def test_a_sabotage_s_result_names_what_was_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, stores = {"outside": "IPv6"}, set()
+    outcome = msgspec.structs.replace(result_with("refuted", "packets got out").outcomes[0], conditions=drawn)
+
+    def run_broken(options: RunOptions, sabotage: Sabotage, *arguments: str) -> RunResult:
+        del sabotage, arguments
+        stores.add(options.store)
+        return RunResult((outcome,), "")
+
+    monkeypatch.setattr(broken, "run", run_broken)
+    monkeypatch.setattr(gate, "SABOTAGES", [replace(LEAK, id=f"leak-{number}") for number in range(20)])
+    with Feed() as feed:
+        run = gate.run(GatePlan(RunOptions(), sabotages_only=True), tmp_path, Console(file=io.StringIO()), feed)
+    assert [(each.caught, each.conditions) for each in run.sabotages] == [(True, drawn)] * 20
+    assert stores == {"SQLite", "PostgreSQL"}
+
+
 class Machine:
     """Replaces runs: counts those at once, and gives `TIMED` and other scenarios their results.
 

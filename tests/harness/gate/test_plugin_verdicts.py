@@ -225,6 +225,63 @@ def test_a_failure_leaves_evidence_and_the_service_running(gate: Gate, pytester:
     assert run.outcomes["test_c"].evidence == []
 
 
+def test_a_scenario_meets_its_conditions_and_reports_them(gate: Gate, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+        from contextlib import nullcontext
+
+        import pytest
+
+        from harness.gate import plugin
+        from harness.subject.kinds import OwnService
+
+
+        class Service(OwnService):
+            store = "SQLite"
+
+            def __init__(self):
+                pass
+
+            def ensure_running(self):
+                pass
+
+            def without_faults(self, announced):
+                return nullcontext()
+
+
+        class World:
+            subject = Service()
+            met = []
+
+            def meet(self, conditions):
+                self.met.append((conditions.outside, conditions.loss))
+
+            def delete_organizations(self):
+                pass
+
+
+        @pytest.fixture(scope="session")
+        def lab(request):
+            request.config.stash[plugin._WORLD] = made = World()
+            return made
+    """)
+    run = gate(
+        """
+        pytestmark = claim("live-change")
+
+        def test_b(lab):
+            assert lab.met == [("IPv6", "responses")]
+
+        @pytest.mark.conditions(outside="IPv4")
+        def test_c(lab):
+            assert lab.met[1:] == [("IPv4", "responses")]
+    """,
+        *("--outside=IPv6", "--loss=responses", "--store=SQLite"),
+    )
+    assert run.verdicts == {"test_b": "proven", "test_c": "proven"}
+    assert [each.conditions["outside"] for each in run.outcomes.values()] == ["IPv6", "IPv4"]
+    assert {each.conditions["store"] for each in run.outcomes.values()} == {"SQLite"}
+
+
 def test_a_verdict_stays_if_its_evidence_can_t_be_written(gate: Gate, pytester: pytest.Pytester) -> None:
     (pytester.path / "full").write_text("no folder")
     told = (pytester.path / "events").open("wb+")

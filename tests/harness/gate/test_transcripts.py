@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.gate import environment, transcripts
@@ -103,6 +104,23 @@ def test_the_repeat_command_names_wireguard_if_the_run_did() -> None:
     assert transcripts.transcript_of(run).claims[0].scenarios[0].rerun == (
         f"./meshwg gate --claim {SOME} --profile full --seed 7"
     )
+
+
+def test_the_repeat_command_names_store_and_conditions() -> None:
+    options = RunOptions(profile="full", seed=7, outside="IPv6", loss="none")
+    drawn = {"outside": "IPv6", "store": "PostgreSQL"}
+    failed = msgspec.structs.replace(result(SOME, "refuted"), conditions=drawn, store="PostgreSQL")
+    shown = transcripts.transcript_of(replace(GOOD, plan=GatePlan(options), scenarios=(failed,))).claims[0].scenarios[0]
+    assert shown.conditions == drawn
+    assert shown.rerun == (
+        f"./meshwg gate --claim {SOME} --profile full --seed 7 --outside IPv6 --loss none --store PostgreSQL"
+    )
+
+
+def test_a_sabotage_shows_what_was_drawn_for_it() -> None:
+    drawn = {"outside": "IPv6", "store": "SQLite"}
+    made = transcripts.transcript_of(replace(GOOD, sabotages=(replace(GOOD.sabotages[0], conditions=drawn),)))
+    assert made.sabotage[0].conditions == drawn
 
 
 def test_an_unnoticed_sabotage_fails_the_run() -> None:

@@ -55,6 +55,19 @@ def test_the_labs_own_service_lacks_nothing(site: Site) -> None:
     own.check_may_attack()
 
 
+def test_the_labs_own_service_has_one_name_and_two_addresses(site: Site) -> None:
+    own = OwnService(site, endpoint="vpn.example.net")
+    assert own.peer_of("vpn.example.net:51820") == "192.0.2.1:51820"
+    own.be_reached_at("2001:db8::1")
+    assert (own.address, own.endpoint_host) == ("2001:db8::1", "vpn.example.net")
+    assert own.peer_of("vpn.example.net:51820") == "[2001:db8::1]:51820"
+
+
+def test_a_hub_that_others_run_is_reached_in_its_own_way(site: Site) -> None:
+    with pytest.raises(Inconclusive, match=r"not at 2001:db8::1$"):
+        remote(site).be_reached_at("2001:db8::1")
+
+
 @pytest.mark.parametrize("part", ["service", "installed", "host", "lab_host"])
 def test_a_service_that_others_run_lacks_its_host(site: Site, part: str) -> None:
     with pytest.raises(Inconclusive, match=r"--target names one that others run$"):

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, IPv6
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
 
@@ -14,7 +14,8 @@ from harness.wire import underlay
 from harness.wire.underlay import Leg
 
 HUB, MUMBAI, PUNE, PORT = "192.0.2.1", "192.0.2.11", "192.0.2.12", 51820
-MACHINES = (MUMBAI, PUNE)
+HUB_6, MUMBAI_6, PUNE_6 = "2001:db8::1", "2001:db8::11", "2001:db8::12"
+MACHINES = (MUMBAI, PUNE, MUMBAI_6, PUNE_6)
 TO_HUB = UDP(sport=40000, dport=PORT)
 MESSAGE = b"\4" + bytes(underlay.ping_message_length(100) - 1)
 
@@ -38,6 +39,10 @@ def captured(packet: Packet) -> Packet:
         (IPv6(src="2001:db8::1", dst="ff02::2") / UDP(), False, False),
         (ARP(psrc=MUMBAI, pdst=PUNE), True, False),
         (ARP(psrc=MUMBAI, pdst=HUB), False, False),
+        (IPv6(src=MUMBAI_6, dst="ff02::1:ff00:1") / ICMPv6ND_NS(tgt=HUB_6), False, False),
+        (IPv6(src=MUMBAI_6, dst="ff02::1:ff00:12") / ICMPv6ND_NS(tgt=PUNE_6), True, False),
+        (IPv6(src=MUMBAI_6, dst=HUB_6) / ICMPv6ND_NA(tgt=MUMBAI_6), False, False),
+        (IPv6(src=MUMBAI_6, dst=PUNE_6) / ICMPv6EchoRequest(), True, True),
     ],
     ids=lambda each: each.summary() if isinstance(each, Packet) else "",
 )

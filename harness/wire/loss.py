@@ -1,0 +1,43 @@
+"""Loss of handshake messages on a link of the lab, none of them twice in a row.
+
+Only handshakes: streams are judged packet by packet. A kernel without netem has nftables for it.
+"""
+
+from __future__ import annotations
+
+from netlab import Lab, Link
+
+_TABLE = "handshakes"
+_ONE_OF = 4
+# The length in the UDP header and the first word of the message, by https://www.wireguard.com/protocol/.
+_INITIATION = "udp length 156 @th,64,32 0x01000000"
+_RESPONSE = "udp length 100 @th,64,32 0x02000000"
+
+
+def lose_handshakes(lab: Lab, link: Link, lost: str) -> None:
+    """Loses the first handshake message of each fourth machine, in place of what was lost before.
+
+    Args:
+        lab: lab of the link.
+        link: link of the hub.
+        lost: ``initiations`` of machines, ``responses`` to them, or ``none``.
+    """
+    # Added first, so that there is a table to delete.
+    rules = f"table netdev {_TABLE}\ndelete table netdev {_TABLE}\n"
+    if lost != "none":
+        # What a switch sends by its port arrives at the hub.
+        to_hub = ("egress", _INITIATION, "saddr")
+        hook, message, end = to_hub if lost == "initiations" else ("ingress", _RESPONSE, "daddr")
+        dice = f"numgen inc mod {_ONE_OF} == 0 drop"
+        rules += f"""
+            table netdev {_TABLE} {{
+                set met4 {{ type ipv4_addr; flags dynamic; size 65535; }}
+                set met6 {{ type ipv6_addr; flags dynamic; size 65535; }}
+                chain lose {{
+                    type filter hook {hook} device "{link.port}" priority 0;
+                    {message} ip {end} != @met4 add @met4 {{ ip {end} }} {dice}
+                    {message} ip6 {end} != @met6 add @met6 {{ ip6 {end} }} {dice}
+                }}
+            }}
+        """
+    lab.fabric.run(("nft", "-f", "-"), input=rules)

@@ -1,0 +1,59 @@
+"""Conditions of a scenario, drawn by the seed so that no transcript is of one corner: the addresses outside, loss."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+OUTSIDE = ("IPv4", "IPv6")
+"""Families of the addresses by which machines reach the hub."""
+LOSS = ("none", "initiations", "responses")
+"""What the underlay loses: nothing, or the first handshake message of this kind for each fourth machine."""
+STORES = ("SQLite", "PostgreSQL")
+"""Stores of the lab's own service."""
+
+# A lost message costs 5 s (WireGuard's REKEY_TIMEOUT), so most scenarios lose none.
+_LOSS_WEIGHTS = (6, 1, 1)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Conditions of the lab while a scenario runs.
+
+    Attributes:
+        outside: one of `OUTSIDE`.
+        loss: one of `LOSS`.
+    """
+
+    outside: str = "IPv4"
+    loss: str = "none"
+
+    def in_words(self) -> dict[str, str]:
+        """Returns the conditions for the transcript."""
+        lost = "nothing" if self.loss == "none" else f"the first of the handshake {self.loss}, for each fourth machine"
+        return {"outside": self.outside, "lost": lost}
+
+
+def draw(seed: int, scenario: str, wanted: Mapping[str, str | None], fixed: Mapping[str, str]) -> Conditions:
+    """Draws the conditions of a scenario, the same for the same seed and name.
+
+    Args:
+        seed: seed of the run.
+        scenario: name of the scenario, without parameters.
+        wanted: conditions that the run's options name; None for those to draw.
+        fixed: conditions without which the scenario shows nothing; they come first.
+    """
+    chance = random.Random(f"conditions {seed} {scenario}")  # noqa: S311 - a choice, no secret
+    drawn = {"outside": chance.choice(OUTSIDE), "loss": chance.choices(LOSS, _LOSS_WEIGHTS)[0]}
+    return Conditions(**drawn | {name: value for name, value in wanted.items() if value is not None} | dict(fixed))
+
+
+def draw_store(seed: int, run: str) -> str:
+    """Draws the store of a run's service, which all scenarios of the run share.
+
+    Args:
+        seed: seed of the gate.
+        run: name of the run.
+    """
+    return random.Random(f"store {seed} {run}").choice(STORES)  # noqa: S311 - a choice, no secret

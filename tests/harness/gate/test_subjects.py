@@ -1,0 +1,39 @@
+"""Store of the lab's own service, chosen by the options of a run."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from harness.gate.subjects import store_of
+from harness.sabotage.catalogue import SABOTAGES
+from harness.world.conditions import STORES
+
+
+def store(*, seed: int = 0, named: str | None = None, sabotage: str | None = None) -> str:
+    """Returns the store of a run with these options."""
+    options = {"--seed": seed, "--store": named, "--sabotage": sabotage}
+
+    class Config:
+        """Options of pytest."""
+
+        def getoption(self, name: str) -> object:
+            return options[name]
+
+    return store_of(cast("pytest.Config", Config()))
+
+
+def test_the_seed_draws_a_store_that_no_option_names() -> None:
+    assert {store(seed=seed) for seed in range(50)} == set(STORES)
+    assert {store(seed=seed, named="PostgreSQL") for seed in range(50)} == {"PostgreSQL"}
+
+
+def test_a_sabotage_of_one_store_is_put_into_this_one() -> None:
+    of_one = [each for each in SABOTAGES if each.store is not None]
+    assert of_one
+    for sabotage in of_one:
+        (other,) = set(STORES) - {sabotage.store}
+        assert store(named=other, sabotage=sabotage.id) == sabotage.store
+    others = next(each for each in SABOTAGES if each.store is None)
+    assert store(named="PostgreSQL", sabotage=others.id) == "PostgreSQL"
