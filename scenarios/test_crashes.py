@@ -71,7 +71,8 @@ def test_a_power_cut_loses_no_answered_change(world: World, record: Record, prof
 
     At the first cut all of them are lost. The others come while a file is being synced, and each of its sectors is lost
     by chance. The service starts with what is left. Every answered change is there as a whole, a refused one left the
-    state before, and one without an answer was made as a whole or not at all.
+    state before, and one without an answer was made as a whole or not at all. A PostgreSQL is on a disk of
+    its own, whose power is not cut.
     """
     service, deadline_s = world.subject.service, DEADLINE_S * world.patience
     chance, cuts, lost = random.Random(f"sectors {world.seed}"), CUTS[profile], []

@@ -85,6 +85,7 @@ STATE = (
         # Then sessions are missing, or machines, or the last of several changes.
         "after a power cut: ",
         waits=True,
+        store="SQLite",
     ),
     Sabotage(
         "any-secret-opens",
