@@ -186,8 +186,7 @@ def _meet_conditions(item: pytest.Item) -> None:
     wanted = {name: config.getoption(f"--{name}") for name in ("outside", "loss")}
     fixed = {name: value for marker in item.iter_markers("conditions") for name, value in marker.kwargs.items()}
     conditions = draw(config.getoption("--seed"), function_name(item), wanted, fixed)
-    world.meet(conditions)
-    item.stash[_CONDITIONS] = conditions.in_words() | {"store": world.subject.store}
+    item.stash[_CONDITIONS] = world.meet(conditions) | {"store": world.subject.store}
 
 
 def _record_of(item: pytest.Item) -> Record:

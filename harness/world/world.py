@@ -84,8 +84,11 @@ class World:
         finally:
             self.lab.close()
 
-    def meet(self, conditions: Conditions) -> None:
+    def meet(self, conditions: Conditions) -> dict[str, str]:
         """Changes the conditions under which further machines reach the hub by its name, `ENDPOINT`.
+
+        Returns:
+            The conditions in words.
 
         Raises:
             Inconclusive: the hub is reached in one way only.
@@ -93,8 +96,10 @@ class World:
         address = HUB if conditions.outside == "IPv4" else _HUB_6
         self.subject.be_reached_at(address)
         self.lab.name(ENDPOINT, address)
-        lose_handshakes(self.lab, self._hub_link, conditions.loss)
         self._conditions = conditions
+        impossible = lose_handshakes(self.lab, self._hub_link, conditions.loss)
+        words = conditions.in_words()
+        return words if impossible is None else words | {"lost": f"nothing, because nftables can't here: {impossible}"}
 
     @property
     def captures(self) -> Path:

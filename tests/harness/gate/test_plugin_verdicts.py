@@ -254,6 +254,7 @@ def test_a_scenario_meets_its_conditions_and_reports_them(gate: Gate, pytester: 
 
             def meet(self, conditions):
                 self.met.append((conditions.outside, conditions.loss))
+                return conditions.in_words()
 
             def delete_organizations(self):
                 pass

@@ -46,7 +46,7 @@ def exchanged(sender: LabHost, source: str, receiver: LabHost, destination: str,
 @pytest.mark.parametrize(("lost", "message"), [("initiations", INITIATION), ("responses", RESPONSE)])
 def test_the_first_message_of_each_fourth_machine_is_lost(place: Place, lost: str, message: bytes, family: int) -> None:
     lab, link, hub, machine = place
-    lose_handshakes(lab, link, lost)
+    assert lose_handshakes(lab, link, lost) is None
     addresses = [("192.0.2.%d", "2001:db8::%d")[family] % number for number in range(11, 16)]
     arrived = []
     for address in addresses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,17 @@ def test_machines_reach_the_hub_s_name_by_the_drawn_family(world: World, outside
 
 def test_the_next_conditions_take_the_place_of_the_last(world: World) -> None:
     world.meet(Conditions("IPv6", "initiations"))
-    world.meet(Conditions())
+    assert world.meet(Conditions()) == {"outside": "IPv4", "lost": "nothing"}
     assert world.subject.address == "192.0.2.1"
     assert "handshakes" not in world.lab.fabric.run(("nft", "list", "tables")).stdout
+
+
+def test_a_machine_that_can_t_lose_messages_says_so(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nft"
+    program.write_text("#!/bin/sh\necho 'no such family' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    met = world.meet(Conditions(loss="responses"))
+    assert met["lost"] == "nothing, because nftables can't here: no such family"
