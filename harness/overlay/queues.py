@@ -21,7 +21,7 @@ _FILLED = 1 << 16
 """Bytes in a queue, as the kernel counts them: some 85 small packets, a third of what it holds."""
 _AWAKE = frozenset("RD")
 _QUEUE, _INODE, _DROPS = 4, 9, 12
-"""Columns of /proc/net/udp; see proc_net_udp(5)."""
+"""Columns of /proc/net/udp and /proc/net/udp6; see proc_net_udp(5)."""
 
 
 @dataclass
@@ -109,8 +109,10 @@ class Queues:
             self._late.append(Span(since, now))
 
     def _rows(self) -> list[tuple[str, list[str]]]:
-        """Returns the columns of /proc/net/udp about each watched socket, by inode."""
-        files = [Path(f"/proc/{host.pid}/net/udp").read_text(encoding="ascii") for host in self._hosts]
+        """Returns what /proc/net/udp and /proc/net/udp6 say of each watched socket, by inode."""
+        listed = [Path(f"/proc/{host.pid}/net/{name}") for host in self._hosts for name in ("udp", "udp6")]
+        # A machine without IPv6 lacks its file.
+        files = [each.read_text(encoding="ascii") for each in listed if each.exists()]
         lines = (line for text in files for line in text.splitlines()[1:])
         rows = ((columns[_INODE], columns) for columns in map(str.split, lines))
         return [(inode, columns) for inode, columns in rows if inode in self._sockets]

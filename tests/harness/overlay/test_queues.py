@@ -21,16 +21,22 @@ USERSPACE = "wireguard-go"
 
 
 @contextmanager
-def bare_hub() -> Iterator[tuple[LabHost, LabHost, LabHost, str]]:
-    """Provides a hub by a userspace WireGuard, two hosts, and the address of the second."""
+def bare_hub(network: str = "192.0.2.") -> Iterator[tuple[LabHost, LabHost, LabHost, str]]:
+    """Provides a hub by a userspace WireGuard, two hosts, and the address of the second.
+
+    Args:
+        network: beginning of the hosts' addresses on the underlay.
+    """
     with Lab() as lab:
         switch = lab.switch("internet")
         router, source, destination = lab.router("router"), lab.host("source"), lab.host("destination")
         for number, host in enumerate((router, source, destination), start=1):
-            lab.connect(host, switch, f"192.0.2.{number}/24")
+            lab.connect(host, switch, f"{network}{number}/{64 if ':' in network else 24}")
         if router.which(USERSPACE) is None:
             pytest.skip(f"{USERSPACE} is not installed")
-        hub = plainhub.connect(router, "192.0.2.1", [source, destination], USERSPACE)
+        hub = plainhub.connect(
+            router, f"[{network}1]" if ":" in network else f"{network}1", [source, destination], USERSPACE
+        )
         yield router, source, destination, hub.addresses[1]
 
 
@@ -66,9 +72,10 @@ def test_a_program_that_stands_still_sleeps_on_a_full_queue() -> None:
     assert log.sleeps
 
 
-def test_a_machine_s_own_queue_is_counted_and_not_accused() -> None:
+@pytest.mark.parametrize("network", ["192.0.2.", "2001:db8::"])
+def test_a_machine_s_own_queue_is_counted_and_not_accused(network: str) -> None:
     with (
-        bare_hub() as (router, source, destination, address),
+        bare_hub(network) as (router, source, destination, address),
         Queues(router, [(source, "plain"), (destination, "plain")]) as queues,
         UdpStream(source, destination, address, 0, 0.001) as stream,
     ):
