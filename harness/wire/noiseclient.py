@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import configparser
+import copy
 import os
 import socket
 import struct
@@ -84,11 +85,8 @@ class NoiseClient:
         source: tuple[str, int] = ("", 0),
     ) -> None:
         self.configuration = ClientConfiguration.read(configuration)
-        self._noise = NoiseConnection.from_name(_NAME)
         self.timeout_s = timeout_s
-        self._index = os.urandom(4)
-        self._hub_index = b""
-        self._sent = 0
+        self._begin()
         family = socket.AF_INET6 if ":" in hub_address else socket.AF_INET
         self._socket = host.socket(family, socket.SOCK_DGRAM)
         self._socket.bind(source)
@@ -101,6 +99,22 @@ class NoiseClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+
+    def beside(self, configuration: str | None = None) -> NoiseClient:
+        """Makes a client of another session on the same socket, which closes with this one.
+
+        Args:
+            configuration: text of its wg-quick configuration; None for the same, as for a handshake that is renewed.
+        """
+        made = copy.copy(self)
+        if configuration is not None:
+            made.configuration = ClientConfiguration.read(configuration)
+        made._begin()  # noqa: SLF001 - of this class
+        return made
+
+    def _begin(self) -> None:
+        self._noise = NoiseConnection.from_name(_NAME)
+        self._index, self._hub_index, self._sent = os.urandom(4), b"", 0
 
     @property
     def hub_index(self) -> bytes:
@@ -135,8 +149,12 @@ class NoiseClient:
         self._sent += 1
         self._socket.send(_head(MessageKind.DATA) + self._hub_index + counter + bytes(self._noise.encrypt(padded)))
 
-    def ping(self, destination: str) -> None:
+    def ping(self, destination: str, *, answered_in: NoiseClient | None = None) -> None:
         """Pings an address and waits for its answer; ignores other packets, such as a router's redirect (RFC 792).
+
+        Args:
+            answered_in: session on the same socket in which the answer comes, since a hub answers in its newest;
+                None for this one.
 
         Raises:
             NothingArrived: the address did not answer.
@@ -145,7 +163,7 @@ class NoiseClient:
         deadline = time.monotonic() + self.timeout_s
         with suppress(NothingArrived):
             while time.monotonic() < deadline:
-                answer = self.receive()
+                answer = (answered_in or self).receive()
                 if raw.is_echo_reply(answer) and IP(answer).src == destination:
                     return
         raise NothingArrived(f"answer of {destination} to a ping", self.timeout_s)

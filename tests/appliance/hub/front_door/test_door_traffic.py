@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,9 +16,11 @@ from appliance.hub.front_door import DoorRepair, DoorSockets, FrontDoor, PortTak
 from appliance.hub.front_door.table import known_port
 from appliance.hub.names import Names
 from appliance.model.keys import new_key_pair
+from harness.hostile.front_door import BETWEEN_HANDSHAKES_S
+from harness.wire.noiseclient import NoiseClient
 from netlab import Capture, PingResult
 from tests.appliance.hub.front_door.attacks import frag_needed, initiation, send
-from tests.appliance.hub.front_door.world import HUB4, HUB6, HUB_INSIDE, PORT, Machine, World
+from tests.appliance.hub.front_door.world import HUB4, HUB6, HUB_INSIDE, PORT, Machine, Organization, World
 from tests.waiting import DEADLINE, wait_until
 
 
@@ -112,6 +115,49 @@ def test_a_machine_that_moves_goes_on_without_a_handshake(world: World, door: Fr
     assert machine.reaches_the_hub()
     assert "77" in world.endpoint(machine)
     assert door.counters().demultiplexed == 1
+
+
+@pytest.mark.parametrize("hub", [HUB4, HUB6])
+def test_the_session_before_a_renewed_handshake_goes_on(world: World, door: FrontDoor, hub: str) -> None:
+    """One socket has three sessions: two of a machine that renewed its handshake, and another organization's, which is
+    the last that the door learnt of this source. Each index leads to its own link.
+    """
+    del door
+    host, keys = world.host(11), new_key_pair()
+    texts = [configuration(world, each, keys.private, keys.public) for each in world.organizations]
+    with NoiseClient(host, texts[0], hub, 5.0) as old:
+        old.shake_hands()
+        old.ping(HUB_INSIDE)
+        renewed, other = old.beside(), old.beside(texts[1])
+        for each in (renewed, other):
+            # WireGuard takes handshakes of one machine that follow each other sooner for a flood.
+            time.sleep(BETWEEN_HANDSHAKES_S)
+            each.shake_hands()
+            each.ping(HUB_INSIDE)
+        assert old.hub_index != renewed.hub_index
+        received = received_bytes(world)
+        for _ in range(3):
+            old.ping(HUB_INSIDE, answered_in=renewed)
+            renewed.ping(HUB_INSIDE)
+        first, second = received_bytes(world)
+        assert first > received[0]
+        assert second == received[1]
+        other.ping(HUB_INSIDE)
+        assert received_bytes(world)[0] == first
+
+
+def configuration(world: World, organization: Organization, private_key: str, public_key: str) -> str:
+    """Adds a machine to the organization's link; returns its wg-quick configuration."""
+    world.wg(organization, "set", organization.id, "peer", public_key, "allowed-ips", "10.100.0.11/32")
+    return (
+        f"[Interface]\nPrivateKey = {private_key}\nAddress = 10.100.0.11/16\n"
+        f"[Peer]\nPublicKey = {organization.keys.public}\nEndpoint = hub:{PORT}\n"
+    )
+
+
+def received_bytes(world: World) -> list[int]:
+    """Returns the bytes that each organization's link received from its only machine."""
+    return [int(world.wg(each, "show", each.id, "transfer").split()[1]) for each in world.organizations]
 
 
 def test_one_client_can_belong_to_two_organizations(world: World, door: FrontDoor) -> None:
