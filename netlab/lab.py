@@ -15,7 +15,7 @@ from typing import Protocol
 from netlab.errors import InvalidName, SandboxError
 from netlab.labhost import LabHost
 from netlab.link import CARRIER_TIMEOUT_S, Link
-from netlab.namespacehost import NamespaceHost
+from netlab.namespacehost import NamespaceHost, close_hosts
 from netlab.namespaces import Namespaces
 from netlab.neighbours import wait_until_found
 from netlab.plan import LinkShape, Plan
@@ -300,6 +300,8 @@ class Lab:
             self._ports_here = []
             for host in self._hosts.values():
                 stack.callback(host.close)
+            # Before each by itself, since that looks through all processes for every host.
+            stack.callback(close_hosts, [host for host in self._hosts.values() if isinstance(host, NamespaceHost)])
             self._hosts = {}
 
     def _delete_port(self, port: str) -> None:

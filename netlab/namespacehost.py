@@ -7,16 +7,17 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePath
 
 from netlab import kernel
 from netlab.errors import NothingArrived
 from netlab.host import check_name
 from netlab.labhost import LabHost, set_forwarding
-from netlab.namespaces import Namespaces, lives_in
+from netlab.namespaces import Inhabitants, Namespaces
 from netlab.process import HANGS_S, Completed, LocalProcess
 from netlab.programs import FOLDERS, Programs
 from netlab.rtnetlink import Netlink
@@ -143,38 +144,65 @@ class NamespaceHost(LabHost):
         """Kills every process in this host and lets its namespaces go. Called by the lab.
 
         Args:
-            timeout_s: seconds that processes have to die.
+            timeout_s: seconds within which one more process has to die.
 
         Raises:
-            NothingArrived: a process did not die in time.
+            NothingArrived: no more processes died in time.
         """
-        if self._holder.returncode is not None:
-            return
-        self.netlink.close()
-        deadline = time.monotonic() + timeout_s
-        while True:
-            left = [pid for pid in self.processes() if pid != self._holder.pid]
-            for pid in left:
-                # A pid read from /proc may be another's by now: the descriptor pins it, then it is looked at again.
-                with contextlib.suppress(OSError):
-                    handle = os.pidfd_open(pid)
-                    try:
-                        if lives_in(pid, self._namespaces.identity):
-                            signal.pidfd_send_signal(handle, signal.SIGKILL)
-                    finally:
-                        os.close(handle)
-            for process in self._processes:
-                process.poll()
-            if not left:
-                break
-            if time.monotonic() > deadline:
-                raise NothingArrived(f"end of processes {left} in {self.name}", timeout_s)
-            time.sleep(0.002)
+        close_hosts([self], timeout_s)
+
+    @property
+    def is_open(self) -> bool:
+        """True until it is closed."""
+        return self._holder.returncode is None
+
+    def let_go(self) -> None:
+        """Lets its namespaces go, in which no process is left but the one that holds them."""
+        for process in self._processes:
+            process.poll()
         if self._holder.stdin is not None:
             self._holder.stdin.close()
         self._holder.kill()
         self._holder.wait()
         self._namespaces.close()
+
+
+def close_hosts(hosts: Iterable[NamespaceHost], timeout_s: float = 5.0) -> None:
+    """Closes hosts together: the machine's processes are looked through for all of them, and not for each.
+
+    Args:
+        hosts: the hosts; those that are closed are left out.
+        timeout_s: seconds within which one more process has to die.
+
+    Raises:
+        NothingArrived: no more processes died in time.
+    """
+    left_open = [host for host in hosts if host.is_open]
+    if not left_open:
+        return
+    for host in left_open:
+        host.netlink.close()
+    inhabitants = Inhabitants(*(host.namespaces.identity for host in left_open))
+    holders = {host.pid for host in left_open}
+    fewest, deadline = sys.maxsize, 0.0
+    while left := [pid for pid in inhabitants.pids() if pid not in holders]:
+        if len(left) < fewest:
+            fewest, deadline = len(left), time.monotonic() + timeout_s
+        elif time.monotonic() > deadline:
+            names = ", ".join(host.name for host in left_open)
+            raise NothingArrived(f"end of processes {left} in {names}", timeout_s)
+        for pid in left:
+            # A pid read from /proc may be another's by now: the descriptor pins it, then it is looked at again.
+            with contextlib.suppress(OSError):
+                handle = os.pidfd_open(pid)
+                try:
+                    if pid in inhabitants:
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                finally:
+                    os.close(handle)
+        time.sleep(0.002)
+    for host in left_open:
+        host.let_go()
 
 
 def _furnish(name: str, hosts_file: Path, forwards: bool) -> None:

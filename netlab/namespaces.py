@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from netlab import kernel
@@ -175,30 +174,42 @@ def _open_own(kinds: tuple[str, ...]) -> dict[str, int]:
     return {kind: os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
 
 
-def lives_in(pid: int, identity: Identity) -> bool:
-    """Tells whether a process is in any namespace of a set; False if it has ended.
+class Inhabitants:
+    """Processes of sets of namespaces.
 
-    Args:
-        pid: id of the process.
-        identity: numbers of the set.
+    A daemon leaves its process group and parent, and `ip netns exec` leaves the network and mount namespaces, but no
+    process leaves all three by that.
     """
-    folder = Path("/proc", str(pid), "ns")
-    for kind, inode in (("net", identity.net), ("mnt", identity.mnt), ("uts", identity.uts)):
-        # Gone, a zombie, or not ours: in no namespace of a host either way.
-        with contextlib.suppress(OSError):
-            if inode is not None and (folder / kind).stat().st_ino == inode:
-                return True
-    return False
+
+    def __init__(self, *identities: Identity) -> None:
+        """Begins to tell them.
+
+        Args:
+            identities: numbers of each set.
+        """
+        self._inodes = {
+            kind: {inode for each in identities if (inode := getattr(each, kind)) is not None} for kind in _KINDS
+        }
+
+    def __contains__(self, pid: int) -> bool:
+        """Tells whether a process is in any namespace of a set; False if it has ended."""
+        for kind, inodes in self._inodes.items():
+            # Gone, a zombie, or not ours: in no namespace of a host either way.
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{pid}/ns/{kind}").st_ino in inodes:  # noqa: PTH116 - a Path for each is slow
+                    return True
+        return False
+
+    def pids(self) -> list[int]:
+        """Returns the ids of all processes in any namespace of a set."""
+        listed = os.listdir("/proc")  # noqa: PTH208 - a Path for each is slow
+        return [pid for pid in map(int, filter(str.isdecimal, listed)) if pid in self]
 
 
 def processes_in(identity: Identity) -> list[int]:
     """Returns the ids of all processes in any namespace of a set.
 
-    A daemon leaves its process group and parent, and `ip netns exec` leaves the network and mount namespaces, but no
-    process leaves all three by that.
-
     Args:
         identity: numbers of the set.
     """
-    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())  # noqa: PTH208 - a Path for each is slow
-    return [pid for pid in pids if lives_in(pid, identity)]
+    return Inhabitants(identity).pids()

@@ -280,6 +280,20 @@ def test_bad_and_repeated_names_are_refused(lab: Lab) -> None:
         lab.host("once")
 
 
+def test_a_lab_looks_for_processes_of_all_hosts_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, listdir = [], os.listdir
+
+    def noted(path: str = ".") -> list[str]:
+        looks.append(path)
+        return listdir(path)
+
+    with Lab() as lab:
+        for number in range(5):
+            lab.host(f"host{number}")
+        monkeypatch.setattr(os, "listdir", noted)
+    assert looks.count("/proc") == 1
+
+
 def fill_and_fail(found: list[tuple[Identity, Path]]) -> None:
     with Lab() as lab:
         host = lab.host("first")
