@@ -38,6 +38,7 @@ POLICY = (
         "rare:leave_the_last_port_out",
         _TABLE,
         "did not arrive, though allowed",
+        waits=True,
     ),
     Sabotage(
         "one-of-many-buckets",
@@ -54,6 +55,7 @@ POLICY = (
         "tracking:forget_between_repetitions",
         "test_a_denied_connection_does_not_come_back_by_timeout",
         "a denied connection came back by a timeout",
+        waits=True,
     ),
     Sabotage(
         "single-rules-late",
