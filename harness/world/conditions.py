@@ -13,8 +13,10 @@ LOSS = ("none", "initiations", "responses")
 STORES = ("SQLite", "PostgreSQL")
 """Stores of the lab's own service."""
 
-# A lost message costs 5 s (WireGuard's REKEY_TIMEOUT), so most scenarios lose none.
+# A lost message costs 5 s of time (WireGuard's REKEY_TIMEOUT), so most scenarios lose none.
 _LOSS_WEIGHTS = (6, 1, 1)
+# A PostgreSQL takes a run some seconds to start.
+_STORE_WEIGHTS = (3, 1)
 
 
 @dataclass(frozen=True)
@@ -56,4 +58,4 @@ def draw_store(seed: int, run: str) -> str:
         seed: seed of the gate.
         run: name of the run.
     """
-    return random.Random(f"store {seed} {run}").choice(STORES)  # noqa: S311 - a choice, no secret
+    return random.Random(f"store {seed} {run}").choices(STORES, _STORE_WEIGHTS)[0]  # noqa: S311 - a choice, no secret
