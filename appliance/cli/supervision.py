@@ -75,7 +75,7 @@ class Child:
     _due: float | None = None
 
     def start(self, deadline: float) -> None:
-        """Start the process and wait until it is ready.
+        """Start the process, or give the turn to a successor that waits for it, and wait until it is ready.
 
         Args:
             deadline: longest wait in seconds.
@@ -83,7 +83,12 @@ class Child:
         Raises:
             NotStarted: it ended, or was not ready in time.
         """
-        self._spawn()
+        if self._successor is None:
+            self._spawn()
+        else:
+            # If it ends meanwhile, the wait below notices.
+            self.is_prepared(deadline)
+            self._succeed()
         self.await_ready(deadline)
 
     def await_ready(self, deadline: float) -> None:
@@ -167,7 +172,7 @@ class Child:
             self._started_at, self._due = now, None
 
     def prepare(self) -> None:
-        """Start a successor, which loads its code while this process works."""
+        """Start a successor, which loads its code while this process, or another one before it, works."""
         turn = Turn()
         try:
             process = self.start_program(
@@ -187,10 +192,13 @@ class Child:
 
     def renew(self) -> None:
         """Stop the process, and give the turn to its successor."""
-        successor, self._successor = self._successor, None
-        assert successor is not None
         self.stop()
         log.info("a process is started again, as asked", command=self.command)
+        self._succeed()
+
+    def _succeed(self) -> None:
+        successor, self._successor = self._successor, None
+        assert successor is not None
         self._begin(successor.process)
         # If the successor has ended meanwhile, `revive` notices.
         with suppress(OSError):

@@ -169,6 +169,8 @@ def _run(
     hub = Child("hub", inherited | handed.environment(), lambda: _answers(client), handed.descriptors)
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
     try:
+        # It loads its code while the hub starts.
+        web.prepare()
         hub.start(_START_DEADLINE)
         if wait_until_restored(hub, client, signals):
             web.start(_START_DEADLINE)
@@ -180,6 +182,7 @@ def _run(
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
     finally:
+        web.forget_successor()
         web.stop()
         try:
             # A hub that was restarted just now does not listen yet.

@@ -125,6 +125,37 @@ def test_a_successor_loads_before_its_predecessor_ends(tmp_path: Path, monkeypat
             ]
 
 
+def test_a_prepared_process_loads_and_waits_to_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
+    child = Child("web", {}, partial(_is_at_work, tmp_path, "web"))
+    child.prepare()
+    wait_until(lambda: bool(diary(tmp_path, "web")))
+    ((_, pid),) = diary(tmp_path, "web")
+    child.start(DEADLINE)
+    child.stop()
+    assert diary(tmp_path, "web") == [["loads", pid], ["works", pid], ["ends", pid]]
+
+
+def test_a_prepared_process_that_still_loads_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = "import time; time.sleep(0.5)" + _DIARIST
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", slow, str(tmp_path)))
+    child = Child("web", {}, partial(_is_at_work, tmp_path, "web"))
+    child.prepare()
+    child.start(DEADLINE)
+    child.stop()
+    assert [what for what, _ in diary(tmp_path, "web")] == ["loads", "works", "ends"]
+
+
+def test_a_prepared_process_that_does_not_load_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
+    (tmp_path / "broken").touch()
+    child = Child("web", {}, partial(_is_at_work, tmp_path, "web"))
+    child.prepare()
+    with pytest.raises(NotStarted, match="ended with code 1"):
+        child.start(DEADLINE)
+    child.stop()
+
+
 def test_a_program_that_does_not_load_replaces_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,19 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     assert run.stop() == 0
 
 
+def test_the_web_process_loads_while_the_hub_starts(data: Path, runs: list[Run]) -> None:
+    run = start(runs, data)
+    run.wait_until_ready()
+    begun = {name: _begun(pid) for name, pid in children(run.process.pid).items()}
+    assert begun["web"] <= begun["hub"]
+    assert run.stop() == 0
+
+
+def _begun(pid: int) -> int:
+    """Returns the time at which a process began, in the kernel's ticks."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
 @pytest.mark.parametrize("is_dead", [False, True])
 def test_a_stop_while_the_hub_restarts_leaves_nothing(data: Path, runs: list[Run], is_dead: bool) -> None:
     """The hub loads its code, or died so soon that its next start has to wait."""
