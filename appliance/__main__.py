@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import sys
 
 
 def main() -> None:
@@ -19,20 +18,10 @@ def main() -> None:
     # The parent process may have set it to be ignored.
     if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _load_structlog()
     from appliance.cli import main as run
 
     signal.signal(signal.SIGINT, handler)
     run()
-
-
-def _load_structlog() -> None:
-    """Load structlog without rich, which it would load for tracebacks in colours: a third of its time, and unused."""
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        import structlog  # noqa: F401
-    finally:
-        del sys.modules["rich"]
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import structlog
 
 from appliance import lifeline, logs, privileges
 from appliance.cli import public_port, readiness, secret, trust
-from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked
 from appliance.cli.handover import Handover
@@ -26,8 +25,6 @@ from appliance.hub.names import Names
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.wireguard import choose
 from appliance.privileges import Capability
-from appliance.service import accounts
-from appliance.service.context import Context
 
 log = structlog.get_logger()
 
@@ -82,6 +79,11 @@ def hub() -> None:
     ):
         remember = None if handover is None else handover.add
         if handover is None:
+            # Only a hub without a supervisor needs them, and they take a tenth of its start.
+            from appliance.cli.certificate import certificate
+            from appliance.service import accounts
+            from appliance.service.context import Context
+
             certificate(settings, folder)
             if settings.endpoint.warning is not None:
                 log.warning("only nearby machines can reach the endpoint", reason=settings.endpoint.warning)

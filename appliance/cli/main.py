@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from appliance import __version__
-from appliance.cli import help, usage
+from appliance.cli import conversion, help, usage
 from appliance.cli.errors import CommandError, Exit, exit_codes, one_line
 
 GROUP = "meshwg.commands"
@@ -50,19 +51,23 @@ class Commands(TyperGroup):
     """
 
     @cached_property
-    def _entries(self) -> dict[str, EntryPoint]:
-        own = [EntryPoint(name, value, GROUP) for name, value in (_OWN | _PROCESSES).items()]
-        return {entry.name: entry for entry in (*own, *sorted(entry_points(group=GROUP), key=lambda each: each.name))}
+    def _others(self) -> dict[str, EntryPoint]:
+        """Commands of other packages; to find them, all installed packages are looked through."""
+        return {each.name: each for each in sorted(entry_points(group=GROUP), key=lambda each: each.name)}
+
+    def _entry(self, name: str) -> EntryPoint | None:
+        own = (_OWN | _PROCESSES).get(name)
+        return self._others.get(name) if own is None else EntryPoint(name, own, GROUP)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the commands for the help."""
         del ctx
-        return [name for name in self._entries if name not in _PROCESSES]
+        return [*_OWN, *self._others]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Load a command; None if there is none of that name."""
         del ctx
-        entry = self._entries.get(cmd_name)
+        entry = self._entry(cmd_name)
         if entry is None:
             return None
         found = _loaded(entry)
@@ -70,7 +75,7 @@ class Commands(TyperGroup):
             app = typer.Typer(add_completion=False)
             app.command(cmd_name)(found)
             found = app
-        command = help.make_plain(typer.main.get_command(found))
+        command = help.make_plain(conversion.spare(typer.main.get_command(found)))
         command.name = cmd_name
         return command
 
@@ -80,11 +85,16 @@ class Commands(TyperGroup):
             formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
 
     def _summary(self, ctx: Any, name: str) -> str:
-        if name not in _OWN:
+        entry = self._entry(name)
+        assert entry is not None
+        found = find_spec(entry.module)
+        try:
+            assert found is not None
+            assert found.origin is not None
+            return help.summary(help.written(Path(found.origin).read_text(encoding="utf-8"), entry.attr))
+        except LookupError:
+            # It is made elsewhere.
             return str(self.get_command(ctx, name).short_help)
-        entry = self._entries[name]
-        source = Path(__file__).with_name(f"{entry.module.rpartition('.')[2]}.py").read_text(encoding="utf-8")
-        return help.summary(help.written(source, entry.attr))
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the exit codes of all commands below them."""
@@ -95,12 +105,25 @@ class Commands(TyperGroup):
 
 def _loaded(entry: EntryPoint) -> Any:
     """Load a command, with which everything is loaded that it needs."""
+    if entry.name in _OWN or entry.name in _PROCESSES:
+        _load_structlog()
     found = entry.load()
     if not gc.isenabled():
         # What is loaded stays, so that looking for garbage in it is in vain, now, later and at the end.
         gc.freeze()
         gc.enable()
     return found
+
+
+def _load_structlog() -> None:
+    """Load structlog without rich, which it would load for tracebacks in colours: a third of its time, and unused."""
+    if "structlog" in sys.modules or "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog  # noqa: F401
+    finally:
+        del sys.modules["rich"]
 
 
 def make_app() -> typer.Typer:
@@ -166,7 +189,7 @@ def _invoke(arguments: Sequence[str]) -> None:
         # Without options to parse. To be ready for any, typer would load pydantic, a tenth of the process's start.
         _loaded(EntryPoint(arguments[0], _PROCESSES[arguments[0]], GROUP))()
         return
-    command = help.make_plain(typer.main.get_command(make_app()))
+    command = help.make_plain(conversion.spare(typer.main.get_command(make_app())))
     with command.make_context("meshwg", list(arguments), terminal_width=help.width()) as context:
         command.invoke(context)
 

@@ -4,6 +4,20 @@ Each function takes a `Context` and the `Actor` that calls it. It succeeds as a 
 `appliance.model.errors.Refused` and changes nothing.
 """
 
-from appliance.service.context import Actor, Context
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from appliance.service.context import Actor, Context
 
 __all__ = ["Actor", "Context"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load context and actor when they are asked for: a census needs neither, and starts faster without."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from appliance.service import context
+
+    return getattr(context, name)
