@@ -10,7 +10,6 @@ from typing import Any
 from appliance.cli import values
 from appliance.cli.errors import CommandError, Exit
 from appliance.logs import LogFormat
-from appliance.mail.relay import check_sender
 from appliance.model.hosts import Endpoint, authority
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.retention import LEAST_MEGABYTES, LONGEST_DAYS, MOST_MEGABYTES, Retention
@@ -160,7 +159,7 @@ OPTIONS = {
     "mail_from": Option(
         "Address that letters come from.",
         "an e-mail address",
-        check_sender,
+        values.sender,
         "ADDRESS",
         note="`meshwg@` and the host of the public URL",
     ),

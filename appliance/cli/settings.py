@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from appliance.cli import reasons, trust
@@ -19,12 +19,13 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS, PATH, Given, name_of, shown, value_of, variable_of
 from appliance.cli.values import EVERYWHERE, origin
 from appliance.logs import LogFormat
-from appliance.mail import Relay
-from appliance.mail.relay import address_literal
 from appliance.model.addresses import Network
-from appliance.model.hosts import Endpoint
+from appliance.model.hosts import Endpoint, address_literal
 from appliance.model.retention import MEGABYTE, Retention
 from appliance.model.sign_up import SignUpMode
+
+if TYPE_CHECKING:
+    from appliance.mail import Relay
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -95,7 +96,11 @@ class Settings:
     @property
     def relay(self) -> Relay | None:
         """Mail relay; None to send no mail."""
-        return None if self.smtp_url is None else Relay.parse(self.smtp_url, self.mail_from)
+        if self.smtp_url is None:
+            return None
+        from appliance.mail import Relay
+
+        return Relay.parse(self.smtp_url, self.mail_from)
 
     def environment(self) -> dict[str, str]:
         """Convert to environment variables for a process without options; the unlock secret is left out."""

@@ -15,7 +15,6 @@ from typing import TypeVar
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from appliance.mail import Relay
 from appliance.model.addresses import Network
 from appliance.model.hosts import Endpoint, authority, check_port, in_brackets, split_authority
 
@@ -137,5 +136,15 @@ def token(text: str) -> str:
 
 def relay(text: str) -> str:
     """Check the URL of a mail relay."""
+    # Most commands have nothing to do with mail, whose libraries take long to load.
+    from appliance.mail import Relay
+
     Relay.parse(text, "meshwg@localhost")
     return text
+
+
+def sender(text: str) -> str:
+    """Parse the address that letters come from."""
+    from appliance.mail.relay import check_sender
+
+    return check_sender(text)

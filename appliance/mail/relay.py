@@ -18,7 +18,7 @@ from email.utils import formatdate, make_msgid
 from ipaddress import ip_address
 from urllib.parse import unquote
 
-from appliance.model.hosts import check_host, parse_address, split_authority
+from appliance.model.hosts import address_literal, check_host, parse_address, split_authority
 from appliance.model.letters import Letter
 
 _TIMEOUT = 30.0
@@ -153,13 +153,6 @@ def check_sender(text: str) -> str:
 def _with_ascii_host(text: str) -> str:
     """The address with its host in ASCII, which every relay takes; an ASCII address stays unchanged."""
     return text if text.isascii() else check_sender(text)
-
-
-def address_literal(host: str) -> str:
-    """The host part of an e-mail address: an IP address in brackets, with a tag for IPv6."""
-    if parse_address(host) is None:
-        return host
-    return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
 
 
 def _decoded(text: str) -> str:

@@ -64,6 +64,13 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return None if address.scope_id is not None else address.ipv4_mapped or address
 
 
+def address_literal(host: str) -> str:
+    """Make the host part of an e-mail address: an IP address in brackets, with a tag for IPv6."""
+    if parse_address(host) is None:
+        return host
+    return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+
+
 def split_authority(text: str) -> tuple[str, int | None]:
     """Split ``HOST[:PORT]``; an IPv6 address with a port has brackets.
 

@@ -56,11 +56,12 @@ main()
 
 
 NEVER = "alembic pydantic"
+MAIL = "smtplib email.policy"
 PAGES = "webauthn argon2 jinja2 granian"
 BUDGETS = {
     "--help": f"{NEVER} {PAGES} rich structlog sqlalchemy cryptography pyroute2 asyncio",
-    "status --data=/nowhere": f"{NEVER} {PAGES} rich pyroute2 appliance.service appliance.web",
-    "census --data=/nowhere": f"{NEVER} {PAGES} rich pyroute2 appliance.service.context appliance.web",
+    "status --data=/nowhere": f"{NEVER} {PAGES} rich pyroute2 appliance.service appliance.web {MAIL}",
+    "census --data=/nowhere": f"{NEVER} {PAGES} rich pyroute2 appliance.service.context appliance.web {MAIL}",
     "deletions --data=/nowhere": f"{NEVER} {PAGES} rich pyroute2",
     "up --data=/nowhere --wireguard=nothing": f"{NEVER} rich pyroute2 webauthn jinja2 granian",
     "hub": f"{NEVER} {PAGES} rich bottle appliance.web appliance.service",
