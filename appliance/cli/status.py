@@ -70,12 +70,14 @@ def look(found: Present) -> ServiceStatus:
     hub = found.hub_status()
     with found.store.read() as transaction:
         counted = organizations.count(transaction), machines.count(transaction)
+    ready = probe.answer(found.settings, "/readyz") == HTTPStatus.OK
     return ServiceStatus(
         found.instance.id,
         probe.url(found.settings),
         hub,
-        probe.answer(found.settings, "/healthz") == HTTPStatus.OK,
-        probe.answer(found.settings, "/readyz") == HTTPStatus.OK,
+        # What is ready is alive.
+        ready or probe.answer(found.settings, "/healthz") == HTTPStatus.OK,
+        ready,
         *counted,
         revision(found.store),
         NEWEST,
