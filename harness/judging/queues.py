@@ -15,6 +15,7 @@ from itertools import accumulate
 from netlab import Received, Sent
 
 _NEAR_NS = 1_000_000_000
+_STALL_NS = 100_000_000
 _LONGEST_NS = 1_000_000_000
 
 
@@ -64,14 +65,14 @@ def dropped_by_queues(
     """Returns the lost packets that the machine lost in a full queue, as the kernel counted.
 
     There are at most as many as were dropped between the sending of each and the next arrival of a later one. That time
-    is a second at most, and the machine was busy about then.
+    is a second at most, and the machine was busy about then: looks were late, or packets of the stream waited.
     """
+    waits = [Span(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
+    busy = [*log.late_looks, *waits]
     left = [each.packets for each in log.overflows]
     found = set()
     for seq, start, end in _gaps(lost, sent, received):
-        if end - start > _LONGEST_NS or not any(
-            each.meets(start - _NEAR_NS, end + _NEAR_NS) for each in log.late_looks
-        ):
+        if end - start > _LONGEST_NS or not any(each.meets(start - _NEAR_NS, end + _NEAR_NS) for each in busy):
             continue
         for number, overflow in enumerate(log.overflows):
             if left[number] and overflow.span.meets(start, end):

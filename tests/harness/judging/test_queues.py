@@ -40,6 +40,15 @@ def test_a_machine_that_is_not_busy_fills_no_queue(late: list[Span]) -> None:
     assert not dropped_by_queues(BURST, STREAM, ARRIVED, QueueLog([DROPPED], late_looks=late))
 
 
+def test_packets_that_waited_show_that_a_machine_is_busy() -> None:
+    waited = [Received(100, 100 * MS, 201 * MS), *(each for each in ARRIVED if each.seq != 100)]
+    assert dropped_by_queues(BURST, STREAM, waited, QueueLog([DROPPED])) == set(BURST)
+    early = [Received(0, 0, 101 * MS), *(each for each in ARRIVED if each.seq > 110)]
+    late_burst = QueueLog([Overflow(Span(1500 * MS, 1520 * MS), 10)])
+    arrived = [each for each in early if each.seq not in range(1500, 1510)]
+    assert not dropped_by_queues(range(1500, 1510), STREAM, arrived, late_burst)
+
+
 def test_a_queue_explains_no_long_silence() -> None:
     silence = range(1000, 2100)
     arrived = [each for each in ARRIVED if each.seq not in silence]
