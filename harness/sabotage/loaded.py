@@ -7,12 +7,15 @@ import gc
 import io
 import os
 
+import alembic.command  # noqa: F401
 import httpcore  # noqa: F401
 import hypothesis.stateful  # noqa: F401
+import psycopg  # noqa: F401
 import pydantic.type_adapter
 import pydantic.types  # noqa: F401
 import pytest
 import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
+import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 from appliance.web.pages import view
