@@ -58,6 +58,7 @@ class Child:
         is_ready: returns True if the process does its work.
         descriptors: open files that it inherits.
         is_confined: True to relay its output through a pipe, so that it can't access the log's terminal or file.
+        was_ready: True once a process of it was ready.
     """
 
     command: str
@@ -65,6 +66,7 @@ class Child:
     is_ready: Callable[[], bool]
     descriptors: tuple[int, ...] = ()
     is_confined: bool = False
+    was_ready: bool = field(default=False, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _successor: Successor | None = field(default=None, repr=False)
     # By process id.
@@ -106,6 +108,7 @@ class Child:
             if waited > deadline:
                 raise NotStarted(f"The {self.command} process was not ready after {deadline:.0f} seconds.")
             time.sleep(pause(waited))
+        self.was_ready = True
 
     def check(self) -> None:
         """Check that the process runs.
@@ -147,6 +150,16 @@ class Child:
             relay.start()
             self._relays = {pid: each for pid, each in self._relays.items() if each.is_alive()} | {process.pid: relay}
         return process
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the process; False if it goes on."""
+        if self._process is None:
+            return False
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def revive(self, *, at_once: bool = False) -> None:
         """Restart the process if it died, with growing pauses if it dies soon after its start.

@@ -37,6 +37,8 @@ from appliance.store import organizations
 log = structlog.get_logger()
 
 # For a process that hangs: long enough for a slow host. A process that ends is noticed at once.
+# Longest time from the end of a killed process's connections to its own.
+_DEATH = 1.0
 _START_DEADLINE = 120.0
 # Without progress; a thousand organizations take a while.
 _RESTORE_DEADLINE = 180.0
@@ -176,21 +178,30 @@ def _run(
             web.start(_START_DEADLINE)
             announcement.tell(voice)
             watch([hub, web], signals, certificate_has_changed)
-            # Nothing but a hub takes the data plane away.
-            hub.revive(at_once=True)
         voice.tell("MeshWG ends", "Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
     finally:
         web.forget_successor()
         web.stop()
+        _tear_down(hub, client)
+        hub.stop()
+
+
+def _tear_down(hub: Child, client: HubClient) -> None:
+    """Have the hub remove everything of this instance from the host; one that dies at that is started again for it."""
+    for is_last in (False, True):
         try:
             # A hub that was restarted just now does not listen yet.
             hub.await_ready(_START_DEADLINE)
             client.tear_down()
         except (NotStarted, HubError) as error:
-            log.warning("a part of the data plane remains", error=str(error))
-        hub.stop()
+            if is_last or not hub.was_ready or not hub.ends_within(_DEATH):
+                log.warning("a part of the data plane remains", error=str(error))
+                return
+            hub.revive(at_once=True)
+        else:
+            return
 
 
 def _inherited() -> dict[str, str]:
