@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.burst import load, messages
+from harness.burst import coordinator, load, messages
 from harness.burst.attempt import Attempt, collisions
 from harness.burst.clients import ClientPair, client_pairs
 from harness.burst.coordinator import BurstSpec, Coordinator
@@ -99,12 +99,12 @@ def test_the_coordinator_serves_as_many_as_its_spec_says(
     world: World, machines: list[ClientPair], tmp_path: Path
 ) -> None:
     path = tmp_path / "coordinator"
-    with Coordinator(world.subject.lab_host, machines[:1], BurstSpec(2, "few"), path) as coordinator:
+    with Coordinator(world.subject.lab_host, machines[:1], BurstSpec(2, "few"), path) as made:
         gone = FakeUser(path)
-        others = (FakeUser(path), FakeUser(path))
         assert gone.stream.receive(messages.NEXT) == Assignment(
             "few0@example.net", "correct horse battery", "customer", ["mumbai", "pune"], keep=False
         )
+        others = (FakeUser(path), FakeUser(path))
         # The next user gets the machines of the one that left, whichever of the two that is.
         gone.leave()
         assignments = {user: user.stream.receive(messages.NEXT) for user in others}
@@ -112,28 +112,41 @@ def test_the_coordinator_serves_as_many_as_its_spec_says(
         assert assignments[refused].email == "few1@example.net"
         assert list(assignments.values()).count(None) == 1
         refused.stream.send(OnboardingFailed(7, "POST /signup was answered 503: no"))
-        while not coordinator.wait(1.0):
+        while not made.wait(1.0):
             pass
-        assert [each.error for each in coordinator.attempts] == [
+        assert [each.error for each in made.attempts] == [
             "it was not served to its end: the other end went away",
             "POST /signup was answered 503: no",
         ]
-        assert coordinator.attempts[1].began_ns == 7
+        assert made.attempts[1].began_ns == 7
         for user in others:
             user.leave()
 
 
+def test_a_silent_user_is_given_up(
+    world: World, machines: list[ClientPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator, "_USER_DEADLINE", 0.2)
+    with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "silent"), tmp_path / "users") as made:
+        user = FakeUser(tmp_path / "users")
+        user.stream.receive(messages.NEXT)
+        while not made.wait(1.0):
+            pass
+        user.leave()
+    assert [each.error for each in made.attempts] == ["it was not served to its end: timed out"]
+
+
 def test_an_invalid_configuration_is_an_error(world: World, machines: list[ClientPair], tmp_path: Path) -> None:
     path = tmp_path / "coordinator"
-    with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "bad", keep=True), path) as coordinator:
+    with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "bad", keep=True), path) as made:
         user = FakeUser(path)
         user.stream.receive(messages.NEXT)
         user.stream.send(Onboarded(1, "nobody", "key", [AddedMachine("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))
         proof = user.stream.receive(messages.RESULT)
         user.leave()
-        while not coordinator.wait(1.0):
+        while not made.wait(1.0):
             pass
     assert proof.seconds is None
     assert "wg-quick" in (proof.error or "")
-    assert coordinator.attempts[0].port is None
-    assert figures_of(coordinator.attempts, 1).errors == 1
+    assert made.attempts[0].port is None
+    assert figures_of(made.attempts, 1).errors == 1
