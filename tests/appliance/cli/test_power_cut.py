@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def kill(run: Run) -> None:
     commands = children(run.process.pid).values()
     workers = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in commands]
     for pid in (*commands, *map(int, chain.from_iterable(workers))):
-        os.kill(pid, signal.SIGKILL)
+        # Workers end with their parent.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     run.stop(signal.SIGKILL)
 
 
