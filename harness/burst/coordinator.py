@@ -24,8 +24,8 @@ from netlab import Host, NetlabError
 
 MACHINES = ("mumbai", "pune")
 _PROOF_DEADLINE = 10.0
-_USER_DEADLINE = 1800.0
-"""Longest silence of a user, which makes some calls between two messages, each of 300 seconds at most; seconds."""
+USER_DEADLINE_S = 1800.0
+"""Longest silence of a user, which makes some calls between two messages, each of 300 seconds at most."""
 """Seconds: two attempts at a handshake (WireGuard's REKEY_TIMEOUT is 5 s)."""
 # Locust's users all connect at once, and don't try again.
 _BACKLOG = 4096
@@ -204,7 +204,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
     def __init__(self, path: Path, serve: Callable[[MessageStream], None]) -> None:
         class UserHandler(socketserver.StreamRequestHandler):
-            timeout = _USER_DEADLINE
+            timeout = USER_DEADLINE_S
 
             def handle(self) -> None:
                 # A user that disconnects before its assignment counts for nothing.

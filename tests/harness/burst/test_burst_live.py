@@ -126,7 +126,7 @@ def test_the_coordinator_serves_as_many_as_its_spec_says(
 def test_a_silent_user_is_given_up(
     world: World, machines: list[ClientPair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinator, "_USER_DEADLINE", 0.2)
+    monkeypatch.setattr(coordinator, "USER_DEADLINE_S", 0.2)
     with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "silent"), tmp_path / "users") as made:
         user = FakeUser(tmp_path / "users")
         user.stream.receive(messages.NEXT)
