@@ -42,7 +42,7 @@ def authority() -> Certificate:
     """Makes a certificate as earlier versions did, which can sign for any name."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MeshWG")])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(timezone.utc) - timedelta(hours=1)
     names = [x509.DNSName("vpn.example.net"), x509.DNSName("localhost")]
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=3650))
@@ -116,7 +116,8 @@ def test_a_certificate_signed_with_the_made_one_is_rejected() -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         signer = serialization.load_pem_private_key(issuer.key, None)
         assert isinstance(signer, ec.EllipticCurvePrivateKey)
-        now = datetime.now(timezone.utc)
+        # A clock that is set back a little makes it no certificate of the future.
+        now = datetime.now(timezone.utc) - timedelta(hours=1)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bank")])
         made = (
             x509.CertificateBuilder(issuer.parsed.subject, name, key.public_key(), 2, now, now + timedelta(days=1))
