@@ -18,16 +18,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from harness.judging.queues import QueueLog, dropped_by_queues, lost_in_sleep
+from harness.judging.queues import NEAR_NS, QueueLog, dropped_by_queues, lost_in_sleep, stalled
 from netlab import Received, Sent
 
 P = TypeVar("P", Sent, Received)
 
 _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a healthy hub."""
-_STALL_NS = 100_000_000
-"""A full queue of WireGuard has two or three hundred packets, and delays a stream of one per ms by more than this."""
-_NEAR_NS = 1_000_000_000
 _SHARE = 4
 
 
@@ -192,8 +189,8 @@ def split_losses(
     Args:
         received: packets that arrived, of this stream and of others that fill the same queues.
     """
-    waits = [(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
-    overflowed = {seq for seq in lost if any(start <= sent[seq].sent_ns <= end for start, end in waits)}
+    waits = stalled(received)
+    overflowed = {seq for seq in lost if any(each.sent_ns <= sent[seq].sent_ns <= each.received_ns for each in waits)}
     return [seq for seq in lost if seq not in overflowed], [seq for seq in lost if seq in overflowed]
 
 
@@ -218,12 +215,12 @@ def confirm_losses(
         The two lists again; what the canary does not confirm is lost.
     """
     times = [each.at_ns for each in canary]
-    waits = [each for each in received if each.received_ns - each.sent_ns > _STALL_NS]
+    waits = stalled(received)
     confirmed = set()
     for seq in overflowed:
         at = sent[seq].sent_ns
         longest = max(each.received_ns - each.sent_ns for each in waits if each.sent_ns <= at <= each.received_ns)
-        reach = max(longest, _NEAR_NS)
+        reach = max(longest, NEAR_NS)
         near = canary[bisect_left(times, at - reach) : bisect_right(times, at + reach)]
         if any(_SHARE * each.ns >= longest for each in near):
             confirmed.add(seq)

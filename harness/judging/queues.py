@@ -14,8 +14,10 @@ from itertools import accumulate
 
 from netlab import Received, Sent
 
-_NEAR_NS = 1_000_000_000
+NEAR_NS = 1_000_000_000
+"""Longest time between a loss and a sign of a busy machine that explains it."""
 _STALL_NS = 100_000_000
+"""A full queue of WireGuard has two or three hundred packets, and delays a stream of one per ms by more than this."""
 _LONGEST_NS = 1_000_000_000
 
 
@@ -59,6 +61,11 @@ class QueueLog:
     late_looks: Sequence[Span] = ()
 
 
+def stalled(received: Sequence[Received]) -> list[Received]:
+    """Returns the packets that were under way for as long as in a full queue."""
+    return [each for each in received if each.received_ns - each.sent_ns > _STALL_NS]
+
+
 def dropped_by_queues(
     lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received], log: QueueLog
 ) -> frozenset[int]:
@@ -67,12 +74,11 @@ def dropped_by_queues(
     There are at most as many as were dropped between the sending of each and the next arrival of a later one. That time
     is a second at most, and the machine was busy about then: looks were late, or packets of the stream waited.
     """
-    waits = [Span(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
-    busy = [*log.late_looks, *waits]
+    busy = [*log.late_looks, *(Span(each.sent_ns, each.received_ns) for each in stalled(received))]
     left = [each.packets for each in log.overflows]
     found = set()
     for seq, start, end in _gaps(lost, sent, received):
-        if end - start > _LONGEST_NS or not any(each.meets(start - _NEAR_NS, end + _NEAR_NS) for each in busy):
+        if end - start > _LONGEST_NS or not any(each.meets(start - NEAR_NS, end + NEAR_NS) for each in busy):
             continue
         for number, overflow in enumerate(log.overflows):
             if left[number] and overflow.span.meets(start, end):
