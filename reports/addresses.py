@@ -48,6 +48,11 @@ def _host(text: str) -> str:
     return name.removesuffix(".")
 
 
+def in_brackets(host: str) -> str:
+    """Returns a host as it stands before a port: an IPv6 address in brackets (RFC 3986)."""
+    return f"[{host}]" if ":" in host else host
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Returns a socket that listens.
 

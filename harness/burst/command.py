@@ -23,6 +23,7 @@ from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay
 from harness.world.progress import Progress
 from harness.world.world import World
+from reports.addresses import in_brackets
 
 _MOST_PRINTED = 5
 # Name of the figure, its label, and the sign of its limit.
@@ -91,7 +92,7 @@ def _with_page(world: World, options: BurstOptions, inward: Inward, console: Con
     host, port = inward.address
     machines = client_pairs(world, options.at_once)
     with StreamRelay(inward.listener, _to_the_page):
-        console.print(f"locust's page: http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)")
+        console.print(f"locust's page: http://{in_brackets(host)}:{port}/  (Ctrl-C ends it)")
         spec = BurstSpec(None, _LABEL, keep=options.keep)
         return serve_page(world, machines, spec, options.organizations, options.processes)
 

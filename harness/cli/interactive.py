@@ -19,6 +19,7 @@ from harness.subject.relay import StreamRelay
 from harness.subject.service import PORT
 from harness.world.world import HUB, World
 from netlab import LabHost
+from reports.addresses import in_brackets
 
 NAMES = ("mumbai", "pune", "chennai", "kolkata", "jaipur", "nagpur", "indore", "kochi")
 EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
@@ -57,7 +58,7 @@ def _to_the_service() -> socket.socket:
 
 def _print_welcome(inward: Inward, machines: Sequence[Machine], shells: dict[str, LabHost], console: Console) -> None:
     host, port = inward.address
-    console.print(f"\nURL       https://{f'[{host}]' if ':' in host else host}:{port}/  (its certificate is its own)")
+    console.print(f"\nURL       https://{in_brackets(host)}:{port}/  (its certificate is its own)")
     console.print(f"Sign in   {EMAIL}  {PASSWORD}\n")
     first, second = machines[:2]
     for machine in machines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reports.addresses import parse
+from reports.addresses import in_brackets, parse
 
 _URL = re.compile(r"https://([^/]+)/?")
 
@@ -21,4 +21,4 @@ def service_url(text: str) -> str:
     host, port = parse(found[1])
     if port == 0:
         raise ValueError("no service has port 0")
-    return f"https://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
+    return f"https://{in_brackets(host)}{'' if port is None else f':{port}'}"

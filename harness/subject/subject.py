@@ -14,6 +14,7 @@ from harness.subject.installed import Installed
 from harness.subject.service import Service
 from harness.target import Stops
 from netlab import Host, Lab, LabHost
+from reports.addresses import in_brackets
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,7 @@ class Subject:
 
     def peer_of(self, endpoint: str) -> str:
         """Returns the endpoint of a configuration as WireGuard shows it: the hub's address and the port."""
-        address, port = self.address, endpoint.rpartition(":")[2]
-        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return f"{in_brackets(self.address)}:{endpoint.rpartition(':')[2]}"
 
     def be_reached_at(self, address: str) -> None:
         """Has machines reach the hub at another address of its host.

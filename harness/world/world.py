@@ -23,6 +23,7 @@ from harness.subject.subject import Site, Subject
 from harness.wire.loss import lose_handshakes
 from harness.world.conditions import Conditions
 from netlab import Lab, LabHost
+from reports.addresses import in_brackets
 
 # Addresses for documentation (RFC 5737), which no real network has.
 HUB = "192.0.2.1"
@@ -141,8 +142,7 @@ class World:
         """
         router, address = self.router()
         wireguard = self.subject.wireguard()
-        address = f"[{address}]" if ":" in address else address
-        return Canary(router, address, source.host, destination.host, record, interval_s, wireguard)
+        return Canary(router, in_brackets(address), source.host, destination.host, record, interval_s, wireguard)
 
     def queues(self, *machines: Machine) -> Queues:
         """Makes a watch over the queues of hub and machines; see `Queues`. A hub that runs elsewhere is left out."""

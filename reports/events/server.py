@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from reports.addresses import in_brackets
 from reports.events import page
 from reports.events.board import Board, View
 
@@ -101,7 +102,7 @@ class LivePage:
     def url(self) -> str:
         """Address of the page."""
         host, port = self._server.socket.getsockname()[:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        return f"http://{in_brackets(host)}:{port}/"
 
     def whole(self) -> bytes:
         """Returns the whole page, made twice a second at most unless it has other rows or links."""
