@@ -199,10 +199,20 @@ class Service:
 
     def _launch(self, log: str, arguments: Sequence[str], secret: str | None) -> Process:
         environment = {**({_SECRET: secret} if secret else {}), **self._store_setting()}
-        broken = self.options.broken
-        if broken is None or not isinstance(self.host, NamespaceHost) or not _can_fork():
-            return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
-        return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
+        if (forking := self._forking()) is not None:
+            host, broken = forking
+            return host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
+        return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
+
+    def _forking(self) -> tuple[NamespaceHost, Broken] | None:
+        """Returns the host on which a sabotaged service is forked; None where it is a program, or is not sabotaged.
+
+        A thread of this program could hold a lock that a fork needs.
+        """
+        host, broken = self.host, self.options.broken
+        if broken is None or not isinstance(host, NamespaceHost) or threading.active_count() > 1:
+            return None
+        return host, broken
 
     def _store_setting(self) -> dict[str, str]:
         return {} if self._postgresql is None else {_DATABASE_URL: self._postgresql.url}
@@ -309,12 +319,11 @@ class Service:
 
     def _operator(self, *words: str, failure: str) -> str:
         """Runs an operator's command on the service's data folder; returns its output."""
-        arguments, broken = [*words, f"--data={self.data}"], self.options.broken
-        if broken is not None and isinstance(self.host, NamespaceHost) and _can_fork():
+        arguments = [*words, f"--data={self.data}"]
+        if (forking := self._forking()) is not None:
+            host, broken = forking
             log = f"operator-{next(self._tries)}"
-            process = self.host.fork(
-                partial(broken.operator, arguments), "operator", log=log, env=self._store_setting()
-            )
+            process = host.fork(partial(broken.operator, arguments), "operator", log=log, env=self._store_setting())
             if process.wait(_START_DEADLINE) != 0:
                 raise Inconclusive(f"{failure}: {process.log_text()[-2000:]}")
             return process.log_text()
@@ -352,8 +361,3 @@ class Service:
     def whole_log(self) -> str:
         """Returns the logs of all starts so far, in their order."""
         return "".join(each.log_text() for each in self._starts_so_far)
-
-
-def _can_fork() -> bool:
-    """Returns True unless a thread of this program could hold a lock that a fork needs."""
-    return threading.active_count() == 1
