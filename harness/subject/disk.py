@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.judging.verdicts import Inconclusive
@@ -65,13 +66,10 @@ class Disk:
         if not self._is_open.is_set():
             self._is_awaited.set()
             self._is_open.wait()
-        note: Callable[[], object]
         if stat.S_ISDIR(found.st_mode):
-            entries = _entries(opened)
-            note = lambda: self._entries.update({found.st_ino: entries})  # noqa: E731
+            note = partial(self._entries.__setitem__, found.st_ino, _entries(opened))
         else:
-            content = opened.read_bytes()
-            note = lambda: self._contents.update({found.st_ino: content})  # noqa: E731
+            note = partial(self._contents.__setitem__, found.st_ino, opened.read_bytes())
 
         def noted() -> None:
             with self._lock:

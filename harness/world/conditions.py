@@ -9,7 +9,7 @@ from dataclasses import dataclass
 OUTSIDE = ("IPv4", "IPv6")
 """Families of the addresses by which machines reach the hub."""
 LOSS = ("none", "initiations", "responses")
-"""What the underlay loses: nothing, or the first handshake message of this kind for each fourth machine."""
+"""Kinds of loss on the underlay: none, of the first initiation of each fourth machine, or of its first response."""
 STORES = ("SQLite", "PostgreSQL")
 """Stores of the lab's own service."""
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -137,7 +137,8 @@ def kill_idle_hub(service: KilledService) -> None:
             os.kill(each, signal.SIGKILL)
     follows = "no hub follows one that was killed"
     require(lambda: not before.issuperset(service.processes("hub")), follows, service.deadline_s)
-    wait_for_health(service.new_api(), "/readyz", service.deadline_s)
+    with closing(service.new_api()) as api:
+        wait_for_health(api, "/readyz", service.deadline_s)
 
 
 def _commands(kills: int, chooser: random.Random) -> list[str]:
