@@ -236,9 +236,7 @@ class Child:
         if self._process is None:
             return
         self.end()
-        try:
-            self._process.wait(_GRACE)
-        except subprocess.TimeoutExpired:
+        if not self.ends_within(_GRACE):
             self._process.kill()
             self._process.wait()
         relay = self._relays.pop(self._process.pid, None)

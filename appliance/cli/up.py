@@ -37,9 +37,9 @@ from appliance.store import organizations
 log = structlog.get_logger()
 
 # For a process that hangs: long enough for a slow host. A process that ends is noticed at once.
+_START_DEADLINE = 120.0
 # Longest time from the end of a killed process's connections to its own.
 _DEATH = 1.0
-_START_DEADLINE = 120.0
 # Without progress; a thousand organizations take a while.
 _RESTORE_DEADLINE = 180.0
 # Variables of the system, Python, PostgreSQL and OpenSSL; settings are passed on separately.

@@ -24,9 +24,9 @@ from netlab import Host, NetlabError
 
 MACHINES = ("mumbai", "pune")
 _PROOF_DEADLINE = 10.0
+"""Seconds: two attempts at a handshake (WireGuard's REKEY_TIMEOUT is 5 s)."""
 USER_DEADLINE_S = 1800.0
 """Longest silence of a user, which makes some calls between two messages, each of 300 seconds at most."""
-"""Seconds: two attempts at a handshake (WireGuard's REKEY_TIMEOUT is 5 s)."""
 # Locust's users all connect at once, and don't try again.
 _BACKLOG = 4096
 # Names of links are never used again: an earlier coordinator may have used the same machines.
