@@ -41,7 +41,9 @@ def become(
     # `Popen` returns when its pipe is closed here, too.
     _close_all_but(keep)
     for number in _SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
+        # A program goes on ignoring what its parent ignores, as SIGHUP under nohup(1); see execve(2).
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()

@@ -11,6 +11,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from netlab import forked
 
 
@@ -28,8 +30,17 @@ print(next(line for line in pathlib.Path("/proc/self/status").read_text().splitl
 """
 
 
-def test_signals_are_ignored_as_a_program_ignores_them() -> None:
+@pytest.mark.parametrize("hangup", [signal.SIG_DFL, signal.SIG_IGN], ids=["by default", "under nohup"])
+def test_signals_are_ignored_as_a_program_ignores_them(hangup: signal.Handlers) -> None:
     """A write to a closed connection ends neither."""
+    before = signal.signal(signal.SIGHUP, hangup)
+    try:
+        _compare_ignored_signals()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _compare_ignored_signals() -> None:
     program = [sys.executable, "-c", _PRINT_IGNORED]
     wanted = subprocess.run(program, capture_output=True, text=True, check=True, timeout=30)
     fork = partial(forked.become, "fork", partial(exec, _PRINT_IGNORED), dict(os.environ))
