@@ -35,12 +35,24 @@ environment.filters.update(
 )
 
 
+_SHOWN = ("kernel", "cpus", "wireguard of the hub", "wireguard of the clients", "revision")
+"""Facts of the environment at the head of the page, beside the verdict."""
+
+
 def html(transcript: Transcript) -> str:
     """Returns the page of a transcript."""
+    known = {claim.id for claim in transcript.claims}
+    proven = sum(claim.verdict == "proven" for claim in transcript.claims)
+    caught = sum(sabotage.caught for sabotage in transcript.sabotage)
+    breaks = f", {caught} of {len(transcript.sabotage)} sabotages noticed" if transcript.hub is None else ""
     return environment.get_template("transcript.html").render(
         run=transcript,
+        headline="The gate passes" if transcript.verdict == "pass" else "The gate does not pass",
+        summary=f"{proven} of {len(transcript.claims)} claims proven{breaks}, {transcript.started_at}.",
         width=charts.WIDTH,
-        proven=sum(claim.verdict == "proven" for claim in transcript.claims),
-        caught=sum(sabotage.caught for sabotage in transcript.sabotage),
+        proven=proven,
+        caught=caught,
         scenarios=sum(len(claim.scenarios) for claim in transcript.claims),
+        shown=_SHOWN,
+        others=[sabotage for sabotage in transcript.sabotage if sabotage.claim not in known],
     )

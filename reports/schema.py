@@ -110,12 +110,14 @@ class Claim(msgspec.Struct, frozen=True):
         verdict: one of `Verdict`.
         scenarios: results of its scenarios.
         claim: the sentence.
+        bound: the largest count of none in words; "" if nothing was counted among known chances.
     """
 
     id: str
     verdict: str
     scenarios: list[Scenario]
     claim: str = ""
+    bound: str = ""
 
 
 class SabotageVerdict(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.gate import GateRun
 from harness.gate.results import ScenarioResult
 from reports import verdict
+from reports.bounds import bound_of
 from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript, utc
 
 
@@ -56,7 +57,7 @@ def _expected_wireguard(run: GateRun) -> str:
 
 def _claim(claim: PublishedClaim, run: GateRun) -> Claim:
     scenarios = [_scenario(each, run) for each in run.scenarios if each.claim == claim.id]
-    return Claim(claim.id, verdict.of_claim(scenarios), scenarios, claim.sentence)
+    return Claim(claim.id, verdict.of_claim(scenarios), scenarios, claim.sentence, bound_of(scenarios))
 
 
 def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:

@@ -9,14 +9,13 @@ from reports.events.board import RUNNING, SabotageRow, ScenarioRow, View
 from reports.render import environment
 
 _COLOURS = """
-.noticed { color: var(--good); }
+.noticed { color: var(--accent); }
 .missed { color: var(--bad); }
 .not-run { color: var(--open); }
 table.live { min-width: 44rem; }
 table.live td.figure { white-space: nowrap; }
 header, main { overflow-wrap: anywhere; }
 a { color: inherit; }
-a:focus-visible { outline: 2px solid var(--soft); outline-offset: 2px; }
 #now { min-height: 1.55em; }
 """
 

@@ -67,15 +67,26 @@ def take(browser: Browser, run: Path, folder: Path) -> None:
             page.goto(f"{world.subject.service.url}/policy")
 
         _take(browser, open_policy, folder / POLICY)
-        transcript = (run / "transcript.html").resolve().as_uri()
-
-        def open_transcript(page: Page) -> None:
-            page.goto(transcript)
-            # The first drawing ends at the window's lower edge, below the figures of its scenario.
-            page.locator("figure").first.evaluate("each => each.scrollIntoView({block: 'end'})")
-
-        _take(browser, open_transcript, folder / TRANSCRIPT)
+    take_transcript(browser, run, folder)
     take_live(browser, run, folder)
+
+
+def take_transcript(browser: Browser, run: Path, folder: Path) -> None:
+    """Take the picture of a run's page, at the first timeline of saves; see `take`."""
+    transcript = (run / "transcript.html").resolve().as_uri()
+
+    def open_transcript(page: Page) -> None:
+        page.goto(transcript)
+        # The drawing ends at the window's lower edge, below the figures of its scenario.
+        page.locator("figure:has(rect.save)").first.evaluate(
+            """each => {
+              for (let at = each.parentElement.closest("details"); at; at = at.parentElement.closest("details"))
+                at.open = true;
+              each.scrollIntoView({block: "end"});
+            }"""
+        )
+
+    _take(browser, open_transcript, folder / TRANSCRIPT)
 
 
 def take_live(browser: Browser, run: Path, folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
+from harness.paths import ROOT
 from reports import texts
 from reports.exhibits import (
     Cell,
@@ -107,7 +108,7 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
         profile=text,
         seed=1,
         environment={text: text},
-        claims=[Claim(text, verdict, [of], text)],
+        claims=[Claim(text, verdict, [of], text, text)],
         sabotage=[SabotageVerdict(text, text, caught=False, broke=text, noticed=text)],
         verdict="fail",
         problems=[text],
@@ -232,11 +233,57 @@ def test_the_page_has_every_result() -> None:
         "leaked 3 packets 0",
         "test_other",
         "the lab was too slow",
-        "the door is open no-egress no nothing was said",
-        "there is a leak one-hub yes 1 packet leaked",
+        "the door is open no nothing was said",
+        "there is a leak yes 1 packet leaked",
     ]
     missing = [each for each in expected if flat(each) not in said]
     assert missing == []
+
+
+def test_what_holds_is_folded_and_what_does_not_is_open() -> None:
+    made = run(
+        claim("one-hub", scenario(), scenario("test_stops", "refuted"), verdict="refuted"),
+        claim("no-egress"),
+        sabotage=[
+            SabotageVerdict("leak", "one-hub", caught=False),
+            SabotageVerdict("way-out", "no-egress", caught=True),
+            SabotageVerdict("guess", "sign-in", caught=False),
+        ],
+    )
+    folds = ["open" in attributes for tag, attributes in Page(html(made)).tags if tag == "details"]
+    # The refuted claim, its proven and its refuted scenario, its sabotages; the proven claim, its scenario and its
+    # sabotages; sabotages of a claim that the run did not look at; three about the run.
+    assert folds == [True, False, True, True, False, False, False, True, False, False, False]
+
+
+def test_a_claim_is_named_beside_its_bound_and_sabotages() -> None:
+    bounded = replace(claim("one-hub"), bound="leaked: 0 of 12000 packets")
+    said = Page(html(run(bounded, claim("no-egress")))).said
+    assert "proven · The sentence of one-hub. leaked: 0 of 12000 packets one-hub : 1 scenario in" in said
+    assert "proven · The sentence of no-egress. no-egress : 1 scenario in" in said
+    assert said.count("1 of 1 sabotage noticed") == 2
+
+
+def test_a_shared_link_has_a_title_and_a_description() -> None:
+    def shared(made: Transcript) -> dict[str | None, str | None]:
+        page = Page(html(made))
+        names = (attributes for tag, attributes in page.tags if tag == "meta")
+        return {each.get("property", each.get("name")): each.get("content") for each in names}
+
+    found = shared(run(claim("one-hub"), claim("no-egress", verdict="refuted"), verdict="fail"))
+    assert found["og:title"] == "The gate does not pass: 1 of 2 claims proven"
+    assert found["og:description"] == found["description"]
+    assert found["description"] == "1 of 2 claims proven, 2 of 2 sabotages noticed, 2026-03-01T12:30:59Z."
+    other = shared(run(claim("one-hub"), hub="my:Hub", sabotage=[]))
+    assert other["description"] == "1 of 1 claims proven, 2026-03-01T12:30:59Z."
+    assert other["og:title"] == "The gate passes: 1 of 1 claims proven"
+
+
+def test_the_page_has_the_colours_of_the_site() -> None:
+    palette = (ROOT / "reports" / "templates" / "palette.css").read_text()
+    site = (ROOT / "appliance" / "web" / "pages" / "static" / "style.css").read_text()
+    assert site.startswith(palette)
+    assert palette in Page(html(run())).style
 
 
 def test_a_run_that_passes_says_so() -> None:

@@ -73,7 +73,7 @@ def test_every_name_of_the_contract_is_always_written(made: Transcript) -> None:
     written = json.loads(dump(made))
     assert written.keys() == RUN | {"verdict", "problems", "left_out", "version", "hub", "events"} | ADDED
     for each in written["claims"]:
-        assert each.keys() == CLAIM | {"claim"}
+        assert each.keys() == CLAIM | {"claim", "bound"}
         for one in each["scenarios"]:
             added = {"title", "controls", "failure", "rerun", "again", "evidence", "exhibits", "conditions"}
             assert one.keys() == SCENARIO | added

@@ -57,6 +57,14 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return asked
 
 
+def test_each_claim_names_its_largest_count_of_none() -> None:
+    leaked = {"value": 0, "unit": "packets", "limit": 0, "of": 6000}
+    counted = msgspec.structs.replace(result(SOME), measured={"leaked": leaked})
+    made = transcripts.transcript_of(replace(GOOD, scenarios=(counted, *GOOD.scenarios[1:])))
+    assert made.claims[0].bound.startswith("leaked: 0 of 6")
+    assert {claim.bound for claim in made.claims[1:]} == {""}
+
+
 def test_a_run_with_all_claims_proven_passes(facts: list[Any]) -> None:
     made = transcripts.transcript_of(GOOD)
     assert (made.verdict, made.problems) == ("pass", [])
