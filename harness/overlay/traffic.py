@@ -10,6 +10,7 @@ from scapy.layers.inet import ICMP, IP, UDP, fragment
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
 from harness.overlay import truth
+from harness.overlay.canary import Canary
 from harness.overlay.connection import JudgedConnection
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.queues import Queues
@@ -33,15 +34,29 @@ _UNREACHABLE, _PORT = 3, 3
 class Traffic:
     """A stream, a connection and probes from one machine to another. Leaving ``with`` judges stream and connection.
 
+    Args:
+        canary: stream beside them that tells what the machine loses; it has to end later. Without one, all packets that
+            a full queue may have lost are excused.
+        queues: watch over the queues on their way; it has to end later.
+
     Attributes:
         source: machine that sends.
         destination: machine that receives.
         flips: number of times that a change allowed or denied the stream or the connection.
     """
 
-    def __init__(self, mesh: Mesh, source: Machine, destination: Machine, queues: Queues | None = None) -> None:
+    def __init__(
+        self,
+        mesh: Mesh,
+        source: Machine,
+        destination: Machine,
+        *,
+        canary: Canary | None = None,
+        queues: Queues | None = None,
+    ) -> None:
         self.flips = 0
         self._mesh = mesh
+        self._canary = canary
         self._queues = queues
         self.source, self.destination = source, destination
         self._stack = ExitStack()
@@ -50,7 +65,7 @@ class Traffic:
 
     def __enter__(self) -> Traffic:
         enter = self._stack.enter_context
-        self._flow = enter(self.source.stream_to(self.destination, queues=self._queues))
+        self._flow = enter(self.source.stream_to(self.destination, canary=self._canary, queues=self._queues))
         self._connection = enter(JudgedConnection(self.source, self.destination))
         self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _PROBES_FILTER))
         self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _PROBES_FILTER))

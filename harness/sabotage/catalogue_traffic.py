@@ -214,6 +214,15 @@ TRAFFIC = (
         waits=True,
     ),
     Sabotage(
+        "hub-stands-still-beside-flips",
+        "policy-churn",
+        "a hub forwards nothing for 0.7 s at every second save",
+        "standstill:stand_still_often",
+        "test_each_change_takes_effect_on_running_connections",
+        "packets that are allowed were lost",
+        waits=True,
+    ),
+    Sabotage(
         "peers-added-again",
         "live-change",
         "when a machine is removed, all others are removed from the link and added again",
