@@ -109,9 +109,8 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
     with context.store.read() as transaction:
         organization = admit(context, transaction, actor, locked=False)
         check_trail(context, organization, actor)
-        before = _state_of(context, transaction, organization)
-        is_suspended = organization.suspended_at is not None
-        change = OpenChange(transaction, organization, before, before, is_suspended)
+        change = prepared(context, transaction, organization)
+        before, is_suspended = change.before, change.is_suspended
         result = edit(change)
     revision = new_revision()
     was = None if is_suspended else before
@@ -140,6 +139,16 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
         raise
     _confirm(context, organization, revision)
     return result
+
+
+def prepared(context: Context, transaction: Connection, organization: Organization) -> OpenChange:
+    """Make a change of an organization that changes nothing yet.
+
+    Raises:
+        NotFound: the organization was removed.
+    """
+    state = _state_of(context, transaction, organization)
+    return OpenChange(transaction, organization, state, state, organization.suspended_at is not None)
 
 
 def _store(context: Context, actor: Actor, change: OpenChange, revision: int) -> None:

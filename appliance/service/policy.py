@@ -2,58 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
-from appliance.model.cost import MOST_ELEMENTS
-from appliance.model.desired import Desired
-from appliance.model.difference import between_rules, without
-from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
-from appliance.model.names import check_new_group
+from appliance.model.errors import Invalid, NotFound
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
-from appliance.service import policy_trail
 from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Actor, Context, Counts, gone
+from appliance.service.policy_saves import check_seen, check_version, write_policy
 from appliance.service.readings import Reading
 from appliance.store import machines, organizations, policies
 from appliance.store.policies import SavedPolicy
 
 log = structlog.get_logger()
-
-MOST_RULES = 20_000
-MOST_LISTED_PORTS = MOST_ELEMENTS
-"""Ports and ranges in a whole policy as it is sent; each costs the data plane one element or more, unless they join."""
-MOST_BYTES = 8_000_000
-
-
-def check_listing(ports: Sequence[str | None]) -> None:
-    """Refuse an oversized list of rules before it is parsed, since counting is much faster.
-
-    Args:
-        ports: ports of each rule, as sent.
-
-    Raises:
-        Invalid: there are more than `MOST_RULES` rules or `MOST_LISTED_PORTS` ports.
-    """
-    _check_count(len(ports))
-    listed = sum(text.count(",") + 1 for text in ports if text)
-    if listed > MOST_LISTED_PORTS:
-        raise Invalid(
-            f"These rules list {listed} ports and ranges, and {MOST_LISTED_PORTS} is the most. Ranges of neighbouring "
-            "ports, and rules for groups, make fewer.",
-            field="rules",
-        )
-
-
-def _check_count(rules: int) -> None:
-    if rules > MOST_RULES:
-        raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
 
 
 def get(context: Context, actor: Actor) -> SavedPolicy:
@@ -108,13 +75,9 @@ def save(
     actor.must_change()
 
     def edit(change: OpenChange) -> SavedPolicy:
-        _check_seen(change, seen)
-        present = change.organization.policy_version
-        if version not in (None, present):
-            raise Conflict(
-                f"The policy was saved meanwhile: it is at version {present}, not {version}.", field="version"
-            )
-        return _save(change, policy.with_ids_of(change.before.policy))
+        check_seen(change, seen)
+        check_version(change, version)
+        return write_policy(change, policy.with_ids_of(change.before.policy))
 
     return carry_out(context, actor, edit)
 
@@ -124,8 +87,8 @@ def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int
     actor.must_change()
 
     def edit(change: OpenChange) -> None:
-        _check_seen(change, seen)
-        _save(change, change.before.policy.with_rules([rule]))
+        check_seen(change, seen)
+        write_policy(change, change.before.policy.with_rules([rule]))
 
     carry_out(context, actor, edit)
     return rule
@@ -144,13 +107,13 @@ def change_rule(
     actor.must_change()
 
     def edit(change: OpenChange) -> Rule:
-        _check_seen(change, seen)
+        check_seen(change, seen)
         before = change.before.policy
         found = next((rule for rule in before.rules if rule.id == rule_id), None)
         if found is None:
             raise _no_rule(rule_id)
         changed = replace(Rule.parse(**{**found.parts, **parts}), id=rule_id)
-        _save(change, before.without_rules({rule_id}).with_rules([changed]))
+        write_policy(change, before.without_rules({rule_id}).with_rules([changed]))
         return changed
 
     return carry_out(context, actor, edit)
@@ -161,12 +124,12 @@ def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collectio
     actor.must_change()
 
     def edit(change: OpenChange) -> None:
-        _check_seen(change, seen)
+        check_seen(change, seen)
         before = change.before.policy
         after = before.without_rules({rule_id})
         if after is before:
             raise _no_rule(rule_id)
-        _save(change, after)
+        write_policy(change, after)
 
     carry_out(context, actor, edit)
 
@@ -225,64 +188,6 @@ def check(
 
 def _no_rule(rule_id: str) -> NotFound:
     return NotFound(f"This organization has no rule {rule_id!r}.")
-
-
-def _check_seen(change: OpenChange, seen: Collection[int] | None) -> None:
-    present = change.organization.policy_version
-    if seen is not None and present not in seen:
-        raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
-
-
-def _save(change: OpenChange, policy: Policy) -> SavedPolicy:
-    organization_id = change.organization.id
-    before = change.before.policy
-    _check_count(len(policy.rules))
-    _check_bytes(change, policy)
-    found = between_rules(before.rules, policy.rules)
-    new = without(policy.rules, before.rules) if found is None else found[1]
-    _check_machines(change, new)
-    _check_groups(change.before, new)
-    saved = SavedPolicy(policy, change.organization.policy_version + 1)
-    change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
-    change.after = replace(change.before, policy=policy)
-    change.note(
-        "policy.saved",
-        **policy_trail.of_save(change, policy),
-        version=saved.version,
-        default=policy.default.value,
-        rules=len(policy.rules),
-    )
-    return saved
-
-
-def _check_bytes(change: OpenChange, policy: Policy) -> None:
-    growth = policies.growth(change.before.policy, policy)
-    size = change.organization.policy_bytes + growth
-    if growth > 0 and size > MOST_BYTES:
-        raise Invalid(
-            f"The rules take {size} bytes with their names, ports and descriptions, and {MOST_BYTES} is the most.",
-            field="rules",
-        )
-
-
-def _check_machines(change: OpenChange, new: Collection[Rule]) -> None:
-    known = {peer.id for peer in change.before.peers}
-    for rule in new:
-        for field, selector in (("source", rule.source), ("destination", rule.destination)):
-            if (
-                selector.kind is SelectorKind.MACHINE
-                and selector.name not in known
-                and selector.name not in change.disabled
-            ):
-                raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
-
-
-def _check_groups(state: Desired, new: Collection[Rule]) -> None:
-    known = {group for peer in state.peers for group in peer.groups}
-    for rule in new:
-        for field, group in zip(("source", "destination"), rule.groups, strict=True):
-            if group is not None and group not in known:
-                check_new_group(group, field=field)
 
 
 def _party(transaction: Connection, organization_id: str, text: str, field: str) -> ConnectionEnd:

@@ -26,6 +26,9 @@ _ENABLED = (
 _DISABLED = select(_table.c.id, _table.c.address).where(
     _table.c.organization_id == bindparam("organization"), IS_DISABLED
 )
+_DISABLED_GROUPS = select(_table.c.id, _table.c.groups).where(
+    _table.c.organization_id == bindparam("organization"), IS_DISABLED
+)
 _NAMES = select(_table.c.id, _table.c.name).where(
     _table.c.organization_id == bindparam("organization"), _table.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -113,6 +116,12 @@ def disabled_of(transaction: Connection, organization_id: str) -> dict[str, IPv4
     """Addresses of the organization's disabled machines, by id."""
     rows = transaction.execute(_DISABLED, {"organization": organization_id})
     return {row.id: IPv4Address(row.address) for row in rows}
+
+
+def groups_of_disabled(transaction: Connection, organization_id: str) -> dict[str, frozenset[str]]:
+    """Groups of the organization's disabled machines, by id."""
+    rows = transaction.execute(_DISABLED_GROUPS, {"organization": organization_id})
+    return {row.id: frozenset(row.groups) for row in rows}
 
 
 def names_of(transaction: Connection, organization_id: str, ids: Collection[str]) -> dict[str, str]:

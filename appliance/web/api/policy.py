@@ -13,6 +13,7 @@ from appliance.model.desired import RuleCount
 from appliance.model.policy import Action, Policy, Protocol, Rule
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import policy as policies
+from appliance.service import policy_saves
 from appliance.store.policies import SavedPolicy
 from appliance.web.answer_cache import EncodedAnswer
 from appliance.web.api import conditions
@@ -144,9 +145,7 @@ def _policy(call: ApiCall) -> Encoded:
 
 def _save_policy(call: ApiCall) -> PolicyAnswer:
     body: SavePolicy = call.body
-    policies.check_listing([rule.ports for rule in body.rules])
-    policy = Policy(Action.parse(body.default, field="default"), tuple(map(_rule, body.rules)))
-    saved = policies.save(call.context, call.actor, policy, version=body.version, seen=_seen(call))
+    saved = policies.save(call.context, call.actor, policy_of(body), version=body.version, seen=_seen(call))
     return PolicyAnswer.of(saved)
 
 
@@ -203,6 +202,16 @@ def _counters(call: ApiCall) -> Encoded:
 
     found = call.site.answers.get(("counters", call.actor.organization_id), reading.began, make)
     return Encoded(found.data, conditions.etag_of(found.data))
+
+
+def policy_of(body: SavePolicy) -> Policy:
+    """Parse a policy, in which every rule has a new id.
+
+    Raises:
+        Invalid: it is too long, or a part of it is not of its form.
+    """
+    policy_saves.check_listing([rule.ports for rule in body.rules])
+    return Policy(Action.parse(body.default, field="default"), tuple(map(_rule, body.rules)))
 
 
 def _rule(body: RuleBody) -> Rule:

@@ -9,7 +9,7 @@ from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange
 from appliance.service import Actor, Context, machines, organizations, policy
-from appliance.service.policy import MOST_BYTES
+from appliance.service.policy_saves import MOST_BYTES
 from appliance.store import policies, schema
 
 

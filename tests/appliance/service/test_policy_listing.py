@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appliance.model.errors import Invalid
-from appliance.service.policy import MOST_LISTED_PORTS, MOST_RULES, check_listing
+from appliance.service.policy_saves import MOST_LISTED_PORTS, MOST_RULES, check_listing
 
 
 def test_as_many_ports_as_allowed_are_accepted() -> None:

@@ -116,7 +116,8 @@ def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
     """Repeats the list of calls: a test that reads the table would not notice a mistake in the table."""
     scopes = {name_of(row): row.access.scope and row.access.scope.value for row in ROUTES}
     assert {name for name, scope in scopes.items() if scope == "read" and not name.startswith("GET ")} == {
-        "POST /policy/check"
+        "POST /policy/check",
+        "POST /policy/preview",
     }
     managing = ("/members", "/invitations", "/tokens", "/organization/", "/account", "/sessions")
     taking_a_person = {name for name in scopes if name.split()[1].startswith(managing)} - {"GET /members"}

@@ -1,0 +1,48 @@
+"""Preview of a policy: what a save would open and close."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from appliance.model.policy import Policy
+from appliance.model.preview import Preview, compare
+from appliance.model.verdict import ConnectionEnd
+from appliance.service.changes import OpenChange, prepared
+from appliance.service.context import Actor, Context, gone
+from appliance.service.policy_saves import check_policy, check_version
+from appliance.store import machines, organizations
+
+
+def preview(context: Context, actor: Actor, policy: Policy, *, version: int | None = None) -> Preview:
+    """List the connections that this policy would open and close; nothing is saved.
+
+    Disabled machines take part as if they were enabled. What a save would refuse is refused here, too.
+
+    Args:
+        version: the version that the caller changed; None for any.
+
+    Raises:
+        Invalid: a rule names a machine that the organization does not have, or the policy is too large.
+        Conflict: the policy is not at ``version``.
+        NotFound: the organization is gone.
+    """
+    with context.store.read() as transaction:
+        organization = organizations.find(transaction, actor.organization_id)
+        if organization is None:
+            raise gone()
+        change = prepared(context, transaction, organization)
+        check_version(change, version)
+        check_policy(change, policy.with_ids_of(change.before.policy))
+        ends = ends_of(change)
+    before = change.before
+    replace(before, policy=policy).check_size(before, most=organization.plan.element_limit)
+    return compare(before.policy, policy, ends)
+
+
+def ends_of(change: OpenChange) -> list[ConnectionEnd]:
+    """List all machines before the change, disabled ones too, as ends of connections."""
+    disabled = machines.groups_of_disabled(change.transaction, change.organization.id)
+    return [
+        *(ConnectionEnd(peer.id, peer.groups) for peer in change.before.peers),
+        *(ConnectionEnd(machine, groups) for machine, groups in disabled.items()),
+    ]

@@ -1,0 +1,123 @@
+"""Checks of a policy before it is saved, and its save within a change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from appliance.model.cost import MOST_ELEMENTS
+from appliance.model.desired import Desired
+from appliance.model.difference import between_rules, without
+from appliance.model.errors import Conflict, Invalid, PreconditionFailed
+from appliance.model.names import check_new_group
+from appliance.model.policy import Policy, Rule, SelectorKind
+from appliance.service import policy_trail
+from appliance.service.changes import OpenChange
+from appliance.store import policies
+from appliance.store.policies import SavedPolicy
+
+MOST_RULES = 20_000
+MOST_LISTED_PORTS = MOST_ELEMENTS
+"""Ports and ranges in a whole policy as it is sent; each costs the data plane one element or more, unless they join."""
+MOST_BYTES = 8_000_000
+
+
+def check_listing(ports: Sequence[str | None]) -> None:
+    """Refuse an oversized list of rules before it is parsed, since counting is much faster.
+
+    Args:
+        ports: ports of each rule, as sent.
+
+    Raises:
+        Invalid: there are more than `MOST_RULES` rules or `MOST_LISTED_PORTS` ports.
+    """
+    _check_count(len(ports))
+    listed = sum(text.count(",") + 1 for text in ports if text)
+    if listed > MOST_LISTED_PORTS:
+        raise Invalid(
+            f"These rules list {listed} ports and ranges, and {MOST_LISTED_PORTS} is the most. Ranges of neighbouring "
+            "ports, and rules for groups, make fewer.",
+            field="rules",
+        )
+
+
+def _check_count(rules: int) -> None:
+    if rules > MOST_RULES:
+        raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
+
+
+def check_seen(change: OpenChange, seen: Collection[int] | None) -> None:
+    """Raise `PreconditionFailed` if the policy is at none of the versions in ``seen``; None is no condition."""
+    present = change.organization.policy_version
+    if seen is not None and present not in seen:
+        raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
+
+
+def check_version(change: OpenChange, version: int | None) -> None:
+    """Raise `Conflict` unless the policy is at this version; None is any."""
+    present = change.organization.policy_version
+    if version not in (None, present):
+        raise Conflict(f"The policy was saved meanwhile: it is at version {present}, not {version}.", field="version")
+
+
+def check_policy(change: OpenChange, policy: Policy) -> None:
+    """Check that the organization may have this policy.
+
+    Raises:
+        Invalid: a rule names a machine that the organization does not have, or there are too many rules.
+    """
+    _check_count(len(policy.rules))
+    _check_bytes(change, policy)
+    before = change.before.policy
+    found = between_rules(before.rules, policy.rules)
+    new = without(policy.rules, before.rules) if found is None else found[1]
+    _check_machines(change, new)
+    _check_groups(change.before, new)
+
+
+def write_policy(change: OpenChange, policy: Policy) -> SavedPolicy:
+    """Make the change one to this policy, and describe it for the audit trail; raises as `check_policy` does."""
+    organization_id = change.organization.id
+    before = change.before.policy
+    check_policy(change, policy)
+    saved = SavedPolicy(policy, change.organization.policy_version + 1)
+    change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
+    change.after = replace(change.before, policy=policy)
+    change.note(
+        "policy.saved",
+        **policy_trail.of_save(change, policy),
+        version=saved.version,
+        default=policy.default.value,
+        rules=len(policy.rules),
+    )
+    return saved
+
+
+def _check_bytes(change: OpenChange, policy: Policy) -> None:
+    growth = policies.growth(change.before.policy, policy)
+    size = change.organization.policy_bytes + growth
+    if growth > 0 and size > MOST_BYTES:
+        raise Invalid(
+            f"The rules take {size} bytes with their names, ports and descriptions, and {MOST_BYTES} is the most.",
+            field="rules",
+        )
+
+
+def _check_machines(change: OpenChange, new: Collection[Rule]) -> None:
+    known = {peer.id for peer in change.before.peers}
+    for rule in new:
+        for field, selector in (("source", rule.source), ("destination", rule.destination)):
+            if (
+                selector.kind is SelectorKind.MACHINE
+                and selector.name not in known
+                and selector.name not in change.disabled
+            ):
+                raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
+
+
+def _check_groups(state: Desired, new: Collection[Rule]) -> None:
+    known = {group for peer in state.peers for group in peer.groups}
+    for rule in new:
+        for field, group in zip(("source", "destination"), rule.groups, strict=True):
+            if group is not None and group not in known:
+                check_new_group(group, field=field)
