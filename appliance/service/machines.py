@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 
-from appliance.hub.errors import HubError
 from appliance.model.configuration import Configuration
-from appliance.model.desired import Peer, PeerStatus
+from appliance.model.desired import Peer
 from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
@@ -17,14 +16,13 @@ from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import addresses, file_names, organizations, pages, policy_trail
 from appliance.service.changes import OpenChange, carry_out
-from appliance.service.context import Actor, Context, Statuses
+from appliance.service.context import Actor, Context
+from appliance.service.observed import ObservedMachine, observed
 from appliance.store import machines, policies
 
 MOST_MACHINES = 10_000
 MOST_GROUPS = 32
 MOST_GROUP_CHARACTERS = 2000
-ONLINE_SECONDS = 180
-"""A peer that talks makes a new handshake every two minutes (WireGuard, section 6.1); three is silence."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,6 @@ class IssuedMachine:
 
     machine: Machine
     configuration: Configuration
-
-
-@dataclass(frozen=True)
-class ObservedMachine:
-    """A machine with its WireGuard status, which is None if the hub does not answer or has no such peer."""
-
-    machine: Machine
-    status: PeerStatus | None
-    online: bool
 
 
 def add(
@@ -107,7 +96,7 @@ def page(
     Raises:
         Invalid: ``after`` is no address.
     """
-    beyond = _address(after)
+    beyond = position(after) if after else None
     with context.store.read() as transaction:
         fitting = machines.fitting_page(
             transaction, actor.organization_id, after=beyond, limit=limit, most_bytes=pages.MOST_BYTES
@@ -117,7 +106,7 @@ def page(
             min(limit, fitting),
             lambda each: str(each.address),
         )
-    return _seen(context, actor, found), following
+    return observed(context, actor, found), following
 
 
 def get(context: Context, actor: Actor, machine_id: str) -> ObservedMachine:
@@ -130,7 +119,7 @@ def get(context: Context, actor: Actor, machine_id: str) -> ObservedMachine:
         machine = machines.find(transaction, actor.organization_id, machine_id)
     if machine is None:
         raise _no_such(machine_id)
-    return _seen(context, actor, [machine])[0]
+    return observed(context, actor, [machine])[0]
 
 
 def change(
@@ -322,28 +311,13 @@ def _no_such(machine_id: str) -> NotFound:
     return NotFound(f"This organization has no machine {machine_id!r}.")
 
 
-def _address(text: str | None) -> IPv4Address | None:
-    if not text:
-        return None
+def position(after: str) -> IPv4Address:
+    """Read a position in the list by address.
+
+    Raises:
+        Invalid: it is no address.
+    """
     try:
-        return IPv4Address(text)
+        return IPv4Address(after)
     except AddressValueError:
         raise Invalid("This is not a position in the list of machines.", field="after") from None
-
-
-def _statuses(context: Context, actor: Actor) -> Statuses:
-    try:
-        return {status.public_key: status for status in context.hub.peers(actor.organization_id)}
-    except HubError:
-        # The store's part is worth showing also without the hub.
-        return {}
-
-
-def _seen(context: Context, actor: Actor, found: Sequence[Machine]) -> list[ObservedMachine]:
-    statuses = context.statuses.get(actor.organization_id, lambda: _statuses(context, actor)).value
-    now = context.clock().timestamp()
-    return [
-        ObservedMachine(machine, status, online=status is not None and now - status.last_handshake < ONLINE_SECONDS)
-        for machine in found
-        for status in (statuses.get(machine.public_key),)
-    ]

@@ -16,8 +16,9 @@ from appliance.store.fitting import fitting
 from appliance.store.schema import IS_DISABLED
 from appliance.store.schema import machines as _table
 
-# Approximate bytes of a machine in an answer, without its name and groups.
-_ROW_BYTES = 330
+ROW_BYTES = 330
+"""Approximate bytes of a machine in an answer, without its name and groups."""
+
 _ENABLED = (
     select(_table)
     .where(_table.c.organization_id == bindparam("organization"), _table.c.enabled)
@@ -104,12 +105,12 @@ def find(transaction: Connection, organization_id: str, machine_id: str) -> Mach
     row = transaction.execute(
         select(_table).where(_table.c.organization_id == organization_id, _table.c.id == machine_id)
     ).one_or_none()
-    return None if row is None else _loaded(row)
+    return None if row is None else loaded(row)
 
 
 def enabled_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
     """The organization's enabled machines, sorted by address."""
-    return [_loaded(row) for row in transaction.execute(_ENABLED, {"organization": organization_id})]
+    return [loaded(row) for row in transaction.execute(_ENABLED, {"organization": organization_id})]
 
 
 def disabled_of(transaction: Connection, organization_id: str) -> dict[str, IPv4Address]:
@@ -155,14 +156,14 @@ def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping
 def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:
     """At most ``limit`` machines beyond ``after``, sorted by address."""
     query = select(_table).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
-    return [_loaded(row) for row in transaction.execute(query)]
+    return [loaded(row) for row in transaction.execute(query)]
 
 
 def fitting_page(
     transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int, most_bytes: int
 ) -> int:
     """Number of machines at the start of a page of `page_of` that fit into ``most_bytes``; at least one."""
-    size = _ROW_BYTES + 4 * func.length(_table.c.name) + func.length(cast(_table.c.groups, Text))
+    size = ROW_BYTES + 4 * func.length(_table.c.name) + func.length(cast(_table.c.groups, Text))
     query = select(size).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
     return fitting(transaction, query, most_bytes)
 
@@ -209,7 +210,8 @@ def _name_taken(machine: Machine) -> Conflict:
     return Conflict(f'A machine called "{machine.name}" exists already.', field="name")
 
 
-def _loaded(row: Any) -> Machine:
+def loaded(row: Any) -> Machine:
+    """Make a machine of its row."""
     return Machine(
         id=row.id,
         name=row.name,

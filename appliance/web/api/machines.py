@@ -9,8 +9,10 @@ import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import PlanLimit
-from appliance.service import machines
-from appliance.service.machines import IssuedMachine, ObservedMachine
+from appliance.service import machine_search, machines
+from appliance.service.machine_search import Search
+from appliance.service.machines import IssuedMachine
+from appliance.service.observed import ObservedMachine
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
@@ -39,6 +41,10 @@ Enabled = Annotated[
         "connect again with the configuration that it has."
     ),
 ]
+
+
+_SEARCH = ("query", "group", "state")
+"""Query parameters of a search in the list of machines."""
 
 
 class AddMachine(Body, frozen=True):
@@ -127,7 +133,10 @@ def _add_machine(call: ApiCall) -> IssuedAnswer:
 
 
 def _machines(call: ApiCall) -> MachinesAnswer:
-    seen, following = paging.page_from(call, machines.page)
+    search = Search.parse(*(call.query.get(name, "") for name in _SEARCH))
+    seen, following = machine_search.page(
+        call.context, call.actor, search, after=call.query.get("after"), limit=paging.limit_of(call)
+    )
     return MachinesAnswer([MachineAnswer.of(each) for each in seen], following)
 
 
@@ -178,7 +187,15 @@ ROUTES = (
         made=_where,
         refusals=(PlanLimit,),
     ),
-    Route("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=paging.QUERY, access=LOOK),
+    Route(
+        "GET",
+        "/machines",
+        "The machines",
+        _machines,
+        answer=MachinesAnswer,
+        query=(*_SEARCH, *paging.QUERY),
+        access=LOOK,
+    ),
     Route("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
     Route(
         "PATCH",

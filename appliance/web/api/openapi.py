@@ -12,7 +12,8 @@ import msgspec
 
 from appliance import __version__
 from appliance.model.access import Access
-from appliance.service import pages
+from appliance.service import machine_search, pages
+from appliance.service.observed import MachineState
 from appliance.web.api import repetition
 from appliance.web.api.reply import JSON, PREFIX, reply
 from appliance.web.api.routes import Route, Section
@@ -31,6 +32,15 @@ _QUERY: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1, "maximum": pages.LONGEST},
     },
     "after": {"description": "`next` of the page before.", "schema": {"type": "string"}},
+    "query": {
+        "description": "Only machines with this text in their name, address or public key, in any case.",
+        "schema": {"type": "string", "maxLength": machine_search.LONGEST_QUERY},
+    },
+    "group": {"description": "Only machines of this group.", "schema": {"type": "string"}},
+    "state": {
+        "description": "Only machines in this state. `silent`: seen once, but not in the last three minutes.",
+        "schema": {"type": "string", "enum": [each.value for each in MachineState]},
+    },
     "before": {
         "description": "Alias of `after`: only entries older than the one of this id.",
         "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},

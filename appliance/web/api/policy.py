@@ -15,8 +15,8 @@ from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import policy as policies
 from appliance.service import policy_saves
 from appliance.store.policies import SavedPolicy
+from appliance.web import conditions
 from appliance.web.answer_cache import EncodedAnswer
-from appliance.web.api import conditions
 from appliance.web.api.reply import Encoded
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body

@@ -13,8 +13,8 @@ import msgspec
 from appliance.model.access import Access
 from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor, Context
-from appliance.web import login_guard
-from appliance.web.api import conditions, repetition
+from appliance.web import conditions, login_guard
+from appliance.web.api import repetition
 from appliance.web.api.reply import PREFIX, Encoded, reply
 from appliance.web.authentication import authenticated
 from appliance.web.handler import Handler

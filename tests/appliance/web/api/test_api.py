@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import bottle
 import pytest
 
-from appliance.model.desired import RuleCount
+from appliance.model.desired import PeerStatus, RuleCount
 from appliance.model.policy import Rule
 from appliance.model.usage import Item, Month
 from appliance.service import Context, tokens
@@ -209,6 +210,30 @@ def test_an_unchanged_rule_keeps_its_id(app: bottle.Bottle, token: str) -> None:
     assert call(app, "GET", "/api/v1/policy", token=token).json["rules"] == again["rules"]
 
 
+def test_machines_are_searched_by_text_group_and_state(app: bottle.Bottle, hub: FakeHub, token: str) -> None:
+    keys = [
+        call(app, "POST", "/api/v1/machines", {"name": name, "groups": [group]}, token=token).json["machine"][
+            "public_key"
+        ]
+        for name, group in (("मुंबई", "db & more"), ("pune", "office"))
+    ]
+    hub.statuses = [PeerStatus(keys[1], int(time.time()) - 5, 1, 1, "")]
+    for query, found in (
+        ("query=%E0%A4%AE%E0%A5%81%E0%A4%82%E0%A4%AC%E0%A4%88", ["मुंबई"]),
+        ("query=PUNE", ["pune"]),
+        ("query=10.100.0", ["मुंबई", "pune"]),
+        ("group=db%20%26%20more", ["मुंबई"]),
+        ("state=online", ["pune"]),
+        ("state=never-seen&query=pune", []),
+    ):
+        answer = call(app, "GET", f"/api/v1/machines?{query}", token=token)
+        assert [each["name"] for each in answer.json["machines"]] == found, query
+    first = call(app, "GET", "/api/v1/machines?query=10.100&limit=1", token=token).json
+    rest = call(app, "GET", f"/api/v1/machines?query=10.100&limit=1&after={first['next']}", token=token).json
+    assert [each["name"] for each in rest["machines"]] == ["pune"]
+    assert rest["next"] is None
+
+
 @pytest.mark.parametrize(
     ("method", "path", "raw", "status"),
     [
@@ -224,6 +249,8 @@ def test_an_unchanged_rule_keeps_its_id(app: bottle.Bottle, token: str) -> None:
         ("PUT", "/policy", b"{", 400),
         ("GET", "/machines?limit=x", b"", 422),
         ("GET", "/machines?after=x", b"", 422),
+        ("GET", "/machines?state=asleep", b"", 422),
+        ("GET", "/machines?state=online&after=x", b"", 422),
         ("GET", "/audit?before=-1", b"", 422),
         ("GET", "/nothing", b"", 404),
         ("PUT", "/machines", b"{}", 405),

@@ -16,6 +16,7 @@ from appliance.model.desired import PeerStatus
 from appliance.model.keys import new_key_pair
 from appliance.model.organization import Role
 from appliance.service import accounts, machines
+from appliance.service.observed import ObservedMachine
 from appliance.web.pages.words import group_list, parse_groups
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
@@ -25,7 +26,7 @@ from tests.appliance.web.pages.visitor import Visitor
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; DROP TABLE--", "{{ 7*7 }}", "a&amp;b"]
 
 
-def one_of(site: Site, visitor: Visitor) -> machines.ObservedMachine:
+def one_of(site: Site, visitor: Visitor) -> ObservedMachine:
     """Returns the organization's first machine."""
     actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
     return machines.page(site.context, actor)[0][0]

@@ -18,6 +18,7 @@ from appliance.model.organization import Role
 from appliance.model.policy import Action
 from appliance.service import Actor, accounts, api_tokens, invitations, machines, repeats
 from appliance.service import policy as policies
+from appliance.service.observed import ObservedMachine
 from appliance.store import Store, times
 from appliance.store.policies import SavedPolicy
 from appliance.web.app import make_app
@@ -39,7 +40,7 @@ def actor(site: Site, owner: Visitor) -> Actor:
 
 
 @pytest.fixture
-def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.ObservedMachine]]:
+def seen(site: Site, actor: Actor) -> Callable[[], Sequence[ObservedMachine]]:
     """Lists the organization's machines."""
     return lambda: machines.page(site.context, actor)[0]
 
@@ -63,7 +64,7 @@ def told(visitor: Visitor, answer: Answer) -> str:
     return visitor.get(answer.headers["location"]).page.text
 
 
-def rotating(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> Callable[[], Answer]:
+def rotating(owner: Visitor, seen: Callable[[], Sequence[ObservedMachine]]) -> Callable[[], Answer]:
     """Adds a machine; returns a function that sends the form for its new key, again with each call."""
     owner.add_machine("one")
     path = f"/machines/{seen()[0].machine.id}/rotate"
@@ -83,7 +84,7 @@ def test_form_tokens_are_unique(owner: Visitor) -> None:
 
 @pytest.mark.parametrize("once", ["", "x", "1-" + "a" * 16, "9" * 13 + "-" + "a" * 16, None])
 def test_a_form_without_a_form_token_is_refused(
-    owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]], once: str | None
+    owner: Visitor, seen: Callable[[], Sequence[ObservedMachine]], once: str | None
 ) -> None:
     owner.get("/machines")
     fields = owner.answer.page.forms["/machines"] | {"name": "one"}
@@ -100,7 +101,7 @@ def test_a_form_expires_before_its_answer_is_forgotten(owner: Visitor, age: int,
 
 
 def test_a_machine_is_added_once_and_its_key_is_shown_once(
-    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
+    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[ObservedMachine]]
 ) -> None:
     add = filled_in(owner, "/machines", "/machines", name="one")
     first = add()
@@ -122,7 +123,7 @@ def test_a_configuration_without_a_private_key_is_shown_again(owner: Visitor) ->
     assert config in told(owner, add())
 
 
-def test_new_input_is_another_request(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> None:
+def test_new_input_is_another_request(owner: Visitor, seen: Callable[[], Sequence[ObservedMachine]]) -> None:
     owner.get("/machines")
     fields = owner.answer.page.forms["/machines"]
     for name in ("one", "two"):
@@ -131,7 +132,7 @@ def test_new_input_is_another_request(owner: Visitor, seen: Callable[[], Sequenc
 
 
 def test_a_refused_form_may_be_sent_again(
-    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
+    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[ObservedMachine]]
 ) -> None:
     add = filled_in(owner, "/machines", "/machines", name="one")
     hub.refuses = True
@@ -141,7 +142,7 @@ def test_a_refused_form_may_be_sent_again(
     assert len(seen()) == 1
 
 
-def test_a_reload_rotates_no_key(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> None:
+def test_a_reload_rotates_no_key(owner: Visitor, seen: Callable[[], Sequence[ObservedMachine]]) -> None:
     rotate = rotating(owner, seen)
     before = seen()[0].machine.public_key
     assert "PrivateKey" in rotate().page.text
@@ -152,7 +153,7 @@ def test_a_reload_rotates_no_key(owner: Visitor, seen: Callable[[], Sequence[mac
 
 
 def test_a_restarted_service_knows_done_forms(
-    owner: Visitor, site: Site, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
+    owner: Visitor, site: Site, hub: FakeHub, seen: Callable[[], Sequence[ObservedMachine]]
 ) -> None:
     rotate = rotating(owner, seen)
     rotate()
@@ -202,7 +203,7 @@ def test_two_clicks_at_once_show_the_same_key(owner: Visitor, site: Site, hub: F
 @pytest.mark.parametrize("took_place", [True, False])
 def test_a_store_lost_at_the_commit_tells_of_the_lost_key(
     owner: Visitor,
-    seen: Callable[[], Sequence[machines.ObservedMachine]],
+    seen: Callable[[], Sequence[ObservedMachine]],
     monkeypatch: pytest.MonkeyPatch,
     took_place: bool,
 ) -> None:

@@ -1,0 +1,80 @@
+"""Machines with their WireGuard status, as the hub sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from appliance.hub.errors import HubError
+from appliance.model.desired import PeerStatus
+from appliance.model.organization import Machine
+from appliance.service.context import Actor, Context, Statuses
+
+ONLINE_SECONDS = 180
+"""A peer that talks makes a new handshake every two minutes (WireGuard, section 6.1); three is silence."""
+
+
+class MachineState(str, Enum):
+    """State of a machine, from its settings and its last handshake."""
+
+    ONLINE = "online"
+    SILENT = "silent"
+    NEVER_SEEN = "never-seen"
+    DISABLED = "disabled"
+
+    @property
+    def words(self) -> str:
+        """Name for people."""
+        return self.value.replace("-", " ")
+
+
+@dataclass(frozen=True)
+class ObservedMachine:
+    """A machine with its WireGuard status, which is None if the hub does not answer or has no such peer."""
+
+    machine: Machine
+    status: PeerStatus | None
+    online: bool
+
+    @property
+    def state(self) -> MachineState:
+        """State of the machine."""
+        return state_of(self.machine.enabled, self.status, online=self.online)
+
+
+def state_of(enabled: bool, status: PeerStatus | None, *, online: bool) -> MachineState:
+    """Work out a machine's state."""
+    if not enabled:
+        return MachineState.DISABLED
+    if online:
+        return MachineState.ONLINE
+    return MachineState.SILENT if status is not None and status.last_handshake else MachineState.NEVER_SEEN
+
+
+def is_online(status: PeerStatus | None, now: float) -> bool:
+    """Tell whether a machine's last handshake is recent; ``now`` is in seconds since the epoch."""
+    return status is not None and now - status.last_handshake < ONLINE_SECONDS
+
+
+def statuses(context: Context, actor: Actor) -> Statuses:
+    """Read the WireGuard status of the organization's machines, by public key; empty if the hub does not answer."""
+    return context.statuses.get(actor.organization_id, lambda: _read(context, actor)).value
+
+
+def observed(context: Context, actor: Actor, found: Sequence[Machine]) -> list[ObservedMachine]:
+    """Add the WireGuard status to stored machines."""
+    known, now = statuses(context, actor), context.clock().timestamp()
+    return [
+        ObservedMachine(machine, status, online=is_online(status, now))
+        for machine in found
+        for status in (known.get(machine.public_key),)
+    ]
+
+
+def _read(context: Context, actor: Actor) -> Statuses:
+    try:
+        return {status.public_key: status for status in context.hub.peers(actor.organization_id)}
+    except HubError:
+        # The store's part is worth showing also without the hub.
+        return {}
