@@ -92,8 +92,11 @@ def start_over(context: Context, transaction: Connection, member: Member, device
     return begin(context, transaction, member, device)
 
 
-def holder(context: Context, token: str) -> Member:
+def holder(context: Context, token: str, *, is_use: bool = True) -> Member:
     """Find the member of a session, and note that the session is in use.
+
+    Args:
+        is_use: False for what a page asks for by itself, which does not keep the session from ending for lack of use.
 
     Raises:
         Unauthenticated: there is no such session, or it has ended.
@@ -105,7 +108,7 @@ def holder(context: Context, token: str) -> Member:
     if found is None:
         raise Unauthenticated("This session has ended. Sign in again.")
     member, seen = found
-    if now - seen > _NOTED_EVERY:
+    if is_use and now - seen > _NOTED_EVERY:
         # Reading goes on while the disk is full.
         with suppress(Unavailable), context.store.write() as transaction:
             sessions.touch(transaction, token_hash, now)

@@ -35,6 +35,8 @@ STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE)
 CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
+# A fifth of the reads, so that pages that are left open, however many, keep nobody from reading.
+POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
 # For all kinds of letters together, when they are sent.
 LETTERS_RECEIVED = (Rate(6, _HOUR), Rate(20, _DAY))
 LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
@@ -83,6 +85,7 @@ class RateLimits:
         self._received = Allowance(*LETTERS_RECEIVED, clock=self.clock)
         self._sent = Allowance(*LETTERS_PER_ORGANIZATION, clock=self.clock)
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
+        self._polls = Allowance(*POLLS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
         self._enablings = Allowance(*ENABLINGS_PER_ORGANIZATION, clock=self.clock)
@@ -111,6 +114,11 @@ class RateLimits:
     def read(self, address: str, organization_id: str) -> None:
         """Count a read; raises `TooMany` beyond the limit."""
         self._count("reads", self._reads, address, organization_id)
+
+    def poll(self, address: str, organization_id: str) -> None:
+        """Count a read that a page makes by itself, as such and as a read; raises `TooMany` beyond either limit."""
+        self._count("polls", self._polls, address, organization_id)
+        self.read(address, organization_id)
 
     def write(self, address: str, organization_id: str) -> None:
         """Count a change; raises `TooMany` beyond the limit."""

@@ -1,4 +1,4 @@
-"""Pages for people: plain forms, with scripts only for passkeys.
+"""Pages for people: plain forms. Scripts only add: passkeys, and pages that keep themselves up to date.
 
 Each module has one subject and lists its pages in ``PAGES``. `dispatch` makes handlers of them, with authentication,
 CSRF protection, limits, idempotent forms and error pages for all.
@@ -15,6 +15,7 @@ from appliance.web.pages import (
     dispatch,
     joining,
     links,
+    machine_list,
     machines,
     organization,
     passkeys,
@@ -39,6 +40,7 @@ PAGES = (
     + second_factor.PAGES
     + passkeys.PAGES
     + links.PAGES
+    + machine_list.PAGES
     + machines.PAGES
     + policy.PAGES
     + records.PAGES

@@ -34,7 +34,9 @@ def handlers(site: Site, view: View, pages: Sequence[Page]) -> list[Handler]:
 
 def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Request], Response]:
     def answer(request: Request) -> Response:
-        visit = Visit(site, request, view, _who(site, request), Form(), index)
+        visit = Visit(site, request, view, _who(site, request, is_use=not page.polled), Form(), index)
+        if page.polled:
+            return _polled(page, visit)
         try:
             if visit.who is None:
                 site.limits.stranger(request.address)
@@ -50,6 +52,19 @@ def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Re
             return _shown_again(page, visit, refusal)
 
     return answer
+
+
+def _polled(page: Page, visit: Visit) -> Response:
+    """Answer a page that asks for a part of itself; a refusal is a part too, which says what to do."""
+    try:
+        if visit.who is None:
+            visit.site.limits.stranger(visit.request.address)
+            raise Unauthenticated("Your session has ended, so this is not up to date any more.")
+        visit.site.limits.poll(visit.request.address, visit.actor.organization_id)
+        page.access.check(visit.actor.role, None)
+        return page.handler(visit)
+    except Refused as refusal:
+        return visit.part_about(refusal)
 
 
 def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
@@ -144,12 +159,12 @@ def _changes_session(answer: Response) -> bool:
     return COOKIE in answer.cookies
 
 
-def _who(site: Site, request: Request) -> SignedIn | None:
+def _who(site: Site, request: Request, *, is_use: bool) -> SignedIn | None:
     held = request.session_token
     if held is None:
         return None
     try:
-        who = signing_in.holder(site, held)
+        who = signing_in.holder(site, held, is_use=is_use)
     except (Unauthenticated, NotFound):
         return None
     note_organization(request, who.actor)

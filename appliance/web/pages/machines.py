@@ -1,21 +1,21 @@
-"""Pages of machines: the list, a machine, and its configuration."""
+"""Pages of a machine, and of its configuration."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 from appliance.model.access import CHANGE, LOOK
-from appliance.model.addresses import home_network_warning, hub_address
+from appliance.model.addresses import hub_address
 from appliance.model.errors import Refused
 from appliance.model.policy import Selector, SelectorKind
-from appliance.service import factor_removals, machines, policy
-from appliance.web.pages import qr, words
+from appliance.service import machines, policy
+from appliance.service.observed import ObservedMachine
+from appliance.web.pages import machine_list, qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
-from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.pages.routes import LIVE, Again, Page, Visit
+from appliance.web.pages.view import Part
 from appliance.web.response import Response
-
-_PAGE_LENGTH = 200
 
 
 def _add(visit: Visit) -> Response:
@@ -30,7 +30,7 @@ def _add(visit: Visit) -> Response:
             public_key=form.optional("public_key"),
         )
     except Refused as refusal:
-        return table(visit, refusal=refusal)
+        return machine_list.table(visit, refusal)
     return _configuration(visit, issued, "Added:")
 
 
@@ -109,26 +109,6 @@ def _remove(visit: Visit) -> Response:
     return visit.done("/machines", "removed")
 
 
-def table(visit: Visit, refusal: Refused | None = None) -> Response:
-    """Render the list of machines, with the form that adds one."""
-    after = visit.query.optional("after")
-    seen, following = machines.page(visit.context, visit.actor, after=after, limit=_PAGE_LENGTH)
-    organization = visit.signed_in.organization
-    limit = organization.plan.machine_limit
-    return visit.page(
-        "machines.html",
-        refusal=refusal,
-        seen=seen,
-        after=after,
-        following=following,
-        network_warning=home_network_warning(organization.network),
-        plan_is_full=limit is not None and len(seen) >= limit,
-        removals=factor_removals.waiting(visit.context, visit.actor) if visit.signed_in.owns else [],
-        now=visit.context.clock(),
-        typed=visit.form,
-    )
-
-
 def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
     seen = machines.get(visit.context, visit.actor, visit.parameters["id"])
     as_it_is = Form({"name": seen.machine.name, "groups": words.group_list(seen.machine.groups)})
@@ -137,9 +117,17 @@ def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         refusal=refusal,
         refused_form=refused_form,
         seen=seen,
-        now=visit.context.clock(),
+        facts=_facts(visit, seen),
         typed=visit.form if refused_form == "change" else as_it_is,
     )
+
+
+def _facts(visit: Visit, seen: ObservedMachine) -> Part:
+    return visit.part("machine_facts.html", seen=seen, now=visit.context.clock())
+
+
+def _poll(visit: Visit) -> Response:
+    return visit.polled(_facts(visit, machines.get(visit.context, visit.actor, visit.parameters["id"])))
 
 
 def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str) -> Reply:
@@ -165,9 +153,9 @@ def _again(form: str, *fields: str) -> Again:
 
 
 PAGES = (
-    Page("GET", "/machines", table, access=LOOK),
-    Page("POST", "/machines", _add, access=CHANGE, again=Again(table, ("name", "groups", "public_key"))),
+    Page("POST", "/machines", _add, access=CHANGE, again=Again(machine_list.table, ("name", "groups", "public_key"))),
     Page("GET", "/machines/<id>", _one, access=LOOK),
+    Page("GET", f"/machines/<id>{LIVE}", _poll, access=LOOK, polled=True),
     Page("POST", "/machines/<id>", _change, access=CHANGE, again=_again("change", "name", "groups")),
     Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),
     Page("GET", "/machines/<id>/rotate", _ask_rotation, access=CHANGE),

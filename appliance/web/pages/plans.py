@@ -12,8 +12,7 @@ from appliance.model.errors import Refused
 from appliance.model.organization import Plan
 from appliance.model.usage import PRICE
 from appliance.service import machines, organizations
-from appliance.web.pages import machines as machine_pages
-from appliance.web.pages import notices, organization
+from appliance.web.pages import machine_list, notices, organization
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
@@ -36,7 +35,7 @@ def _switch(visit: Visit) -> Response:
     switched = replace(
         visit, who=replace(visit.signed_in, organization=after), notice=notices.words("plan-for-machine")
     )
-    return reply(machine_pages.table(switched), Outcome("/machines", "plan"))
+    return reply(machine_list.table(switched), Outcome("/machines", "plan"))
 
 
 def _ask(visit: Visit, refusal: Refused | None = None) -> Response:

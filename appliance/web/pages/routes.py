@@ -10,19 +10,22 @@ from typing import Any
 import bottle
 
 from appliance.model.access import Access
-from appliance.model.errors import Refused
+from appliance.model.errors import Refused, Unauthenticated
 from appliance.model.organization import Organization, Role
 from appliance.service import Actor, Context
+from appliance.web import conditions
 from appliance.web.pages import forms, notices
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
-from appliance.web.pages.view import View
+from appliance.web.pages.view import Part, View
 from appliance.web.refusals import status_of
 from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.site import Site
 
 HOME = "/machines"
+LIVE = "/live"
+"""End of the path of a page's part that the page asks for by itself."""
 # A path of this site, which no browser can take for another site's: no //host, no backslash, no scheme.
 _LOCAL = re.compile(r"/(?:[A-Za-z0-9_.~?&=%*+-][A-Za-z0-9_.~?&=%*+/-]*)?", re.ASCII)
 
@@ -110,9 +113,24 @@ class Visit:
         answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=said, **data)
         if notice is not None:
             answer = answer.without_cookie(notices.COOKIE)
-        if refusal is not None and refusal.retry_after is not None:
-            answer = answer.with_header("Retry-After", str(refusal.retry_after))
-        return answer
+        return answer if refusal is None else _with_retry_after(answer, refusal)
+
+    def part(self, template: str, **data: Any) -> Part:
+        """Render a part of a page, to be put into the page or to be sent alone."""
+        return self.view.part(template, who=self.who, **data)
+
+    def polled(self, part: Part) -> Response:
+        """Answer a page that asks for a part of itself; without a body if it has this version already."""
+        if conditions.has_it_already(self.request, part.etag):
+            return Response(status=304, headers={"ETag": part.etag})
+        return part.answer()
+
+    def part_about(self, refusal: Refused) -> Response:
+        """Render a refusal as a part of a page, with the way to sign in again if the session has ended."""
+        is_ended = isinstance(refusal, Unauthenticated)
+        page = self.request.path.removesuffix(LIVE)
+        answer = self.part("live_refused.html", refusal=refusal, page=page if is_ended else None)
+        return _with_retry_after(answer.answer(status_of(type(refusal))), refusal)
 
     def problem(self, refusal: Refused) -> Response:
         """Render a refusal that no form can show."""
@@ -167,6 +185,8 @@ class Page:
         once: True if the form has a token of its own and is idempotent; False for requests of scripts.
         noted: True if the store notes that the form was done. False for forms that revoke access, which must work at
             any time and are harmless twice.
+        polled: True for a part of a page that the page asks for again and again. It does not keep the session alive,
+            has a limit of its own, and is answered with a part of a page in any case.
         again: the form with its input, for a visitor whose session had ended.
     """
 
@@ -176,6 +196,7 @@ class Page:
     access: Access
     once: bool = field(default=True, kw_only=True)
     noted: bool = field(default=True, kw_only=True)
+    polled: bool = field(default=False, kw_only=True)
     again: Again | None = field(default=None, kw_only=True)
 
 
@@ -195,6 +216,10 @@ class Index:
         except bottle.HTTPError:
             return None
         return page, page.again, parameters
+
+
+def _with_retry_after(answer: Response, refusal: Refused) -> Response:
+    return answer if refusal.retry_after is None else answer.with_header("Retry-After", str(refusal.retry_after))
 
 
 def see_other(path: str) -> Response:

@@ -25,14 +25,17 @@ _NOT_KEPT = _ENDED + "Sign in and begin again: your input is too long to be kept
 _BACK = "You are signed in again. Nothing was changed meanwhile: look at your input, and send it again."
 
 
-def holder(site: Site, token: str) -> SignedIn:
+def holder(site: Site, token: str, *, is_use: bool = True) -> SignedIn:
     """Find the visitor of a session.
+
+    Args:
+        is_use: see `sessions.holder`.
 
     Raises:
         Unauthenticated: there is no such session, or it has ended.
         NotFound: the organization was removed.
     """
-    member = sessions.holder(site.context, token)
+    member = sessions.holder(site.context, token, is_use=is_use)
     actor = accounts.actor_for(member, token)
     return SignedIn(actor, token, organizations.get(site.context, actor), drafts.mark_of(member))
 

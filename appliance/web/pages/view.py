@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,35 @@ from appliance.model.organization import Plan
 from appliance.model.plural import counted, plural
 from appliance.model.usage import PRICE, rupees
 from appliance.store import times
+from appliance.web import conditions
 from appliance.web.pages import forms, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of
 from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "templates"
+_HTML = "text/html; charset=utf-8"
 
 
 def templates() -> dict[str, tuple[str, str, None]]:
     """Read all templates; returns source and path by name, as `jinja2.FunctionLoader` takes them."""
     return {path.name: (path.read_text("utf-8"), str(path), None) for path in _FOLDER.glob("*.html")}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rendered part of a page.
+
+    Attributes:
+        etag: changes with the content.
+    """
+
+    html: markupsafe.Markup
+    etag: str
+
+    def answer(self, status: int = 200) -> Response:
+        """Make an answer of the part alone."""
+        return Response(self.html.encode("utf-8"), status, {"Content-Type": _HTML, "ETag": self.etag})
 
 
 @cache
@@ -60,6 +79,7 @@ class View:
         )
         self._environment.filters.update(
             ago=words.ago,
+            about=words.about,
             code_parts=words.code_parts,
             from_epoch=times.loaded,
             moment=words.moment,
@@ -72,7 +92,13 @@ class View:
     def answer(self, template: str, *, status: int = 200, **data: Any) -> Response:
         """Render a template."""
         page = self._environment.get_template(template).render(data)
-        return Response(page.encode("utf-8"), status, {"Content-Type": "text/html; charset=utf-8"})
+        return Response(page.encode("utf-8"), status, {"Content-Type": _HTML})
+
+    def part(self, template: str, **data: Any) -> Part:
+        """Render a part of a page."""
+        html = self._environment.get_template(template).render(data)
+        # Escaped by the template.
+        return Part(markupsafe.Markup(html), conditions.etag_of(html.encode("utf-8")))  # noqa: S704
 
     def problem(self, status: int, title: str, detail: str, who: Any = None) -> Response:
         """Render a page about a problem.

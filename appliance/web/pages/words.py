@@ -32,6 +32,11 @@ def ago(at: datetime, now: datetime) -> str:
     return "just now"
 
 
+def about(at: datetime, now: datetime) -> str:
+    """Format the time since a moment like `ago`, but not to the second, which would change at each look."""
+    return "less than a minute ago" if (now - at).total_seconds() < 60 else ago(at, now)
+
+
 def size(count: int) -> str:
     """Format a number of bytes with the unit that leaves one to four digits."""
     if count < 1024:

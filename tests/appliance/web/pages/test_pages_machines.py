@@ -211,7 +211,7 @@ def test_names_are_escaped_on_every_page(stranger: Visitor, site: Site, name: st
     ]
     for answer in answers:
         assert answer.status == 200
-        assert [each["src"][:13] for each in answer.page.all("script")] == ["/static/once."]
+        assert all(each["src"].startswith("/static/") for each in answer.page.all("script"))
         assert all(each.get("src", "").startswith("/static/") for each in answer.page.all("img"))
         assert not any(key.startswith("on") for _, attributes in answer.page.elements for key in attributes)
         assert name in answer.page.text, "shown as it was typed"

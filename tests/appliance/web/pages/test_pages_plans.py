@@ -11,7 +11,7 @@ NAME = 'x" <b>&मुंबई'
 
 def typed(answer: Answer) -> dict[str, str]:
     """Collects the texts of the visible fields."""
-    fields = (each for each in answer.page.all("input") if each.get("type") != "hidden")
+    fields = (each for each in answer.page.all("input") if each.get("type") not in ("hidden", "search"))
     return {each["name"]: each.get("value", "") for each in fields}
 
 
