@@ -16,6 +16,8 @@ from appliance.web.pages.view import Part
 from appliance.web.response import Response
 
 _PAGE_LENGTH = 50
+_MANY = 10
+"""Number of machines beyond which the form that searches is unfolded."""
 
 _ORDERS = {
     Order.ADDRESS: "address",
@@ -45,6 +47,7 @@ def table(visit: Visit, refusal: Refused | None = None) -> Response:
         refusal=refusal or wrong,
         wrong_search=wrong,
         count=count,
+        many=count > _MANY,
         groups=groups,
         states=list(MachineState),
         orders=list(_ORDERS.items()),
