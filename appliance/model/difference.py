@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import Action, Rule
+from appliance.model.policy import Action, Policy, Rule
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class StateDifference:
 
     def apply_to(self, before: Desired) -> Desired:
         """The state after this change."""
-        policy = before.policy.without_rules(self.rules_gone).with_rules(self.rules)
+        policy = before.policy.changed(self.rules_gone, self.rules)
         if policy.default is not self.default:
             policy = policy.with_default(self.default)
         peers = before.peers
@@ -41,7 +41,7 @@ class StateDifference:
 
 def between(before: Desired, after: Desired) -> StateDifference | None:
     """The difference between two states; None if a `StateDifference` can't express it, for example reordered rules."""
-    changes = between_rules(before.policy.rules, after.policy.rules)
+    changes = between_policies(before.policy, after.policy)
     if changes is None or replace(before, peers=after.peers, policy=after.policy) != after:
         return None
     gone, new = changes
@@ -57,6 +57,16 @@ def between(before: Desired, after: Desired) -> StateDifference | None:
         peers=tuple(peer for peer in after.peers if had.get(peer.id) != peer),
     )
     return difference if difference.apply_to(before).peers == after.peers else None
+
+
+def between_policies(before: Policy, after: Policy) -> tuple[Sequence[Rule], Sequence[Rule]] | None:
+    """The removed and the added rules (`between_rules`); known at once if `after` was made from `before`."""
+    if before.rules is after.rules:
+        return (), ()
+    step = after.step
+    if step is not None and step.before is before.rules:
+        return step.gone, step.new
+    return between_rules(before.rules, after.rules)
 
 
 def between_rules(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]] | None:

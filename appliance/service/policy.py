@@ -109,11 +109,11 @@ def change_rule(
     def edit(change: OpenChange) -> Rule:
         check_seen(change, seen)
         before = change.before.policy
-        found = next((rule for rule in before.rules if rule.id == rule_id), None)
+        found = before.by_id.get(rule_id)
         if found is None:
             raise _no_rule(rule_id)
         changed = replace(Rule.parse(**{**found.parts, **parts}), id=rule_id)
-        write_policy(change, before.without_rules({rule_id}).with_rules([changed]))
+        write_policy(change, before.changed({rule_id}, [changed]))
         return changed
 
     return carry_out(context, actor, edit)

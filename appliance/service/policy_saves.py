@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from appliance.model.cost import MOST_ELEMENTS
 from appliance.model.desired import Desired
-from appliance.model.difference import between_rules, without
+from appliance.model.difference import between_policies, without
 from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, Rule, SelectorKind
@@ -69,7 +69,7 @@ def check_policy(change: OpenChange, policy: Policy) -> None:
     _check_count(len(policy.rules))
     _check_bytes(change, policy)
     before = change.before.policy
-    found = between_rules(before.rules, policy.rules)
+    found = between_policies(before, policy)
     new = without(policy.rules, before.rules) if found is None else found[1]
     _check_machines(change, new)
     _check_groups(change.before, new)

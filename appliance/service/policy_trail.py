@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.model.difference import between_rules
+from appliance.model.difference import between_policies
 from appliance.model.entries import LEFT_OUT
 from appliance.model.policy import Policy, Rule, Selector, SelectorKind
 from appliance.service.changes import OpenChange
@@ -26,7 +26,7 @@ def of_save(change: OpenChange, policy: Policy) -> dict[str, Any]:
         changed. Absent if empty, so a save without differences gives {}.
     """
     before = change.before.policy
-    gone, new = differences(before.rules, policy.rules)
+    gone, new = differences(before, policy)
     found = of_rules_in_words(change, removed=gone, added=new)
     if policy.default is not before.default:
         found["previous_default"] = before.default.value
@@ -49,15 +49,15 @@ def of_rules_in_words(change: OpenChange, **rules: Sequence[Rule]) -> dict[str, 
     return found
 
 
-def differences(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
+def differences(before: Policy, after: Policy) -> tuple[Sequence[Rule], Sequence[Rule]]:
     """List the removed and the added rules; a changed rule is both."""
-    found = between_rules(before, after)
+    found = between_policies(before, after)
     if found is not None:
         return found
-    had, has = {rule.id: rule for rule in before}, {rule.id: rule for rule in after}
+    had, has = before.by_id, after.by_id
     return (
-        [rule for rule in before if has.get(rule.id) != rule],
-        [rule for rule in after if had.get(rule.id) != rule],
+        [rule for rule in before.rules if has.get(rule.id) != rule],
+        [rule for rule in after.rules if had.get(rule.id) != rule],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from appliance.model.difference import between_rules, ends_with
+from appliance.model.difference import between_policies, ends_with
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
 from appliance.model.port_ranges import parse_ports
 from appliance.store.schema import organizations
@@ -53,7 +53,7 @@ def load(transaction: Connection, organization_id: str) -> SavedPolicy:
 
 def growth(before: Policy, policy: Policy) -> int:
     """Approximate difference in stored bytes between two policies."""
-    gone, new = between_rules(before.rules, policy.rules) or (before.rules, policy.rules)
+    gone, new = between_policies(before, policy) or (before.rules, policy.rules)
     return sum(map(_size, new)) - sum(map(_size, gone))
 
 
@@ -67,7 +67,7 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
 
     Rules that both have are not written again, unless their order changed or new rules stand before them.
     """
-    changes = between_rules(before.rules, policy.rules)
+    changes = between_policies(before, policy)
     if changes is not None and ends_with(policy.rules, changes[1]):
         gone, new = changes
         _delete(transaction, [rule.id for rule in gone])

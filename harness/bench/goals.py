@@ -48,7 +48,7 @@ GOALS = (
     Goal("save-p99", "GET /policy", 5.0),
     Goal("save-p99-loaded", "GET /policy at the same pace", 5.0),
     Goal("late-packets", "packets sent while denied", 0.0),
-    Goal("save-large", "an organization without rules", 3.0),
+    Goal("save-large", "an organization without rules", 2.0),
     Goal("save-beside-large", "alone", 3.0),
     Goal("machine-add", "GET /policy", 5.0),
     Goal("neighbour-reads", "its own quiet median", 3.0),

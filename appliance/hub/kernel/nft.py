@@ -12,7 +12,7 @@ import nftables
 from appliance.hub.errors import RulesetError
 from appliance.hub.kernel import counters as counters_reader
 from appliance.hub.kernel import namespace
-from appliance.hub.ruleset import TABLE, UNKNOWN, Count, Ruleset, is_leaf
+from appliance.hub.ruleset import TABLE, UNKNOWN, Count, NameSet, Ruleset, is_leaf
 
 _MOST_OPEN = 700
 
@@ -51,7 +51,7 @@ def present(name: str) -> Ruleset:
     return Ruleset(
         chains=dict.fromkeys((chain for chain in chains if not is_leaf(chain)), UNKNOWN),
         leaves=dict.fromkeys(filter(is_leaf, chains), UNKNOWN),
-        counters=frozenset(counters(name)),
+        counters=NameSet.of(counters(name)),
     )
 
 

@@ -13,9 +13,10 @@ from ipaddress import IPv4Network, ip_address
 from appliance.hub.errors import HubError
 from appliance.model.addresses import check_network, hub_address
 from appliance.model.desired import Desired, Peer
+from appliance.model.difference import between_policies
 from appliance.model.errors import Invalid
 from appliance.model.ids import ORGANIZATION_ID
-from appliance.model.policy import Rule
+from appliance.model.policy import Policy
 from appliance.model.port_ranges import HIGHEST_PORT, PortRange
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
@@ -59,7 +60,7 @@ def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -
     if before is None or (before.peers, before.network) != (desired.peers, desired.network):
         _check_network(desired.network)
         check_peers(desired.peers, desired)
-    _check_rules(desired.policy.rules, () if before is None else before.policy.rules)
+    _check_policy(desired.policy, Policy() if before is None else before.policy)
 
 
 def usable_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:
@@ -115,15 +116,14 @@ def _machine_addresses(network: IPv4Network) -> range:
     return range(int(hub_address(network)) + 1, int(network.broadcast_address))
 
 
-def _check_rules(rules: Collection[Rule], checked: Collection[Rule]) -> None:
-    _expect(len(rules) <= _MOST_RULES, f"{len(rules)} rules")
-    # Most rules of a change are the very objects that were checked with the one before.
-    known = set(map(id, checked))
-    for rule in rules:
-        if id(rule) not in known:
-            _expect(bool(_ID.fullmatch(rule.id)), "a rule's id")
-            _expect(all(map(_is_range, rule.ports)), "a rule's ports")
-    _expect(len({rule.id for rule in rules}) == len(rules), "two rules with one id")
+def _check_policy(policy: Policy, checked: Policy) -> None:
+    """Check the rules that the policy has and the checked one has not."""
+    _expect(len(policy.rules) <= _MOST_RULES, f"{len(policy.rules)} rules")
+    difference = between_policies(checked, policy)
+    for rule in policy.rules if difference is None else difference[1]:
+        _expect(bool(_ID.fullmatch(rule.id)), "a rule's id")
+        _expect(all(map(_is_range, rule.ports)), "a rule's ports")
+    _expect(len(policy.by_id) == len(policy.rules), "two rules with one id")
 
 
 def _is_range(ports: PortRange) -> bool:

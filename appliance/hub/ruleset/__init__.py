@@ -30,6 +30,7 @@ from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
 from appliance.hub.ruleset.compiler import Compiler, compile_ruleset
 from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
 from appliance.hub.ruleset.frame import UNMATCHED
+from appliance.hub.ruleset.name_set import NameSet
 from appliance.hub.ruleset.openings import FULL, NONE_FULL, PACED, FullMachines, refusing
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Compiler",
     "Count",
     "FullMachines",
+    "NameSet",
     "Removal",
     "Ruleset",
     "Statements",

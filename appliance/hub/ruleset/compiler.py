@@ -10,11 +10,12 @@ from appliance.hub.ruleset.classes import Classes
 from appliance.hub.ruleset.document import ChainDraft, Ruleset
 from appliance.hub.ruleset.frame import HOOKS, UNMATCHED, add_frame
 from appliance.hub.ruleset.lookups import POSITIONS, Element, Ends, Key, Lookup, elements_of, keys_of, lookup_of
+from appliance.hub.ruleset.name_set import NameSet
 from appliance.hub.ruleset.openings import FULL, PACED
 from appliance.hub.ruleset.spread import Spread
 from appliance.model.desired import Desired, Peer
-from appliance.model.difference import between_rules, without
-from appliance.model.policy import Rule
+from appliance.model.difference import between_policies, without
+from appliance.model.policy import Policy, Rule
 
 Touched = defaultdict[Lookup, set[Key]]
 
@@ -42,11 +43,11 @@ class Compiler:
         self._peers: tuple[Peer, ...] = ()
         self._groups: frozenset[str] = frozenset()
         self._ends = Ends({}, Classes({}, {}))
-        self._rules: tuple[Rule, ...] = ()
+        self._policy = Policy()
         self._met: dict[Lookup, dict[Key, list[Rule]]] = {}
         self._spreads: dict[Lookup, Spread[tuple[Element, ...]]] = {}
         self._classes = (chains.source_classes(), chains.destination_classes())
-        self._counters = frozenset({UNMATCHED, FULL, PACED})
+        self._counters = NameSet.of({UNMATCHED, FULL, PACED})
 
     def compile(self, desired: Desired, link: str) -> Ruleset:
         """Compile a state; the result does not depend on earlier ones.
@@ -63,16 +64,16 @@ class Compiler:
             raise
 
     def _take(self, desired: Desired) -> None:
-        rules = desired.policy.rules
-        found = between_rules(self._rules, rules)
+        policy = desired.policy
+        found = between_policies(self._policy, policy)
         if found is None:
             # The order of rules decides which of them counts, so after a change of the order everything may differ.
             self._begin()
-            found = (), rules
+            found = (), policy.rules
         removed, added = found
         ends, changed = self._ends_of(desired)
         if changed:
-            kept = without(self._rules, removed)
+            kept = without(self._policy.rules, removed)
             moved = [rule for rule in kept if rule.source.name in changed or rule.destination.name in changed]
             removed, added = [*removed, *moved], [*moved, *added]
         touched: Touched = defaultdict(set)
@@ -81,10 +82,9 @@ class Compiler:
         self._ends = ends
         for rule in added:
             self._meet(rule, touched)
-        self._rules = rules
-        self._counters = self._counters.difference(counter_name(rule.id) for rule in removed).union(
-            counter_name(rule.id) for rule in added
-        )
+        self._policy = policy
+        counters = self._counters.without_names(counter_name(rule.id) for rule in removed)
+        self._counters = counters.with_names(counter_name(rule.id) for rule in added)
         self._update(touched)
 
     def _ends_of(self, desired: Desired) -> tuple[Ends, frozenset[str]]:
@@ -124,7 +124,7 @@ class Compiler:
                 continue
             for key in keys:
                 if len(met := of_lookup.get(key, [])) > 1:
-                    positions = positions or {rule.id: at for at, rule in enumerate(self._rules)}
+                    positions = positions or {rule.id: at for at, rule in enumerate(self._policy.rules)}
                     met.sort(key=lambda rule: positions[rule.id])
             spread = self._spreads.setdefault(lookup, chains.spread_of(lookup))
             spread.update({key: elements_of(lookup, of_lookup[key]) if key in of_lookup else None for key in keys})

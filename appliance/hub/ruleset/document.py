@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from appliance.hub.ruleset.name_set import NameSet
+
 TABLE = "mesh"
 _IN = f"inet {TABLE}"
 
@@ -54,7 +56,7 @@ class Ruleset:
     hooks: Mapping[str, str] = field(default_factory=dict)
     chains: Mapping[str, Statements] = field(default_factory=dict)
     leaves: Mapping[str, Statements] = field(default_factory=dict)
-    counters: frozenset[str] = frozenset()
+    counters: NameSet = NameSet()
 
     def loading(self, counted: Mapping[str, Count] | None = None) -> tuple[str, ...]:
         """Transactions that replace any rules with this ruleset: one, but for large rulesets.
@@ -86,7 +88,7 @@ class Ruleset:
         Only the named chains and the emptied ones may refer to them.
         """
         gone = tuple(name for name in names if name in self.chains or name in self.leaves)
-        return Removal(tuple(emptied), gone, tuple(self.counters.intersection(names)))
+        return Removal(tuple(emptied), gone, tuple(name for name in names if name in self.counters))
 
     def prepared(self, present: Ruleset) -> Ruleset:
         """Content of the table after `preparation`: chains without sets are unchanged, and new ones empty."""
@@ -109,13 +111,13 @@ class Ruleset:
             self.hooks,
             {name: () if name in emptied else each for name, each in self.chains.items() if name not in others},
             {name: each for name, each in self.leaves.items() if name not in others},
-            self.counters.difference(others),
+            self.counters.without_names(others),
         )
 
     @property
     def names(self) -> frozenset[str]:
         """Names of all chains and counters (they never collide)."""
-        return frozenset(self.chains) | frozenset(self.leaves) | self.counters
+        return frozenset().union(self.chains, self.leaves, self.counters)
 
     def __contains__(self, name: str) -> bool:
         return name in self.chains or name in self.leaves or name in self.counters

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from appliance.hub.rpc.codec import decode, encode
 from appliance.model.desired import Desired
-from appliance.model.difference import StateDifference, between, between_rules
-from appliance.model.policy import ANYONE, Action, Rule
+from appliance.model.difference import StateDifference, between, between_policies, between_rules
+from appliance.model.policy import ANYONE, Action, Policy, Rule
 from tests.appliance.strategies import desired_states
 
 
@@ -48,3 +48,48 @@ def test_a_difference_sent_over_rpc_leads_to_the_new_state(
     if kept and new:
         assert between(before, replace(after, policy=replace(policy, rules=(*new, *kept)))) is None
     assert between(before, replace(after, port=before.port + 1)) is None
+
+
+_NUMBERS = st.lists(st.integers(0, 9), max_size=6)
+
+
+@given(_NUMBERS, st.lists(st.tuples(_NUMBERS, _NUMBERS), max_size=4), st.sampled_from(Action))
+def test_a_changed_policy_is_that_of_its_rules(
+    first: list[int], steps: list[tuple[list[int], list[int]]], default: Action
+) -> None:
+    """Rules also repeat, move to the end, and change under their id."""
+    policy = Policy(rules=tuple(_numbered(number) for number in first))
+    for gone, new in steps:
+        before, ids = policy, {f"r{number}" for number in gone}
+        added = [_numbered(number, description=str(number % 2)) for number in new]
+        policy = before.changed(ids, added).with_default(default)
+        assert policy.rules == (*(rule for rule in before.rules if rule.id not in ids), *added)
+        anew = Policy(default, policy.rules)
+        assert (policy.weights, list(policy.by_id.items())) == (anew.weights, list(anew.by_id.items()))
+        found = between_policies(before, policy)
+        if len(policy.by_id) == len(policy.rules):
+            assert found is None or tuple(map(list, found)) == _difference(before.rules, policy.rules)
+
+
+def test_a_change_of_a_large_policy_compares_no_other_rules() -> None:
+    compared: list[object] = []
+
+    class Counted(Rule):
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return self is other
+
+        __hash__ = Rule.__hash__
+
+    before = Policy(rules=tuple(Counted(f"r{number}", Action.DENY, ANYONE, ANYONE) for number in range(1000)))
+    after = before.changed({"r500"}, [_numbered(2000)])
+    assert between_policies(before, after) == ((before.rules[500],), (after.rules[-1],))
+    assert len(compared) <= 1
+
+
+def _numbered(number: int, description: str = "") -> Rule:
+    return Rule(f"r{number}", Action.DENY, ANYONE, ANYONE, description=description)
+
+
+def _difference(before: tuple[Rule, ...], after: tuple[Rule, ...]) -> tuple[list[Rule], list[Rule]]:
+    return [rule for rule in before if rule not in after], [rule for rule in after if rule not in before]

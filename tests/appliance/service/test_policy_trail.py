@@ -98,8 +98,8 @@ def test_only_the_rules_that_are_told_are_formatted(
 @given(st.permutations(range(6)), st.permutations(range(6)), st.integers(0, 6), st.integers(0, 6))
 def test_differences_are_exact_in_any_order(one: list[int], other: list[int], had: int, has: int) -> None:
     rules = [Rule(str(n), Action.DENY, ANYONE, ANYONE, description=str(n)) for n in range(6)]
-    before, after = [rules[n] for n in one[:had]], [rules[n] for n in other[:has]]
-    gone, new = differences(before, after)
+    before, after = (tuple(rules[n] for n in each) for each in (one[:had], other[:has]))
+    gone, new = differences(Policy(rules=before), Policy(rules=after))
     assert set(gone) == set(before) - set(after)
     assert set(new) == set(after) - set(before)
 
