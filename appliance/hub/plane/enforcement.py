@@ -30,6 +30,9 @@ LastCheck = Callable[[], None]
 
 OUT_BY_THEN_S = 0.05
 """Seconds after which no packet passes through a chain any more that nothing leads to."""
+WAITS_S = 1.0
+"""Longest time for which remains wait for others, to be removed in one transaction with them."""
+_MOST_WAITING = 32
 # Each keeps its last result; without it, a ruleset is compiled from nothing.
 _MOST_COMPILERS = 200
 _NOT_YET = Ruleset()
@@ -52,9 +55,14 @@ class _ActiveRules:
     left: Mapping[str, float] = field(default_factory=dict)
 
     def out_of_use(self) -> frozenset[str]:
-        """Remains that no packet can be passing through any more."""
+        """Remains to remove: no packet can be passing through them any more.
+
+        A transaction costs a tenth of a save, so that a few remains wait for more.
+        """
         now = time.monotonic()
-        return frozenset(name for name, since in self.left.items() if now - since > OUT_BY_THEN_S)
+        found = frozenset(name for name, since in self.left.items() if now - since > OUT_BY_THEN_S)
+        is_due = len(found) >= _MOST_WAITING or any(now - self.left[name] > WAITS_S for name in found)
+        return found if is_due else frozenset()
 
 
 def no_check() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from appliance.hub.errors import GivenUp, HubError, Occupied, RulesetError
 from appliance.hub.kernel import namespace, nft
 from appliance.hub.kernel.events import NamespaceEvent
+from appliance.hub.kernel.netlink import Message
 from appliance.hub.kernel.nft import Rulesets
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import Names
 from appliance.hub.plane import enforcement
 from appliance.hub.plane.dataplane import DataPlane
@@ -79,6 +81,7 @@ def test_peers_are_added_and_removed_one_by_one(
     histories=st.lists(desired_states(), min_size=2, max_size=4).map(lambda states: states * 3),
     # At once, never, and between two and three saves later.
     out_by_then_s=st.sampled_from([0.0, 1e9, 0.003]),
+    waits_s=st.sampled_from([0.0, 0.01]),
 )
 def test_any_history_of_saves_is_made_of_small_changes(
     plane: DataPlane,
@@ -87,9 +90,11 @@ def test_any_history_of_saves_is_made_of_small_changes(
     monkeypatch: pytest.MonkeyPatch,
     histories: list[Desired],
     out_by_then_s: float,
+    waits_s: float,
 ) -> None:
     """Runs random histories: no change meets an unexpected object, and nothing of an earlier state is left."""
     monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", out_by_then_s)
+    monkeypatch.setattr(enforcement, "WAITS_S", waits_s)
     own = names.of(desired.organization)
     states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
     plane.apply(states[0])
@@ -107,8 +112,34 @@ def test_any_history_of_saves_is_made_of_small_changes(
             assert plane.heal(desired.organization, NamespaceEvent.RULES) is None
     assert not any(text.startswith("flush ruleset") for text in loaded)
     monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", 0.0)
+    monkeypatch.setattr(enforcement, "WAITS_S", 0.0)
     plane.heal(desired.organization, NamespaceEvent.RULES)
     assert nft.present(own.namespace).names == compile_ruleset(states[-1], own.link).names
+
+
+def test_remains_of_some_saves_are_removed_together(
+    plane: DataPlane, names: Names, desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten saves leave fewer removals than saves; the check after a pause leaves no remains."""
+    monkeypatch.setattr(enforcement, "OUT_BY_THEN_S", 0.0)
+    plane.apply(desired)
+    removals: list[int] = []
+    change = NetfilterSockets.change
+
+    def spied(self: NetfilterSockets, name: str, messages: Sequence[Message]) -> None:
+        removals.append(len(messages))
+        change(self, name, messages)
+
+    monkeypatch.setattr(NetfilterSockets, "change", spied)
+    for number in range(10):
+        rule = Rule(f"r{number}", Action.DENY, ANYONE, ANYONE, description=str(number))
+        plane.apply(replace(desired, policy=Policy(Action.ALLOW, (rule,))))
+    assert len(removals) <= 3
+    monkeypatch.setattr(enforcement, "WAITS_S", 0.0)
+    plane.apply(desired)
+    plane.heal(desired.organization, NamespaceEvent.RULES)
+    own = names.of(desired.organization)
+    assert nft.present(own.namespace).names == compile_ruleset(desired, own.link).names
 
 
 def test_a_lookup_added_again_before_its_cleanup_is_complete(
