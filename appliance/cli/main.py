@@ -8,17 +8,18 @@ import select
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
 from importlib.util import find_spec
 from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 from typer.core import TyperGroup
 
-from appliance import __version__
+from appliance import release
 from appliance.cli import conversion, help, usage
 from appliance.cli.errors import CommandError, Exit, exit_codes, one_line
 
@@ -44,6 +45,40 @@ _INTERRUPTED = 128 + signal.SIGINT
 _CLOSED_OUTPUT = 128 + signal.SIGPIPE
 
 
+class Entry(Protocol):
+    """Place of a command: an entry point of a package, or an `OwnCommand`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def module(self) -> str: ...
+
+    @property
+    def attr(self) -> str: ...
+
+    def load(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class OwnCommand:
+    """A command of this package; Python's class for entry points takes as long to load as Python itself."""
+
+    name: str
+    module: str
+    attr: str
+
+    @classmethod
+    def of(cls, name: str, place: str) -> OwnCommand:
+        """Command whose function or `typer.Typer` is at a place, ``module:attribute``."""
+        module, _, attr = place.partition(":")
+        return cls(name, module, attr)
+
+    def load(self) -> Any:
+        """Load the function or `typer.Typer`."""
+        return getattr(import_module(self.module), self.attr)
+
+
 class Commands(TyperGroup):
     """Commands by name. Source: "Lazily Loading Subcommands" in click's documentation.
 
@@ -51,13 +86,15 @@ class Commands(TyperGroup):
     """
 
     @cached_property
-    def _others(self) -> dict[str, EntryPoint]:
+    def _others(self) -> dict[str, Entry]:
         """Commands of other packages; to find them, all installed packages are looked through."""
+        from importlib.metadata import entry_points
+
         return {each.name: each for each in sorted(entry_points(group=GROUP), key=lambda each: each.name)}
 
-    def _entry(self, name: str) -> EntryPoint | None:
+    def _entry(self, name: str) -> Entry | None:
         own = (_OWN | _PROCESSES).get(name)
-        return self._others.get(name) if own is None else EntryPoint(name, own, GROUP)
+        return self._others.get(name) if own is None else OwnCommand.of(name, own)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the commands for the help."""
@@ -103,7 +140,7 @@ class Commands(TyperGroup):
             formatter.write_dl(exit_codes())
 
 
-def _loaded(entry: EntryPoint) -> Any:
+def _loaded(entry: Entry) -> Any:
     """Load a command, with which everything is loaded that it needs."""
     if entry.name in _OWN or entry.name in _PROCESSES:
         _load_structlog()
@@ -187,7 +224,7 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(arguments: Sequence[str]) -> None:
     if len(arguments) == 1 and arguments[0] in _PROCESSES:
         # Without options to parse. To be ready for any, typer would load pydantic, a tenth of the process's start.
-        _loaded(EntryPoint(arguments[0], _PROCESSES[arguments[0]], GROUP))()
+        _loaded(OwnCommand.of(arguments[0], _PROCESSES[arguments[0]]))()
         return
     command = help.make_plain(conversion.spare(typer.main.get_command(make_app())))
     with command.make_context("meshwg", list(arguments), terminal_width=help.width()) as context:
@@ -238,5 +275,5 @@ def _root(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"meshwg {__version__}")
+        print(f"meshwg {release.version()}")
         raise typer.Exit

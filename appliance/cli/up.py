@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import structlog
 
-from appliance import __version__, logs, privileges
+from appliance import logs, privileges, release
 from appliance.cli import checks, operations, probe, public_port, secret, trust
 from appliance.cli.announcement import Announcement, Voice
 from appliance.cli.certificate import certificate, changes
@@ -86,10 +86,10 @@ def up(*, settings: Settings) -> None:
         ):
             _tell_of(voice, settings, door)
             accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(door.port)))
-            operations.note(unlocked.store, trail.STARTED, version=__version__)
+            operations.note(unlocked.store, trail.STARTED, version=release.version())
             announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()
-            voice.tell("MeshWG starts", "Starting…", version=__version__)
+            voice.tell("MeshWG starts", "Starting…", version=release.version())
             _run(voice, announcement, settings, Inheritance(handover, door), client, signals, certificate_has_changed)
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from appliance import __version__
+from appliance import release
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Unavailable
@@ -72,7 +72,7 @@ class Metrics:
         )
         self._answers = Counter("meshwg_http_answers", "Answers by status", ["status"], registry=self.registry)
         build = Gauge("meshwg_build", "The version that runs", ["version"], registry=self.registry)
-        build.labels(__version__).set(1)
+        build.labels(release.version()).set(1)
         if certificate_ends is not None:
             ends = Gauge(
                 "meshwg_certificate_ends_timestamp_seconds", "When the certificate does", registry=self.registry

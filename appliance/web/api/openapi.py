@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from appliance import __version__
+from appliance import release
 from appliance.model.access import Access
 from appliance.service import machine_search, pages
 from appliance.service.observed import MachineState
@@ -92,7 +92,7 @@ def document(sections: tuple[Section, ...]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "MeshWG",
-            "version": __version__,
+            "version": release.version(),
             "description": _ABOUT,
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },

@@ -11,7 +11,7 @@ import bottle
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance import __version__
+from appliance import release
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
 from appliance.service import Context
@@ -104,7 +104,7 @@ def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub
     assert value(samples, "meshwg_machine_calls_total", outcome="made") == 8
     assert value(samples, "meshwg_machine_calls_total", outcome="failed") == 1
     assert value(samples, "meshwg_machine_calls_due") == 3
-    assert value(samples, "meshwg_build", version=__version__) == 1
+    assert value(samples, "meshwg_build", version=release.version()) == 1
     assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
     assert value(samples, "meshwg_http_answers_total", status="201") == 2
     assert value(samples, "meshwg_http_request_seconds_count", method="POST", route="/api/v1/machines") == 1
