@@ -18,6 +18,7 @@ PAGES = [
 _FOLDERS = ("appliance", "deploy", "docs", "harness", "netlab", "reports", "scenarios", "tests")
 _MADE_BY_RUNS = "reports/out"
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_LINK_TEXT = re.compile(r"\[([^\]]*)\]\([^)\s]+\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _BLOCK = re.compile(r"^(```.*?^```|    .*?$)", re.DOTALL | re.MULTILINE)
 
@@ -69,6 +70,12 @@ def test_every_claim_is_quoted_word_by_word(page: str) -> None:
     text = " ".join((ROOT / page).read_text().split())
     for claim in PUBLISHED:
         assert claim.sentence in text, claim.id
+
+
+def test_every_claim_is_shown_as_its_page_says() -> None:
+    text = _LINK_TEXT.sub(r"\1", (ROOT / "docs" / "claims.md").read_text()).replace("`", "")
+    for claim in PUBLISHED:
+        assert f"| {claim.id} | {claim.sentence} | {claim.shown} |" in text, claim.id
 
 
 def test_the_index_lists_every_page_and_decision() -> None:

@@ -8,10 +8,20 @@ import msgspec
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A published sentence; its id is stable."""
+    """A published sentence; its id is stable.
+
+    Attributes:
+        shown: how its scenarios show it, with semicolons between the ways.
+    """
 
     id: str
     sentence: str
+    shown: str
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The ways in which it is shown, each as a sentence."""
+        return tuple(f"{way[0].upper()}{way[1:]}." for way in self.shown.split("; "))
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -20,3 +30,4 @@ class _File(msgspec.Struct, frozen=True):
 
 # Read at import, because the web process can't read files of the package later.
 PUBLISHED = msgspec.toml.decode(Path(__file__).with_name("claims.toml").read_bytes(), type=_File).claim
+BY_ID = {claim.id: claim for claim in PUBLISHED}

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import ROUND_HALF_UP, Decimal
 
+from appliance.model.organization import Plan
+
 CURRENCY = "INR"
 PRICE = 34_900
 """Paise for one machine and a whole month on the paid plan."""
@@ -137,6 +139,12 @@ def months_of(span: Span) -> Iterator[str]:
 def cost(billed_minutes: int, month: Span) -> int:
     """Cost in paise of the billed machine-minutes of a month."""
     return (2 * PRICE * billed_minutes + month.length) // (2 * month.length)
+
+
+def monthly(machines: int) -> int:
+    """Cost in paise of a whole month with this many machines, on the cheapest plan that allows them."""
+    limit = Plan.FREE.machine_limit
+    return 0 if limit is None or machines <= limit else machines * PRICE
 
 
 def months(history: UsageHistory) -> list[Month]:

@@ -10,9 +10,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -31,24 +32,50 @@ FILES: Mapping[str, str] = {
 """Media types of a run's files."""
 
 _LARGEST = 64 * 2**20
+_MOST_PARSED = 64
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]{1,32}")
 
 
+class ScenarioVerdict(msgspec.Struct, frozen=True):
+    """Verdict of a scenario: proven, refuted or inconclusive.
+
+    Attributes:
+        title: what it shows, in words.
+        controls: facts shown about its probes.
+    """
+
+    name: str
+    verdict: str
+    title: str = ""
+    controls: tuple[str, ...] = ()
+
+
 class ClaimVerdict(msgspec.Struct, frozen=True):
-    """Verdict on a claim: proven, refuted or inconclusive."""
+    """Verdict on a claim: proven, refuted or inconclusive.
+
+    Attributes:
+        bound: the largest count of none in words; empty if nothing was counted among known chances.
+    """
 
     id: str
     verdict: str
+    bound: str = ""
+    scenarios: tuple[ScenarioVerdict, ...] = ()
 
 
 class SabotageResult(msgspec.Struct, frozen=True):
     """Result of a deliberate break of the product.
 
     Attributes:
-        caught: whether the gate noticed it.
+        claim: id of the claim whose scenarios have to notice it.
+        caught: whether they did.
+        broke: the break in words.
     """
 
+    id: str
+    claim: str
     caught: bool
+    broke: str = ""
 
 
 class Transcript(msgspec.Struct, frozen=True):
@@ -85,6 +112,15 @@ class Run:
     files: tuple[str, ...]
 
     @property
+    def day(self) -> str:
+        """Day on which it began (UTC), as YYYY-MM-DD."""
+        return f"{self.id[:4]}-{self.id[4:6]}-{self.id[6:8]}"
+
+    def breaks(self, claim: str) -> tuple[SabotageResult, ...]:
+        """The breaks that a claim's scenarios have to notice."""
+        return tuple(each for each in self.transcript.sabotage if each.claim == claim)
+
+    @property
     def proven(self) -> int:
         """Number of proven claims."""
         return sum(claim.verdict == "proven" for claim in self.transcript.claims)
@@ -109,6 +145,17 @@ class PublishedRuns:
             return ()
         found = (_read(self.folder / name) for name in names)
         return tuple(run for run in found if run is not None)
+
+    def find(self, run: str) -> Run:
+        """Find a readable run.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        found = _read(self.folder / run) if _ID.fullmatch(run) else None
+        if found is None:
+            raise NotFound("No such run was published.")
+        return found
 
     def file(self, run: str, name: str) -> bytes:
         """Read a file of a run.
@@ -135,11 +182,11 @@ class PublishedRuns:
         """
         source = run.resolve()
         contents = _contents(source)
-        found = _run(source.name, contents.get("transcript.json", b""), contents)
-        if not _ID.fullmatch(source.name) or found is None:
+        transcript = _decoded(contents.get("transcript.json", b""))
+        if not _ID.fullmatch(source.name) or transcript is None:
             raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
-        if found.transcript.hub is not None:
-            raise Invalid(f"{run} is a run of another hub, {found.transcript.hub}.", field="run")
+        if transcript.hub is not None:
+            raise Invalid(f"{run} is a run of another hub, {transcript.hub}.", field="run")
         files.make_folders(self.folder)
         self.folder.chmod(0o755)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as made:
@@ -192,19 +239,29 @@ def latest_verdicts(runs: tuple[Run, ...]) -> dict[str, tuple[ClaimVerdict, Run]
 
 
 def _read(folder: Path) -> Run | None:
+    file = folder / "transcript.json"
     try:
-        told = (folder / "transcript.json").read_bytes()
+        status = file.stat()
+        transcript = _parsed(file, (status.st_ino, status.st_mtime_ns, status.st_size))
     except OSError:
         return None
-    return _run(folder.name, told, (name for name in FILES if (folder / name).is_file()))
+    if transcript is None:
+        return None
+    return Run(folder.name, transcript, tuple(name for name in FILES if (folder / name).is_file()))
 
 
-def _run(name: str, told: bytes, names: Iterable[str]) -> Run | None:
+# Anybody may ask for the pages of runs, and a transcript has up to a megabyte.
+@lru_cache(_MOST_PARSED)
+def _parsed(file: Path, _state: tuple[int, int, int]) -> Transcript | None:
+    """Read a transcript, once in each state of its file; None if it is none."""
+    return _decoded(file.read_bytes())
+
+
+def _decoded(told: bytes) -> Transcript | None:
     try:
-        transcript = _decoder.decode(told)
+        return _decoder.decode(told)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return Run(name, transcript, tuple(names))
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

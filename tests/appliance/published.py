@@ -27,6 +27,7 @@ from reports.software import Package, Software
 ALL = ("no-egress", "one-hub")
 SIGNER = Signer(Ed25519PrivateKey.generate())
 SOFTWARE = Software("b" * 64, [Package("pytest", "9.2.0", "d" * 64)], tree="a" * 64, files=1292, commit="c" * 40)
+BOUND = "leaked: 0 of 6000: fewer than 1 in 2000"
 EXHIBITS: list[Exhibit] = [
     Timeline(
         "saves and packets",
@@ -47,17 +48,19 @@ def written(
     evidence = out.parent / "evidence"
     evidence.mkdir(parents=True, exist_ok=True)
     (evidence / "hub.pcap").write_bytes(b"packets")
-    scenario = Scenario("test_it", verdict, 1.0, {"<script>": 1}, exhibits=EXHIBITS)
+    scenario = Scenario(
+        "test_it", verdict, 1.0, {"<script>": 1}, "It `holds`.", ["held: it is <seen> before"], exhibits=EXHIBITS
+    )
     transcript = Transcript(
         started_at=started_at,
         seconds=60.0,
         profile="quick",
         seed=1,
         environment={},
-        claims=[Claim(each, verdict, [scenario]) for each in claims],
+        claims=[Claim(each, verdict, [scenario], bound=BOUND) for each in claims],
         sabotage=[
-            SabotageVerdict("broken", claims[0], caught=True),
-            SabotageVerdict("unseen", claims[0], caught=False),
+            SabotageVerdict("broken", claims[0], caught=True, broke="the door is open"),
+            SabotageVerdict("unseen", claims[0], caught=False, broke="nobody looks"),
         ],
         verdict="pass" if verdict == "proven" else "fail",
         hub=hub,

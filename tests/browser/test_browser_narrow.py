@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from appliance.service.transcripts import PublishedRuns
+from tests.appliance.published import ALL, written
 from tests.browser.conftest import Desk
 
 NARROW = 360
+CLAIMS = ("/claims", f"/claims/{ALL[0]}")
 PASSWORD = "correct horse battery"
 
 # What is cut off at the right: nothing that can be seen may be, but within what scrolls by itself or shortens a text.
@@ -44,11 +48,24 @@ def check_sign_out(desk: Desk) -> None:
 
 # One long word of the widest letter, and words of clusters and pictures that may be broken.
 @pytest.mark.parametrize("letter", ["W", "मुं🦙 "])
-def test_no_page_scrolls_sideways_however_long_names_are(open_desk: Callable[..., Desk], letter: str) -> None:
+def test_no_page_scrolls_sideways_however_long_names_are(
+    open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, letter: str
+) -> None:
     long = (letter * 255)[:254].strip() + "x"
     desk = open_desk(width=NARROW, height=740)
     page = desk.page
-    for path in ("/", "/docs/api", "/claims", "/transcripts", "/login", "/signup", "/forgotten", "/nowhere"):
+    shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    for path in (
+        "/",
+        "/?machines=x",
+        "/docs/api",
+        *CLAIMS,
+        "/transcripts",
+        "/login",
+        "/signup",
+        "/forgotten",
+        "/nowhere",
+    ):
         desk.open(path)
         check(desk, path)
     mark = ord(letter[0])

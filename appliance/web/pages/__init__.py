@@ -13,6 +13,7 @@ from appliance.web.pages import (
     api_docs,
     assets,
     dispatch,
+    front,
     joining,
     links,
     machine_list,
@@ -34,7 +35,8 @@ from appliance.web.site import Site
 __all__ = ["View", "handlers", "loaded"]
 
 PAGES = (
-    accounts.PAGES
+    front.PAGES
+    + accounts.PAGES
     + second_step.PAGES
     + account.PAGES
     + second_factor.PAGES

@@ -1,4 +1,4 @@
-"""Landing page, sign-up, log-in and log-out."""
+"""Sign-up, log-in and log-out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from appliance.web.pages import public_forms, routes, second_step, session_cooki
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import HOME, Page, Visit
 from appliance.web.response import Response
-
-
-def _landing(visit: Visit) -> Response:
-    return visit.page("landing.html")
 
 
 def _show_sign_up(visit: Visit) -> Response:
@@ -98,7 +94,6 @@ def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None
 
 
 PAGES = (
-    Page("GET", "/", _landing, access=PUBLIC),
     Page("GET", "/signup", _show_sign_up, access=PUBLIC),
     Page("POST", "/signup", _sign_up, access=PUBLIC),
     Page("POST", "/signup/letter", _ask_to_sign_up, access=PUBLIC),

@@ -2,29 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from appliance.model import claims
 from appliance.model.access import PUBLIC
-from appliance.model.claims import PUBLISHED
-from appliance.service.transcripts import FILES, latest_verdicts
+from appliance.model.claims import Claim
+from appliance.model.errors import NotFound
+from appliance.service.transcripts import FILES, ClaimVerdict, Run, latest_verdicts
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
 
 # A run's page contains its style, and needs neither scripts nor frames nor cookies.
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; frame-ancestors 'none'"
+_KEPT = "public, max-age=3600"
+
+Judged = tuple[Claim, ClaimVerdict | None, Run | None]
+"""A claim with its newest published verdict and the run of it; None if no run looked at it."""
+
+
+def judged(runs: Sequence[Run]) -> list[Judged]:
+    """Pair all claims with their newest verdicts.
+
+    Args:
+        runs: newest first.
+    """
+    verdicts = latest_verdicts(tuple(runs))
+    return [(claim, *verdicts.get(claim.id, (None, None))) for claim in claims.PUBLISHED]
 
 
 def _claims(visit: Visit) -> Response:
-    verdicts = latest_verdicts(visit.site.published.runs())
-    return visit.page("claims.html", claims=[(claim, *verdicts.get(claim.id, (None, None))) for claim in PUBLISHED])
+    return visit.page("claims.html", claims=judged(visit.site.published.runs()))
+
+
+def _claim(visit: Visit) -> Response:
+    claim = claims.BY_ID.get(visit.parameters["claim"])
+    if claim is None:
+        raise NotFound("There is no such claim.")
+    verdict, run = latest_verdicts(visit.site.published.runs()).get(claim.id, (None, None))
+    return visit.page("claim.html", claim=claim, verdict=verdict, run=run)
 
 
 def _transcripts(visit: Visit) -> Response:
     return visit.page("transcripts.html", runs=visit.site.published.runs())
 
 
+def _card(visit: Visit) -> Response:
+    card = visit.view.svg("card.svg", run=visit.site.published.find(visit.parameters["run"]))
+    card = card.with_header("Cache-Control", _KEPT).with_header("Content-Security-Policy", _ALONE)
+    # Other sites may show it.
+    return card.with_header("Cross-Origin-Resource-Policy", "cross-origin")
+
+
 def _file(visit: Visit) -> Response:
     name = visit.parameters["name"]
     data = visit.site.published.file(visit.parameters["run"], name)
-    headers = {"Content-Type": FILES[name], "Cache-Control": "public, max-age=3600"}
+    headers = {"Content-Type": FILES[name], "Cache-Control": _KEPT}
     if name == "transcript.html":
         headers["Content-Security-Policy"] = _ALONE
     return Response(data, headers=headers)
@@ -32,6 +64,8 @@ def _file(visit: Visit) -> Response:
 
 PAGES = (
     Page("GET", "/claims", _claims, access=PUBLIC),
+    Page("GET", "/claims/<claim>", _claim, access=PUBLIC),
     Page("GET", "/transcripts", _transcripts, access=PUBLIC),
+    Page("GET", "/transcripts/<run>/card.svg", _card, access=PUBLIC),
     Page("GET", "/transcripts/<run>/<name>", _file, access=PUBLIC),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +28,7 @@ _HTML = "text/html; charset=utf-8"
 
 def templates() -> dict[str, tuple[str, str, None]]:
     """Read all templates; returns source and path by name, as `jinja2.FunctionLoader` takes them."""
-    return {path.name: (path.read_text("utf-8"), str(path), None) for path in _FOLDER.glob("*.html")}
+    return {path.name: (path.read_text("utf-8"), str(path), None) for path in _FOLDER.iterdir()}
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,11 @@ class View:
 
     def answer(self, template: str, *, status: int = 200, **data: Any) -> Response:
         """Render a template."""
-        page = self._environment.get_template(template).render(data)
-        return Response(page.encode("utf-8"), status, {"Content-Type": _HTML})
+        return self._answer(template, _HTML, status, data)
+
+    def svg(self, template: str, **data: Any) -> Response:
+        """Render a drawing."""
+        return self._answer(template, "image/svg+xml", 200, data)
 
     def part(self, template: str, **data: Any) -> Part:
         """Render a part of a page."""
@@ -115,6 +119,10 @@ class View:
         if refusal.retry_after is not None:
             answer = answer.with_header("Retry-After", str(refusal.retry_after))
         return answer
+
+    def _answer(self, template: str, content_type: str, status: int, data: Mapping[str, Any]) -> Response:
+        page = self._environment.get_template(template).render(data)
+        return Response(page.encode("utf-8"), status, {"Content-Type": content_type})
 
 
 def _sent_once(csrf: str) -> markupsafe.Markup:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.model.organization import Plan
 from appliance.model.usage import (
     PRICE,
     Item,
@@ -22,6 +23,7 @@ from appliance.model.usage import (
     items,
     minute_after,
     minute_of,
+    monthly,
     months,
     months_of,
     rupees,
@@ -114,6 +116,17 @@ def test_a_whole_month_costs_the_price_whatever_its_length(name: str, machines: 
     lifetimes = [Lifetime(f"m{number}", "", whole) for number in range(machines)]
     (month,) = months(UsageHistory(whole, lifetimes, [whole]))
     assert (month.amount, month.machine_months) == (machines * PRICE, Decimal(f"{machines}.0000"))
+
+
+@given(st.sampled_from(MONTHS), st.integers(1, 2**24))
+def test_the_price_of_a_month_is_what_the_meter_counts(name: str, machines: int) -> None:
+    month = span_of(name)
+    is_free = machines <= (Plan.FREE.machine_limit or 0)
+    assert monthly(machines) == (0 if is_free else cost(machines * month.length, month))
+
+
+def test_the_price_begins_with_the_third_machine() -> None:
+    assert [monthly(machines) for machines in (1, 2, 3, 10)] == [0, 0, 3 * 34_900, 10 * 34_900]
 
 
 def test_a_machine_without_minutes_is_in_its_first_month_only() -> None:

@@ -12,7 +12,7 @@ from appliance.service.transcripts import FILES, PublishedRuns, latest_verdicts
 from harness.subject.disk import Disk
 from harness.subject.syncs import watched
 from reports.verifying import verify
-from tests.appliance.published import written
+from tests.appliance.published import BOUND, written
 
 
 @pytest.fixture
@@ -61,6 +61,63 @@ def test_a_claim_has_the_verdict_of_the_newest_run_to_test_it(runs: PublishedRun
     assert runs.runs() == (new, old)
     found = {name: (claim.verdict, run.id) for name, (claim, run) in latest_verdicts(runs.runs()).items()}
     assert found == {"one-hub": ("refuted", new.id), "no-egress": ("proven", old.id)}
+
+
+def test_a_run_tells_of_bounds_scenarios_and_breaks(runs: PublishedRuns, tmp_path: Path) -> None:
+    run = runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    assert runs.find(run.id) == run
+    assert run.day == "2026-03-01"
+    claim = run.transcript.claims[0]
+    assert claim.bound == BOUND
+    (scenario,) = claim.scenarios
+    assert (scenario.verdict, scenario.title, scenario.controls) == (
+        "proven",
+        "It `holds`.",
+        ("held: it is <seen> before",),
+    )
+    assert [(each.id, each.caught, each.broke) for each in run.breaks(claim.id)] == [
+        ("broken", True, "the door is open"),
+        ("unseen", False, "nobody looks"),
+    ]
+    assert run.breaks(run.transcript.claims[1].id) == ()
+
+
+@pytest.mark.parametrize("run", ["..", "", "20260301T120000Z-none", "20260301T120000Z-damaged"])
+def test_a_run_that_can_t_be_read_is_not_found(runs: PublishedRuns, run: str) -> None:
+    damaged = runs.folder / "20260301T120000Z-damaged"
+    damaged.mkdir(parents=True)
+    (damaged / "transcript.json").write_text("{", encoding="utf-8")
+    (runs.folder / "transcript.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(NotFound):
+        runs.find(run)
+
+
+def test_a_run_that_is_replaced_is_read_anew(runs: PublishedRuns, tmp_path: Path) -> None:
+    folder = written(tmp_path / "out", "2026-03-01T12:00:00Z")
+    assert runs.publish(folder).transcript.seconds == 60.0
+    assert runs.runs()[0] is not None
+    file = folder / "transcript.json"
+    # Of the same length, so that its content alone is another one.
+    file.write_bytes(file.read_bytes().replace(b'"seconds": 60.0', b'"seconds": 61.0'))
+    runs.publish(folder)
+    assert runs.runs()[0].transcript.seconds == 61.0
+
+
+def test_a_transcript_is_read_once_for_many_visitors(
+    runs: PublishedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    read: list[Path] = []
+    original = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    assert [runs.runs() for _ in range(3)] == [(run,)] * 3
+    assert runs.find(run.id) == run
+    assert read == []
 
 
 def test_an_invalid_run_is_refused_and_nothing_is_left(runs: PublishedRuns, tmp_path: Path) -> None:

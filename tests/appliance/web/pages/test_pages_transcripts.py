@@ -2,25 +2,75 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
 
 from appliance.model.claims import PUBLISHED
 from appliance.web.site import Site
-from tests.appliance.published import written
+from tests.appliance.published import ALL, BOUND, written
 from tests.appliance.web.pages.visitor import Visitor
 
 
-def test_every_claim_is_published_with_its_last_verdict(site: Site, stranger: Visitor, tmp_path: Path) -> None:
-    before = stranger.get("/claims")
+@pytest.mark.parametrize("path", ["/", "/claims"])
+def test_every_claim_is_published_with_its_last_verdict(
+    site: Site, stranger: Visitor, tmp_path: Path, path: str
+) -> None:
+    before = stranger.get(path)
     assert all(claim.sentence in before.page.text for claim in PUBLISHED)
-    assert before.page.text.count("no run published") == len(PUBLISHED)
+    assert before.page.text.count("no published run yet") == len(PUBLISHED)
     assert "published no run" in stranger.get("/transcripts").page.text
     run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z", "refuted"))
-    after = stranger.get("/claims").page
-    assert after.text.count("no run published") == len(PUBLISHED) - 2
-    assert after.text.count("refuted") == 2
+    after = stranger.get(path).page
+    assert after.text.count("no published run yet") == len(PUBLISHED) - 2
+    assert after.text.count("refuted") >= 2
+    assert after.text.count(BOUND) == 2
     links = [each["href"] for each in after.all("a")]
-    assert links.count(f"/transcripts/{run.id}/transcript.html") == 2
+    for claim in ALL:
+        assert links.count(f"/transcripts/{run.id}/transcript.html#{claim}") == 1
+    assert [each for each in links if each.startswith("/claims/")] == [f"/claims/{claim.id}" for claim in PUBLISHED]
+
+
+def test_each_claim_has_a_page_with_its_proof(site: Site, stranger: Visitor, tmp_path: Path) -> None:
+    for claim in PUBLISHED:
+        page = stranger.get(f"/claims/{claim.id}").page
+        assert claim.sentence in page.text
+        assert all(way in page.text for way in claim.ways)
+        assert "No published run yet" in page.text
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    page = stranger.get(f"/claims/{ALL[0]}").page
+    said = " ".join(page.text.split())
+    for words in (BOUND, "proven: It holds.", "held: it is <seen> before", "2026-03-01", "quick"):
+        assert words in said.replace(" :", ":").replace(" .", "."), words
+    assert re.search("the door is open ?yes", said)
+    assert re.search("nobody looks ?no", said)
+    assert f"/transcripts/{run.id}/transcript.html#{ALL[0]}" in [each["href"] for each in page.all("a")]
+    other = stranger.get(f"/claims/{ALL[1]}").page
+    assert "the door is open" not in other.text
+    for path in ("/claims/nothing", "/claims/..%2Fno-egress", "/claims/<b>"):
+        answer = stranger.get(path)
+        assert answer.status == 404
+        assert "<b>" not in answer.text
+
+
+def test_a_run_has_a_card_that_other_sites_may_show(site: Site, stranger: Visitor, tmp_path: Path) -> None:
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    failed = site.published.publish(written(tmp_path / "out", "2026-03-02T12:00:00Z", "refuted"))
+    for each, verdict, proven in ((run, "The gate passes", 2), (failed, "The gate does not pass", 0)):
+        answer = stranger.get(f"/transcripts/{each.id}/card.svg")
+        assert answer.headers["content-type"] == "image/svg+xml"
+        assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        said = [element.text for element in ElementTree.fromstring(answer.body).iter() if element.text]  # noqa: S314
+        assert {"MeshWG", verdict, f"{proven} of 2 claims proven", "1 of 2 sabotages noticed"} <= set(said)
+        assert f"transcript of {each.day}" in said
+    assert stranger.get("/transcripts/20260301T120000Z-none/card.svg").status == 404
+    assert stranger.get("/transcripts/..%2Fstore/card.svg").status == 404
+    assert f"/transcripts/{failed.id}/card.svg" in [
+        each["src"] for each in stranger.get("/transcripts").page.all("img")
+    ]
 
 
 def test_a_run_is_served_unchanged_and_its_page_sandboxed(site: Site, stranger: Visitor, tmp_path: Path) -> None:
