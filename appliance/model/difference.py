@@ -86,6 +86,18 @@ def between_rules(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequen
     return without(gone, kept), without(new, kept)
 
 
+def differences(before: Policy, after: Policy) -> tuple[Sequence[Rule], Sequence[Rule]]:
+    """List the removed and the added rules; a changed rule is both."""
+    found = between_policies(before, after)
+    if found is not None:
+        return found
+    had, has = before.by_id, after.by_id
+    return (
+        [rule for rule in before.rules if has.get(rule.id) != rule],
+        [rule for rule in after.rules if had.get(rule.id) != rule],
+    )
+
+
 def ends_with(rules: Sequence[Rule], tail: Sequence[Rule]) -> bool:
     """True if `tail` is the end of `rules`."""
     return tuple(rules[len(rules) - len(tail) :]) == tuple(tail)

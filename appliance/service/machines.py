@@ -18,7 +18,8 @@ from appliance.service import addresses, file_names, organizations, pages, polic
 from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Actor, Context
 from appliance.service.observed import ObservedMachine, observed
-from appliance.store import machines, policies
+from appliance.service.policy_saves import store_policy
+from appliance.store import machines
 
 MOST_MACHINES = 10_000
 MOST_GROUPS = 32
@@ -209,8 +210,10 @@ def remove(context: Context, actor: Actor, machine_id: str) -> None:
         policy, about_it = open_change.before.policy, Selector(SelectorKind.MACHINE, machine_id)
         dropped = [rule for rule in policy.rules if about_it in (rule.source, rule.destination)]
         kept = policy.without_rules({rule.id for rule in dropped})
+        told = policy_trail.of_rules_in_words(open_change, removed=dropped)
         if dropped:
-            open_change.write(lambda transaction: policies.save(transaction, actor.organization_id, policy, kept))
+            changes = {**told, "default": kept.default.value, "rules": len(kept.rules), "machine_removed": machine.name}
+            store_policy(context, actor, open_change, kept, changes)
         open_change.write(lambda transaction: machines.remove(transaction, actor.organization_id, machine_id))
         addresses.give_back(open_change, machine.address, context.clock())
         open_change.after = replace(open_change.before.without_peer(machine_id), policy=kept)
@@ -220,7 +223,7 @@ def remove(context: Context, actor: Actor, machine_id: str) -> None:
             name=machine.name,
             address=str(machine.address),
             rules_removed=len(dropped),
-            **policy_trail.of_rules_in_words(open_change, removed=dropped),
+            **told,
         )
 
     carry_out(context, actor, edit)

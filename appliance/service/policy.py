@@ -77,7 +77,7 @@ def save(
     def edit(change: OpenChange) -> SavedPolicy:
         check_seen(change, seen)
         check_version(change, version)
-        return write_policy(change, policy.with_ids_of(change.before.policy))
+        return write_policy(context, actor, change, policy.with_ids_of(change.before.policy))
 
     return carry_out(context, actor, edit)
 
@@ -88,7 +88,7 @@ def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int
 
     def edit(change: OpenChange) -> None:
         check_seen(change, seen)
-        write_policy(change, change.before.policy.with_rules([rule]))
+        write_policy(context, actor, change, change.before.policy.with_rules([rule]))
 
     carry_out(context, actor, edit)
     return rule
@@ -113,7 +113,7 @@ def change_rule(
         if found is None:
             raise _no_rule(rule_id)
         changed = replace(Rule.parse(**{**found.parts, **parts}), id=rule_id)
-        write_policy(change, before.changed({rule_id}, [changed]))
+        write_policy(context, actor, change, before.changed({rule_id}, [changed]))
         return changed
 
     return carry_out(context, actor, edit)
@@ -129,7 +129,7 @@ def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collectio
         after = before.without_rules({rule_id})
         if after is before:
             raise _no_rule(rule_id)
-        write_policy(change, after)
+        write_policy(context, actor, change, after)
 
     carry_out(context, actor, edit)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from appliance.model.cost import MOST_ELEMENTS
 from appliance.model.desired import Desired
 from appliance.model.difference import between_policies, without
+from appliance.model.entries import shortened
 from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, Rule, SelectorKind
 from appliance.service import policy_trail
 from appliance.service.changes import OpenChange
+from appliance.service.context import Actor, Context
 from appliance.store import policies
 from appliance.store.policies import SavedPolicy
+from appliance.store.policy_history import Save
 
 MOST_RULES = 20_000
 MOST_LISTED_PORTS = MOST_ELEMENTS
@@ -75,22 +79,50 @@ def check_policy(change: OpenChange, policy: Policy) -> None:
     _check_groups(change.before, new)
 
 
-def write_policy(change: OpenChange, policy: Policy) -> SavedPolicy:
-    """Make the change one to this policy, and describe it for the audit trail; raises as `check_policy` does."""
-    organization_id = change.organization.id
-    before = change.before.policy
+def write_policy(context: Context, actor: Actor, change: OpenChange, policy: Policy, **facts: Any) -> SavedPolicy:
+    """Make the change one to this policy, and describe it for audit trail and history; raises as `check_policy` does.
+
+    Args:
+        facts: added to the description.
+    """
     check_policy(change, policy)
-    saved = SavedPolicy(policy, change.organization.policy_version + 1)
-    change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
-    change.after = replace(change.before, policy=policy)
-    change.note(
-        "policy.saved",
+    changes = {
         **policy_trail.of_save(change, policy),
-        version=saved.version,
-        default=policy.default.value,
-        rules=len(policy.rules),
-    )
+        "default": policy.default.value,
+        "rules": len(policy.rules),
+        **facts,
+    }
+    saved = store_policy(context, actor, change, policy, changes)
+    change.note("policy.saved", **changes, version=saved.version)
     return saved
+
+
+def store_policy(
+    context: Context, actor: Actor, change: OpenChange, policy: Policy, changes: Mapping[str, Any]
+) -> SavedPolicy:
+    """Make the change replace the policy, without any check.
+
+    Args:
+        changes: description for the history.
+    """
+    organization_id, before = change.organization.id, change.before.policy
+    made_by = Save(actor.name, context.clock(), shortened(changes))
+    change.write(lambda transaction: policies.save(transaction, organization_id, before, policy, made_by))
+    change.after = replace(change.before, policy=policy)
+    return SavedPolicy(policy, change.organization.policy_version + 1)
+
+
+def unknown_machines(change: OpenChange, rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+    """List the machines that rules name and the organization does not have, each with the field that names it."""
+    known = {peer.id for peer in change.before.peers}
+    for rule in rules:
+        for field, selector in (("source", rule.source), ("destination", rule.destination)):
+            if (
+                selector.kind is SelectorKind.MACHINE
+                and selector.name not in known
+                and selector.name not in change.disabled
+            ):
+                yield selector.name, field
 
 
 def _check_bytes(change: OpenChange, policy: Policy) -> None:
@@ -104,15 +136,8 @@ def _check_bytes(change: OpenChange, policy: Policy) -> None:
 
 
 def _check_machines(change: OpenChange, new: Collection[Rule]) -> None:
-    known = {peer.id for peer in change.before.peers}
-    for rule in new:
-        for field, selector in (("source", rule.source), ("destination", rule.destination)):
-            if (
-                selector.kind is SelectorKind.MACHINE
-                and selector.name not in known
-                and selector.name not in change.disabled
-            ):
-                raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
+    for machine, field in unknown_machines(change, new):
+        raise Invalid(f"A rule names a machine that does not exist: {machine!r}.", field=field)
 
 
 def _check_groups(state: Desired, new: Collection[Rule]) -> None:

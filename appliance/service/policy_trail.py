@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.model.difference import between_policies
+from appliance.model.difference import differences
 from appliance.model.entries import LEFT_OUT
 from appliance.model.policy import Policy, Rule, Selector, SelectorKind
 from appliance.service.changes import OpenChange
@@ -47,18 +47,6 @@ def of_rules_in_words(change: OpenChange, **rules: Sequence[Rule]) -> dict[str, 
         if len(rules[key]) > len(of_key):
             found[key + LEFT_OUT] = len(rules[key]) - len(of_key)
     return found
-
-
-def differences(before: Policy, after: Policy) -> tuple[Sequence[Rule], Sequence[Rule]]:
-    """List the removed and the added rules; a changed rule is both."""
-    found = between_policies(before, after)
-    if found is not None:
-        return found
-    had, has = before.by_id, after.by_id
-    return (
-        [rule for rule in before.rules if has.get(rule.id) != rule],
-        [rule for rule in after.rules if had.get(rule.id) != rule],
-    )
 
 
 def _sentence(rule: Rule, names: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ entries are removed. Times are minutes since the epoch (`model.usage`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -130,6 +130,16 @@ def history(transaction: Connection, organization_id: str, until: datetime) -> U
         tuple(spans[PAID]),
         tuple(spans[SUSPENDED]),
     )
+
+
+def names_of(transaction: Connection, organization_id: str, ids: Collection[str]) -> dict[str, str]:
+    """Latest names of the machines of these ids, including removed ones."""
+    rows = transaction.execute(
+        select(_lifetimes.c.machine_id, _lifetimes.c.name)
+        .where(_lifetimes.c.organization_id == organization_id, _lifetimes.c.machine_id.in_(ids))
+        .order_by(_lifetimes.c.since)
+    )
+    return {row.machine_id: row.name for row in rows}
 
 
 def _clocked(transaction: Connection, organization_id: str, moment: datetime) -> tuple[int, int]:

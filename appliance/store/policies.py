@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from appliance.model.difference import between_policies, ends_with
+from appliance.model.difference import between_policies, differences, ends_with
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
 from appliance.model.port_ranges import parse_ports
+from appliance.store import policy_history
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
 
@@ -30,8 +31,9 @@ _SAVED = (
         policy_default=bindparam("default"),
         policy_version=organizations.c.policy_version + 1,
         policy_bytes=organizations.c.policy_bytes + bindparam("growth"),
+        history_bytes=organizations.c.history_bytes + bindparam("size"),
     )
-    .returning(organizations.c.policy_version)
+    .returning(organizations.c.policy_version, organizations.c.history_bytes)
 )
 _LAST = select(func.max(_table.c.position)).where(_table.c.organization_id == bindparam("organization"))
 
@@ -62,14 +64,16 @@ def _size(rule: Rule) -> int:
     return _RULE_BYTES + sum(len(text.encode()) for text in texts) + _RANGE_BYTES * len(rule.ports)
 
 
-def save(transaction: Connection, organization_id: str, before: Policy, policy: Policy) -> SavedPolicy:
-    """Replace a policy by another one; the order of the rules is kept.
+def save(
+    transaction: Connection, organization_id: str, before: Policy, policy: Policy, made_by: policy_history.Save
+) -> SavedPolicy:
+    """Replace a policy by another one, whose order of rules is kept, and add the save to the policy's history.
 
     Rules that both have are not written again, unless their order changed or new rules stand before them.
     """
     changes = between_policies(before, policy)
-    if changes is not None and ends_with(policy.rules, changes[1]):
-        gone, new = changes
+    gone, new = differences(before, policy) if changes is None else changes
+    if changes is not None and ends_with(policy.rules, new):
         _delete(transaction, [rule.id for rule in gone])
         if new:
             # Removed rules leave gaps, so the number of rules is not the last position.
@@ -78,9 +82,16 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
     else:
         transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
         _insert(transaction, organization_id, policy.rules, first_position=1)
-    parameters = {"organization": organization_id, "default": policy.default.value, "growth": growth(before, policy)}
-    version = transaction.execute(_SAVED, parameters).scalar_one()
-    return SavedPolicy(policy, version)
+    way = policy_history.way_back(made_by, before.default, gone, new)
+    parameters = {
+        "organization": organization_id,
+        "default": policy.default.value,
+        "growth": growth(before, policy),
+        "size": way.size,
+    }
+    saved = transaction.execute(_SAVED, parameters).one()
+    policy_history.add(transaction, organization_id, saved.policy_version, way, saved.history_bytes)
+    return SavedPolicy(policy, saved.policy_version)
 
 
 def _delete(transaction: Connection, ids: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from appliance.store.schema.organizations import (
     machines,
     meter_spans,
     organizations,
+    policy_history,
     released_addresses,
     rules,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "organizations",
     "passkeys",
     "permits",
+    "policy_history",
     "recovery_codes",
     "released_addresses",
     "repeats",

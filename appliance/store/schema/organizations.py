@@ -53,6 +53,8 @@ organizations = Table(
     Column("policy_version", Integer, nullable=False),
     # Approximate size of its rules (`policies.growth`).
     Column("policy_bytes", Integer, nullable=False, server_default="0"),
+    # Size of its policy's history (`policy_history`).
+    Column("history_bytes", BigInteger, nullable=False, server_default="0"),
     # A new random number for each change of the desired state (`Desired`).
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # False during its sign-up and its deletion.
@@ -126,6 +128,23 @@ rules = Table(
     Column("ports", Text, nullable=False),
     Column("description", Text, nullable=False),
     Index(None, "organization_id", "position"),
+)
+
+# Kept saves of each policy. No version between the oldest and the present one is missing.
+policy_history = Table(
+    "policy_history",
+    metadata,
+    Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    # JSON: what changed, in words.
+    Column("changes", Text, nullable=False),
+    # JSON: how to come from this version to the one before.
+    Column("back", Text, nullable=False),
+    # Approximate size in bytes.
+    Column("size", Integer, nullable=False),
+    Index(None, "at"),
 )
 
 audit = Table(

@@ -16,6 +16,7 @@ from appliance.web.api import (
     organization,
     passkeys,
     policy,
+    policy_history,
     policy_preview,
     records,
     routes,
@@ -38,7 +39,11 @@ SECTIONS = (
     Section("People", "Members of the organization, and invitations.", members.ROUTES + factor_removals.ROUTES),
     Section("API tokens", "Credentials for programs.", tokens.ROUTES),
     Section("Machines", "Machines in the network, and their configurations.", machines.ROUTES),
-    Section("Policy", "Rules about connections between machines.", policy.ROUTES + policy_preview.ROUTES),
+    Section(
+        "Policy",
+        "Rules about connections between machines.",
+        policy.ROUTES + policy_preview.ROUTES + policy_history.ROUTES,
+    ),
     Section("Records", "Audit trail and usage.", records.ROUTES),
 )
 ROUTES = tuple(route for section in SECTIONS for route in section.routes)

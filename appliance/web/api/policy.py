@@ -145,12 +145,12 @@ def _policy(call: ApiCall) -> Encoded:
 
 def _save_policy(call: ApiCall) -> PolicyAnswer:
     body: SavePolicy = call.body
-    saved = policies.save(call.context, call.actor, policy_of(body), version=body.version, seen=_seen(call))
+    saved = policies.save(call.context, call.actor, policy_of(body), version=body.version, seen=versions_seen(call))
     return PolicyAnswer.of(saved)
 
 
 def _add_rule(call: ApiCall) -> RuleAnswer:
-    rule = policies.add_rule(call.context, call.actor, _rule(call.body), seen=_seen(call))
+    rule = policies.add_rule(call.context, call.actor, _rule(call.body), seen=versions_seen(call))
     return RuleAnswer.of(rule)
 
 
@@ -158,15 +158,15 @@ def _change_rule(call: ApiCall) -> RuleAnswer:
     body: ChangeRule = call.body
     given = msgspec.structs.asdict(body)
     parts = {name: value for name, value in given.items() if name != "id" and value is not None}
-    rule = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=_seen(call))
+    rule = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=versions_seen(call))
     return RuleAnswer.of(rule)
 
 
 def _remove_rule(call: ApiCall) -> None:
-    policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=_seen(call))
+    policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=versions_seen(call))
 
 
-def _seen(call: ApiCall) -> Collection[int] | None:
+def versions_seen(call: ApiCall) -> Collection[int] | None:
     """List the versions of the policy that the caller has seen; None if the request has no condition."""
     tags = conditions.tags_seen(call.request)
     return None if tags is None else [int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag))]
@@ -176,7 +176,7 @@ def _etag(version: int) -> str:
     return f'"{version}"'
 
 
-def _etag_of(answer: PolicyAnswer) -> str:
+def etag_of(answer: PolicyAnswer) -> str:
     return _etag(answer.version)
 
 
@@ -236,7 +236,7 @@ ROUTES = (
         SavePolicy,
         PolicyAnswer,
         access=CHANGE,
-        etag=_etag_of,
+        etag=etag_of,
         takes_condition=True,
     ),
     Route(

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.model.difference import differences
 from appliance.model.entries import LEFT_OUT, LONGEST
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import parse_ports
 from appliance.service import Actor, Context, machines, organizations
 from appliance.service import policy as policies
-from appliance.service.policy_trail import MOST_TOLD, differences
+from appliance.service.policy_trail import MOST_TOLD
 
 
 def last_entry(context: Context, owner: Actor) -> dict[str, Any]:

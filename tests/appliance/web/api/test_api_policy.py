@@ -56,3 +56,35 @@ def test_a_preview_takes_the_body_of_a_save(app: bottle.Bottle, token: str, mach
     answer = ask(app, "POST", "/policy/preview", {"default": "deny", "rules": []}, token)
     assert answer.json["closes"] == [everything]
     assert ask(app, "POST", "/policy/preview", wished, token).status == 409
+
+
+def test_an_earlier_version_is_listed_and_restored(app: bottle.Bottle, token: str) -> None:
+    policy = ask(app, "GET", "/policy", token=token).json
+    made = ask(app, "POST", "/policy/rules", DENY_SSH, token).json
+    history = ask(app, "GET", "/policy/history", token=token).json
+    latest, first = history["versions"]
+    assert history["next"] is None
+    assert first == {"version": 1, "at": None, "actor": None, "changes": {}}
+    assert (latest["version"], latest["actor"]) == (2, "owner@example.net")
+    assert latest["changes"] == {"added": ["deny any to any, tcp 22"], "default": "allow", "rules": 1}
+    restored = ask(app, "POST", "/policy/restore", {"version": 1}, token)
+    assert restored.json == {**policy, "version": 3}
+    assert restored.headers["ETag"] == '"3"'
+    again = ask(app, "POST", "/policy/restore", {"version": 2}, token).json
+    assert again == {"default": "allow", "rules": [made], "version": 4}
+    assert ask(app, "POST", "/policy/restore", {"version": 9}, token).status == 404
+    stale = call(app, "POST", f"{PREFIX}/policy/restore", {"version": 1}, token=token, headers={"If-Match": '"3"'})
+    assert stale.status == 412
+    page = ask(app, "GET", "/policy/history?limit=3", token=token).json
+    assert [each["version"] for each in page["versions"]] == [4, 3, 2]
+    rest = ask(app, "GET", f"/policy/history?after={page['next']}", token=token).json
+    assert ([each["version"] for each in rest["versions"]], rest["next"]) == ([1], None)
+
+
+def test_a_repeated_restore_is_done_once(app: bottle.Bottle, token: str) -> None:
+    ask(app, "POST", "/policy/rules", DENY_SSH, token)
+    path, body, key = f"{PREFIX}/policy/restore", {"version": 1}, {"Idempotency-Key": "one"}
+    assert call(app, "POST", path, body, token=token, headers=key).status == 200
+    again = call(app, "POST", path, body, token=token, headers=key)
+    assert (again.status, again.json["type"]) == (409, "urn:meshwg:problem:done-before")
+    assert ask(app, "GET", "/policy", token=token).json["version"] == 3

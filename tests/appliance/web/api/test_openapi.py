@@ -73,7 +73,7 @@ def test_every_list_comes_in_pages(document: dict[str, Any]) -> None:
             lists.append(name)
             taken = {parameter["name"] for parameter in operation["parameters"]}
             assert {"after", "limit"} <= taken, name
-    assert len(lists) == 10
+    assert len(lists) == 11
 
 
 def test_refusals_are_documented_with_their_types(document: dict[str, Any]) -> None:

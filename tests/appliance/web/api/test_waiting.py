@@ -193,6 +193,7 @@ WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
     "POST /policy/rules": lambda _: ("/policy/rules", {"action": "deny", "source": "any", "destination": "any"}),
     "PATCH /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", {"action": "allow"}),
     "DELETE /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", None),
+    "POST /policy/restore": lambda s: (_rule(s) and "/policy/restore", {"version": 1}),
     "PATCH /organization": lambda _: ("/organization", {"name": "ours", "plan": "paid"}),
     "DELETE /organization": lambda _: ("/organization", {"confirm": "acme-networks"}),
     "PATCH /members/{id}": lambda s: (f"/members/{_member(s)}", {"role": "owner"}),

@@ -1,0 +1,144 @@
+"""Earlier versions of a policy, and the return to one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import structlog
+from sqlalchemy import Connection
+
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.organization import Organization
+from appliance.model.plural import counted
+from appliance.model.policy import Policy
+from appliance.service import pages
+from appliance.service.changes import OpenChange, carry_out, prepared
+from appliance.service.context import Actor, Context, gone
+from appliance.service.policy_saves import check_seen, unknown_machines, write_policy
+from appliance.store import meters, organizations, policy_history
+from appliance.store.policies import SavedPolicy
+from appliance.store.policy_history import PolicyVersion
+
+log = structlog.get_logger()
+
+_MOST_NAMED = 5
+_ORGANIZATIONS = 100
+
+
+def page(
+    context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
+) -> tuple[Sequence[PolicyVersion], str | None]:
+    """List a page of the versions that can be restored, newest first.
+
+    The last one is the version before the oldest kept save.
+
+    Args:
+        after: as the page before returned it.
+
+    Returns:
+        The page, and the ``after`` of the next one (None: it is the last).
+
+    Raises:
+        Invalid: ``after`` is no version with a kept save.
+        NotFound: the organization is gone.
+    """
+    with context.store.read() as transaction:
+        organization = _organization(transaction, actor)
+        before = organization.policy_version + 1
+        if after is not None:
+            before = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
+            if not policy_history.has(transaction, organization.id, before):
+                raise Invalid("This is not a position in the history.", field="after")
+
+        limit = max(1, min(limit, pages.LONGEST))
+        fitting = policy_history.fitting_page(
+            transaction, organization.id, before=before, limit=limit, most_bytes=pages.MOST_BYTES
+        )
+        found = policy_history.page_of(transaction, organization.id, before=before, limit=fitting + 1)
+    if len(found) > fitting or len(found) == limit:
+        shown = found[:fitting]
+        return shown, str(shown[-1].version)
+    oldest = found[-1].version if found else before
+    return [*found, PolicyVersion(oldest - 1, None)], None
+
+
+def at_version(context: Context, actor: Actor, version: int) -> Policy:
+    """Load an earlier version of the policy. The order of its rules, which changes no verdict, may differ.
+
+    Raises:
+        NotFound: this version is not kept, or the organization is gone.
+    """
+    with context.store.read() as transaction:
+        change = prepared(context, transaction, _organization(transaction, actor))
+        return _earlier(change, version)
+
+
+def restore(context: Context, actor: Actor, version: int, *, seen: Collection[int] | None = None) -> SavedPolicy:
+    """Save an earlier version of the policy as a new one; it is enforced when this returns.
+
+    Args:
+        seen: versions that the caller has seen; None for no condition.
+
+    Raises:
+        NotFound: this version is not kept.
+        Conflict: it has rules for machines that were removed since.
+        PreconditionFailed: the policy is at none of the versions in ``seen``.
+        NotEnforced: the kernel could not take it; the present policy stays in force.
+    """
+    actor.must_change()
+
+    def edit(change: OpenChange) -> SavedPolicy:
+        check_seen(change, seen)
+        policy = _earlier(change, version)
+        _check_machines(change, policy, version)
+        return write_policy(context, actor, change, policy, restored_version=version)
+
+    return carry_out(context, actor, edit)
+
+
+def tidy(context: Context) -> int:
+    """Remove saves that are older than audit trails are kept; returns their number."""
+    oldest, removed = context.retention.oldest(context.clock()), 0
+    while True:
+        with context.store.read() as transaction:
+            overdue = policy_history.overdue(transaction, oldest, _ORGANIZATIONS)
+        for organization in overdue:
+            with context.store.write() as transaction:
+                removed += policy_history.prune(transaction, organization, oldest)
+        if len(overdue) < _ORGANIZATIONS:
+            break
+    if removed:
+        log.info("old saves of policies were removed", count=removed)
+    return removed
+
+
+def _organization(transaction: Connection, actor: Actor) -> Organization:
+    organization = organizations.find(transaction, actor.organization_id)
+    if organization is None:
+        raise gone()
+    return organization
+
+
+def _earlier(change: OpenChange, version: int) -> Policy:
+    organization = change.organization
+    found = policy_history.earlier(
+        change.transaction, organization.id, change.before.policy, organization.policy_version, version
+    )
+    if found is None:
+        raise NotFound(f"Version {version} of the policy is not kept.")
+    return found
+
+
+def _check_machines(change: OpenChange, policy: Policy, version: int) -> None:
+    missing = list(dict.fromkeys(machine for machine, _ in unknown_machines(change, policy.rules)))
+    if not missing:
+        return
+    listed = missing[:_MOST_NAMED]
+    names = meters.names_of(change.transaction, change.organization.id, listed)
+    told = [f"“{names[machine]}”" if machine in names else machine for machine in listed]
+    if len(missing) > len(listed):
+        told.append(counted(len(missing) - len(listed), "other"))
+    raise Conflict(
+        f"Version {version} has rules for machines that were removed since: {', '.join(told)}. Nothing was restored.",
+        field="version",
+    )
