@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,10 @@ FILES: Mapping[str, str] = {
 """Media types of a run's files."""
 
 _LARGEST = 64 * 2**20
-_MOST_PARSED = 64
+NEWEST = 50
+"""Most runs that pages show and take verdicts from."""
+
+_MOST_PARSED = 2 * NEWEST
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]{1,32}")
 
 
@@ -137,14 +141,22 @@ class PublishedRuns:
 
     folder: Path
 
-    def runs(self) -> tuple[Run, ...]:
-        """List the readable runs, newest first."""
+    def newest(self) -> tuple[Run, ...]:
+        """List the newest readable runs, newest first, `NEWEST` at most: no more than are kept parsed."""
+        return self.runs(NEWEST)
+
+    def runs(self, most: int | None = None) -> tuple[Run, ...]:
+        """List the readable runs, newest first.
+
+        Args:
+            most: number of them; None for all.
+        """
         try:
             names = sorted((each.name for each in self.folder.iterdir() if _ID.fullmatch(each.name)), reverse=True)
         except OSError:
             return ()
         found = (_read(self.folder / name) for name in names)
-        return tuple(run for run in found if run is not None)
+        return tuple(islice((run for run in found if run is not None), most))
 
     def find(self, run: str) -> Run:
         """Find a readable run.

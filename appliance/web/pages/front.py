@@ -33,7 +33,7 @@ def _front(visit: Visit) -> Response:
         machines = _machines(visit)
     except Invalid as invalid:
         refusal = invalid
-    runs = visit.site.published.runs()
+    runs = visit.site.published.newest()
     return visit.page(
         "landing.html",
         refusal=refusal,

@@ -8,7 +8,7 @@ from appliance.model import claims
 from appliance.model.access import PUBLIC
 from appliance.model.claims import Claim
 from appliance.model.errors import NotFound
-from appliance.service.transcripts import FILES, ClaimVerdict, Run, latest_verdicts
+from appliance.service.transcripts import FILES, NEWEST, ClaimVerdict, Run, latest_verdicts
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
 
@@ -31,19 +31,19 @@ def judged(runs: Sequence[Run]) -> list[Judged]:
 
 
 def _claims(visit: Visit) -> Response:
-    return visit.page("claims.html", claims=judged(visit.site.published.runs()))
+    return visit.page("claims.html", claims=judged(visit.site.published.newest()))
 
 
 def _claim(visit: Visit) -> Response:
     claim = claims.BY_ID.get(visit.parameters["claim"])
     if claim is None:
         raise NotFound("There is no such claim.")
-    verdict, run = latest_verdicts(visit.site.published.runs()).get(claim.id, (None, None))
+    verdict, run = latest_verdicts(visit.site.published.newest()).get(claim.id, (None, None))
     return visit.page("claim.html", claim=claim, verdict=verdict, run=run)
 
 
 def _transcripts(visit: Visit) -> Response:
-    return visit.page("transcripts.html", runs=visit.site.published.runs())
+    return visit.page("transcripts.html", runs=visit.site.published.newest(), most=NEWEST)
 
 
 def _card(visit: Visit) -> Response:

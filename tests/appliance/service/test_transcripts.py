@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from appliance.model.errors import Invalid, NotFound
-from appliance.service.transcripts import FILES, PublishedRuns, latest_verdicts
+from appliance.service.transcripts import FILES, NEWEST, PublishedRuns, latest_verdicts
 from harness.subject.disk import Disk
 from harness.subject.syncs import watched
 from reports.verifying import verify
@@ -18,6 +19,11 @@ from tests.appliance.published import BOUND, written
 @pytest.fixture
 def runs(tmp_path: Path) -> PublishedRuns:
     return PublishedRuns(tmp_path / "published")
+
+
+def unreadable(path: Path) -> bytes:
+    """Fails in place of `Path.read_bytes`."""
+    raise AssertionError(f"{path} is read again")
 
 
 def test_a_published_run_has_the_gate_s_files_without_evidence(runs: PublishedRuns, tmp_path: Path) -> None:
@@ -103,21 +109,31 @@ def test_a_run_that_is_replaced_is_read_anew(runs: PublishedRuns, tmp_path: Path
     assert runs.runs()[0].transcript.seconds == 61.0
 
 
+def test_pages_show_no_more_runs_than_are_kept_parsed(
+    runs: PublishedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    ids = [first.id]
+    for number in range(NEWEST + 20):
+        ids.append(f"20270101T{number:06}Z-copy")
+        shutil.copytree(runs.folder / first.id, runs.folder / ids[-1])
+    damaged = runs.folder / "20280101T000000Z-damaged"
+    damaged.mkdir()
+    (damaged / "transcript.json").write_text("{", encoding="utf-8")
+    assert [run.id for run in runs.runs()] == ids[::-1]
+    newest = runs.newest()
+    assert [run.id for run in newest] == ids[: -1 - NEWEST : -1]
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    assert runs.newest() == newest
+
+
 def test_a_transcript_is_read_once_for_many_visitors(
     runs: PublishedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = runs.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
-    read: list[Path] = []
-    original = Path.read_bytes
-
-    def noted(path: Path) -> bytes:
-        read.append(path)
-        return original(path)
-
-    monkeypatch.setattr(Path, "read_bytes", noted)
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
     assert [runs.runs() for _ in range(3)] == [(run,)] * 3
     assert runs.find(run.id) == run
-    assert read == []
 
 
 def test_an_invalid_run_is_refused_and_nothing_is_left(runs: PublishedRuns, tmp_path: Path) -> None:

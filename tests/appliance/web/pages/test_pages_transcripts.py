@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from appliance.model.claims import PUBLISHED
+from appliance.service.transcripts import NEWEST
 from appliance.web.site import Site
 from tests.appliance.published import ALL, BOUND, written
 from tests.appliance.web.pages.visitor import Visitor
@@ -88,6 +90,19 @@ def test_a_run_is_served_unchanged_and_its_page_sandboxed(site: Site, stranger: 
     assert "sandbox" in policy
     assert "script-src" not in policy
     assert "default-src 'none'" in policy
+
+
+def test_the_newest_of_many_runs_are_listed(site: Site, stranger: Visitor, tmp_path: Path) -> None:
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    assert "older ones stay" not in stranger.get("/transcripts").page.text
+    for number in range(NEWEST):
+        shutil.copytree(site.published.folder / run.id, site.published.folder / f"20270101T{number:06}Z-copy")
+    page = stranger.get("/transcripts").page
+    assert f"The newest {NEWEST}; older ones stay at their addresses." in page.text
+    listed = [each["href"] for each in page.all("a") if each["href"].endswith("/transcript.html")]
+    assert len(listed) == 2 * NEWEST
+    assert f"/transcripts/{run.id}/transcript.html" not in listed
+    assert stranger.get(f"/transcripts/{run.id}/transcript.html").status == 200
 
 
 def test_an_unpublished_file_is_not_served(stranger: Visitor) -> None:
