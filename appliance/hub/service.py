@@ -93,6 +93,8 @@ class Hub:
                 upkeep.arbiter.remove(call.organization)
             case messages.Peers():
                 return upkeep.plane.peers(call.organization)
+            case messages.Ping():
+                return upkeep.pings.ping(call.organization, call.machine)
             case messages.Counters():
                 return upkeep.plane.counters(call.organization)
             case messages.Census():
@@ -145,6 +147,7 @@ class Hub:
             work=self.turns.figures(),
             tracking=upkeep.warden.figures(),
             machine_calls=upkeep.machine_calls.figures(),
+            pings=upkeep.pings.figures(),
         )
 
 

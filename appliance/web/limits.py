@@ -43,6 +43,8 @@ LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE), Rate(2000, _DAY))
+# Each may take a thread for two seconds.
+PINGS_PER_ORGANIZATION = (Rate(12, _MINUTE),)
 # Each adds a permanent line to the usage meter. A restored large organization may enable all machines at once.
 ENABLINGS_PER_ORGANIZATION = (Rate(10_000, 5 * _DAY),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
@@ -88,6 +90,7 @@ class RateLimits:
         self._polls = Allowance(*POLLS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
+        self._pings = Allowance(*PINGS_PER_ORGANIZATION, clock=self.clock)
         self._enablings = Allowance(*ENABLINGS_PER_ORGANIZATION, clock=self.clock)
         self._invitations = Allowance(*INVITATIONS_PER_ORGANIZATION, clock=self.clock)
 
@@ -131,6 +134,10 @@ class RateLimits:
     def enabling(self, address: str, organization_id: str) -> None:
         """Count a machine that is enabled again; raises `TooMany` beyond the limit."""
         self._count("enablings", self._enablings, address, organization_id)
+
+    def ping(self, address: str, organization_id: str) -> None:
+        """Count a ping of a machine; raises `TooMany` beyond the limit."""
+        self._count("pings", self._pings, address, organization_id)
 
     def invitation(self, address: str, organization_id: str) -> None:
         """Count an invitation, which may be a letter to a stranger; raises `TooMany` beyond the limit."""

@@ -155,6 +155,12 @@ class _HubCollector(Collector):
         for outcome in ("made", "failed"):
             calls.add_metric([outcome], status.machine_calls.get(outcome, 0))
         yield calls
+        pings = CounterMetricFamily(
+            "meshwg_pings", "Pings of machines from the hub, by the outcome", labels=["outcome"]
+        )
+        for outcome, count in sorted(status.pings.items()):
+            pings.add_metric([outcome], count)
+        yield pings
         yield GaugeMetricFamily(
             "meshwg_machine_calls_due",
             "Organizations whose machines are to be called",

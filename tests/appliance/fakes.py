@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import Crowded, HubError
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.store import Store
@@ -45,6 +45,8 @@ class FakeHub:
         refuses: true to make every call fail.
         statuses: answer to questions about peers.
         counts: answer to questions about rules.
+        milliseconds: time until machines reply to pings; None if they don't.
+        is_pinging: true to refuse pings since another one is running.
     """
 
     enforced: dict[str, Desired] = field(default_factory=dict)
@@ -52,6 +54,8 @@ class FakeHub:
     refuses: bool = False
     statuses: list[PeerStatus] = field(default_factory=list)
     counts: list[RuleCount] = field(default_factory=list)
+    milliseconds: float | None = 12.34
+    is_pinging: bool = False
     _before: tuple[str, int, Desired | None] = ("", 0, None)
     _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
 
@@ -106,6 +110,13 @@ class FakeHub:
         del organization
         self._check()
         return self.statuses
+
+    def ping(self, organization: str, machine: str) -> float | None:
+        self._check()
+        assert machine in {each.id for each in self.enforced[organization].peers}
+        if self.is_pinging:
+            raise Crowded("A ping of your organization is running. Try again in two seconds.", retry_after=2)
+        return self.milliseconds
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
         del organization

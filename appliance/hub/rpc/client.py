@@ -106,6 +106,14 @@ class HubClient:
         """Read the status of the organization's machines from WireGuard."""
         return self._call(messages.Peers(organization), list[PeerStatus])
 
+    def ping(self, organization: str, machine: str) -> float | None:
+        """Ping a machine; returns milliseconds, or None if it did not reply in two seconds.
+
+        Raises:
+            Crowded: a ping of the organization is running, or too many of all.
+        """
+        return self._call(messages.Ping(organization, machine), float | None)  # type: ignore[arg-type]
+
     def counters(self, organization: str) -> Sequence[RuleCount]:
         """Read the counter of each rule of the organization."""
         return self._call(messages.Counters(organization), list[RuleCount])

@@ -17,6 +17,7 @@ Kind = Literal["failed", "overtaken", "crowded"]
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
 MemberId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
+MachineId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 InnerPort = Annotated[int, msgspec.Meta(ge=FIRST_PORT, le=LAST_PORT)]
 
@@ -108,6 +109,13 @@ class Peers(msgspec.Struct, frozen=True, tag=True):
     organization: OrganizationId
 
 
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    """Ping one of the organization's machines; answered with milliseconds, or None if it did not reply in time."""
+
+    organization: OrganizationId
+    machine: MachineId
+
+
 class Counters(msgspec.Struct, frozen=True, tag=True):
     """Read the counter of each rule of an organization; answered with a list of `RuleCount`."""
 
@@ -147,6 +155,7 @@ Call = (
     | Confirm
     | Remove
     | Peers
+    | Ping
     | Counters
     | Census
     | Status
@@ -200,6 +209,7 @@ class HubStatus:
         repairs: number of repairs since the start, by kind of damage (`findings.Part`).
         tracking: numbers of tracked connections and reached bounds (`Warden.figures`).
         machine_calls: calls to machines after damage to the front door, by outcome (`MachineCalls.figures`).
+        pings: pings of machines since the start, by outcome (`Pings.figures`).
         work: processor time and waiting of changes since the start (`ChangeScheduler.figures`).
     """
 
@@ -216,6 +226,7 @@ class HubStatus:
     work: dict[str, float] = field(default_factory=dict)
     tracking: dict[str, int] = field(default_factory=dict)
     machine_calls: dict[str, int] = field(default_factory=dict)
+    pings: dict[str, int] = field(default_factory=dict)
 
     @property
     def progress(self) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import PlanLimit
-from appliance.service import machine_search, machines
+from appliance.service import machine_search, machines, pings
 from appliance.service.machine_search import Search
 from appliance.service.machines import IssuedMachine
 from appliance.service.observed import ObservedMachine
@@ -120,6 +120,13 @@ class IssuedAnswer(Unshown, frozen=True):
         return cls(MachineAnswer.of(ObservedMachine(issued.machine, None, online=False)), issued.configuration.text())
 
 
+class PingAnswer(msgspec.Struct, frozen=True):
+    milliseconds: Annotated[
+        float | None,
+        msgspec.Meta(description="Until its reply. Null: it did not reply within two seconds, as many machines don't."),
+    ]
+
+
 class MachinesAnswer(msgspec.Struct, frozen=True):
     machines: list[MachineAnswer]
     next: str | None
@@ -164,6 +171,11 @@ def _rotate_machine(call: ApiCall) -> IssuedAnswer:
     call.site.limits.configuration(call.request.address, call.actor.organization_id)
     issued = machines.rotate(call.context, call.actor, call.parameters["id"], public_key=body.public_key)
     return IssuedAnswer.of(issued)
+
+
+def _ping_machine(call: ApiCall) -> PingAnswer:
+    call.site.limits.ping(call.request.address, call.actor.organization_id)
+    return PingAnswer(pings.ping(call.context, call.actor, call.parameters["id"]))
 
 
 def _remove_machine(call: ApiCall) -> None:
@@ -216,6 +228,15 @@ ROUTES = (
         access=CHANGE,
         made=_where,
         refusals=(PlanLimit,),
+    ),
+    Route(
+        "POST",
+        "/machines/{id}/ping",
+        "Ping it from the hub, whatever the policy says",
+        _ping_machine,
+        answer=PingAnswer,
+        access=CHANGE,
+        keeps_answer=True,
     ),
     Route("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
 )

@@ -16,6 +16,7 @@ from appliance.web.pages import (
     front,
     joining,
     links,
+    machine_connection,
     machine_list,
     machines,
     organization,
@@ -44,6 +45,7 @@ PAGES = (
     + links.PAGES
     + machine_list.PAGES
     + machines.PAGES
+    + machine_connection.PAGES
     + policy.PAGES
     + records.PAGES
     + organization.PAGES

@@ -25,6 +25,8 @@ from appliance.web.request import COOKIE, Request
 from appliance.web.response import Response
 from appliance.web.site import Site
 
+_ENDED = "Your session has ended, so this is not up to date any more."
+
 
 def handlers(site: Site, view: View, pages: Sequence[Page]) -> list[Handler]:
     """Make the handlers of these pages."""
@@ -59,7 +61,7 @@ def _polled(page: Page, visit: Visit) -> Response:
     try:
         if visit.who is None:
             visit.site.limits.stranger(visit.request.address)
-            raise Unauthenticated("Your session has ended, so this is not up to date any more.")
+            raise Unauthenticated(_ENDED)
         visit.site.limits.poll(visit.request.address, visit.actor.organization_id)
         page.access.check(visit.actor.role, None)
         return page.handler(visit)
@@ -68,7 +70,9 @@ def _polled(page: Page, visit: Visit) -> Response:
 
 
 def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
-    """Show a refused form again with its input, or a problem page if that is not possible."""
+    """Show a refused form again with its input, or a problem page if that is not possible; a script gets a part."""
+    if visit.wants_part:
+        return visit.part_about(refusal)
     if page.again and page.again.fields and visit.who and tokens.same(visit.who.mark, visit.form.mark):
         with suppress(Refused):
             page.access.check(visit.actor.role, None)
@@ -146,6 +150,8 @@ def _led_elsewhere(page: Page, visit: Visit) -> Response | None:
     if visit.who is None:
         if page.access.is_public:
             return None
+        if visit.wants_part:
+            raise Unauthenticated(_ENDED)
         return signing_in.interrupted(page, visit) if page.method == "POST" else _to_log_in(visit.request)
     page.access.check(visit.actor.role, None)
     return None

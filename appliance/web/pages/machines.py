@@ -10,7 +10,7 @@ from appliance.model.errors import Refused
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine
-from appliance.web.pages import machine_list, qr, words
+from appliance.web.pages import machine_connection, machine_list, qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import LIVE, Again, Page, Visit
@@ -31,7 +31,7 @@ def _add(visit: Visit) -> Response:
         )
     except Refused as refusal:
         return machine_list.table(visit, refusal)
-    return _configuration(visit, issued, "Added:")
+    return _configuration(visit, issued, "Added:", machine_connection.new_part(visit, issued.machine))
 
 
 def _change(visit: Visit) -> Response:
@@ -68,11 +68,13 @@ def _rotate(visit: Visit) -> Response:
         )
     except Refused as refusal:
         return _ask_rotation(visit, refusal)
-    return _configuration(visit, issued, "New key for")
+    return _configuration(visit, issued, "New key for", machine_connection.new_part(visit, issued.machine))
 
 
 def _show_configuration(visit: Visit) -> Response:
-    return _configuration(visit, machines.configured(visit.context, visit.actor, visit.parameters["id"]), "For")
+    issued = machines.configured(visit.context, visit.actor, visit.parameters["id"])
+    seen = machines.get(visit.context, visit.actor, issued.machine.id)
+    return _configuration(visit, issued, "For", machine_connection.part(visit, seen, None))
 
 
 def _ask_disabling(visit: Visit) -> Response:
@@ -130,7 +132,7 @@ def _poll(visit: Visit) -> Response:
     return visit.polled(_facts(visit, machines.get(visit.context, visit.actor, visit.parameters["id"])))
 
 
-def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str) -> Reply:
+def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, connection: Part) -> Reply:
     """Render a configuration in the answer to the POST, since a private key leaves this process only once."""
     text = issued.configuration.text()
     has_private_key = issued.configuration.private_key is not None
@@ -139,6 +141,7 @@ def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str) -
         "configuration.html",
         Outcome(again, "key-shown") if has_private_key else Outcome(f"{again}/configuration"),
         machine=issued.machine,
+        connection=connection,
         text=text,
         file_name=issued.machine.file_name,
         download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),

@@ -115,6 +115,11 @@ class Visit:
             answer = answer.without_cookie(notices.COOKIE)
         return answer if refusal is None else _with_retry_after(answer, refusal)
 
+    @property
+    def wants_part(self) -> bool:
+        """True for a request of a script that puts the answer into its page."""
+        return self.request.header("HX-Request") == "true"
+
     def part(self, template: str, **data: Any) -> Part:
         """Render a part of a page, to be put into the page or to be sent alone."""
         return self.view.part(template, who=self.who, **data)
@@ -128,8 +133,8 @@ class Visit:
     def part_about(self, refusal: Refused) -> Response:
         """Render a refusal as a part of a page, with the way to sign in again if the session has ended."""
         is_ended = isinstance(refusal, Unauthenticated)
-        page = self.request.path.removesuffix(LIVE)
-        answer = self.part("live_refused.html", refusal=refusal, page=page if is_ended else None)
+        page = self.request.path.removesuffix(LIVE) if self.request.is_safe else HOME
+        answer = self.part("part_refused.html", refusal=refusal, page=page if is_ended else None)
         return _with_retry_after(answer.answer(status_of(type(refusal))), refusal)
 
     def problem(self, refusal: Refused) -> Response:

@@ -81,8 +81,10 @@ class View:
         self._environment.filters.update(
             ago=words.ago,
             about=words.about,
+            clock=words.clock,
             code_parts=words.code_parts,
             from_epoch=times.loaded,
+            milliseconds=words.milliseconds,
             moment=words.moment,
             precise=times.rfc3339,
             program=words.program,

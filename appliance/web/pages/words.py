@@ -37,6 +37,16 @@ def about(at: datetime, now: datetime) -> str:
     return "less than a minute ago" if (now - at).total_seconds() < 60 else ago(at, now)
 
 
+def clock(at: datetime) -> str:
+    """Format the time of a day in UTC, to the second."""
+    return at.astimezone(timezone.utc).strftime("%H:%M:%S UTC")
+
+
+def milliseconds(amount: float) -> str:
+    """Format milliseconds, with a decimal below ten."""
+    return f"{amount:.1f} ms" if amount < 10 else f"{amount:.0f} ms"
+
+
 def size(count: int) -> str:
     """Format a number of bytes with the unit that leaves one to four digits."""
     if count < 1024:

@@ -170,7 +170,7 @@ class Wire:
 
     def answers(self, *packets: bytes) -> list[bytes]:
         """Sends these packets to the hub and returns all that it sends."""
-        self._drain()
+        self.drain()
         for packet in packets:
             os.write(self._tun, packet)
         # The kernel works a packet off before it takes the next one, and the hub answers every ping.
@@ -178,9 +178,19 @@ class Wire:
         os.write(self._tun, fence.opening())
         answer = fence.reply()
         seen = []
-        while (arrived := self._read())[12:] != answer[12:]:
+        while (arrived := self.next())[12:] != answer[12:]:
             seen.append(arrived)
         return seen
+
+    def send(self, packet: bytes) -> None:
+        """Sends a packet to the hub."""
+        os.write(self._tun, packet)
+
+    def next(self) -> bytes:
+        """Waits for the next packet that the hub sends."""
+        if not select.select([self._tun], [], [], 5.0)[0]:
+            raise TimeoutError("the hub sent nothing")
+        return os.read(self._tun, 65536)
 
     def forget_connections(self) -> None:
         """Clears connection tracking (<linux/netfilter/nfnetlink_conntrack.h>, IPCTNL_MSG_CT_DELETE of none)."""
@@ -193,14 +203,10 @@ class Wire:
         if error:
             raise OSError(-error, os.strerror(-error))
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Drops what the hub has sent so far."""
         while True:
             try:
                 os.read(self._tun, 65536)
             except BlockingIOError:
                 return
-
-    def _read(self) -> bytes:
-        if not select.select([self._tun], [], [], 5.0)[0]:
-            raise TimeoutError("the hub answered no ping")
-        return os.read(self._tun, 65536)

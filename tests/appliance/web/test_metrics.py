@@ -58,7 +58,13 @@ def busy(hub: FakeHub) -> HubStatus:
     calls = {"due": 3, "made": 8, "failed": 1}
     tracking = {"connections": 30, "largest": 20, "limit": 100, "full_machines": 2, "refused_by_pace": 6}
     return replace(
-        told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking, machine_calls=calls
+        told,
+        door_entries={"known4": 3},
+        door_room={"known4": 9},
+        work=work,
+        tracking=tracking,
+        machine_calls=calls,
+        pings={"answered": 6},
     )
 
 
@@ -104,6 +110,7 @@ def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub
     assert value(samples, "meshwg_machine_calls_total", outcome="made") == 8
     assert value(samples, "meshwg_machine_calls_total", outcome="failed") == 1
     assert value(samples, "meshwg_machine_calls_due") == 3
+    assert value(samples, "meshwg_pings_total", outcome="answered") == 6
     assert value(samples, "meshwg_build", version=release.version()) == 1
     assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
     assert value(samples, "meshwg_http_answers_total", status="201") == 2

@@ -19,9 +19,11 @@ from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.pings import Pings
 from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired, Peer, PeerStatus
 from appliance.model.keys import KeyPair, new_key_pair
+from appliance.model.policy import Action, Policy
 from netlab import Host, Lab, wg_quick
 from tests.waiting import wait_until
 
@@ -120,6 +122,24 @@ def test_machines_connect_and_are_listed(plane: DataPlane, backend: Backend, mac
         assert status.endpoint.startswith(f"192.0.2.{11 + number}:")
         assert min(status.received_bytes, status.sent_bytes) > 0
     assert any(character.isdigit() for character in backend.version)
+
+
+def test_the_hub_pings_a_machine_whatever_the_policy_says(plane: DataPlane, names: Names, machines: Machines) -> None:
+    state = machines.state
+    plane.apply(replace(state, policy=Policy(Action.DENY)))
+    pings = Pings(names, plane.state)
+    assert pings.ping(state.organization, "m0") is None, "it has never been heard from"
+    first, second = machines.connect()
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+    milliseconds = pings.ping(state.organization, "m0")
+    assert milliseconds is not None
+    assert 0 < milliseconds < 2000
+    first.run("nft", "add table ip mute; add chain ip mute in { type filter hook input priority 0; }")
+    first.run("nft", "add rule ip mute in icmp type echo-request drop")
+    assert pings.ping(state.organization, "m0") is None
+    assert second.ping(HUB_INSIDE, timeout=SOON)
+    assert not second.ping(str(state.peers[0].address), timeout=0.3), "the policy stands"
+    assert pings.figures() == {"answered": 1, "silent": 2, "refused": 0, "failed": 0}
 
 
 def test_a_changed_address_interrupts_no_other_machine(

@@ -210,6 +210,21 @@ def test_an_unchanged_rule_keeps_its_id(app: bottle.Bottle, token: str) -> None:
     assert call(app, "GET", "/api/v1/policy", token=token).json["rules"] == again["rules"]
 
 
+def test_a_machine_is_pinged(app: bottle.Bottle, hub: FakeHub, token: str) -> None:
+    made = call(app, "POST", "/api/v1/machines", {"name": "mumbai"}, token=token).json["machine"]
+    path = f"/api/v1/machines/{made['id']}/ping"
+    assert call(app, "POST", path, token=token).json == {"milliseconds": 12.34}
+    hub.milliseconds = None
+    assert call(app, "POST", path, token=token).json == {"milliseconds": None}
+    hub.is_pinging = True
+    refused = call(app, "POST", path, token=token)
+    assert_problem(refused, 429)
+    assert refused.headers["Retry-After"] == "2"
+    assert_problem(call(app, "POST", "/api/v1/machines/nothing/ping", token=token), 404)
+    call(app, "PATCH", f"/api/v1/machines/{made['id']}", {"enabled": False}, token=token)
+    assert_problem(call(app, "POST", path, token=token), 409)
+
+
 def test_machines_are_searched_by_text_group_and_state(app: bottle.Bottle, hub: FakeHub, token: str) -> None:
     keys = [
         call(app, "POST", "/api/v1/machines", {"name": name, "groups": [group]}, token=token).json["machine"][

@@ -1,0 +1,86 @@
+"""Pings of machines on behalf of their organizations, bounded for each of them and for all."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+
+from appliance.hub.errors import Crowded, HubError
+from appliance.hub.names import KernelNames, Names
+from appliance.hub.plane import echo
+from appliance.model.addresses import hub_address
+from appliance.model.desired import Desired
+
+AT_ONCE = 4
+"""Most pings at a time. Each takes a thread here and one of the web process for up to two seconds."""
+
+
+class Pings:
+    """Pings machines: one of an organization at a time, and `AT_ONCE` of all. Thread-safe.
+
+    Args:
+        state: returns an organization's desired state; None if it has none.
+        round_trip: pings (`echo.round_trip`).
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        state: Callable[[str], Desired | None],
+        round_trip: Callable[[KernelNames, IPv4Address, IPv4Address], float | None] = echo.round_trip,
+    ) -> None:
+        self._round_trip = round_trip
+        self._names = names
+        self._state = state
+        self._running: set[str] = set()
+        self._counts = Counter({"answered": 0, "silent": 0, "refused": 0, "failed": 0})
+        self._lock = threading.Lock()
+
+    def ping(self, organization: str, machine: str) -> float | None:
+        """Ping a machine; returns milliseconds until its first reply, or None if it did not reply in two seconds.
+
+        Args:
+            machine: id of an enabled machine of the organization.
+
+        Raises:
+            Crowded: a ping of the organization is running, or too many of all.
+            HubError: there is no such machine, or the packets could not be sent.
+        """
+        desired = self._state(organization)
+        address = next((each.address for each in desired.peers if each.id == machine), None) if desired else None
+        if desired is None or address is None:
+            raise HubError("there is no such machine to ping")
+        with self._turn(organization):
+            try:
+                seconds = self._round_trip(self._names.of(organization), hub_address(desired.network), address)
+            except HubError:
+                self._note("failed")
+                raise
+        self._note("silent" if seconds is None else "answered")
+        return None if seconds is None else 1000 * seconds
+
+    def figures(self) -> dict[str, int]:
+        """Numbers of pings since the start, by outcome."""
+        with self._lock:
+            return dict(self._counts)
+
+    @contextmanager
+    def _turn(self, organization: str) -> Iterator[None]:
+        with self._lock:
+            if organization in self._running or len(self._running) >= AT_ONCE:
+                self._counts["refused"] += 1
+                whose = "your organization" if organization in self._running else "others"
+                raise Crowded(f"A ping of {whose} is running. Try again in two seconds.", retry_after=2)
+            self._running.add(organization)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(organization)
+
+    def _note(self, outcome: str) -> None:
+        with self._lock:
+            self._counts[outcome] += 1

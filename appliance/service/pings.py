@@ -1,0 +1,31 @@
+"""Pings of machines from the hub, for members who want to know whether a machine answers."""
+
+from __future__ import annotations
+
+from appliance.hub.errors import Crowded, HubError
+from appliance.model.errors import Conflict, NotNow, TooMany
+from appliance.service import machines
+from appliance.service.context import Actor, Context
+
+
+def ping(context: Context, actor: Actor, machine_id: str) -> float | None:
+    """Ping a machine from the hub, whatever the policy says, and without a change to it.
+
+    Returns:
+        Milliseconds until the reply; None if the machine did not reply within two seconds.
+
+    Raises:
+        NotFound: the organization has no machine of that id.
+        Conflict: the machine is disabled.
+        TooMany: another ping of the organization is running, or too many of all.
+        NotNow: the hub could not send it.
+    """
+    actor.must_change()
+    if not machines.get(context, actor, machine_id).machine.enabled:
+        raise Conflict("This machine is disabled, so there is no tunnel to ping it through.")
+    try:
+        return context.hub.ping(actor.organization_id, machine_id)
+    except Crowded as error:
+        raise TooMany(str(error), retry_after=error.retry_after) from error
+    except HubError as error:
+        raise NotNow("The hub could not send a ping. Try again in a minute.") from error
