@@ -7,13 +7,14 @@ do, so that long lists of ports are joined and compared fast.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
 from appliance.model.policy import Protocol
-from appliance.model.port_ranges import HIGHEST_PORT, PortRange, merge_ports
+from appliance.model.port_ranges import HIGHEST_PORT, PortRange
 
 
 class ServiceProtocol(str, Enum):
@@ -100,10 +101,8 @@ class ServiceSpace:
             if some == self.number(Protocol(protocol.value)):
                 yield ServiceRange(protocol)
             elif some:
-                parts = zip(firsts, firsts[1:], reversed(f"{some >> bits[0]:b}"), strict=False)
-                yield ServiceRange(
-                    protocol, merge_ports(PortRange(first, end - 1) for first, end, bit in parts if bit == "1")
-                )
+                runs = re.finditer("1+", f"{some >> bits[0]:b}"[::-1])
+                yield ServiceRange(protocol, tuple(PortRange(firsts[m.start()], firsts[m.end()] - 1) for m in runs))
         if services & self._icmp:
             yield ServiceRange(ServiceProtocol.ICMP)
         if services & self._other:
