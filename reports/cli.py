@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +95,9 @@ def summarize(run: Transcript, console: Console) -> None:
     if run.left_out:
         console.print(_text(f"Of part of the claims only; left out: {', '.join(run.left_out)}", "yellow"))
     console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}")
+    if run.mutants:
+        counted = Counter(mutant.verdict for mutant in run.mutants)
+        console.print(_text(f"mutants: {', '.join(f'{number} {word}' for word, number in counted.items())}"))
     for problem in run.problems:
         console.print(_text(problem, "red"))
 

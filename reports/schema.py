@@ -142,6 +142,30 @@ class SabotageVerdict(msgspec.Struct, frozen=True):
     conditions: dict[str, str] = {}
 
 
+class MutantVerdict(msgspec.Struct, frozen=True):
+    """A small break made by machine, to see whether a unit test or a scenario notices it.
+
+    Attributes:
+        id: name of the mutant.
+        part: part of the product that it is in.
+        function: function or class that it is in; "" for a module.
+        was: the changed lines.
+        becomes: the same lines with the break.
+        verdict: noticed, survived, undecided, or alike if it does what the product does.
+        words: test that noticed it, with its words; or the reason of another verdict.
+        seconds: seconds it took.
+    """
+
+    id: str
+    part: str
+    verdict: str
+    function: str = ""
+    was: str = ""
+    becomes: str = ""
+    words: str = ""
+    seconds: float = 0.0
+
+
 class Place(msgspec.Struct, frozen=True):
     """Place of a run in the log of runs.
 
@@ -177,6 +201,7 @@ class Transcript(msgspec.Struct, frozen=True):
         tested: digests of what was tested.
         signed_by: SHA-256 of the public key in DER that signs the transcript.
         log: place in the log of runs; None for a run that is in none.
+        mutants: breaks made by machine that the run tried.
     """
 
     started_at: str
@@ -196,6 +221,7 @@ class Transcript(msgspec.Struct, frozen=True):
     tested: Software | None = None
     signed_by: str = ""
     log: Place | None = None
+    mutants: list[MutantVerdict] = []
 
 
 class _Format(msgspec.Struct):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reports.schema import Claim, SabotageVerdict, Scenario, Verdict
+from reports.schema import Claim, MutantVerdict, SabotageVerdict, Scenario, Verdict
+
+_MOST_UNDECIDED = 0.25
+"""Largest share of mutants without a verdict; beyond it, nobody knows what the others show."""
 
 
 def of_claim(scenarios: Sequence[Scenario]) -> Verdict:
@@ -22,7 +25,13 @@ def of_claim(scenarios: Sequence[Scenario]) -> Verdict:
     return Verdict.PROVEN if verdicts == {Verdict.PROVEN} else Verdict.INCONCLUSIVE
 
 
-def problems_of(claims: Iterable[Claim], sabotages: Sequence[SabotageVerdict], *, broken: bool = True) -> list[str]:
+def problems_of(
+    claims: Iterable[Claim],
+    sabotages: Sequence[SabotageVerdict],
+    mutants: Sequence[MutantVerdict] = (),
+    *,
+    broken: bool = True,
+) -> list[str]:
     """Finds the reasons why the gate does not pass.
 
     A claim without a scenario is a problem, and so is a claim without a sabotage that its scenarios notice: nobody
@@ -31,6 +40,7 @@ def problems_of(claims: Iterable[Claim], sabotages: Sequence[SabotageVerdict], *
     Args:
         claims: results of the claims.
         sabotages: results of the sabotages.
+        mutants: results of the mutants. One that survived is a problem; some may be undecided.
         broken: True if the service could be sabotaged at all.
 
     Returns:
@@ -54,4 +64,12 @@ def problems_of(claims: Iterable[Claim], sabotages: Sequence[SabotageVerdict], *
         for sabotage in sabotages
         if not sabotage.caught
     ]
+    found += [
+        f"The mutant {mutant.id} went unnoticed by unit tests and gate."
+        for mutant in mutants
+        if mutant.verdict == "survived"
+    ]
+    undecided = sum(mutant.verdict == "undecided" for mutant in mutants)
+    if undecided > _MOST_UNDECIDED * len(mutants):
+        found.append(f"{undecided} of {len(mutants)} mutants have no verdict.")
     return found

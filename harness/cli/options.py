@@ -46,6 +46,10 @@ def gate(
         typer.Option(metavar="MINUTES", min=1, max=100_000, help="Length of a soak; 60 if not given."),
     ] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
+    mutants: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, max=10_000, help="Breaks made by machine that have to be noticed, too."),
+    ] = 0,
     target: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Service that runs already, reached as customers reach it; not sabotaged."),
@@ -104,12 +108,13 @@ def gate(
 ) -> None:
     """Prove the published claims with real packets, and write the transcript to reports/out/.
 
-    Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 66 the authority or an
-    SSH key can't be read, 69 the harness is not installed, 71 the page's address is taken, 73 the transcript, the key
-    to sign with or the log of runs can't be written, or the log was changed by others, 77 no sandbox possible, 78 the
-    key can't be used.
+    Exit codes: 0 every claim is proven, every sabotage was noticed and no mutant survived, 1 not so, 64 bad usage, 66
+    the authority or an SSH key can't be read, 69 the harness is not installed, 71 the page's address is taken, 73 the
+    transcript, the key to sign with or the log of runs can't be written, or the log was changed by others, 77 no
+    sandbox possible, 78 the key can't be used.
     """
-    command = _command("gate", *(["paramiko"] if ssh is not None else []))
+    needed = [*(["paramiko"] if ssh is not None else []), *(["mutmut", "libcst", "coverage"] if mutants else [])]
+    command = _command("gate", *needed)
     way = None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
     command.run(
         claim,
@@ -123,6 +128,7 @@ def gate(
         way,
         watch,
         command.Chosen(outside, loss, store),
+        mutants,
         sabotages_only=sabotage,
         throwaway_key=throwaway_key,
     )

@@ -33,7 +33,7 @@ from reports.events.format import (
     ScenarioRepeated,
     clipped,
 )
-from reports.schema import Verdict, utc
+from reports.schema import MutantVerdict, Verdict, utc
 
 _CORES = os.cpu_count() or 1
 _BESIDE_OTHERS, _EXCLUSIVE = "--exclusive=skip", "--exclusive=only"
@@ -93,11 +93,13 @@ class GatePlan:
         options: options of each run.
         sabotages_only: True for the sabotages without the scenarios.
         minutes: time for rounds of the scenarios, each with its own seed; None for one round.
+        mutants: number of mutants to try after scenarios and sabotages.
     """
 
     options: RunOptions
     sabotages_only: bool = False
     minutes: float | None = None
+    mutants: int = 0
 
     @property
     def profile(self) -> str:
@@ -128,6 +130,7 @@ class GateRun:
         rounds: number of rounds.
         hub_wireguard: name and version of the hub's WireGuard implementation; "" if no hub came up.
         hub: MODULE:CLASS of another project's hub; None for the service.
+        mutants: verdicts on the mutants.
     """
 
     plan: GatePlan
@@ -139,6 +142,7 @@ class GateRun:
     rounds: int = 1
     hub_wireguard: str = ""
     hub: str | None = None
+    mutants: tuple[MutantVerdict, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from rich.markup import escape
 from harness.gate import results
 from reports.events.format import (
     AnyEvent,
+    MutantJudged,
+    MutantsDrawn,
     Note,
     RoundBegun,
     RunBegun,
@@ -20,7 +22,14 @@ from reports.events.format import (
     ScenarioRepeated,
 )
 
-_STYLES = {"proven": "green", "noticed": "green", "refuted": "red", "inconclusive": "red", "UNNOTICED": "red"}
+_STYLES = {
+    "proven": "green",
+    "noticed": "green",
+    "refuted": "red",
+    "inconclusive": "red",
+    "UNNOTICED": "red",
+    "survived": "red",
+}
 
 
 class Progress:
@@ -69,6 +78,10 @@ def words_of(event: AnyEvent) -> str | tuple[str, str] | None:
         case SabotageEnded():
             word = "noticed" if event.outcome == "noticed" else "UNNOTICED"
             return word, f"{event.sabotage}: {results.in_brief(event.why)}"
+        case MutantsDrawn():
+            return f"{event.count} mutants, each by unit tests and scenarios of its part until one notices it"
+        case MutantJudged():
+            return event.verdict, results.with_reason(event.mutant, event.why)
         case Note():
             return event.word, event.text
         case _:

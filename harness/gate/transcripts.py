@@ -31,7 +31,7 @@ def transcript_of(run: GateRun) -> Transcript:
         for each in run.sabotages
     ]
     rounds = {"rounds": run.rounds} if run.rounds > 1 else {}
-    problems = verdict.problems_of(claims, sabotages, broken=options.live is None and run.hub is None)
+    problems = verdict.problems_of(claims, sabotages, run.mutants, broken=options.live is None and run.hub is None)
     return Transcript(
         started_at=utc(run.started_at),
         seconds=round(run.seconds, 1),
@@ -46,6 +46,7 @@ def transcript_of(run: GateRun) -> Transcript:
         version=VERSION,
         hub=run.hub,
         elsewhere=options.live is not None,
+        mutants=list(run.mutants),
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -64,6 +66,11 @@ class Court:
         self._writing, self._confirming = threading.Lock(), threading.Lock()
         self._versions = {name: version_of(area) for name, area in areas.items()}
 
+    @property
+    def workers(self) -> int:
+        """Number of runs at once."""
+        return self._options.workers
+
     def judge(self, mutants: Sequence[Mutant]) -> list[Entry]:
         """Returns all verdicts on mutants.
 
@@ -75,6 +82,30 @@ class Court:
         with ThreadPoolExecutor(self._options.workers) as pool:
             found = pool.map(lambda mutant: list(self._verdicts(mutant, whole[mutant.area])), mutants)
             return [entry for entries in found for entry in entries]
+
+    def until_noticed(self, mutant: Mutant) -> Iterator[Entry]:
+        """Yields the verdicts of one judge after the other, until one notices a mutant.
+
+        What the proof does not refute is no break, so that nobody else is asked. The product itself is judged by the
+        test that noticed, alone.
+        """
+        area = self._areas[mutant.area]
+        if area.proof:
+            entry = self._alone(mutant, Judge.PROOF, area.proof)
+            yield entry
+            if entry.verdict is not Verdict.NOTICED:
+                return
+        others = [(Judge.TESTS, nearest_first(mutant, area.tests)), (Judge.GATE, area.scenarios)]
+        for judge, tests in others:
+            entry = self._alone(mutant, judge, tests)
+            yield entry
+            if entry.verdict is Verdict.NOTICED:
+                return
+
+    def _alone(self, mutant: Mutant, judge: Judge, tests: Sequence[str]) -> Entry:
+        area = self._areas[mutant.area]
+        wanted = Run(tests, self._arguments(judge), mutant.path, mutant.source)
+        return self._confirmed(area, self._run(area, mutant.id, judge, wanted))
 
     def _asked(self, area: Area) -> list[Judge]:
         """Returns the judges that judge the product itself first; the gate's scenarios do so when they fail."""
@@ -105,12 +136,12 @@ class Court:
             yield self._confirmed(area, self._run(area, mutant.id, Judge.GATE, wanted))
 
     def _confirmed(self, area: Area, entry: Entry) -> Entry:
-        """Returns the gate's verdict, undecided if the scenario fails without the mutant too."""
+        """Returns a verdict, undecided if what noticed the mutant fails without it too."""
         if entry.verdict is not Verdict.NOTICED:
             return entry
-        # One run at a time, so that a scenario is run for the first mutant that it notices, and no other.
+        # One run at a time, so that a test is run for the first mutant that it notices, and no other.
         with self._confirming:
-            whole = self._run(area, entry.by, Judge.GATE, Run([entry.by], self._arguments(Judge.GATE)))
+            whole = self._run(area, entry.by, entry.judge, Run([entry.by], self._arguments(entry.judge)))
         if whole.verdict is Verdict.SURVIVED:
             return entry
         return msgspec.structs.replace(
@@ -166,3 +197,19 @@ def covering(mutant: Mutant, whole: Entry) -> list[str]:
     first, last = mutant.lines
     found = {test for line in range(first, last + 1) for test in lines.get(line, ())} or set(whole.costs)
     return sorted(found, key=lambda test: (whole.costs.get(test, 0.0), test))
+
+
+def nearest_first(mutant: Mutant, tests: Iterable[str]) -> list[str]:
+    """Returns the files of unit tests, those that name the mutant's module most often first.
+
+    Args:
+        tests: files and folders of tests, relative to the repository.
+    """
+    files = [file for each in tests for file in _files(ROOT / each)]
+    word = re.compile(rf"\b{re.escape(Path(mutant.path).stem)}\b")
+    named = {file: len(word.findall(file.read_text())) for file in dict.fromkeys(files)}
+    return [str(file.relative_to(ROOT)) for file in sorted(named, key=lambda file: (-named[file], file))]
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.rglob("test_*.py")) if path.is_dir() else [path]

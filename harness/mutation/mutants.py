@@ -30,6 +30,9 @@ class Mutant:
         before: source of what is changed.
         after: source of what stands there instead.
         source: text of the changed file.
+        function: qualified name of the function or class that it is in; "" for the module.
+        was: whole lines before the change, without their layout.
+        becomes: the same lines after it.
     """
 
     id: str
@@ -40,6 +43,9 @@ class Mutant:
     before: str
     after: str
     source: str
+    function: str = ""
+    was: str = ""
+    becomes: str = ""
 
 
 def mutants_of(area: Area) -> Iterator[Mutant]:
@@ -78,9 +84,10 @@ def mutants_of_file(source: str, path: str, area: Area) -> Iterator[Mutant]:
     starts = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
     numbers: Counter[tuple[int, str]] = Counter()
     seen = {source}
-    for place, node, new, operator in finder.found:
+    for place, node, new, operator, function in finder.found:
         begin, end = (starts[each.line - 1] + each.column for each in (place.start, place.end))
-        changed = source[:begin] + module.code_for_node(new) + source[end:]
+        text = module.code_for_node(new)
+        changed = source[:begin] + text + source[end:]
         if changed in seen:
             continue
         seen.add(changed)
@@ -88,16 +95,20 @@ def mutants_of_file(source: str, path: str, area: Area) -> Iterator[Mutant]:
         numbers[first, operator] += 1
         name = f"{Path(*Path(path).parts[1:])}:{first}:{operator}:{numbers[first, operator]}"
         lines = (first, place.end.line)
-        yield Mutant(name, area.name, operator, path, lines, _code(module, node), _code(module, new), changed)
+        head, tail = source[starts[first - 1] : begin], source[end:].partition("\n")[0]
+        was, becomes = (_on_a_line(head + part + tail) for part in (source[begin:end], text))
+        before, after = (_on_a_line(module.code_for_node(each)) for each in (node, new))
+        yield Mutant(name, area.name, operator, path, lines, before, after, changed, function, was, becomes)
 
 
-def _code(module: cst.Module, node: cst.CSTNode) -> str:
-    return " ".join(module.code_for_node(node).split())
+def _on_a_line(text: str) -> str:
+    return " ".join(text.split())
 
 
-_Found = tuple[CodeRange, cst.CSTNode, cst.CSTNode, str]
+_Found = tuple[CodeRange, cst.CSTNode, cst.CSTNode, str, str]
 # Types, imports and names of what a module offers do nothing to what it does.
 _LEFT = (cst.Annotation, cst.Import, cst.ImportFrom)
+_NAMED = (cst.FunctionDef, cst.ClassDef)
 
 
 class _Finder(cst.CSTVisitor):
@@ -114,10 +125,13 @@ class _Finder(cst.CSTVisitor):
             *(operators.of_queries() if area.has_queries else ()),
         ]
         self._chains = sorted(texts.led_to(module.code))
+        self._within: list[str] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, _LEFT) or _is_docstring(node) or _is_listing(node):
             return False
+        if isinstance(node, _NAMED):
+            self._within.append(node.name.value)
         for name, kind, function in self._operators:
             if isinstance(node, kind):
                 # A condition is changed without the statements that it guards.
@@ -126,10 +140,14 @@ class _Finder(cst.CSTVisitor):
             self._find_in_text(node)
         return True
 
+    def on_leave(self, original_node: cst.CSTNode) -> None:
+        if isinstance(original_node, _NAMED):
+            self._within.pop()
+
     def _add(self, node: cst.CSTNode, changed: Iterable[cst.CSTNode], operator: str) -> None:
         for new in changed:
             place = self.get_metadata(WhitespaceInclusivePositionProvider, node)
-            self.found.append((place, node, new, operator))
+            self.found.append((place, node, new, operator, ".".join(self._within)))
 
     def _find_in_text(self, node: cst.SimpleString | cst.FormattedString) -> None:
         bare = node.with_changes(lpar=(), rpar=())

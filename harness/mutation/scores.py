@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.mutation.areas import BY_NAME, Area
+from harness.mutation.equivalent import Equivalent, reason_for
 from harness.mutation.journal import Entry, Judge, Verdict
 from harness.mutation.mutants import Mutant
 
@@ -19,12 +20,13 @@ Verdicts = Mapping[Judge, Entry]
 class Score:
     """Verdicts on one area's mutants.
 
-    A break is a mutant with which some packet has another fate, by the proof; in an area without a proof, any mutant.
+    A break is a mutant with which some packet has another fate, by the proof; in an area without a proof, any mutant
+    that is not in the reviewed list.
 
     Attributes:
         undecided: number of mutants that a judge was asked about and has no verdict on.
-        alike: mutants that the proof does not refute and that no test notices.
-        other: number of mutants that the proof does not refute and that a test notices.
+        alike: mutants that the proof does not refute, or that are in the reviewed list, and that no test notices.
+        other: number of such mutants that a test notices.
         breaks: number of breaks.
         by_gate: number of breaks that the gate noticed.
         unclear: number of those of them in which no scenario was refuted, and one could not be judged.
@@ -51,20 +53,26 @@ class Score:
         return gate and both and self.undecided == 0
 
 
-def scores(mutants: Sequence[Mutant], entries: Sequence[Entry]) -> Iterator[Score]:
-    """Yields the score of each area that has mutants."""
+def scores(mutants: Sequence[Mutant], entries: Sequence[Entry], reviewed: Sequence[Equivalent] = ()) -> Iterator[Score]:
+    """Yields the score of each area that has mutants.
+
+    Args:
+        reviewed: mutants that are known to do what the product does.
+    """
     found: defaultdict[str, dict[Judge, Entry]] = defaultdict(dict)
     for entry in entries:
         found[entry.mutant][entry.judge] = entry
     for name, area in BY_NAME.items():
         if of_area := [mutant for mutant in mutants if mutant.area == name]:
-            yield _score(area, of_area, found)
+            yield _score(area, of_area, found, reviewed)
 
 
-def _score(area: Area, mutants: Sequence[Mutant], found: Mapping[str, Verdicts]) -> Score:
+def _score(
+    area: Area, mutants: Sequence[Mutant], found: Mapping[str, Verdicts], reviewed: Sequence[Equivalent]
+) -> Score:
     decided = [each for each in mutants if _is_decided(found.get(each.id, {}))]
-    breaks = [each for each in decided if not _is_unrefuted(found[each.id])]
-    harmless = [each for each in decided if _is_unrefuted(found[each.id])]
+    harmless = [each for each in decided if _is_unrefuted(found[each.id]) or reason_for(each, reviewed)]
+    breaks = [each for each in decided if each not in harmless]
     alike = tuple(each for each in harmless if not _noticed(found[each.id], Judge.TESTS))
     by_gate = [each for each in breaks if _noticed(found[each.id], Judge.GATE)]
     by_tests = [each for each in breaks if _noticed(found[each.id], Judge.TESTS)]

@@ -10,6 +10,8 @@ import msgspec
 from reports.events.format import (
     AnyEvent,
     EventsLost,
+    MutantJudged,
+    MutantsDrawn,
     Note,
     RoundBegun,
     RunBegun,
@@ -30,6 +32,8 @@ from reports.events.format import (
 PLANNED, RUNNING, NOT_RUN = "planned", "running", "not run"
 MOST_ROWS = 2000
 """Most scenarios and most sabotages of a board. A run has some hundred; a file could have any number."""
+
+_MUTANTS = ("noticed", "survived", "undecided", "alike")
 
 MOST_STREAMS = 16
 """Most streams of a scenario."""
@@ -110,6 +114,8 @@ class View(msgspec.Struct, frozen=True):
         scenarios: scenarios in the order of the plan.
         sabotages: sabotages in the order of the plan.
         round: number and seed of a later round; None in the first.
+        mutants: number of breaks made by machine that are tried.
+        judged: number of these by their verdict.
         lost: number of events that are missing.
         note: newest fact for a person; "" for none.
         is_cut: True if no more events come, although the run has no verdict.
@@ -124,6 +130,8 @@ class View(msgspec.Struct, frozen=True):
     scenarios: list[ScenarioRow] = []
     sabotages: list[SabotageRow] = []
     round: RoundBegun | None = None
+    mutants: int = 0
+    judged: dict[str, int] = {}
     lost: int = 0
     note: str = ""
     is_cut: bool = False
@@ -162,6 +170,10 @@ class Board:
                         self._sabotage(sabotage.id, sabotage.claim, broke=clipped(sabotage.broke))
                 case RoundBegun():
                     self._set(round=event)
+                case MutantsDrawn():
+                    self._set(mutants=event.count)
+                case MutantJudged():
+                    self._judge(event.verdict)
                 case RunEnded():
                     self._end(event)
                 case EventsLost():
@@ -210,6 +222,10 @@ class Board:
 
     def _set(self, **fields: object) -> None:
         self._view = msgspec.structs.replace(self._view, change=self._view.change + 1, **fields)
+
+    def _judge(self, verdict: str) -> None:
+        word, before = verdict if verdict in _MUTANTS else "undecided", self._view.judged
+        self._set(judged={**before, word: before.get(word, 0) + 1})
 
     def _end(self, event: RunEnded) -> None:
         self._set(end=event)

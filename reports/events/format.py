@@ -233,6 +233,32 @@ class SabotageEnded(Event, frozen=True, kw_only=True):
     why: str = ""
 
 
+class MutantsDrawn(Event, frozen=True, kw_only=True):
+    """Breaks made by machine were drawn, and the first is judged.
+
+    Attributes:
+        count: their number.
+    """
+
+    count: int
+
+
+class MutantJudged(Event, frozen=True, kw_only=True):
+    """A break made by machine has a verdict.
+
+    Attributes:
+        mutant: id of the mutant.
+        verdict: noticed, survived, undecided, or alike if it does what the product does.
+        seconds: seconds it took.
+        why: test that noticed it, with its words; or the reason of another verdict.
+    """
+
+    mutant: str
+    verdict: str
+    seconds: float = 0.0
+    why: str = ""
+
+
 class EventsLost(Event, frozen=True, kw_only=True):
     """Events are missing here, because a scenario never waits until one is taken.
 
@@ -284,6 +310,8 @@ AnyEvent = (
     | SaveAnswered
     | SabotageBegun
     | SabotageEnded
+    | MutantsDrawn
+    | MutantJudged
     | EventsLost
     | Note
     | RunEnded

@@ -21,7 +21,7 @@ from reports.exhibits import (
     Timeline,
     TruthTable,
 )
-from reports.schema import VERSION, Claim, Place, SabotageVerdict, Scenario, Transcript
+from reports.schema import VERSION, Claim, MutantVerdict, Place, SabotageVerdict, Scenario, Transcript
 from reports.software import Package, Software
 
 VERDICTS = ("proven", "refuted", "inconclusive")
@@ -159,6 +159,18 @@ software = st.builds(
     locks=st.dictionaries(texts, digests, max_size=2),
     altered=st.lists(texts, max_size=2),
 )
+mutants = st.builds(
+    MutantVerdict,
+    id=texts,
+    part=texts,
+    verdict=st.sampled_from(["noticed", "survived", "undecided", "alike"]) | texts,
+    function=texts,
+    was=texts,
+    becomes=texts,
+    words=texts,
+    seconds=seconds,
+)
+
 transcripts = st.builds(
     Transcript,
     started_at=texts,
@@ -177,6 +189,7 @@ transcripts = st.builds(
     tested=st.none() | software,
     signed_by=texts,
     log=st.none() | st.builds(Place, name=texts, index=counts, began=counts),
+    mutants=st.lists(mutants, max_size=2),
 )
 
 SOFTWARE = Software(

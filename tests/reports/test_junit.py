@@ -34,10 +34,12 @@ def test_any_run_is_valid_xml_with_the_right_counts(made: Transcript) -> None:
         assert int(suite.attrib["errors"]) == len(suite.findall("testcase/error"))
     names = [(printable(each.id), printable(one.name)) for each in made.claims for one in each.scenarios]
     names += [(printable(each.claim), printable(each.id)) for each in made.sabotage]
+    names += [(printable(each.part), printable(each.id)) for each in made.mutants]
     cases = [case for suite in root for case in suite if suite.get("name") != "gate"]
     assert [(case.get("classname"), case.get("name")) for case in cases] == names
     good = [one.verdict == "proven" for each in made.claims for one in each.scenarios]
     good += [each.caught for each in made.sabotage]
+    good += [each.verdict not in ("survived", "undecided") for each in made.mutants]
     assert [len(case) == 0 for case in cases] == good
 
 
@@ -47,7 +49,8 @@ def test_junit_has_no_failed_case_exactly_if_the_gate_passes(made: Transcript) -
     root = read(made)
     shown = all(one.verdict == "proven" for each in made.claims for one in each.scenarios)
     noticed = all(each.caught for each in made.sabotage)
-    assert (failing(root) == 0) is (shown and noticed and made.verdict == "pass")
+    killed = all(each.verdict != "survived" for each in made.mutants)
+    assert (failing(root) == 0) is (shown and noticed and killed and made.verdict == "pass")
 
 
 def test_a_failure_says_why() -> None:

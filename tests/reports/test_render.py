@@ -27,7 +27,7 @@ from reports.exhibits import (
     TruthTable,
 )
 from reports.render import html
-from reports.schema import Claim, Place, SabotageVerdict, Scenario, Transcript
+from reports.schema import Claim, MutantVerdict, Place, SabotageVerdict, Scenario, Transcript
 from tests.reports.samples import SOFTWARE, claim, run, scenario, transcripts
 
 CHANCES = {"value": 0, "unit": "packets", "limit": 0, "of": 12_000}
@@ -254,6 +254,20 @@ def test_what_holds_is_folded_and_what_does_not_is_open() -> None:
     # The refuted claim, its proven and its refuted scenario, its sabotages; the proven claim, its scenario and its
     # sabotages; sabotages of a claim that the run did not look at; three about the run.
     assert folds == [True, False, True, True, False, False, False, True, False, False, False]
+
+
+def test_the_page_has_each_mutant_with_its_verdict() -> None:
+    noticed = MutantVerdict("vault/a.py:3:number:1", "vault", "noticed", "f", "a = 1", "a = 2", "t.py::test: no")
+    survived = MutantVerdict("vault/a.py:4:number:1", "vault", "survived", "f", "b = 1", "b = 2")
+    for mutants, summary, is_open in (
+        ([noticed], "1 of 1 mutant noticed", False),
+        ([noticed, survived], "1 of 2 mutants noticed, 1 survived", True),
+    ):
+        page = Page(html(run(mutants=mutants)))
+        assert summary in page.said
+        assert "noticed a = 1 → a = 2 vault/a.py:3:number:1 t.py::test: no" in page.said
+        assert ("survived b = 1 → b = 2 vault/a.py:4:number:1" in page.said) is is_open
+    assert "Mutants" not in Page(html(run())).said
 
 
 def test_a_claim_is_named_beside_its_bound_and_sabotages() -> None:

@@ -16,7 +16,7 @@ from reports.schema import VERSION, Transcript, TranscriptError, dump, json_sche
 from tests.reports.samples import claim, run, scenario, transcripts
 
 # What is published about transcript.json; every other name in it is ours to add.
-ADDED = {"elsewhere", "tested", "signed_by", "log"}
+ADDED = {"elsewhere", "tested", "signed_by", "log", "mutants"}
 RUN = {"started_at", "seconds", "profile", "seed", "environment", "claims", "sabotage"}
 CLAIM = {"id", "verdict", "scenarios"}
 SCENARIO = {"name", "verdict", "seconds", "measured"}

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reports import verdict
-from reports.schema import Claim, SabotageVerdict, Scenario, Verdict
+from reports.schema import Claim, MutantVerdict, SabotageVerdict, Scenario, Verdict
 from tests.reports.samples import claim, judged, scenario
 
 
@@ -119,3 +119,16 @@ def test_a_claim_without_a_sabotage_is_a_problem() -> None:
     other = SabotageVerdict("break", "another-claim", caught=True)
     assert verdict.problems_of([claim("one-hub")], [other]) == ["one-hub has no sabotage."]
     assert verdict.problems_of([claim("one-hub")], [SabotageVerdict("break", "one-hub", caught=True)]) == []
+
+
+@given(st.lists(st.sampled_from(["noticed", "alike", "undecided", "survived"]), max_size=12))
+def test_a_mutant_that_survived_never_passes(words: list[str]) -> None:
+    noticed = SabotageVerdict("break", "one-hub", caught=True)
+    mutants = [MutantVerdict(f"m{number}", "store", word) for number, word in enumerate(words)]
+    problems = verdict.problems_of([claim("one-hub")], [noticed], mutants)
+    survived = [each.id for each in mutants if each.verdict == "survived"]
+    expected = [f"The mutant {name} went unnoticed by unit tests and gate." for name in survived]
+    undecided = words.count("undecided")
+    if 4 * undecided > len(words):
+        expected.append(f"{undecided} of {len(words)} mutants have no verdict.")
+    assert problems == expected

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import tempfile
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from harness.gate.claims import BY_ID
 from harness.gate.logged_run import LoggedRun
 from harness.gate.progress import Progress
 from harness.gate.runs import RunOptions
-from harness.paths import REPORTS
+from harness.paths import REPORTS, TESTS
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
@@ -30,10 +32,11 @@ from harness.world.conditions import LOSS, OUTSIDE, STORES
 from netlab import sandbox
 from reports.cli import summarize
 from reports.errors import AttestationError, NotKept
-from reports.events.format import RunEnded
+from reports.events.format import MutantJudged, MutantsDrawn, RunEnded, clipped
 from reports.events.recording import Recorder
 from reports.keys import Signer
 from reports.log.folder import LogError
+from reports.schema import MutantVerdict
 from reports.tree import TreeError
 
 _SOAK_MINUTES = 60.0
@@ -60,6 +63,7 @@ def run(
     ssh: Ssh | None,
     watch: str | None,
     chosen: Chosen,
+    mutants: int,
     *,
     sabotages_only: bool,
     throwaway_key: bool,
@@ -69,6 +73,10 @@ def run(
         end("--minutes goes with --profile soak.", checks.BAD_USAGE)
     if sabotages_only and profile == "soak":
         end("--sabotage is one round: it does not go with --profile soak.", checks.BAD_USAGE)
+    if mutants and (target is not None or profile == "soak"):
+        end("--mutants is for one round against the lab's own service.", checks.BAD_USAGE)
+    if mutants and not TESTS.is_dir():
+        end("The tests are not installed: mutants are judged in a checkout.", checks.UNAVAILABLE)
     check_choice("claim", claim, (None, *BY_ID))
     check_choice("profile", profile, PROFILES)
     check_choice("wireguard", wireguard, WIREGUARD)
@@ -93,7 +101,7 @@ def run(
         live = None if target is None else lives.find()
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
         options = RunOptions(claim, profile, seed, wireguard, patience, live, **asdict(chosen))
-        plan = plan_of(options, minutes, sabotages_only=sabotages_only)
+        plan = replace(plan_of(options, minutes, sabotages_only=sabotages_only), mutants=mutants)
         passed, _, _ = run_and_publish(plan, watching, throwaway_key=throwaway_key)
     raise typer.Exit(0 if passed else 1)
 
@@ -129,7 +137,7 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
     evidence_folder, recorder = evidence.new_folder(REPORTS), Recorder(REPORTS)
     try:
         with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
-            run = gates.run(plan, evidence_folder, CONSOLE, feed)
+            run = _with_mutants(gates.run(plan, evidence_folder, CONSOLE, feed), feed)
             judged = logged.judge(transcripts.transcript_of(run))
             feed.tell(
                 RunEnded(
@@ -149,6 +157,8 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
     watch.link(folder)
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
+    survived = sum(each.verdict == "survived" for each in run.mutants)
+    good, bad = good + len(run.mutants) - survived, bad + survived
     passed = transcript.verdict == "pass"
     if plan.has_contract:
         CONSOLE.print("the API's contract: generated requests for each operation")
@@ -156,6 +166,29 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
         passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
     watch.wait_for_readers()
     return passed, good, bad if passed or bad else 1
+
+
+def _with_mutants(run: gates.GateRun, feed: Feed) -> gates.GateRun:
+    """Tries the mutants of a plan, if it has some."""
+    options, start = run.plan.options, time.monotonic()
+    if not run.plan.mutants:
+        return run
+    # Here, because other runs do not need what changes the product's text.
+    from harness.mutation import equivalent, trial
+
+    drawn = trial.drawn(run.plan.mutants, options.seed)
+    feed.tell(MutantsDrawn(count=len(drawn)))
+    with tempfile.TemporaryDirectory() as folder:
+        court = trial.court(Path(folder), options.seed % 2**32, options.patience)
+        found = trial.tried(drawn, court, equivalent.read(), lambda each: _tell(each, feed))
+    return replace(run, mutants=tuple(found), seconds=run.seconds + time.monotonic() - start)
+
+
+def _tell(mutant: MutantVerdict, feed: Feed) -> None:
+    told = MutantJudged(
+        mutant=clipped(mutant.id), verdict=mutant.verdict, seconds=mutant.seconds, why=clipped(mutant.words)
+    )
+    feed.tell(told)
 
 
 def _begin(plan: gates.GatePlan, *, throwaway_key: bool) -> LoggedRun:

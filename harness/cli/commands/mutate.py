@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.cli import checks, entering
 from harness.cli.checks import check_choice, check_folder, check_number, end
 from harness.cli.console import CONSOLE
+from harness.mutation import equivalent
 from harness.mutation.areas import AREAS, BY_NAME
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
 from harness.mutation.judging import Court, NotSound, Options
@@ -65,7 +66,7 @@ def run(
         entries = court.judge(drawn)
     except NotSound as error:
         end(f"Nothing was judged: {error}", checks.UNAVAILABLE)
-    scored = list(scores(drawn, entries))
+    scored = list(scores(drawn, entries, equivalent.read()))
     _summarize(scored, entries)
     raise typer.Exit(0 if all(each.meets_goals(asked) for each in scored) else 1)
 

@@ -14,6 +14,7 @@ from harness.gate.gate import GatePlan, GateRun, SabotageResult
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
 from harness.sabotage.catalogue import SABOTAGES
+from reports.schema import MutantVerdict
 
 
 def result(claim: str, verdict: str = "proven", name: str = "test_x") -> ScenarioResult:
@@ -180,6 +181,14 @@ def test_a_run_of_another_hub_names_it_and_needs_no_sabotages(facts: list[Any]) 
     assert made.claims[0].scenarios[1].rerun == (
         f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub=my:Hub --claim={SOME} --profile=full --seed=7"
     )
+
+
+@pytest.mark.parametrize(("word", "verdict"), [("noticed", "pass"), ("alike", "pass"), ("survived", "fail")])
+def test_a_mutant_that_survived_fails_the_run(word: str, verdict: str) -> None:
+    mutants = (MutantVerdict("m1", "store", "noticed"), MutantVerdict("m2", "store", word))
+    made = transcripts.transcript_of(replace(GOOD, mutants=mutants))
+    assert (made.verdict, made.mutants) == (verdict, list(mutants))
+    assert [problem for problem in made.problems if "m2" in problem] == made.problems
 
 
 def test_the_transcript_of_a_soak_has_the_number_of_rounds() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.mutation.equivalent import Equivalent
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
 from harness.mutation.judging import covering
 from harness.mutation.mutants import Mutant
@@ -49,6 +51,14 @@ def test_without_a_proof_every_mutant_is_a_break() -> None:
     )
     assert (score.breaks, score.alike, score.by_either) == (2, (), 1)
     assert not score.meets_goals((Judge.TESTS, Judge.GATE))
+
+
+def test_a_reviewed_mutant_is_no_break() -> None:
+    entries = [Entry("v", "store", name, Judge.TESTS, SURVIVED) for name in ("a", "b")]
+    mutants = [replace(_mutant(name, "store"), becomes=name) for name in ("a", "b")]
+    reviewed = Equivalent("p.py", "", "number", "", "a", "It is so.")
+    (score,) = scores(mutants, entries, [reviewed])
+    assert ([each.id for each in score.alike], score.breaks) == (["a"], 1)
 
 
 @pytest.mark.parametrize("gate", [SURVIVED, UNDECIDED])

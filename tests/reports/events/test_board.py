@@ -10,7 +10,15 @@ from msgspec.structs import replace
 
 from reports.events import board as boards
 from reports.events.board import MOST_ROWS, MOST_STREAMS, NOT_RUN, PLANNED, RUNNING, Board
-from reports.events.format import AnyEvent, EventsLost, RoundBegun, ScenarioBegun, ScenarioRepeated
+from reports.events.format import (
+    AnyEvent,
+    EventsLost,
+    MutantJudged,
+    MutantsDrawn,
+    RoundBegun,
+    ScenarioBegun,
+    ScenarioRepeated,
+)
 from tests.reports.events import samples
 from tests.reports.events.samples import (
     BEGUN,
@@ -50,6 +58,12 @@ def test_streams_of_one_name_follow_each_other() -> None:
 def test_a_sabotage_is_planned_then_runs_then_has_an_outcome() -> None:
     states = [view_of(told).sabotages[0].state for told in ((BEGUN,), (BEGUN, BREAKS), (BEGUN, BREAKS, NOTICED))]
     assert states == [PLANNED, RUNNING, "noticed"]
+
+
+def test_mutants_are_counted_by_their_verdict() -> None:
+    told = [MutantJudged(mutant=f"m{at}", verdict=word) for at, word in enumerate(("noticed", "survived", "noticed"))]
+    view = view_of((BEGUN, MutantsDrawn(count=4), *told, MutantJudged(mutant="m3", verdict="a word of later")))
+    assert (view.mutants, view.judged) == (4, {"noticed": 2, "survived": 1, "undecided": 1})
 
 
 def test_a_second_run_does_not_hide_the_first_verdict() -> None:

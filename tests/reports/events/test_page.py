@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from reports.events import page
 from reports.events.board import Board
-from reports.events.format import AnyEvent, EventsLost, Note, ScenarioRepeated
+from reports.events.format import AnyEvent, EventsLost, MutantJudged, MutantsDrawn, Note, ScenarioRepeated
 from tests.reports.events import samples
 from tests.reports.events.samples import BEGUN, FIGURES, NOTICED, PASSES, PROVEN, RUN, RUNS, view_of
 from tests.reports.test_render import HOSTILE
@@ -67,6 +67,13 @@ def test_what_went_wrong_is_said_in_words() -> None:
         "unkept its evidence",
     ):
         assert part in text
+
+
+def test_mutants_are_counted_beside_the_sabotages() -> None:
+    survived = MutantJudged(mutant="store/a.py:3:number:1", verdict="survived")
+    assert "0 of 1 sabotage noticed; 1 of 40 mutants judged, 1 SURVIVED." in text_of(
+        BEGUN, MutantsDrawn(count=40), survived
+    )
 
 
 def test_a_scenario_that_is_run_again_is_said_to_run() -> None:
