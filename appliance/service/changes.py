@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -77,7 +77,26 @@ class OpenChange(Note):
         self.writes.append(write)
 
 
+@dataclass(frozen=True)
+class CarriedOut(Generic[T]):
+    """A change that is enforced and stored.
+
+    Attributes:
+        result: of the function that prepared it.
+        enforced_s: seconds from the call of the hub to its answer that the kernel enforces the change; None if there
+            was nothing to enforce.
+    """
+
+    result: T
+    enforced_s: float | None
+
+
 def carry_out(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
+    """Change one organization as `carry_out_timed` does; returns the result of the last call of ``edit``."""
+    return carry_out_timed(context, actor, edit).result
+
+
+def carry_out_timed(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> CarriedOut[T]:
     """Change one organization; the change is enforced and stored when this returns, or neither.
 
     Args:
@@ -85,7 +104,7 @@ def carry_out(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -
             keep nothing from one call to the next.
 
     Returns:
-        The result of the last call of ``edit``.
+        The result of the last call of ``edit``, and how long enforcing took.
 
     Raises:
         NotEnforced: the data plane could not take the change.
@@ -105,7 +124,7 @@ def carry_out(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -
     raise Conflict("Others change this organization at the same time. Try again.", retry_after=1)
 
 
-def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
+def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> CarriedOut[T]:
     with context.store.read() as transaction:
         organization = admit(context, transaction, actor, locked=False)
         check_trail(context, organization, actor)
@@ -117,15 +136,17 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
     becomes = None if change.is_suspended else change.after
     if becomes == was:
         _store(context, actor, change, revision)
-        return result
+        return CarriedOut(result, None)
     try:
         change.after.check_size(before, most=organization.plan.element_limit)
     except Invalid as error:
         log.warning("a policy is too large", organization=organization.id, why=error.detail)
         raise
     is_enforced = False
+    began = time.perf_counter()
     try:
         _apply(context, organization.id, becomes, base=organization.revision, revision=revision, before=was)
+        enforced_s = time.perf_counter() - began
         is_enforced = True
         _store(context, actor, change, revision)
     except BaseException as error:
@@ -138,7 +159,7 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
                 context.hub.withdraw(organization.id, revision)
         raise
     _confirm(context, organization, revision)
-    return result
+    return CarriedOut(result, enforced_s)
 
 
 def prepared(context: Context, transaction: Connection, organization: Organization) -> OpenChange:
@@ -147,7 +168,7 @@ def prepared(context: Context, transaction: Connection, organization: Organizati
     Raises:
         NotFound: the organization was removed.
     """
-    state = _state_of(context, transaction, organization)
+    state = state_of(context, transaction, organization)
     return OpenChange(transaction, organization, state, state, organization.suspended_at is not None)
 
 
@@ -163,7 +184,12 @@ def _store(context: Context, actor: Actor, change: OpenChange, revision: int) ->
     context.states.keep(revision, change.after)
 
 
-def _state_of(context: Context, transaction: Connection, organization: Organization) -> Desired:
+def state_of(context: Context, transaction: Connection, organization: Organization) -> Desired:
+    """Load an organization's desired state, even if it is suspended; recent ones are kept in memory.
+
+    Raises:
+        NotFound: the organization was removed.
+    """
     kept = context.states.get(organization.id, organization.revision)
     state = organizations.state(transaction, organization.id) if kept is None else kept
     if state is None:

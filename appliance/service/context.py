@@ -24,6 +24,7 @@ from appliance.service.credentials import Credential
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
 from appliance.service.states import States
+from appliance.service.trends import Trends
 from appliance.service.underway import Underway
 from appliance.store import Store, audit, organizations, repeats, times, trails
 from appliance.store.repeats import RequestKey
@@ -79,6 +80,7 @@ class Context:
         clock: returns the current time in UTC.
         states: desired states of recently changed organizations.
         counts: recent packet counts by rule.
+        trends: earlier packet counts by rule.
         statuses: recent WireGuard status by public key.
         queues: changes of one organization wait for each other here.
         retention: how much of each audit trail is kept.
@@ -97,6 +99,7 @@ class Context:
     clock: Callable[[], datetime] = times.now
     states: States = field(default_factory=States)
     counts: Readings[Counts] = field(default_factory=Readings)
+    trends: Trends = field(default_factory=Trends)
     statuses: Readings[Statuses] = field(default_factory=Readings)
     queues: Queues = field(default_factory=Queues)
     retention: Retention = Retention()

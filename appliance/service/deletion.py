@@ -130,6 +130,7 @@ def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int
         removed = organizations.remove(transaction, organization_id)
         deletions.finish(transaction, Tombstone(context.clock(), actor, removed))
     context.states.forget(organization_id)
+    context.trends.forget(organization_id)
     return removed
 
 

@@ -10,13 +10,15 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
 from appliance.model.errors import Invalid, NotFound
+from appliance.model.matrix import Matrix
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
-from appliance.service.changes import OpenChange, carry_out
+from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, state_of
 from appliance.service.context import Actor, Context, Counts, gone
 from appliance.service.policy_saves import check_seen, check_version, write_policy
 from appliance.service.readings import Reading
+from appliance.service.trends import Trend
 from appliance.store import machines, organizations, policies
 from appliance.store.policies import SavedPolicy
 
@@ -32,6 +34,28 @@ def get(context: Context, actor: Actor) -> SavedPolicy:
     with context.store.read() as transaction:
         version, known = _known(context, transaction, actor)
         return policies.load(transaction, actor.organization_id) if known is None else SavedPolicy(known, version)
+
+
+def matrix(context: Context, actor: Actor) -> tuple[int, Matrix]:
+    """The policy's version, and its matrix for the enabled machines: disabled ones open nothing, and nothing to them.
+
+    Raises:
+        NotFound: the organization is gone.
+        TooMuchWork: the policy is too large for a matrix.
+    """
+    with context.store.read() as transaction:
+        organization = organizations.find(transaction, actor.organization_id)
+        state = None if organization is None else state_of(context, transaction, organization)
+    if organization is None or state is None:
+        raise gone()
+    ends = [ConnectionEnd(peer.id, peer.groups) for peer in state.peers]
+    return organization.policy_version, Matrix(state.policy, ends)
+
+
+def names_of(context: Context, actor: Actor, ids: Collection[str]) -> Mapping[str, str]:
+    """Names of the organization's machines of these ids, by id."""
+    with context.store.read() as transaction:
+        return machines.names_of(transaction, actor.organization_id, ids)
 
 
 def latest(context: Context, actor: Actor) -> tuple[int, Policy | None]:
@@ -59,7 +83,7 @@ def save(
     *,
     version: int | None = None,
     seen: Collection[int] | None = None,
-) -> SavedPolicy:
+) -> CarriedOut[SavedPolicy]:
     """Replace the policy; the new one is enforced when this returns.
 
     Args:
@@ -79,24 +103,24 @@ def save(
         check_version(change, version)
         return write_policy(context, actor, change, policy.with_ids_of(change.before.policy))
 
-    return carry_out(context, actor, edit)
+    return carry_out_timed(context, actor, edit)
 
 
-def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> Rule:
+def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> CarriedOut[Rule]:
     """Add a rule; takes ``seen`` and raises as `save` does."""
     actor.must_change()
 
-    def edit(change: OpenChange) -> None:
+    def edit(change: OpenChange) -> Rule:
         check_seen(change, seen)
         write_policy(context, actor, change, change.before.policy.with_rules([rule]))
+        return rule
 
-    carry_out(context, actor, edit)
-    return rule
+    return carry_out_timed(context, actor, edit)
 
 
 def change_rule(
     context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], *, seen: Collection[int] | None = None
-) -> Rule:
+) -> CarriedOut[Rule]:
     """Change parts of a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule.
 
     It keeps its id, and moves to the end of the policy: the order changes no verdict, and only it is written then.
@@ -116,10 +140,12 @@ def change_rule(
         write_policy(context, actor, change, before.changed({rule_id}, [changed]))
         return changed
 
-    return carry_out(context, actor, edit)
+    return carry_out_timed(context, actor, edit)
 
 
-def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None) -> None:
+def remove_rule(
+    context: Context, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None
+) -> CarriedOut[None]:
     """Remove a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
 
@@ -131,7 +157,7 @@ def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collectio
             raise _no_rule(rule_id)
         write_policy(context, actor, change, after)
 
-    carry_out(context, actor, edit)
+    return carry_out_timed(context, actor, edit)
 
 
 def counters(context: Context, actor: Actor) -> Reading[Counts]:
@@ -152,6 +178,12 @@ def counters(context: Context, actor: Actor) -> Reading[Counts]:
         return {each.rule: each for each in found}
 
     return context.counts.get(actor.organization_id, read)
+
+
+def counters_and_trend(context: Context, actor: Actor) -> tuple[Counts, Trend | None]:
+    """Read the packet counts as `counters` does, with what is new since an earlier call of this; None if unknown."""
+    counts = counters(context, actor).value
+    return counts, context.trends.look(actor.organization_id, counts, context.clock())
 
 
 def check(

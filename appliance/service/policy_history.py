@@ -12,7 +12,7 @@ from appliance.model.organization import Organization
 from appliance.model.plural import counted
 from appliance.model.policy import Policy
 from appliance.service import pages
-from appliance.service.changes import OpenChange, carry_out, prepared
+from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, prepared
 from appliance.service.context import Actor, Context, gone
 from appliance.service.policy_saves import check_seen, unknown_machines, write_policy
 from appliance.store import meters, organizations, policy_history
@@ -73,7 +73,9 @@ def at_version(context: Context, actor: Actor, version: int) -> Policy:
         return _earlier(change, version)
 
 
-def restore(context: Context, actor: Actor, version: int, *, seen: Collection[int] | None = None) -> SavedPolicy:
+def restore(
+    context: Context, actor: Actor, version: int, *, seen: Collection[int] | None = None
+) -> CarriedOut[SavedPolicy]:
     """Save an earlier version of the policy as a new one; it is enforced when this returns.
 
     Args:
@@ -93,7 +95,7 @@ def restore(context: Context, actor: Actor, version: int, *, seen: Collection[in
         _check_machines(change, policy, version)
         return write_policy(context, actor, change, policy, restored_version=version)
 
-    return carry_out(context, actor, edit)
+    return carry_out_timed(context, actor, edit)
 
 
 def tidy(context: Context) -> int:

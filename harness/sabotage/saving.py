@@ -9,6 +9,7 @@ import structlog
 
 from appliance.model.policy import Policy, Rule
 from appliance.service import policy as policies
+from appliance.service.changes import CarriedOut
 from appliance.service.context import Actor, Context
 from appliance.store.policies import SavedPolicy
 
@@ -23,9 +24,11 @@ log = structlog.get_logger()
 def answer_single_rules_first() -> None:
     """Answers the addition of a single rule first, and saves it 150 ms later."""
 
-    def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> Rule:
+    def add_rule(
+        context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None
+    ) -> CarriedOut[Rule]:
         threading.Timer(_LATE_S, _add_rule, (context, actor, rule), {"seen": seen}).start()
-        return rule
+        return CarriedOut(rule, None)
 
     policies.add_rule = add_rule
 
@@ -35,7 +38,7 @@ def leave_the_action_of_a_changed_rule() -> None:
 
     def change_rule(
         context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], *, seen: Collection[int] | None = None
-    ) -> Rule:
+    ) -> CarriedOut[Rule]:
         others = {name: value for name, value in parts.items() if name != "action"}
         return _change_rule(context, actor, rule_id, others, seen=seen)
 
@@ -52,10 +55,10 @@ def swallow_an_error_after_each_save() -> None:
         *,
         version: int | None = None,
         seen: Collection[int] | None = None,
-    ) -> SavedPolicy:
+    ) -> CarriedOut[SavedPolicy]:
         saved = _save(context, actor, policy, version=version, seen=seen)
         try:
-            raise LookupError(saved.version)
+            raise LookupError(saved.result.version)
         except LookupError:
             log.exception("a saved policy was not counted")
         return saved

@@ -15,7 +15,7 @@ from appliance.model.access import Access
 from appliance.service import machine_search, pages
 from appliance.service.observed import MachineState
 from appliance.web.api import repetition
-from appliance.web.api.reply import JSON, PREFIX, reply
+from appliance.web.api.reply import JSON, PREFIX, SERVER_TIMING, reply
 from appliance.web.api.routes import Route, Section
 from appliance.web.api.statuses import refusals
 from appliance.web.handler import Handler
@@ -64,6 +64,11 @@ _HEADERS: dict[str, dict[str, Any]] = {
 _SENT: dict[str, dict[str, Any]] = {
     "ETag": {"description": "Version of the answer, for conditions of later requests.", "schema": {"type": "string"}},
     "Location": {"description": "Path of the new resource.", "schema": {"type": "string"}},
+    SERVER_TIMING: {
+        "description": "`enforce;dur=…`: milliseconds from the call of the hub to its answer that the kernel enforces "
+        "the change; absent if there was nothing to enforce, and in the answer to a repetition.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {"description": "Seconds to wait before another try.", "schema": {"type": "integer"}},
 }
 
@@ -134,9 +139,12 @@ def _success(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]) 
     }
     if route.answer is not None:
         success |= _content(JSON, schemas[route.answer])
-    sent = [
-        name for name, is_sent in (("ETag", route.method == "GET" or route.etag), ("Location", route.made)) if is_sent
-    ]
+    headers = {
+        "ETag": route.method == "GET" or route.etag,
+        "Location": route.made,
+        SERVER_TIMING: route.is_timed,
+    }
+    sent = [name for name, is_sent in headers.items() if is_sent]
     return success | ({"headers": {name: _SENT[name] for name in sent}} if sent else {})
 
 

@@ -17,7 +17,7 @@ from appliance.service import policy_saves
 from appliance.store.policies import SavedPolicy
 from appliance.web import conditions
 from appliance.web.answer_cache import EncodedAnswer
-from appliance.web.api.reply import Encoded
+from appliance.web.api.reply import Encoded, Timed
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
@@ -143,27 +143,28 @@ def _policy(call: ApiCall) -> Encoded:
     return Encoded(found.data, f'"{found.version}"')
 
 
-def _save_policy(call: ApiCall) -> PolicyAnswer:
+def _save_policy(call: ApiCall) -> Timed:
     body: SavePolicy = call.body
-    saved = policies.save(call.context, call.actor, policy_of(body), version=body.version, seen=versions_seen(call))
-    return PolicyAnswer.of(saved)
+    done = policies.save(call.context, call.actor, policy_of(body), version=body.version, seen=versions_seen(call))
+    return Timed(PolicyAnswer.of(done.result), done.enforced_s)
 
 
-def _add_rule(call: ApiCall) -> RuleAnswer:
-    rule = policies.add_rule(call.context, call.actor, _rule(call.body), seen=versions_seen(call))
-    return RuleAnswer.of(rule)
+def _add_rule(call: ApiCall) -> Timed:
+    done = policies.add_rule(call.context, call.actor, _rule(call.body), seen=versions_seen(call))
+    return Timed(RuleAnswer.of(done.result), done.enforced_s)
 
 
-def _change_rule(call: ApiCall) -> RuleAnswer:
+def _change_rule(call: ApiCall) -> Timed:
     body: ChangeRule = call.body
     given = msgspec.structs.asdict(body)
     parts = {name: value for name, value in given.items() if name != "id" and value is not None}
-    rule = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=versions_seen(call))
-    return RuleAnswer.of(rule)
+    done = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=versions_seen(call))
+    return Timed(RuleAnswer.of(done.result), done.enforced_s)
 
 
-def _remove_rule(call: ApiCall) -> None:
-    policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=versions_seen(call))
+def _remove_rule(call: ApiCall) -> Timed:
+    done = policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=versions_seen(call))
+    return Timed(done.result, done.enforced_s)
 
 
 def versions_seen(call: ApiCall) -> Collection[int] | None:
@@ -238,6 +239,7 @@ ROUTES = (
         access=CHANGE,
         etag=etag_of,
         takes_condition=True,
+        is_timed=True,
     ),
     Route(
         "POST",
@@ -250,6 +252,7 @@ ROUTES = (
         access=CHANGE,
         keeps_answer=True,
         takes_condition=True,
+        is_timed=True,
     ),
     Route(
         "PATCH",
@@ -260,9 +263,17 @@ ROUTES = (
         RuleAnswer,
         access=CHANGE,
         takes_condition=True,
+        is_timed=True,
     ),
     Route(
-        "DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204, access=CHANGE, takes_condition=True
+        "DELETE",
+        "/policy/rules/{id}",
+        "Remove a rule",
+        _remove_rule,
+        status=204,
+        access=CHANGE,
+        takes_condition=True,
+        is_timed=True,
     ),
     Route(
         "POST",

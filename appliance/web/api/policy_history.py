@@ -12,6 +12,7 @@ from appliance.store.policy_history import PolicyVersion
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.policy import PolicyAnswer, etag_of, versions_seen
+from appliance.web.api.reply import Timed
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
@@ -52,10 +53,10 @@ def _policy_history(call: ApiCall) -> HistoryAnswer:
     return HistoryAnswer([VersionAnswer.of(each) for each in page], following)
 
 
-def _restore_policy(call: ApiCall) -> PolicyAnswer:
+def _restore_policy(call: ApiCall) -> Timed:
     body: RestorePolicy = call.body
-    saved = policy_history.restore(call.context, call.actor, body.version, seen=versions_seen(call))
-    return PolicyAnswer.of(saved)
+    done = policy_history.restore(call.context, call.actor, body.version, seen=versions_seen(call))
+    return Timed(PolicyAnswer.of(done.result), done.enforced_s)
 
 
 ROUTES = (
@@ -78,5 +79,6 @@ ROUTES = (
         access=CHANGE,
         etag=etag_of,
         takes_condition=True,
+        is_timed=True,
     ),
 )

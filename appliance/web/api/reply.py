@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from appliance.web.response import Response
 
 JSON = "application/json"
 PREFIX = "/api/v1"
+SERVER_TIMING = "Server-Timing"
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,25 @@ class Encoded:
 
     data: bytes
     etag: str
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A call's answer, with the time that the data plane took for the change.
+
+    Attributes:
+        answer: None for a response without a body.
+        enforced_s: seconds; None if there was nothing to enforce.
+    """
+
+    answer: Any
+    enforced_s: float | None
+
+    def on(self, response: Response) -> Response:
+        """Tell the time in a response's header (W3C Server Timing), in milliseconds."""
+        if self.enforced_s is None:
+            return response
+        return response.with_header(SERVER_TIMING, f"enforce;dur={self.enforced_s * 1000:.3f}")
 
 
 def reply(status: int, data: bytes = b"", location: str | None = None, etag: str | None = None) -> Response:

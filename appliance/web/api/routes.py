@@ -15,7 +15,7 @@ from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor, Context
 from appliance.web import conditions, login_guard
 from appliance.web.api import repetition
-from appliance.web.api.reply import PREFIX, Encoded, reply
+from appliance.web.api.reply import PREFIX, Encoded, Timed, reply
 from appliance.web.authentication import authenticated
 from appliance.web.handler import Handler
 from appliance.web.request import Request
@@ -94,6 +94,7 @@ class Route:
         takes_condition: True if the call takes If-Match.
         asks_for_proof: True if the body has the caller's password or code; wrong ones count (`login_guard.guessing`).
         refusals: refusals beside those that follow from the other attributes (`statuses`).
+        is_timed: True if the handler tells how long enforcing took (`Timed`).
         etag: returns the answer's tag; None: for GET, a digest of the answer.
     """
 
@@ -110,6 +111,7 @@ class Route:
     made: Callable[[Any], str] | None = field(default=None, kw_only=True)
     etag: Callable[[Any], str] | None = field(default=None, kw_only=True)
     takes_condition: bool = field(default=False, kw_only=True)
+    is_timed: bool = field(default=False, kw_only=True)
     asks_for_proof: bool = field(default=False, kw_only=True)
     refusals: tuple[type[Refused], ...] = field(default=(), kw_only=True)
 
@@ -162,6 +164,12 @@ def _reply(route: Route, call: ApiCall) -> Response:
     proof = login_guard.guessing(call.site, call.request, call.actor.email) if route.asks_for_proof else nullcontext()
     with proof:
         answer = route.handler(call)
+    if isinstance(answer, Timed):
+        return answer.on(_response(route, answer.answer))
+    return _response(route, answer)
+
+
+def _response(route: Route, answer: Any) -> Response:
     if route.answer is None:
         return reply(204)
     if isinstance(answer, Encoded):

@@ -19,11 +19,13 @@ from appliance.web.pages import (
     machine_connection,
     machine_list,
     machines,
+    matrix,
     organization,
     passkeys,
     people,
     plans,
     policy,
+    policy_rule,
     records,
     second_factor,
     second_step,
@@ -47,6 +49,8 @@ PAGES = (
     + machines.PAGES
     + machine_connection.PAGES
     + policy.PAGES
+    + policy_rule.PAGES
+    + matrix.PAGES
     + records.PAGES
     + organization.PAGES
     + plans.PAGES

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 COOKIE = "__Host-meshwg-done"
 SECONDS = 60
 
@@ -48,6 +50,8 @@ _NOTICES = {
     "make new ones below.",
 }
 _AGAIN = "-again"
+_TIMED = re.compile(r"([a-z-]+)-([0-9]{1,9})us", re.ASCII)
+_MOST_MICROSECONDS = 10**9 - 1
 _ONCE = "This form came twice, and was done once."
 
 
@@ -56,10 +60,28 @@ def again(key: str) -> str:
     return key + _AGAIN
 
 
+def timed(key: str, seconds: float | None) -> str:
+    """Make the key of a notice that also tells how long the hub took to enforce a change.
+
+    Args:
+        seconds: None if there was nothing to enforce.
+    """
+    return key if seconds is None else f"{key}-{min(round(seconds * 1e6), _MOST_MICROSECONDS)}us"
+
+
 def words(key: str) -> str | None:
     """Find the notice of a key; None if there is none."""
     is_again = key.endswith(_AGAIN)
-    known = _NOTICES.get(key.removesuffix(_AGAIN))
+    key = key.removesuffix(_AGAIN)
+    time = _TIMED.fullmatch(key)
+    known = _NOTICES.get(key if time is None else time[1])
+    if known is not None and time is not None:
+        known = f"{known} Enforcing it took {_milliseconds(int(time[2]))} ms."
     if is_again:
         return _ONCE if known is None else f"{_ONCE} {known}"
     return known
+
+
+def _milliseconds(microseconds: int) -> str:
+    """Format a time with one decimal below ten milliseconds."""
+    return f"{microseconds / 1000:.1f}" if microseconds < 10_000 else f"{microseconds / 1000:,.0f}"

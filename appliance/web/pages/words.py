@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 
+from appliance.model.desired import RuleCount
 from appliance.model.errors import Invalid
 from appliance.model.plural import counted, plural
 from appliance.model.policy import Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import format_ports
+from appliance.model.services import ServiceProtocol, ServiceRange
 
+_PROTOCOLS = {
+    ServiceProtocol.ANY: "everything",
+    ServiceProtocol.TCP: "TCP",
+    ServiceProtocol.UDP: "UDP",
+    ServiceProtocol.ICMP: "ICMP (ping)",
+    ServiceProtocol.OTHER: "every other protocol",
+}
+_MOST_RANGES = 5
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b")
 _CODE = re.compile(r"(``?)(.+?)\1")
@@ -115,9 +125,14 @@ def selector(end: Selector, names: Mapping[str, str]) -> str:
         return "any machine"
     if end.kind is SelectorKind.GROUP:
         return f"group {end.name}"
-    name = names.get(end.name)
+    return machine(end.name, names)
+
+
+def machine(id_: str, names: Mapping[str, str]) -> str:
+    """Name a machine, also one that is gone."""
+    name = names.get(id_)
     if name is None:
-        return f"a removed machine ({end.name})"
+        return f"a removed machine ({id_})"
     # A machine's name may look like another kind of end.
     return f"the machine “{name}”" if _LIKE_OTHER_ENDS.match(name) else name
 
@@ -136,6 +151,43 @@ def service(rule: Rule) -> str:
         return f"{name}, all ports"
     count = sum(1 if ports.first == ports.last else 2 for ports in rule.ports)
     return f"{name}, {plural(count, 'port')} {format_ports(rule.ports).replace(',', ', ')}"
+
+
+def services(some: Sequence[ServiceRange], rest: Sequence[ServiceRange]) -> str:
+    """Describe services in one line: ``everything``, ``TCP 22, 443; ICMP (ping)``, ``all but UDP 53``.
+
+    Args:
+        some: the services, by protocol.
+        rest: all others.
+    """
+    if not some or not rest:
+        return "everything" if some else "nothing"
+    # Protocols that no rule can name are there only if a default or a rule for everything allows them.
+    if any(each.protocol is ServiceProtocol.OTHER for each in some):
+        return f"all but {'; '.join(map(service_range, rest))}"
+    return "; ".join(map(service_range, some))
+
+
+def service_range(of: ServiceRange) -> str:
+    """Describe ports of a protocol."""
+    name = _PROTOCOLS[of.protocol]
+    if not of.ports:
+        return name
+    if len(of.ports) > _MOST_RANGES:
+        return f"{name}, {len(of.ports)} ranges of ports"
+    return f"{name} {format_ports(of.ports).replace(',', ', ')}"
+
+
+def decided(count: RuleCount | None) -> str:
+    """Describe what a rule or the default decided about; None if it is unknown."""
+    if count is None:
+        return "unknown"
+    return f"{count.packets:,} {plural(count.packets, 'packet')}, {size(count.bytes)}"
+
+
+def newly_decided(packets: int | None) -> str:
+    """Describe what was decided since an earlier look; empty if it is unknown or nothing."""
+    return f"+{packets:,}" if packets else ""
 
 
 def sentence(rule: Rule, names: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ def test_an_old_group_with_a_name_like_a_selector_stays(
         machine = machines.add(context, owner, name="a", groups=["any"]).machine
     machines.change(context, owner, machine.id, name="b")
     machines.change(context, owner, machine.id, groups=["any", "office"])
-    rule = policies.add_rule(context, owner, rule_about("any"))
+    rule = policies.add_rule(context, owner, rule_about("any")).result
     machines.change(context, owner, machine.id, groups=["office"])
     # It is named by a rule that is there, so the policy can still be saved, and loaded.
     policies.save(context, owner, Policy(Action.DENY, (rule,)))

@@ -36,7 +36,7 @@ def test_the_stored_size_is_that_of_the_rules_after_any_changes(context: Context
 
 
 def test_a_rule_beyond_the_bound_in_bytes_is_refused(context: Context, owner: Actor) -> None:
-    made = policy.add_rule(context, owner, rule("a"))
+    made = policy.add_rule(context, owner, rule("a")).result
     with context.store.write() as transaction:
         transaction.execute(schema.organizations.update().values(policy_bytes=MOST_BYTES - 50))
     with pytest.raises(Invalid, match=str(MOST_BYTES)) as refused:

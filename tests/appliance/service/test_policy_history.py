@@ -83,7 +83,7 @@ def test_every_version_is_read_and_restored(context: Context, owner: Actor, hub:
         assert alike(policy_history.at_version(context, owner, version), then)
     for version in drawn.sample(sorted(known), 8):
         before = policy.get(context, owner).version
-        restored = policy_history.restore(context, owner, version)
+        restored = policy_history.restore(context, owner, version).result
         assert (restored.version, alike(restored.policy, known[version])) == (before + 1, True)
         assert policy.get(context, owner) == restored
         assert hub.enforced[owner.organization_id].policy == restored.policy
@@ -112,16 +112,16 @@ def test_a_version_tells_who_changed_what_and_when(context: Context, owner: Acto
 
 
 def test_a_restored_rule_has_its_id_again(context: Context, owner: Actor) -> None:
-    made = policy.add_rule(context, owner, rule())
+    made = policy.add_rule(context, owner, rule()).result
     policy.change_rule(context, owner, made.id, {"action": "allow"})
     policy.remove_rule(context, owner, made.id)
-    assert policy_history.restore(context, owner, 2).policy.rules == (made,)
+    assert policy_history.restore(context, owner, 2).result.policy.rules == (made,)
 
 
 def test_a_save_of_one_rule_of_many_stores_only_this_rule(context: Context, owner: Actor) -> None:
     policy.save(context, owner, Policy(rules=tuple(rule(description=str(number)) for number in range(500))))
     before, _ = bytes_of(context, owner)
-    made = policy.add_rule(context, owner, rule(description="one more"))
+    made = policy.add_rule(context, owner, rule(description="one more")).result
     policy.remove_rule(context, owner, made.id)
     assert bytes_of(context, owner)[0] - before < 1500
 
@@ -231,7 +231,7 @@ def test_a_save_larger_than_all_history_is_kept_alone(
     policy.save(context, owner, many)
     policy.save(context, owner, Policy())
     assert [each.version for each in versions(context, owner)] == [3, 2]
-    assert alike(policy_history.restore(context, owner, 2).policy, many)
+    assert alike(policy_history.restore(context, owner, 2).result.policy, many)
 
 
 def test_old_saves_are_removed_with_the_days_of_trails(context: Context) -> None:

@@ -12,8 +12,11 @@ import pyotp
 import pytest
 
 from appliance.model.errors import TooMany
+from appliance.model.ids import new_id
 from appliance.model.organization import Role
+from appliance.model.policy import ANYONE, Action, Rule
 from appliance.service import accounts, machines, members, sessions
+from appliance.service import policy as policies
 from appliance.store import times
 from appliance.web import pages
 from appliance.web.app import make_app
@@ -283,7 +286,8 @@ def ids(visitor: Visitor, site: Site) -> dict[str, str]:
     actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
     machine = machines.page(site.context, actor)[0][0].machine.id
     (member, *_) = (each.id for each in members.page(site.context, actor)[0] if each.id != actor.member_id)
-    return {"/machines": machine, "/settings/people/<id>": member}
+    rule = policies.add_rule(site.context, actor, Rule(new_id(), Action.DENY, ANYONE, ANYONE)).result.id
+    return {"/machines": machine, "/settings/people/<id>": member, "/policy/rules/<id>": rule}
 
 
 def chosen(answer: Answer) -> set[str]:

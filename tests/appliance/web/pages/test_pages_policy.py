@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +14,7 @@ from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, Selec
 from appliance.service import accounts, machines
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
-from appliance.web.pages import words
+from appliance.web.pages import notices, words
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
@@ -45,6 +46,70 @@ def test_rules_show_their_counts(owner: Visitor, hub: FakeHub, saved: Callable[[
     assert "so far: 1 packet, 84 B" in page
     hub.refuses = True
     assert "unknown" in owner.get("/policy").page.text
+
+
+def test_counts_tell_what_is_new_since_the_last_look(
+    owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]
+) -> None:
+    owner.add_rule(action="deny", source="any", destination="any", protocol="tcp", ports="22")
+    rule = saved().policy.rules[0].id
+    hub.counts = [RuleCount(rule, 1000, 84_000), RuleCount(None, 1, 84)]
+    assert "+" not in owner.get("/policy").page.text
+    hub.counts = [RuleCount(rule, 2234, 187_000), RuleCount(None, 1, 84)]
+    text = " ".join(owner.get("/policy").page.text.split())
+    assert "2,234 packets, 182.6 KiB +1,234" in text
+    assert "A number with + counts the packets since just now" in text
+    assert text.count("+") == 2, "the default decided about nothing new"
+
+
+def enforced_ms(page: str) -> float | None:
+    """Finds the time that enforcing a save took, if the page tells it."""
+    found = re.search(r"and the hub enforces it\. Enforcing it took ([\d.,]+) ms\.", page)
+    return None if found is None else float(found[1].replace(",", ""))
+
+
+def test_a_save_tells_how_long_enforcing_took(owner: Visitor, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply = hub.apply
+
+    def slowly(*arguments: object, **named: object) -> None:
+        time.sleep(0.02)
+        apply(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hub, "apply", slowly)
+    page = owner.get("/policy")
+    form = {"action": "deny", "source": "any", "destination": "any", "protocol": "icmp"}
+    owner.send("/policy/rules", **form)
+    told = enforced_ms(owner.get("/policy").page.text)
+    assert told is not None
+    assert told >= 20
+    owner.answer = page
+    owner.send("/policy/rules", **form)
+    again = owner.get("/policy").page.text
+    assert "This form came twice, and was done once." in again
+    assert enforced_ms(again) == told
+
+
+def test_a_save_that_enforces_nothing_tells_no_time(owner: Visitor) -> None:
+    for _ in range(2):
+        owner.get("/policy")
+        owner.send("/policy/default", default="deny")
+    text = owner.get("/policy").page.text
+    assert "The policy is saved" in text
+    assert enforced_ms(text) is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(0.00237, "2.4 ms"), (0.0000001, "0.0 ms"), (0.0123, "12 ms"), (99999.0, "1,000,000 ms")]
+)
+def test_times_have_two_digits_that_matter(seconds: float, told: str) -> None:
+    key = notices.timed("saved", seconds)
+    assert f"Enforcing it took {told}." in (notices.words(key) or "")
+    assert f"Enforcing it took {told}." in (notices.words(notices.again(key)) or "")
+
+
+@pytest.mark.parametrize("key", ["saved-us", "saved-1234567890us", "nothing-5us", "saved-5us-x", "saved-٣us"])
+def test_a_made_up_notice_is_none(key: str) -> None:
+    assert notices.words(key) is None
 
 
 def test_a_rule_without_effect_needs_a_confirmation(

@@ -1,0 +1,221 @@
+"""Pages of who may open what to whom: the whole policy in a table, and one cell of it in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from appliance.model.access import LOOK
+from appliance.model.errors import NotFound
+from appliance.model.matrix import Cell, CellKind, Matrix, Party
+from appliance.model.plural import counted
+from appliance.model.policy import Action, Selector, SelectorKind
+from appliance.model.reach import TooMuchWork
+from appliance.service import policy as policies
+from appliance.web.pages import words
+from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
+
+MOST_PARTIES = 20
+"""Rows, and columns, of a page."""
+MOST_CHARACTERS = 1000
+"""Characters of a page's row keys, and of its column keys: the URL of each cell has both."""
+MOST_RULES = 50
+"""Rules that the page of a cell lists."""
+_MOST_NAMED = 3
+_OTHERS = "others"
+_PATH = "/policy/matrix"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Part of the rows or columns that a page shows.
+
+    Attributes:
+        first, last: positions, counted from 1.
+        count: number of all rows or columns.
+        back, on: URLs of the parts before and behind it; empty if there are none.
+    """
+
+    first: int
+    last: int
+    count: int
+    back: str
+    on: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Head of a row or column; ``size`` is the number of its machines in words, or empty."""
+
+    name: str
+    size: str
+
+
+@dataclass(frozen=True)
+class CellLine:
+    """A cell as the page shows it.
+
+    Attributes:
+        look: class of its colour.
+        url: page that says more; empty if there is no more to say.
+    """
+
+    text: str
+    look: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A part of the matrix as the page shows it."""
+
+    columns: list[Heading]
+    rows: list[tuple[Heading, list[CellLine]]]
+    spans: dict[str, Span]
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class RuleLink:
+    """A rule that matters for a cell."""
+
+    id: str
+    denies: bool
+    sentence: str
+
+
+def _show(visit: Visit) -> Response:
+    try:
+        version, matrix = policies.matrix(visit.context, visit.actor)
+    except TooMuchWork:
+        return visit.page("policy_matrix.html", table=None)
+    asked = [visit.query.text(side) for side in ("source", "destination")]
+    if any(asked):
+        return _show_cell(visit, matrix, *(_party(matrix, key) for key in asked))
+    return visit.page(
+        "policy_matrix.html",
+        version=version,
+        table=_table(visit, matrix, [matrix.parties] * 2, _cell_url, lambda one, names: _name(one, matrix, names)),
+    )
+
+
+def _show_cell(visit: Visit, matrix: Matrix, source: Party, destination: Party) -> Response:
+    rules = matrix.rules_between(source, destination)
+    shown = rules[:MOST_RULES]
+    ids = {end.name for rule in shown for end in (rule.source, rule.destination) if end.kind is SelectorKind.MACHINE}
+    ids |= {party.ids[0] for party in (source, destination)}
+    names = policies.names_of(visit.context, visit.actor, ids)
+    return visit.page(
+        "policy_matrix_cell.html",
+        ends=[_name(party, matrix, names) for party in (source, destination)],
+        table=_table(visit, matrix, [matrix.split(each) for each in (source, destination)], _check_url, _list),
+        rules=[RuleLink(rule.id, rule.action is Action.DENY, words.sentence(rule, names)) for rule in shown],
+        rule_count=len(rules),
+    )
+
+
+def _table(
+    visit: Visit,
+    matrix: Matrix,
+    axes: Sequence[Sequence[Party]],
+    url: Callable[[Party, Party], str],
+    heading: Callable[[Party, Mapping[str, str]], str],
+) -> Table:
+    starts = [min(visit.query.number(side) or 0, max(len(axis) - 1, 0)) for side, axis in _by_side(axes)]
+    sources, destinations = (_part(axis, start) for axis, start in zip(axes, starts, strict=True))
+    ids = {machine for party in (*sources, *destinations) for machine in party.ids[:_MOST_NAMED]}
+    names = policies.names_of(visit.context, visit.actor, ids)
+    rows, columns = (
+        [Heading(heading(party, names), _size(party)) for party in part] for part in (sources, destinations)
+    )
+    cells = matrix.rows(sources, destinations)
+    return Table(
+        columns,
+        [
+            (head, [_line(cell, url(source, other)) for cell, other in zip(row, destinations, strict=True)])
+            for head, source, row in zip(rows, sources, cells, strict=True)
+        ],
+        {
+            side: _span(visit, side, axis, start, len(part))
+            for (side, axis), start, part in zip(_by_side(axes), starts, (sources, destinations), strict=True)
+        },
+        any(cell.kind is CellKind.SKIPPED for row in cells for cell in row),
+    )
+
+
+def _by_side(axes: Sequence[Sequence[Party]]) -> Iterable[tuple[str, Sequence[Party]]]:
+    return zip(("rows", "columns"), axes, strict=True)
+
+
+def _part(axis: Sequence[Party], start: int) -> Sequence[Party]:
+    """Cut what a page shows from the rows or columns; at least one."""
+    shown = axis[start : start + MOST_PARTIES]
+    length = 0
+    for at, party in enumerate(shown):
+        length += len(urlencode({"": _key(party)}))
+        if length > MOST_CHARACTERS and at:
+            return shown[:at]
+    return shown
+
+
+def _span(visit: Visit, side: str, axis: Sequence[Party], start: int, length: int) -> Span:
+    def at(position: int) -> str:
+        return f"{_PATH}?{urlencode({**visit.query.fields, side: position})}"
+
+    end = start + length
+    back = at(max(start - MOST_PARTIES, 0)) if start else ""
+    return Span(min(start + 1, len(axis)), end, len(axis), back, at(end) if end < len(axis) else "")
+
+
+def _party(matrix: Matrix, key: str) -> Party:
+    found = matrix.find(None if key == _OTHERS else Selector.parse(key, field="source"))
+    if found is None:
+        raise NotFound("No rule names these machines any more.")
+    return found
+
+
+def _key(party: Party) -> str:
+    return _OTHERS if party.selector is None else str(party.selector)
+
+
+def _cell_url(source: Party, destination: Party) -> str:
+    return f"{_PATH}?{urlencode({'source': _key(source), 'destination': _key(destination)})}"
+
+
+def _check_url(source: Party, destination: Party) -> str:
+    """Make the URL that asks about a connection from a machine of the one party to a machine of the other."""
+    one = source.ids[0]
+    other = next((each for each in destination.ids[:2] if each != one), one)
+    return f"/policy/check?{urlencode({'source': f'machine:{one}', 'destination': f'machine:{other}'})}#check"
+
+
+def _name(party: Party, matrix: Matrix, names: Mapping[str, str]) -> str:
+    if party.selector is not None:
+        return words.selector(party.selector, names)
+    return "every other machine" if len(matrix.parties) > 1 else "every machine"
+
+
+def _list(party: Party, names: Mapping[str, str]) -> str:
+    told = ", ".join(words.machine(each, names) for each in party.ids[:_MOST_NAMED])
+    return f"{told} and {len(party.ids) - _MOST_NAMED} more" if len(party.ids) > _MOST_NAMED else told
+
+
+def _size(party: Party) -> str:
+    return "" if len(party.ids) == 1 and party.group is None else counted(len(party.ids), "machine")
+
+
+def _line(cell: Cell, url: str) -> CellLine:
+    what = words.services(cell.some, cell.rest)
+    return {
+        CellKind.ALLOWED: CellLine("Allowed", "allowed", url),
+        CellKind.DENIED: CellLine("Denied", "denied", url),
+        CellKind.SAME: CellLine(f"Some: {what}", "some", url),
+        CellKind.MIXED: CellLine(f"Some machines: {what}", "some", url),
+        CellKind.ITSELF: CellLine("Itself", "itself", ""),
+        CellKind.SKIPPED: CellLine("Look closer", "itself", url),
+    }[cell.kind]
+
+
+PAGES = (Page("GET", _PATH, _show, access=LOOK),)

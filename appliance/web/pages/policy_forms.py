@@ -1,0 +1,126 @@
+"""Forms that save the policy: input, and questions before a save that opens everything or changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from appliance.model.errors import Conflict
+from appliance.model.openness import open_protocols
+from appliance.model.policy import Policy, Protocol, Rule, SelectorKind
+from appliance.service import machines
+from appliance.service import policy as policies
+from appliance.web.pages import forms, notices, words
+from appliance.web.pages.forms import Form
+from appliance.web.pages.routes import Visit
+from appliance.web.response import Response
+
+RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "description")
+"""Fields of a form with a rule."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Choices for the ends of a rule.
+
+    Attributes:
+        machines: id and name of each machine, by name.
+        groups: of the machines and of the policy's rules, by name.
+    """
+
+    machines: list[tuple[str, str]]
+    groups: list[str]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Names of the machines by id."""
+        return dict(self.machines)
+
+
+class Idle(Conflict):
+    """A rule would change nothing because of an existing one; the visitor may save it all the same."""
+
+    code = "idle-rule"
+
+    def __init__(self, rule: Rule, because: Rule, names: Mapping[str, str]) -> None:
+        description = f" ({because.description})" if because.description else ""
+        super().__init__(
+            f"Not saved: {words.sentence(rule, names)} would change nothing, because there is this rule: "
+            f"{words.sentence(because, names)}{description}."
+        )
+
+
+def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
+    """Apply a change to the policy that the form was shown with, or ask first whether to open the network.
+
+    Raises:
+        Conflict: the policy was saved since the form was shown.
+    """
+    version = visit.form.number("version")
+    visit.actor.must_change()
+    before = policies.get(visit.context, visit.actor)
+    after = change(before.policy)
+    opened = open_protocols(after) - open_protocols(before.policy)
+    # For an outdated version no question is needed: the save is refused.
+    if opened and not visit.form.is_checked("confirmed") and version in (None, before.version):
+        return _ask_opening(visit, opened)
+    done = policies.save(visit.context, visit.actor, after, version=before.version if version is None else version)
+    return visit.done("/policy", notices.timed("saved", done.enforced_s))
+
+
+def typed_rule(form: Form) -> Rule:
+    """Parse the form's rule, with a new id."""
+    return Rule.parse(
+        action=form.text("action"),
+        source=form.text("source"),
+        destination=form.text("destination"),
+        protocol=form.text("protocol", Protocol.ANY.value),
+        ports=form.text("ports"),
+        description=form.text("description").strip(),
+    )
+
+
+def check_not_idle(visit: Visit, rules: Collection[Rule], *, replaced: Collection[str] = ()) -> None:
+    """Raise `Idle` if a rule would change nothing, unless the form says that this is known.
+
+    Args:
+        replaced: ids of rules that the save removes.
+    """
+    if visit.form.is_checked("idle"):
+        return
+    saved = policies.get(visit.context, visit.actor)
+    if visit.form.number("version") not in (None, saved.version):
+        return
+    policy = saved.policy.without_rules(replaced)
+    for rule in rules:
+        reason = policy.rule_covering(rule)
+        if reason is not None:
+            ids = {end.name for each in (rule, reason) for end in (each.source, each.destination)}
+            raise Idle(rule, reason, policies.names_of(visit.context, visit.actor, ids))
+
+
+def ends(visit: Visit, policy: Policy) -> Ends:
+    """List the choices for the ends of a rule."""
+    everyone = []
+    after = None
+    while True:
+        seen, after = machines.page(visit.context, visit.actor, after=after)
+        everyone += [each.machine for each in seen]
+        if after is None:
+            break
+    groups = {group for each in everyone for group in each.groups}
+    for rule in policy.rules:
+        groups |= {end.name for end in (rule.source, rule.destination) if end.kind is SelectorKind.GROUP}
+    named = [(each.id, each.name) for each in everyone]
+    return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
+
+
+def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> Response:
+    """Render the question whether to allow everybody; its form sends the same input with a confirmation."""
+    return visit.page(
+        "policy_open.html",
+        action=visit.request.path,
+        sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
+        services=[words.protocol(each) for each in Protocol if each in opened and each is not Protocol.ANY],
+        is_all=Protocol.ANY in opened,
+    )

@@ -1,0 +1,78 @@
+"""The policy's pages in a browser: rules are changed with the keyboard, and the table of who reaches whom is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Desk
+
+NARROW = 360
+
+
+def with_rules(desk: Desk, email: str) -> None:
+    """Signs up, and adds two machines and a rule that denies SSH from the office."""
+    desk.sign_up(email)
+    desk.add_machine("branch-mumbai", "office")
+    desk.add_machine("branch-pune", "servers")
+    desk.open("/policy")
+    form = desk.page.locator("form[action='/policy/rules']")
+    form.get_by_label("From").select_option("office")
+    form.get_by_label("To", exact=True).select_option("servers")
+    form.get_by_label("Protocol").select_option("TCP")
+    form.get_by_label("Ports").fill("22")
+    form.get_by_role("button", name="Add rule").click()
+    expect(desk.page.get_by_role("status")).to_contain_text("Enforcing it took")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_a_rule_is_changed_with_the_keyboard(open_desk: Callable[..., Desk], scripts: bool) -> None:
+    desk = open_desk(scripts=scripts)
+    page = desk.page
+    with_rules(desk, f"keyboard-{scripts}@example.net")
+    page.get_by_role("link", name="Change the rule: deny TCP, port 22").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("A rule")
+    page.get_by_label("Ports").focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("22,443")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The policy is saved, and the hub enforces it.")
+    expect(page.locator("tbody tr")).to_contain_text("TCP, ports 22, 443")
+
+
+def test_the_table_is_read_by_heads_and_followed_by_links(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    page = desk.page
+    with_rules(desk, "matrix@example.net")
+    page.get_by_role("link", name="Who reaches whom").click()
+    table = page.get_by_role("table", name="Version 2 of the policy")
+    expect(table.get_by_role("columnheader")).to_have_count(3)
+    row = table.get_by_role("row", name="group office")
+    expect(row.get_by_role("rowheader")).to_contain_text("1 machine")
+    cell = row.get_by_role("link", name="Some: all but TCP 22")
+    cell.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("From group office to group servers")
+    page.get_by_role("link", name="deny TCP, port 22 from group office to group servers").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A rule")
+    page.get_by_role("button", name="Allow it instead").click()
+    expect(page.get_by_role("status")).to_contain_text("The policy is saved")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_wide_table_scrolls_by_itself(open_desk: Callable[..., Desk], dark: bool) -> None:
+    desk = open_desk(width=NARROW, height=740, dark=dark)
+    page = desk.page
+    with_rules(desk, f"narrow-matrix-{dark}@example.net")
+    for path in ("/policy", "/policy/matrix", "/policy/matrix?source=group:office&destination=group:servers"):
+        desk.open(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW, path
+    region = page.get_by_role("region", name="What they may open")
+    region.focus()
+    expect(region).to_be_focused()
+    head = page.get_by_role("rowheader").first
+    region.evaluate("each => each.scrollLeft = each.scrollWidth")
+    expect(head).to_be_in_viewport()
