@@ -22,7 +22,7 @@ from appliance.service.context import Actor, Context
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
 _CANDIDATES = 256

@@ -22,7 +22,7 @@ from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.sessions import NOWHERE
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 LONGEST_NAME = 63
 LONGEST_DAYS = 366

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -14,33 +13,18 @@ from appliance.service import (
     accounts,
     factor_removals,
     notices,
+    one_time_codes,
     proof,
-    recovery_codes,
     second_factor,
     sessions,
     verification,
 )
 from appliance.service.context import Actor, Context, recording
+from appliance.service.one_time_codes import Proposal
 from appliance.service.proof import FreshProof
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import second_factors
-from appliance.store.sessions import ClientDevice
-from appliance.vault import codes
-
-ISSUER = "MeshWG"
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A secret for an authenticator, shown once.
-
-    Attributes:
-        secret: in base32.
-        uri: ``otpauth`` URI with the secret and the account's name, for a QR code.
-    """
-
-    secret: str = field(repr=False)
-    uri: str = field(repr=False)
+from appliance.store.session_table import ClientDevice
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
         made = context.hub.create_code_secret(shown.member.organization_id, shown.member.id)
     except HubError as error:
         raise NotNow(
-            "The hub is not there to make a secret. Try again soon.", retry_after=second_factor.RETRY_AFTER_S
+            "The hub is not there to make a secret. Try again soon.", retry_after=one_time_codes.RETRY_AFTER_S
         ) from error
     with recording(context, actor) as record:
         proof.take(context, record.transaction, shown, NOWHERE)
@@ -74,33 +58,22 @@ def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
         if found is not None and found.enabled:
             raise Conflict("You have a second factor. Turn it off first.")
         second_factors.propose(record.transaction, shown.member.id, made.sealed)
-    return Proposal(made.secret, codes.provisioning_uri(made.secret, shown.member.email, ISSUER))
+    return Proposal.of(made.secret, shown.member.email)
 
 
 def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
     """Make the pending proposal again, to show it once more after a wrong code.
 
     Args:
-        secret: as the page sent it back. Only the hub can open the stored one, so they are compared by a code; while
-            the hub does not answer, the secret is taken as it is.
+        secret: as the page sent it back.
 
     Returns:
         None if no secret is pending, or another one.
     """
     member = accounts.member_of(context, actor)
-    with context.store.read() as transaction:
-        factor = second_factors.find(transaction, member.id)
-    now = context.clock().timestamp()
-    try:
-        code = codes.code_at(secret, now)
-        if factor is None or factor.enabled:
-            return None
-        with suppress(HubError):
-            if context.hub.match_code(member.organization_id, member.id, factor.sealed_secret, code, now) is None:
-                return None
-    except ValueError:
+    if not one_time_codes.is_proposed(context, second_factor.holder_of(member), secret):
         return None
-    return Proposal(secret, codes.provisioning_uri(secret, member.email, ISSUER))
+    return Proposal.of(secret, member.email)
 
 
 def enable(context: Context, actor: Actor, *, code: str, device: ClientDevice = NOWHERE) -> Recovery:
@@ -115,7 +88,8 @@ def enable(context: Context, actor: Actor, *, code: str, device: ClientDevice = 
         factor = second_factors.find(transaction, member.id)
     if factor is None or factor.enabled:
         raise Conflict("There is no new secret to confirm. Begin again.")
-    step = second_factor.matching_step(context, member, factor, "".join(code.split()))
+    holder = second_factor.holder_of(member)
+    step = one_time_codes.matching_step(context, holder, factor, one_time_codes.plain(code))
     with recording(context, actor) as record:
         if not second_factors.use_step(record.transaction, member.id, factor.sealed_secret, step):
             raise Conflict("Another secret was made meanwhile. Begin again.")
@@ -162,8 +136,6 @@ def _shown(context: Context, actor: Actor, password: str, code: str) -> FreshPro
 
 
 def _recovery(context: Context, transaction: Connection, member: Member, device: ClientDevice, action: str) -> Recovery:
-    made = recovery_codes.new_codes()
-    hashes = [recovery_codes.hash_of(member.id, each) for each in made]
-    second_factors.replace_recovery_codes(transaction, member.id, hashes)
+    made = one_time_codes.renew_recovery_codes(transaction, second_factor.holder_of(member))
     notices.record(context, transaction, member, action, device)
     return Recovery(made, sessions.start_over(context, transaction, member, device))

@@ -23,7 +23,7 @@ from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import invitations, members, organizations, people
 from appliance.store.invitations import Invitation
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 LIFETIME = timedelta(days=7)
 MOST_PENDING = 100

@@ -10,10 +10,10 @@ from appliance.model.errors import CodeNeeded, NotFound, Unauthenticated, WrongP
 from appliance.model.organization import Member
 from appliance.service import passwords, second_factor, sessions, tickets
 from appliance.service.context import Context
-from appliance.service.second_factor import ExaminedCode
+from appliance.service.one_time_codes import ExaminedCode
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 from appliance.store.tickets import TicketKind
 
 _WRONG = "The e-mail address or the password is wrong."

@@ -18,7 +18,7 @@ from appliance.model.organization import Member
 from appliance.service import mail
 from appliance.service.context import Context
 from appliance.store import audit, people
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 LETTER = "notice"
 MOST_IN_AN_HOUR = 10

@@ -22,7 +22,7 @@ from appliance.service.relying_party import NotValid, RelyingParty
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, passkeys, people
 from appliance.store.passkeys import Passkey
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 MOST = 20
 LIFETIME = timedelta(minutes=5)

@@ -6,7 +6,7 @@ from appliance.service import notices, organizations, passwords, proof, sessions
 from appliance.service.context import Actor, Context, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import people
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 
 def change(

@@ -15,8 +15,9 @@ from appliance.model.errors import WrongProof
 from appliance.model.organization import Member
 from appliance.service import passwords, second_factor
 from appliance.service.context import Actor, Context
+from appliance.service.one_time_codes import ExaminedCode
 from appliance.store import people
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class FreshProof:
     """
 
     member: Member
-    code: second_factor.ExaminedCode | None = None
+    code: ExaminedCode | None = None
 
 
 def of_password(context: Context, actor: Actor, password: str) -> FreshProof:

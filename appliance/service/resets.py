@@ -16,7 +16,7 @@ from appliance.service import account_holders, mail, notices, passwords, tickets
 from appliance.service.context import Context
 from appliance.service.sessions import NOWHERE
 from appliance.store import audit, organizations, people, resets, second_factors
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 from appliance.store.tickets import TicketKind
 
 OPERATOR = "operator"

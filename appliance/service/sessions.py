@@ -17,7 +17,7 @@ from appliance.model.organization import Member
 from appliance.service import credentials, tokens
 from appliance.service.context import GONE, SUSPENDED, Actor, Context, recording
 from appliance.store import organizations, sessions, tickets
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 from appliance.store.tickets import TicketKind
 
 IDLE = credentials.IDLE

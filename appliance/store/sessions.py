@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from appliance.model.organization import Member, Role
 from appliance.store import people, times
 from appliance.store.schema import members
 from appliance.store.schema import sessions as _table
+from appliance.store.session_table import ClientDevice, SessionTable
 
 _ID_DIGITS = 16
-_LONGEST_AGENT = 200
 
 _BY_SESSION = (
     select(members, _table.c.last_seen_at)
@@ -36,23 +36,14 @@ _ROLE = (
     )
 )
 _ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
-_CREATE = insert(_table)
-_FORGET_ENDED = delete(_table).where(
-    (_table.c.expires_at <= bindparam("now")) | (_table.c.last_seen_at <= bindparam("idle_since"))
-)
 
-
-@dataclass(frozen=True)
-class ClientDevice:
-    """Origin of a session; its fields may be empty.
-
-    Attributes:
-        address: IP address.
-        agent: the ``User-Agent`` header, which can't be trusted.
-    """
-
-    address: str
-    agent: str
+_rows = SessionTable(_table, _table.c.member_id)
+create = _rows.create
+touch = _rows.touch
+close = _rows.close
+end_all = _rows.end_all
+keep_latest = _rows.keep_latest
+forget_ended = _rows.forget_ended
 
 
 @dataclass(frozen=True)
@@ -69,24 +60,6 @@ class StoredSession:
 def id_of(token_hash: str) -> str:
     """Id of the session: a part of the hash of a random token, which gives nothing away."""
     return token_hash[:_ID_DIGITS]
-
-
-def create(
-    transaction: Connection, member_id: str, token_hash: str, device: ClientDevice, now: datetime, until: datetime
-) -> None:
-    """Store a session under its token's hash."""
-    transaction.execute(
-        _CREATE,
-        {
-            "token_hash": token_hash,
-            "member_id": member_id,
-            "address": device.address,
-            "agent": "".join(letter for letter in device.agent if letter.isprintable())[:_LONGEST_AGENT],
-            "created_at": times.stored(now),
-            "last_seen_at": times.stored(now),
-            "expires_at": times.stored(until),
-        },
-    )
 
 
 def find(
@@ -134,15 +107,6 @@ def of_member(transaction: Connection, member_id: str, now: datetime, idle_since
     ]
 
 
-def touch(transaction: Connection, token_hash: str, now: datetime) -> None:
-    """Store the time of the session's last use."""
-    transaction.execute(update(_table).where(_table.c.token_hash == token_hash).values(last_seen_at=times.stored(now)))
-
-
-def close(transaction: Connection, token_hash: str) -> None:
-    transaction.execute(delete(_table).where(_table.c.token_hash == token_hash))
-
-
 def end(transaction: Connection, member_id: str, session_id: str) -> bool:
     """End the member's session of this id; false if there is none."""
     ended = transaction.execute(
@@ -153,30 +117,6 @@ def end(transaction: Connection, member_id: str, session_id: str) -> bool:
     return ended.rowcount > 0
 
 
-def end_all(transaction: Connection, member_id: str, but: str | None = None) -> int:
-    """End all sessions of the member, apart from one token's if given; returns their number."""
-    ending = delete(_table).where(_table.c.member_id == member_id)
-    if but is not None:
-        ending = ending.where(_table.c.token_hash != but)
-    return transaction.execute(ending).rowcount
-
-
-def keep_latest(transaction: Connection, member_id: str, count: int) -> None:
-    """End the member's sessions apart from the ``count`` that were used last."""
-    kept = (
-        select(_table.c.token_hash)
-        .where(_table.c.member_id == member_id)
-        .order_by(_table.c.last_seen_at.desc(), _table.c.created_at.desc())
-    )
-    beyond = transaction.execute(kept.offset(count)).scalars().all()
-    if beyond:
-        transaction.execute(delete(_table).where(_table.c.token_hash.in_(beyond)))
-
-
 def end_all_of(transaction: Connection, organization_id: str) -> None:
     theirs = select(members.c.id).where(members.c.organization_id == organization_id)
     transaction.execute(delete(_table).where(_table.c.member_id.in_(theirs)))
-
-
-def forget_ended(transaction: Connection, now: datetime, idle_since: datetime) -> None:
-    transaction.execute(_FORGET_ENDED, {"now": times.stored(now), "idle_since": times.stored(idle_since)})

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from appliance.model.errors import Refused
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 
 COOKIE = "__Host-meshwg"
 """Name of the cookie that holds a session's token."""

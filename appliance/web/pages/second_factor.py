@@ -7,7 +7,8 @@ from dataclasses import replace
 from appliance.model.access import SELF
 from appliance.model.errors import Conflict, Refused
 from appliance.service import enrolment
-from appliance.service.enrolment import Proposal, Recovery
+from appliance.service.enrolment import Recovery
+from appliance.service.one_time_codes import Proposal
 from appliance.web import login_guard
 from appliance.web.pages import account, qr, session_cookie
 from appliance.web.pages.outcomes import Outcome, reply

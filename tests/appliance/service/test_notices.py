@@ -29,7 +29,7 @@ from appliance.service import (
     verification,
 )
 from appliance.service.sessions import NOWHERE
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 from appliance.vault import codes
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up

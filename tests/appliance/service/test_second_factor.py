@@ -22,6 +22,7 @@ from appliance.service import (
     second_factor,
 )
 from appliance.service.log_in import CodePending
+from appliance.service.one_time_codes import ExaminedCode
 from appliance.store import schema
 from appliance.vault import codes
 from tests.appliance.fakes import FakeHub
@@ -219,7 +220,7 @@ def test_a_factor_turned_on_during_a_log_in_is_needed_at_once(
 ) -> None:
     examine = second_factor.examine
 
-    def slowly(*arguments: object) -> second_factor.ExaminedCode:
+    def slowly(*arguments: object) -> ExaminedCode:
         proof = examine(*arguments)  # type: ignore[arg-type]
         phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
         enrolment.enable(context, owner, code=phone.code())

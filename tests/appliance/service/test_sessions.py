@@ -12,7 +12,7 @@ from appliance.model.errors import Invalid, NotFound, Unauthenticated, WrongProo
 from appliance.service import Actor, Context, accounts, organizations, password_change, passwords, sessions
 from appliance.service import log_in as login
 from appliance.store import people
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 from tests.appliance.conftest import sign_up
 
 PASSWORD = "correct horse battery"

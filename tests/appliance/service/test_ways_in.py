@@ -24,7 +24,7 @@ from appliance.service import (
     second_factor,
     verification,
 )
-from appliance.store.sessions import ClientDevice
+from appliance.store.session_table import ClientDevice
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again
