@@ -16,7 +16,8 @@ from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.watchers import Watchers
 
-_Readiness = HubStatus | HubError
+Readiness = HubStatus | HubError
+"""State of the hub, or why it can't be told."""
 
 
 def handlers(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Handler, ...]:
@@ -26,33 +27,35 @@ def handlers(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Handl
     an own answer with the reason.
     """
 
-    def look() -> _Readiness:
-        try:
-            return status()
-        except HubError as error:
-            return error
-
-    recent = Recent(look)
+    recent = Recent(lambda: look(status))
 
     def ready(request: Request) -> Response:
         if watchers.is_one(request):
-            return _in_full(look())
+            return _in_full(look(status))
         watchers.limits.stranger(request.address)
-        if _reason(recent.get()) is None:
+        if reason_of(recent.get()) is None:
             return _json({"status": "ready"})
         return problems.unexpected(503, "Not ready", "The service is not ready.")
 
     return Handler("GET", "/healthz", lambda _: _json({"status": "alive"})), Handler("GET", "/readyz", ready)
 
 
-def _in_full(now: _Readiness) -> Response:
-    reason = _reason(now)
+def look(status: Callable[[], HubStatus]) -> Readiness:
+    """Ask the hub; an error is an answer, too."""
+    try:
+        return status()
+    except HubError as error:
+        return error
+
+
+def _in_full(now: Readiness) -> Response:
+    reason = reason_of(now)
     if reason is None and isinstance(now, HubStatus):
         return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected})
     return problems.unexpected(503, "Not ready", str(reason))
 
 
-def _reason(now: _Readiness) -> str | None:
+def reason_of(now: Readiness) -> str | None:
     """Find the reason why the service is not ready; None if it is ready."""
     if isinstance(now, HubUnreachable):
         return f"The hub does not answer: {now}."

@@ -28,19 +28,22 @@ class Response:
         """Add a header."""
         return replace(self, headers={**self.headers, name: value})
 
-    def with_cookie(self: _Response, name: str, value: str, *, seconds: int | None = None) -> _Response:
+    def with_cookie(
+        self: _Response, name: str, value: str, *, seconds: int | None = None, path: str = "/"
+    ) -> _Response:
         """Add a cookie that scripts can't read, and that browsers send only to this host, over TLS.
 
         Args:
             seconds: lifetime in the browser; None: until the browser ends.
+            path: of the pages that browsers send it to, with everything below.
         """
-        return self._with_cookie(name, value, {} if seconds is None else {"max-age": str(seconds)})
+        return self._with_cookie(name, value, path, {} if seconds is None else {"max-age": str(seconds)})
 
-    def without_cookie(self: _Response, name: str) -> _Response:
-        """Add a header that makes the browser drop a cookie."""
-        return self._with_cookie(name, "", {"max-age": "-1", "expires": "Thu, 01 Jan 1970 00:00:00 GMT"})
+    def without_cookie(self: _Response, name: str, *, path: str = "/") -> _Response:
+        """Add a header that makes the browser drop a cookie of this path."""
+        return self._with_cookie(name, "", path, {"max-age": "-1", "expires": "Thu, 01 Jan 1970 00:00:00 GMT"})
 
-    def _with_cookie(self: _Response, name: str, value: str, limits: Mapping[str, str]) -> _Response:
+    def _with_cookie(self: _Response, name: str, value: str, path: str, limits: Mapping[str, str]) -> _Response:
         cookie = SimpleCookie({name: value})[name]
-        cookie.update({**limits, "path": "/", "secure": "true", "httponly": "true", "samesite": "lax"})
+        cookie.update({**limits, "path": path, "secure": "true", "httponly": "true", "samesite": "lax"})
         return replace(self, cookies={**self.cookies, name: cookie.OutputString()})

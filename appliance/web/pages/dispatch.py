@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,12 +14,11 @@ from appliance.store import times
 from appliance.store.repeats import StoredAnswer
 from appliance.web.authentication import note_organization
 from appliance.web.handler import Handler
-from appliance.web.pages import forms, routes, signing_in
+from appliance.web.pages import forms, once, routes, signing_in
 from appliance.web.pages.forms import Form
-from appliance.web.pages.outcomes import Outcome, Reply
+from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import HOME, Index, Page, SignedIn, Visit
 from appliance.web.pages.view import View
-from appliance.web.proxies import neighbourhood
 from appliance.web.request import COOKIE, Request
 from appliance.web.response import Response
 from appliance.web.site import Site
@@ -82,27 +80,19 @@ def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
 
 def _once(page: Page, visit: Visit) -> Response:
     """Answer a form once; a repetition gets the earlier outcome."""
-    request, posts = visit.request, visit.site.form_posts
-    caller, sent = neighbourhood(request.address), request.content
-    cookies = "\0".join((request.session_token or "", forms.form_token(request) or ""))
-    post, flight = (hashlib.sha256(part).digest() for part in (sent, cookies.encode() + b"\0" + sent))
+    request = visit.request
 
-    def first() -> Response:
-        known = posts.find(caller, post)
-        if known is not None:
-            return visit.again(known)
+    def work() -> tuple[Response, bool]:
         refused = _refused(page, visit)
         if refused is not None:
-            return refused
+            return refused, False
         is_noted = page.noted and not page.access.is_public
-        answer = _noted(page, visit, sent) if is_noted else page.handler(visit)
-        outcome = _outcome_of(answer)
+        answer = _noted(page, visit, request.content) if is_noted else page.handler(visit)
         # After the session has changed, a repetition can't be matched with the store's note for a member.
-        if outcome is not None and (not is_noted or _changes_session(answer)):
-            posts.note(caller, post, outcome)
-        return answer
+        return answer, not is_noted or _changes_session(answer)
 
-    return posts.answer(flight, first)
+    cookies = (request.session_token, forms.form_token(request))
+    return once.answered(visit.site, request, cookies, again=visit.again, work=work)
 
 
 def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
@@ -111,7 +101,7 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
 
     def work(actor: Actor) -> StoredAnswer:
         made.append(page.handler(replace(visit, who=replace(visit.signed_in, actor=actor))))
-        outcome = _outcome_of(made[0])
+        outcome = once.outcome_of(made[0])
         if outcome is None:
             raise NothingDone
         return StoredAnswer(made[0].status, outcome.where, outcome.notice.encode())
@@ -155,10 +145,6 @@ def _led_elsewhere(page: Page, visit: Visit) -> Response | None:
         return signing_in.interrupted(page, visit) if page.method == "POST" else _to_log_in(visit.request)
     page.access.check(visit.actor.role, None)
     return None
-
-
-def _outcome_of(answer: Response) -> Outcome | None:
-    return answer.outcome if isinstance(answer, Reply) else None
 
 
 def _changes_session(answer: Response) -> bool:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from appliance.web.pages import forms
-from appliance.web.pages.routes import Visit
+from appliance.web.pages.forms import Form
+from appliance.web.request import Request
 from appliance.web.response import Response
 
 
-def page(visit: Visit, template: str, **data: Any) -> Response:
+class FormVisit(Protocol):
+    """A request for a page with a form."""
+
+    @property
+    def request(self) -> Request: ...
+
+    @property
+    def form(self) -> Form: ...
+
+    def page(self, template: str, **data: Any) -> Response: ...
+
+
+def page(visit: FormVisit, template: str, **data: Any) -> Response:
     """Render a page with a form, and set the cookie against forged forms."""
     held = forms.form_token(visit.request)
     token = held or forms.new_form_token()

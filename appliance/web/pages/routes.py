@@ -17,7 +17,7 @@ from appliance.web import conditions
 from appliance.web.pages import forms, notices
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
-from appliance.web.pages.view import Part, View
+from appliance.web.pages.view import Part, View, with_retry_after
 from appliance.web.refusals import status_of
 from appliance.web.request import Request
 from appliance.web.response import Response
@@ -107,13 +107,7 @@ class Visit:
 
     def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> Response:
         """Render a page; a refusal sets the status and Retry-After."""
-        status = status_of(type(refusal)) if refusal is not None else 200
-        notice = notices.words(self.request.cookies.get(notices.COOKIE, ""))
-        said = self.notice or notice
-        answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=said, **data)
-        if notice is not None:
-            answer = answer.without_cookie(notices.COOKIE)
-        return answer if refusal is None else _with_retry_after(answer, refusal)
+        return self.view.page(self.request, template, refusal=refusal, notice=self.notice, who=self.who, **data)
 
     @property
     def wants_part(self) -> bool:
@@ -135,7 +129,7 @@ class Visit:
         is_ended = isinstance(refusal, Unauthenticated)
         page = self.request.path.removesuffix(LIVE) if self.request.is_safe else HOME
         answer = self.part("part_refused.html", refusal=refusal, page=page if is_ended else None)
-        return _with_retry_after(answer.answer(status_of(type(refusal))), refusal)
+        return with_retry_after(answer.answer(status_of(type(refusal))), refusal)
 
     def problem(self, refusal: Refused) -> Response:
         """Render a refusal that no form can show."""
@@ -143,10 +137,7 @@ class Visit:
 
     def done(self, path: str, notice: str = "") -> Reply:
         """Redirect to a page after a change; ``notice`` is the key of a notice."""
-        answer = see_other(path)
-        if notice:
-            answer = answer.with_cookie(notices.COOKIE, notice, seconds=notices.SECONDS)
-        return reply(answer, Outcome(path, notice))
+        return done(path, notice)
 
     def shown_once(self, template: str, again: Outcome, **data: Any) -> Reply:
         """Render a page with a secret; a repetition of the form gets the outcome ``again``."""
@@ -160,7 +151,7 @@ class Visit:
         """Answer a repetition of a form that was done."""
         if outcome.template:
             return self.page(outcome.template)
-        return self.done(outcome.where, notices.again(outcome.notice))
+        return repeated(outcome)
 
 
 @dataclass(frozen=True)
@@ -223,8 +214,17 @@ class Index:
         return page, page.again, parameters
 
 
-def _with_retry_after(answer: Response, refusal: Refused) -> Response:
-    return answer if refusal.retry_after is None else answer.with_header("Retry-After", str(refusal.retry_after))
+def done(path: str, notice: str = "") -> Reply:
+    """Redirect to a page after a change; ``notice`` is the key of a notice."""
+    answer = see_other(path)
+    if notice:
+        answer = answer.with_cookie(notices.COOKIE, notice, seconds=notices.SECONDS)
+    return reply(answer, Outcome(path, notice))
+
+
+def repeated(outcome: Outcome) -> Response:
+    """Redirect a repetition of a form that was done."""
+    return done(outcome.where, notices.again(outcome.notice))
 
 
 def see_other(path: str) -> Response:

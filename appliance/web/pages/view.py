@@ -17,9 +17,10 @@ from appliance.model.plural import counted, plural
 from appliance.model.usage import PRICE, rupees
 from appliance.store import times
 from appliance.web import conditions
-from appliance.web.pages import forms, words
+from appliance.web.pages import forms, notices, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of
+from appliance.web.request import Request
 from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -83,6 +84,8 @@ class View:
             about=words.about,
             clock=words.clock,
             code_parts=words.code_parts,
+            day=words.day,
+            facts=words.facts,
             from_epoch=times.loaded,
             milliseconds=words.milliseconds,
             moment=words.moment,
@@ -106,6 +109,22 @@ class View:
         # Escaped by the template.
         return Part(markupsafe.Markup(html), conditions.etag_of(html.encode("utf-8")))  # noqa: S704
 
+    def page(
+        self, request: Request, template: str, *, refusal: Refused | None = None, notice: str | None = None, **data: Any
+    ) -> Response:
+        """Render a page of a request.
+
+        Args:
+            refusal: sets the status and Retry-After.
+            notice: notice of the page; None: the notice of the change before, from the cookie.
+        """
+        status = status_of(type(refusal)) if refusal is not None else 200
+        told = notices.words(request.cookies.get(notices.COOKIE, ""))
+        answer = self.answer(template, status=status, refusal=refusal, notice=notice or told, **data)
+        if told is not None:
+            answer = answer.without_cookie(notices.COOKIE)
+        return answer if refusal is None else with_retry_after(answer, refusal)
+
     def problem(self, status: int, title: str, detail: str, who: Any = None) -> Response:
         """Render a page about a problem.
 
@@ -117,14 +136,16 @@ class View:
     def refusal(self, refusal: Refused, who: Any = None) -> Response:
         """Render a page about a refusal, with Retry-After if it has one."""
         kind = type(refusal)
-        answer = self.problem(status_of(kind), title_of(kind), refusal.detail, who)
-        if refusal.retry_after is not None:
-            answer = answer.with_header("Retry-After", str(refusal.retry_after))
-        return answer
+        return with_retry_after(self.problem(status_of(kind), title_of(kind), refusal.detail, who), refusal)
 
     def _answer(self, template: str, content_type: str, status: int, data: Mapping[str, Any]) -> Response:
         page = self._environment.get_template(template).render(data)
         return Response(page.encode("utf-8"), status, {"Content-Type": content_type})
+
+
+def with_retry_after(answer: Response, refusal: Refused) -> Response:
+    """Add Retry-After if the refusal says when to try again."""
+    return answer if refusal.retry_after is None else answer.with_header("Retry-After", str(refusal.retry_after))
 
 
 def _sent_once(csrf: str) -> markupsafe.Markup:

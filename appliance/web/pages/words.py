@@ -33,6 +33,11 @@ def moment(at: datetime) -> str:
     return at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
+def day(at: datetime) -> str:
+    """Format the date in UTC."""
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%d")
+
+
 def ago(at: datetime, now: datetime) -> str:
     """Format the time since a moment: ``3 minutes ago``."""
     seconds = int((now - at).total_seconds())
@@ -217,6 +222,7 @@ _ACTIONS = {
     "organization.transferred": "handed the organization over",
     "organization.suspended": "suspended the organization",
     "organization.resumed": "resumed the organization",
+    "organization.viewed": "looked at a summary of the organization",
     "service.restored": "restored the service from a backup",
     "token.issued": "made a token",
     "token.revoked": "revoked a token",
