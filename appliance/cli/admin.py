@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from appliance.cli import factors, operations, policies, present
+from appliance.cli import factors, operations, operators, policies, present
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, with_settings
@@ -32,6 +32,7 @@ admin = typer.Typer(
     help="Decide about organizations. Their own audit trails tell of it, as the operator's doing.",
 )
 admin.add_typer(factors.factors, name="factors")
+admin.add_typer(operators.operators, name="operator")
 admin.command("policies", epilog=policies.EXITS)(policies.print_policies)
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from appliance.model.organization import Machine
 from appliance.model.plural import counted
 from appliance.service.restoration import Settled
 from appliance.store.api_tokens import ApiToken
+from appliance.store.operators import OperatorStanding
 from appliance.store.revival import RestoredMember, RestoredOrganization
 
 
-def listing(organizations: Iterable[RestoredOrganization], newest: datetime | None) -> Iterator[str]:
-    """Make the lines of the list, by organization.
+def listing(
+    organizations: Iterable[RestoredOrganization], operators: Sequence[OperatorStanding], newest: datetime | None
+) -> Iterator[str]:
+    """Make the lines of the list: by organization, then the operators of the service.
 
     Args:
         newest: time of the store's latest record.
@@ -26,6 +29,10 @@ def listing(organizations: Iterable[RestoredOrganization], newest: datetime | No
         yield from _organization(each)
         count, machines = count + 1, machines + len(each.machines)
         people, tokens = people + len(each.people), tokens + len(each.tokens)
+    if operators:
+        yield ""
+        yield "operators of this service:"
+        yield from (f"    {_operator(each)}" for each in operators)
     yield ""
     yield (
         f"In all: {counted(count, 'organization')}, {counted(machines, 'machine')}, {counted(people, 'member')}, "
@@ -69,6 +76,12 @@ def _person(person: RestoredMember) -> str:
     if person.passkeys:
         ways.append(f"passkeys {', '.join(map(_plain, person.passkeys))}")
     return f"{_plain(person.email)}: {'; '.join(ways)}"
+
+
+def _operator(each: OperatorStanding) -> str:
+    codes = counted(each.recovery_codes, "recovery code")
+    way = f"second factor with {codes}" if each.is_enrolled else "not set up, and their link ends"
+    return f"{_plain(each.operator.email)}: {way}"
 
 
 def _token(token: ApiToken) -> str:

@@ -106,7 +106,11 @@ def _settle_present(settings: Settings, answers: _Answers) -> None:
 
 def _settle(store: Store, answers: _Answers) -> str:
     now = times.now()
-    _show(comeback.listing(restoration.revived(store, now), restoration.newest(store)))
+    _show(
+        comeback.listing(
+            restoration.revived(store, now), restoration.revived_operators(store), restoration.newest(store)
+        )
+    )
     disable_machines = answers.disable_machines
     if not answers.yes:
         if not sys.stdin.isatty():

@@ -10,6 +10,8 @@ ORGANIZATION_ID_LENGTH = 10
 INSTANCE_ID_LENGTH = 3
 ORGANIZATION_ID = f"[a-z0-9]{{{ORGANIZATION_ID_LENGTH}}}"
 """Pattern of an organization's id."""
+OPERATORS = "operators"
+"""Owner of operators' secrets, in the place of an organization's id; no organization can have this id."""
 INSTANCE_ID = f"[a-z0-9]{{{INSTANCE_ID_LENGTH}}}"
 """Pattern of an instance's id. Root uses the id in paths and names."""
 

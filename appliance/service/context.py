@@ -26,7 +26,8 @@ from appliance.service.readings import Readings
 from appliance.service.states import States
 from appliance.service.trends import Trends
 from appliance.service.underway import Underway
-from appliance.store import Store, audit, organizations, repeats, times, trails
+from appliance.store import Store, audit, operations, organizations, repeats, times, trails
+from appliance.store.operations import OperatorCommand
 from appliance.store.repeats import RequestKey
 from appliance.vault import CodeSecret, SealedKeys
 
@@ -120,9 +121,10 @@ class Actor:
         email: the member's; "operator" for the operator.
         token: name of the API token of the call; None for a session.
         scope: of that token.
-        credential: session, token or invitation of the call, checked again when a change commits; None for the
-            operator.
+        credential: session, token or invitation of the call, checked again when a change commits; None for a command
+            of the operator.
         request: key under which `repeats` notes the request as done, if it has one.
+        account: e-mail address of an operator on the pages, for the log of operations; organizations are not told it.
     """
 
     organization_id: str
@@ -133,11 +135,17 @@ class Actor:
     scope: Scope | None = None
     credential: Credential | None = field(default=None, compare=False)
     request: RequestKey | None = field(default=None, compare=False)
+    account: str = field(default="", compare=False)
 
     @classmethod
-    def operator(cls, organization_id: str) -> Actor:
-        """Make the actor for the operator's work on an organization."""
-        return cls(organization_id, "", "operator", Role.OWNER)
+    def operator(cls, organization_id: str, credential: Credential | None = None, account: str = "") -> Actor:
+        """Make the actor for the operator's work on an organization.
+
+        Args:
+            credential: the operator's session on the pages; None for a command.
+            account: e-mail address of the operator on the pages.
+        """
+        return cls(organization_id, "", "operator", Role.OWNER, credential=credential, account=account)
 
     @property
     def is_operator(self) -> bool:
@@ -237,13 +245,13 @@ def check_standing(
         locked: True to keep the credential unchanged until the transaction ends.
 
     Raises:
-        Suspended: the organization is suspended.
-        Unauthenticated: the member was removed, or the call's session, token or invitation has ended.
+        Suspended: the organization is suspended, and the actor is a member.
+        Unauthenticated: the member or operator was removed, or the call's session, token or invitation has ended.
         Forbidden: the member's role has been lowered.
     """
-    if actor.is_operator:
+    if actor.is_operator and actor.credential is None:
         return
-    if organization.suspended_at is not None:
+    if organization.suspended_at is not None and not actor.is_operator:
         raise Suspended(SUSPENDED)
     role = None
     if actor.credential is not None:
@@ -276,11 +284,17 @@ def check_trail(context: Context, organization: Organization, actor: Actor) -> N
 
 
 def write_trail(context: Context, transaction: Connection, actor: Actor, note: Note) -> None:
-    """Record a change in the audit trail if it has an entry, and mark its request as done."""
+    """Record a change in the audit trail if it has an entry, and mark its request as done.
+
+    An operator's change on the pages is recorded in the log of operations, too, which does not name the organization.
+    """
     if actor.request is not None:
         repeats.mark_done(transaction, actor.request, note.made)
     if note.detail is not None:
-        audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, context.clock())
+        now = context.clock()
+        audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, now)
+        if actor.account:
+            operations.record(transaction, OperatorCommand(now, actor.account, note.action, {}))
 
 
 def gone() -> NotFound:

@@ -14,10 +14,12 @@ from enum import Enum
 from sqlalchemy import Connection
 
 from appliance.model.organization import Role
-from appliance.store import api_tokens, invitations, sessions
+from appliance.store import api_tokens, invitations, operators, sessions
 
 IDLE = timedelta(hours=12)
 """Sessions end after this time without use."""
+OPERATOR_IDLE = timedelta(minutes=30)
+"""Sessions of operators end after this time without use."""
 
 
 class CredentialKind(Enum):
@@ -26,6 +28,7 @@ class CredentialKind(Enum):
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - a kind, no secret
     INVITATION = "invitation"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -46,5 +49,8 @@ def role_of(transaction: Connection, credential: Credential, now: datetime, *, l
         return sessions.role_of(transaction, credential.token_hash, now, now - IDLE, locked=locked)
     if credential.kind is CredentialKind.TOKEN:
         return api_tokens.role_of(transaction, credential.token_hash, now, locked=locked)
+    if credential.kind is CredentialKind.OPERATOR:
+        found = operators.by_session(transaction, credential.token_hash, now, now - OPERATOR_IDLE, locked=locked)
+        return None if found is None else Role.OWNER
     invitation = invitations.by_link(transaction, credential.token_hash, now)
     return None if invitation is None else invitation.role

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from appliance.service.context import Actor
 from appliance.store import Store, audit, revival
+from appliance.store.operators import OperatorStanding
 from appliance.store.revival import RestoredOrganization
 from appliance.store.times import rfc3339
 
@@ -35,6 +36,12 @@ def revived(store: Store, now: datetime) -> Iterator[RestoredOrganization]:
     """List everything that works again when this store is served, by organization."""
     with store.read() as transaction:
         yield from revival.restored_organizations(transaction, now)
+
+
+def revived_operators(store: Store) -> list[OperatorStanding]:
+    """List the operators who can sign in again when this store is served."""
+    with store.read() as transaction:
+        return revival.restored_operators(transaction)
 
 
 def newest(store: Store) -> datetime | None:

@@ -14,7 +14,17 @@ import structlog
 from sqlalchemy import Column
 
 from appliance.host import clocks
-from appliance.service import api_tokens, invitations, passkeys, permits, postman, sessions, tickets
+from appliance.service import (
+    api_tokens,
+    invitations,
+    operator_sessions,
+    operators,
+    passkeys,
+    permits,
+    postman,
+    sessions,
+    tickets,
+)
 from appliance.service.context import Context
 from appliance.store import schema, setbacks
 from appliance.store.setbacks import ClockOffset
@@ -23,6 +33,8 @@ log = structlog.get_logger()
 
 LONGEST: Mapping[Column[float], timedelta] = {
     schema.sessions.c.expires_at: sessions.ABSOLUTE,
+    schema.operator_links.c.expires_at: operators.LINK_LIFETIME,
+    schema.operator_sessions.c.expires_at: operator_sessions.ABSOLUTE,
     schema.challenges.c.expires_at: passkeys.LIFETIME,
     schema.invitations.c.expires_at: invitations.LIFETIME,
     schema.permits.c.expires_at: max(permits.LIFETIME, permits.INVITED_FOR),

@@ -14,12 +14,16 @@ from appliance.store import factor_removals as stored
 from appliance.store import organizations, sessions
 
 
-def suspend(context: Context, organization_id: str) -> None:
+def suspend(context: Context, organization_id: str, by: Actor | None = None) -> None:
     """Suspend an organization; none of its packets pass when this returns.
+
+    Args:
+        by: an operator on the pages; None for a command.
 
     Raises:
         NotFound: there is no such organization.
         Conflict: it is suspended already.
+        Unauthenticated: the session has ended.
         NotEnforced: the data plane could not be removed; everything is as before.
     """
     since = context.clock()
@@ -32,15 +36,19 @@ def suspend(context: Context, organization_id: str) -> None:
         change.write(lambda transaction: sessions.end_all_of(transaction, organization_id))
         change.note("organization.suspended")
 
-    carry_out(context, Actor.operator(organization_id), edit)
+    carry_out(context, by or Actor.operator(organization_id), edit)
 
 
-def resume(context: Context, organization_id: str) -> None:
+def resume(context: Context, organization_id: str, by: Actor | None = None) -> None:
     """Resume a suspended organization; its machines can reconnect when this returns.
+
+    Args:
+        by: as in `suspend`.
 
     Raises:
         NotFound: there is no such organization.
         Conflict: it is not suspended.
+        Unauthenticated: the session has ended.
         NotEnforced: the data plane could not be created; the organization stays suspended.
     """
 
@@ -54,4 +62,4 @@ def resume(context: Context, organization_id: str) -> None:
         change.write(lambda transaction: stored.postpone(transaction, organization_id, until))
         change.note("organization.resumed")
 
-    carry_out(context, Actor.operator(organization_id), edit)
+    carry_out(context, by or Actor.operator(organization_id), edit)

@@ -10,6 +10,7 @@ SESSION = "mws_"
 INVITATION = "mwi_"
 TICKET = "mwl_"
 API = "mwt_"
+OPERATOR = "mwo_"
 
 
 def new_token(prefix: str = SESSION) -> str:

@@ -61,6 +61,16 @@ def choose_port(transaction: Connection, port: int) -> None:
     transaction.execute(update(instance).values(port=port))
 
 
+def operators_key(transaction: Connection) -> bytes | None:
+    """Sealed data key of operators' secrets; None before the first one."""
+    return transaction.execute(select(instance.c.operators_key)).scalar_one_or_none()
+
+
+def replace_operators_key(transaction: Connection, sealed: bytes) -> None:
+    """Store the sealed data key of operators' secrets."""
+    transaction.execute(update(instance).values(operators_key=sealed))
+
+
 def _columns(lock: Lock) -> dict[str, object]:
     return {
         "salt": lock.salt,

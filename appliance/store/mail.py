@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from appliance.model.ids import new_id
 from appliance.store import times
@@ -55,6 +55,11 @@ def next_due(transaction: Connection, now: datetime) -> QueuedLetter | None:
     if row is None:
         return None
     return QueuedLetter(row.id, row.organization_id, row.kind, row.about, row.attempts, times.loaded(row.due_at))
+
+
+def count(transaction: Connection) -> int:
+    """Number of letters in the queue."""
+    return transaction.execute(select(func.count()).select_from(_table)).scalar_one()
 
 
 def claim(transaction: Connection, letter: QueuedLetter, until: datetime) -> bool:

@@ -27,6 +27,11 @@ RESET_LINK_ISSUED = "reset-link.issued"
 FACTOR_REMOVAL_BEGUN = "factor-removal.begun"
 FACTOR_REMOVAL_STOPPED = "factor-removal.stopped"
 VERIFICATION_LINK_ISSUED = "verification-link.issued"
+OPERATOR_ADDED = "operator.added"
+OPERATOR_ENROLLED = "operator.enrolled"
+OPERATOR_REMOVED = "operator.removed"
+OPERATOR_SIGNED_IN = "operator.signed-in"
+VIEWED = "organization.viewed"
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class OperatorCommand:
     """An entry of the log.
 
     Attributes:
-        user: name of the user of the host who ran the command.
+        user: name of the user of the host who ran the command, or e-mail address of an operator on the pages.
         detail: JSON data without secrets and personal data.
     """
 

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from appliance.model.ids import new_revision
 from appliance.model.organization import Machine, Role
-from appliance.store import api_tokens, machines, passkeys, second_factors, times
+from appliance.store import api_tokens, machines, operators, passkeys, second_factors, times
 from appliance.store.api_tokens import ApiToken
+from appliance.store.operators import OperatorStanding
 from appliance.store.overview import OrganizationSummary, summaries
 from appliance.store.schema import (
     audit,
@@ -25,6 +26,8 @@ from appliance.store.schema import (
     mail,
     members,
     operations,
+    operator_links,
+    operator_sessions,
     organizations,
     permits,
     reset_requests,
@@ -33,7 +36,17 @@ from appliance.store.schema import (
 )
 from appliance.store.schema import machines as _machines
 
-ENDED = (sessions, tickets, invitations, permits, reset_requests, challenges, factor_removals)
+ENDED = (
+    sessions,
+    tickets,
+    invitations,
+    permits,
+    reset_requests,
+    challenges,
+    factor_removals,
+    operator_links,
+    operator_sessions,
+)
 """Tables of temporary access, and of removals of second factors, all of which end with a restore.
 
 A removal may have been stopped after the backup. The operator can begin it again.
@@ -75,11 +88,16 @@ def restored_organizations(transaction: Connection, now: datetime) -> Iterator[R
         )
 
 
+def restored_operators(transaction: Connection) -> list[OperatorStanding]:
+    """Operators, oldest first."""
+    return operators.all_of(transaction)
+
+
 def newest(transaction: Connection) -> datetime | None:
     """Time of the latest event in the store; None if there is none."""
     moments = [
         transaction.execute(select(func.max(column))).scalar_one()
-        for column in (audit.c.at, operations.c.at, sessions.c.last_seen_at)
+        for column in (audit.c.at, operations.c.at, sessions.c.last_seen_at, operator_sessions.c.last_seen_at)
     ]
     known = [each for each in moments if each is not None]
     return times.loaded(max(known)) if known else None

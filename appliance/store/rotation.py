@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from appliance.model.ids import OPERATORS
 from appliance.store import Store, instance, organizations
 from appliance.vault import Lock, Vault, WrongSecret
 
@@ -36,6 +37,9 @@ def rotated(store: Store, present: str, new: str, guard: AbstractContextManager[
             for organization, sealed in organizations.sealed_data_keys(transaction).items():
                 resealed = vault.resealed_for(successor, organization, sealed)
                 organizations.replace_data_key(transaction, organization, resealed)
+            operators_key = instance.operators_key(transaction)
+            if operators_key is not None:
+                instance.replace_operators_key(transaction, vault.resealed_for(successor, OPERATORS, operators_key))
             instance.replace_lock(transaction, lock)
         yield successor
 

@@ -26,6 +26,10 @@ from appliance.store.schema import (
     mail,
     members,
     operations,
+    operator_factors,
+    operator_links,
+    operator_sessions,
+    operators,
     organizations,
     passkeys,
     permits,
@@ -47,6 +51,9 @@ MOVED: tuple[Column[float], ...] = (
     invitations.c.expires_at,
     permits.c.expires_at,
     mail.c.due_at,
+    operator_links.c.expires_at,
+    operator_sessions.c.expires_at,
+    operator_sessions.c.last_seen_at,
 )
 """Ends of periods. They are moved back with the clock, so that the periods keep their lengths."""
 
@@ -84,6 +91,9 @@ RECORDS: tuple[Column[float], ...] = (
     permits.c.created_at,
     deletions.c.at,
     operations.c.at,
+    operators.c.created_at,
+    operator_factors.c.enabled_at,
+    operator_sessions.c.created_at,
 )
 """Records of past times by the clock of then, which stay unchanged."""
 

@@ -1,7 +1,7 @@
 """Time-based one-time codes (TOTP), and their sealed secrets.
 
-A secret is sealed under its organization's data key, with the member's id as associated data, so that it can't be used
-for another member.
+A secret is sealed under the data key of its owner, an organization or all operators together, with the account's id as
+associated data, so that it can't be used for another account.
 
 Source: RFC 6238 with SHA-1, steps of 30 seconds and six digits, as in all authenticator programs.
 """

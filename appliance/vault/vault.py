@@ -142,13 +142,13 @@ class Vault:
         """
         return self.opened(sealed_data_key, owner.encode())
 
-    def resealed_for(self, successor: Vault, organization: str, sealed_data_key: bytes) -> bytes:
-        """Seal an organization's data key again, under another vault's key.
+    def resealed_for(self, successor: Vault, owner: str, sealed_data_key: bytes) -> bytes:
+        """Seal an owner's data key again, under another vault's key.
 
         Raises:
             WrongSecret: the data key was not sealed by this vault.
         """
-        return successor.sealed(self.data_key(organization, sealed_data_key), organization.encode())
+        return successor.sealed(self.data_key(owner, sealed_data_key), owner.encode())
 
     def sealed(self, plain: bytes, context: bytes) -> bytes:
         """Seal data with a context, which is needed again to open it."""

@@ -8,9 +8,10 @@ from datetime import datetime
 import bottle
 import structlog
 
+from appliance import release
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
-from appliance.web import api, health, metrics, origin, pages, problems
+from appliance.web import api, health, metrics, operators, origin, pages, problems
 from appliance.web.handler import Handler
 from appliance.web.headers import HEADERS
 from appliance.web.request import Request
@@ -50,11 +51,13 @@ def make_app(
         (site.form_posts.counted, site.call_posts.counted),
     )
     counted = metrics.Metrics(status, site.context.store, site.limits, certificate_ends, shares)
+    facts = operators.ServiceFacts(status, release.version(), certificate_ends, shares.turned_away)
     view = pages.loaded()
     watchers = Watchers(site.limits, metrics_token)
     for handler in (
         *api.handlers(site),
         *pages.handlers(site, view),
+        *operators.handlers(site, view, facts),
         *health.handlers(status, watchers),
         metrics.handler(counted, watchers),
     ):

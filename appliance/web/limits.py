@@ -31,6 +31,9 @@ GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
 GUESSES = NetworkRates((Rate(30, _MINUTE), Rate(200, _HOUR)), everybody=(Rate(1200, _MINUTE),))
 # Correct passwords are counted too, as hashing them is work.
 LOG_INS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
+# Few people sign in here at all. Strangers who use everybody's amount up slow no member down, and no operator who has
+# signed in from the same network before.
+OPERATOR_LOG_INS = NetworkRates((Rate(20, _MINUTE),), everybody=(Rate(60, _MINUTE),))
 STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
 CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
@@ -80,6 +83,7 @@ class RateLimits:
         self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
         self._guesses = NetworkAllowance(GUESSES, self.clock)
         self._log_ins = NetworkAllowance(LOG_INS, self.clock)
+        self._operator_log_ins = NetworkAllowance(OPERATOR_LOG_INS, self.clock)
         self._strangers = NetworkAllowance(STRANGERS, self.clock)
         self._challenges = NetworkAllowance(CHALLENGES, self.clock)
         self._letters = NetworkAllowance(LETTERS, self.clock)
@@ -109,6 +113,14 @@ class RateLimits:
     def log_in(self, address: str, email: str) -> None:
         """Count a log-in, successful or not, as work; raises `TooMany` beyond the limit."""
         self._join("log-ins", self._log_ins, address, as_everybody=not self.is_known(address, email))
+
+    def operator_log_in(self, address: str, account: str) -> None:
+        """Count an operator's log-in, successful or not; raises `TooMany` beyond the limit.
+
+        Trusted addresses are no exception.
+        """
+        as_everybody = not self.is_known(address, account)
+        self._refuse("operator-log-ins", self._operator_log_ins.take(address, as_everybody=as_everybody))
 
     def challenge(self, address: str) -> None:
         """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from appliance.model.organization import Organization
-from appliance.service import Actor, accounts, invitations, passkeys, passwords, permits, resets, unused, verification
+from appliance.service import (
+    Actor,
+    accounts,
+    invitations,
+    operator_sessions,
+    passkeys,
+    passwords,
+    permits,
+    resets,
+    unused,
+    verification,
+)
 from appliance.service import log_in as login
 from appliance.service.passwords import Caller
 from appliance.service.sessions import Session
@@ -96,6 +107,19 @@ def start_log_in(site: Site, request: Request, email: str, password: str) -> Ses
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
         return login.start(site.context, email=email, password=password, device=request.device)
+
+
+def log_in_operator(site: Site, request: Request, email: str, password: str, code: str) -> Session:
+    """Log an operator in within the limits, which are apart from those of a member with the same address."""
+    account = operator_account(email)
+    site.limits.operator_log_in(request.address, account)
+    with guessing(site, request, account):
+        return operator_sessions.log_in(site.context, email=email, password=password, code=code, device=request.device)
+
+
+def operator_account(email: str) -> str:
+    """Name of an operator's account in the limits; no e-mail address has a space."""
+    return f"operator {email.strip().lower()}"
 
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:

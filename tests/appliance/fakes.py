@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from appliance.hub.errors import Crowded, HubError
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
+from appliance.model.ids import OPERATORS
 from appliance.store import Store
 from appliance.vault import CodeSecret, SealedKeys, Vault, codes
 
@@ -57,6 +58,7 @@ class FakeHub:
     milliseconds: float | None = 12.34
     is_pinging: bool = False
     _before: tuple[str, int, Desired | None] = ("", 0, None)
+    _operators_key: bytes | None = None
     _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
 
     def create_keys(self, organization: str) -> SealedKeys:
@@ -72,6 +74,10 @@ class FakeHub:
         return codes.matching_step(self._vault, organization, self._data_key(organization), member, sealed, code, at)
 
     def _data_key(self, organization: str) -> bytes:
+        if organization == OPERATORS:
+            if self._operators_key is None:
+                self._operators_key = self._vault.new_data_key(OPERATORS)[1]
+            return self._operators_key
         return self.enforced[organization].sealed_data_key
 
     def free_ports(self, candidates: Sequence[int], most: int) -> Sequence[int]:

@@ -27,6 +27,7 @@ HARMLESS = {
     ("Inheritance", "secret"): "open file",
     ("IssuedToken", "token"): "facts about a token",
     ("RestoredMember", "recovery_codes"): "number of codes",
+    ("OperatorStanding", "recovery_codes"): "number of codes",
     ("FreshProof", "code"): "step or digest of a code",
 }
 

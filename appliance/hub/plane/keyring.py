@@ -10,8 +10,9 @@ import structlog
 
 from appliance.hub.errors import HubError
 from appliance.model.desired import Desired
+from appliance.model.ids import OPERATORS
 from appliance.model.keys import public_key_of
-from appliance.store import Store, organizations, rotation
+from appliance.store import Store, instance, organizations, rotation
 from appliance.vault import CodeSecret, SealedKeys, Vault, WrongSecret, codes
 
 log = structlog.get_logger()
@@ -55,16 +56,21 @@ class Keyring:
         raise HubError(f"the keys of organization {desired.organization} can't be opened")
 
     def new_code_secret(self, organization: str, member: str) -> CodeSecret:
-        """Generate a secret for one-time codes of a member.
+        """Generate a secret for one-time codes of a member or an operator.
+
+        Args:
+            organization: the member's; `OPERATORS` for an operator.
 
         Raises:
             HubError: there is no such organization.
         """
+        if organization == OPERATORS:
+            self._ensure_operators_key()
         with self._data_key_of(organization) as data_key:
             return codes.make(self._vault, organization, data_key, member)
 
     def matching_step(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None:
-        """Find the time step of a member's one-time code; see `codes.matching_step`.
+        """Find the time step of a one-time code; see `codes.matching_step`.
 
         Raises:
             HubError: there is no such organization, or its secrets can't be opened.
@@ -89,16 +95,30 @@ class Keyring:
 
     @contextmanager
     def _data_key_of(self, organization: str) -> Iterator[bytes]:
-        """Sealed data key of the organization; no rotation happens during the block."""
+        """Sealed data key of the organization, or of all operators; no rotation happens during the block."""
         with self._unlocking:
             with self._store.read() as transaction:
-                data_key = organizations.sealed_data_key(transaction, organization)
+                if organization == OPERATORS:
+                    data_key = instance.operators_key(transaction)
+                else:
+                    data_key = organizations.sealed_data_key(transaction, organization)
             if data_key is None:
                 raise HubError(f"there is no organization {organization}")
             try:
                 yield data_key
             except WrongSecret as error:
                 raise HubError(f"what is sealed for organization {organization} can't be opened") from error
+
+    def _ensure_operators_key(self) -> None:
+        """Make the operators' data key if there is none. Locks are taken in the order of a rotation."""
+        with self._store.read() as transaction:
+            if instance.operators_key(transaction) is not None:
+                return
+        with self._store.write() as transaction:
+            instance.find(transaction, locked=True)
+            with self._unlocking:
+                if instance.operators_key(transaction) is None:
+                    instance.replace_operators_key(transaction, self._vault.new_data_key(OPERATORS)[1])
 
     def _open(self, state: Desired) -> str:
         key = self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)

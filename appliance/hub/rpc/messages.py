@@ -9,13 +9,14 @@ import msgspec
 
 from appliance.model.desired import Desired
 from appliance.model.difference import StateDifference
-from appliance.model.ids import ORGANIZATION_ID
+from appliance.model.ids import OPERATORS, ORGANIZATION_ID
 from appliance.model.plural import counted, plural
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
 Kind = Literal["failed", "overtaken", "crowded"]
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
+CodeOwner = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{ORGANIZATION_ID}|{OPERATORS})\Z")]
 MemberId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
 MachineId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
 Revision = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -29,16 +30,24 @@ class CreateKeys(msgspec.Struct, frozen=True, tag=True):
 
 
 class CreateCodeSecret(msgspec.Struct, frozen=True, tag=True):
-    """Generate a secret for one-time codes of a member; answered with `CodeSecret`."""
+    """Generate a secret for one-time codes of a member or an operator; answered with `CodeSecret`.
 
-    organization: OrganizationId
+    Attributes:
+        organization: the member's; `OPERATORS` for an operator.
+    """
+
+    organization: CodeOwner
     member: MemberId
 
 
 class MatchCode(msgspec.Struct, frozen=True, tag=True):
-    """Find the time step of a member's one-time code around a time; answered with its number, or None."""
+    """Find the time step of a one-time code around a time; answered with its number, or None.
 
-    organization: OrganizationId
+    Attributes:
+        organization: as in `CreateCodeSecret`.
+    """
+
+    organization: CodeOwner
     member: MemberId
     sealed: Annotated[bytes, msgspec.Meta(max_length=1024)]
     code: Annotated[str, msgspec.Meta(max_length=64)]

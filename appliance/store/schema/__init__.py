@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from appliance.store.schema.base import metadata
+from appliance.store.schema.operators import (
+    operator_factors,
+    operator_links,
+    operator_recovery_codes,
+    operator_sessions,
+    operators,
+)
 from appliance.store.schema.organizations import (
     IS_DISABLED,
     audit,
@@ -48,6 +55,11 @@ __all__ = [
     "metadata",
     "meter_spans",
     "operations",
+    "operator_factors",
+    "operator_links",
+    "operator_recovery_codes",
+    "operator_sessions",
+    "operators",
     "organizations",
     "passkeys",
     "permits",

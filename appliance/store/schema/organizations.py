@@ -36,6 +36,8 @@ instance = Table(
     # Offset of the wall clock from the clock of the host's boot (`setbacks`); null at first.
     Column("clock_boot", String(36), nullable=True),
     Column("clock_offset", Float, nullable=True),
+    # Data key of operators' secrets, sealed under the unlock secret; null before the first operator.
+    Column("operators_key", LargeBinary, nullable=True),
 )
 
 organizations = Table(

@@ -36,6 +36,8 @@ _NOTICES = {
     "joined": "You have joined the organization.",
     "left": "Your account is deleted.",
     "deleted": "The organization is deleted, with everything that it had.",
+    "suspended": "The organization is suspended: no packet of it passes, and nobody of it signs in.",
+    "resumed": "The organization is resumed, and enforced.",
     "lost": "It was done, and its answer got lost on the way.",
     # In place of secrets that were shown once.
     "key-shown": "The key was made. Its configuration was shown once, with the first answer, and nobody stores it. If "
@@ -44,6 +46,11 @@ _NOTICES = {
     "lost, revoke it and make another.",
     "link-shown": "The invitation was made. Its link was shown once, with the first answer. If it is lost, revoke "
     "the invitation and make another.",
+    "operator-link": "The link was made. It was shown once, with the first answer. If it is lost, make another one.",
+    "operator-secret": "The secret for your authenticator was made. It was shown once, with the first answer. If it is "
+    "lost, choose your password below again, and you get another one.",
+    "operator-codes": "You are set up. Your recovery codes were shown once, with the first answer. If they are lost, "
+    "have yourself removed and added again.",
     "secret-shown": "The secret for your authenticator was made. It was shown once, with the first answer. If it is "
     "lost, set up a second factor again below.",
     "codes-shown": "Your recovery codes were made. They were shown once, with the first answer. If they are lost, "

@@ -12,12 +12,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyotp
 import pytest
 
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.model.access import Scope
-from appliance.service import Context, accounts, api_tokens, backup, machines
+from appliance.service import Context, accounts, api_tokens, backup, machines, operators
+from appliance.service.sessions import NOWHERE
 from appliance.store import Store, audit, instance, migration, organizations
 from appliance.store.instance import Instance
 from appliance.vault import Vault
@@ -123,6 +125,28 @@ def test_without_a_terminal_the_list_is_printed_and_no_more(sealed: Sealed, tmp_
         assert expected in done.stdout
     assert "\x1b" not in done.stdout
     assert not (tmp_path / "made").exists()
+
+
+def test_operators_are_listed_and_signed_out(data: Path, tmp_path: Path, opened: Callable[[], Store]) -> None:
+    del data
+    (tmp_path / "old").mkdir()
+    store = make_store(tmp_path / "old" / "meshwg.sqlite")
+    found(store)
+    context = Context(store, FakeHub(), "vpn.example.net", 51820)
+    operators.add(context, "new@ops.example")
+    token = operators.add(context, "old@ops.example").rpartition("/")[2]
+    phone = pyotp.TOTP(operators.propose(context, token, "an operator's own words").secret)
+    operators.enrol(context, token, phone.now(), NOWHERE)
+    with (tmp_path / "backup").open("wb") as written:
+        backup.write(store, written, OLD)
+    store.close()
+    done = meshwg(tmp_path / "new", "restore", str(tmp_path / "backup"), "--yes", **SECRET)
+    assert done.returncode == 0, done.stderr
+    assert "old@ops.example: second factor with 10 recovery codes" in done.stdout
+    assert "new@ops.example: not set up" in done.stdout
+    restored = opened()
+    counts = [rows(restored, f"operator{table}") for table in ("s", "_factors", "_sessions", "_links")]
+    assert counts == [2, 1, 0, 0]
 
 
 def test_an_existing_folder_stays_unchanged(sealed: Sealed, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, nullcontext
 import pytest
 from sqlalchemy import Connection
 
-from appliance.store import Store, deletions, organizations, times
+from appliance.model.ids import OPERATORS
+from appliance.store import Store, deletions, instance, organizations, times
 from appliance.store.rotation import rotated
 from appliance.vault import Vault, WrongSecret
 from tests.appliance import sealed as sealing
@@ -54,6 +55,18 @@ def test_only_the_new_secret_opens_everything(sealed: Store) -> None:
     assert private_keys(sealed, opens(sealed, NEW)) == before
     with pytest.raises(WrongSecret):
         opens(sealed, OLD)
+
+
+def test_operators_secrets_open_after_a_rotation(sealed: Store) -> None:
+    data_key, sealed_key = opens(sealed, OLD).new_data_key(OPERATORS)
+    with sealed.write() as transaction:
+        instance.replace_operators_key(transaction, sealed_key)
+    with rotated(sealed, OLD, NEW, nullcontext()):
+        pass
+    with sealed.read() as transaction:
+        found = instance.operators_key(transaction)
+    assert found is not None
+    assert opens(sealed, NEW).data_key(OPERATORS, found) == data_key
 
 
 def test_a_wrong_present_secret_changes_nothing(sealed: Store) -> None:

@@ -12,6 +12,7 @@ from appliance.model.errors import Forbidden
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, tokens
 from appliance.store import times
+from appliance.web import operators
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Route
@@ -85,7 +86,7 @@ def test_public_calls_need_no_session(app: bottle.Bottle, row: Route | Page) -> 
 
 def test_every_path_is_in_a_table_of_roles(app: bottle.Bottle) -> None:
     stated = {(row.method, PREFIX + re.sub(r"{(\w+)}", r"<\1>", row.path)) for row in ROUTES}
-    stated |= {(page.method, page.path) for page in PAGES}
+    stated |= {(page.method, page.path) for page in (*PAGES, *operators.PAGES)}
     assert {(route.method, route.rule) for route in app.routes if route.rule not in OPEN} == stated
 
 

@@ -1,0 +1,110 @@
+"""Sessions of operators: opened with password and code together, and shorter than members'."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import CodeNeeded, Unauthenticated, Unavailable, WrongProof
+from appliance.model.ids import OPERATORS
+from appliance.service import credentials, one_time_codes, passwords, tokens
+from appliance.service.context import Context
+from appliance.service.credentials import Credential, CredentialKind
+from appliance.service.one_time_codes import CodeHolder
+from appliance.service.sessions import Session
+from appliance.store import operations, operators
+from appliance.store.operations import OperatorCommand
+from appliance.store.operators import Operator
+from appliance.store.session_table import ClientDevice
+
+IDLE = credentials.OPERATOR_IDLE
+ABSOLUTE = timedelta(hours=8)
+MOST_OF_ONE = 10
+"""Most sessions of an operator; beyond, a new session ends the least recently used one."""
+_NOTED_EVERY = timedelta(minutes=1)
+_WRONG = "The e-mail address, the password or the code is wrong."
+
+
+@dataclass(frozen=True)
+class SignedOperator:
+    """An operator with a session.
+
+    Attributes:
+        token: of the session.
+    """
+
+    operator: Operator
+    token: str = field(repr=False)
+
+    @property
+    def credential(self) -> Credential:
+        """The session, which a change checks again when it commits."""
+        return Credential(CredentialKind.OPERATOR, tokens.hash_of(self.token))
+
+
+def log_in(context: Context, *, email: str, password: str, code: str, device: ClientDevice) -> Session:
+    """Open a session. The answer does not tell which part is wrong.
+
+    Raises:
+        Unauthenticated: there is no such operator, they are not set up, or password or code is wrong.
+        NotNow: the hub, which checks the code, does not answer.
+    """
+    with context.store.read() as transaction:
+        operator = operators.by_email(transaction, email.strip().lower())
+    known = None if operator is None else operator.password_hash
+    if not passwords.verify(known, password) or operator is None:
+        raise Unauthenticated(_WRONG)
+    holder = CodeHolder(OPERATORS, operator.id, operators.factors)
+    try:
+        examined = one_time_codes.examine(context, holder, code)
+        # Who is not set up yet has no second factor, and gets no session.
+        if examined.factor is None:
+            raise Unauthenticated(_WRONG)
+        with context.store.write() as transaction:
+            # Removed, or set up anew, while the password was verified.
+            if operators.find_locked(transaction, operator.id) != operator:
+                raise Unauthenticated(_WRONG)
+            one_time_codes.take(transaction, holder, examined)
+            action = operations.OPERATOR_SIGNED_IN
+            operations.record(transaction, OperatorCommand(context.clock(), operator.email, action, {}))
+            return begin(context, transaction, operator, device)
+    except (WrongProof, CodeNeeded):
+        raise Unauthenticated(_WRONG) from None
+
+
+def begin(context: Context, transaction: Connection, operator: Operator, device: ClientDevice) -> Session:
+    """Open a session of an operator; it is valid once the transaction has committed."""
+    token, now = tokens.new_token(tokens.OPERATOR), context.clock()
+    session = Session(token, now + ABSOLUTE)
+    operators.sessions.forget_ended(transaction, now, now - IDLE)
+    operators.sessions.keep_latest(transaction, operator.id, MOST_OF_ONE - 1)
+    operators.sessions.create(transaction, operator.id, tokens.hash_of(token), device, now, session.expires_at)
+    return session
+
+
+def holder(context: Context, token: str) -> SignedOperator:
+    """Find the operator of a session, and note that the session is in use.
+
+    Raises:
+        Unauthenticated: there is no such session, or it has ended.
+    """
+    now, token_hash = context.clock(), tokens.hash_of(token)
+    with context.store.read() as transaction:
+        found = operators.by_session(transaction, token_hash, now, now - IDLE)
+    if found is None:
+        raise Unauthenticated("This session has ended. Sign in again.")
+    operator, seen = found
+    if now - seen > _NOTED_EVERY:
+        # Reading goes on while the disk is full.
+        with suppress(Unavailable), context.store.write() as transaction:
+            operators.sessions.touch(transaction, token_hash, now)
+    return SignedOperator(operator, token)
+
+
+def log_out(context: Context, token: str) -> None:
+    """End the session of a token."""
+    with context.store.write() as transaction:
+        operators.sessions.close(transaction, tokens.hash_of(token))

@@ -1,0 +1,150 @@
+"""Operators' view of organizations, and decisions about them, on the pages. The organizations' trails tell of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from appliance.model.errors import Invalid, NotFound
+from appliance.service import invitations, pages, permits, suspension, unused
+from appliance.service.context import Actor, Context, gone, recording
+from appliance.service.invitations import Invited
+from appliance.service.operator_sessions import SignedOperator
+from appliance.store import audit, machines, mail, operations, operators, overview, size
+from appliance.store import unused as stored_unused
+from appliance.store.operations import OperatorCommand
+from appliance.store.operators import OperatorStanding
+from appliance.store.overview import OrganizationSize
+from appliance.store.revision import NEWEST, revision
+
+LONGEST_QUERY = 100
+_SEEN_EVERY = timedelta(hours=1)
+
+
+def page(
+    context: Context, *, query: str = "", after: str | None = None, limit: int = 50
+) -> tuple[Sequence[OrganizationSize], str | None]:
+    """List a page of organizations, oldest first.
+
+    Args:
+        query: part of a name, or an id.
+        after: as the page before returned it.
+
+    Returns:
+        The page, and the ``after`` of the next one (None: it is the last).
+
+    Raises:
+        Invalid: the query is too long.
+    """
+    if len(query) > LONGEST_QUERY:
+        raise Invalid(f"A search has at most {LONGEST_QUERY} characters.", field="query")
+    with context.store.read() as transaction:
+        return pages.cut(
+            lambda count: overview.page_of(transaction, query=query.strip(), after=after, limit=count),
+            limit,
+            lambda each: each.summary.id,
+        )
+
+
+def look(context: Context, who: SignedOperator, organization_id: str) -> OrganizationSize:
+    """Look at one organization; its audit trail and the log of operations tell of it, once an hour.
+
+    Raises:
+        NotFound: there is no such organization.
+        Unauthenticated: the session has ended.
+        Unavailable: it can't be recorded.
+    """
+    with context.store.read() as transaction:
+        found = overview.find(transaction, organization_id)
+        if found is None:
+            raise NotFound("There is no such organization.")
+    actor, now = actor_for(who, organization_id), context.clock()
+    with recording(context, actor) as record:
+        seen = (operations.VIEWED,)
+        if not audit.count_since(record.transaction, organization_id, actor.name, seen, now - _SEEN_EVERY, now):
+            record.note(operations.VIEWED)
+    return found
+
+
+def suspend(context: Context, who: SignedOperator, organization_id: str) -> None:
+    """Suspend an organization (`suspension.suspend`)."""
+    suspension.suspend(context, organization_id, actor_for(who, organization_id))
+
+
+def resume(context: Context, who: SignedOperator, organization_id: str) -> None:
+    """Resume a suspended organization (`suspension.resume`)."""
+    suspension.resume(context, organization_id, actor_for(who, organization_id))
+
+
+def invite(context: Context, who: SignedOperator, organization_id: str, *, email: str, role: str) -> Invited:
+    """Invite a person into an organization (`invitations.invite`)."""
+    with context.store.read() as transaction:
+        if overview.find(transaction, organization_id) is None:
+            raise gone()
+    return invitations.invite(context, actor_for(who, organization_id), email=email, role=role)
+
+
+def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> str:
+    """Make a link to sign an organization up (`permits.invite`)."""
+    link = permits.invite(context, email)
+    command = OperatorCommand(context.clock(), who.operator.email, operations.SIGN_UP_INVITED, {})
+    with context.store.write() as transaction:
+        operations.record(transaction, command)
+    return link
+
+
+def log(context: Context, limit: int) -> list[OperatorCommand]:
+    """List what operators did, on the pages and by commands, newest first."""
+    with context.store.read() as transaction:
+        return operations.latest(transaction, limit)
+
+
+@dataclass(frozen=True)
+class StoreFacts:
+    """Facts about the service that the store has.
+
+    Attributes:
+        kind: name of the database.
+        bytes: size of the database.
+        revision: of the schema; None if it has none.
+        is_newest: True if the schema is the one of this version.
+        unused: unused organizations, counted up to ``most_unused``, at which strangers can't sign up.
+        letters: letters that wait to be sent.
+    """
+
+    kind: str
+    bytes: int
+    revision: str | None
+    is_newest: bool
+    machines: int
+    unused: int
+    most_unused: int
+    letters: int
+
+
+def store_facts(context: Context) -> StoreFacts:
+    """Read the facts that the store has."""
+    store, schema = context.store, revision(context.store)
+    with store.read() as transaction:
+        return StoreFacts(
+            "SQLite" if store.is_sqlite else "PostgreSQL",
+            size.of_database(transaction, is_sqlite=store.is_sqlite),
+            schema,
+            schema == NEWEST,
+            machines.count(transaction),
+            stored_unused.count(transaction, unused.MOST),
+            unused.MOST,
+            mail.count(transaction),
+        )
+
+
+def colleagues(context: Context) -> list[OperatorStanding]:
+    """List the operators, oldest first."""
+    with context.store.read() as transaction:
+        return operators.all_of(transaction)
+
+
+def actor_for(who: SignedOperator, organization_id: str) -> Actor:
+    """Make the actor for an operator's work on an organization, with their session."""
+    return Actor.operator(organization_id, who.credential, who.operator.email)

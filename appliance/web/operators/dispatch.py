@@ -1,0 +1,93 @@
+"""Handlers for the table of operators' pages, with authentication, limits, CSRF protection and idempotent forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from appliance.model.errors import NotFound, Refused, Unauthenticated
+from appliance.service import operator_sessions, operators
+from appliance.store import times
+from appliance.web.handler import Handler
+from appliance.web.operators.visits import COOKIE, HOME, OperatorAtWork, OperatorPage, OperatorVisit, ServiceFacts
+from appliance.web.pages import forms, once, routes
+from appliance.web.pages.forms import Form
+from appliance.web.pages.view import View
+from appliance.web.request import Request
+from appliance.web.response import Response
+from appliance.web.site import Site
+
+LOG_IN = f"{HOME}/login"
+
+
+def handlers(site: Site, view: View, facts: ServiceFacts, pages: Sequence[OperatorPage]) -> list[Handler]:
+    """Make the handlers of these pages."""
+    return [Handler(page.method, page.path, _answering(page, site, view, facts)) for page in pages]
+
+
+def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        site.limits.stranger(request.address)
+        if not operators.exist(site.context):
+            return view.problem(404, "Not Found", "There is nothing at this path.")
+        visit = OperatorVisit(site, facts, request, view, _who(site, request), Form())
+        try:
+            if visit.who is None and not page.is_public:
+                return routes.see_other(LOG_IN)
+            if page.method != "POST":
+                _count(visit, site.limits.read)
+                return page.handler(visit)
+            visit = replace(visit, form=forms.read(request))
+            return _once(page, visit)
+        except Refused as refusal:
+            return visit.problem(refusal)
+
+    return answer
+
+
+def _once(page: OperatorPage, visit: OperatorVisit) -> Response:
+    def work() -> tuple[Response, bool]:
+        _check(page, visit)
+        try:
+            return page.handler(visit), True
+        except Unauthenticated:
+            if visit.who is not None:
+                return routes.see_other(LOG_IN), False
+            raise
+        except NotFound:
+            raise
+        except Refused as refusal:
+            if page.again is None:
+                raise
+            return page.again(visit, refusal), False
+
+    request = visit.request
+    cookies = (request.cookies.get(COOKIE), forms.form_token(request))
+    return once.answered(visit.site, request, cookies, again=routes.repeated, work=work)
+
+
+def _check(page: OperatorPage, visit: OperatorVisit) -> None:
+    """Check that a form is genuine and within the limits; raises `Refused` if it is not."""
+    if page.is_public:
+        forms.check_form_token(visit.request, visit.form)
+    else:
+        who = visit.signed_in
+        forms.check_csrf(visit.form, who.token, who.operator.id)
+    forms.check_once(visit.form, times.now())
+    _count(visit, visit.site.limits.write)
+
+
+def _count(visit: OperatorVisit, limit: Callable[[str, str], None]) -> None:
+    """Count a request of an operator as one of an organization of its own."""
+    if visit.who is not None:
+        limit(visit.request.address, visit.who.operator.id)
+
+
+def _who(site: Site, request: Request) -> OperatorAtWork | None:
+    held = request.cookies.get(COOKIE)
+    if not held:
+        return None
+    try:
+        return OperatorAtWork(operator_sessions.holder(site.context, held))
+    except Unauthenticated:
+        return None

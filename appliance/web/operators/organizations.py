@@ -1,0 +1,86 @@
+"""Pages about organizations: the list, and one of them with what an operator may decide."""
+
+from __future__ import annotations
+
+from appliance.model.errors import Refused
+from appliance.model.organization import Role
+from appliance.service import invitations, oversight, permits
+from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
+from appliance.web.pages.outcomes import Outcome, reply
+from appliance.web.response import Response
+
+_ONE = f"{HOME}/organizations/<id>"
+_PAGE_LENGTH = 50
+_ROLES = [(role.value, role.value) for role in reversed(Role)]
+
+
+def _list(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
+    query, after = visit.query.text("query"), visit.query.optional("after")
+    found, following = oversight.page(visit.context, query=query, after=after, limit=_PAGE_LENGTH)
+    return visit.page(
+        "operator_organizations.html",
+        refusal=refusal,
+        organizations=found,
+        query=query,
+        after=after,
+        following=following,
+        days=permits.INVITED_FOR.days,
+        sign_up=visit.context.sign_up,
+        typed=visit.form,
+    )
+
+
+def _show(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
+    return visit.page(
+        "operator_organization.html",
+        refusal=refusal,
+        organization=oversight.look(visit.context, visit.signed_in, visit.parameters["id"]),
+        roles=_ROLES,
+        days=invitations.LIFETIME.days,
+        sends_mail=visit.context.sends_mail,
+        typed=visit.form,
+    )
+
+
+def _suspend(visit: OperatorVisit) -> Response:
+    oversight.suspend(visit.context, visit.signed_in, visit.parameters["id"])
+    return visit.done(_path(visit), "suspended")
+
+
+def _resume(visit: OperatorVisit) -> Response:
+    oversight.resume(visit.context, visit.signed_in, visit.parameters["id"])
+    return visit.done(_path(visit), "resumed")
+
+
+def _invite(visit: OperatorVisit) -> Response:
+    form, who = visit.form, visit.signed_in
+    visit.site.limits.invitation(visit.request.address, who.operator.id)
+    invited = oversight.invite(
+        visit.context, who, visit.parameters["id"], email=form.text("email"), role=form.text("role")
+    )
+    if invited.link is None:
+        return visit.done(_path(visit), "invited")
+    answer = visit.page("operator_link.html", link=invited.link, invitation=invited.invitation, back=_path(visit))
+    return reply(answer, Outcome(_path(visit), "operator-link"))
+
+
+def _invite_sign_up(visit: OperatorVisit) -> Response:
+    who = visit.signed_in
+    visit.site.limits.invitation(visit.request.address, who.operator.id)
+    link = oversight.invite_sign_up(visit.context, who, visit.form.optional("email"))
+    answer = visit.page("operator_link.html", link=link, invitation=None, back=HOME)
+    return reply(answer, Outcome(HOME, "operator-link"))
+
+
+def _path(visit: OperatorVisit) -> str:
+    return f"{HOME}/organizations/{visit.parameters['id']}"
+
+
+PAGES = (
+    OperatorPage("GET", HOME, _list),
+    OperatorPage("POST", f"{HOME}/sign-up-links", _invite_sign_up, again=_list),
+    OperatorPage("GET", _ONE, _show),
+    OperatorPage("POST", f"{_ONE}/suspend", _suspend, again=_show),
+    OperatorPage("POST", f"{_ONE}/resume", _resume, again=_show),
+    OperatorPage("POST", f"{_ONE}/invitations", _invite, again=_show),
+)

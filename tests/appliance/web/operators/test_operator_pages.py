@@ -1,0 +1,214 @@
+"""Pages of operators: set-up, log-in, organizations, health and log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import bottle
+import pytest
+
+from appliance.hub.errors import HubUnreachable
+from appliance.hub.rpc.messages import HubStatus
+from appliance.service import Actor, Context, operators
+from appliance.web.app import make_app
+from appliance.web.operators.visits import COOKIE
+from appliance.web.site import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.service.clock import Clock
+from tests.appliance.web.operators.conftest import EMAIL, PASSWORD, Operator
+from tests.appliance.web.pages.visitor import Visitor
+
+
+def test_a_new_operator_is_set_up_and_signed_in(operator: Operator) -> None:
+    assert len(operator.codes) == 10
+    cookie = operator.answer.cookies[COOKIE]
+    assert (cookie["path"], cookie["secure"], cookie["httponly"], cookie["samesite"]) == (
+        "/operator", True, True, "lax",
+    )  # fmt: skip
+    assert int(cookie["max-age"]) == 8 * 3600
+    assert operator.get("/operator").status == 200
+
+
+def test_a_used_link_leads_nowhere(operator: Operator, context: Context) -> None:
+    link = operators.add(context, "second@example.net")
+    other = replace(operator, cookies={})
+    assert other.join(link).status == 200
+    assert other.get("/operator/join/" + link.rpartition("/")[2]).status == 404
+
+
+def test_a_wrong_code_shows_the_secret_again(new_operator: Callable[[], Operator], context: Context) -> None:
+    path = operators.add(context, EMAIL).partition("hub.example.net")[2]
+    visitor = new_operator()
+    visitor.get(path)
+    assert visitor.send(path, password="short").status == 422
+    secret = next(word for word in visitor.send(path, password=PASSWORD).page.text.split() if len(word) == 32)
+    answer = visitor.send(f"{path}/enrol", code="000000")
+    assert (answer.status, secret in answer.page.text, bool(answer.page.all("svg"))) == (403, True, True)
+    assert COOKIE not in visitor.cookies
+    assert visitor.get("/operator").headers["location"] == "/operator/login"
+
+
+def test_log_in_needs_password_and_code(operator: Operator, new_operator: Callable[[], Operator]) -> None:
+    other = new_operator()
+    other.phone = operator.phone
+    for wrong in ({"code": "000000"}, {"password": "wrong"}, {"email": "nobody@example.net"}):
+        answer = other.enter(**wrong)
+        assert (answer.status, COOKIE in other.cookies) == (401, False)
+        assert PASSWORD not in answer.text
+    answer = other.enter()
+    assert (answer.status, answer.headers["location"]) == (303, "/operator")
+    assert other.get("/operator").status == 200
+    other.send("/operator/logout")
+    assert COOKIE not in other.cookies
+    assert other.enter(operator.codes[0]).status == 303
+
+
+def test_a_session_that_was_not_used_has_ended(operator: Operator, clock: Clock) -> None:
+    clock.wait(timedelta(minutes=31))
+    assert operator.get("/operator").headers["location"] == "/operator/login"
+    assert "Your session has ended" in operator.get("/operator/login").page.text
+
+
+def test_guesses_lock_no_member_of_the_same_address_out(
+    app: bottle.Bottle, operator: Operator, new_operator: Callable[[], Operator]
+) -> None:
+    member = Visitor(app, address="198.51.100.9")
+    member.sign_up(EMAIL)
+    other = new_operator()
+    other.address = "203.0.113.7"
+    statuses = [other.enter("000000").status for _ in range(7)]
+    assert statuses == [401] * 5 + [429] * 2
+    # Neither the member nor the operator at their usual address.
+    elsewhere = Visitor(app, address="198.51.100.10")
+    assert elsewhere.log_in(EMAIL).status == 303
+    assert operator.enter().status == 303
+
+
+def test_a_flood_of_log_ins_stops_before_passwords_are_hashed(
+    app: bottle.Bottle, operator: Operator, site: Site, clock: Clock
+) -> None:
+    """More log-ins than anybody may: members sign in all the same, and so does the operator."""
+    refused = 0
+    for number in range(70):
+        stranger = Operator(app, address=f"203.0.{number}.7", clock=clock)
+        refused += stranger.enter("000000", email=f"{number}@example.net").status == 429
+    assert refused >= 10
+    assert site.limits.refused["operator-log-ins", "everybody"] == refused
+    member = Visitor(app, address="198.51.100.9")
+    member.sign_up("asha@example.net")
+    assert Visitor(app, address="203.0.113.250").log_in("asha@example.net").status == 303
+    assert operator.enter().status == 303
+
+
+def test_organizations_are_listed_and_searched(operator: Operator, owner: Actor, app: bottle.Bottle) -> None:
+    Visitor(app, address="198.51.100.9").sign_up("other@example.net", "<b>Bolt</b> & Sons")
+    page = operator.get("/operator").page
+    assert "acme-networks" in page.text
+    assert "<b>Bolt</b> & Sons" in page.text
+    page = operator.get("/operator?query=bolt").page
+    assert "acme-networks" not in page.text
+    assert "There is none like that" in operator.get("/operator?query=nobody").page.text
+    assert operator.get("/operator?query=" + "m" * 200).status == 422
+    assert owner
+
+
+def test_an_operator_suspends_and_resumes_an_organization(operator: Operator, owner: Actor, hub: FakeHub) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    operator.get(path)
+    answer = operator.send(f"{path}/suspend")
+    assert (answer.status, answer.headers["location"]) == (303, path)
+    assert owner.organization_id not in hub.enforced
+    page = operator.get(path).page
+    assert "The organization is suspended: no packet of it passes" in page.text
+    operator.send(f"{path}/resume")
+    assert owner.organization_id in hub.enforced
+    assert operator.get("/operator/organizations/nowhere").status == 404
+
+
+def test_a_form_that_is_sent_twice_is_done_once(operator: Operator, owner: Actor) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    form = operator.get(path).page.forms[f"{path}/suspend"]
+    assert operator.post(f"{path}/suspend", form).status == 303
+    assert operator.post(f"{path}/suspend", form).status == 303
+    assert "This form came twice, and was done once." in operator.get(path).page.text
+
+
+def test_a_refused_change_is_shown_with_its_reason(operator: Operator, owner: Actor, hub: FakeHub) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    operator.get(path)
+    hub.refuses = True
+    answer = operator.send(f"{path}/suspend")
+    assert answer.status == 503
+    assert owner.organization_id in hub.enforced
+    hub.refuses = False
+    operator.get(path)
+    answer = operator.send(f"{path}/invitations", email="nobody", role="viewer")
+    assert (answer.status, "This is not an e-mail address." in answer.page.text) == (422, True)
+
+
+def test_invitations_are_links_to_pass_on(operator: Operator, owner: Actor, app: bottle.Bottle) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    operator.get(path)
+    page = operator.send(f"{path}/invitations", email="new@example.net", role="admin").page
+    link = next(word for word in page.text.split() if "/join/" in word)
+    guest = Visitor(app, address="198.51.100.9")
+    assert "The operator" not in guest.get(link.partition("hub.example.net")[2]).page.text
+    assert "operator invites new@example.net as admin" in " ".join(guest.answer.page.text.split())
+    operator.get("/operator")
+    page = operator.send("/operator/sign-up-links", email="").page
+    link = next(word for word in page.text.split() if "/signup?" in word)
+    assert guest.get(link.partition("hub.example.net")[2]).status == 200
+
+
+def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:
+    statuses = []
+    for _ in range(35):
+        operator.get("/operator")
+        statuses.append(operator.send("/operator/sign-up-links", email="").status)
+    assert statuses == [200] * 30 + [429] * 5
+
+
+def test_the_hub_s_health_is_shown(operator: Operator, owner: Actor) -> None:
+    page = operator.get("/operator/hub").page
+    for expected in ("Ready.", "Schema of the store", "Unused organizations", "SQLite", "1 of 1"):
+        assert expected in page.text, expected
+    assert owner
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_service_that_is_not_ready_says_why(site: Site, clock: Clock, context: Context, is_there: bool) -> None:
+    def status() -> HubStatus:
+        if not is_there:
+            raise HubUnreachable("no socket")
+        return HubStatus(
+            "kernel", "1.0", 1, 2, door_entries={"sources": 95}, door_room={"sources": 100}, repairs={"rules": 3}
+        )
+
+    visitor = Operator(make_app(site, status, clock.now + timedelta(days=3)), clock=clock)
+    visitor.join(operators.add(context, EMAIL))
+    text = " ".join(visitor.get("/operator/hub").page.text.split())
+    assert "Not ready." in text
+    assert "in 3 days" in text
+    if is_there:
+        for expected in ("1 of 2 organizations are enforced.", "95 of 100 (95%)", "kernel 1.0"):
+            assert expected in text, expected
+        assert re.search(r"Repairs since the start of the hub\s*rules\s*3", text)
+    else:
+        assert "The hub does not answer: no socket." in text
+
+
+def test_the_log_tells_who_did_what(operator: Operator, owner: Actor) -> None:
+    operator.get(f"/operator/organizations/{owner.organization_id}")
+    text = operator.get("/operator/log").page.text
+    for expected in (EMAIL, "operator.enrolled", "organization.viewed", "set up"):
+        assert expected in text, expected
+    assert owner.organization_id not in text
+
+
+def test_a_removed_operator_is_out_at_once(operator: Operator, context: Context) -> None:
+    operators.add(context, "second@example.net")
+    operators.remove(context, EMAIL)
+    assert operator.get("/operator").headers["location"] == "/operator/login"
