@@ -76,3 +76,26 @@ def test_a_wide_table_scrolls_by_itself(open_desk: Callable[..., Desk], dark: bo
     head = page.get_by_role("rowheader").first
     region.evaluate("each => each.scrollLeft = each.scrollWidth")
     expect(head).to_be_in_viewport()
+
+
+def test_a_preview_and_a_return_work_without_scripts(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(width=NARROW, height=740, scripts=False)
+    page = desk.page
+    with_rules(desk, "preview@example.net")
+    page.get_by_role("link", name="Change the rule: deny TCP, port 22").click()
+    page.get_by_label("Ports").fill("22,443")
+    page.locator("form").filter(has=page.get_by_role("button", name="Save the rule")).get_by_role(
+        "button", name="What would it change?"
+    ).click()
+    expect(page.get_by_role("region", name="It would close")).to_contain_text(
+        "TCP 443 from branch-mumbai to branch-pune"
+    )
+    page.get_by_role("button", name="Save it").click()
+    expect(page.get_by_role("status")).to_contain_text("The policy is saved")
+    page.get_by_role("link", name="history").click()
+    page.get_by_role("link", name="Go back to version 2").click()
+    expect(page.get_by_role("region", name="It would open")).to_contain_text("TCP 443")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.get_by_role("button", name="Go back to it").click()
+    expect(page.get_by_role("status")).to_contain_text("The earlier version of the policy is saved again")
+    expect(page.locator("tbody tr")).to_contain_text("TCP, port 22")

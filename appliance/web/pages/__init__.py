@@ -25,6 +25,7 @@ from appliance.web.pages import (
     people,
     plans,
     policy,
+    policy_history,
     policy_rule,
     records,
     second_factor,
@@ -50,6 +51,7 @@ PAGES = (
     + machine_connection.PAGES
     + policy.PAGES
     + policy_rule.PAGES
+    + policy_history.PAGES
     + matrix.PAGES
     + records.PAGES
     + organization.PAGES

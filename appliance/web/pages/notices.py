@@ -14,6 +14,7 @@ _NOTICES = {
     "enabled": "The machine is enabled, and can connect.",
     "removed": "The machine is removed, and its tunnel is dead.",
     "saved": "The policy is saved, and the hub enforces it.",
+    "restored": "The earlier version of the policy is saved again, and the hub enforces it.",
     "renamed": "The organization has its new name.",
     "plan": "The plan is switched.",
     "plan-for-machine": "The plan is switched. The machine that you typed is below and not added yet.",

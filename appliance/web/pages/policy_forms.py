@@ -10,13 +10,15 @@ from appliance.model.openness import open_protocols
 from appliance.model.policy import Policy, Protocol, Rule, SelectorKind
 from appliance.service import machines
 from appliance.service import policy as policies
-from appliance.web.pages import forms, notices, words
+from appliance.web.pages import forms, notices, policy_changes, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Visit
 from appliance.web.response import Response
 
 RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "description")
 """Fields of a form with a rule."""
+PREVIEW_FIELD = "preview"
+"""Field of a button that shows what a save would change, and saves nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class Idle(Conflict):
 
 
 def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
-    """Apply a change to the policy that the form was shown with, or ask first whether to open the network.
+    """Apply a change to the policy that the form was shown with.
+
+    If it would open the network, or the visitor wants to know first what it opens and closes, a page tells this, with a
+    form that sends the same input.
 
     Raises:
         Conflict: the policy was saved since the form was shown.
@@ -62,8 +67,9 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
     after = change(before.policy)
     opened = open_protocols(after) - open_protocols(before.policy)
     # For an outdated version no question is needed: the save is refused.
-    if opened and not visit.form.is_checked("confirmed") and version in (None, before.version):
-        return _ask_opening(visit, opened)
+    is_asked = visit.form.is_checked(PREVIEW_FIELD) or (opened and not visit.form.is_checked("confirmed"))
+    if is_asked and version in (None, before.version):
+        return _ask(visit, after, before.version, opened)
     done = policies.save(visit.context, visit.actor, after, version=before.version if version is None else version)
     return visit.done("/policy", notices.timed("saved", done.enforced_s))
 
@@ -115,12 +121,14 @@ def ends(visit: Visit, policy: Policy) -> Ends:
     return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
 
 
-def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> Response:
-    """Render the question whether to allow everybody; its form sends the same input with a confirmation."""
+def _ask(visit: Visit, after: Policy, version: int, opened: Collection[Protocol]) -> Response:
+    """Render what a save would open and close; its form sends the same input, and confirms an opened network."""
     return visit.page(
         "policy_open.html",
         action=visit.request.path,
-        sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
+        sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD, PREVIEW_FIELD),
+        changes=policy_changes.describe(visit, after, version),
         services=[words.protocol(each) for each in Protocol if each in opened and each is not Protocol.ANY],
         is_all=Protocol.ANY in opened,
+        is_opened=bool(opened),
     )

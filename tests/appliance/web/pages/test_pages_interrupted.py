@@ -287,7 +287,12 @@ def ids(visitor: Visitor, site: Site) -> dict[str, str]:
     machine = machines.page(site.context, actor)[0][0].machine.id
     (member, *_) = (each.id for each in members.page(site.context, actor)[0] if each.id != actor.member_id)
     rule = policies.add_rule(site.context, actor, Rule(new_id(), Action.DENY, ANYONE, ANYONE)).result.id
-    return {"/machines": machine, "/settings/people/<id>": member, "/policy/rules/<id>": rule}
+    return {
+        "/machines": machine,
+        "/settings/people/<id>": member,
+        "/policy/rules/<id>": rule,
+        "/policy/history/<id>": "1",
+    }
 
 
 def chosen(answer: Answer) -> set[str]:

@@ -173,3 +173,39 @@ def test_a_viewer_sees_a_rule_without_forms(
     assert path(rule) not in page.forms
     assert viewer.post(path(rule), {"action": "allow"}).status == 403
     assert saved().policy.rules == (rule,)
+
+
+def test_a_preview_shows_what_a_change_opens_and_closes(
+    owner: Visitor, rule: Rule, saved: Callable[[], SavedPolicy]
+) -> None:
+    owner.add_machine("pune")
+    before = saved()
+    owner.get(path(rule))
+    fields = {"action": "deny", "source": "any", "destination": "group:office", "protocol": "udp", "ports": "53"}
+    answer = owner.send(path(rule), preview="yes", **fields)
+    text = " ".join(answer.page.text.split())
+    assert "Nothing is saved yet." in text
+    assert "It would open TCP 22 from pune to mumbai" in text
+    assert "It would close UDP 53 from pune to mumbai" in text
+    assert saved() == before
+    assert owner.send(path(rule)).status == 303
+    assert saved().policy.rules[0].sentence == "deny any to group:office, udp 53"
+
+
+def test_a_preview_of_a_removal_removes_nothing_yet(
+    owner: Visitor, rule: Rule, saved: Callable[[], SavedPolicy]
+) -> None:
+    owner.add_machine("pune")
+    owner.get(path(rule))
+    answer = owner.send("/policy/rules/remove", preview="yes")
+    assert "It would open TCP 22 from pune to mumbai" in " ".join(answer.page.text.split())
+    assert saved().policy.rules == (rule,)
+    assert owner.send("/policy/rules/remove").status == 303
+    assert not saved().policy.rules
+
+
+def test_a_preview_of_a_stale_page_is_refused(owner: Visitor, rule: Rule) -> None:
+    stale = owner.get(path(rule))
+    owner.add_rule(action="deny", source="any", destination="any", protocol="icmp")
+    owner.answer = stale
+    assert owner.send(path(rule), preview="yes").status == 409
