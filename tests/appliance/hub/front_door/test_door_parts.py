@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.hub.front_door import rules
+from appliance.hub.errors import RulesetError
+from appliance.hub.front_door import rules, table
 from appliance.hub.front_door.budget import ProcessorBudget
 from appliance.hub.front_door.datagram import Arrival, checksum, packet
 from appliance.hub.front_door.demultiplexer import HANDSHAKES
@@ -275,3 +276,8 @@ def test_no_rule_names_another_instance() -> None:
         assert " inet " not in line or " inet mwabcdoor" in line
     flow = LastEndpoint(IPv4Address("192.0.2.1"), 1, 2)
     assert resumed("mwabcdoor", [flow]).count("192.0.2.1 . 1") == 3
+
+
+def test_what_nftables_refuses_is_an_error_in_its_words() -> None:
+    with pytest.raises(RulesetError, match="^nftables refused the front door's rules: .*syntax error"):
+        table.remove("no name {")
