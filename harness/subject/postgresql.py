@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import pwd
+import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from harness.judging.verdicts import Inconclusive
+from harness.paths import CACHE
 from netlab import LabHost, Process, wait_until
 
 _DEADLINE_S = 120.0
@@ -29,8 +35,12 @@ def why_not(host: LabHost) -> str | None:
 class PostgreSql:
     """A server with one empty database, reached by a Unix socket. It runs until the lab closes.
 
+    Its data folder is a copy of one that an earlier server of the same programs was made with, if there is one:
+    making it anew takes most of a start.
+
     Args:
         host: host on which it runs.
+        cache: folder for such data folders.
 
     Raises:
         Inconclusive: it does not start.
@@ -39,13 +49,13 @@ class PostgreSql:
         url: URL of the database, as the service's ``--database-url`` takes it.
     """
 
-    def __init__(self, host: LabHost) -> None:
+    def __init__(self, host: LabHost, cache: Path = CACHE / "postgresql") -> None:
         self._host = host
         # A path of a socket is short (unix(7)).
         self._folder = host.folder / "pg"
         self._folder.mkdir(mode=0o755)
         self.url = f"postgresql+psycopg://{_USER}@/{_NAME}?host={self._folder}"
-        self._run("initdb", "--no-sync", "--auth=trust", f"--username={_USER}", "--pgdata=data")
+        self._make_data(cache / _version(self._program("postgres")))
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         server = host.start(
             *(*_ORDINARY, self._program("postgres"), "-D", "data", "-k", str(self._folder), *settings),
@@ -53,11 +63,21 @@ class PostgreSql:
             cwd=self._folder,
         )
         self._wait(server)
-        self._run("createdb", f"--host={self._folder}", f"--username={_USER}", _NAME)
 
     def dump(self) -> str:
         """Returns everything that is stored, as SQL."""
         return self._run("pg_dump", f"--host={self._folder}", f"--username={_USER}", _NAME)
+
+    def _make_data(self, kept: Path) -> None:
+        data = self._folder / "data"
+        if _is_own(kept):
+            shutil.copytree(kept, data, symlinks=True)
+            return
+        self._run("initdb", "--no-sync", "--auth=trust", f"--username={_USER}", f"--pgdata={data.name}")
+        # Without a server, and so before the first one looks at the folder.
+        self._run("postgres", "--single", "-D", data.name, "postgres", input=f"CREATE DATABASE {_NAME}\n")
+        with suppress(OSError):
+            _keep(data, kept)
 
     def _wait(self, server: Process) -> None:
         socket = self._folder / ".s.PGSQL.5432"
@@ -68,9 +88,10 @@ class PostgreSql:
         if not wait_until(is_decided, _DEADLINE_S) or server.poll() is not None:
             raise Inconclusive(f"PostgreSQL did not start: {server.log_text()[-2000:]}")
 
-    def _run(self, program: str, *words: str) -> str:
+    def _run(self, program: str, *words: str, input: str | None = None) -> str:
         done = self._host.run(
             *(*_ORDINARY, self._program(program), *words),
+            input=input,
             cwd=self._folder,
             env={"LC_ALL": "C.UTF-8"},
             timeout=_DEADLINE_S,
@@ -91,3 +112,25 @@ def _find(host: LabHost, program: str) -> str | None:
     """Returns the path of a program of PostgreSQL; Debian has a folder of them for each version, outside of PATH."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
     return str(installed[-1]) if installed else host.which(program)
+
+
+def _version(program: str) -> str:
+    """Returns a name for this program as it is now: an upgrade may change the form of its data."""
+    found = Path(program).stat()
+    return hashlib.sha256(f"{program} {found.st_size} {found.st_mtime_ns}".encode()).hexdigest()[:16]
+
+
+def _is_own(folder: Path) -> bool:
+    # PostgreSQL reads no folder of another user, and neither can this process.
+    return folder.is_dir() and folder.stat().st_uid == os.geteuid()
+
+
+def _keep(data: Path, kept: Path) -> None:
+    """Keeps a copy of a data folder. It appears as a whole; of two at once, one is kept.
+
+    Raises:
+        OSError: it can't be written, or is kept already.
+    """
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        shutil.copytree(data, Path(folder) / "data", symlinks=True).rename(kept)

@@ -121,7 +121,7 @@ def test_an_archive_with_missing_or_foreign_chunks_is_refused() -> None:
 
 
 def test_a_file_that_ends_before_its_version_is_cut_short() -> None:
-    with pytest.raises(InvalidArchive, match="^is damaged or cut short$"):
+    with pytest.raises(InvalidArchive, match=r"^is damaged or cut short$"):
         opened(sealed(CONTENT)[:14])
 
 

@@ -66,5 +66,5 @@ def test_each_secret_has_160_random_bits(vault: Vault) -> None:
 
 @pytest.mark.parametrize("secret", ["", "A" * 31, "A" * 33, "a" * 32, "1" * 32, "A" * 31 + "="])
 def test_no_code_is_made_of_what_is_no_secret(secret: str) -> None:
-    with pytest.raises(ValueError, match="^not a secret of 160 bits in base32$"):
+    with pytest.raises(ValueError, match="not a secret of 160 bits in base32"):
         codes.code_at(secret, 0)

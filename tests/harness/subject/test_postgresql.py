@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -33,6 +34,35 @@ def test_a_server_stores_and_dumps(lab: Lab) -> None:
         connection.execute(text("INSERT INTO kept VALUES ('zzyzx')"))
     engine.dispose()
     assert "zzyzx" in server.dump()
+
+
+def test_a_second_server_begins_as_empty_as_the_first(lab: Lab, tmp_path: Path) -> None:
+    hosts = lab.host("first"), lab.host("second")
+    if (missing := why_not(hosts[0])) is not None:
+        pytest.skip(missing)
+    first = PostgreSql(hosts[0], tmp_path / "cache")
+    empty = _stored(first)
+    (kept,) = (tmp_path / "cache").iterdir()
+    made = kept.stat().st_ino
+    engine = create_engine(first.url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE kept (word text)"))
+    engine.dispose()
+    assert _stored(PostgreSql(hosts[1], tmp_path / "cache")) == empty != _stored(first)
+    assert [each.stat().st_ino for each in (tmp_path / "cache").iterdir()] == [made]
+
+
+def test_a_cache_that_can_t_be_written_is_done_without(lab: Lab, tmp_path: Path) -> None:
+    host = lab.host("hub")
+    if (missing := why_not(host)) is not None:
+        pytest.skip(missing)
+    (tmp_path / "file").write_text("")
+    assert "PostgreSQL database dump" in PostgreSql(host, tmp_path / "file" / "cache").dump()
+
+
+def _stored(server: PostgreSql) -> str:
+    # Newer versions fence their dumps in with a random word.
+    return "\n".join(line for line in server.dump().splitlines() if "restrict " not in line)
 
 
 def test_a_service_without_postgresql_takes_sqlite_and_says_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,5 +279,5 @@ def test_no_rule_names_another_instance() -> None:
 
 
 def test_what_nftables_refuses_is_an_error_in_its_words() -> None:
-    with pytest.raises(RulesetError, match="^nftables refused the front door's rules: .*syntax error"):
+    with pytest.raises(RulesetError, match=r"^nftables refused the front door's rules: .*syntax error"):
         table.remove("no name {")
