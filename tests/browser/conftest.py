@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.service.transcripts import PublishedRuns
+from appliance.store import Store
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.tls import self_signed
@@ -120,10 +121,16 @@ def hub() -> FakeHub:
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: FakeHub) -> Iterator[str]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Provides the store behind the pages."""
+    made = make_store(tmp_path_factory.mktemp("site") / "store.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def url(store: Store, shelf: PublishedRuns, hub: FakeHub) -> Iterator[str]:
     """Returns the address of the pages."""
-    folder = tmp_path_factory.mktemp("site")
-    store = make_store(folder / "store.sqlite")
     server = _Server(("127.0.0.1", 0), _Quiet)
     file, key = self_signed(["localhost"]).as_files()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -143,7 +150,6 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: Fak
     server.shutdown()
     thread.join()
     server.server_close()
-    store.close()
 
 
 @pytest.fixture(scope="module")

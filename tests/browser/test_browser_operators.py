@@ -1,0 +1,88 @@
+"""An operator's pages in a real browser: set-up, log-in, a suspension, and nothing that a phone cuts off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pyotp
+import pytest
+from playwright.sync_api import expect
+
+from appliance.service import Context, operators
+from appliance.store import Store, times
+from tests.appliance.fakes import FakeHub
+from tests.browser.conftest import Desk
+from tests.browser.test_browser_narrow import check, check_sign_out
+
+PASSWORD = "an operator's own words"
+
+
+def join(desk: Desk, link: str) -> pyotp.TOTP:
+    """Sets an operator up by the pages of their link; returns the authenticator."""
+    page = desk.page
+    page.goto(link)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("img", name="QR code for an authenticator")).to_be_visible()
+    phone = pyotp.TOTP(page.locator("pre.file").inner_text())
+    page.get_by_role("textbox", name="Code").fill(phone.now())
+    page.get_by_role("button", name="Finish").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your recovery codes")
+    return phone
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_an_operator_s_first_day_works_in_a_browser(
+    open_desk: Callable[..., Desk], store: Store, hub: FakeHub, url: str, scripts: bool
+) -> None:
+    name = f"Bolt {scripts}"
+    open_desk().sign_up(f"bolt-{scripts}@example.net", name)
+    desk = open_desk(scripts=scripts)
+    page = desk.page
+    email = f"ops-{scripts}@example.net"
+    phone = join(desk, operators.add(Context(store, hub, "vpn.example.net", 51820, url), email))
+    page.get_by_role("link", name="I have them").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Organizations")
+    page.get_by_role("button", name="Sign out").click()
+
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    # A code is taken once; the next one is good already.
+    page.get_by_label("Code").fill(phone.at(times.now() + timedelta(seconds=30)))
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Part of a name, or an id").fill(name.lower())
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name=name).click()
+    page.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_role("status")).to_contain_text("The organization is suspended")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("status")).to_contain_text("The organization is resumed")
+    form = page.locator("form[action$='/invitations']")
+    form.get_by_label("E-mail address").fill(f"guest-{scripts}@example.net")
+    form.get_by_role("button", name="Invite").click()
+    expect(page.locator("pre.file")).to_contain_text("/join/mwi_")
+
+    page.get_by_role("link", name="Hub").click()
+    expect(page.get_by_role("status")).to_contain_text("Ready.")
+    page.get_by_role("link", name="Log").click()
+    expect(page.get_by_role("cell", name="organization.suspended").first).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_operator_s_page_scrolls_sideways(
+    open_desk: Callable[..., Desk], store: Store, hub: FakeHub, url: str, dark: bool
+) -> None:
+    open_desk().sign_up(f"long-{dark}@example.net", "W" * 255)
+    desk = open_desk(width=360, height=740, dark=dark)
+    desk.open("/operator/login")
+    email = f"{'n' * 60}{int(dark)}@{'e' * 60}.example.net"
+    join(desk, operators.add(Context(store, hub, "vpn.example.net", 51820, url), email))
+    check(desk, "recovery codes")
+    for path in ("/operator", "/operator?query=WWW", "/operator/hub", "/operator/log", "/operator/organizations/x"):
+        desk.open(path)
+        check(desk, path)
+        check_sign_out(desk)
+    desk.open("/operator?query=WWW")
+    desk.page.locator("tbody a").first.click()
+    check(desk, "an organization")
