@@ -74,6 +74,7 @@ AREAS = (
         ("appliance/hub/front_door",),
         ("tests/appliance/hub/front_door",),
         (
+            "scenarios/test_org_isolation_proof.py::test_each_datagram_reaches_its_own_link_or_none",
             "scenarios/test_tunnel_handshake.py",
             "scenarios/test_org_isolation_hostile_door.py",
             "scenarios/test_org_isolation_neighbours.py",
