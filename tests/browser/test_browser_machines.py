@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from appliance.model.desired import Desired, PeerStatus
 from tests.appliance.fakes import FakeHub
 from tests.browser.conftest import Desk
+from tests.browser.test_browser_narrow import NARROW, check
 
 _HIDE = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})"
 _SHOW = "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
@@ -131,3 +132,73 @@ def test_machines_are_found_by_the_keyboard(open_desk: Callable[..., Desk], scri
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_role("link", name="mumbai")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_a_new_machine_s_page_notices_it_and_pings(open_desk: Callable[..., Desk], hub: FakeHub) -> None:
+    desk = open_desk()
+    page = desk.page
+    desk.sign_up("new@example.net")
+    desk.add_machine("mumbai")
+    key = page.locator("pre#text").inner_text()
+    connection = page.locator("#connection")
+    expect(connection).to_contain_text("None has come yet")
+    be_heard(hub)
+    expect(connection).to_contain_text("Connected since")
+    assert connection.get_attribute("role") == "status"
+    asked = polls_of(page)
+    page.get_by_role("button", name="Ping it from the hub").focus()
+    page.keyboard.press("Enter")
+    result = page.locator("#ping-result")
+    expect(result).to_contain_text("It answered after 12 ms")
+    hub.is_pinging = True
+    page.keyboard.press("Enter")
+    expect(result).to_contain_text("A ping of your organization is running")
+    hub.is_pinging = False
+    assert page.locator("pre#text").inner_text() == key, "the page is the same one"
+    assert asked == [], "nothing is waited for any more"
+
+
+def test_without_scripts_a_new_machine_is_looked_at(open_desk: Callable[..., Desk], hub: FakeHub) -> None:
+    desk = open_desk(scripts=False)
+    page = desk.page
+    desk.sign_up("plain@example.net")
+    desk.add_machine("mumbai")
+    expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+    be_heard(hub)
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Look again").click()
+    expect(opened.value.locator("#connection")).to_contain_text("Connected.")
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Ping it from the hub").click()
+    expect(opened.value.locator("#ping-result")).to_contain_text("It answered after 12 ms")
+    expect(page.get_by_text("This is shown once.")).to_be_visible()
+
+
+def test_a_configuration_is_copied_with_the_keyboard(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    page = desk.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    desk.sign_up("copy@example.net")
+    desk.add_machine("mumbai")
+    page.get_by_role("button", name="Copy").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#copied")).to_have_text("Copied.")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("pre#text").text_content()
+    assert "PrivateKey" in copied
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_instructions_unfold_and_fit_on_a_phone(open_desk: Callable[..., Desk], scripts: bool) -> None:
+    desk = open_desk(width=NARROW, height=740, scripts=scripts)
+    page = desk.page
+    desk.sign_up(f"phone-{scripts}@example.net")
+    desk.add_machine("a machine with a name that makes a long file name")
+    folded = page.locator("details")
+    for number in range(folded.count()):
+        summary = folded.nth(number).locator("summary")
+        summary.focus()
+        page.keyboard.press("Enter")
+        expect(folded.nth(number).get_by_role("listitem").first).to_be_visible()
+    if scripts:
+        check(desk, "the instructions")

@@ -10,7 +10,7 @@ from appliance.model.errors import Refused
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine
-from appliance.web.pages import machine_connection, machine_list, qr, words
+from appliance.web.pages import machine_connection, machine_list, platforms, qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import LIVE, Again, Page, Visit
@@ -146,6 +146,13 @@ def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, c
         file_name=issued.machine.file_name,
         download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),
         qr_code=qr.picture(issued.configuration.without_comments()) if has_private_key else None,
+        platforms=platforms.PLATFORMS,
+        values=platforms.values(
+            issued.configuration,
+            issued.machine.file_name,
+            visit.context.endpoint_host,
+            visit.context.endpoint_port,
+        ),
         hub_address=hub_address(issued.configuration.network),
         heading=f"{heading} {issued.machine.name}",
     )

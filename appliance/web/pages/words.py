@@ -25,6 +25,7 @@ _MOST_RANGES = 5
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b")
 _CODE = re.compile(r"(``?)(.+?)\1")
+_NAME = re.compile(r"{(\w+)}")
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -266,6 +267,20 @@ def code_parts(text: str) -> list[tuple[bool, str]]:
     """
     parts = _CODE.split(text)
     return [(number % 3 == 2, part) for number, part in enumerate(parts) if number % 3 != 1 and part]
+
+
+def emphasis_parts(text: str) -> list[tuple[bool, str]]:
+    """Split a text at its emphasis, which is between asterisks.
+
+    Returns:
+        Pairs of whether a part is emphasized, and its text.
+    """
+    return [(number % 2 == 1, part) for number, part in enumerate(text.split("*")) if part]
+
+
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """Replace the names in braces with their values."""
+    return _NAME.sub(lambda found: values[found[1]], text)
 
 
 _BELONGINGS = {"tokens": "sessions and tokens", "members": "people", "audit": "entries of the audit trail"}
