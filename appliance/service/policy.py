@@ -58,6 +58,12 @@ def names_of(context: Context, actor: Actor, ids: Collection[str]) -> Mapping[st
         return machines.names_of(transaction, actor.organization_id, ids)
 
 
+def all_ends(context: Context, actor: Actor) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Id, name and groups of each machine, disabled ones too: what rules can name."""
+    with context.store.read() as transaction:
+        return machines.all_named(transaction, actor.organization_id)
+
+
 def latest(context: Context, actor: Actor) -> tuple[int, Policy | None]:
     """The number of the policy's last save, and the policy, or None if its rules would have to be read.
 

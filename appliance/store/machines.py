@@ -30,6 +30,9 @@ _DISABLED = select(_table.c.id, _table.c.address).where(
 _DISABLED_GROUPS = select(_table.c.id, _table.c.groups).where(
     _table.c.organization_id == bindparam("organization"), IS_DISABLED
 )
+_ALL_NAMED = select(_table.c.id, _table.c.name, _table.c.groups).where(
+    _table.c.organization_id == bindparam("organization")
+)
 _NAMES = select(_table.c.id, _table.c.name).where(
     _table.c.organization_id == bindparam("organization"), _table.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -131,6 +134,12 @@ def names_of(transaction: Connection, organization_id: str, ids: Collection[str]
         return {}
     rows = transaction.execute(_NAMES, {"organization": organization_id, "ids": list(ids)})
     return {row.id: row.name for row in rows}
+
+
+def all_named(transaction: Connection, organization_id: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Id, name and groups of each of the organization's machines, disabled ones too."""
+    rows = transaction.execute(_ALL_NAMED, {"organization": organization_id})
+    return [(row.id, row.name, tuple(row.groups)) for row in rows]
 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:

@@ -13,7 +13,6 @@ from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
 from appliance.model.verdict import ConnectionVerdict
 from appliance.service import policy as policies
 from appliance.web.pages import policy_forms, words
-from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
@@ -45,6 +44,15 @@ class VerdictLine:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A verdict, and the selectors that it is about."""
+
+    verdict: ConnectionVerdict
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True)
 class RefusedForm:
     """A refusal and the name of its form."""
 
@@ -62,7 +70,7 @@ def _save_default(visit: Visit) -> Response:
 
 def _add_rule(visit: Visit) -> Response:
     try:
-        rules = _typed_rules(visit.form)
+        rules = _typed_rules(visit)
         policy_forms.check_not_idle(visit, rules)
         return policy_forms.save(visit, lambda policy: policy.with_rules(rules))
     except Refused as error:
@@ -79,23 +87,24 @@ def _remove_rule(visit: Visit) -> Response:
 def _check(visit: Visit) -> Response:
     query = visit.query
     try:
+        source, destination = (policy_forms.typed_end(visit, query, field) for field in ("source", "destination"))
         verdict = policies.check(
             visit.context,
             visit.actor,
-            source=query.text("source"),
-            destination=query.text("destination"),
+            source=source,
+            destination=destination,
             protocol=Protocol.parse(query.text("protocol", Protocol.ANY.value)),
             port=query.number("port"),
         )
     except Refused as error:
         return _page(visit, RefusedForm("check", error))
-    return _page(visit, verdict=verdict)
+    return _page(visit, answer=Answer(verdict, source, destination))
 
 
-def _typed_rules(form: Form) -> tuple[Rule, ...]:
+def _typed_rules(visit: Visit) -> tuple[Rule, ...]:
     """Parse the form's rule; with "both ways", also its reverse."""
-    rule = policy_forms.typed_rule(form)
-    if not form.is_checked("both_ways") or rule.source == rule.destination:
+    rule = policy_forms.typed_rule(visit)
+    if not visit.form.is_checked("both_ways") or rule.source == rule.destination:
         return (rule,)
     return rule, replace(rule, id=new_id(), source=rule.destination, destination=rule.source)
 
@@ -107,7 +116,7 @@ def _without(policy: Policy, rule_id: str) -> Policy:
     return after
 
 
-def _page(visit: Visit, refusal: RefusedForm | None = None, verdict: ConnectionVerdict | None = None) -> Response:
+def _page(visit: Visit, refusal: RefusedForm | None = None, answer: Answer | None = None) -> Response:
     saved = policies.get(visit.context, visit.actor)
     ends = policy_forms.ends(visit, saved.policy)
     names = ends.names
@@ -128,11 +137,10 @@ def _page(visit: Visit, refusal: RefusedForm | None = None, verdict: ConnectionV
         rule_count=len(saved.policy.rules),
         start=start,
         following=start + _PAGE_LENGTH if start + _PAGE_LENGTH < len(saved.policy.rules) else None,
-        machines=ends.machines,
-        groups=ends.groups,
+        ends=ends,
         typed=visit.form,
         asked=visit.query,
-        verdict=_verdict_line(verdict, visit.query, names) if verdict is not None else None,
+        verdict=_verdict_line(answer, names) if answer is not None else None,
     )
 
 
@@ -149,14 +157,17 @@ def _line(rule: Rule, names: Mapping[str, str], count: RuleCount | None, new: in
     )
 
 
-def _verdict_line(verdict: ConnectionVerdict, query: Form, names: Mapping[str, str]) -> VerdictLine:
-    ends = [words.selector(Selector.parse(query.text(end), field=end), names) for end in ("source", "destination")]
+def _verdict_line(answer: Answer, names: Mapping[str, str]) -> VerdictLine:
+    source, destination = (
+        words.selector(Selector.parse(text, field=field), names)
+        for field, text in (("source", answer.source), ("destination", answer.destination))
+    )
     reason = (
         "because no rule matches, and this is the default"
-        if verdict.rule is None
-        else f"by the rule: {words.sentence(verdict.rule, names)}"
+        if answer.verdict.rule is None
+        else f"by the rule: {words.sentence(answer.verdict.rule, names)}"
     )
-    return VerdictLine(verdict.action is Action.DENY, ends[0], ends[1], reason)
+    return VerdictLine(answer.verdict.action is Action.DENY, source, destination, reason)
 
 
 def _again(form: str, *fields: str) -> Again:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from appliance.model.errors import Conflict
+from appliance.model.errors import Conflict, Invalid
 from appliance.model.openness import open_protocols
-from appliance.model.policy import Policy, Protocol, Rule, SelectorKind
-from appliance.service import machines
+from appliance.model.policy import ANYONE, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.service import policy as policies
 from appliance.web.pages import forms, notices, policy_changes, words
 from appliance.web.pages.forms import Form
@@ -17,6 +17,8 @@ from appliance.web.response import Response
 
 RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "description")
 """Fields of a form with a rule."""
+MOST_CHOICES = 100
+"""Machines and groups in a menu; a page has up to four menus."""
 PREVIEW_FIELD = "preview"
 """Field of a button that shows what a save would change, and saves nothing."""
 
@@ -33,10 +35,34 @@ class Ends:
     machines: list[tuple[str, str]]
     groups: list[str]
 
-    @property
+    @cached_property
     def names(self) -> Mapping[str, str]:
         """Names of the machines by id."""
         return dict(self.machines)
+
+    @property
+    def are_many(self) -> bool:
+        """True if a form takes the name of an end as text, since a menu would be too long."""
+        return len(self.machines) + len(self.groups) > MOST_CHOICES
+
+    @cached_property
+    def by_text(self) -> Mapping[str, Selector]:
+        """Each choice by its text; no two have the same one."""
+        named = [
+            ANYONE,
+            *(Selector(SelectorKind.GROUP, group) for group in self.groups),
+            *(Selector(SelectorKind.MACHINE, machine) for machine, _ in self.machines),
+        ]
+        return {words.selector(each, self.names): each for each in named}
+
+    def text(self, value: str) -> str:
+        """Text of an end in a form; what is not of the form of a selector stays as it was typed."""
+        if not _is_selector(value):
+            return value
+        try:
+            return words.selector(Selector.parse(value, field="end"), self.names)
+        except Invalid:
+            return value
 
 
 class Idle(Conflict):
@@ -50,6 +76,25 @@ class Idle(Conflict):
             f"Not saved: {words.sentence(rule, names)} would change nothing, because there is this rule: "
             f"{words.sentence(because, names)}{description}."
         )
+
+
+def typed_end(visit: Visit, form: Form, field: str) -> str:
+    """Text of a selector for an end in a form, which may have a text from the list of choices instead.
+
+    Raises:
+        Invalid: there is no such choice.
+    """
+    typed = form.text(field).strip()
+    if not typed or _is_selector(typed):
+        return typed
+    found = ends(visit, policies.get(visit.context, visit.actor).policy).by_text.get(typed)
+    if found is None:
+        raise Invalid(f"There is no machine “{typed}”. A group is typed like “group office”.", field=field)
+    return str(found)
+
+
+def _is_selector(text: str) -> bool:
+    return text == str(ANYONE) or text.startswith((f"{SelectorKind.MACHINE.value}:", f"{SelectorKind.GROUP.value}:"))
 
 
 def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
@@ -74,12 +119,13 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
     return visit.done("/policy", notices.timed("saved", done.enforced_s))
 
 
-def typed_rule(form: Form) -> Rule:
+def typed_rule(visit: Visit) -> Rule:
     """Parse the form's rule, with a new id."""
+    form = visit.form
     return Rule.parse(
         action=form.text("action"),
-        source=form.text("source"),
-        destination=form.text("destination"),
+        source=typed_end(visit, form, "source"),
+        destination=typed_end(visit, form, "destination"),
         protocol=form.text("protocol", Protocol.ANY.value),
         ports=form.text("ports"),
         description=form.text("description").strip(),
@@ -107,17 +153,11 @@ def check_not_idle(visit: Visit, rules: Collection[Rule], *, replaced: Collectio
 
 def ends(visit: Visit, policy: Policy) -> Ends:
     """List the choices for the ends of a rule."""
-    everyone = []
-    after = None
-    while True:
-        seen, after = machines.page(visit.context, visit.actor, after=after)
-        everyone += [each.machine for each in seen]
-        if after is None:
-            break
-    groups = {group for each in everyone for group in each.groups}
+    everyone = policies.all_ends(visit.context, visit.actor)
+    groups = {group for _, _, of_machine in everyone for group in of_machine}
     for rule in policy.rules:
         groups |= {end.name for end in (rule.source, rule.destination) if end.kind is SelectorKind.GROUP}
-    named = [(each.id, each.name) for each in everyone]
+    named = [(machine, name) for machine, name, _ in everyone]
     return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
 
 

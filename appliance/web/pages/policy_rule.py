@@ -19,7 +19,7 @@ _PATH = "/policy/rules/<id>"
 def _change(visit: Visit) -> Response:
     rule_id = visit.parameters["id"]
     try:
-        changed = replace(policy_forms.typed_rule(visit.form), id=rule_id)
+        changed = replace(policy_forms.typed_rule(visit), id=rule_id)
         policy_forms.check_not_idle(visit, [changed], replaced={rule_id})
         return policy_forms.save(visit, lambda policy: _with_changed(policy, changed))
     except Refused as error:
@@ -42,8 +42,7 @@ def _show(visit: Visit, refusal: Refused | None = None) -> Response:
         decided=words.decided(counts.get(rule.id)),
         opposite=_turned(rule).parts,
         typed=visit.form if visit.form.fields else Form({**rule.parts, "ports": _ports(rule)}),
-        machines=ends.machines,
-        groups=ends.groups,
+        ends=ends,
     )
 
 

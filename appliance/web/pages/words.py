@@ -23,7 +23,7 @@ _PROTOCOLS = {
 }
 _MOST_RANGES = 5
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
-_LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b")
+_LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b|machine:")
 _CODE = re.compile(r"(``?)(.+?)\1")
 _NAME = re.compile(r"{(\w+)}")
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -282,7 +282,9 @@ def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[]
     assert len(saved().policy.rules) == 401
 
 
-@pytest.mark.parametrize("name", ["any machine", "Group office", "a removed machine (x)", "the machine “x”"])
+@pytest.mark.parametrize(
+    "name", ["any machine", "Group office", "machine:m2", "a removed machine (x)", "the machine “x”"]
+)
 def test_a_machine_named_like_another_end_is_told_apart(name: str) -> None:
     end = Selector(SelectorKind.MACHINE, "m1")
     told = words.selector(end, {"m1": name})
