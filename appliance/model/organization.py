@@ -57,6 +57,7 @@ class Organization:
         revision: a new random number for each change of its desired state in the data plane.
         suspended_at: start of a suspension by the operator; None if it is not suspended.
         policy_bytes: approximate size of its rules in the store.
+        expectation_count: number of expectations of its policy.
         trail_day: day of the latest entry of its audit trail, in days since 1970 (UTC).
         trail_day_bytes: approximate size of that day's entries in the store.
     """
@@ -72,6 +73,7 @@ class Organization:
     created_at: datetime
     suspended_at: datetime | None = None
     policy_bytes: int = 0
+    expectation_count: int = 0
     trail_day: int = field(default=0, compare=False)
     trail_day_bytes: int = field(default=0, compare=False)
 

@@ -94,7 +94,7 @@ class Reach:
         """
         rows = [row for selector in source.selectors if (row := self._named.get(selector))]
         places = range(len(self.destinations)) if among is None else tuple(among)
-        self._work(len(places) + self._step * sum(map(len, rows)))
+        self.spend(len(places) + self._step * sum(map(len, rows)))
         matching = dict(rows[0]) if rows else {}
         for row in rows[1:]:
             for end, named in row.items():
@@ -105,7 +105,7 @@ class Reach:
             masks[tuple([end for end in self._ends[place] if end in matching])] |= 1 << place
         found: defaultdict[tuple[int, ...], int] = defaultdict(int)
         for ends, mask in masks.items():
-            self._work(self._step * len(ends))
+            self.spend(self._step * len(ends))
             found[self._allowed([matching[end] for end in ends])] |= mask
         return found
 
@@ -131,7 +131,8 @@ class Reach:
             (default | named[2 * number]) & ~named[2 * number + 1] for number, default in enumerate(self._defaults)
         )
 
-    def _work(self, steps: int) -> None:
+    def spend(self, steps: int) -> None:
+        """Count work; raises `TooMuchWork` once it is more than ``most_work`` steps."""
         self._work_left -= steps
         if self._work_left < 0:
             raise TooMuchWork

@@ -14,7 +14,8 @@ from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
-from appliance.service import addresses, file_names, organizations, pages, policy_trail
+from appliance.model.verdict import ConnectionEnd
+from appliance.service import addresses, expectations, file_names, organizations, pages, policy_trail
 from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Actor, Context
 from appliance.service.observed import ObservedMachine, observed
@@ -35,15 +36,23 @@ class IssuedMachine:
 
 
 def add(
-    context: Context, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
+    context: Context,
+    actor: Actor,
+    *,
+    name: str,
+    groups: Iterable[str] = (),
+    public_key: str | None = None,
+    force: bool = False,
 ) -> IssuedMachine:
     """Add a machine at the lowest free address (`addresses.allocate`); it can connect when this returns.
 
     Args:
         public_key: None to create the key pair in this process, which keeps no private key.
+        force: True to break expectations of the policy.
 
     Raises:
         Invalid, Conflict: the input is invalid, or another machine has the name or key.
+        ExpectationBroken: it would break expectations, and ``force`` is False.
         PlanLimit: the plan covers no further machine.
     """
     actor.must_change()
@@ -67,6 +76,7 @@ def add(
             created_at=now,
         )
         machines.check_unique(change.transaction, organization.id, machine)
+        broken = _broken_by(change, machine, force=force)
         change.write(lambda transaction: machines.create(transaction, organization.id, machine))
         change.after = change.before.with_peer(_peer(machine))
         change.note(
@@ -76,6 +86,7 @@ def add(
             address=str(machine.address),
             public_key=public,
             groups=list(checked_groups),
+            **broken,
         )
         change.made = f"/machines/{machine.id}"
         return IssuedMachine(machine, configuration_of(context, organization, machine, private))
@@ -131,10 +142,17 @@ def change(
     name: str | None = None,
     groups: Iterable[str] | None = None,
     enabled: bool | None = None,
+    force: bool = False,
 ) -> ObservedMachine:
     """Rename a machine, replace its groups, enable or disable it; None leaves a property as it is.
 
     A disabled machine has no tunnel and keeps everything else. Enabled again, it connects with its old configuration.
+
+    Args:
+        force: True to break expectations of the policy.
+
+    Raises:
+        ExpectationBroken: other groups would break expectations, and ``force`` is False.
     """
     actor.must_change()
     checked_name = None if name is None else check_name(name)
@@ -152,8 +170,9 @@ def change(
         )
         for group in set(after.groups).difference(before.groups):
             check_new_group(group)
+        broken = {} if after.groups == before.groups else _broken_by(open_change, after, force=force)
         _replace(open_change, after)
-        open_change.note("machine.changed", machine=machine_id, name=after.name, **_changes(before, after))
+        open_change.note("machine.changed", machine=machine_id, name=after.name, **_changes(before, after), **broken)
 
     carry_out(context, actor, edit)
     return get(context, actor, machine_id)
@@ -202,7 +221,10 @@ def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str |
 
 
 def remove(context: Context, actor: Actor, machine_id: str) -> None:
-    """Remove a machine with its tunnel and the rules that name it."""
+    """Remove a machine with its tunnel, and the rules and expectations that name it.
+
+    No other expectation breaks: the rules that go are about this machine.
+    """
     actor.must_change()
 
     def edit(open_change: OpenChange) -> None:
@@ -211,6 +233,7 @@ def remove(context: Context, actor: Actor, machine_id: str) -> None:
         dropped = [rule for rule in policy.rules if about_it in (rule.source, rule.destination)]
         kept = policy.without_rules({rule.id for rule in dropped})
         told = policy_trail.of_rules_in_words(open_change, removed=dropped)
+        expected = expectations.drop_of_machine(open_change, machine_id)
         if dropped:
             changes = {**told, "default": kept.default.value, "rules": len(kept.rules), "machine_removed": machine.name}
             store_policy(context, actor, open_change, kept, changes)
@@ -224,9 +247,17 @@ def remove(context: Context, actor: Actor, machine_id: str) -> None:
             address=str(machine.address),
             rules_removed=len(dropped),
             **told,
+            **({"expectations_removed": expected} if expected else {}),
         )
 
     carry_out(context, actor, edit)
+
+
+def _broken_by(open_change: OpenChange, machine: Machine, *, force: bool) -> dict[str, list[str]]:
+    """Refuse a machine that would break expectations; returns those that a forced one breaks, for the audit trail."""
+    end = ConnectionEnd(machine.id, frozenset(machine.groups))
+    broken = expectations.broken_by(open_change, machine=end, force=force)
+    return {"broken": broken} if broken else {}
 
 
 def _replace(open_change: OpenChange, machine: Machine) -> None:

@@ -89,17 +89,20 @@ def save(
     *,
     version: int | None = None,
     seen: Collection[int] | None = None,
+    force: bool = False,
 ) -> CarriedOut[SavedPolicy]:
     """Replace the policy; the new one is enforced when this returns.
 
     Args:
         version: the version that the caller changed; None for any.
         seen: versions that the caller has seen; None for no condition.
+        force: True to break expectations.
 
     Raises:
         Invalid: a rule names a machine that the organization does not have, or there are too many rules.
         PreconditionFailed: the policy is at none of the versions in ``seen``.
         Conflict: the policy is not at ``version``.
+        ExpectationBroken: it would break expectations (`expectations.broken_by`), and ``force`` is False.
         NotEnforced: the kernel could not take it; the old policy stays in force.
     """
     actor.must_change()
@@ -107,27 +110,37 @@ def save(
     def edit(change: OpenChange) -> SavedPolicy:
         check_seen(change, seen)
         check_version(change, version)
-        return write_policy(context, actor, change, policy.with_ids_of(change.before.policy))
+        return write_policy(context, actor, change, policy.with_ids_of(change.before.policy), force=force)
 
     return carry_out_timed(context, actor, edit)
 
 
-def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> CarriedOut[Rule]:
-    """Add a rule; takes ``seen`` and raises as `save` does."""
+def add_rule(
+    context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None, force: bool = False
+) -> CarriedOut[Rule]:
+    """Add a rule; takes ``seen`` and ``force``, and raises as `save` does."""
     actor.must_change()
 
     def edit(change: OpenChange) -> Rule:
         check_seen(change, seen)
-        write_policy(context, actor, change, change.before.policy.with_rules([rule]))
+        write_policy(context, actor, change, change.before.policy.with_rules([rule]), force=force)
         return rule
 
     return carry_out_timed(context, actor, edit)
 
 
 def change_rule(
-    context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], *, seen: Collection[int] | None = None
+    context: Context,
+    actor: Actor,
+    rule_id: str,
+    parts: Mapping[str, str],
+    *,
+    seen: Collection[int] | None = None,
+    force: bool = False,
 ) -> CarriedOut[Rule]:
-    """Change parts of a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule.
+    """Change parts of a rule.
+
+    It takes ``seen`` and ``force``, and raises as `save` does; NotFound where there is no such rule.
 
     It keeps its id, and moves to the end of the policy: the order changes no verdict, and only it is written then.
 
@@ -143,16 +156,19 @@ def change_rule(
         if found is None:
             raise _no_rule(rule_id)
         changed = replace(Rule.parse(**{**found.parts, **parts}), id=rule_id)
-        write_policy(context, actor, change, before.changed({rule_id}, [changed]))
+        write_policy(context, actor, change, before.changed({rule_id}, [changed]), force=force)
         return changed
 
     return carry_out_timed(context, actor, edit)
 
 
 def remove_rule(
-    context: Context, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None
+    context: Context, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None, force: bool = False
 ) -> CarriedOut[None]:
-    """Remove a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule."""
+    """Remove a rule.
+
+    It takes ``seen`` and ``force``, and raises as `save` does; NotFound where there is no such rule.
+    """
     actor.must_change()
 
     def edit(change: OpenChange) -> None:
@@ -161,7 +177,7 @@ def remove_rule(
         after = before.without_rules({rule_id})
         if after is before:
             raise _no_rule(rule_id)
-        write_policy(context, actor, change, after)
+        write_policy(context, actor, change, after, force=force)
 
     return carry_out_timed(context, actor, edit)
 

@@ -74,16 +74,18 @@ def at_version(context: Context, actor: Actor, version: int) -> Policy:
 
 
 def restore(
-    context: Context, actor: Actor, version: int, *, seen: Collection[int] | None = None
+    context: Context, actor: Actor, version: int, *, seen: Collection[int] | None = None, force: bool = False
 ) -> CarriedOut[SavedPolicy]:
     """Save an earlier version of the policy as a new one; it is enforced when this returns.
 
     Args:
         seen: versions that the caller has seen; None for no condition.
+        force: True to break expectations.
 
     Raises:
         NotFound: this version is not kept.
         Conflict: it has rules for machines that were removed since.
+        ExpectationBroken: it would break expectations, and ``force`` is False.
         PreconditionFailed: the policy is at none of the versions in ``seen``.
         NotEnforced: the kernel could not take it; the present policy stays in force.
     """
@@ -93,7 +95,7 @@ def restore(
         check_seen(change, seen)
         policy = _earlier(change, version)
         _check_machines(change, policy, version)
-        return write_policy(context, actor, change, policy, restored_version=version)
+        return write_policy(context, actor, change, policy, force=force, restored_version=version)
 
     return carry_out_timed(context, actor, edit)
 

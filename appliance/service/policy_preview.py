@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from appliance.model.policy import Policy
 from appliance.model.preview import Preview, compare
-from appliance.model.verdict import ConnectionEnd
-from appliance.service.changes import OpenChange, prepared
+from appliance.service.changes import prepared
 from appliance.service.context import Actor, Context, gone
+from appliance.service.expectations import ends_of
 from appliance.service.policy_saves import check_policy, check_version
-from appliance.store import machines, organizations
+from appliance.store import organizations
 
 
 def preview(context: Context, actor: Actor, policy: Policy, *, version: int | None = None) -> Preview:
@@ -37,12 +37,3 @@ def preview(context: Context, actor: Actor, policy: Policy, *, version: int | No
     before = change.before
     replace(before, policy=policy).check_size(before, most=organization.plan.element_limit)
     return compare(before.policy, policy, ends)
-
-
-def ends_of(change: OpenChange) -> list[ConnectionEnd]:
-    """List all machines before the change, disabled ones too, as ends of connections."""
-    disabled = machines.groups_of_disabled(change.transaction, change.organization.id)
-    return [
-        *(ConnectionEnd(peer.id, peer.groups) for peer in change.before.peers),
-        *(ConnectionEnd(machine, groups) for machine, groups in disabled.items()),
-    ]

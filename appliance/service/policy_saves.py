@@ -13,7 +13,7 @@ from appliance.model.entries import shortened
 from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, Rule, SelectorKind
-from appliance.service import policy_trail
+from appliance.service import expectations, policy_trail
 from appliance.service.changes import OpenChange
 from appliance.service.context import Actor, Context
 from appliance.store import policies
@@ -79,13 +79,20 @@ def check_policy(change: OpenChange, policy: Policy) -> None:
     _check_groups(change.before, new)
 
 
-def write_policy(context: Context, actor: Actor, change: OpenChange, policy: Policy, **facts: Any) -> SavedPolicy:
-    """Make the change one to this policy, and describe it for audit trail and history; raises as `check_policy` does.
+def write_policy(
+    context: Context, actor: Actor, change: OpenChange, policy: Policy, *, force: bool, **facts: Any
+) -> SavedPolicy:
+    """Make the change one to this policy, and describe it for audit trail and history.
+
+    Raises as `check_policy` and `expectations.broken_by` do.
 
     Args:
+        force: True to break expectations.
         facts: added to the description.
     """
     check_policy(change, policy)
+    if broken := expectations.broken_by(change, policy=policy, force=force):
+        facts["broken"] = broken
     changes = {
         **policy_trail.of_save(change, policy),
         "default": policy.default.value,

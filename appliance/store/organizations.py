@@ -240,6 +240,7 @@ def _loaded(row: Any) -> Organization:
         created_at=times.loaded(row.created_at),
         suspended_at=None if row.suspended_at is None else times.loaded(row.suspended_at),
         policy_bytes=row.policy_bytes,
+        expectation_count=row.expectation_count,
         trail_day=row.trail_day,
         trail_day_bytes=row.trail_day_bytes,
     )

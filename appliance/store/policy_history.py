@@ -5,12 +5,12 @@ So a save writes what it changes, however long the policy is, and the oldest sav
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from appliance.model.policy import Action, Policy, Rule
@@ -88,9 +88,9 @@ def way_back(save: Save, default: Action, gone: Sequence[Rule], new: Sequence[Ru
         "added": [rule.id for rule in new],
         "removed": [{"id": rule.id, **rule.parts} for rule in gone],
     }
-    changes, text = (json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in (save.changes, back))
-    size = _OVERHEAD + sum(len(each.encode()) for each in (save.actor, changes, text))
-    return Way(save, changes, text, size)
+    changes, text = msgspec.json.encode(save.changes), msgspec.json.encode(back)
+    size = _OVERHEAD + len(save.actor.encode()) + len(changes) + len(text)
+    return Way(save, changes.decode(), text.decode(), size)
 
 
 def add(transaction: Connection, organization_id: str, version: int, way: Way, total: int) -> None:
@@ -175,7 +175,10 @@ def page_of(transaction: Connection, organization_id: str, *, before: int, limit
         .order_by(_table.c.version.desc())
         .limit(limit)
     )
-    return [PolicyVersion(row.version, Save(row.actor, times.loaded(row.at), json.loads(row.changes))) for row in rows]
+    return [
+        PolicyVersion(row.version, Save(row.actor, times.loaded(row.at), msgspec.json.decode(row.changes)))
+        for row in rows
+    ]
 
 
 def fitting_page(transaction: Connection, organization_id: str, *, before: int, limit: int, most_bytes: int) -> int:
@@ -203,7 +206,7 @@ def earlier(
     for row in transaction.execute(_BACK, {"organization": organization_id, "version": version}):
         if row.version != at:
             return None
-        back = json.loads(row.back)
+        back = msgspec.json.decode(row.back)
         default = Action(back["default"])
         for rule_id in back["added"]:
             del rules[rule_id]

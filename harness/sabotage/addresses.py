@@ -28,13 +28,19 @@ def choose_early() -> None:
     chosen = threading.local()
 
     def add(
-        context: Context, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
+        context: Context,
+        actor: Actor,
+        *,
+        name: str,
+        groups: Iterable[str] = (),
+        public_key: str | None = None,
+        force: bool = False,
     ) -> IssuedMachine:
         with context.store.read() as transaction:
             taken = [machine.address for machine in stored.enabled_of(transaction, actor.organization_id)]
         chosen.after = max(taken, default=None)
         time.sleep(_MEANWHILE_S)
-        return _add(context, actor, name=name, groups=groups, public_key=public_key)
+        return _add(context, actor, name=name, groups=groups, public_key=public_key, force=force)
 
     def allocate(change: OpenChange, now: datetime) -> IPv4Address:
         del now

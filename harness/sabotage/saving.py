@@ -25,9 +25,9 @@ def answer_single_rules_first() -> None:
     """Answers the addition of a single rule first, and saves it 150 ms later."""
 
     def add_rule(
-        context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None
+        context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None, force: bool = False
     ) -> CarriedOut[Rule]:
-        threading.Timer(_LATE_S, _add_rule, (context, actor, rule), {"seen": seen}).start()
+        threading.Timer(_LATE_S, _add_rule, (context, actor, rule), {"seen": seen, "force": force}).start()
         return CarriedOut(rule, None)
 
     policies.add_rule = add_rule
@@ -37,10 +37,16 @@ def leave_the_action_of_a_changed_rule() -> None:
     """Answers a change of a rule's action, and changes only its other parts."""
 
     def change_rule(
-        context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], *, seen: Collection[int] | None = None
+        context: Context,
+        actor: Actor,
+        rule_id: str,
+        parts: Mapping[str, str],
+        *,
+        seen: Collection[int] | None = None,
+        force: bool = False,
     ) -> CarriedOut[Rule]:
         others = {name: value for name, value in parts.items() if name != "action"}
-        return _change_rule(context, actor, rule_id, others, seen=seen)
+        return _change_rule(context, actor, rule_id, others, seen=seen, force=force)
 
     policies.change_rule = change_rule
 
@@ -55,8 +61,9 @@ def swallow_an_error_after_each_save() -> None:
         *,
         version: int | None = None,
         seen: Collection[int] | None = None,
+        force: bool = False,
     ) -> CarriedOut[SavedPolicy]:
-        saved = _save(context, actor, policy, version=version, seen=seen)
+        saved = _save(context, actor, policy, version=version, seen=seen, force=force)
         try:
             raise LookupError(saved.result.version)
         except LookupError:

@@ -57,6 +57,8 @@ organizations = Table(
     Column("policy_bytes", Integer, nullable=False, server_default="0"),
     # Size of its policy's history (`policy_history`).
     Column("history_bytes", BigInteger, nullable=False, server_default="0"),
+    # Number of its expectations, so that a save need not look for them.
+    Column("expectation_count", Integer, nullable=False, server_default="0"),
     # A new random number for each change of the desired state (`Desired`).
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # False during its sign-up and its deletion.
@@ -147,6 +149,20 @@ policy_history = Table(
     # Approximate size in bytes.
     Column("size", Integer, nullable=False),
     Index(None, "at"),
+)
+
+# What each policy should allow or deny, whichever rules it has.
+expectations = Table(
+    "expectations",
+    metadata,
+    Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("source", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("protocol", String(8), nullable=False),
+    # Null for every port.
+    Column("port", Integer, nullable=True),
+    Column("verdict", String(8), nullable=False),
 )
 
 audit = Table(

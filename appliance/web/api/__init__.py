@@ -8,6 +8,7 @@ from __future__ import annotations
 from appliance.web.api import (
     account,
     accounts,
+    expectations,
     factor_removals,
     links,
     machines,
@@ -42,7 +43,7 @@ SECTIONS = (
     Section(
         "Policy",
         "Rules about connections between machines.",
-        policy.ROUTES + policy_preview.ROUTES + policy_history.ROUTES,
+        policy.ROUTES + policy_preview.ROUTES + policy_history.ROUTES + expectations.ROUTES,
     ),
     Section("Records", "Audit trail and usage.", records.ROUTES),
 )

@@ -135,7 +135,9 @@ class MachinesAnswer(msgspec.Struct, frozen=True):
 def _add_machine(call: ApiCall) -> IssuedAnswer:
     body: AddMachine = call.body
     call.site.limits.configuration(call.request.address, call.actor.organization_id)
-    issued = machines.add(call.context, call.actor, name=body.name, groups=body.groups, public_key=body.public_key)
+    issued = machines.add(
+        call.context, call.actor, name=body.name, groups=body.groups, public_key=body.public_key, force=call.is_forced
+    )
     return IssuedAnswer.of(issued)
 
 
@@ -162,6 +164,7 @@ def _change_machine(call: ApiCall) -> MachineAnswer:
         name=body.name,
         groups=body.groups,
         enabled=body.enabled,
+        force=call.is_forced,
     )
     return MachineAnswer.of(changed)
 
@@ -195,6 +198,7 @@ ROUTES = (
         AddMachine,
         IssuedAnswer,
         201,
+        query=("force",),
         access=CHANGE,
         made=_where,
         refusals=(PlanLimit,),
@@ -216,6 +220,7 @@ ROUTES = (
         _change_machine,
         ChangeMachine,
         MachineAnswer,
+        query=("force",),
         access=CHANGE,
     ),
     Route(

@@ -16,7 +16,7 @@ from appliance.service import machine_search, pages
 from appliance.service.observed import MachineState
 from appliance.web.api import repetition
 from appliance.web.api.reply import JSON, PREFIX, SERVER_TIMING, reply
-from appliance.web.api.routes import Route, Section
+from appliance.web.api.routes import Route, Section, is_optional
 from appliance.web.api.statuses import refusals
 from appliance.web.handler import Handler
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
@@ -27,6 +27,10 @@ _ABOUT = (
     "in UTC."
 )
 _QUERY: dict[str, dict[str, Any]] = {
+    "force": {
+        "description": "`true` to break expectations of the policy.",
+        "schema": {"type": "string", "enum": ["true", "false"]},
+    },
     "limit": {
         "description": "Most entries of the page.",
         "schema": {"type": "integer", "minimum": 1, "maximum": pages.LONGEST},
@@ -128,9 +132,14 @@ def _operation(route: Route, tag: str, schemas: dict[type[msgspec.Struct], dict[
         | {"500": {"description": "A fault of the service"} | _content(CONTENT_TYPE, schemas[Problem])},
     }
     if route.body is not None:
-        required = any(field.required for field in msgspec.structs.fields(route.body))
-        operation["requestBody"] = {"required": required} | _content(JSON, schemas[route.body])
+        operation["requestBody"] = {"required": route.is_list or not is_optional(route.body)} | _content(
+            JSON, _schema(route, schemas[route.body])
+        )
     return operation
+
+
+def _schema(route: Route, of_one: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": of_one} if route.is_list else of_one
 
 
 def _success(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
@@ -138,7 +147,7 @@ def _success(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]) 
         "description": "Present state" if route.method == "GET" else "Committed, and enforced in the data plane"
     }
     if route.answer is not None:
-        success |= _content(JSON, schemas[route.answer])
+        success |= _content(JSON, _schema(route, schemas[route.answer]))
     headers = {
         "ETag": route.method == "GET" or route.etag,
         "Location": route.made,

@@ -145,12 +145,14 @@ def _policy(call: ApiCall) -> Encoded:
 
 def _save_policy(call: ApiCall) -> Timed:
     body: SavePolicy = call.body
-    done = policies.save(call.context, call.actor, policy_of(body), version=body.version, seen=versions_seen(call))
+    done = policies.save(
+        call.context, call.actor, policy_of(body), version=body.version, seen=versions_seen(call), force=call.is_forced
+    )
     return Timed(PolicyAnswer.of(done.result), done.enforced_s)
 
 
 def _add_rule(call: ApiCall) -> Timed:
-    done = policies.add_rule(call.context, call.actor, _rule(call.body), seen=versions_seen(call))
+    done = policies.add_rule(call.context, call.actor, _rule(call.body), seen=versions_seen(call), force=call.is_forced)
     return Timed(RuleAnswer.of(done.result), done.enforced_s)
 
 
@@ -158,12 +160,16 @@ def _change_rule(call: ApiCall) -> Timed:
     body: ChangeRule = call.body
     given = msgspec.structs.asdict(body)
     parts = {name: value for name, value in given.items() if name != "id" and value is not None}
-    done = policies.change_rule(call.context, call.actor, call.parameters["id"], parts, seen=versions_seen(call))
+    done = policies.change_rule(
+        call.context, call.actor, call.parameters["id"], parts, seen=versions_seen(call), force=call.is_forced
+    )
     return Timed(RuleAnswer.of(done.result), done.enforced_s)
 
 
 def _remove_rule(call: ApiCall) -> Timed:
-    done = policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=versions_seen(call))
+    done = policies.remove_rule(
+        call.context, call.actor, call.parameters["id"], seen=versions_seen(call), force=call.is_forced
+    )
     return Timed(done.result, done.enforced_s)
 
 
@@ -236,6 +242,7 @@ ROUTES = (
         _save_policy,
         SavePolicy,
         PolicyAnswer,
+        query=("force",),
         access=CHANGE,
         etag=etag_of,
         takes_condition=True,
@@ -249,6 +256,7 @@ ROUTES = (
         RuleBody,
         RuleAnswer,
         201,
+        query=("force",),
         access=CHANGE,
         keeps_answer=True,
         takes_condition=True,
@@ -261,6 +269,7 @@ ROUTES = (
         _change_rule,
         ChangeRule,
         RuleAnswer,
+        query=("force",),
         access=CHANGE,
         takes_condition=True,
         is_timed=True,
@@ -271,6 +280,7 @@ ROUTES = (
         "Remove a rule",
         _remove_rule,
         status=204,
+        query=("force",),
         access=CHANGE,
         takes_condition=True,
         is_timed=True,

@@ -55,7 +55,9 @@ def _policy_history(call: ApiCall) -> HistoryAnswer:
 
 def _restore_policy(call: ApiCall) -> Timed:
     body: RestorePolicy = call.body
-    done = policy_history.restore(call.context, call.actor, body.version, seen=versions_seen(call))
+    done = policy_history.restore(
+        call.context, call.actor, body.version, seen=versions_seen(call), force=call.is_forced
+    )
     return Timed(PolicyAnswer.of(done.result), done.enforced_s)
 
 
@@ -76,6 +78,7 @@ ROUTES = (
         _restore_policy,
         RestorePolicy,
         PolicyAnswer,
+        query=("force",),
         access=CHANGE,
         etag=etag_of,
         takes_condition=True,

@@ -65,6 +65,18 @@ class ApiCall:
             raise LookupError("this call needs no session, so there is no token")
         return self.signed_in[1]
 
+    @property
+    def is_forced(self) -> bool:
+        """True if the query says that expectations of the policy may be broken.
+
+        Raises:
+            Invalid: the parameter is neither true nor false.
+        """
+        text = self.query.get("force", "false")
+        if text not in ("true", "false"):
+            raise Invalid("force is neither true nor false.", field="force")
+        return text == "true"
+
     def number(self, name: str) -> int | None:
         """Get a whole number from the query; None if it is not given.
 
@@ -87,6 +99,7 @@ class Route:
         path: below the prefix, with ``{name}`` for parameters.
         body: type of the body, or None. If all its fields are optional, the body may be left out.
         answer: type of the answer, or None for an empty one.
+        is_list: True if body and answer are lists of these types.
         access: rights that the call needs.
         keeps_answer: True if the answer contains no secret, so that it may be kept for a repetition with the same
             Idempotency-Key.
@@ -108,6 +121,7 @@ class Route:
     query: tuple[str, ...] = ()
     access: Access = field(kw_only=True)
     keeps_answer: bool = field(default=False, kw_only=True)
+    is_list: bool = field(default=False, kw_only=True)
     made: Callable[[Any], str] | None = field(default=None, kw_only=True)
     etag: Callable[[Any], str] | None = field(default=None, kw_only=True)
     takes_condition: bool = field(default=False, kw_only=True)
@@ -132,7 +146,7 @@ class Section:
 def handler(route: Route, site: Site) -> Handler:
     """Make the handler of a route's requests."""
     # Not made with the first request, for the reason in CONTRIBUTING.md.
-    decoder = None if route.body is None else msgspec.json.Decoder(route.body)
+    decoder = None if route.body is None else _decoder(route.body, is_list=route.is_list)
 
     def answer(request: Request) -> Response:
         signed_in = _let_in(route, site, request)
@@ -197,8 +211,18 @@ def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | N
     return signed_in
 
 
-def _decode(decoder: msgspec.json.Decoder[msgspec.Struct], data: bytes) -> msgspec.Struct:
-    if not data.strip() and all(field.required is False for field in msgspec.structs.fields(decoder.type)):
+def is_optional(body: Any) -> bool:
+    """True if a body of this type may be left out."""
+    return isinstance(body, type) and not any(field.required for field in msgspec.structs.fields(body))
+
+
+def _decoder(body: type[msgspec.Struct], *, is_list: bool) -> msgspec.json.Decoder[Any]:
+    kind: Any = list[body] if is_list else body  # type: ignore[valid-type]
+    return msgspec.json.Decoder(kind)
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
+    if not data.strip() and is_optional(decoder.type):
         return decoder.type()
     try:
         return decoder.decode(data)

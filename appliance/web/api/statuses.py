@@ -36,6 +36,8 @@ def refusals(route: Route) -> dict[int, list[str]]:
             kinds.append(errors.KeyReused)
     if route.query:
         kinds.append(errors.Invalid)
+    if "force" in route.query:
+        kinds.append(errors.ExpectationBroken)
     if "{" in route.path:
         kinds.append(errors.NotFound)
     if route.takes_condition:

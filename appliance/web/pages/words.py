@@ -209,6 +209,7 @@ _ACTIONS = {
     "machine.changed": "changed a machine",
     "machine.rotated": "gave a machine a new key",
     "machine.removed": "removed a machine",
+    "policy.expected": "changed the policy's expectations",
     "policy.saved": "saved the policy",
     "hub.mended": "mended damage",
     "session.opened": "signed in",

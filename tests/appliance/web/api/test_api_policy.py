@@ -88,3 +88,45 @@ def test_a_repeated_restore_is_done_once(app: bottle.Bottle, token: str) -> None
     again = call(app, "POST", path, body, token=token, headers=key)
     assert (again.status, again.json["type"]) == (409, "urn:meshwg:problem:done-before")
     assert ask(app, "GET", "/policy", token=token).json["version"] == 3
+
+
+def test_expectations_refuse_what_would_break_them(app: bottle.Bottle, token: str) -> None:
+    for name in ("guests", "db"):
+        ask(app, "POST", "/machines", {"name": name, "groups": [name]}, token)
+    made = ask(app, "POST", "/policy/rules", DENY_SSH, token).json
+    assert ask(app, "GET", "/policy/expectations", token=token).json == []
+    wanted = {"source": "group:guests", "destination": "group:db", "protocol": "tcp", "port": 22, "verdict": "deny"}
+    saved = ask(app, "PUT", "/policy/expectations", [wanted], token)
+    assert saved.json == [{**wanted, "holds": True, "pairs": 1}]
+    assert ask(app, "PUT", "/policy/expectations", saved.json, token).json == saved.json
+    assert ask(app, "GET", "/policy/expectations", token=token).json == saved.json
+    refused = ask(app, "DELETE", f"/policy/rules/{made['id']}", token=token)
+    assert (refused.status, refused.json["type"]) == (409, "urn:meshwg:problem:expectation-broken")
+    assert "deny group:guests to group:db, tcp 22" in refused.json["detail"]
+    for method, path, body in (
+        ("PUT", "/policy", {"default": "allow", "rules": []}),
+        ("PATCH", f"/policy/rules/{made['id']}", {"ports": "23"}),
+        ("POST", "/policy/restore", {"version": 1}),
+        ("DELETE", f"/policy/rules/{made['id']}", None),
+    ):
+        assert ask(app, method, path, body, token).status == 409
+        assert ask(app, method, f"{path}?force=false", body, token).status == 409
+        assert ask(app, method, f"{path}?force=yes", body, token).status == 422
+    assert ask(app, "GET", "/policy/expectations", token=token).json == saved.json
+    assert ask(app, "DELETE", f"/policy/rules/{made['id']}?force=true", token=token).status == 204
+    assert ask(app, "GET", "/policy/expectations", token=token).json == [{**wanted, "holds": False, "pairs": 1}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [{}],
+        [{"source": "machine:nobody", "destination": "any", "verdict": "deny"}],
+        [{"source": "group:a", "destination": "any", "verdict": "perhaps"}],
+        [{"source": "group:a", "destination": "any", "verdict": "deny", "port": 22}],
+        [{"source": "group:a", "destination": "any", "verdict": "deny"}] * 201,
+    ],
+)
+def test_expectations_of_another_form_are_refused(app: bottle.Bottle, token: str, body: Any) -> None:
+    assert ask(app, "PUT", "/policy/expectations", body, token).status == 422

@@ -194,6 +194,10 @@ WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
     "PATCH /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", {"action": "allow"}),
     "DELETE /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", None),
     "POST /policy/restore": lambda s: (_rule(s) and "/policy/restore", {"version": 1}),
+    "PUT /policy/expectations": lambda _: (
+        "/policy/expectations",
+        [{"source": "group:red", "destination": "any", "verdict": "deny"}],
+    ),
     "PATCH /organization": lambda _: ("/organization", {"name": "ours", "plan": "paid"}),
     "DELETE /organization": lambda _: ("/organization", {"confirm": "acme-networks"}),
     "PATCH /members/{id}": lambda s: (f"/members/{_member(s)}", {"role": "owner"}),

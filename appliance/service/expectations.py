@@ -1,0 +1,155 @@
+"""Expectations of a policy: kept beside it, and protected from changes that would break them.
+
+They are about all machines, disabled ones too, so that enabling a machine breaks none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.model.errors import ExpectationBroken, Invalid
+from appliance.model.expectations import Expectation, ExpectationState, evaluate
+from appliance.model.names import check_new_group
+from appliance.model.plural import counted
+from appliance.model.policy import Policy, SelectorKind
+from appliance.model.reach import MOST_WORK
+from appliance.model.verdict import ConnectionEnd
+from appliance.service.changes import OpenChange, carry_out, prepared
+from appliance.service.context import Actor, Context, gone
+from appliance.store import expectations as stored
+from appliance.store import machines, organizations
+
+MOST = 200
+"""Limit of an organization's expectations."""
+
+_MOST_TOLD = 10
+
+
+def get(context: Context, actor: Actor) -> list[ExpectationState]:
+    """List the expectations, and tell which of them the present policy meets.
+
+    Raises:
+        NotFound: the organization is gone.
+    """
+    with context.store.read() as transaction:
+        organization = organizations.find(transaction, actor.organization_id)
+        if organization is None:
+            raise gone()
+        change = prepared(context, transaction, organization)
+        kept = stored.load(transaction, organization.id)
+        ends = ends_of(change)
+    return evaluate(kept, change.before.policy, ends, most_work=MOST_WORK)
+
+
+def save(context: Context, actor: Actor, expectations: Sequence[Expectation]) -> list[ExpectationState]:
+    """Replace the expectations; equal ones are kept once. The present policy need not meet them.
+
+    Raises:
+        Invalid: there are more than `MOST`, one names a machine that the organization does not have, or they take too
+            long to be checked.
+    """
+    actor.must_change()
+    if len(expectations) > MOST:
+        raise Invalid(f"A policy has at most {MOST} expectations.", field="expectations")
+    kept = list(dict.fromkeys(expectations))
+
+    def edit(change: OpenChange) -> list[ExpectationState]:
+        ends = ends_of(change)
+        _check_ends(kept, ends)
+        states = evaluate(kept, change.before.policy, ends, most_work=MOST_WORK)
+        if any(each.holds is None for each in states):
+            raise Invalid(
+                "These expectations take too long to be checked. Name fewer machines and groups in them.",
+                field="expectations",
+            )
+        before = stored.load(change.transaction, change.organization.id)
+        change.write(lambda transaction: stored.replace(transaction, change.organization.id, kept))
+        changes = {
+            "added": [each.sentence for each in kept if each not in before],
+            "removed": [each.sentence for each in before if each not in kept],
+        }
+        change.note("policy.expected", count=len(kept), **{key: told for key, told in changes.items() if told})
+        return states
+
+    return carry_out(context, actor, edit)
+
+
+def ends_of(change: OpenChange) -> list[ConnectionEnd]:
+    """List all machines before the change, disabled ones too, as ends of connections."""
+    disabled = machines.groups_of_disabled(change.transaction, change.organization.id)
+    return [
+        *(ConnectionEnd(peer.id, peer.groups) for peer in change.before.peers),
+        *(ConnectionEnd(machine, groups) for machine, groups in disabled.items()),
+    ]
+
+
+def broken_by(
+    change: OpenChange, *, policy: Policy | None = None, machine: ConnectionEnd | None = None, force: bool
+) -> list[str]:
+    """Refuse a change that would break an expectation that holds now.
+
+    Args:
+        policy: after the change; None if it stays.
+        machine: one that is new after the change, or is in other groups.
+        force: True to let the change break expectations.
+
+    Returns:
+        A sentence for each expectation that a forced change breaks.
+
+    Raises:
+        ExpectationBroken: it would break some, or that takes too long to find out.
+    """
+    if not change.organization.expectation_count:
+        return []
+    before, ends = change.before.policy, ends_of(change)
+    after = ends if machine is None else [*(each for each in ends if each.id != machine.id), machine]
+    kept = stored.load(change.transaction, change.organization.id)
+    states = evaluate(kept, before if policy is None else policy, after, most_work=MOST_WORK)
+    failing = [each for each in states if not each.holds]
+    if not failing:
+        return []
+    then = evaluate([each.expectation for each in failing], before, ends, most_work=MOST_WORK)
+    # One of which that is unknown counts as held.
+    known_broken = {each.expectation for each in then if each.holds is False}
+    failing = [each for each in failing if each.expectation not in known_broken]
+    broken = tuple(each.expectation.sentence for each in failing if each.holds is False)
+    if not force:
+        _refuse(broken, unknown=sum(each.holds is None for each in failing))
+    return list(broken)
+
+
+def drop_of_machine(change: OpenChange, machine: str) -> list[str]:
+    """Make a change remove the expectations that name a machine; returns a sentence for each."""
+    if not change.organization.expectation_count:
+        return []
+    before = stored.load(change.transaction, change.organization.id)
+    kept = [each for each in before if not each.names_machine(machine)]
+    if len(kept) < len(before):
+        change.write(lambda transaction: stored.replace(transaction, change.organization.id, kept))
+    return [each.sentence for each in before if each.names_machine(machine)]
+
+
+def _refuse(broken: tuple[str, ...], *, unknown: int) -> None:
+    if broken:
+        more = f"; and {len(broken) - _MOST_TOLD} more" if len(broken) > _MOST_TOLD else ""
+        raise ExpectationBroken(
+            f"This would break {counted(len(broken), 'expectation')} of the policy: {'; '.join(broken[:_MOST_TOLD])}"
+            f"{more}. With force it is done all the same.",
+            broken=broken,
+        )
+    if unknown:
+        raise ExpectationBroken(
+            f"It takes too long to find out whether this breaks one of {counted(unknown, 'expectation')} of the "
+            "policy. Remove some of them; with force it is done all the same."
+        )
+
+
+def _check_ends(expectations: Sequence[Expectation], ends: Sequence[ConnectionEnd]) -> None:
+    known = {each.id for each in ends}
+    groups = {group for each in ends for group in each.groups}
+    for each in expectations:
+        for field, selector in (("source", each.source), ("destination", each.destination)):
+            if selector.kind is SelectorKind.MACHINE and selector.name not in known:
+                raise Invalid(f"An expectation names a machine that does not exist: {selector.name!r}.", field=field)
+            if selector.kind is SelectorKind.GROUP and selector.name not in groups:
+                check_new_group(selector.name, field=field)
