@@ -19,6 +19,8 @@ from appliance.store.overview import OrganizationSize
 from appliance.store.revision import NEWEST, revision
 
 LONGEST_QUERY = 100
+LOG_ENTRIES = 100_000
+"""Entries of the log of operations that are kept; an operator adds 2,000 a day at most."""
 _SEEN_EVERY = timedelta(hours=1)
 
 
@@ -98,6 +100,12 @@ def log(context: Context, limit: int) -> list[OperatorCommand]:
     """List what operators did, on the pages and by commands, newest first."""
     with context.store.read() as transaction:
         return operations.latest(transaction, limit)
+
+
+def tidy_log(context: Context) -> int:
+    """Remove the oldest entries of the log of operations beyond `LOG_ENTRIES`; returns their number."""
+    with context.store.write() as transaction:
+        return operations.trim(transaction, LOG_ENTRIES)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from appliance.store import times
 from appliance.store.schema import operations as _table
@@ -55,6 +55,14 @@ def record(transaction: Connection, operation: OperatorCommand) -> None:
             at=times.stored(operation.at), user=operation.user, action=operation.action, detail=operation.detail
         )
     )
+
+
+def trim(transaction: Connection, most: int) -> int:
+    """Remove the oldest entries beyond about ``most``; returns their number."""
+    newest = transaction.execute(select(func.max(_table.c.id))).scalar_one()
+    if newest is None:
+        return 0
+    return transaction.execute(delete(_table).where(_table.c.id <= newest - most)).rowcount
 
 
 def latest(transaction: Connection, limit: int) -> list[OperatorCommand]:

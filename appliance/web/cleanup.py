@@ -11,7 +11,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.host import clocks
 from appliance.model.errors import Refused
-from appliance.service import Context, accounts, deletion, factor_removals, policy_history, setbacks, trails, unused
+from appliance.service import (
+    Context,
+    accounts,
+    deletion,
+    factor_removals,
+    oversight,
+    policy_history,
+    setbacks,
+    trails,
+    unused,
+)
 
 log = structlog.get_logger()
 
@@ -25,8 +35,8 @@ _LONGEST_CALL = timedelta(minutes=5)
 def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
     """Clean up now and every minute; never returns.
 
-    Interrupted sign-ups, interrupted deletions, unused organizations, old audit trail entries, old saves of policies
-    and due removals of lost second factors are handled.
+    Interrupted sign-ups, interrupted deletions, unused organizations, old entries of audit trails and of the log of
+    operations, old saves of policies and due removals of lost second factors are handled.
 
     Args:
         every_s: seconds between two rounds.
@@ -41,6 +51,7 @@ def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
         _try(deletion.resume, context, begun_until)
         _try(unused.remove, context)
         _try(trails.tidy, context)
+        _try(oversight.tidy_log, context)
         _try(policy_history.tidy, context)
         _try(factor_removals.finish_due, context)
         _try(factor_removals.forget_letters, context)

@@ -34,6 +34,8 @@ LOG_INS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
 # Few people sign in here at all. Strangers who use everybody's amount up slow no member down, and no operator who has
 # signed in from the same network before.
 OPERATOR_LOG_INS = NetworkRates((Rate(20, _MINUTE),), everybody=(Rate(60, _MINUTE),))
+# Each is an entry in the log of operations.
+OPERATOR_CHANGES = (Rate(60, _MINUTE), Rate(2000, _DAY))
 STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
 CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
@@ -84,6 +86,7 @@ class RateLimits:
         self._guesses = NetworkAllowance(GUESSES, self.clock)
         self._log_ins = NetworkAllowance(LOG_INS, self.clock)
         self._operator_log_ins = NetworkAllowance(OPERATOR_LOG_INS, self.clock)
+        self._operator_changes = Allowance(*OPERATOR_CHANGES, clock=self.clock)
         self._strangers = NetworkAllowance(STRANGERS, self.clock)
         self._challenges = NetworkAllowance(CHALLENGES, self.clock)
         self._letters = NetworkAllowance(LETTERS, self.clock)
@@ -121,6 +124,10 @@ class RateLimits:
         """
         as_everybody = not self.is_known(address, account)
         self._refuse("operator-log-ins", self._operator_log_ins.take(address, as_everybody=as_everybody))
+
+    def operator_change(self, operator_id: str) -> None:
+        """Count a change by an operator; raises `TooMany` beyond the limit. Trusted addresses are no exception."""
+        self._take("operator-changes", self._operator_changes, operator_id)
 
     def challenge(self, address: str) -> None:
         """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""

@@ -35,7 +35,8 @@ def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) 
             if visit.who is None and not page.is_public:
                 return routes.see_other(LOG_IN)
             if page.method != "POST":
-                _count(visit, site.limits.read)
+                if visit.who is not None:
+                    site.limits.read(request.address, visit.who.operator.id)
                 return page.handler(visit)
             visit = replace(visit, form=forms.read(request))
             return _once(page, visit)
@@ -74,13 +75,8 @@ def _check(page: OperatorPage, visit: OperatorVisit) -> None:
         who = visit.signed_in
         forms.check_csrf(visit.form, who.token, who.operator.id)
     forms.check_once(visit.form, times.now())
-    _count(visit, visit.site.limits.write)
-
-
-def _count(visit: OperatorVisit, limit: Callable[[str, str], None]) -> None:
-    """Count a request of an operator as one of an organization of its own."""
-    if visit.who is not None:
-        limit(visit.request.address, visit.who.operator.id)
+    if page.is_limited and visit.who is not None:
+        visit.site.limits.operator_change(visit.who.operator.id)
 
 
 def _who(site: Site, request: Request) -> OperatorAtWork | None:

@@ -39,5 +39,5 @@ def _log_out(visit: OperatorVisit) -> Response:
 PAGES = (
     OperatorPage("GET", LOG_IN, _show, is_public=True),
     OperatorPage("POST", LOG_IN, _log_in, is_public=True),
-    OperatorPage("POST", f"{HOME}/logout", _log_out),
+    OperatorPage("POST", f"{HOME}/logout", _log_out, is_limited=False),
 )

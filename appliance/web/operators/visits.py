@@ -122,6 +122,7 @@ class OperatorPage:
 
     Attributes:
         is_public: True if it needs no session.
+        is_limited: False for a form that must work at any time.
         again: renders the page with the form and a refusal.
     """
 
@@ -129,4 +130,5 @@ class OperatorPage:
     path: str
     handler: Callable[[OperatorVisit], Response]
     is_public: bool = field(default=False, kw_only=True)
+    is_limited: bool = field(default=True, kw_only=True)
     again: Callable[[OperatorVisit, Refused], Response] | None = field(default=None, kw_only=True)

@@ -145,6 +145,20 @@ def test_an_operator_who_is_removed_meanwhile_changes_nothing(
     assert trail(context, owner) == []
 
 
+def test_the_log_of_operations_is_bounded(
+    context: Context, owner: Actor, who: SignedOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oversight, "LOG_ENTRIES", 3)
+    assert oversight.tidy_log(context) == 0
+    for _ in range(2):
+        oversight.suspend(context, who, owner.organization_id)
+        oversight.resume(context, who, owner.organization_id)
+    assert oversight.tidy_log(context) == 2
+    assert [action for _, action in acts(context)] == [
+        operations.RESUMED, operations.SUSPENDED, operations.RESUMED,
+    ]  # fmt: skip
+
+
 def test_what_does_not_exist_is_not_found(context: Context, who: SignedOperator) -> None:
     for call in (
         lambda: oversight.look(context, who, "nowhere"),

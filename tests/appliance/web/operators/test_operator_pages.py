@@ -171,6 +171,18 @@ def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:
     assert statuses == [200] * 30 + [429] * 5
 
 
+def test_changes_are_bounded_and_leaving_is_not(operator: Operator, owner: Actor) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    for act in ("suspend", "resume") * 30:
+        operator.get(path)
+        assert operator.send(f"{path}/{act}").status == 303
+    operator.get(path)
+    assert operator.send(f"{path}/suspend").status == 429
+    operator.get(path)
+    assert operator.send("/operator/logout").headers["location"] == "/operator/login"
+    assert operator.get(path).headers["location"] == "/operator/login"
+
+
 def test_the_hub_s_health_is_shown(operator: Operator, owner: Actor) -> None:
     page = operator.get("/operator/hub").page
     for expected in ("Ready.", "Schema of the store", "Unused organizations", "SQLite", "1 of 1"):
