@@ -160,8 +160,8 @@ class Enforcement:
         last_check: LastCheck = no_check,
     ) -> None:
         gone = frozenset(name for name in active.out_of_use() if name not in wanted)
-        # A chain that is wanted again still has its old statements.
-        again = sorted(name for name in active.left if name in wanted.chains)
+        # A chain that is wanted again still has its old statements, which may lead to what is removed now.
+        again = sorted(name for name in active.left if name in wanted.chains) if gone else []
         base = active.present.without(gone, emptied=again)
         self._remove(names, active.present.removal(gone, emptied=again), active.ruleset)
         left = {name: since for name, since in active.left.items() if name not in gone}

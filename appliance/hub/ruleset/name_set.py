@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
-_PARTS = 64
+_PARTS = 256
 _EMPTY: frozenset[str] = frozenset()
 _NOTHING = (_EMPTY,) * _PARTS
 
@@ -51,7 +51,8 @@ class NameSet(Set[str]):
         if not isinstance(other, NameSet):
             return self.with_names(other)
         pairs = zip(self._parts, other._parts, strict=True)
-        return NameSet(mine if mine is its or its <= mine else mine | its for mine, its in pairs)
+        # Parts of the other set are preferred, so that the two share as many as possible.
+        return NameSet(its if mine is its or mine <= its else mine | its for mine, its in pairs)
 
     def __sub__(self, other: Set[Any]) -> frozenset[str]:
         if not isinstance(other, NameSet):

@@ -42,3 +42,7 @@ def test_a_changed_set_is_compared_where_it_changed() -> None:
     assert len(hashed) < 1_000
     assert (set(gone), set(new)) == ({"7"}, {"more"})
     assert set(both) == {*map(str, range(10_000)), "more"}
+    joined = NameSet.of(map(Name, range(5_000))) | before
+    hashed.clear()
+    assert not joined - before
+    assert hashed == []
