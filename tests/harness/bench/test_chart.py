@@ -50,10 +50,10 @@ def test_the_drawing_is_well_formed_and_described(found: list[dict[str, float]])
 
 
 def test_each_run_is_a_point_that_says_whether_the_goal_was_met() -> None:
-    svg = ET.fromstring(draw(runs({"save-median": 2.0}, {"throughput": 1.0}, {"save-median": 4.0})))  # noqa: S314
+    svg = ET.fromstring(draw(runs({"save-median": 1.5}, {"throughput": 1.0}, {"save-median": 4.0})))  # noqa: S314
     throughput, save = svg.findall(SVG + "g")
     assert [point.get("class") for point in save.iter(SVG + "circle")] == ["met", "missed"]
-    assert [point[0].text for point in save.iter(SVG + "circle")] == ["2026-01-01T00:00Z: 2", "2026-01-03T00:00Z: 4"]
+    assert [point[0].text for point in save.iter(SVG + "circle")] == ["2026-01-01T00:00Z: 1.5", "2026-01-03T00:00Z: 4"]
     first, last = (float(point.get("cy") or 0) for point in save.iter(SVG + "circle"))
     assert last < first, "a greater ratio is drawn higher"
     assert len(list(throughput.iter(SVG + "circle"))) == 1

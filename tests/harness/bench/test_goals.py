@@ -18,17 +18,17 @@ TIMES = some.lists(some.floats(0.1, 100.0), min_size=1, max_size=60)
 
 
 def test_every_goal_has_a_row_and_unmeasured_ones_have_no_value(tmp_path: Path) -> None:
-    write(tmp_path / "bench.json", {"save-median": Measured(2.5, "2.5 ms beside 1 ms of GET /policy", (2.25, 2.75))})
+    write(tmp_path / "bench.json", {"save-median": Measured(1.5, "1.5 ms beside 1 ms of GET /policy", (1.25, 1.75))})
     found = {row["id"]: row for row in json.loads((tmp_path / "bench.json").read_text())}
     assert list(found) == list(BY_ID)
     assert found["save-median"] == {
         "id": "save-median",
-        "value": 2.5,
+        "value": 1.5,
         "unit": "ratio",
-        "target": 3.0,
+        "target": 1.8,
         "met": True,
-        "baseline": "2.5 ms beside 1 ms of GET /policy",
-        "turns": [2.25, 2.75],
+        "baseline": "1.5 ms beside 1 ms of GET /policy",
+        "turns": [1.25, 1.75],
     }
     assert (found["throughput"]["value"], found["throughput"]["met"]) == (None, None)
 
