@@ -1,0 +1,85 @@
+"""Pages break no rule of WCAG that a program can check (axe), in light and dark, whole and unfolded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from appliance.service.transcripts import PublishedRuns
+from tests.appliance.published import ALL, written
+from tests.browser.conftest import Desk
+from tests.browser.test_browser_transcripts import unfold
+
+_LOOKS = pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (360, False), (360, True)])
+_PUBLIC = (
+    "/",
+    "/?machines=3",
+    "/?machines=x",
+    "/claims",
+    f"/claims/{ALL[0]}",
+    "/transcripts",
+    "/docs/api",
+    "/login",
+    "/signup",
+    "/forgotten",
+    "/nowhere",
+)
+_MEMBERS = (
+    "/machines",
+    "/policy",
+    "/audit",
+    "/usage",
+    "/settings",
+    "/settings/people",
+    "/settings/tokens",
+    "/account",
+)
+
+
+def check(desk: Desk, place: str) -> None:
+    """Checks the page that is open."""
+    found = Axe().run(desk.page)
+    assert found.violations_count == 0, f"{place}: {found.generate_report()}"
+    # A page on which nothing could be checked would have no violation either.
+    assert len(found.response["passes"]) >= 10, place
+
+
+@_LOOKS
+def test_public_pages_are_accessible(
+    open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, width: int, dark: bool
+) -> None:
+    shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    shelf.publish(written(tmp_path / "out", "2026-03-02T12:00:00Z", "refuted", ALL[:1]))
+    desk = open_desk(width=width, dark=dark)
+    for path in _PUBLIC:
+        desk.open(path)
+        check(desk, path)
+
+
+@_LOOKS
+@pytest.mark.parametrize("verdict", ["proven", "refuted"])
+def test_a_transcript_is_accessible(
+    open_desk: Callable[..., Desk], tmp_path: Path, width: int, dark: bool, verdict: str
+) -> None:
+    run = written(tmp_path / "out", "2026-03-01T12:00:00Z", verdict)
+    desk = open_desk(width=width, dark=dark)
+    # As a file: a service's page of it runs no scripts, and axe is one.
+    desk.page.goto((run / "transcript.html").as_uri())
+    check(desk, "folded")
+    unfold(desk.page)
+    check(desk, "unfolded")
+
+
+@_LOOKS
+def test_a_member_s_pages_are_accessible(open_desk: Callable[..., Desk], width: int, dark: bool) -> None:
+    desk = open_desk(width=width, dark=dark)
+    desk.sign_up(f"axe-{width}-{dark}@example.net".lower(), f"Axe {width} {dark}")
+    desk.add_machine("laptop-asha", groups="staff")
+    check(desk, "a configuration")
+    desk.add_machine("database", groups="databases")
+    for path in _MEMBERS:
+        desk.open(path)
+        check(desk, path)
