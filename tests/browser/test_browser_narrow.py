@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -82,6 +83,8 @@ def test_no_page_scrolls_sideways_however_long_names_are(
     form.get_by_role("button", name="Add rule").click()
     expect(page.get_by_role("status")).to_be_visible()
     check(desk, "the policy after a save")
+    page.get_by_role("link", name="Change the rule").click()
+    check(desk, "a rule")
     desk.open("/settings/tokens")
     page.get_by_label("Name").fill(long[:63].strip())
     page.get_by_label("Your password").fill(PASSWORD)
@@ -112,9 +115,14 @@ def test_no_page_scrolls_sideways_however_long_names_are(
     page.get_by_role("button", name="Set up a second factor").click()
     expect(page.get_by_text("This is shown once.")).to_be_visible()
     check(desk, "a second factor")
+    group = quote(f"group:{long}")
     for path in (
         "/machines",
         "/policy",
+        "/policy/matrix",
+        f"/policy/matrix?source={group}&destination={group}",
+        "/policy/history",
+        "/policy/history/1",
         "/audit",
         "/usage",
         "/settings",
