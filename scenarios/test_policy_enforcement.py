@@ -131,6 +131,24 @@ def test_a_refused_save_changes_nothing(world: World, record: Record) -> None:
     record.measure("refused saves", len(bad))
 
 
+def test_a_restored_policy_is_enforced_when_answered(world: World, record: Record, profile: str) -> None:
+    """The return to a version with a deny rule stops a stream at once, and the return to one without lets it flow."""
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+        with record.control("both streams flow before any rule"):
+            forth.flows()
+            back.flows()
+        opened = mesh.api.call("GET", "/policy").body["version"]
+        forth.stops(mesh.deny(mumbai, pune))
+        closed = mesh.api.call("GET", "/policy").body["version"]
+        for _ in range(FLIPS[profile]):
+            forth.flows(mesh.api.call("POST", "/policy/restore", {"version": opened}))
+            forth.stops(mesh.api.call("POST", "/policy/restore", {"version": closed}))
+        back.flows()
+    record.measure("restored versions", 2 * FLIPS[profile])
+
+
 def test_the_check_call_equals_the_verdict_on_packets(world: World, record: Record) -> None:
     """`POST /policy/check` gives for each pair the verdict of the rules, without any traffic."""
     mesh = world.organization(record)
