@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from appliance.model.errors import Conflict, Invalid
+from appliance.model.errors import Conflict, ExpectationBroken, Invalid
 from appliance.model.openness import open_protocols
 from appliance.model.policy import ANYONE, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.service import policy as policies
@@ -17,6 +17,8 @@ from appliance.web.response import Response
 
 RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "description")
 """Fields of a form with a rule."""
+FORCE_FIELD = "force"
+"""Field of a form that saves although expectations would be broken."""
 MOST_CHOICES = 100
 """Machines and groups in a menu; a page has up to four menus."""
 PREVIEW_FIELD = "preview"
@@ -115,7 +117,16 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
     is_asked = visit.form.is_checked(PREVIEW_FIELD) or (opened and not visit.form.is_checked("confirmed"))
     if is_asked and version in (None, before.version):
         return _ask(visit, after, before.version, opened)
-    done = policies.save(visit.context, visit.actor, after, version=before.version if version is None else version)
+    try:
+        done = policies.save(
+            visit.context,
+            visit.actor,
+            after,
+            version=before.version if version is None else version,
+            force=visit.form.is_checked(FORCE_FIELD),
+        )
+    except ExpectationBroken as error:
+        return ask_force(visit, error)
     return visit.done("/policy", notices.timed("saved", done.enforced_s))
 
 
@@ -159,6 +170,17 @@ def ends(visit: Visit, policy: Policy) -> Ends:
         groups |= {end.name for end in (rule.source, rule.destination) if end.kind is SelectorKind.GROUP}
     named = [(machine, name) for machine, name, _ in everyone]
     return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
+
+
+def ask_force(visit: Visit, refusal: ExpectationBroken) -> Response:
+    """Render which expectations a save would break; its form sends the same input, and saves all the same."""
+    return visit.page(
+        "policy_broken.html",
+        refusal=refusal,
+        action=visit.request.path,
+        sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
+        force=FORCE_FIELD,
+    )
 
 
 def _ask(visit: Visit, after: Policy, version: int, opened: Collection[Protocol]) -> Response:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.model.access import CHANGE, LOOK
-from appliance.model.errors import NotFound, Refused
+from appliance.model.errors import ExpectationBroken, NotFound, Refused
 from appliance.service import policy as policies
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
-from appliance.web.pages import notices, policy_changes, words
+from appliance.web.pages import notices, policy_changes, policy_forms, words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
@@ -66,8 +66,14 @@ def _restore(visit: Visit) -> Response:
     seen = visit.form.number("version")
     try:
         done = policy_history.restore(
-            visit.context, visit.actor, _version(visit), seen=None if seen is None else [seen]
+            visit.context,
+            visit.actor,
+            _version(visit),
+            seen=None if seen is None else [seen],
+            force=visit.form.is_checked(policy_forms.FORCE_FIELD),
         )
+    except ExpectationBroken as error:
+        return policy_forms.ask_force(visit, error)
     except NotFound:
         raise
     except Refused as error:

@@ -10,11 +10,12 @@ from itertools import pairwise
 import pytest
 
 from appliance.model.desired import RuleCount
+from appliance.model.expectations import Expectation
 from appliance.model.ids import new_id
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange
-from appliance.service import accounts, machines, organizations
+from appliance.service import accounts, expectations, machines, organizations
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
 from appliance.web.pages import notices, words
@@ -353,3 +354,24 @@ def test_a_long_preview_is_cut(owner: Visitor, site: Site) -> None:
     assert "lines are left out, for fewer machines" in text
     assert "others" in text
     assert len(answer.text) < 20_000
+
+
+def test_a_save_that_breaks_an_expectation_can_be_forced(
+    owner: Visitor, site: Site, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
+) -> None:
+    del pair
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    expectations.save(site.context, actor, [Expectation(ANYONE, ANYONE, Action.ALLOW, Protocol.ICMP)])
+    before = saved()
+    answer = owner.add_rule(action="deny", source="any", destination="any", protocol="icmp")
+    assert answer.status == 409
+    assert "allow any to any, icmp" in answer.page.text
+    assert saved() == before
+    assert owner.send("/policy/rules", force="yes").status == 303
+    assert [rule.sentence for rule in saved().policy.rules] == ["deny any to any, icmp"]
+    owner.get(f"/policy/history/{before.version}")
+    assert owner.send(f"/policy/history/{before.version}").status == 303, "going back breaks nothing"
+    owner.get(f"/policy/history/{before.version + 1}")
+    assert owner.send(f"/policy/history/{before.version + 1}").status == 409
+    assert owner.send(f"/policy/history/{before.version + 1}", force="yes").status == 303
+    assert len(saved().policy.rules) == 1
