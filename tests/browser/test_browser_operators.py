@@ -13,6 +13,7 @@ from appliance.service import Context, operators
 from appliance.store import Store, times
 from tests.appliance.fakes import FakeHub
 from tests.browser.conftest import Desk
+from tests.browser.test_browser_accessible import check as check_accessible
 from tests.browser.test_browser_narrow import check, check_sign_out
 
 PASSWORD = "an operator's own words"
@@ -70,19 +71,25 @@ def test_an_operator_s_first_day_works_in_a_browser(
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_no_operator_s_page_scrolls_sideways(
+def test_an_operator_s_pages_are_accessible_and_narrow(
     open_desk: Callable[..., Desk], store: Store, hub: FakeHub, url: str, dark: bool
 ) -> None:
     open_desk().sign_up(f"long-{dark}@example.net", "W" * 255)
     desk = open_desk(width=360, height=740, dark=dark)
-    desk.open("/operator/login")
     email = f"{'n' * 60}{int(dark)}@{'e' * 60}.example.net"
-    join(desk, operators.add(Context(store, hub, "vpn.example.net", 51820, url), email))
+    link = operators.add(Context(store, hub, "vpn.example.net", 51820, url), email)
+    desk.open("/operator/login")
+    check(desk, "log-in")
+    check_accessible(desk, "log-in")
+    join(desk, link)
     check(desk, "recovery codes")
+    check_accessible(desk, "recovery codes")
     for path in ("/operator", "/operator?query=WWW", "/operator/hub", "/operator/log", "/operator/organizations/x"):
         desk.open(path)
         check(desk, path)
         check_sign_out(desk)
+        check_accessible(desk, path)
     desk.open("/operator?query=WWW")
     desk.page.locator("tbody a").first.click()
     check(desk, "an organization")
+    check_accessible(desk, "an organization")
