@@ -30,6 +30,8 @@ _PUBLIC = (
 _MEMBERS = (
     "/machines",
     "/policy",
+    "/policy/matrix",
+    "/policy/history",
     "/audit",
     "/usage",
     "/settings",
@@ -80,6 +82,17 @@ def test_a_member_s_pages_are_accessible(open_desk: Callable[..., Desk], width: 
     desk.add_machine("laptop-asha", groups="staff")
     check(desk, "a configuration")
     desk.add_machine("database", groups="databases")
+    desk.open("/policy")
+    form = desk.page.locator("form[action='/policy/rules']")
+    form.get_by_label("From").select_option("staff")
+    form.get_by_role("button", name="What would it change?").click()
+    check(desk, "what a save would change")
+    desk.page.get_by_role("button", name="Save it").click()
+    desk.page.get_by_role("link", name="Change the rule").click()
+    check(desk, "a rule")
+    for path in ("/policy/matrix?source=group:staff&destination=others", "/policy/history/1"):
+        desk.open(path)
+        check(desk, path)
     for path in _MEMBERS:
         desk.open(path)
         check(desk, path)
