@@ -106,7 +106,7 @@ def test_a_double_click_adds_one_machine_without_an_error(open_desk: Callable[..
     page.get_by_label("Name").fill("one")
     page.get_by_role("button", name="Add machine").dblclick()
     # However fast the first answer was: the key, or that it was shown, and where to make a new one.
-    expect(page.get_by_role("status")).to_contain_text("shown once")
+    expect(page.locator(".notice")).to_contain_text("shown once")
     assert page.get_by_role("alert").count() == 0
     assert machines_of(desk) == ["one"]
 
@@ -129,7 +129,7 @@ def test_a_reload_adds_no_machine_and_rotates_no_key(
     desk.add_machine("one")
     expect(page.locator("pre").first).to_contain_text(_KEY)
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("is lost, make a new key below")
+    expect(page.locator(".notice")).to_contain_text("is lost, make a new key below")
     expect(page.get_by_text("PrivateKey")).to_have_count(0)
     assert machines_of(desk) == ["one"]
 
@@ -144,7 +144,7 @@ def test_a_reload_adds_no_machine_and_rotates_no_key(
     expect(page.locator("pre").first).to_contain_text(_KEY)
     applied = hub.applications
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("is lost, make a new key below")
+    expect(page.locator(".notice")).to_contain_text("is lost, make a new key below")
     page.reload()
     assert hub.applications == applied
     assert page.locator(".wide code").inner_text() != before

@@ -46,17 +46,17 @@ class _Ping:
     """Numbers of one ping, which nobody can guess.
 
     Attributes:
-        token: content of its packets.
+        payload: content of its packets.
     """
 
     hub: IPv4Address
     machine: IPv4Address
     identifier: int
-    token: bytes
+    payload: bytes
 
     def request(self, sequence: int) -> bytes:
         """Encode an echo request with its IP header. Source: RFC 791, RFC 792."""
-        body = _ECHO_HEADER.pack(_ECHO_REQUEST, 0, 0, self.identifier, sequence) + self.token
+        body = _ECHO_HEADER.pack(_ECHO_REQUEST, 0, 0, self.identifier, sequence) + self.payload
         body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
         ends = self.hub.packed, self.machine.packed
         head = _IP_HEADER.pack(0x45, 0, _IP_HEADER.size + len(body), 0, 0, _HOPS, socket.IPPROTO_ICMP, 0, *ends)
@@ -65,7 +65,7 @@ class _Ping:
     def sequence_of(self, packet: bytes) -> int | None:
         """Read the sequence number of an echo reply that the filter let through; None if it is not to this ping."""
         body = packet[(packet[0] & 0xF) * 4 :]
-        if len(body) < _ECHO_HEADER.size or body[_ECHO_HEADER.size :] != self.token:
+        if len(body) < _ECHO_HEADER.size or body[_ECHO_HEADER.size :] != self.payload:
             return None
         return int(_ECHO_HEADER.unpack_from(body)[4])
 
