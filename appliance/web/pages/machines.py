@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
-from appliance.model.errors import Refused
+from appliance.model.errors import ExpectationBroken, Refused
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine
-from appliance.web.pages import machine_connection, machine_list, platforms, qr, words
+from appliance.web.pages import forcing, machine_connection, machine_list, platforms, qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import LIVE, Again, Page, Visit
@@ -28,7 +28,10 @@ def _add(visit: Visit) -> Response:
             name=form.text("name"),
             groups=words.parse_groups(form.text("groups")),
             public_key=form.optional("public_key"),
+            force=forcing.is_forced(visit),
         )
+    except ExpectationBroken as refusal:
+        return forcing.ask(visit, refusal, back="/machines")
     except Refused as refusal:
         return machine_list.table(visit, refusal)
     return _configuration(visit, issued, "Added:", machine_connection.new_part(visit, issued.machine))
@@ -44,7 +47,10 @@ def _change(visit: Visit) -> Response:
             machine_id,
             name=form.text("name"),
             groups=words.parse_groups(form.text("groups")),
+            force=forcing.is_forced(visit),
         )
+    except ExpectationBroken as refusal:
+        return forcing.ask(visit, refusal, back=f"/machines/{machine_id}")
     except Refused as refusal:
         return _one(visit, refusal=refusal, refused_form="change")
     return visit.done("/machines", "changed")

@@ -10,15 +10,13 @@ from appliance.model.errors import Conflict, ExpectationBroken, Invalid
 from appliance.model.openness import open_protocols
 from appliance.model.policy import ANYONE, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.service import policy as policies
-from appliance.web.pages import forms, notices, policy_changes, words
+from appliance.web.pages import forcing, forms, notices, policy_changes, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Visit
 from appliance.web.response import Response
 
 RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "description")
 """Fields of a form with a rule."""
-FORCE_FIELD = "force"
-"""Field of a form that saves although expectations would be broken."""
 MOST_CHOICES = 100
 """Machines and groups in a menu; a page has up to four menus."""
 PREVIEW_FIELD = "preview"
@@ -123,10 +121,10 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
             visit.actor,
             after,
             version=before.version if version is None else version,
-            force=visit.form.is_checked(FORCE_FIELD),
+            force=forcing.is_forced(visit),
         )
     except ExpectationBroken as error:
-        return ask_force(visit, error)
+        return forcing.ask(visit, error, back="/policy")
     return visit.done("/policy", notices.timed("saved", done.enforced_s))
 
 
@@ -170,17 +168,6 @@ def ends(visit: Visit, policy: Policy) -> Ends:
         groups |= {end.name for end in (rule.source, rule.destination) if end.kind is SelectorKind.GROUP}
     named = [(machine, name) for machine, name, _ in everyone]
     return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
-
-
-def ask_force(visit: Visit, refusal: ExpectationBroken) -> Response:
-    """Render which expectations a save would break; its form sends the same input, and saves all the same."""
-    return visit.page(
-        "policy_broken.html",
-        refusal=refusal,
-        action=visit.request.path,
-        sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
-        force=FORCE_FIELD,
-    )
 
 
 def _ask(visit: Visit, after: Policy, version: int, opened: Collection[Protocol]) -> Response:

@@ -11,7 +11,7 @@ from appliance.model.errors import ExpectationBroken, NotFound, Refused
 from appliance.service import policy as policies
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
-from appliance.web.pages import notices, policy_changes, policy_forms, words
+from appliance.web.pages import forcing, notices, policy_changes, words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
@@ -70,10 +70,10 @@ def _restore(visit: Visit) -> Response:
             visit.actor,
             _version(visit),
             seen=None if seen is None else [seen],
-            force=visit.form.is_checked(policy_forms.FORCE_FIELD),
+            force=forcing.is_forced(visit),
         )
     except ExpectationBroken as error:
-        return policy_forms.ask_force(visit, error)
+        return forcing.ask(visit, error, back="/policy")
     except NotFound:
         raise
     except Refused as error:
