@@ -38,6 +38,43 @@ class Expectation:
         if not 1 <= self.port <= HIGHEST_PORT:
             raise Invalid(f"{self.port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
 
+    @classmethod
+    def parse(
+        cls,
+        *,
+        source: str,
+        destination: str,
+        verdict: str,
+        protocol: str = Protocol.ANY.value,
+        port: int | None = None,
+    ) -> Expectation:
+        """Parse an expectation from its parts.
+
+        Args:
+            source, destination: ``any``, ``machine:ID`` or ``group:NAME``.
+
+        Raises:
+            Invalid: a part is not of its form; the error's field names the part.
+        """
+        return cls(
+            Selector.parse(source, field="source"),
+            Selector.parse(destination, field="destination"),
+            Action.parse(verdict, field="verdict"),
+            Protocol.parse(protocol),
+            port,
+        )
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """Texts of all parts, empty for every port: the arguments with which `parse` makes this expectation."""
+        return {
+            "source": str(self.source),
+            "destination": str(self.destination),
+            "verdict": self.verdict.value,
+            "protocol": self.protocol.value,
+            "port": "" if self.port is None else str(self.port),
+        }
+
     @property
     def sentence(self) -> str:
         """Description, such as ``deny group:guests to group:db, tcp 5432``."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.model.errors import ExpectationBroken, Invalid
+from appliance.model.errors import Conflict, ExpectationBroken, Invalid, NotFound
 from appliance.model.expectations import Expectation, ExpectationState, evaluate
 from appliance.model.names import check_new_group
 from appliance.model.plural import counted
@@ -49,29 +49,51 @@ def save(context: Context, actor: Actor, expectations: Sequence[Expectation]) ->
             long to be checked.
     """
     actor.must_change()
-    if len(expectations) > MOST:
-        raise Invalid(f"A policy has at most {MOST} expectations.", field="expectations")
+    _check_count(len(expectations))
     kept = list(dict.fromkeys(expectations))
 
     def edit(change: OpenChange) -> list[ExpectationState]:
-        ends = ends_of(change)
-        _check_ends(kept, ends)
-        states = evaluate(kept, change.before.policy, ends, most_work=MOST_WORK)
-        if any(each.holds is None for each in states):
-            raise Invalid(
-                "These expectations take too long to be checked. Name fewer machines and groups in them.",
-                field="expectations",
-            )
         before = stored.load(change.transaction, change.organization.id)
-        change.write(lambda transaction: stored.replace(transaction, change.organization.id, kept))
-        changes = {
-            "added": [each.sentence for each in kept if each not in before],
-            "removed": [each.sentence for each in before if each not in kept],
-        }
-        change.note("policy.expected", count=len(kept), **{key: told for key, told in changes.items() if told})
+        states = _checked(change, kept, named=kept)
+        _replace(change, before, kept)
         return states
 
     return carry_out(context, actor, edit)
+
+
+def add(context: Context, actor: Actor, expectation: Expectation) -> None:
+    """Add an expectation to those that there are, whoever changed them meanwhile. The present policy need not meet it.
+
+    Raises:
+        Conflict: it is there already.
+        Invalid: there are `MOST`, it names a machine that the organization does not have, or they take too long to be
+            checked.
+    """
+    actor.must_change()
+
+    def edit(change: OpenChange) -> None:
+        before = stored.load(change.transaction, change.organization.id)
+        if expectation in before:
+            raise Conflict("This expectation is there already.")
+        _check_count(len(before) + 1)
+        kept = [*before, expectation]
+        _checked(change, kept, named=[expectation])
+        _replace(change, before, kept)
+
+    carry_out(context, actor, edit)
+
+
+def remove(context: Context, actor: Actor, expectation: Expectation) -> None:
+    """Remove an expectation; raises `NotFound` if it is gone already."""
+    actor.must_change()
+
+    def edit(change: OpenChange) -> None:
+        before = stored.load(change.transaction, change.organization.id)
+        if expectation not in before:
+            raise NotFound("This expectation is gone already.")
+        _replace(change, before, [each for each in before if each != expectation])
+
+    carry_out(context, actor, edit)
 
 
 def ends_of(change: OpenChange) -> list[ConnectionEnd]:
@@ -142,6 +164,40 @@ def _refuse(broken: tuple[str, ...], *, unknown: int) -> None:
             f"It takes too long to find out whether this breaks one of {counted(unknown, 'expectation')} of the "
             "policy. Remove some of them; with force it is done all the same."
         )
+
+
+def _check_count(count: int) -> None:
+    if count > MOST:
+        raise Invalid(f"A policy has at most {MOST} expectations.", field="expectations")
+
+
+def _checked(
+    change: OpenChange, expectations: Sequence[Expectation], *, named: Sequence[Expectation]
+) -> list[ExpectationState]:
+    """Evaluate expectations under the present policy, and refuse what can't be kept.
+
+    Args:
+        named: those whose machines have to exist.
+    """
+    ends = ends_of(change)
+    _check_ends(named, ends)
+    states = evaluate(expectations, change.before.policy, ends, most_work=MOST_WORK)
+    if any(each.holds is None for each in states):
+        raise Invalid(
+            "These expectations take too long to be checked. Name fewer machines and groups in them.",
+            field="expectations",
+        )
+    return states
+
+
+def _replace(change: OpenChange, before: Sequence[Expectation], kept: Sequence[Expectation]) -> None:
+    """Make a change replace the expectations, and note it for the audit trail."""
+    change.write(lambda transaction: stored.replace(transaction, change.organization.id, kept))
+    changes = {
+        "added": [each.sentence for each in kept if each not in before],
+        "removed": [each.sentence for each in before if each not in kept],
+    }
+    change.note("policy.expected", count=len(kept), **{key: told for key, told in changes.items() if told})
 
 
 def _check_ends(expectations: Sequence[Expectation], ends: Sequence[ConnectionEnd]) -> None:

@@ -8,7 +8,6 @@ import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.expectations import Expectation, ExpectationState
-from appliance.model.policy import Action, Protocol, Selector
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import expectations
 from appliance.web.api.policy import ActionText, End, ProtocolText
@@ -35,12 +34,12 @@ class ExpectationBody(Body, frozen=True):
 
     def parsed(self) -> Expectation:
         """Parse the expectation; raises `Invalid` if a part is not of its form."""
-        return Expectation(
-            Selector.parse(self.source, field="source"),
-            Selector.parse(self.destination, field="destination"),
-            Action.parse(self.verdict, field="verdict"),
-            Protocol.parse(self.protocol),
-            self.port,
+        return Expectation.parse(
+            source=self.source,
+            destination=self.destination,
+            verdict=self.verdict,
+            protocol=self.protocol,
+            port=self.port,
         )
 
 

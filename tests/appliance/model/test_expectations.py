@@ -49,6 +49,15 @@ def test_expectations_hold_exactly_as_the_model_decides(data: st.DataObject) -> 
             for protocol, port in services(each)
         )
         assert found == ExpectationState(each, holds, len(pairs))
+        parts = each.parts
+        parsed = Expectation.parse(
+            source=parts["source"],
+            destination=parts["destination"],
+            verdict=parts["verdict"],
+            protocol=parts["protocol"],
+            port=int(parts["port"]) if parts["port"] else None,
+        )
+        assert parsed == each
 
 
 def test_an_empty_group_meets_every_expectation() -> None:

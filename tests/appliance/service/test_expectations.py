@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from appliance.model.errors import ExpectationBroken, Invalid
+from appliance.model.errors import Conflict, ExpectationBroken, Invalid, NotFound
 from appliance.model.expectations import Expectation
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
@@ -153,3 +154,40 @@ def test_a_save_that_takes_too_long_to_check_needs_force(
     with pytest.raises(ExpectationBroken, match="too long to find out"):
         policy.add_rule(context, owner, rule)
     policy.add_rule(context, owner, rule, force=True)
+
+
+@pytest.mark.usefixtures("pair")
+def test_one_expectation_is_added_and_removed(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = Expectation(GUESTS, ANYONE, Action.DENY)
+    expectations.add(context, owner, more)
+    assert last_entry(context, owner) == ("policy.expected", {"count": 3, "added": [more.sentence]})
+    assert [each.expectation for each in expectations.get(context, owner)] == [CLOSED, OPEN, more]
+    with pytest.raises(Conflict, match="there already"):
+        expectations.add(context, owner, more)
+    with pytest.raises(Invalid, match="does not exist"):
+        expectations.add(context, owner, Expectation(DB, Selector(SelectorKind.MACHINE, "x"), Action.DENY))
+    monkeypatch.setattr("appliance.service.expectations.MOST_WORK", 0)
+    with pytest.raises(Invalid, match="too long"):
+        expectations.add(context, owner, Expectation(DB, ANYONE, Action.DENY))
+    expectations.remove(context, owner, CLOSED)
+    assert last_entry(context, owner) == ("policy.expected", {"count": 2, "removed": [CLOSED.sentence]})
+    with pytest.raises(NotFound, match="gone already"):
+        expectations.remove(context, owner, CLOSED)
+    assert [each.expectation for each in expectations.get(context, owner)] == [OPEN, more]
+
+
+def test_expectations_added_at_the_same_time_are_all_kept(context: Context, owner: Actor) -> None:
+    many = [Expectation(GUESTS, DB, Action.DENY, Protocol.TCP, port) for port in range(1, 9)]
+    with ThreadPoolExecutor(len(many)) as people:
+        list(people.map(lambda each: expectations.add(context, owner, each), many))
+    assert {each.expectation for each in expectations.get(context, owner)} == set(many)
+
+
+def test_one_more_expectation_than_the_limit_is_refused(context: Context, owner: Actor) -> None:
+    many = [Expectation(GUESTS, DB, Action.DENY, Protocol.TCP, port) for port in range(1, MOST + 2)]
+    expectations.save(context, owner, many[:-1])
+    with pytest.raises(Invalid, match="at most 200"):
+        expectations.add(context, owner, many[-1])
+    expectations.remove(context, owner, many[0])
+    expectations.add(context, owner, many[-1])
+    assert [each.expectation for each in expectations.get(context, owner)] == many[1:]
