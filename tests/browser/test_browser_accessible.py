@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from appliance.service.transcripts import PublishedRuns
 from tests.appliance.published import ALL, written
@@ -33,6 +34,7 @@ _MEMBERS = (
     "/policy",
     "/policy/matrix",
     "/policy/history",
+    "/policy/expectations",
     "/audit",
     "/usage",
     "/settings",
@@ -94,6 +96,15 @@ def test_a_member_s_pages_are_accessible(open_desk: Callable[..., Desk], width: 
     for path in ("/policy/matrix?source=group:staff&destination=others", "/policy/history/1"):
         desk.open(path)
         check(desk, path)
+    for verdict in ("Allow", "Deny"):
+        desk.open("/policy/expectations")
+        desk.page.get_by_label("Verdict").select_option(verdict)
+        desk.page.get_by_label("From", exact=True).select_option("databases")
+        desk.page.get_by_role("button", name="Add expectation").click()
     for path in _MEMBERS:
         desk.open(path)
         check(desk, path)
+    desk.open("/policy")
+    desk.page.get_by_role("button", name="Deny by default").click()
+    expect(desk.page.get_by_role("heading", level=1)).to_have_text("An expectation would be broken")
+    check(desk, "a broken expectation")

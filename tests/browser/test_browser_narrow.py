@@ -85,6 +85,13 @@ def test_no_page_scrolls_sideways_however_long_names_are(
     check(desk, "the policy after a save")
     page.get_by_role("link", name="Change the rule").click()
     check(desk, "a rule")
+    for source in (f"group:{long}", "any"):
+        desk.open("/policy/expectations")
+        page.get_by_label("From", exact=True).select_option(value=source)
+        page.get_by_label("To", exact=True).select_option(label=long)
+        page.get_by_role("button", name="Add expectation").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    check(desk, "the expectations")
     desk.open("/settings/tokens")
     page.get_by_label("Name").fill(long[:63].strip())
     page.get_by_label("Your password").fill(PASSWORD)

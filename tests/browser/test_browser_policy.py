@@ -99,3 +99,35 @@ def test_a_preview_and_a_return_work_without_scripts(open_desk: Callable[..., De
     page.get_by_role("button", name="Go back to it").click()
     expect(page.get_by_role("status")).to_contain_text("The earlier version of the policy is saved again")
     expect(page.locator("tbody tr")).to_contain_text("TCP, port 22")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
+def test_an_expectation_is_kept_with_the_keyboard(open_desk: Callable[..., Desk], scripts: bool) -> None:
+    desk = open_desk(width=NARROW, height=740, scripts=scripts)
+    page = desk.page
+    with_rules(desk, f"expectations-{scripts}@example.net")
+    page.get_by_role("link", name="expectations").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Expectations")
+    page.get_by_label("From").select_option("office")
+    page.get_by_label("To", exact=True).select_option("servers")
+    page.get_by_label("Protocol").select_option("TCP")
+    page.get_by_label("Port").focus()
+    page.keyboard.type("22")
+    page.keyboard.press("Enter")
+    row = page.locator("tbody tr")
+    expect(row).to_contain_text("holds, for 1 pair of machines")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    desk.open("/policy")
+    page.get_by_role("button", name="Remove the rule: deny TCP, port 22").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("An expectation would be broken")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.get_by_role("button", name="Save it all the same").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The policy is saved")
+    page.get_by_role("link", name="expectations").click()
+    expect(row).to_contain_text("broken")
+    page.get_by_role("button", name="Remove the expectation: deny TCP, port 22 from group office").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The expectation is removed.")
+    expect(row).to_have_count(0)

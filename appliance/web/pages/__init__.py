@@ -25,6 +25,7 @@ from appliance.web.pages import (
     people,
     plans,
     policy,
+    policy_expectations,
     policy_history,
     policy_rule,
     records,
@@ -52,6 +53,7 @@ PAGES = (
     + policy.PAGES
     + policy_rule.PAGES
     + policy_history.PAGES
+    + policy_expectations.PAGES
     + matrix.PAGES
     + records.PAGES
     + organization.PAGES

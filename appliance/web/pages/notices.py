@@ -15,6 +15,8 @@ _NOTICES = {
     "removed": "The machine is removed, and its tunnel is dead.",
     "saved": "The policy is saved, and the hub enforces it.",
     "restored": "The earlier version of the policy is saved again, and the hub enforces it.",
+    "expected": "The expectation is added.",
+    "expected-no-more": "The expectation is removed. No rule has changed.",
     "renamed": "The organization has its new name.",
     "plan": "The plan is switched.",
     "plan-for-machine": "The plan is switched. The machine that you typed is below and not added yet.",

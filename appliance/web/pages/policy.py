@@ -150,7 +150,7 @@ def _line(rule: Rule, names: Mapping[str, str], count: RuleCount | None, new: in
         rule.action is Action.DENY,
         words.selector(rule.source, names),
         words.selector(rule.destination, names),
-        words.service(rule),
+        words.service(rule.protocol, rule.ports),
         rule.description,
         words.decided(count),
         words.newly_decided(new),

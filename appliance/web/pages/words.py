@@ -11,7 +11,7 @@ from appliance.model.desired import RuleCount
 from appliance.model.errors import Invalid
 from appliance.model.plural import counted, plural
 from appliance.model.policy import Protocol, Rule, Selector, SelectorKind
-from appliance.model.port_ranges import format_ports
+from appliance.model.port_ranges import PortRange, format_ports
 from appliance.model.services import ServiceProtocol, ServiceRange
 
 _PROTOCOLS = {
@@ -148,15 +148,15 @@ def protocol(of: Protocol) -> str:
     return {Protocol.TCP: "TCP", Protocol.UDP: "UDP", Protocol.ICMP: "ICMP (ping)"}.get(of, "everything")
 
 
-def service(rule: Rule) -> str:
-    """Describe a rule's protocol and ports."""
-    name = protocol(rule.protocol)
-    if not rule.protocol.has_ports:
+def service(of: Protocol, ports: Sequence[PortRange]) -> str:
+    """Describe a protocol and its ports; without any, all ports."""
+    name = protocol(of)
+    if not of.has_ports:
         return name
-    if not rule.ports:
+    if not ports:
         return f"{name}, all ports"
-    count = sum(1 if ports.first == ports.last else 2 for ports in rule.ports)
-    return f"{name}, {plural(count, 'port')} {format_ports(rule.ports).replace(',', ', ')}"
+    count = sum(1 if each.first == each.last else 2 for each in ports)
+    return f"{name}, {plural(count, 'port')} {format_ports(ports).replace(',', ', ')}"
 
 
 def services(some: Sequence[ServiceRange], rest: Sequence[ServiceRange]) -> str:
@@ -199,7 +199,7 @@ def newly_decided(packets: int | None) -> str:
 def sentence(rule: Rule, names: Mapping[str, str]) -> str:
     """Describe a rule in one line."""
     ends = f"from {selector(rule.source, names)} to {selector(rule.destination, names)}"
-    return f"{rule.action.value} {service(rule)} {ends}"
+    return f"{rule.action.value} {service(rule.protocol, rule.ports)} {ends}"
 
 
 _ACTIONS = {

@@ -272,6 +272,8 @@ TYPED = {
     "destination": "any",
     "protocol": "tcp",
     "ports": "22,80-90",
+    "verdict": "allow",
+    "port": "5432",
     "description": NAME,
     "both_ways": "yes",
     "keep_tokens": "yes",

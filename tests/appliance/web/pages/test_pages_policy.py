@@ -337,6 +337,18 @@ def test_a_preview_without_effect_says_so(
     assert not saved().policy.rules
 
 
+def test_another_default_can_be_previewed(
+    owner: Visitor, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
+) -> None:
+    del pair
+    owner.get("/policy")
+    text = " ".join(owner.send("/policy/default", preview="yes").page.text.split())
+    assert "It would close everything from mumbai and pune to mumbai and pune" in text
+    assert saved().policy.default is Action.ALLOW
+    assert owner.send("/policy/default").status == 303
+    assert saved().policy.default is Action.DENY
+
+
 def test_a_long_preview_is_cut(owner: Visitor, site: Site) -> None:
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     organizations.change(site.context, actor, plan=Plan.PAID.value)
