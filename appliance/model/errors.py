@@ -88,20 +88,6 @@ class Conflict(Refused):
     code = "conflict"
 
 
-class ExpectationBroken(Conflict):
-    """The change would break expectations of the policy; it can be forced.
-
-    Attributes:
-        broken: a sentence for each of these expectations; () if it is not known which.
-    """
-
-    code = "expectation-broken"
-
-    def __init__(self, detail: str, *, broken: tuple[str, ...] = ()) -> None:
-        super().__init__(detail, field="force")
-        self.broken = broken
-
-
 class PreconditionFailed(Refused):
     """The state has changed since the caller read it."""
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.model.errors import Invalid
+from appliance.model.errors import Conflict, Invalid
 from appliance.model.policy import Action, Policy, Protocol, Selector, SelectorKind
 from appliance.model.port_ranges import HIGHEST_PORT, PortRange
 from appliance.model.reach import MOST_WORK, MachineClass, Reach, TooMuchWork
@@ -90,6 +90,20 @@ class Expectation:
     def names_machine(self, machine: str) -> bool:
         """True if an end is this machine."""
         return Selector(SelectorKind.MACHINE, machine) in (self.source, self.destination)
+
+
+class ExpectationBroken(Conflict):
+    """The change would break expectations of the policy; it can be forced.
+
+    Attributes:
+        broken: these expectations; () if it is not known which.
+    """
+
+    code = "expectation-broken"
+
+    def __init__(self, detail: str, *, broken: tuple[Expectation, ...] = ()) -> None:
+        super().__init__(detail, field="force")
+        self.broken = broken
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.model.errors import Conflict, ExpectationBroken, Invalid, NotFound
-from appliance.model.expectations import Expectation, ExpectationState, evaluate
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.expectations import Expectation, ExpectationBroken, ExpectationState, evaluate
 from appliance.model.names import check_new_group
 from appliance.model.plural import counted
 from appliance.model.policy import Policy, SelectorKind
@@ -134,10 +134,10 @@ def broken_by(
     # One of which that is unknown counts as held.
     known_broken = {each.expectation for each in then if each.holds is False}
     failing = [each for each in failing if each.expectation not in known_broken]
-    broken = tuple(each.expectation.sentence for each in failing if each.holds is False)
+    broken = tuple(each.expectation for each in failing if each.holds is False)
     if not force:
         _refuse(broken, unknown=sum(each.holds is None for each in failing))
-    return list(broken)
+    return [each.sentence for each in broken]
 
 
 def drop_of_machine(change: OpenChange, machine: str) -> list[str]:
@@ -151,12 +151,13 @@ def drop_of_machine(change: OpenChange, machine: str) -> list[str]:
     return [each.sentence for each in before if each.names_machine(machine)]
 
 
-def _refuse(broken: tuple[str, ...], *, unknown: int) -> None:
+def _refuse(broken: tuple[Expectation, ...], *, unknown: int) -> None:
     if broken:
+        told = "; ".join(each.sentence for each in broken[:_MOST_TOLD])
         more = f"; and {len(broken) - _MOST_TOLD} more" if len(broken) > _MOST_TOLD else ""
         raise ExpectationBroken(
-            f"This would break {counted(len(broken), 'expectation')} of the policy: {'; '.join(broken[:_MOST_TOLD])}"
-            f"{more}. With force it is done all the same.",
+            f"This would break {counted(len(broken), 'expectation')} of the policy: {told}{more}. With force it is "
+            "done all the same.",
             broken=broken,
         )
     if unknown:

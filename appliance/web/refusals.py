@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from appliance.model import errors
 from appliance.model.errors import Refused
+from appliance.model.expectations import ExpectationBroken
 
 _TABLE: Mapping[type[Refused], tuple[int, str]] = {
     errors.Invalid: (422, "The input is not valid"),
@@ -19,7 +20,7 @@ _TABLE: Mapping[type[Refused], tuple[int, str]] = {
     errors.NotOpen: (403, "Sign-up is not open"),
     errors.NotFound: (404, "Not found"),
     errors.Conflict: (409, "It conflicts with the present state"),
-    errors.ExpectationBroken: (409, "It would break an expectation"),
+    ExpectationBroken: (409, "It would break an expectation"),
     errors.PreconditionFailed: (412, "It has changed meanwhile"),
     errors.KeyReused: (422, "The key belongs to another request"),
     errors.InProgress: (409, "The same request is being worked on"),

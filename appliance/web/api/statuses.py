@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from appliance.model import errors
 from appliance.model.errors import Refused
+from appliance.model.expectations import ExpectationBroken
 from appliance.web.api.routes import Route
 from appliance.web.refusals import status_of
 
@@ -37,7 +38,7 @@ def refusals(route: Route) -> dict[int, list[str]]:
     if route.query:
         kinds.append(errors.Invalid)
     if "force" in route.query:
-        kinds.append(errors.ExpectationBroken)
+        kinds.append(ExpectationBroken)
     if "{" in route.path:
         kinds.append(errors.NotFound)
     if route.takes_condition:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from appliance.model.errors import ExpectationBroken
-from appliance.web.pages import forms
+from appliance.model.expectations import ExpectationBroken
+from appliance.service import policy as policies
+from appliance.web.pages import forms, words
 from appliance.web.pages.routes import Visit
 from appliance.web.response import Response
 
@@ -21,9 +22,12 @@ def ask(visit: Visit, refusal: ExpectationBroken, *, back: str) -> Response:
     Args:
         back: path of the page for a visitor who leaves everything as it is.
     """
+    ids = {end.name for each in refusal.broken for end in (each.source, each.destination)}
+    names = policies.names_of(visit.context, visit.actor, ids) if ids else {}
     return visit.page(
         "broken_expectations.html",
         refusal=refusal,
+        broken=[words.expectation(each, names) for each in refusal.broken],
         action=visit.request.path,
         sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
         force=_FIELD,

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
-from appliance.model.errors import ExpectationBroken, Refused
+from appliance.model.errors import Refused
+from appliance.model.expectations import ExpectationBroken
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from appliance.model.errors import Conflict, ExpectationBroken, Invalid
+from appliance.model.errors import Conflict, Invalid
+from appliance.model.expectations import ExpectationBroken
 from appliance.model.openness import open_protocols
 from appliance.model.policy import ANYONE, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.service import policy as policies

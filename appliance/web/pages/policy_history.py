@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.model.access import CHANGE, LOOK
-from appliance.model.errors import ExpectationBroken, NotFound, Refused
+from appliance.model.errors import NotFound, Refused
+from appliance.model.expectations import ExpectationBroken
 from appliance.service import policy as policies
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion

@@ -9,8 +9,9 @@ from datetime import datetime, timezone
 
 from appliance.model.desired import RuleCount
 from appliance.model.errors import Invalid
+from appliance.model.expectations import Expectation
 from appliance.model.plural import counted, plural
-from appliance.model.policy import Protocol, Rule, Selector, SelectorKind
+from appliance.model.policy import Action, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange, format_ports
 from appliance.model.services import ServiceProtocol, ServiceRange
 
@@ -198,8 +199,16 @@ def newly_decided(packets: int | None) -> str:
 
 def sentence(rule: Rule, names: Mapping[str, str]) -> str:
     """Describe a rule in one line."""
-    ends = f"from {selector(rule.source, names)} to {selector(rule.destination, names)}"
-    return f"{rule.action.value} {service(rule.protocol, rule.ports)} {ends}"
+    return _sentence(rule.action, service(rule.protocol, rule.ports), rule.source, rule.destination, names)
+
+
+def expectation(of: Expectation, names: Mapping[str, str]) -> str:
+    """Describe an expectation in one line, like a rule."""
+    return _sentence(of.verdict, service(*of.services), of.source, of.destination, names)
+
+
+def _sentence(verdict: Action, what: str, source: Selector, destination: Selector, names: Mapping[str, str]) -> str:
+    return f"{verdict.value} {what} from {selector(source, names)} to {selector(destination, names)}"
 
 
 _ACTIONS = {

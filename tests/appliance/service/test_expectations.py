@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from appliance.model.errors import Conflict, ExpectationBroken, Invalid, NotFound
-from appliance.model.expectations import Expectation
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.expectations import Expectation, ExpectationBroken
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import parse_ports
@@ -52,7 +52,7 @@ def test_a_save_that_breaks_an_expectation_is_refused(context: Context, owner: A
         with pytest.raises(ExpectationBroken) as refused:
             save(False)
         assert len(refused.value.broken) == 1
-        assert refused.value.broken[0] in refused.value.detail
+        assert refused.value.broken[0].sentence in refused.value.detail
         assert (policy.get(context, owner), hub.applications) == (before, applied)
     for save in saves:
         save(True)
@@ -70,7 +70,7 @@ def test_what_is_broken_already_refuses_no_save(context: Context, owner: Actor) 
     policy.add_rule(context, owner, Rule(new_id(), Action.ALLOW, GUESTS, DB))
     with pytest.raises(ExpectationBroken) as refused:
         policy.save(context, owner, Policy(Action.DENY))
-    assert refused.value.broken == (OPEN.sentence,)
+    assert refused.value.broken == (OPEN,)
     policy.add_rule(context, owner, DENIED)
     assert [each.holds for each in expectations.get(context, owner)] == [True, True]
 
