@@ -80,7 +80,7 @@ class Matrix:
         self._sources = _places(each.ids for each in self._reach.sources)
         self._destinations = _places(each.ids for each in self._reach.destinations)
         self._described: dict[int, tuple[ServiceRange, ...]] = {}
-        self.parties = _parties(policy, machines)
+        self.parties = parties_of(policy, machines)
 
     def find(self, selector: Selector | None) -> Party | None:
         """Find the party of a selector; None if it has none."""
@@ -155,7 +155,8 @@ class Matrix:
         return found
 
 
-def _parties(policy: Policy, machines: Sequence[ConnectionEnd]) -> tuple[Party, ...]:
+def parties_of(policy: Policy, machines: Sequence[ConnectionEnd]) -> tuple[Party, ...]:
+    """Parties of a policy's matrix, without the work of the matrix itself."""
     named = {end for rule in policy.rules for end in (rule.source, rule.destination) if end != ANYONE}
     groups = {end.name: end for end in named if end.group is not None}
     single = {end.name: end for end in named if end.group is None}
