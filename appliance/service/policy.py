@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
+from appliance.model.desired import Desired
 from appliance.model.errors import Invalid, NotFound
 from appliance.model.matrix import Matrix
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
@@ -43,13 +44,22 @@ def matrix(context: Context, actor: Actor) -> tuple[int, Matrix]:
         NotFound: the organization is gone.
         TooMuchWork: the policy is too large for a matrix.
     """
+    version, state = enforced(context, actor)
+    ends = [ConnectionEnd(peer.id, peer.groups) for peer in state.peers]
+    return version, Matrix(state.policy, ends)
+
+
+def enforced(context: Context, actor: Actor) -> tuple[int, Desired]:
+    """The policy's version, and the state that the data plane enforces: the policy and the enabled machines.
+
+    Raises:
+        NotFound: the organization is gone.
+    """
     with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
-        state = None if organization is None else state_of(context, transaction, organization)
-    if organization is None or state is None:
-        raise gone()
-    ends = [ConnectionEnd(peer.id, peer.groups) for peer in state.peers]
-    return organization.policy_version, Matrix(state.policy, ends)
+        if organization is None:
+            raise gone()
+        return organization.policy_version, state_of(context, transaction, organization)
 
 
 def names_of(context: Context, actor: Actor, ids: Collection[str]) -> Mapping[str, str]:

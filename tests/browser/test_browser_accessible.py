@@ -33,6 +33,7 @@ _MEMBERS = (
     "/machines",
     "/policy",
     "/policy/matrix",
+    "/map",
     "/policy/history",
     "/policy/expectations",
     "/audit",

@@ -127,6 +127,7 @@ def test_no_page_scrolls_sideways_however_long_names_are(
         "/machines",
         "/policy",
         "/policy/matrix",
+        "/map",
         f"/policy/matrix?source={group}&destination={group}",
         "/policy/history",
         "/policy/history/1",

@@ -20,6 +20,7 @@ from appliance.web.pages import (
     machine_list,
     machines,
     matrix,
+    network_map,
     organization,
     passkeys,
     people,
@@ -55,6 +56,7 @@ PAGES = (
     + policy_history.PAGES
     + policy_expectations.PAGES
     + matrix.PAGES
+    + network_map.PAGES
     + records.PAGES
     + organization.PAGES
     + plans.PAGES

@@ -97,7 +97,9 @@ def _show(visit: Visit) -> Response:
     return visit.page(
         "policy_matrix.html",
         version=version,
-        table=_table(visit, matrix, [matrix.parties] * 2, _cell_url, lambda one, names: _name(one, matrix, names)),
+        table=_table(
+            visit, matrix, [matrix.parties] * 2, _cell_url, lambda one, names: words.party(one, matrix.parties, names)
+        ),
     )
 
 
@@ -109,7 +111,7 @@ def _show_cell(visit: Visit, matrix: Matrix, source: Party, destination: Party) 
     names = policies.names_of(visit.context, visit.actor, ids)
     return visit.page(
         "policy_matrix_cell.html",
-        ends=[_name(party, matrix, names) for party in (source, destination)],
+        ends=[words.party(party, matrix.parties, names) for party in (source, destination)],
         table=_table(visit, matrix, [matrix.split(each) for each in (source, destination)], _check_url, _list),
         rules=[RuleLink(rule.id, rule.action is Action.DENY, words.sentence(rule, names)) for rule in shown],
         rule_count=len(rules),
@@ -189,12 +191,6 @@ def _check_url(source: Party, destination: Party) -> str:
     one = source.ids[0]
     other = next((each for each in destination.ids[:2] if each != one), one)
     return f"/policy/check?{urlencode({'source': f'machine:{one}', 'destination': f'machine:{other}'})}#check"
-
-
-def _name(party: Party, matrix: Matrix, names: Mapping[str, str]) -> str:
-    if party.selector is not None:
-        return words.selector(party.selector, names)
-    return "every other machine" if len(matrix.parties) > 1 else "every machine"
 
 
 def _list(party: Party, names: Mapping[str, str]) -> str:

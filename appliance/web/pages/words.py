@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import accumulate
 
 from appliance.model.desired import RuleCount
 from appliance.model.errors import Invalid
 from appliance.model.expectations import Expectation
+from appliance.model.matrix import Party
 from appliance.model.plural import counted, plural
 from appliance.model.policy import Action, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange, format_ports
@@ -24,6 +27,7 @@ _PROTOCOLS = {
 }
 _MOST_RANGES = 5
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_THOUSANDS = ("k", "M", "G", "T", "P", "E")
 _LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b|machine:")
 _CODE = re.compile(r"(``?)(.+?)\1")
 _NAME = re.compile(r"{(\w+)}")
@@ -74,6 +78,34 @@ def size(count: int) -> str:
         if amount < 1024 or unit == _UNITS[-1]:
             return f"{amount:.1f} {unit}"
     raise AssertionError("the last unit takes what is left")
+
+
+def short_count(count: int) -> str:
+    """Format a number in at most six characters while it is below a billion billions: ``9,999``, ``12k``, ``3.4M``."""
+    if count < 10_000:
+        return f"{count:,}"
+    amount = float(count)
+    for unit in _THOUSANDS:
+        amount /= 1000
+        # What would be rounded to 1000 has the next unit.
+        if amount < 999.5 or unit == _THOUSANDS[-1]:
+            return f"{amount:.0f}{unit}" if amount >= 9.95 else f"{amount:.1f}{unit}"
+    raise AssertionError("the last unit takes what is left")
+
+
+def fitted(text: str, columns: int) -> str:
+    """Cut a text to a number of columns, with "…" at its end if it was longer; letters of East Asia take two."""
+    if sum(map(_columns, text)) <= columns:
+        return text
+    left = accumulate(map(_columns, text), initial=1)
+    return (
+        "".join(letter for letter, before in zip(text, left, strict=False) if before + _columns(letter) <= columns)
+        + "…"
+    )
+
+
+def _columns(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 # The first mark in a User-Agent counts, as browsers also name their ancestors.
@@ -142,6 +174,17 @@ def machine(id_: str, names: Mapping[str, str]) -> str:
         return f"a removed machine ({id_})"
     # A machine's name may look like another kind of end.
     return f"the machine “{name}”" if _LIKE_OTHER_ENDS.match(name) else name
+
+
+def party(of: Party, among: Sequence[Party], names: Mapping[str, str]) -> str:
+    """Name a party of a matrix.
+
+    Args:
+        among: all parties of the matrix.
+    """
+    if of.selector is not None:
+        return selector(of.selector, names)
+    return "every other machine" if len(among) > 1 else "every machine"
 
 
 def protocol(of: Protocol) -> str:

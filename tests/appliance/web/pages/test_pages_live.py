@@ -110,7 +110,7 @@ def test_a_poll_does_not_keep_a_session_alive(owner: Visitor, machine: str, cloc
     assert ended.status == 401
     assert "Your session has ended" in ended.page.text
     assert "<html" not in ended.text
-    assert ended.page.all("a")[0]["href"].startswith("/login?next=/machines")
+    assert ended.page.all("a")[0]["href"] == f"/login?next={path.removesuffix('/live')}"
     assert owner.get("/machines").status == 303
 
 
