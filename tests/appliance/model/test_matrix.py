@@ -16,8 +16,8 @@ from tests.appliance.strategies import PORTS, desired_states
 
 Probe = tuple[Protocol, int]
 
-# Each port at which a random rule begins or ends, and its neighbours.
-PROBED = sorted({port + step for port in PORTS for step in (-1, 0, 1) if 1 <= port + step <= 65535})
+# Each port at which a random rule begins or ends, and its neighbours; port 0 is in rules for all ports alone.
+PROBED = sorted({port + step for port in PORTS for step in (-1, 0, 1) if port + step <= 65535})
 PROBES = [(protocol, port) for protocol in Protocol for port in (PROBED if protocol.has_ports else [1])]
 
 
