@@ -24,6 +24,8 @@ PROOF = {"quick": ProofOptions(engines=lambda _: ("atoms",)), "full": ProofOptio
 """The other engine takes longer for many rules; the quick profile uses both for few."""
 NAMES = ("asha", "bela", "chand", "dev")
 SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53))
+ENOUGH, MOST_TABLES = 20, 6
+"""Probes of each verdict, and tables of one policy to find them: under many a drawn policy few borders are allowed."""
 
 
 def test_packets_of_a_large_policy_have_the_fate_that_it_says(world: World, record: Record, profile: str) -> None:
@@ -40,13 +42,16 @@ def test_packets_of_a_large_policy_have_the_fate_that_it_says(world: World, reco
     # Buckets of rules grow with the first save, and shrink with the second.
     for default, some in zip(defaults(chance, SAVES[profile]), (rules, rules[::4]), strict=False):
         mesh.save(default, some)
-        counted = tables.check(machines)
-        allowed, denied = allowed + counted.allowed, denied + counted.denied
+        for _ in range(MOST_TABLES):
+            counted = tables.check(machines)
+            allowed, denied = allowed + counted.allowed, denied + counted.denied
+            if min(allowed, denied) >= ENOUGH:
+                break
         proven = prove_policy(partial(of_token, mesh.api), run_there(world.subject.installed), PROOF[profile])
         record.proved(proven.certificate)
         with record.control("the rules are spread over buckets"):
             assert any("hash" in kind for kind in proven.kinds), proven.kinds
     record.measure("machines", MACHINES[profile])
     record.measure("rules", len(rules))
-    record.at_least("probes that were allowed", allowed, 20)
-    record.at_least("probes that were denied", denied, 20)
+    record.at_least("probes that were allowed", allowed, ENOUGH)
+    record.at_least("probes that were denied", denied, ENOUGH)
