@@ -14,7 +14,7 @@ from functools import cached_property
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
 from appliance.model.names import check_group, check_name
-from appliance.model.port_ranges import PortRange, format_ports, merge_ports, parse_ports
+from appliance.model.port_ranges import HIGHEST_PORT, PortRange, format_ports, merge_ports, parse_ports
 
 LONGEST_DESCRIPTION = 500
 # The data plane cuts overlapping ranges of several rules at each other's ends, into twice as many at most. Sets of
@@ -66,6 +66,19 @@ class Protocol(str, Enum):
     def has_ports(self) -> bool:
         """True if a rule for this protocol may name ports."""
         return self in (Protocol.TCP, Protocol.UDP)
+
+    def check_port(self, port: int | None) -> None:
+        """Check the destination port of a connection of this protocol; None is every port.
+
+        Raises:
+            Invalid: the protocol has no ports, or this is none.
+        """
+        if port is None:
+            return
+        if not self.has_ports:
+            raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
+        if not 1 <= port <= HIGHEST_PORT:
+            raise Invalid(f"{port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
 
 
 class SelectorKind(str, Enum):
@@ -320,18 +333,17 @@ class Policy:
             return self
         # Ids that this policy has already are not reused.
         taken = {rule.id for rule in self.rules}
-        ids: defaultdict[Rule, list[str]] = defaultdict(list)
+        same_as: defaultdict[Rule, list[Rule]] = defaultdict(list)
         for rule in reversed(before.rules):
             if rule.id not in taken:
-                ids[replace(rule, id="")].append(rule.id)
-        if not ids:
+                same_as[replace(rule, id="")].append(rule)
+        if not same_as:
             return self
         return replace(
             self,
             rules=tuple(
-                replace(rule, id=same.pop())
-                if rule.id not in known and (same := ids.get(replace(rule, id="")))
-                else rule
+                # The very rule: later comparisons of both policies see the same object.
+                same.pop() if rule.id not in known and (same := same_as.get(replace(rule, id=""))) else rule
                 for rule in self.rules
             ),
         )

@@ -71,10 +71,11 @@ def check_policy(change: OpenChange, policy: Policy) -> None:
         Invalid: a rule names a machine that the organization does not have, or there are too many rules.
     """
     _check_count(len(policy.rules))
-    _check_bytes(change, policy)
     before = change.before.policy
     found = between_policies(before, policy)
-    new = without(policy.rules, before.rules) if found is None else found[1]
+    gone, added = (before.rules, policy.rules) if found is None else found
+    _check_bytes(change, policies.growth(gone, added))
+    new = without(policy.rules, before.rules) if found is None else added
     _check_machines(change, new)
     _check_groups(change.before, new)
 
@@ -132,8 +133,7 @@ def unknown_machines(change: OpenChange, rules: Iterable[Rule]) -> Iterator[tupl
                 yield selector.name, field
 
 
-def _check_bytes(change: OpenChange, policy: Policy) -> None:
-    growth = policies.growth(change.before.policy, policy)
+def _check_bytes(change: OpenChange, growth: int) -> None:
     size = change.organization.policy_bytes + growth
     if growth > 0 and size > MOST_BYTES:
         raise Invalid(

@@ -53,9 +53,8 @@ def load(transaction: Connection, organization_id: str) -> SavedPolicy:
     return SavedPolicy(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
 
 
-def growth(before: Policy, policy: Policy) -> int:
-    """Approximate difference in stored bytes between two policies."""
-    gone, new = between_policies(before, policy) or (before.rules, policy.rules)
+def growth(gone: Sequence[Rule], new: Sequence[Rule]) -> int:
+    """Approximate difference in stored bytes, after some rules are removed and others added."""
     return sum(map(_size, new)) - sum(map(_size, gone))
 
 
@@ -86,7 +85,7 @@ def save(
     parameters = {
         "organization": organization_id,
         "default": policy.default.value,
-        "growth": growth(before, policy),
+        "growth": growth(gone, new),
         "size": way.size,
     }
     saved = transaction.execute(_SAVED, parameters).one()

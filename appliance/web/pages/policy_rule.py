@@ -47,7 +47,7 @@ def _show(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 def _find(policy: Policy, rule_id: str) -> Rule:
-    found = next((rule for rule in policy.rules if rule.id == rule_id), None)
+    found = policy.by_id.get(rule_id)
     if found is None:
         raise NotFound("This rule is gone. It was removed, or the whole policy was saved anew.")
     return found
@@ -57,7 +57,7 @@ def _with_changed(policy: Policy, changed: Rule) -> Policy:
     """Replace the rule of this id; it moves to the end, so that only it is written."""
     if _find(policy, changed.id) == changed:
         return policy
-    return policy.without_rules({changed.id}).with_rules([changed])
+    return policy.changed({changed.id}, [changed])
 
 
 def _turned(rule: Rule) -> Rule:
