@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.service import oversight
+from appliance.service import operators, oversight
 from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
 from appliance.web.response import Response
 
@@ -12,7 +12,7 @@ _LATEST = 100
 def _show(visit: OperatorVisit) -> Response:
     return visit.page(
         "operator_log.html",
-        operators=oversight.colleagues(visit.context),
+        operators=operators.all_of(visit.context),
         entries=oversight.log(visit.context, _LATEST),
         latest=_LATEST,
         now=visit.context.clock(),

@@ -64,7 +64,6 @@ def table(visit: Visit, refusal: Refused | None = None) -> Response:
         network_warning=home_network_warning(organization.network),
         plan_is_full=limit is not None and count >= limit,
         removals=factor_removals.waiting(visit.context, visit.actor) if visit.signed_in.owns else [],
-        now=visit.context.clock(),
         typed=visit.form,
     )
 

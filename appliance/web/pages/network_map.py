@@ -126,15 +126,21 @@ class MapView:
 
 def _show(visit: Visit) -> Response:
     view = _view(visit)
-    return visit.page("network_map.html", map=view, etag=_part(visit, view).etag, layout=map_layout, states=_STATES)
+    tables, picture, both = _parts(visit, view)
+    return visit.page(
+        "network_map.html", map=view, layout=map_layout, tables=tables.html, picture=picture.html, etag=both.etag
+    )
 
 
 def _poll(visit: Visit) -> Response:
-    return visit.polled(_part(visit, _view(visit)))
+    return visit.polled(_parts(visit, _view(visit))[2])
 
 
-def _part(visit: Visit, view: MapView) -> Part:
-    return visit.part("network_map_part.html", map=view, layout=map_layout, states=_STATES)
+def _parts(visit: Visit, view: MapView) -> tuple[Part, Part, Part]:
+    """Render the tables, the picture, and both as the answer to a poll."""
+    tables = visit.part("network_map_tables.html", map=view, layout=map_layout, states=_STATES)
+    picture = visit.part("network_map_picture.html", map=view, layout=map_layout)
+    return tables, picture, visit.part("network_map_part.html", tables=tables.html, picture=picture.html)
 
 
 def _view(visit: Visit) -> MapView:

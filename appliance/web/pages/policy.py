@@ -87,7 +87,7 @@ def _remove_rule(visit: Visit) -> Response:
 def _check(visit: Visit) -> Response:
     query = visit.query
     try:
-        source, destination = (policy_forms.typed_end(visit, query, field) for field in ("source", "destination"))
+        source, destination = policy_forms.typed_ends(visit, query)
         verdict = policies.check(
             visit.context,
             visit.actor,

@@ -61,9 +61,10 @@ def _remove(visit: Visit) -> Response:
 
 
 def _typed(visit: Visit, form: Form) -> Expectation:
+    source, destination = policy_forms.typed_ends(visit, form)
     return Expectation.parse(
-        source=policy_forms.typed_end(visit, form, "source"),
-        destination=policy_forms.typed_end(visit, form, "destination"),
+        source=source,
+        destination=destination,
         verdict=form.text("verdict"),
         protocol=form.text("protocol", Protocol.ANY.value),
         port=form.number("port"),

@@ -79,19 +79,20 @@ class Idle(Conflict):
         )
 
 
-def typed_end(visit: Visit, form: Form, field: str) -> str:
-    """Text of a selector for an end in a form, which may have a text from the list of choices instead.
+def typed_ends(visit: Visit, form: Form) -> tuple[str, str]:
+    """Texts of selectors for both ends in a form, which may have texts from the list of choices instead.
 
     Raises:
         Invalid: there is no such choice.
     """
-    typed = form.text(field).strip()
-    if not typed or _is_selector(typed):
-        return typed
-    found = ends(visit, policies.get(visit.context, visit.actor).policy).by_text.get(typed)
-    if found is None:
-        raise Invalid(f"There is no machine “{typed}”. A group is typed like “group office”.", field=field)
-    return str(found)
+    typed = {field: form.text(field).strip() for field in ("source", "destination")}
+    chosen = {field: text for field, text in typed.items() if text and not _is_selector(text)}
+    choices = ends(visit, policies.get(visit.context, visit.actor).policy).by_text if chosen else {}
+    for field, text in chosen.items():
+        if text not in choices:
+            raise Invalid(f"There is no machine “{text}”. A group is typed like “group office”.", field=field)
+        typed[field] = str(choices[text])
+    return typed["source"], typed["destination"]
 
 
 def _is_selector(text: str) -> bool:
@@ -132,10 +133,11 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
 def typed_rule(visit: Visit) -> Rule:
     """Parse the form's rule, with a new id."""
     form = visit.form
+    source, destination = typed_ends(visit, form)
     return Rule.parse(
         action=form.text("action"),
-        source=typed_end(visit, form, "source"),
-        destination=typed_end(visit, form, "destination"),
+        source=source,
+        destination=destination,
         protocol=form.text("protocol", Protocol.ANY.value),
         ports=form.text("ports"),
         description=form.text("description").strip(),
@@ -164,9 +166,7 @@ def check_not_idle(visit: Visit, rules: Collection[Rule], *, replaced: Collectio
 def ends(visit: Visit, policy: Policy) -> Ends:
     """List the choices for the ends of a rule."""
     everyone = policies.all_ends(visit.context, visit.actor)
-    groups = {group for _, _, of_machine in everyone for group in of_machine}
-    for rule in policy.rules:
-        groups |= {end.name for end in (rule.source, rule.destination) if end.kind is SelectorKind.GROUP}
+    groups = {group for _, _, of_machine in everyone for group in of_machine} | policy.groups
     named = [(machine, name) for machine, name, _ in everyone]
     return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
 

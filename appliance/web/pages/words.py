@@ -189,7 +189,7 @@ def party(of: Party, among: Sequence[Party], names: Mapping[str, str]) -> str:
 
 def protocol(of: Protocol) -> str:
     """Name a protocol."""
-    return {Protocol.TCP: "TCP", Protocol.UDP: "UDP", Protocol.ICMP: "ICMP (ping)"}.get(of, "everything")
+    return _PROTOCOLS[ServiceProtocol(of.value)]
 
 
 def service(of: Protocol, ports: Sequence[PortRange]) -> str:
