@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from appliance.model.errors import Conflict, Invalid
+from appliance.model.errors import Conflict
 from appliance.model.policy import Action, Policy, Protocol, Selector, SelectorKind
-from appliance.model.port_ranges import HIGHEST_PORT, PortRange
-from appliance.model.reach import MOST_WORK, MachineClass, Reach, TooMuchWork
+from appliance.model.port_ranges import PortRange
+from appliance.model.reach import MOST_WORK, MachineClass, Reach, TooMuchWork, pair_count
 from appliance.model.services import Used
 from appliance.model.verdict import ConnectionEnd
 
@@ -31,12 +32,7 @@ class Expectation:
     port: int | None = None
 
     def __post_init__(self) -> None:
-        if self.port is None:
-            return
-        if not self.protocol.has_ports:
-            raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
-        if not 1 <= self.port <= HIGHEST_PORT:
-            raise Invalid(f"{self.port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
+        self.protocol.check_port(self.port)
 
     @classmethod
     def parse(
@@ -156,8 +152,7 @@ class _Ends:
         return found
 
     def pairs(self, expectation: Expectation) -> int:
-        sources, destinations = self.of(expectation.source), self.of(expectation.destination)
-        return len(sources) * len(destinations) - len(sources & destinations)
+        return pair_count(self.of(expectation.source), self.of(expectation.destination))
 
 
 def _held(
@@ -168,7 +163,11 @@ def _held(
     most_work: int,
 ) -> Iterator[bool]:
     reach = Reach([policy], machines, asked=[each.services for each in expectations], most_work=most_work)
-    rows = _Rows(reach)
+
+    @cache
+    def row_of(place: int) -> Mapping[tuple[int, ...], int]:
+        return reach.row(reach.sources[place])
+
     of_sources, of_destinations = _Classes(reach.sources), _Classes(reach.destinations)
     for each in expectations:
         wanted = reach.space.number(*each.services)
@@ -177,7 +176,7 @@ def _held(
         mask = sum(1 << place for place in destinations)
         is_broken = False
         for place, some in sources.items():
-            row = rows.row(place)
+            row = row_of(place)
             reach.spend(len(row))
             for (allowed,), columns in row.items():
                 wrong = allowed & wanted if each.verdict is Action.DENY else wanted & ~allowed
@@ -193,20 +192,6 @@ def _has_pair(sources: frozenset[str], mask: int, destinations: Mapping[int, fro
     """True if a source and a destination of one of these classes are different machines."""
     ends = (some for place, some in destinations.items() if mask >> place & 1)
     return any(len(sources) > 1 or len(some) > 1 or some != sources for some in ends)
-
-
-class _Rows:
-    """Rows of `Reach` that were asked for already."""
-
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
-        self._known: dict[int, Mapping[tuple[int, ...], int]] = {}
-
-    def row(self, place: int) -> Mapping[tuple[int, ...], int]:
-        found = self._known.get(place)
-        if found is None:
-            found = self._known[place] = self._reach.row(self._reach.sources[place])
-        return found
 
 
 class _Classes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from appliance.model.policy import Policy
-from appliance.model.reach import MOST_WORK, MachineClass, Reach, TooMuchWork
+from appliance.model.reach import MOST_WORK, MachineClass, Reach, TooMuchWork, pair_count
 from appliance.model.services import ServiceRange
 from appliance.model.verdict import ConnectionEnd
 
@@ -91,7 +91,7 @@ def compare(before: Policy, after: Policy, machines: Sequence[ConnectionEnd], *,
         opens.add(source, [(has & ~had, mask) for (had, has), mask in row.items()])
         closes.add(source, [(had & ~has, mask) for (had, has), mask in row.items()])
     ends = [machine for place in destinations for machine in reach.destinations[place].ids]
-    return Preview(opens.listed(), closes.listed(), _pairs(rest, ends))
+    return Preview(opens.listed(), closes.listed(), pair_count(rest, ends))
 
 
 class _Joined:
@@ -116,7 +116,7 @@ class _Joined:
         for (services, mask), classes in self._sources.items():
             sources = [machine for each in classes for machine in each.ids]
             ends = [machine for place in _places(mask) for machine in self._reach.destinations[place].ids]
-            if pairs := _pairs(sources, ends):
+            if pairs := pair_count(sources, ends):
                 sized.append((pairs, services, sources, ends))
         sized.sort(key=lambda each: (-each[0], *each[1:]))
         entries: list[PreviewEntry] = []
@@ -128,11 +128,6 @@ class _Joined:
             (described,) = self._reach.space.ranges(services)
             entries.append(PreviewEntry(*_without_themselves(sources, ends), described, pairs))
         return PreviewList(tuple(entries), len(sized) - len(entries))
-
-
-def _pairs(sources: Sequence[str], destinations: Sequence[str]) -> int:
-    """Number of pairs of different machines."""
-    return len(sources) * len(destinations) - len(set(sources).intersection(destinations))
 
 
 def _without_themselves(sources: Sequence[str], ends: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

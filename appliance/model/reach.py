@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.model.policy import ANYONE, Action, Policy, Selector, SelectorKind
@@ -136,6 +136,11 @@ class Reach:
         self._work_left -= steps
         if self._work_left < 0:
             raise TooMuchWork
+
+
+def pair_count(sources: Collection[str], destinations: Collection[str]) -> int:
+    """Number of pairs of different machines, by their ids."""
+    return len(sources) * len(destinations) - len(frozenset(sources).intersection(destinations))
 
 
 def _named(policies: Sequence[Policy], space: ServiceSpace) -> dict[Selector, dict[Selector, _Named]]:

@@ -215,6 +215,18 @@ def _locked(context: Context, actor: Actor) -> Iterator[tuple[Connection, Organi
         yield transaction, admit(context, transaction, actor, locked=True)
 
 
+def organization_of(transaction: Connection, actor: Actor) -> Organization:
+    """Load the actor's organization.
+
+    Raises:
+        NotFound: the organization was removed.
+    """
+    organization = organizations.find(transaction, actor.organization_id)
+    if organization is None:
+        raise gone()
+    return organization
+
+
 def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
     """Load the actor's organization, and check that the actor may change it now.
 

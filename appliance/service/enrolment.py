@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from appliance.hub.errors import HubError
-from appliance.model.errors import Conflict, NotNow
+from appliance.model.errors import Conflict
 from appliance.model.organization import Member
 from appliance.service import (
     accounts,
@@ -46,12 +45,7 @@ def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
     """
     shown = proof.of_password(context, actor, password)
     verification.require(context, shown.member)
-    try:
-        made = context.hub.create_code_secret(shown.member.organization_id, shown.member.id)
-    except HubError as error:
-        raise NotNow(
-            "The hub is not there to make a secret. Try again soon.", retry_after=one_time_codes.RETRY_AFTER_S
-        ) from error
+    made = one_time_codes.new_secret(context, second_factor.holder_of(shown.member))
     with recording(context, actor) as record:
         proof.take(context, record.transaction, shown, NOWHERE)
         found = second_factors.find(record.transaction, shown.member.id)

@@ -15,9 +15,9 @@ from appliance.model.policy import Policy, SelectorKind
 from appliance.model.reach import MOST_WORK
 from appliance.model.verdict import ConnectionEnd
 from appliance.service.changes import OpenChange, carry_out, prepared
-from appliance.service.context import Actor, Context, gone
+from appliance.service.context import Actor, Context, organization_of
 from appliance.store import expectations as stored
-from appliance.store import machines, organizations
+from appliance.store import machines
 
 MOST = 200
 """Limit of an organization's expectations."""
@@ -32,9 +32,7 @@ def get(context: Context, actor: Actor) -> list[ExpectationState]:
         NotFound: the organization is gone.
     """
     with context.store.read() as transaction:
-        organization = organizations.find(transaction, actor.organization_id)
-        if organization is None:
-            raise gone()
+        organization = organization_of(transaction, actor)
         change = prepared(context, transaction, organization)
         kept = stored.load(transaction, organization.id)
         ends = ends_of(change)

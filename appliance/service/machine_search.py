@@ -18,6 +18,7 @@ from appliance.service import machines, pages
 from appliance.service.context import Actor, Context, Statuses
 from appliance.service.observed import MachineState, ObservedMachine, is_online, observed, state_of, statuses
 from appliance.store import machine_outlines
+from appliance.store.fitting import count_fitting
 from appliance.store.machine_outlines import Outline
 from appliance.store.machines import ROW_BYTES
 
@@ -206,12 +207,8 @@ def _start(search: Search, found: Sequence[Seen], after: str | None) -> int:
 
 def _fitting(outlines: Sequence[Outline]) -> int:
     """Number of machines at the start of a list that fit into a page, in bytes; at least one."""
-    total = 0
-    for count, each in enumerate(outlines):
-        total += ROW_BYTES + 4 * len(each.name) + len(each.groups)
-        if total > pages.MOST_BYTES:
-            return max(1, count)
-    return max(1, len(outlines))
+    sizes = (ROW_BYTES + 4 * len(each.name) + len(each.groups) for each in outlines)
+    return count_fitting(sizes, pages.MOST_BYTES)
 
 
 def _choice(kind: type[_Choice], text: str, field: str) -> _Choice:

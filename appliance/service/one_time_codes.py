@@ -16,7 +16,7 @@ from appliance.model.errors import CodeNeeded, NotNow, WrongProof
 from appliance.service import recovery_codes
 from appliance.service.context import Context
 from appliance.store.factor_table import FactorTable, SecondFactor
-from appliance.vault import codes
+from appliance.vault import CodeSecret, codes
 
 RETRY_AFTER_S = 5
 """Seconds after which a killed hub answers again."""
@@ -71,6 +71,18 @@ class Proposal:
     def of(cls, secret: str, account: str, issuer: str = ISSUER) -> Proposal:
         """Make the proposal of a secret for an account's authenticator."""
         return cls(secret, codes.provisioning_uri(secret, account, issuer))
+
+
+def new_secret(context: Context, holder: CodeHolder) -> CodeSecret:
+    """Create a secret for an account's authenticator.
+
+    Raises:
+        NotNow: the hub, which seals the secret, does not answer.
+    """
+    try:
+        return context.hub.create_code_secret(holder.owner, holder.id)
+    except HubError as error:
+        raise NotNow("The hub is not there to make a secret. Try again soon.", retry_after=RETRY_AFTER_S) from error
 
 
 def examine(context: Context, holder: CodeHolder, code: str | None) -> ExaminedCode:

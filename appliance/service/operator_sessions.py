@@ -57,7 +57,7 @@ def log_in(context: Context, *, email: str, password: str, code: str, device: Cl
     known = None if operator is None else operator.password_hash
     if not passwords.verify(known, password) or operator is None:
         raise Unauthenticated(_WRONG)
-    holder = CodeHolder(OPERATORS, operator.id, operators.factors)
+    holder = holder_of(operator)
     try:
         examined = one_time_codes.examine(context, holder, code)
         # Who is not set up yet has no second factor, and gets no session.
@@ -68,8 +68,7 @@ def log_in(context: Context, *, email: str, password: str, code: str, device: Cl
             if operators.find_locked(transaction, operator.id) != operator:
                 raise Unauthenticated(_WRONG)
             one_time_codes.take(transaction, holder, examined)
-            action = operations.OPERATOR_SIGNED_IN
-            operations.record(transaction, OperatorCommand(context.clock(), operator.email, action, {}))
+            note(context, transaction, operator, operations.OPERATOR_SIGNED_IN)
             return begin(context, transaction, operator, device)
     except (WrongProof, CodeNeeded):
         raise Unauthenticated(_WRONG) from None
@@ -108,3 +107,13 @@ def log_out(context: Context, token: str) -> None:
     """End the session of a token."""
     with context.store.write() as transaction:
         operators.sessions.close(transaction, tokens.hash_of(token))
+
+
+def holder_of(operator: Operator) -> CodeHolder:
+    """Make the holder of an operator's codes."""
+    return CodeHolder(OPERATORS, operator.id, operators.factors)
+
+
+def note(context: Context, transaction: Connection, operator: Operator, action: str) -> None:
+    """Record an act on the pages in the log of operations."""
+    operations.record(transaction, OperatorCommand(context.clock(), operator.email, action, {}))

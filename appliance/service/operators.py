@@ -11,16 +11,14 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from appliance.hub.errors import HubError
 from appliance.model.emails import check_email
-from appliance.model.errors import Conflict, NotFound, NotNow
-from appliance.model.ids import OPERATORS, new_id
+from appliance.model.errors import Conflict, NotFound
+from appliance.model.ids import new_id
 from appliance.service import one_time_codes, operator_sessions, passwords, tokens
 from appliance.service.context import Context
-from appliance.service.one_time_codes import CodeHolder, Proposal
+from appliance.service.one_time_codes import Proposal
 from appliance.service.sessions import Session
 from appliance.store import operations, operators
-from appliance.store.operations import OperatorCommand
 from appliance.store.operators import Operator, OperatorStanding
 from appliance.store.session_table import ClientDevice
 
@@ -108,12 +106,7 @@ def propose(context: Context, token: str, password: str) -> Proposal:
     """
     operator = by_link(context, token)
     password_hash = passwords.hash_password(passwords.check_new(password, about=(operator.email,)))
-    try:
-        made = context.hub.create_code_secret(OPERATORS, operator.id)
-    except HubError as error:
-        raise NotNow(
-            "The hub is not there to make a secret. Try again soon.", retry_after=one_time_codes.RETRY_AFTER_S
-        ) from error
+    made = one_time_codes.new_secret(context, operator_sessions.holder_of(operator))
     with context.store.write() as transaction:
         _locked(context, transaction, token, operator)
         operators.change_password_hash(transaction, operator.id, password_hash)
@@ -134,7 +127,7 @@ def proposed(context: Context, token: str, secret: str) -> Proposal | None:
         NotFound: the link does not hold.
     """
     operator = by_link(context, token)
-    if not one_time_codes.is_proposed(context, holder_of(operator), secret):
+    if not one_time_codes.is_proposed(context, operator_sessions.holder_of(operator), secret):
         return None
     return Proposal.of(secret, operator.email, _ISSUER)
 
@@ -148,7 +141,7 @@ def enrol(context: Context, token: str, code: str, device: ClientDevice) -> Enro
         Conflict: no secret is pending.
     """
     operator = by_link(context, token)
-    holder = holder_of(operator)
+    holder = operator_sessions.holder_of(operator)
     with context.store.read() as transaction:
         factor = operators.factors.find(transaction, operator.id)
     if factor is None:
@@ -161,19 +154,9 @@ def enrol(context: Context, token: str, code: str, device: ClientDevice) -> Enro
         if not operators.factors.use_step(transaction, operator.id, factor.sealed_secret, step):
             raise Conflict("Another secret was made meanwhile. Begin again with the link.")
         operators.factors.enable(transaction, operator.id, context.clock())
-        note(context, transaction, operator, operations.OPERATOR_ENROLLED)
+        operator_sessions.note(context, transaction, operator, operations.OPERATOR_ENROLLED)
         codes = one_time_codes.renew_recovery_codes(transaction, holder)
         return Enrolled(codes, operator_sessions.begin(context, transaction, operator, device))
-
-
-def holder_of(operator: Operator) -> CodeHolder:
-    """Make the holder of an operator's codes."""
-    return CodeHolder(OPERATORS, operator.id, operators.factors)
-
-
-def note(context: Context, transaction: Connection, operator: Operator, action: str) -> None:
-    """Record an act on the pages in the log of operations."""
-    operations.record(transaction, OperatorCommand(context.clock(), operator.email, action, {}))
 
 
 def _linked(context: Context, transaction: Connection, token: str) -> Operator:

@@ -9,7 +9,7 @@ from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
 from appliance.service.changes import OpenChange, carry_out
-from appliance.service.context import Actor, Context, gone
+from appliance.service.context import Actor, Context, organization_of
 from appliance.store import audit, organizations, trails
 from appliance.store.trails import TrailSize
 
@@ -21,10 +21,7 @@ def get(context: Context, actor: Actor) -> Organization:
         NotFound: it was removed.
     """
     with context.store.read() as transaction:
-        organization = organizations.find(transaction, actor.organization_id)
-    if organization is None:
-        raise gone()
-    return organization
+        return organization_of(transaction, actor)
 
 
 def change(context: Context, actor: Actor, *, name: str | None = None, plan: str | None = None) -> Organization:

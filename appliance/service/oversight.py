@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from appliance.model.errors import Invalid, NotFound
-from appliance.service import invitations, pages, permits, suspension, unused
-from appliance.service.context import Actor, Context, gone, recording
+from appliance.service import invitations, operator_sessions, pages, permits, suspension, unused
+from appliance.service.context import Actor, Context, organization_of, recording
 from appliance.service.invitations import Invited
 from appliance.service.operator_sessions import SignedOperator
-from appliance.store import audit, machines, mail, operations, operators, overview, size
+from appliance.store import audit, machines, mail, operations, overview, size
 from appliance.store import unused as stored_unused
 from appliance.store.operations import OperatorCommand
-from appliance.store.operators import OperatorStanding
 from appliance.store.overview import OrganizationSize
 from appliance.store.revision import NEWEST, revision
 
@@ -81,18 +80,18 @@ def resume(context: Context, who: SignedOperator, organization_id: str) -> None:
 
 def invite(context: Context, who: SignedOperator, organization_id: str, *, email: str, role: str) -> Invited:
     """Invite a person into an organization (`invitations.invite`)."""
+    actor = actor_for(who, organization_id)
     with context.store.read() as transaction:
-        if overview.find(transaction, organization_id) is None:
-            raise gone()
-    return invitations.invite(context, actor_for(who, organization_id), email=email, role=role)
+        # Told before what is wrong with the address or the role.
+        organization_of(transaction, actor)
+    return invitations.invite(context, actor, email=email, role=role)
 
 
 def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> str:
     """Make a link to sign an organization up (`permits.invite`)."""
     link = permits.invite(context, email)
-    command = OperatorCommand(context.clock(), who.operator.email, operations.SIGN_UP_INVITED, {})
     with context.store.write() as transaction:
-        operations.record(transaction, command)
+        operator_sessions.note(context, transaction, who.operator, operations.SIGN_UP_INVITED)
     return link
 
 
@@ -145,12 +144,6 @@ def store_facts(context: Context) -> StoreFacts:
             unused.MOST,
             mail.count(transaction),
         )
-
-
-def colleagues(context: Context) -> list[OperatorStanding]:
-    """List the operators, oldest first."""
-    with context.store.read() as transaction:
-        return operators.all_of(transaction)
 
 
 def actor_for(who: SignedOperator, organization_id: str) -> Actor:

@@ -13,14 +13,13 @@ from appliance.model.desired import Desired
 from appliance.model.errors import Invalid, NotFound
 from appliance.model.matrix import Matrix
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
-from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
 from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, state_of
-from appliance.service.context import Actor, Context, Counts, gone
+from appliance.service.context import Actor, Context, Counts, organization_of
 from appliance.service.policy_saves import check_seen, check_version, write_policy
 from appliance.service.readings import Reading
 from appliance.service.trends import Trend
-from appliance.store import machines, organizations, policies
+from appliance.store import machines, policies
 from appliance.store.policies import SavedPolicy
 
 log = structlog.get_logger()
@@ -56,9 +55,7 @@ def enforced(context: Context, actor: Actor) -> tuple[int, Desired]:
         NotFound: the organization is gone.
     """
     with context.store.read() as transaction:
-        organization = organizations.find(transaction, actor.organization_id)
-        if organization is None:
-            raise gone()
+        organization = organization_of(transaction, actor)
         return organization.policy_version, state_of(context, transaction, organization)
 
 
@@ -85,9 +82,7 @@ def latest(context: Context, actor: Actor) -> tuple[int, Policy | None]:
 
 
 def _known(context: Context, transaction: Connection, actor: Actor) -> tuple[int, Policy | None]:
-    organization = organizations.find(transaction, actor.organization_id)
-    if organization is None:
-        raise gone()
+    organization = organization_of(transaction, actor)
     kept = context.states.get(organization.id, organization.revision)
     return organization.policy_version, None if kept is None else kept.policy
 
@@ -237,10 +232,7 @@ def check(
     Raises:
         Invalid: an end is not a machine of the organization, or the port is invalid or the protocol has none.
     """
-    if port is not None and not protocol.has_ports:
-        raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
-    if port is not None and not 1 <= port <= HIGHEST_PORT:
-        raise Invalid(f"{port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
+    protocol.check_port(port)
     with context.store.read() as transaction:
         saved = policies.load(transaction, actor.organization_id)
         parties = [

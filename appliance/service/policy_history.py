@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import structlog
-from sqlalchemy import Connection
 
 from appliance.model.errors import Conflict, Invalid, NotFound
-from appliance.model.organization import Organization
 from appliance.model.plural import counted
 from appliance.model.policy import Policy
 from appliance.service import pages
 from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, prepared
-from appliance.service.context import Actor, Context, gone
+from appliance.service.context import Actor, Context, organization_of
 from appliance.service.policy_saves import check_seen, unknown_machines, write_policy
-from appliance.store import meters, organizations, policy_history
+from appliance.store import meters, policy_history
 from appliance.store.policies import SavedPolicy
 from appliance.store.policy_history import PolicyVersion
 
@@ -43,7 +41,7 @@ def page(
         NotFound: the organization is gone.
     """
     with context.store.read() as transaction:
-        organization = _organization(transaction, actor)
+        organization = organization_of(transaction, actor)
         before = organization.policy_version + 1
         if after is not None:
             before = int(after) if after.isascii() and after.isdigit() and len(after) < 10 else 0
@@ -69,7 +67,7 @@ def at_version(context: Context, actor: Actor, version: int) -> Policy:
         NotFound: this version is not kept, or the organization is gone.
     """
     with context.store.read() as transaction:
-        change = prepared(context, transaction, _organization(transaction, actor))
+        change = prepared(context, transaction, organization_of(transaction, actor))
         return _earlier(change, version)
 
 
@@ -114,13 +112,6 @@ def tidy(context: Context) -> int:
     if removed:
         log.info("old saves of policies were removed", count=removed)
     return removed
-
-
-def _organization(transaction: Connection, actor: Actor) -> Organization:
-    organization = organizations.find(transaction, actor.organization_id)
-    if organization is None:
-        raise gone()
-    return organization
 
 
 def _earlier(change: OpenChange, version: int) -> Policy:

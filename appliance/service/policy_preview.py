@@ -7,10 +7,9 @@ from dataclasses import replace
 from appliance.model.policy import Policy
 from appliance.model.preview import Preview, compare
 from appliance.service.changes import prepared
-from appliance.service.context import Actor, Context, gone
+from appliance.service.context import Actor, Context, organization_of
 from appliance.service.expectations import ends_of
 from appliance.service.policy_saves import check_policy, check_version
-from appliance.store import organizations
 
 
 def preview(context: Context, actor: Actor, policy: Policy, *, version: int | None = None) -> Preview:
@@ -27,9 +26,7 @@ def preview(context: Context, actor: Actor, policy: Policy, *, version: int | No
         NotFound: the organization is gone.
     """
     with context.store.read() as transaction:
-        organization = organizations.find(transaction, actor.organization_id)
-        if organization is None:
-            raise gone()
+        organization = organization_of(transaction, actor)
         change = prepared(context, transaction, organization)
         check_version(change, version)
         check_policy(change, policy.with_ids_of(change.before.policy))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.service.context import Actor
-from appliance.store import Store, audit, revival
+from appliance.store import Store, audit, operators, revival
 from appliance.store.operators import OperatorStanding
 from appliance.store.revival import RestoredOrganization
 from appliance.store.times import rfc3339
@@ -41,7 +41,7 @@ def revived(store: Store, now: datetime) -> Iterator[RestoredOrganization]:
 def revived_operators(store: Store) -> list[OperatorStanding]:
     """List the operators who can sign in again when this store is served."""
     with store.read() as transaction:
-        return revival.restored_operators(transaction)
+        return operators.all_of(transaction)
 
 
 def newest(store: Store) -> datetime | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, Select
 
 
@@ -11,8 +13,13 @@ def fitting(transaction: Connection, sizes: Select[tuple[int]], most_bytes: int)
     Args:
         sizes: bytes of each row, in the order of the page.
     """
+    return count_fitting((size for (size,) in transaction.execute(sizes)), most_bytes)
+
+
+def count_fitting(sizes: Iterable[int], most_bytes: int) -> int:
+    """Number of sizes at the start that come to ``most_bytes`` at most; at least one."""
     total = count = 0
-    for (size,) in transaction.execute(sizes):
+    for size in sizes:
         total += size
         if total > most_bytes:
             break

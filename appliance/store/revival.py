@@ -14,9 +14,8 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from appliance.model.ids import new_revision
 from appliance.model.organization import Machine, Role
-from appliance.store import api_tokens, machines, operators, passkeys, second_factors, times
+from appliance.store import api_tokens, machines, passkeys, second_factors, times
 from appliance.store.api_tokens import ApiToken
-from appliance.store.operators import OperatorStanding
 from appliance.store.overview import OrganizationSummary, summaries
 from appliance.store.schema import (
     audit,
@@ -86,11 +85,6 @@ def restored_organizations(transaction: Connection, now: datetime) -> Iterator[R
             [_person(transaction, row) for row in _members(transaction, line.id)],
             [each for each in _all_tokens(transaction, line.id) if each.expires_at > now],
         )
-
-
-def restored_operators(transaction: Connection) -> list[OperatorStanding]:
-    """Operators, oldest first."""
-    return operators.all_of(transaction)
 
 
 def newest(transaction: Connection) -> datetime | None:

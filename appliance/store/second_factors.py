@@ -13,7 +13,4 @@ enable = MEMBERS.enable
 use_step = MEMBERS.use_step
 remove = MEMBERS.remove
 drop_proposal = MEMBERS.drop_proposal
-replace_recovery_codes = MEMBERS.replace_recovery_codes
 recovery_codes_left = MEMBERS.recovery_codes_left
-has_recovery_code = MEMBERS.has_recovery_code
-use_recovery_code = MEMBERS.use_recovery_code

@@ -97,7 +97,7 @@ def mutants_of_file(source: str, path: str, area: Area) -> Iterator[Mutant]:
         lines = (first, place.end.line)
         head, tail = source[starts[first - 1] : begin], source[end:].partition("\n")[0]
         was, becomes = (_on_a_line(head + part + tail) for part in (source[begin:end], text))
-        before, after = (_on_a_line(module.code_for_node(each)) for each in (node, new))
+        before, after = _on_a_line(module.code_for_node(node)), _on_a_line(text)
         yield Mutant(name, area.name, operator, path, lines, before, after, changed, function, was, becomes)
 
 

@@ -72,7 +72,8 @@ def _score(
 ) -> Score:
     decided = [each for each in mutants if _is_decided(found.get(each.id, {}))]
     harmless = [each for each in decided if _is_unrefuted(found[each.id]) or reason_for(each, reviewed)]
-    breaks = [each for each in decided if each not in harmless]
+    known = {each.id for each in harmless}
+    breaks = [each for each in decided if each.id not in known]
     alike = tuple(each for each in harmless if not _noticed(found[each.id], Judge.TESTS))
     by_gate = [each for each in breaks if _noticed(found[each.id], Judge.GATE)]
     by_tests = [each for each in breaks if _noticed(found[each.id], Judge.TESTS)]
