@@ -70,7 +70,10 @@ class View:
             cache_size=-1,
             trim_blocks=True,
             lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
         )
+        self._environment.policies["ext.i18n.trimmed"] = True
+        self._environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
         self._environment.globals.update(
             asset=self.assets.url,
             counted=counted,
