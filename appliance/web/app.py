@@ -11,7 +11,7 @@ import structlog
 from appliance import release
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
-from appliance.web import api, health, metrics, operators, origin, pages, problems
+from appliance.web import api, health, languages, metrics, operators, origin, pages, problems
 from appliance.web.handler import Handler
 from appliance.web.headers import HEADERS
 from appliance.web.request import Request
@@ -88,7 +88,7 @@ def _callback(
 
     def callback(**parameters: str) -> bottle.HTTPResponse:
         request = Request.of(bottle.request.environ, parameters)
-        with counted.timed(handler.method, handler.path):
+        with counted.timed(handler.method, handler.path), languages.serving(request):
             response = _answer(handler, request, view, site)
         headers = [*response.headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies.values())]
         return bottle.HTTPResponse(response.body, response.status, headers)
@@ -121,14 +121,11 @@ def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
 
     def handle(error: bottle.HTTPError) -> bytes:
         title = str(error.status_line)[4:]
-        answer = _unexpected(
-            view,
-            bottle.request.path,
-            error.status_code,
-            title,
-            _WORDS.get(error.status_code, "The request could not be answered."),
-        )
-        bottle.response.content_type = answer.headers["Content-Type"]
+        detail = _WORDS.get(error.status_code, "The request could not be answered.")
+        with languages.serving(Request.head(bottle.request.environ)):
+            answer = _unexpected(view, bottle.request.path, error.status_code, title, detail)
+        for name, value in answer.headers.items():
+            bottle.response.set_header(name, value)
         return answer.body
 
     return handle

@@ -6,6 +6,8 @@ CSRF protection, limits, idempotent forms and error pages for all.
 
 from __future__ import annotations
 
+from functools import partial
+
 from appliance.web.handler import Handler
 from appliance.web.pages import (
     account,
@@ -15,6 +17,7 @@ from appliance.web.pages import (
     dispatch,
     front,
     joining,
+    language,
     links,
     machine_connection,
     machine_list,
@@ -62,6 +65,7 @@ PAGES = (
     + plans.PAGES
     + people.PAGES
     + joining.PAGES
+    + language.PAGES
     + tokens.PAGES
     + transcripts.PAGES
     + api_docs.PAGES
@@ -70,5 +74,5 @@ PAGES = (
 
 def handlers(site: Site, view: View) -> tuple[Handler, ...]:
     """Make the handlers of the pages and of their static files."""
-    missing = view.problem(404, "Not Found", "There is nothing at this path.")
+    missing = partial(view.problem, 404, "Not Found", "There is nothing at this path.")
     return assets.handler(view.assets, missing), *dispatch.handlers(site, view, PAGES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,17 +53,17 @@ class Assets:
         return f"/static/{self.names[name]}"
 
 
-def handler(assets: Assets, missing: Response) -> Handler:
+def handler(assets: Assets, missing: Callable[[], Response]) -> Handler:
     """Make the handler of the files.
 
     Args:
-        missing: answer for an unknown file.
+        missing: answers for an unknown file.
     """
 
     def answer(request: Request) -> Response:
         asset = assets.served.get(request.parameters["name"])
         if asset is None:
-            return missing
+            return missing()
         headers = {"Content-Type": asset.content_type, "Cache-Control": "public, max-age=31536000, immutable"}
         return Response(asset.data, headers=headers)
 

@@ -121,7 +121,7 @@ class Visit:
     def polled(self, part: Part) -> Response:
         """Answer a page that asks for a part of itself; without a body if it has this version already."""
         if conditions.has_it_already(self.request, part.etag):
-            return Response(status=304, headers={"ETag": part.etag})
+            return part.unchanged
         return part.answer()
 
     def part_about(self, refusal: Refused) -> Response:

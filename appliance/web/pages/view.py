@@ -16,7 +16,7 @@ from appliance.model.organization import Plan
 from appliance.model.plural import counted, plural
 from appliance.model.usage import PRICE, rupees
 from appliance.store import times
-from appliance.web import conditions
+from appliance.web import conditions, languages
 from appliance.web.pages import forms, notices, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of
@@ -25,6 +25,7 @@ from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "templates"
 _HTML = "text/html; charset=utf-8"
+_VARY = "Accept-Language, Cookie"
 
 
 def templates() -> dict[str, tuple[str, str, None]]:
@@ -45,7 +46,12 @@ class Part:
 
     def answer(self, status: int = 200) -> Response:
         """Make an answer of the part alone."""
-        return Response(self.html.encode("utf-8"), status, {"Content-Type": _HTML, "ETag": self.etag})
+        return _in_language(Response(self.html.encode("utf-8"), status, {"Content-Type": _HTML, "ETag": self.etag}))
+
+    @property
+    def unchanged(self) -> Response:
+        """Answer for a caller that has this version already."""
+        return _in_language(Response(status=304, headers={"ETag": self.etag}))
 
 
 @cache
@@ -62,6 +68,7 @@ class View:
 
     def __init__(self) -> None:
         self.assets = Assets.load()
+        self._languages = languages.loaded()
         self._environment = jinja2.Environment(
             loader=jinja2.FunctionLoader(templates().get),
             autoescape=True,
@@ -73,8 +80,14 @@ class View:
             extensions=["jinja2.ext.i18n"],
         )
         self._environment.policies["ext.i18n.trimmed"] = True
-        self._environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+        # Calls of the functions below get the values for the names in a message.
+        self._environment.newstyle_gettext = True  # type: ignore[attr-defined]
         self._environment.globals.update(
+            _=_gettext,
+            gettext=_gettext,
+            ngettext=_ngettext,
+            reader=languages.reader,
+            languages=tuple(self._languages.values()),
             asset=self.assets.url,
             counted=counted,
             plural=plural,
@@ -145,12 +158,28 @@ class View:
 
     def _answer(self, template: str, content_type: str, status: int, data: Mapping[str, Any]) -> Response:
         page = self._environment.get_template(template).render(data)
-        return Response(page.encode("utf-8"), status, {"Content-Type": content_type})
+        return _in_language(Response(page.encode("utf-8"), status, {"Content-Type": content_type}))
 
 
 def with_retry_after(answer: Response, refusal: Refused) -> Response:
     """Add Retry-After if the refusal says when to try again."""
     return answer if refusal.retry_after is None else answer.with_header("Retry-After", str(refusal.retry_after))
+
+
+def _in_language(answer: Response) -> Response:
+    """Add the reader's language, and what it depends on, so that no cache gives the answer to another reader."""
+    return answer.with_header("Content-Language", languages.reader().language.tag).with_header("Vary", _VARY)
+
+
+def _gettext(message: str, /, **values: Any) -> markupsafe.Markup:
+    """Translate a message of a template; names have the form of ``%(name)s``, and the values are escaped."""
+    # Messages are trusted like templates.
+    return markupsafe.Markup(languages.reader().language.message(message)) % values  # noqa: S704
+
+
+def _ngettext(one: str, many: str, n: int, /, **values: Any) -> markupsafe.Markup:
+    """Translate the form of a message that fits a number; otherwise like `_gettext`."""
+    return markupsafe.Markup(languages.reader().language.plural(one, many, n)) % {"num": n, **values}  # noqa: S704
 
 
 def _sent_once(csrf: str) -> markupsafe.Markup:

@@ -1,0 +1,86 @@
+"""Language of the pages: chosen by the reader, otherwise the browser's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.appliance.web.pages.visitor import Answer, Visitor
+
+LANGUAGE = "__Host-meshwg-language"
+
+
+def language_of(answer: Answer) -> str:
+    """Reads the language of a page, which its header names too."""
+    assert answer.headers["content-language"] == answer.page.all("html")[0]["lang"]
+    assert answer.headers["vary"] == "Accept-Language, Cookie"
+    return answer.headers["content-language"]
+
+
+def page_of_choice(answer: Answer) -> str | None:
+    """Reads the page that a choice of language leads back to; None if the page offers no choice."""
+    fields = {each.get("name"): each.get("value") for each in answer.page.all("input")}
+    assert ("next" in fields) is any(each["action"] == "/language" for each in answer.page.all("form"))
+    return fields.get("next")
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/static/nothing.css", "/nowhere", "/operator", "/claims?machines=1"])
+def test_a_page_is_in_the_browser_s_language(stranger: Visitor, path: str) -> None:
+    assert language_of(stranger.ask("GET", path, headers={"Accept-Language": "hi-IN"})) == "hi"
+    assert language_of(stranger.get(path)) == "en"
+
+
+def test_a_reader_chooses_a_language_and_comes_back(owner: Visitor) -> None:
+    assert page_of_choice(owner.get("/machines?query=a%20b")) == "/machines?query=a%20b"
+    answer = owner.get("/language?language=hi&next=%2Fmachines%3Fquery%3Da%2520b")
+    assert (answer.status, answer.headers["location"]) == (303, "/machines?query=a%20b")
+    cookie = answer.cookies[LANGUAGE]
+    assert (cookie["path"], cookie["secure"], cookie["httponly"], cookie["samesite"]) == ("/", True, True, "lax")
+    page = owner.get("/audit")
+    assert language_of(page) == "hi"
+    assert 'aria-label="भाषा"' in page.text
+    assert language_of(owner.ask("GET", "/audit", headers={"Accept-Language": "en-IN"})) == "hi"
+    owner.get("/language?language=en")
+    assert language_of(owner.ask("GET", "/audit", headers={"Accept-Language": "hi"})) == "en"
+
+
+@pytest.mark.parametrize("page", ["//evil.example", "https://evil.example", "/\\evil.example", "", "/\r\nX: y"])
+def test_a_choice_leads_to_no_other_site(stranger: Visitor, page: str) -> None:
+    answer = stranger.ask("GET", f"/language?language=hi&next={page}".replace("\r\n", "%0d%0a"))
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("origin", ["cross-site", "same-site"])
+def test_another_site_can_t_choose_the_language(stranger: Visitor, origin: str) -> None:
+    answer = stranger.ask("GET", "/language?language=hi", headers={"Sec-Fetch-Site": origin})
+    assert answer.status == 403
+    assert LANGUAGE not in stranger.cookies
+
+
+@pytest.mark.parametrize("language", ["fr", "", "../hi", "HI"])
+def test_a_language_without_pages_is_refused(stranger: Visitor, language: str) -> None:
+    assert stranger.get(f"/language?language={language}").status == 404
+    stranger.cookies[LANGUAGE] = language
+    assert language_of(stranger.get("/login")) == "en"
+
+
+def test_no_problem_page_offers_a_choice(stranger: Visitor) -> None:
+    assert page_of_choice(stranger.get("/nowhere")) is None
+
+
+def test_the_answer_to_a_form_offers_no_choice(owner: Visitor) -> None:
+    assert page_of_choice(owner.add_machine("one")) is None
+    assert page_of_choice(owner.get("/machines")) == "/machines"
+
+
+def test_a_part_in_another_language_is_another_version(owner: Visitor) -> None:
+    owner.add_machine("one")
+    first = owner.get("/machines/live")
+    assert first.headers["vary"] == "Accept-Language, Cookie"
+    same = owner.ask("GET", "/machines/live", headers={"If-None-Match": first.headers["etag"]})
+    assert (same.status, same.headers["vary"]) == (304, "Accept-Language, Cookie")
+
+
+def test_the_api_stays_english(owner: Visitor) -> None:
+    answer = owner.ask("GET", "/api/v1/machines/nobody", headers={"Accept-Language": "hi"})
+    assert answer.status == 404
+    assert "content-language" not in answer.headers
