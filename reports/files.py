@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 
@@ -64,7 +65,26 @@ def make_folder(path: Path) -> None:
 
 def sync_folder(path: Path) -> None:
     """Flushes the names in a folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync(path, os.O_DIRECTORY)
+
+
+def sync_tree(path: Path) -> None:
+    """Flushes a folder to disk, with all files and folders in it. Links are not followed.
+
+    Raises:
+        OSError: something in it can't be read.
+    """
+    for found in path.iterdir():
+        status = found.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            sync_tree(found)
+        elif stat.S_ISREG(status.st_mode):
+            _sync(found)
+    sync_folder(path)
+
+
+def _sync(path: Path, flags: int = 0) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         os.fsync(descriptor)
     finally:

@@ -13,6 +13,7 @@ import msgspec
 
 from reports import attest, render
 from reports.events import recording
+from reports.files import make_folder, sync_folder, sync_tree
 from reports.junit import junit
 from reports.keys import Signer
 from reports.log.entries import Ended
@@ -56,7 +57,7 @@ def write(
         OSError: a file can't be written.
         LogError: the log can't be read or written, or was changed by others.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     beside = {} if events is None else {recording.NAME: events}
     named = "" if events is None else recording.digest(events)
     transcript = msgspec.structs.replace(transcript, events=named, signed_by=signer.fingerprint, log=None)
@@ -97,11 +98,14 @@ def _complete(
         if evidence is not None and evidence.is_dir() and any(evidence.iterdir()):
             # A link stays one: what it leads to, if anything, is not the run's to show.
             shutil.copytree(evidence, folder / "evidence", symlinks=True)
+        sync_tree(folder)
         if opened is not None:
-            # Last, so that there is an entry only of what could be written.
+            # Last, so that there is an entry only of what is on the disk.
             (folder / PROOF).write_bytes(opened.append(_entry(transcript, envelope)).encode())
+            sync_tree(folder)
         final = out / f"{stamp}-{folder.name.removeprefix('.new-')}"
         folder.rename(final)
+        sync_folder(out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -125,6 +129,7 @@ def _point(link: Path, target: str) -> None:
     temporary = link.with_name(f".{LATEST}-{target}")
     temporary.symlink_to(target)
     temporary.replace(link)
+    sync_folder(link.parent)
 
 
 def _forget(out: Path, keep: int, newest: Path) -> None:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import publish, render, schema
+from harness.subject.disk import Disk
+from harness.subject.syncs import watched
+from reports import publish, render, schema, verifying
 from reports.attest import verify
+from reports.events import recording
 from reports.keys import Signer
+from reports.log.entries import Began
+from reports.log.folder import RunLog
 from tests.properties import sharing_fixtures
-from tests.reports.samples import run
+from tests.reports.samples import SOFTWARE, run
 
 FILES = {"transcript.json", "transcript.html", "junit.xml", "attestation.dsse.json", "signing.pub"}
 
@@ -195,3 +202,32 @@ def test_a_run_without_evidence_has_no_folder_for_it(tmp_path: Path, signer: Sig
         evidence.mkdir()
     folder = publish.write(run(), tmp_path / "out", signer=signer, evidence=evidence)
     assert not (folder / "evidence").exists()
+
+
+def test_runs_are_on_the_disk_before_the_log_has_them(tmp_path: Path, signer: Signer) -> None:
+    log, out = RunLog(tmp_path / "log", signer.key, "meshwg-gate/test"), tmp_path / "out"
+    with log.opened() as opened:
+        began = opened.append(Began("2026-03-01T12:30:59Z", "quick", 7, SOFTWARE.subject)).index
+    evidence = tmp_path / "evidence" / "hub"
+    evidence.mkdir(parents=True)
+    (evidence / "hub.pcap").write_bytes(b"packets")
+    disk, synced = Disk(tmp_path), list[Path]()
+
+    def on_sync(path: Path) -> Callable[[], None] | None:
+        synced.append(path.readlink())
+        return disk.on_sync(path)
+
+    folder = watched(
+        lambda: publish.write(
+            msgspec.structs.replace(run(), tested=SOFTWARE),
+            out, signer=signer, log=log, began=began, evidence=evidence.parent, events=b"events",
+        ),
+        on_sync,
+    )  # fmt: skip
+    first = next(place for place, path in enumerate(synced) if path.is_relative_to(tmp_path / "log"))
+    before = {path.name for path in synced[:first]}
+    assert before >= {*FILES, recording.NAME, "hub.pcap", "hub", "evidence"}
+    disk.cut()
+    assert (out / "latest").resolve() == folder.resolve()
+    assert verifying.verify(folder).checkpoint is not None
+    assert (folder / "evidence" / "hub" / "hub.pcap").read_bytes() == b"packets"
