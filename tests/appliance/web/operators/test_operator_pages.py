@@ -110,7 +110,7 @@ def test_organizations_are_listed_and_searched(operator: Operator, owner: Actor,
     assert "<b>Bolt</b> & Sons" in page.text
     page = operator.get("/operator?query=bolt").page
     assert "acme-networks" not in page.text
-    assert "There is none like that" in operator.get("/operator?query=nobody").page.text
+    assert "No organization matches" in operator.get("/operator?query=nobody").page.text
     assert operator.get("/operator?query=" + "m" * 200).status == 422
     assert owner
 

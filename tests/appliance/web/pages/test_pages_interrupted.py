@@ -99,7 +99,7 @@ def test_a_log_in_with_a_second_factor_keeps_the_input(owner: Visitor, clock: Cl
     clock.pass_by()
     owner.send("/machines", name=NAME)
     answer = log_in_again(owner)
-    assert "Give a code" in answer.page.text
+    assert "Enter a code" in answer.page.text
     assert COOKIE not in answer.cookies
     answer = owner.send("/login/code", code="000000")
     assert answer.status == 401

@@ -74,7 +74,7 @@ def test_a_passkey_is_renamed_and_removed(owner: Visitor, stranger: Visitor, dev
 
 def test_without_a_script_the_pages_say_that_one_is_needed(owner: Visitor, stranger: Visitor) -> None:
     page = owner.get("/account").page
-    assert "To add one takes a browser that knows passkeys" in page.text
+    assert "To add a passkey, use a browser that supports passkeys" in page.text
     hidden = [each for each in page.all("form") if "data-passkey" in each]
     assert [each["action"] for each in hidden] == ["/account/passkeys"]
     assert all("hidden" in each for each in hidden)

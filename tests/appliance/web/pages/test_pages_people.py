@@ -78,7 +78,7 @@ def test_an_organization_is_transferred(owner: Visitor, colleague: Callable[[Rol
     path = next(each["href"] for each in owner.get(PEOPLE).page.all("a") if each["href"].startswith(f"{PEOPLE}/"))
     owner.get(path)
     assert owner.send(f"{path}/transfer").status == 303
-    assert "Inviting people and changing their roles is" in owner.get(PEOPLE).page.text
+    assert "Only an owner can invite people and change their roles." in owner.get(PEOPLE).page.text
     assert "Invite a person" in heir.get(PEOPLE).page.text
 
 
