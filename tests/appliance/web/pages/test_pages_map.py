@@ -102,7 +102,7 @@ def test_a_second_look_has_only_what_is_new(
     add("asha", "staff")
     ids = save("allow", ("allow", "group:staff", "any"), ("deny", "any", "group:staff"), packets=[900, 50, 7])
     assert "no earlier look" in words(owner.get(MAP))
-    assert "No packet was decided about since" in words(owner.get(MAP))
+    assert "There was no packet to decide about since" in words(owner.get(MAP))
     count(hub, ids, [900, 53, 7])
     answer = owner.get(MAP)
     assert ways(answer) == [("denied", "9.0")]

@@ -363,7 +363,7 @@ def test_a_long_preview_is_cut(owner: Visitor, site: Site) -> None:
     all_id = policies.get(site.context, actor).policy.rules[0].id
     answer = owner.send("/policy/rules/remove", rule=all_id, preview="yes", confirmed="yes")
     text = " ".join(answer.page.text.split())
-    assert "lines are left out, for fewer machines" in text
+    assert "more lines, about fewer machines, are left out" in text
     assert "others" in text
     assert len(answer.text) < 20_000
 
