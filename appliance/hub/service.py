@@ -95,6 +95,8 @@ class Hub:
                 return upkeep.plane.peers(call.organization)
             case messages.Ping():
                 return upkeep.pings.ping(call.organization, call.machine)
+            case messages.Measure():
+                return upkeep.measurements.measure(call.organization, call.probes)
             case messages.Counters():
                 return upkeep.plane.counters(call.organization)
             case messages.Census():
@@ -148,6 +150,7 @@ class Hub:
             tracking=upkeep.warden.figures(),
             machine_calls=upkeep.machine_calls.figures(),
             pings=upkeep.pings.figures(),
+            measurements=upkeep.measurements.figures(),
         )
 
 

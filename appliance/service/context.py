@@ -17,6 +17,7 @@ from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.errors import Forbidden, NotFound, Suspended, TooMany, Unauthenticated
 from appliance.model.hosts import authority
 from appliance.model.organization import Organization, Role
+from appliance.model.probes import Probe
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service import credentials
@@ -63,6 +64,8 @@ class HubPort(Protocol):
     def peers(self, organization: str) -> Sequence[PeerStatus]: ...
 
     def ping(self, organization: str, machine: str) -> float | None: ...
+
+    def measure(self, organization: str, probes: Sequence[Probe]) -> Sequence[bool]: ...
 
     def counters(self, organization: str) -> Sequence[RuleCount]: ...
 

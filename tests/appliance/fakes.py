@@ -13,6 +13,9 @@ from appliance.hub.errors import Crowded, HubError
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.ids import OPERATORS
+from appliance.model.policy import Action
+from appliance.model.probes import Probe
+from appliance.model.verdict import ConnectionEnd, decide
 from appliance.store import Store
 from appliance.vault import CodeSecret, SealedKeys, Vault, codes
 
@@ -48,6 +51,8 @@ class FakeHub:
         counts: answer to questions about rules.
         milliseconds: time until machines reply to pings; None if they don't.
         is_pinging: true to refuse pings since another one is running.
+        is_measuring: true to refuse measurements since another one is running.
+        is_damaged: true to forward what is denied and to drop what is allowed.
     """
 
     enforced: dict[str, Desired] = field(default_factory=dict)
@@ -57,6 +62,8 @@ class FakeHub:
     counts: list[RuleCount] = field(default_factory=list)
     milliseconds: float | None = 12.34
     is_pinging: bool = False
+    is_measuring: bool = False
+    is_damaged: bool = False
     _before: tuple[str, int, Desired | None] = ("", 0, None)
     _operators_key: bytes | None = None
     _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
@@ -121,8 +128,21 @@ class FakeHub:
         self._check()
         assert machine in {each.id for each in self.enforced[organization].peers}
         if self.is_pinging:
-            raise Crowded("A ping of your organization is running. Try again in two seconds.", retry_after=2)
+            raise Crowded("A ping of your organization is running. Try again in 2 seconds.", retry_after=2)
         return self.milliseconds
+
+    def measure(self, organization: str, probes: Sequence[Probe]) -> Sequence[bool]:
+        self._check()
+        if self.is_measuring:
+            raise Crowded("A measurement of your organization is running. Try again in 5 seconds.", retry_after=5)
+        state = self.enforced[organization]
+        ends = {peer.id: ConnectionEnd(peer.id, peer.groups) for peer in state.peers}
+        passing = [
+            decide(state.policy, ends[each.source], ends[each.destination], each.protocol, each.port or None).action
+            is Action.ALLOW
+            for each in probes
+        ]
+        return [not each for each in passing] if self.is_damaged else passing
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
         del organization

@@ -9,13 +9,14 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 CONNTRACK, NFTABLES = 1 << 8, 10 << 8
 """Subsystems; the number of a message is one of these and its number there."""
 INET = 1  # NFPROTO_INET
 ACK, DUMP = 0x004, 0x300
+CREATE, APPEND = 0x400, 0x800
 
 ROUTE, NETFILTER = 0, 12  # NETLINK_ROUTE, NETLINK_NETFILTER
 """Families of sockets."""
@@ -40,11 +41,13 @@ class Message(NamedTuple):
         kind: subsystem and number.
         family: address family.
         attributes: packed attributes.
+        flags: `CREATE` and `APPEND`, for an object to add.
     """
 
     kind: int
     family: int
     attributes: bytes = b""
+    flags: int = 0
 
 
 class KernelRefusal(OSError):
@@ -116,7 +119,8 @@ def complaints(connection: socket.socket, messages: Sequence[Message], *, batch:
     last = len(messages)
     # The kernel answers a message that it refuses, and the last one, which requests an answer.
     data = b"".join(
-        _packed(each.kind, _body(each), number, ACK if number == last else 0) for number, each in enumerate(messages, 1)
+        _packed(each.kind, _body(each), number, each.flags | (ACK if number == last else 0))
+        for number, each in enumerate(messages, 1)
     )
     if batch is not None:
         header = _FAMILY.pack(socket.AF_UNSPEC, 0, batch >> 8)
@@ -158,6 +162,18 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind & _KIND, data[at + head : at + length]
         # An attribute without a length must not make this an endless loop.
         at += (length + 3) & ~3 or head
+
+
+def only(data: bytes, kinds: Collection[int]) -> bytes:
+    """Copy packed attributes of these kinds as they are."""
+    at, kept = 0, []
+    while at + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, at)
+        step = (length + 3) & ~3 or _ATTRIBUTE.size
+        if kind & _KIND in kinds:
+            kept.append(data[at : at + step])
+        at += step
+    return b"".join(kept)
 
 
 def _body(message: Message) -> bytes:

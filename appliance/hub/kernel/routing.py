@@ -89,17 +89,26 @@ def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
         NamespaceError: there is no such namespace.
     """
     with namespace.entered(names.namespace):
-        try:
-            with _changes() as netlink:
-                return (
-                    *_mend_link(netlink, names.link),
-                    *_mend_settings(names.link),
-                    *_mend_addresses(netlink, names.link, f"{hub_address(network)}/32"),
-                    *_mend_routes(netlink, names.link, network),
-                    *_mend_rules(netlink),
-                )
-        except (NetlinkError, OSError) as error:
-            raise LinkError(f"the namespace of {names.link} can't be configured: {reason(error)}") from error
+        return mend_here(names.link, network)
+
+
+def mend_here(link: str, network: IPv4Network) -> tuple[Damage, ...]:
+    """Do as `mend` in the namespace of the calling thread.
+
+    Raises:
+        LinkError: the kernel refused a change, or there is no such link.
+    """
+    try:
+        with _changes() as netlink:
+            return (
+                *_mend_link(netlink, link),
+                *_mend_settings(link),
+                *_mend_addresses(netlink, link, f"{hub_address(network)}/32"),
+                *_mend_routes(netlink, link, network),
+                *_mend_rules(netlink),
+            )
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"the namespace of {link} can't be configured: {reason(error)}") from error
 
 
 def remove_strangers(names: KernelNames) -> tuple[Damage, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from appliance.hub.errors import Crowded, HubError
+from appliance.hub.errors import HubError
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane import echo
+from appliance.hub.plane.few_at_once import FewAtOnce
 from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired
 
@@ -35,8 +35,8 @@ class Pings:
         self._round_trip = round_trip
         self._names = names
         self._state = state
-        self._running: set[str] = set()
-        self._counts = Counter({"answered": 0, "silent": 0, "refused": 0, "failed": 0})
+        self._places = FewAtOnce(AT_ONCE, "ping", retry_after=2)
+        self._counts = Counter({"answered": 0, "silent": 0, "failed": 0})
         self._lock = threading.Lock()
 
     def ping(self, organization: str, machine: str) -> float | None:
@@ -53,7 +53,7 @@ class Pings:
         address = next((each.address for each in desired.peers if each.id == machine), None) if desired else None
         if desired is None or address is None:
             raise HubError("there is no such machine to ping")
-        with self._turn(organization):
+        with self._places.turn(organization):
             try:
                 seconds = self._round_trip(self._names.of(organization), hub_address(desired.network), address)
             except HubError:
@@ -65,21 +65,7 @@ class Pings:
     def figures(self) -> dict[str, int]:
         """Numbers of pings since the start, by outcome."""
         with self._lock:
-            return dict(self._counts)
-
-    @contextmanager
-    def _turn(self, organization: str) -> Iterator[None]:
-        with self._lock:
-            if organization in self._running or len(self._running) >= AT_ONCE:
-                self._counts["refused"] += 1
-                whose = "your organization" if organization in self._running else "others"
-                raise Crowded(f"A ping of {whose} is running. Try again in two seconds.", retry_after=2)
-            self._running.add(organization)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running.discard(organization)
+            return {**self._counts, "refused": self._places.refused}
 
     def _note(self, outcome: str) -> None:
         with self._lock:

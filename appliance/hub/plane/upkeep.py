@@ -25,6 +25,7 @@ from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
+from appliance.hub.plane.measurements import Measurements
 from appliance.hub.plane.pings import Pings
 from appliance.hub.plane.warden import Warden
 from appliance.hub.wireguard import Backend
@@ -55,6 +56,7 @@ class Upkeep:
         warden: bounds of connections.
         machine_calls: calls to machines after damage to the front door.
         pings: pings of machines that their organizations ask for.
+        measurements: measurements of rules that their organizations ask for.
         repairs: number of repairs since the start, by kind of damage.
         is_restored: True when every stored organization was tried.
         ending: set by the first call of `close` or `tear_down`.
@@ -76,6 +78,7 @@ class Upkeep:
         self.plane = DataPlane(names, backend, open_key, self._ledger, self._watcher)
         self.machine_calls = MachineCalls(self.plane.organizations, self.plane.call_machines)
         self.pings = Pings(names, self.plane.state)
+        self.measurements = Measurements(names, self.plane.state)
         self.door = Doorkeeper(door, self.plane, self.machine_calls)
         self.arbiter = Arbiter(store, self.door, self.plane)
         self.agreement = Agreement(store, self.plane.states, self.arbiter.settle, self.arbiter.stored, self._mended)

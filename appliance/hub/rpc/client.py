@@ -14,6 +14,7 @@ from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.difference import between
+from appliance.model.probes import Probe
 from appliance.vault import CodeSecret, SealedKeys
 
 T = TypeVar("T")
@@ -113,6 +114,14 @@ class HubClient:
             Crowded: a ping of the organization is running, or too many of all.
         """
         return self._call(messages.Ping(organization, machine), float | None)  # type: ignore[arg-type]
+
+    def measure(self, organization: str, probes: Sequence[Probe]) -> Sequence[bool]:
+        """Measure which probes the rules in force forward, in a copy of them; in the probes' order.
+
+        Raises:
+            Crowded: a measurement of the organization is running, or too many of all.
+        """
+        return self._call(messages.Measure(organization, tuple(probes)), list[bool])
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
         """Read the counter of each rule of the organization."""

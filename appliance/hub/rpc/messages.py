@@ -12,6 +12,7 @@ from appliance.model.difference import StateDifference
 from appliance.model.ids import OPERATORS, ORGANIZATION_ID
 from appliance.model.plural import counted, plural
 from appliance.model.ports import FIRST_PORT, LAST_PORT
+from appliance.model.probes import MOST_PROBES, Probe
 
 Kind = Literal["failed", "overtaken", "crowded"]
 
@@ -125,6 +126,13 @@ class Ping(msgspec.Struct, frozen=True, tag=True):
     machine: MachineId
 
 
+class Measure(msgspec.Struct, frozen=True, tag=True):
+    """Measure which probes the organization's rules forward; answered with a list of bool in their order."""
+
+    organization: OrganizationId
+    probes: Annotated[tuple[Probe, ...], msgspec.Meta(max_length=MOST_PROBES)]
+
+
 class Counters(msgspec.Struct, frozen=True, tag=True):
     """Read the counter of each rule of an organization; answered with a list of `RuleCount`."""
 
@@ -165,6 +173,7 @@ Call = (
     | Remove
     | Peers
     | Ping
+    | Measure
     | Counters
     | Census
     | Status
@@ -219,6 +228,7 @@ class HubStatus:
         tracking: numbers of tracked connections and reached bounds (`Warden.figures`).
         machine_calls: calls to machines after damage to the front door, by outcome (`MachineCalls.figures`).
         pings: pings of machines since the start, by outcome (`Pings.figures`).
+        measurements: measurements of rules since the start, by outcome (`Measurements.figures`).
         work: processor time and waiting of changes since the start (`ChangeScheduler.figures`).
     """
 
@@ -236,6 +246,7 @@ class HubStatus:
     tracking: dict[str, int] = field(default_factory=dict)
     machine_calls: dict[str, int] = field(default_factory=dict)
     pings: dict[str, int] = field(default_factory=dict)
+    measurements: dict[str, int] = field(default_factory=dict)
 
     @property
     def progress(self) -> str:

@@ -1,0 +1,68 @@
+"""Measurements of organizations' rules on their behalf, bounded for each of them and for all."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from appliance.hub.errors import HubError
+from appliance.hub.names import KernelNames, Names
+from appliance.hub.plane import probing
+from appliance.hub.plane.few_at_once import FewAtOnce
+from appliance.model.desired import Desired
+from appliance.model.probes import Probe
+
+AT_ONCE = 2
+"""Most measurements at a time. Each takes processor time for a second or two with the largest rules."""
+
+Forwarded = Callable[[KernelNames, IPv4Network, Mapping[str, IPv4Address], Sequence[Probe]], list[bool]]
+
+
+class Measurements:
+    """Measures rules: one measurement of an organization at a time, and `AT_ONCE` of all. Thread-safe.
+
+    Args:
+        state: returns an organization's desired state; None if it has none.
+        forwarded: sends the probes (`probing.forwarded`).
+    """
+
+    def __init__(
+        self, names: Names, state: Callable[[str], Desired | None], forwarded: Forwarded = probing.forwarded
+    ) -> None:
+        self._names = names
+        self._state = state
+        self._forwarded = forwarded
+        self._places = FewAtOnce(AT_ONCE, "measurement", retry_after=5)
+        self._counts = Counter({"made": 0, "failed": 0})
+        self._lock = threading.Lock()
+
+    def measure(self, organization: str, probes: Sequence[Probe]) -> list[bool]:
+        """Tell for each probe whether the rules in force forward it. Nothing is sent to a machine.
+
+        Raises:
+            Crowded: a measurement of the organization is running, or too many of all.
+            HubError: a machine is unknown, or it could not be measured.
+        """
+        desired = self._state(organization)
+        addresses = {} if desired is None else {peer.id: peer.address for peer in desired.peers}
+        if desired is None or any(end not in addresses for each in probes for end in (each.source, each.destination)):
+            raise HubError("there are no such machines to measure between")
+        with self._places.turn(organization):
+            try:
+                found = self._forwarded(self._names.of(organization), desired.network, addresses, probes)
+            except HubError:
+                self._note("failed")
+                raise
+        self._note("made")
+        return found
+
+    def figures(self) -> dict[str, int]:
+        """Numbers of measurements since the start, by outcome."""
+        with self._lock:
+            return {**self._counts, "refused": self._places.refused}
+
+    def _note(self, outcome: str) -> None:
+        with self._lock:
+            self._counts[outcome] += 1
