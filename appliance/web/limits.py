@@ -50,6 +50,8 @@ WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE), Rate(2000, _DAY))
 # Each may take a thread for two seconds.
 PINGS_PER_ORGANIZATION = (Rate(12, _MINUTE),)
+# Each may take a second of processor time of the hub.
+MEASUREMENTS_PER_ORGANIZATION = (Rate(6, _MINUTE),)
 # Each adds a permanent line to the usage meter. A restored large organization may enable all machines at once.
 ENABLINGS_PER_ORGANIZATION = (Rate(10_000, 5 * _DAY),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
@@ -98,6 +100,7 @@ class RateLimits:
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
         self._pings = Allowance(*PINGS_PER_ORGANIZATION, clock=self.clock)
+        self._measurements = Allowance(*MEASUREMENTS_PER_ORGANIZATION, clock=self.clock)
         self._enablings = Allowance(*ENABLINGS_PER_ORGANIZATION, clock=self.clock)
         self._invitations = Allowance(*INVITATIONS_PER_ORGANIZATION, clock=self.clock)
 
@@ -157,6 +160,10 @@ class RateLimits:
     def ping(self, address: str, organization_id: str) -> None:
         """Count a ping of a machine; raises `TooMany` beyond the limit."""
         self._count("pings", self._pings, address, organization_id)
+
+    def measurement(self, address: str, organization_id: str) -> None:
+        """Count a measurement of the policy; raises `TooMany` beyond the limit."""
+        self._count("measurements", self._measurements, address, organization_id)
 
     def invitation(self, address: str, organization_id: str) -> None:
         """Count an invitation, which may be a letter to a stranger; raises `TooMany` beyond the limit."""

@@ -161,6 +161,12 @@ class _HubCollector(Collector):
         for outcome, count in sorted(status.pings.items()):
             pings.add_metric([outcome], count)
         yield pings
+        measurements = CounterMetricFamily(
+            "meshwg_measurements", "Measurements of organizations' rules, by the outcome", labels=["outcome"]
+        )
+        for outcome, count in sorted(status.measurements.items()):
+            measurements.add_metric([outcome], count)
+        yield measurements
         yield GaugeMetricFamily(
             "meshwg_machine_calls_due",
             "Organizations whose machines are to be called",

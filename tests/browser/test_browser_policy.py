@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
+from tests.browser.test_browser_accessible import check
 
 NARROW = 360
 
@@ -52,6 +53,11 @@ def test_the_table_is_read_by_heads_and_followed_by_links(open_desk: Callable[..
     expect(table.get_by_role("columnheader")).to_have_count(3)
     row = table.get_by_role("row", name="group office")
     expect(row.get_by_role("rowheader")).to_contain_text("1 machine")
+    page.get_by_role("button", name="Measure").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Measured").get_by_role("status")).to_contain_text("as the policy says")
+    expect(row.get_by_role("cell").nth(1)).to_contain_text("passed")
+    check(desk, "a measured table")
     cell = row.get_by_role("link", name="Some: all but TCP 22")
     cell.focus()
     page.keyboard.press("Enter")

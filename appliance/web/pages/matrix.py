@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from appliance.model.access import LOOK
-from appliance.model.errors import NotFound
+from appliance.model.access import CHANGE, LOOK
+from appliance.model.errors import Conflict, NotFound, NotNow, Refused, TooMany
 from appliance.model.matrix import Cell, CellKind, Matrix, Party
 from appliance.model.plural import counted
 from appliance.model.policy import Action, Selector, SelectorKind
 from appliance.model.reach import TooMuchWork
+from appliance.service import measurements
 from appliance.service import policy as policies
+from appliance.service.measurements import Measurement, ProbedCell
 from appliance.web.pages import words
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
 MOST_PARTIES = 20
@@ -23,6 +25,8 @@ MOST_CHARACTERS = 1000
 """Characters of a page's row keys, and of its column keys: the URL of each cell has both."""
 MOST_RULES = 50
 """Rules that the page of a cell lists."""
+MOST_DIFFERENCES = 20
+"""Packets that the page of a measurement lists."""
 _MOST_NAMED = 3
 _OTHERS = "others"
 _PATH = "/policy/matrix"
@@ -60,11 +64,13 @@ class CellLine:
     Attributes:
         look: class of its colour.
         url: page that says more; empty if there is no more to say.
+        measured: what packets did; None if there were none.
     """
 
     text: str
     look: str
     url: str
+    measured: ProbedCell | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,29 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A packet that the kernel treats in another way than the policy says; all in words."""
+
+    source: str
+    destination: str
+    packet: str
+
+
+@dataclass(frozen=True)
+class ToldMeasurement:
+    """A measurement as the page tells it.
+
+    Attributes:
+        differing: number of packets that the kernel treats in another way than the policy says.
+        differences: the first of them.
+    """
+
+    measured: Measurement
+    differences: list[Difference]
+    differing: int
+
+
+@dataclass(frozen=True)
 class RuleLink:
     """A rule that matters for a cell."""
 
@@ -86,33 +115,91 @@ class RuleLink:
     sentence: str
 
 
-def _show(visit: Visit) -> Response:
+def _show(visit: Visit, refusal: Refused | None = None, measured: Measurement | None = None) -> Response:
     try:
         version, matrix = policies.matrix(visit.context, visit.actor)
     except TooMuchWork:
-        return visit.page("policy_matrix.html", table=None)
-    asked = [visit.query.text(side) for side in ("source", "destination")]
-    if any(asked):
-        return _show_cell(visit, matrix, *(_party(matrix, key) for key in asked))
+        return visit.page("policy_matrix.html", refusal=refusal, table=None)
+    ends = _asked(visit, matrix)
+    if ends is not None:
+        return _show_cell(visit, matrix, ends, refusal, measured)
     return visit.page(
         "policy_matrix.html",
+        refusal=refusal,
+        told=_told(visit, measured),
+        here=_here(visit),
         version=version,
         table=_table(
-            visit, matrix, [matrix.parties] * 2, _cell_url, lambda one, names: words.party(one, matrix.parties, names)
+            visit,
+            matrix,
+            [matrix.parties] * 2,
+            _cell_url,
+            lambda one, names: words.party(one, matrix.parties, names),
+            measured,
         ),
     )
 
 
-def _show_cell(visit: Visit, matrix: Matrix, source: Party, destination: Party) -> Response:
-    rules = matrix.rules_between(source, destination)
+def _measure(visit: Visit) -> Response:
+    def shown(matrix: Matrix) -> tuple[Sequence[Party], Sequence[Party]]:
+        ends = _asked(visit, matrix)
+        sources, destinations = [matrix.parties] * 2 if ends is None else map(matrix.split, ends)
+        starts = _starts(visit, [sources, destinations])
+        return _part(sources, starts[0]), _part(destinations, starts[1])
+
+    try:
+        visit.site.limits.measurement(visit.request.address, visit.actor.organization_id)
+        return _show(visit, measured=measurements.measure(visit.context, visit.actor, shown))
+    except TooMuchWork:
+        return _show(visit)
+    except (TooMany, Conflict, NotNow) as refusal:
+        return _show(visit, refusal)
+
+
+def _asked(visit: Visit, matrix: Matrix) -> tuple[Party, Party] | None:
+    """Find the parties of the cell that the visitor asks for; None for the whole matrix."""
+    source, destination = (visit.query.text(side) for side in ("source", "destination"))
+    return (_party(matrix, source), _party(matrix, destination)) if source or destination else None
+
+
+def _here(visit: Visit) -> str:
+    fields = visit.query.fields
+    return f"{_PATH}?{urlencode(fields)}" if fields else _PATH
+
+
+def _told(visit: Visit, measured: Measurement | None) -> ToldMeasurement | None:
+    if measured is None:
+        return None
+    differing = measured.differing
+    shown = differing[:MOST_DIFFERENCES]
+    names = policies.names_of(
+        visit.context, visit.actor, {end for each in shown for end in (each.source, each.destination)}
+    )
+    return ToldMeasurement(
+        measured,
+        [
+            Difference(words.machine(each.source, names), words.machine(each.destination, names), words.probe(each))
+            for each in shown
+        ],
+        len(differing),
+    )
+
+
+def _show_cell(
+    visit: Visit, matrix: Matrix, ends: tuple[Party, Party], refusal: Refused | None, measured: Measurement | None
+) -> Response:
+    rules = matrix.rules_between(*ends)
     shown = rules[:MOST_RULES]
     ids = {end.name for rule in shown for end in (rule.source, rule.destination) if end.kind is SelectorKind.MACHINE}
-    ids |= {party.ids[0] for party in (source, destination)}
+    ids |= {party.ids[0] for party in ends}
     names = policies.names_of(visit.context, visit.actor, ids)
     return visit.page(
         "policy_matrix_cell.html",
-        ends=[words.party(party, matrix.parties, names) for party in (source, destination)],
-        table=_table(visit, matrix, [matrix.split(each) for each in (source, destination)], _check_url, _list),
+        refusal=refusal,
+        told=_told(visit, measured),
+        here=_here(visit),
+        ends=[words.party(party, matrix.parties, names) for party in ends],
+        table=_table(visit, matrix, [matrix.split(each) for each in ends], _check_url, _list, measured),
         rules=[RuleLink(rule.id, rule.action is Action.DENY, words.sentence(rule, names)) for rule in shown],
         rule_count=len(rules),
     )
@@ -124,8 +211,9 @@ def _table(
     axes: Sequence[Sequence[Party]],
     url: Callable[[Party, Party], str],
     heading: Callable[[Party, Mapping[str, str]], str],
+    measured: Measurement | None,
 ) -> Table:
-    starts = [min(visit.query.number(side) or 0, max(len(axis) - 1, 0)) for side, axis in _by_side(axes)]
+    starts = _starts(visit, axes)
     sources, destinations = (_part(axis, start) for axis, start in zip(axes, starts, strict=True))
     ids = {machine for party in (*sources, *destinations) for machine in party.ids[:_MOST_NAMED]}
     names = policies.names_of(visit.context, visit.actor, ids)
@@ -133,11 +221,18 @@ def _table(
         [Heading(heading(party, names), _size(party)) for party in part] for part in (sources, destinations)
     )
     cells = matrix.rows(sources, destinations)
+    probed = [[None] * len(columns)] * len(rows) if measured is None else measured.rows
     return Table(
         columns,
         [
-            (head, [_line(cell, url(source, other)) for cell, other in zip(row, destinations, strict=True)])
-            for head, source, row in zip(rows, sources, cells, strict=True)
+            (
+                head,
+                [
+                    replace(_line(cell, url(source, other)), measured=found)
+                    for cell, other, found in zip(row, destinations, probes, strict=True)
+                ],
+            )
+            for head, source, row, probes in zip(rows, sources, cells, probed, strict=True)
         ],
         {
             side: _span(visit, side, axis, start, len(part))
@@ -145,6 +240,10 @@ def _table(
         },
         any(cell.kind is CellKind.SKIPPED for row in cells for cell in row),
     )
+
+
+def _starts(visit: Visit, axes: Sequence[Sequence[Party]]) -> list[int]:
+    return [min(visit.query.number(side) or 0, max(len(axis) - 1, 0)) for side, axis in _by_side(axes)]
 
 
 def _by_side(axes: Sequence[Sequence[Party]]) -> Iterable[tuple[str, Sequence[Party]]]:
@@ -214,4 +313,8 @@ def _line(cell: Cell, url: str) -> CellLine:
     }[cell.kind]
 
 
-PAGES = (Page("GET", _PATH, _show, access=LOOK),)
+PAGES = (
+    Page("GET", _PATH, _show, access=LOOK),
+    # It changes nothing, so that it may be sent again and again.
+    Page("POST", _PATH, _measure, access=CHANGE, once=False, again=Again(_show)),
+)

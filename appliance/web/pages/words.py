@@ -16,6 +16,7 @@ from appliance.model.matrix import Party
 from appliance.model.plural import counted, plural
 from appliance.model.policy import Action, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange, format_ports
+from appliance.model.probes import Probe
 from appliance.model.services import ServiceProtocol, ServiceRange
 
 _PROTOCOLS = {
@@ -226,6 +227,12 @@ def service_range(of: ServiceRange) -> str:
     if len(of.ports) > _MOST_RANGES:
         return f"{name}, {len(of.ports)} ranges of ports"
     return f"{name} {format_ports(of.ports).replace(',', ', ')}"
+
+
+def probe(of: Probe) -> str:
+    """Describe a packet by which a policy is measured."""
+    name = _PROTOCOLS[ServiceProtocol(of.kind.value)]
+    return f"{name}, port {of.port}" if of.port else name
 
 
 def decided(count: RuleCount | None) -> str:

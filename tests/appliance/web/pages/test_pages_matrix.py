@@ -12,9 +12,11 @@ from appliance.model.organization import Plan, Role
 from appliance.model.policy import Action, Policy, Rule
 from appliance.service import Actor, accounts, machines, organizations
 from appliance.service import policy as policies
+from appliance.web.limits import MEASUREMENTS_PER_ORGANIZATION
 from appliance.web.pages.matrix import MOST_PARTIES, MOST_RULES
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
+from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
 MATRIX = "/policy/matrix"
@@ -213,3 +215,86 @@ def test_a_viewer_may_look_at_the_matrix(
     add("one")
     assert colleague(Role.VIEWER).get(MATRIX).status == 200
     assert stranger.get(MATRIX).headers["location"] == "/login?next=/policy/matrix"
+
+
+def measure(visitor: Visitor, path: str = MATRIX) -> Answer:
+    """Opens the page, and measures what it shows."""
+    visitor.get(path)
+    (place,) = (each for each in visitor.answer.page.forms if each.startswith(MATRIX))
+    return visitor.send(place)
+
+
+def text(answer: Answer) -> str:
+    return " ".join(answer.page.text.split())
+
+
+@pytest.fixture
+def mixed(add: Callable[..., str], save: Callable[..., None]) -> None:
+    add("asha", "staff")
+    add("ravi", "staff")
+    add("web", "servers")
+    save("deny", "allow group:staff group:servers tcp 22,443")
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_measured_matrix_tells_what_passed(owner: Visitor) -> None:
+    answer = measure(owner)
+    table = cells(answer)
+    assert table[1][1:] == ["Itself", "Denied 0 passed, 4 dropped"]
+    assert table[2][1] == "Some: TCP 22, 443 2 passed, 6 dropped"
+    assert "The kernel treated all 16 packets as the policy says" in text(answer)
+    assert "3 of the machines measured (3) are not connected now" in text(answer)
+    detail = measure(owner, f"{MATRIX}?source=group:staff&destination=group:servers")
+    assert cells(detail)[1][1] == "Some: TCP 22, 443 2 passed, 6 dropped"
+
+
+@pytest.mark.usefixtures("mixed")
+def test_packets_that_pass_against_the_policy_are_told(owner: Visitor, hub: FakeHub) -> None:
+    hub.is_damaged = True
+    answer = measure(owner)
+    assert "The kernel treated 16 packets of 16 in another way than the policy says" in text(answer)
+    assert "TCP, port 22 from asha to web" in text(answer)
+    assert len(re.findall("<li>.* from .* to .*</li>", answer.text)) == 16
+    assert cells(answer)[1][2] == "Denied 4 passed, 0 dropped: 4 not as the policy says"
+
+
+@pytest.mark.usefixtures("mixed")
+def test_a_measurement_that_fails_shows_the_table(owner: Visitor, hub: FakeHub) -> None:
+    hub.is_measuring = True
+    refused = measure(owner)
+    assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+    assert "A measurement of your organization is running" in text(refused)
+    assert "Some: TCP 22, 443" in text(refused)
+    hub.refuses = True
+    assert measure(owner).status == 503
+    assert "passed" not in owner.answer.text
+
+
+def test_measurements_are_limited(owner: Visitor, add: Callable[..., str]) -> None:
+    add("one")
+    for _ in range(MEASUREMENTS_PER_ORGANIZATION[0].amount):
+        assert "There is no pair of machines to measure." in text(measure(owner))
+    assert measure(owner).status == 429
+
+
+def test_a_viewer_does_not_measure(
+    owner: Visitor, add: Callable[..., str], colleague: Callable[[Role], Visitor]
+) -> None:
+    add("one")
+    owner.get(MATRIX)
+    viewer = colleague(Role.VIEWER)
+    page = viewer.get(MATRIX).page
+    assert MATRIX not in page.forms
+    assert viewer.post(MATRIX, page.forms["/logout"]).status == 403
+
+
+def test_a_part_of_a_large_matrix_is_measured(
+    owner: Visitor, add: Callable[..., str], save: Callable[..., None]
+) -> None:
+    ids = [add(f"machine-{number}") for number in range(25)]
+    save("allow", *(f"deny machine:{each} machine:{ids[0]} tcp {at + 1}" for at, each in enumerate(ids)))
+    answer = measure(owner, f"{MATRIX}?rows=20")
+    table = cells(answer)
+    assert [row[0] for row in table[1:]] == [f"machine-{number}" for number in range(20, 25)]
+    assert all("passed" in cell for row in table[1:] for cell in row[1:] if not cell.startswith("Itself"))
+    assert "as the policy says" in text(answer)
