@@ -186,6 +186,9 @@ def test_a_configuration_is_copied_with_the_keyboard(open_desk: Callable[..., De
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("pre#text").text_content()
     assert "PrivateKey" in copied
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
+    page.keyboard.press("Enter")
+    expect(page.locator("#copied")).to_contain_text("Your browser did not allow it")
 
 
 @pytest.mark.parametrize("scripts", [True, False])

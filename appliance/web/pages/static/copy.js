@@ -1,4 +1,5 @@
-// Copies a text. A button with `data-copies` (the id of an element) is shown where the browser can copy, and says when it did.
+// Copies a text. A button with `data-copies` (the id of an element) is shown where the browser can copy. The element that
+// describes the button says how it went, in its own words: `data-done` and `data-failed`.
 "use strict";
 
 (() => {
@@ -8,9 +9,9 @@
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent);
-        said.textContent = "Copied.";
+        said.textContent = said.dataset.done;
       } catch {
-        said.textContent = "Your browser did not allow it: select the text, and copy it yourself.";
+        said.textContent = said.dataset.failed;
       }
     });
     button.hidden = false;
