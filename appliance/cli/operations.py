@@ -48,7 +48,12 @@ def note(store: Store, action: str, **detail: Any) -> None:
         SQLAlchemyError: the store can't be written.
     """
     with store.write() as transaction:
-        trail.record(transaction, OperatorCommand(times.now(), _user(), action, detail))
+        trail.record(transaction, command(action, **detail))
+
+
+def command(action: str, **detail: Any) -> OperatorCommand:
+    """Make the entry about a command that this process carries out."""
+    return OperatorCommand(times.now(), _user(), action, detail)
 
 
 def _user() -> str:

@@ -13,6 +13,7 @@ from appliance.cli.options import with_settings
 from appliance.cli.settings import Settings
 from appliance.model.errors import Refused
 from appliance.service.transcripts import PublishedRuns, Run
+from appliance.store import Store, hidden_runs
 from appliance.store import operations as trail
 
 _LATEST = Path("reports/out/latest")
@@ -22,11 +23,16 @@ _LATEST = Path("reports/out/latest")
 def publish(
     run: Annotated[Path | None, typer.Argument(help=f"Folder of a run; {_LATEST} if none is named.")] = None,
     withdraw: Annotated[str | None, typer.Option(help="Take this run off instead.")] = None,
+    hidden: Annotated[
+        bool, typer.Option("--hidden", help="Leave it to an operator to show it, on /operator/runs.")
+    ] = False,
     as_list: Annotated[bool, typer.Option("--list", help="Only tell what is published.")] = False,
     *,
     settings: Settings,
 ) -> None:
     """Publish a run of the gate: the page /transcripts has its files, and /claims its verdicts. Evidence stays here.
+
+    Operators can withdraw it on their page /operator/runs, and publish it again.
 
     Exit codes: 66 no such run, 73 the data folder or the database can't be used, 77 not root, 78 settings that make no
     sense or no store yet.
@@ -34,21 +40,40 @@ def publish(
     with present.opened(settings) as found:
         runs = PublishedRuns(found.folder.transcripts)
         if as_list:
-            print("\n".join(map(_words, runs.runs())) or "Nothing is published.")
+            with found.store.read() as transaction:
+                unseen = hidden_runs.load(transaction)
+            lines = (f"{_words(each)}{'  hidden' if each.id in unseen else ''}" for each in runs.runs())
+            print("\n".join(lines) or "Nothing is published.")
             return
         try:
             if withdraw is not None:
                 runs.withdraw(withdraw)
-                operations.note(found.store, trail.WITHDRAWN, run=withdraw)
+                _decide(found.store, trail.WITHDRAWN, withdraw)
                 print(f"{withdraw} is not published any more.")
+            elif hidden:
+                source = run or _LATEST
+                # First of all, so that nobody sees it in between.
+                runs.check(source)
+                _decide(found.store, trail.HELD, source.resolve().name)
+                print(f"Held back: {_words(runs.publish(source))}")
             else:
                 published = runs.publish(run or _LATEST)
-                operations.note(found.store, trail.PUBLISHED, run=published.id)
+                _decide(found.store, trail.PUBLISHED, published.id)
                 print(f"Published: {_words(published)}")
         except Refused as error:
             raise CommandError(error.detail, Exit.NO_INPUT) from None
         except OSError as error:
             raise CommandError(f"{runs.folder} can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
+
+
+def _decide(store: Store, action: str, run: str) -> None:
+    """Hide a run or show it, with an entry in the log of operations; a withdrawn one need not be hidden any more."""
+    with store.write() as transaction:
+        if action == trail.HELD:
+            hidden_runs.hide(transaction, run)
+        else:
+            hidden_runs.show(transaction, run)
+        trail.record(transaction, operations.command(action, run=run))
 
 
 def _words(run: Run) -> str:

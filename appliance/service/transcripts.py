@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +34,7 @@ FILES: Mapping[str, str] = {
 
 _LARGEST = 64 * 2**20
 NEWEST = 50
-"""Most runs that pages show and take verdicts from."""
+"""Most runs that pages show and take verdicts from, which is half of those that are kept parsed."""
 
 _MOST_PARSED = 2 * NEWEST
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]{1,32}")
@@ -141,20 +141,18 @@ class PublishedRuns:
 
     folder: Path
 
-    def newest(self) -> tuple[Run, ...]:
-        """List the newest readable runs, newest first, `NEWEST` at most: no more than are kept parsed."""
-        return self.runs(NEWEST)
-
-    def runs(self, most: int | None = None) -> tuple[Run, ...]:
+    def runs(self, most: int | None = None, *, without: Collection[str] = ()) -> tuple[Run, ...]:
         """List the readable runs, newest first.
 
         Args:
             most: number of them; None for all.
+            without: ids of runs that are left out.
         """
         try:
-            names = sorted((each.name for each in self.folder.iterdir() if _ID.fullmatch(each.name)), reverse=True)
+            found_names = {each.name for each in self.folder.iterdir() if _ID.fullmatch(each.name)}
         except OSError:
             return ()
+        names = sorted(found_names - set(without), reverse=True)
         found = (_read(self.folder / name) for name in names)
         return tuple(islice((run for run in found if run is not None), most))
 
@@ -192,13 +190,7 @@ class PublishedRuns:
             Invalid: the folder is no run, or a run of another hub, whose verdicts say nothing about this product.
             OSError: the folder can't be written.
         """
-        source = run.resolve()
-        contents = _contents(source)
-        transcript = _decoded(contents.get("transcript.json", b""))
-        if not _ID.fullmatch(source.name) or transcript is None:
-            raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
-        if transcript.hub is not None:
-            raise Invalid(f"{run} is a run of another hub, {transcript.hub}.", field="run")
+        source, contents = run.resolve(), self.check(run)
         files.make_folders(self.folder)
         self.folder.chmod(0o755)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as made:
@@ -218,6 +210,21 @@ class PublishedRuns:
         if published is None:
             raise Invalid(f"{run} can't be read any more.", field="run")
         return published
+
+    def check(self, run: Path) -> Mapping[str, bytes]:
+        """Check that a run can be published; returns the contents of its files by name.
+
+        Raises:
+            Invalid: as `publish`.
+        """
+        source = run.resolve()
+        contents = _contents(source)
+        transcript = _decoded(contents.get("transcript.json", b""))
+        if not _ID.fullmatch(source.name) or transcript is None:
+            raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
+        if transcript.hub is not None:
+            raise Invalid(f"{run} is a run of another hub, {transcript.hub}.", field="run")
+        return contents
 
     def withdraw(self, run: str) -> None:
         """Withdraw a run.

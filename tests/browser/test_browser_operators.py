@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pyotp
 import pytest
 from playwright.sync_api import expect
 
 from appliance.service import Context, operators
+from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, times
 from tests.appliance.fakes import FakeHub
+from tests.appliance.published import written
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_accessible import check as check_accessible
 from tests.browser.test_browser_narrow import check, check_sign_out
@@ -72,7 +75,13 @@ def test_an_operator_s_first_day_works_in_a_browser(
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_an_operator_s_pages_are_accessible_and_narrow(
-    open_desk: Callable[..., Desk], store: Store, hub: FakeHub, url: str, dark: bool
+    open_desk: Callable[..., Desk],
+    store: Store,
+    hub: FakeHub,
+    shelf: PublishedRuns,
+    url: str,
+    tmp_path: Path,
+    dark: bool,
 ) -> None:
     open_desk().sign_up(f"long-{dark}@example.net", "W" * 255)
     desk = open_desk(width=360, height=740, dark=dark)
@@ -84,7 +93,18 @@ def test_an_operator_s_pages_are_accessible_and_narrow(
     join(desk, link)
     check(desk, "recovery codes")
     check_accessible(desk, "recovery codes")
-    for path in ("/operator", "/operator?query=WWW", "/operator/hub", "/operator/log", "/operator/organizations/x"):
+    shown, other = (shelf.publish(written(tmp_path / "out", f"2026-03-0{day}T12:00:00Z")).id for day in (1, 2))
+    desk.open("/operator/runs")
+    desk.page.locator(f"form[action*='{other}']").get_by_role("button").click()
+    expect(desk.page.get_by_role("status")).to_contain_text("The run is withdrawn")
+    check(desk, "a withdrawn run")
+    check_accessible(desk, "a withdrawn run")
+    desk.page.get_by_role("button", name="Publish").click()
+    expect(desk.page.get_by_role("status")).to_contain_text("The run is published")
+    desk.page.locator(f"a[href$='{shown}']").click()
+    expect(desk.page.get_by_role("heading", level=1)).to_be_visible()
+    paths = ("/operator", "/operator?query=WWW", "/operator/hub", "/operator/runs", "/operator/log")
+    for path in (*paths, "/operator/organizations/x"):
         desk.open(path)
         check(desk, path)
         check_sign_out(desk)

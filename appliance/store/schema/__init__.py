@@ -38,7 +38,7 @@ from appliance.store.schema.people import (
     sessions,
     tickets,
 )
-from appliance.store.schema.requests import mail, operations, repeats
+from appliance.store.schema.requests import hidden_runs, mail, operations, repeats
 
 __all__ = [
     "IS_DISABLED",
@@ -48,6 +48,7 @@ __all__ = [
     "deletions",
     "expectations",
     "factor_removals",
+    "hidden_runs",
     "instance",
     "invitations",
     "lifetimes",

@@ -69,3 +69,6 @@ operations = Table(
     Column("action", String(40), nullable=False),
     Column("detail", JSON, nullable=False),
 )
+
+# Runs of the gate in the folder of runs that the public pages do not show.
+hidden_runs = Table("hidden_runs", metadata, Column("run", String(64), primary_key=True))

@@ -33,7 +33,7 @@ def _front(visit: Visit) -> Response:
         machines = _machines(visit)
     except Invalid as invalid:
         refusal = invalid
-    runs = visit.site.published.newest()
+    runs = transcripts.shown(visit)
     return visit.page(
         "landing.html",
         refusal=refusal,

@@ -41,6 +41,8 @@ _NOTICES = {
     "deleted": "The organization is deleted, with everything that it had.",
     "suspended": "The organization is suspended: no packet of it passes, and nobody of it signs in.",
     "resumed": "The organization is resumed, and enforced.",
+    "run-published": "The run is published: everybody can see it now.",
+    "run-withdrawn": "The run is withdrawn. Its files stay here, and nobody else sees them.",
     "lost": "It was done, and its answer got lost on the way.",
     # In place of secrets that were shown once.
     "key-shown": "The key was made. Its configuration was shown once, with the first answer, and nobody stores it. If "

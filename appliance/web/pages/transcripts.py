@@ -8,6 +8,7 @@ from appliance.model import claims
 from appliance.model.access import PUBLIC
 from appliance.model.claims import Claim
 from appliance.model.errors import NotFound
+from appliance.service import run_visibility
 from appliance.service.transcripts import FILES, NEWEST, ClaimVerdict, Run, latest_verdicts
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
@@ -30,24 +31,39 @@ def judged(runs: Sequence[Run]) -> list[Judged]:
     return [(claim, *verdicts.get(claim.id, (None, None))) for claim in claims.PUBLISHED]
 
 
+def shown(visit: Visit) -> tuple[Run, ...]:
+    """List the runs that public pages show, newest first."""
+    return run_visibility.shown(visit.context, visit.site.published)
+
+
+def document(data: bytes, name: str) -> Response:
+    """Answer with a file of a run; its page gets a policy under which it runs no scripts."""
+    headers = {"Content-Type": FILES[name]}
+    if name == "transcript.html":
+        headers["Content-Security-Policy"] = _ALONE
+    return Response(data, headers=headers)
+
+
 def _claims(visit: Visit) -> Response:
-    return visit.page("claims.html", claims=judged(visit.site.published.newest()))
+    return visit.page("claims.html", claims=judged(shown(visit)))
 
 
 def _claim(visit: Visit) -> Response:
     claim = claims.BY_ID.get(visit.parameters["claim"])
     if claim is None:
         raise NotFound("There is no such claim.")
-    verdict, run = latest_verdicts(visit.site.published.newest()).get(claim.id, (None, None))
+    verdict, run = latest_verdicts(shown(visit)).get(claim.id, (None, None))
     return visit.page("claim.html", claim=claim, verdict=verdict, run=run)
 
 
 def _transcripts(visit: Visit) -> Response:
-    return visit.page("transcripts.html", runs=visit.site.published.newest(), most=NEWEST)
+    return visit.page("transcripts.html", runs=shown(visit), most=NEWEST)
 
 
 def _card(visit: Visit) -> Response:
-    card = visit.view.svg("card.svg", run=visit.site.published.find(visit.parameters["run"]))
+    card = visit.view.svg(
+        "card.svg", run=run_visibility.find(visit.context, visit.site.published, visit.parameters["run"])
+    )
     card = card.with_header("Cache-Control", _KEPT).with_header("Content-Security-Policy", _ALONE)
     # Other sites may show it.
     return card.with_header("Cross-Origin-Resource-Policy", "cross-origin")
@@ -55,11 +71,8 @@ def _card(visit: Visit) -> Response:
 
 def _file(visit: Visit) -> Response:
     name = visit.parameters["name"]
-    data = visit.site.published.file(visit.parameters["run"], name)
-    headers = {"Content-Type": FILES[name], "Cache-Control": _KEPT}
-    if name == "transcript.html":
-        headers["Content-Security-Policy"] = _ALONE
-    return Response(data, headers=headers)
+    data = run_visibility.file(visit.context, visit.site.published, visit.parameters["run"], name)
+    return document(data, name).with_header("Cache-Control", _KEPT)
 
 
 PAGES = (

@@ -49,3 +49,19 @@ def test_a_refused_publication_is_one_sentence(folder: Folder, tmp_path: Path) -
     with pytest.raises(CommandError) as refused:
         publish(data=tmp_path / "elsewhere")
     assert refused.value.code is Exit.NOT_CONFIGURED
+
+
+def test_a_hidden_run_is_left_to_an_operator(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = written(tmp_path / "out", "2026-03-01T12:00:00Z")
+    publish(run, hidden=True, data=folder.path)
+    assert capsys.readouterr().out.startswith(f"Held back: {run.name}  pass")
+    publish(as_list=True, data=folder.path)
+    assert capsys.readouterr().out.endswith("breaks noticed  hidden\n")
+    publish(run, data=folder.path)
+    publish(as_list=True, data=folder.path)
+    assert capsys.readouterr().out.endswith("breaks noticed\n")
+    with pytest.raises(CommandError) as refused:
+        publish(tmp_path, hidden=True, data=folder.path)
+    assert refused.value.code is Exit.NO_INPUT

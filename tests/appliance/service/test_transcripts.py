@@ -121,10 +121,10 @@ def test_pages_show_no_more_runs_than_are_kept_parsed(
     damaged.mkdir()
     (damaged / "transcript.json").write_text("{", encoding="utf-8")
     assert [run.id for run in runs.runs()] == ids[::-1]
-    newest = runs.newest()
+    newest = runs.runs(NEWEST)
     assert [run.id for run in newest] == ids[: -1 - NEWEST : -1]
     monkeypatch.setattr(Path, "read_bytes", unreadable)
-    assert runs.newest() == newest
+    assert runs.runs(NEWEST) == newest
 
 
 def test_a_transcript_is_read_once_for_many_visitors(
