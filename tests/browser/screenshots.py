@@ -1,4 +1,7 @@
-"""Take the pictures of the documentation: the policy page of a service, a run's transcript, and a run as it went on.
+"""Take the pictures of the documentation: every page of the service (`gallery`), and three that pages embed.
+
+The three are the policy page of a service with traffic, a run's transcript, and a run as it went on. They need a run of
+the gate, and stay as they are without one.
 
 ./meshwg gate --claim policy-enforcement
 .venv/bin/python -m netlab.sandbox -- .venv/bin/python -m tests.browser.screenshots
@@ -26,6 +29,7 @@ from reports.events import recording
 from reports.events.board import Board
 from reports.events.format import StreamFigures
 from reports.events.server import LivePage
+from tests.browser import example, gallery
 from tests.browser.chromium import chromium
 
 POLICY, TRANSCRIPT, LIVE = "policy.png", "transcript.png", "live.png"
@@ -47,7 +51,7 @@ _RULES = (
 
 
 def take(browser: Browser, run: Path, folder: Path) -> None:
-    """Take all pictures.
+    """Take the three pictures that pages embed.
 
     Args:
         browser: takes them, each in a window of its own.
@@ -145,6 +149,15 @@ def _take(browser: Browser, show: Callable[[Page], object], file: Path) -> None:
     shot.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
+def _main() -> None:
+    latest = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "reports" / "out" / "latest"
+    run = latest if latest.is_dir() else None
+    with tempfile.TemporaryDirectory() as home, chromium(Path(home)) as browser:
+        with tempfile.TemporaryDirectory() as folder, example.running(Path(folder), run) as shown:
+            gallery.take(browser, shown, FOLDER)
+        if run is not None:
+            take(browser, run, FOLDER)
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as home, chromium(Path(home)) as started:
-        take(started, Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "reports" / "out" / "latest", FOLDER)
+    _main()
