@@ -38,7 +38,8 @@ def can_be_sent(packet: Packet, not_tracked: Condition) -> Condition:
     return both(
         # What becomes of packets to groups of hosts is not read back.
         opposite(either(lies_in(packet.destination, group) for group in groups)),
-        z3.Implies(connected, both(of_protocol, original.source != original.destination)),
+        # The kernel puts the host's own address in place of the source 0.0.0.0.
+        z3.Implies(connected, both(of_protocol, original.source != original.destination, original.source != 0)),
         z3.Implies(connection.is_in("related"), whole),
         z3.Implies(opposite(either((connected, not_tracked))), rejected),
     )

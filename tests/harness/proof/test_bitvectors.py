@@ -17,6 +17,8 @@ from harness.proof.bitvectors.expressions import Metadata, Reader
 from harness.proof.bitvectors.hashing import bucket, in_host_order, jhash
 from harness.proof.bitvectors.logic import FALSE, Condition, lies_in, number
 from harness.proof.bitvectors.packet import Packet, invariants, unknown
+from harness.proof.bitvectors.question import solve
+from harness.proof.bitvectors.sendable import can_be_sent
 from harness.proof.bitvectors.way import Walk
 from harness.proof.engines import Disagreement, check_agreement
 from harness.proof.fields import RELATED, Flow
@@ -156,6 +158,14 @@ def test_each_state_of_tracking_is_possible() -> None:
         for protocol in ("icmp",) if flow in RELATED else PROTOCOLS:
             if protocol in ("tcp", "udp", "icmp", "gre"):
                 assert fates_of(ruleset, flow, protocol, kind=kind)
+
+
+@pytest.mark.parametrize(("source", "is_sent"), [(0, False), (1, True)])
+def test_no_connection_of_the_source_0_0_0_0_can_be_sent(source: int, is_sent: bool) -> None:
+    """The host, which sends what opens it, has its own address put there."""
+    packet = unknown()
+    related = [packet.connection.is_in("related"), packet.connection.original.source == source]
+    assert (solve([*related, can_be_sent(packet, FALSE)]) is not None) is is_sent
 
 
 def test_each_invariant_names_its_source() -> None:
