@@ -13,6 +13,8 @@ from tests.appliance.fakes import FakeHub
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_narrow import NARROW, check
 
+LIST_MS, CONNECTION_MS = 5000, 3000
+"""Times after which lists and a new machine's page ask again, at the latest; the tests move the page's clock."""
 _HIDE = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})"
 _SHOW = "delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))"
 
@@ -46,12 +48,14 @@ def test_the_list_shows_a_change_without_a_reload(open_desk: Callable[..., Desk]
     page = desk.page
     desk.sign_up("live-list@example.net")
     desk.add_machine("mumbai")
+    page.clock.install()
     desk.open("/machines")
     link = page.get_by_role("link", name="mumbai")
     link.focus()
     page.evaluate("window.isSame = true")
     expect(page.get_by_role("cell", name="never seen")).to_be_visible()
     be_heard(hub)
+    page.clock.run_for(LIST_MS)
     expect(page.get_by_role("cell", name="online")).to_be_visible()
     expect(page.get_by_role("cell", name="less than a minute ago")).to_be_visible()
     expect(link).to_be_focused()
@@ -63,10 +67,12 @@ def test_a_machine_s_page_shows_a_change_without_a_reload(open_desk: Callable[..
     page = desk.page
     desk.sign_up("live-one@example.net")
     desk.add_machine("mumbai")
+    page.clock.install()
     desk.open("/machines")
     page.get_by_role("link", name="mumbai").click()
     expect(page.get_by_text("never seen")).to_be_visible()
     be_heard(hub)
+    page.clock.run_for(LIST_MS)
     expect(page.get_by_text("online", exact=True)).to_be_visible()
     expect(page.get_by_text("4.9 KiB received")).to_be_visible()
 
@@ -138,11 +144,13 @@ def test_a_new_machine_s_page_notices_it_and_pings(open_desk: Callable[..., Desk
     desk = open_desk()
     page = desk.page
     desk.sign_up("new@example.net")
+    page.clock.install()
     desk.add_machine("mumbai")
     key = page.locator("pre#text").inner_text()
     connection = page.locator("#connection")
     expect(connection).to_contain_text("None has come yet")
     be_heard(hub)
+    page.clock.run_for(CONNECTION_MS)
     expect(connection).to_contain_text("Connected since")
     assert connection.get_attribute("role") == "status"
     asked = polls_of(page)

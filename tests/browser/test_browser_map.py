@@ -17,6 +17,7 @@ from appliance.store import Store
 from appliance.web.request import COOKIE
 from tests.appliance.fakes import FakeHub
 from tests.browser.conftest import Desk
+from tests.browser.test_browser_machines import LIST_MS
 
 NARROW = 360
 MACHINES = {
@@ -98,12 +99,14 @@ def test_the_map_keeps_itself_up_to_date(open_desk: Callable[..., Desk], store: 
     desk = open_desk(width=NARROW)
     page = desk.page
     furnish(desk, store, hub, "map-live@example.net")
+    page.clock.install()
     desk.open("/map")
     region = page.get_by_role("region", name="Picture of the map")
     region.evaluate("each => each.scrollLeft = 40")
     region.focus()
     expect(page.get_by_role("img")).to_contain_text("default: denied 1,204")
     hub.counts = [*hub.counts[:-1], RuleCount(None, 1_304, 80_000)]
+    page.clock.run_for(LIST_MS)
     expect(page.get_by_role("img")).to_contain_text("default: denied 100")
     row = page.get_by_role("row", name="what no rule matches")
     expect(row.get_by_role("cell", name="Packets 100", exact=True)).to_be_visible()
