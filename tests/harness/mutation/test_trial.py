@@ -100,10 +100,10 @@ def test_no_key_is_in_the_words_of_a_verdict() -> None:
 
 
 def test_a_seed_draws_the_same_of_each_area() -> None:
-    some = (BY_NAME["vault"], BY_NAME["ruleset"])
+    some = (SEEN, BY_NAME["vault"])
     first, again = (trial.drawn(5, 3, some) for _ in range(2))
     assert first == again
-    assert [each.area for each in first] == ["vault", "ruleset", "vault", "ruleset", "vault"]
+    assert [each.area for each in first] == ["reasons", "vault", "reasons", "vault", "reasons"]
     assert first != trial.drawn(5, 4, some)
 
 

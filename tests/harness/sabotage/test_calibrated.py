@@ -44,20 +44,25 @@ def test_a_kind_goes_from_large_faults_to_small_ones(kind: Kind) -> None:
     assert kind.broke.format(5) != kind.broke
 
 
-@pytest.mark.parametrize(
-    ("sabotage", "complaint"),
-    [
-        ("no-such-thing", "There is no sabotage 'no-such-thing'."),
-        ("late", "There is no sabotage 'late'."),
-        ("late:0", "The sabotage late takes a whole number from 1 to 10000, not '0'."),
-        ("leak:1", "The sabotage leak takes a whole number from 2 to 1000000, not '1'."),
-        ("leak:many", "The sabotage leak takes a whole number from 2 to 1000000, not 'many'."),
-    ],
-)
-def test_an_unknown_sabotage_is_refused_in_one_sentence(sabotage: str, complaint: str) -> None:
+REFUSALS = {
+    "no-such-thing": "There is no sabotage 'no-such-thing'.",
+    "late": "There is no sabotage 'late'.",
+    "late:0": "The sabotage late takes a whole number from 1 to 10000, not '0'.",
+    "leak:1": "The sabotage leak takes a whole number from 2 to 1000000, not '1'.",
+    "leak:many": "The sabotage leak takes a whole number from 2 to 1000000, not 'many'.",
+}
+
+
+@pytest.mark.parametrize("sabotage", REFUSALS)
+def test_an_unknown_sabotage_is_refused_in_one_sentence(sabotage: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - the message is compared
         catalogue.check(sabotage)
-    assert str(refused.value) == complaint
+    assert str(refused.value) == REFUSALS[sabotage]
+
+
+# One id of each refusal that the command meets.
+@pytest.mark.parametrize("sabotage", ["late", "leak:many"])
+def test_a_command_with_an_unknown_sabotage_prints_why(sabotage: str) -> None:
     command = [sys.executable, "-m", "harness.sabotage", sabotage, "up"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
-    assert (done.returncode, done.stdout, done.stderr) == (64, "", f"{complaint}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (64, "", f"{REFUSALS[sabotage]}\n")
