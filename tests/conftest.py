@@ -1,4 +1,4 @@
-"""Options of a run, and its workers.
+"""Options of a run, its profile, and its workers.
 
 Each worker of a parallel run has a sandbox of its own, so that no test sees another's ports, links or processes.
 """
@@ -9,14 +9,31 @@ import asyncio
 import resource
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import is_hypothesis_test
 
+from harness.gate.plugin import is_of_profile
 from netlab import sandbox
 from tests import properties
 
-properties.load()
+_LEFT = pytest.StashKey[list["LeftOut"]]()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Work that the quick profile leaves to the full one.
+
+    Attributes:
+        tests: number of tests.
+        properties: number of properties of which it tries some examples only.
+    """
+
+    tests: int
+    properties: int
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,10 +47,42 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the folder of temporary files that the workers' parent chose, inside this worker's sandbox."""
+    """Sets the profile of properties, and makes the folder of temporary files that the workers' parent chose."""
+    config.stash[_LEFT] = []
+    properties.load(config.getoption("--profile"))
     chosen = config.getoption("basetemp")
     if hasattr(config, "workerinput") and chosen is not None:
         Path(chosen).parent.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Counts what the profile leaves out, before the gate's plugin takes it away."""
+    if config.getoption("--profile") == "full":
+        return
+    kept = [item for item in items if is_of_profile(item)]
+    found = LeftOut(len(items) - len(kept), sum(is_hypothesis_test(getattr(item, "obj", None)) for item in kept))
+    if not (found.tests or found.properties):
+        return
+    config.stash[_LEFT].append(found)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["left out"] = (found.tests, found.properties)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes the count of a worker that ends."""
+    if (found := getattr(node, "workeroutput", {}).get("left out")) is not None:
+        node.config.stash[_LEFT].append(LeftOut(*found))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tells what the profile left out; all workers collect the same."""
+    for found in config.stash[_LEFT][-1:]:
+        terminalreporter.write_line(
+            f"left to --profile full: {found.tests} tests, and {properties.SHARE - 1} of {properties.SHARE} examples"
+            f" of {found.properties} properties"
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -136,11 +136,15 @@ def gate(
 
 def run_everything(
     only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
-    profile: Annotated[str, typer.Option(metavar="NAME", help=f"Profile of the gate: {in_words(PROFILES)}.")] = "quick",
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Profile of tests and gate: {in_words(PROFILES)}.")
+    ] = "quick",
     watch: Watch = None,
     throwaway_key: ThrowawayKey = False,
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
+
+    The profile quick tries a quarter of the examples of each property and leaves out the longest tests; it says so.
 
     Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed or nftables can't be
     used, 71 the page's address is taken, 73 the transcript, the key to sign with or the log of runs can't be written,

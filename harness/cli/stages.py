@@ -22,6 +22,8 @@ _CONTRACT = "tests/appliance/web/api/test_contract.py"
 _EXAMPLES = 50
 # One more than there are cores, as tests also wait: for packets, processes and timers.
 _WORKERS = (os.cpu_count() or 1) + 1
+# Beginning of the line in which tests/conftest.py tells what the profile left out.
+_LEFT = "left to --profile full: "
 # A line of pytest's summary: how many, where, and why.
 _SKIPPED = re.compile(r"SKIPPED \[(?P<count>\d+)\] .*?\.py(?::\d+)?: (?P<reason>.*)")
 
@@ -32,6 +34,7 @@ class StageResult:
 
     Attributes:
         skipped: number of tests that this machine can't run, by the reason.
+        left: what the quick profile left to the full one, in words; "" if nothing.
     """
 
     stage: str
@@ -39,6 +42,7 @@ class StageResult:
     failed: int
     seconds: float
     skipped: Mapping[str, int] = field(default_factory=dict)
+    left: str = ""
 
     def __str__(self) -> str:
         return counts([self])
@@ -75,9 +79,13 @@ def imports() -> StageResult:
     return _commands("imports", [[linter, "--cache-dir", str(CACHE / "imports")]])
 
 
-def unit() -> StageResult:
-    """Runs unit tests in parallel, each worker in a sandbox of its own."""
-    return _in_parallel("unit", "tests")
+def unit(profile: str) -> StageResult:
+    """Runs unit tests in parallel, each worker in a sandbox of its own.
+
+    Args:
+        profile: profile of the gate; all but ``quick`` run every test with all of its examples.
+    """
+    return _in_parallel("unit", "tests", f"--profile={'quick' if profile == 'quick' else 'full'}")
 
 
 def contract(seed: int) -> StageResult:
@@ -93,7 +101,7 @@ def _in_parallel(stage: str, *arguments: str) -> StageResult:
 def run_pytest(stage: str, *arguments: str) -> StageResult:
     """Runs pytest, prints its output, and reads the result from its summary."""
     start = time.monotonic()
-    last = ""
+    last = left = ""
     skipped: Counter[str] = Counter()
     options = ["-ra", "--color=no", "--no-header", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *arguments, *options]
@@ -103,13 +111,14 @@ def run_pytest(stage: str, *arguments: str) -> StageResult:
             sys.stdout.write(line)
             sys.stdout.flush()
             last = line if re.search(r"\d+ (passed|failed|error|skipped)", line) else last
+            left = line.removeprefix(_LEFT).rstrip() if line.startswith(_LEFT) else left
             if found := _SKIPPED.match(line):
                 skipped[found["reason"]] += int(found["count"])
     ended = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", last)}
     failed = ended.get("failed", 0) + ended.get("error", 0)
     if process.returncode != 0 and failed == 0:
         failed = 1
-    return StageResult(stage, ended.get("passed", 0), failed, time.monotonic() - start, skipped)
+    return StageResult(stage, ended.get("passed", 0), failed, time.monotonic() - start, skipped, left)
 
 
 def _commands(stage: str, commands: list[list[str]]) -> StageResult:
@@ -128,4 +137,5 @@ def _environment() -> dict[str, str]:
     return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
 
 
-STAGES = {"lint": lint, "types": types, "imports": imports, "unit": unit}
+CHECKS = {"lint": lint, "types": types, "imports": imports}
+"""Stages that are the same in each profile."""

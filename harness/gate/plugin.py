@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "announces(*names): faults that the scenario provokes, as the hub reports them")
     config.addinivalue_line("markers", "exclusive: scenario that nothing may run beside")
     config.addinivalue_line("markers", "conditions(**fixed): conditions without which the scenario shows nothing")
-    config.addinivalue_line("markers", "full: scenario of the full profile alone")
+    config.addinivalue_line("markers", "full: scenario or test of the full profile alone")
     config.stash[_PIPE] = Pipe(config.getoption("--events"))
     if hub_of(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")

@@ -182,7 +182,7 @@ class Court:
         if judge is Judge.GATE:
             # Scenarios that nothing may run beside are left out, because two runs share the machine.
             return [f"--seed={seed}", "--profile=quick", "--exclusive=skip", deadline]
-        return ["-p", "hypothesispytest", f"--hypothesis-seed={seed}", deadline]
+        return ["-p", "hypothesispytest", "--profile=full", f"--hypothesis-seed={seed}", deadline]
 
 
 def covering(mutant: Mutant, whole: Entry) -> list[str]:

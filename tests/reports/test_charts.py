@@ -6,11 +6,12 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from reports.charts import WIDTH, HistogramChart, TimelineChart, draw
 from reports.exhibits import Cell, Event, Exhibit, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.render import html
+from tests import properties
 from tests.reports.samples import claim, exhibits, histograms, run, scenario, timelines
 
 FLIPS = Timeline(
@@ -47,7 +48,7 @@ def drawings(text: str) -> list[ET.Element]:
 
 
 @given(timelines())
-@settings(max_examples=50)
+@properties.examples(50)
 def test_a_timeline_stays_in_its_frame(made: Timeline) -> None:
     chart = draw(made)
     assert isinstance(chart, TimelineChart)
@@ -61,7 +62,7 @@ def test_a_timeline_stays_in_its_frame(made: Timeline) -> None:
 
 
 @given(histograms())
-@settings(max_examples=50)
+@properties.examples(50)
 def test_a_histogram_stays_in_its_frame(made: Histogram) -> None:
     chart = draw(made)
     assert isinstance(chart, HistogramChart)
@@ -75,7 +76,7 @@ def test_a_histogram_stays_in_its_frame(made: Histogram) -> None:
 
 
 @given(exhibits)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_every_drawing_is_well_formed_and_described(made: Exhibit) -> None:
     for drawing in drawings(page(made)):
         assert drawing.get("role") == "img"

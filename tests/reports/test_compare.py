@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from msgspec.structs import replace
 
 from reports.compare import Change, Figure, compare
 from reports.exhibits import Cell, Exhibit, Histogram, Row, TruthTable
 from reports.schema import SabotageVerdict, Transcript
+from tests import properties
 from tests.reports.samples import SOFTWARE, claim, run, scenario, transcripts
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_a_run_does_not_differ_from_itself(made: Transcript) -> None:
     same = compare(made, made)
     assert (same.changes, same.figures, same.is_worse) == ((), (), False)
 
 
 @given(transcripts, transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_a_reverse_comparison_has_the_reverse_changes(one: Transcript, other: Transcript) -> None:
     forth, back = compare(one, other), compare(other, one)
     assert {(c.name, c.before, c.after) for c in forth.changes} == {(c.name, c.after, c.before) for c in back.changes}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from reports.junit import junit
 from reports.schema import Claim, SabotageVerdict, Transcript
 from reports.texts import printable
+from tests import properties
 from tests.reports.samples import claim, run, scenario, transcripts
 
 
@@ -23,7 +24,7 @@ def failing(root: ET.Element) -> int:
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_any_run_is_valid_xml_with_the_right_counts(made: Transcript) -> None:
     root = read(made)
     assert root.tag == "testsuites"
@@ -44,7 +45,7 @@ def test_any_run_is_valid_xml_with_the_right_counts(made: Transcript) -> None:
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_junit_has_no_failed_case_exactly_if_the_gate_passes(made: Transcript) -> None:
     root = read(made)
     shown = all(one.verdict == "proven" for each in made.claims for one in each.scenarios)

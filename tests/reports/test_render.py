@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from msgspec.structs import replace
 
 from harness.paths import ROOT
@@ -28,6 +28,7 @@ from reports.exhibits import (
 )
 from reports.render import html
 from reports.schema import Claim, MutantVerdict, Place, SabotageVerdict, Scenario, Transcript
+from tests import properties
 from tests.reports.samples import SOFTWARE, claim, run, scenario, transcripts
 
 CHANCES = {"value": 0, "unit": "packets", "limit": 0, "of": 12_000}
@@ -121,7 +122,7 @@ def flat(text: str) -> str:
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_the_page_loads_nothing_from_elsewhere(made: Transcript) -> None:
     page = Page(html(made))
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use", "foreignobject"} & set(
@@ -147,7 +148,7 @@ def test_no_text_becomes_markup(text: str) -> None:
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_a_page_has_no_control_characters(made: Transcript) -> None:
     page = html(made)
     assert texts.printable(page) == page
@@ -313,7 +314,7 @@ def test_a_run_of_some_claims_names_those_left_out() -> None:
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_every_figure_of_any_run_is_on_the_page(made: Transcript) -> None:
     said = Page(html(made)).said
     for each in made.claims:

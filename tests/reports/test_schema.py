@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from jsonschema import Draft202012Validator
 
 from reports.exhibits import Certificate
 from reports.schema import VERSION, Transcript, TranscriptError, dump, json_schema, load
+from tests import properties
 from tests.reports.samples import claim, run, scenario, transcripts
 
 # What is published about transcript.json; every other name in it is ours to add.
@@ -126,7 +127,7 @@ def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
 
 
 @given(transcripts)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_written_transcripts_match_the_schema(made: Transcript) -> None:
     schema = json.loads(json_schema())
     Draft202012Validator.check_schema(schema)

@@ -12,16 +12,10 @@ import babel
 from babel.messages import extract, mofile, pofile
 from babel.messages.catalog import Catalog, Message
 
-from appliance.web.languages import data_texts
 from appliance.web.languages.catalogues import DOMAIN, FOLDER
 
 _PACKAGE = Path(__file__).parents[2]
-_METHODS = [
-    ("**.py", "python"),
-    ("web/pages/templates/**.html", "jinja2"),
-    ("web/pages/templates/**.svg", "jinja2"),
-    ("web/pages/platforms.toml", f"{data_texts.__name__}:platform_texts"),
-]
+_METHODS = [("**.py", "python"), ("web/pages/templates/**.html", "jinja2"), ("web/pages/templates/**.svg", "jinja2")]
 # As `View` sets up its templates.
 _TEMPLATES = {"trimmed": "true", "newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 _OPTIONS = {pattern: _TEMPLATES for pattern, method in _METHODS if method == "jinja2"}
@@ -49,8 +43,6 @@ def extracted() -> Catalog:
         _PACKAGE, _METHODS, _OPTIONS, _KEYWORDS, ("Translators:",), strip_comment_tags=True
     ):
         found.add(message, auto_comments=comments, context=context)
-    for text in data_texts.claim_texts():
-        found.add(text)
     return found
 
 

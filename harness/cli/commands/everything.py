@@ -22,7 +22,7 @@ from harness.paths import CACHE, REPORTS
 
 def run(only: str | None, profile: str, watch: str | None, *, throwaway_key: bool) -> None:
     """Runs the stages and the gate, and ends with the exit code."""
-    wanted = (*stages.STAGES, "gate")
+    wanted = (*stages.CHECKS, "unit", "gate")
     check_choice("only", only, (None, *wanted))
     check_choice("profile", profile, PROFILES)
     if watch is not None and only not in (None, "gate"):
@@ -45,11 +45,14 @@ def _run_all(wanted: Sequence[str], profile: str, watch: Watch, *, throwaway_key
             _, good, bad = run_and_publish(plan_of(options), watch, throwaway_key=throwaway_key)
             outcomes.append(stages.StageResult(name, good, bad, time.monotonic() - began))
         else:
-            outcomes.append(stages.STAGES[name]())
+            outcomes.append(stages.unit(profile) if name == "unit" else stages.CHECKS[name]())
     CONSOLE.rule("summary", align="left")
     for each in outcomes:
         mark = "[green]passed[/]" if each.failed == 0 else "[red]FAILED[/]"
         CONSOLE.print(f"{each.stage:8} {mark}  {each}, {each.seconds:.0f} s")
+    for each in outcomes:
+        if each.left:
+            CONSOLE.print(f"left to --profile full by {each.stage}: {each.left}", markup=False)
     _show_skipped(stages.skipped_by(outcomes))
     CONSOLE.print(f"took {time.monotonic() - start:.0f} s")
     # The last line, by itself, for programs to read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from harness.bench.beside import Measured
@@ -13,6 +13,7 @@ from harness.bench.goals import GOALS, rows
 from harness.bench.history import Run, load
 from harness.paths import ROOT
 from reports.charts import WIDTH
+from tests import properties
 
 SVG = "{http://www.w3.org/2000/svg}"
 IDS = [goal.id for goal in GOALS]
@@ -29,7 +30,7 @@ def runs(*measured: dict[str, float]) -> list[Run]:
 
 
 @given(HISTORIES)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_points_and_goals_stay_in_their_lane(found: list[dict[str, float]]) -> None:
     for lane in lanes(runs(*found)):
         assert lane.top < lane.limit < lane.top + LANE
@@ -39,7 +40,7 @@ def test_points_and_goals_stay_in_their_lane(found: list[dict[str, float]]) -> N
 
 
 @given(HISTORIES)
-@settings(max_examples=50)
+@properties.examples(50)
 def test_the_drawing_is_well_formed_and_described(found: list[dict[str, float]]) -> None:
     svg = ET.fromstring(draw(runs(*found)))  # noqa: S314 - our own
     assert svg.get("role") == "img"

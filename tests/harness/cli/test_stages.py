@@ -59,6 +59,22 @@ def test_a_run_with_skipped_tests_only_does_not_fail(tmp_path: Path) -> None:
     assert (outcome.passed, outcome.failed, outcome.skipped) == (0, 0, {"not here": 1})
 
 
+def test_what_a_profile_left_out_is_in_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "7 tests, and 3 of 4 examples of 9 properties"
+    hook = "def pytest_terminal_summary(terminalreporter):\n    terminalreporter.write_line({!r})"
+    (tmp_path / "conftest.py").write_text(hook.format(f"left to --profile full: {told}"))
+    (tmp_path / "test_one.py").write_text("def test_one(): ...\n")
+    outcome = stages.run_pytest("unit", str(tmp_path))
+    assert (outcome.passed, outcome.left) == (1, told)
+    monkeypatch.setattr(stages, "unit", lambda profile: outcome if profile == "quick" else None)
+    monkeypatch.setattr("harness.cli.entering.enter_sandbox", lambda: None)
+    with pytest.raises(typer.Exit):
+        everything.run("unit", "quick", None, throwaway_key=False)
+    assert f"left to --profile full by unit: {told}" in capsys.readouterr().out
+
+
 def test_a_run_without_a_test_fails(tmp_path: Path) -> None:
     assert stages.run_pytest("unit", str(tmp_path)).failed == 1
 
@@ -67,7 +83,7 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = StageResult("unit", 7, 0, 1.0, {"no browser [bold]": 2, "no daemon": 13})
-    monkeypatch.setitem(stages.STAGES, "unit", lambda: outcome)
+    monkeypatch.setattr(stages, "unit", lambda profile: outcome if profile == "quick" else None)
     monkeypatch.setattr("harness.cli.entering.enter_sandbox", lambda: None)
     with pytest.raises(typer.Exit) as ended:
         everything.run("unit", "quick", None, throwaway_key=False)

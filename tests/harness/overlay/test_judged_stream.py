@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judging.answer import Answer
@@ -18,6 +18,7 @@ from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import judged_stream
 from harness.overlay.judged_stream import JudgedStream
 from netlab import NothingArrived, Received, Sent, UdpStream
+from tests import properties
 
 INTERVAL = 2_000_000
 LOOK = 100_000_000
@@ -365,7 +366,7 @@ def judged(act: Callable[[], None]) -> str:
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@properties.examples(150)
 def test_only_packets_of_the_change_itself_may_go_either_way(patch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     stage = staged(patch)
     allowed: list[tuple[int, int]] = []

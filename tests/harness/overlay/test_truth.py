@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.model.policy import Action, Policy, Protocol, Selector, SelectorKind
@@ -17,6 +17,7 @@ from appliance.model.verdict import ConnectionEnd, decide
 from harness.judging.record import Record
 from harness.overlay.mesh import Machine, Rule
 from harness.overlay.truth import CellKey, PortProtocol, borders, is_allowed
+from tests import properties
 
 GROUPS = ("red", "green", "blue")
 PORTS = (1, 21, 22, 23, 80, 7999, 8000, 8100, 8101, 65535)
@@ -91,7 +92,7 @@ def allows(rule: Rule) -> Rule:
 
 
 @given(cells, defaults, policies)
-@settings(max_examples=500)
+@properties.examples(500)
 def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, rules_given: list[Rule]) -> None:
     policy = Policy(
         Action(default),

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+import pytest
+
 from appliance.hub.names import Names
 from appliance.model.desired import Desired, Peer
 from appliance.model.ids import new_instance_id
@@ -16,9 +18,13 @@ from appliance.model.policy import Policy as Wanted
 from appliance.model.port_ranges import parse_ports
 from harness.overlay.drawn import draw_groups, draw_rules
 from harness.proof import Machine, Policy, Reading, read
+from harness.proof.engines import ENGINES
 from tests.appliance.hub.ruled import Kernel, members, rule, state_of
 from tests.appliance.hub.wire import Wire
 
+FIRST_ENGINE, _SECOND_ENGINE = ENGINES
+BY_SECOND_IN_FULL = (FIRST_ENGINE, pytest.param(_SECOND_ENGINE, marks=pytest.mark.full))
+"""Engines of a test whose second one takes long, and is asked about smaller rulesets of the kind in each profile."""
 FIRST, SECOND, THIRD, FOURTH = (
     replace(peer, groups=frozenset(groups))
     for peer, groups in zip(members(4), ({"red"}, {"red", "green"}, {"blue"}, {"green"}), strict=True)

@@ -14,7 +14,7 @@ from harness.proof.atoms import Engine
 from harness.proof.engines import ENGINES, Z3_COST, cost_of, prove_by
 from harness.proof.passages import Memory
 from harness.proof.proof import question
-from tests.harness.proof.compiled import grouped, policy_of
+from tests.harness.proof.compiled import BY_SECOND_IN_FULL, grouped, policy_of
 from tests.harness.proof.test_proof import FAULTS, Edit, Rule, edited, in_chain, parts
 
 _FEW_WALKED = 6_000
@@ -79,7 +79,7 @@ GROUP_FAULTS: Mapping[str, Edit] = {
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", BY_SECOND_IN_FULL)
 @pytest.mark.parametrize("fault", GROUP_FAULTS.values(), ids=GROUP_FAULTS)
 def test_a_fault_of_groups_is_found(grouped_reading: Reading, fault: Edit, engine: str) -> None:
     (found,) = prove_by([engine], edited(grouped_reading, fault), policy_of(grouped()), most=1)

@@ -58,7 +58,7 @@ def _in_words(statements: Iterator[object]) -> list[str]:
     return list(map(str, statements))
 
 
-@pytest.mark.parametrize("denials", [1, 2])
+@pytest.mark.parametrize("denials", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_what_passes_after_deletions_is_captured(small_reading: Reading, denials: int, tmp_path: Path) -> None:
     """One deletion, and two that open nothing one by one."""
     found, reading = opened(small_reading, denials)

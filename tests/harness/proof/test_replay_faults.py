@@ -12,11 +12,11 @@ from appliance.model.desired import Desired
 from harness.proof import Reading
 from harness.proof.engines import ENGINES, prove_by
 from harness.proof.replay.showing import show
-from tests.harness.proof.compiled import in_buckets, mixed, policy_of
+from tests.harness.proof.compiled import BY_SECOND_IN_FULL, in_buckets, mixed, policy_of
 from tests.harness.proof.test_proof import FAULTS, FAULTS_OF_HASHES, Edit, edited
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", BY_SECOND_IN_FULL)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_shown_by_real_packets(reading: Reading, fault: Edit, engine: str, tmp_path: Path) -> None:
     _are_shown(edited(reading, fault), mixed(), engine, tmp_path)
