@@ -21,6 +21,7 @@ from appliance.model.probes import Probe
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service import credentials
+from appliance.service.count_baselines import Baselines
 from appliance.service.credentials import Credential
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
@@ -85,6 +86,7 @@ class Context:
         states: desired states of recently changed organizations.
         counts: recent packet counts by rule.
         trends: earlier packet counts by rule.
+        baselines: packet counts by rule at the last full hour.
         statuses: recent WireGuard status by public key.
         queues: changes of one organization wait for each other here.
         retention: how much of each audit trail is kept.
@@ -104,6 +106,7 @@ class Context:
     states: States = field(default_factory=States)
     counts: Readings[Counts] = field(default_factory=Readings)
     trends: Trends = field(default_factory=Trends)
+    baselines: Baselines = field(default_factory=Baselines)
     statuses: Readings[Statuses] = field(default_factory=Readings)
     queues: Queues = field(default_factory=Queues)
     retention: Retention = Retention()

@@ -99,9 +99,10 @@ def _size(looks: tuple[_Look, ...]) -> int:
 
 
 def _trend(before: _Look, present: _Look) -> Trend:
-    packets = {}
-    for rule, count in present.packets.items():
-        had = before.packets.get(rule, 0)
-        # A smaller count began anew meanwhile.
-        packets[rule] = count - had if count >= had else count
+    packets = {rule: increase(before.packets.get(rule, 0), count) for rule, count in present.packets.items()}
     return Trend(before.at, packets)
+
+
+def increase(before: int, now: int) -> int:
+    """Growth of a count; a smaller count began anew meanwhile."""
+    return now - before if now >= before else now

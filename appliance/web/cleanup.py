@@ -14,6 +14,7 @@ from appliance.model.errors import Refused
 from appliance.service import (
     Context,
     accounts,
+    decided_packets,
     deletion,
     factor_removals,
     oversight,
@@ -36,7 +37,7 @@ def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
     """Clean up now and every minute; never returns.
 
     Interrupted sign-ups, interrupted deletions, unused organizations, old entries of audit trails and of the log of
-    operations, old saves of policies and due removals of lost second factors are handled.
+    operations, old saves of policies, hourly counts of packets and due removals of lost second factors are handled.
 
     Args:
         every_s: seconds between two rounds.
@@ -53,6 +54,7 @@ def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
         _try(trails.tidy, context)
         _try(oversight.tidy_log, context)
         _try(policy_history.tidy, context)
+        _try(decided_packets.note, context)
         _try(factor_removals.finish_due, context)
         _try(factor_removals.forget_letters, context)
         never.wait(every_s)

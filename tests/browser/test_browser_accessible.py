@@ -33,6 +33,7 @@ _MEMBERS = (
     "/machines",
     "/policy",
     "/policy/matrix",
+    "/policy/default",
     "/map",
     "/policy/history",
     "/policy/expectations",

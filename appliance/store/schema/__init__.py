@@ -13,6 +13,7 @@ from appliance.store.schema.operators import (
 from appliance.store.schema.organizations import (
     IS_DISABLED,
     audit,
+    decided_packets,
     deletions,
     expectations,
     instance,
@@ -45,6 +46,7 @@ __all__ = [
     "api_tokens",
     "audit",
     "challenges",
+    "decided_packets",
     "deletions",
     "expectations",
     "factor_removals",

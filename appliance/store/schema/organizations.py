@@ -165,6 +165,20 @@ expectations = Table(
     Column("verdict", String(8), nullable=False),
 )
 
+# Packets that each policy decided about, by hour and by day.
+decided_packets = Table(
+    "decided_packets",
+    metadata,
+    Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    # Hours of a step: 1 or 24.
+    Column("hours", Integer, primary_key=True, autoincrement=False),
+    # Hours since the epoch.
+    Column("start", Integer, primary_key=True, autoincrement=False),
+    # JSON: packets by rule id, the default's by "".
+    Column("packets", Text, nullable=False),
+    Index(None, "hours", "start"),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -14,6 +14,7 @@ from appliance.web.pages import (
     accounts,
     api_docs,
     assets,
+    decided_packets,
     dispatch,
     front,
     joining,
@@ -55,6 +56,7 @@ PAGES = (
     + machines.PAGES
     + machine_connection.PAGES
     + policy.PAGES
+    + decided_packets.PAGES
     + policy_rule.PAGES
     + policy_history.PAGES
     + policy_expectations.PAGES

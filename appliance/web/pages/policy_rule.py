@@ -8,7 +8,7 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import NotFound, Refused
 from appliance.model.policy import Action, Policy, Rule
 from appliance.service import policy as policies
-from appliance.web.pages import policy_forms, words
+from appliance.web.pages import decided_packets, policy_forms, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
@@ -40,6 +40,7 @@ def _show(visit: Visit, refusal: Refused | None = None) -> Response:
         sentence=words.sentence(rule, ends.names),
         description=rule.description,
         decided=words.decided(counts.get(rule.id)),
+        charts=decided_packets.charts(visit, rule.id),
         opposite=_turned(rule).parts,
         typed=visit.form if visit.form.fields else Form({**rule.parts, "ports": _ports(rule)}),
         ends=ends,
