@@ -7,6 +7,7 @@ from enum import Enum
 
 from appliance.model.errors import Forbidden
 from appliance.model.organization import Role
+from appliance.model.sentences import sentence
 
 
 class Scope(str, Enum):
@@ -54,13 +55,13 @@ class Access:
         if self.scope is None:
             raise Forbidden("An API token can't do this: sign in.")
         if not scope.covers(self.scope):
-            raise Forbidden(f"This token is for {scope.value}, not for {self.scope.value}.")
+            raise Forbidden("This token is for {scope}, not for {needed}.", scope=scope, needed=self.scope)
 
 
 _NEEDED = {
-    Role.VIEWER: "Only a member of the organization may do this.",
-    Role.ADMIN: "A viewer may look, not change.",
-    Role.OWNER: "Only an owner may do this.",
+    Role.VIEWER: sentence("Only a member of the organization may do this."),
+    Role.ADMIN: sentence("A viewer may look, not change."),
+    Role.OWNER: sentence("Only an owner may do this."),
 }
 
 PUBLIC = Access(None)

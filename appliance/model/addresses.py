@@ -76,11 +76,16 @@ def check_network(text: str) -> IPv4Network:
         )
     if not any(network.subnet_of(private) for private in _PRIVATE):
         raise Invalid(
-            f"{network} is not within a private range (10/8, 172.16/12, 192.168/16, 100.64/10).", field="network"
+            "{network} is not within a private range (10/8, 172.16/12, 192.168/16, 100.64/10).",
+            field="network",
+            network=network,
         )
     if not SHORTEST_PREFIX <= network.prefixlen <= LONGEST_PREFIX:
         raise Invalid(
-            f"The network's prefix must be between /{SHORTEST_PREFIX} and /{LONGEST_PREFIX}.", field="network"
+            "The network's prefix must be between /{shortest} and /{longest}.",
+            field="network",
+            shortest=SHORTEST_PREFIX,
+            longest=LONGEST_PREFIX,
         )
     return network
 

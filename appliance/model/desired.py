@@ -65,13 +65,23 @@ class Desired:
         if elements <= MOST_ELEMENTS and before is not None and elements <= before.elements:
             return
         costliest = heaviest(self.policy, classes)
-        rule = ""
-        if costliest is not None:
-            rule = f" The rule to {costliest[0].sentence} needs the most of them, {costliest[1]}."
+        if costliest is None:
+            raise Invalid(
+                "The policy needs {elements} look-ups of ends and ports; the limit is {most}. Use fewer ports, rules "
+                "for fewer groups, or groups that share fewer machines.",
+                field="rules",
+                elements=elements,
+                most=most,
+            )
+        rule, needed = costliest
         raise Invalid(
-            f"The policy needs {elements} look-ups of ends and ports; the limit is {most}.{rule} Use fewer ports, "
-            "rules for fewer groups, or groups that share fewer machines.",
+            "The policy needs {elements} look-ups of ends and ports; the limit is {most}. The rule to {rule} needs the "
+            "most of them, {needed}. Use fewer ports, rules for fewer groups, or groups that share fewer machines.",
             field="rules",
+            elements=elements,
+            most=most,
+            rule=rule.sentence,
+            needed=needed,
         )
 
     def _classes(self) -> tuple[Counter[str], int]:

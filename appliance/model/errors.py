@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from appliance.model.sentences import Sentence
+
 
 class Refused(Exception):
-    """Refusal of a request.
+    """Refusal of a request: ``Conflict("There is a machine {name} already.", field="name", name=name)``.
+
+    Args:
+        message: one sentence with the facts of this case, or its message in English with names of values in braces.
+        values: for these names; ``field`` is one of them.
 
     Attributes:
         code: stable machine-readable word, the tail of the problem document's ``type``.
-        detail: one sentence with the facts of this case.
+        sentence: what is wrong.
         field: the part of the input that is at fault, if there is one.
         retry_after: seconds until another try makes sense, if known.
     """
 
     code = "refused"
 
-    def __init__(self, detail: str, *, field: str | None = None, retry_after: int | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(
+        self, message: str | Sentence, *, field: str | None = None, retry_after: int | None = None, **values: object
+    ) -> None:
+        if isinstance(message, str):
+            message = Sentence(message, values=values if field is None else {"field": field, **values})
+        super().__init__(str(message))
+        self.sentence = message
         self.field = field
         self.retry_after = retry_after
+
+    @property
+    def detail(self) -> str:
+        """The sentence in English."""
+        return str(self.sentence)
 
 
 class Invalid(Refused):

@@ -11,6 +11,7 @@ from appliance.model.errors import Conflict
 from appliance.model.policy import Action, Policy, Protocol, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange
 from appliance.model.reach import MOST_WORK, MachineClass, Reach, TooMuchWork, pair_count
+from appliance.model.sentences import Sentence
 from appliance.model.services import Used
 from appliance.model.verdict import ConnectionEnd
 
@@ -97,8 +98,8 @@ class ExpectationBroken(Conflict):
 
     code = "expectation-broken"
 
-    def __init__(self, detail: str, *, broken: tuple[Expectation, ...] = ()) -> None:
-        super().__init__(detail, field="force")
+    def __init__(self, message: Sentence, *, broken: tuple[Expectation, ...] = ()) -> None:
+        super().__init__(message, field="force")
         self.broken = broken
 
 

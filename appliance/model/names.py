@@ -36,13 +36,17 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     name = unicodedata.normalize("NFC", text).strip(_SPACES)
     for character in name:
         if unicodedata.category(character) in _FORBIDDEN_CATEGORIES and character not in _FORMAT_OF_SCRIPTS:
-            raise Invalid(f"The {field} has a character that a name can't have: U+{ord(character):04X}.", field=field)
+            raise Invalid(
+                "The {field} has a character that a name can't have: U+{code:04X}.", field=field, code=ord(character)
+            )
     if not name:
-        raise Invalid(f"The {field} is empty.", field=field)
+        raise Invalid("The {field} is empty.", field=field)
     if not any(unicodedata.category(each)[0] in _VISIBLE_CATEGORIES and each not in _BLANKS for each in name):
-        raise Invalid(f"The {field} has no visible character.", field=field)
+        raise Invalid("The {field} has no visible character.", field=field)
     if len(name) > longest:
-        raise Invalid(f"The {field} has {len(name)} characters; {longest} is the most.", field=field)
+        raise Invalid(
+            "The {field} has {count} characters; {longest} is the most.", field=field, count=len(name), longest=longest
+        )
     return name
 
 
@@ -61,6 +65,7 @@ def check_new_group(text: str, *, field: str = "group") -> None:
     """
     if _LIKE_AN_END.fullmatch(unicodedata.normalize("NFKC", text)):
         raise Invalid(
-            f"A group can't be called {text!r}, because it reads like an end of a rule. Choose another name.",
+            "A group can't be called {text!r}, because it reads like an end of a rule. Choose another name.",
             field=field,
+            text=text,
         )

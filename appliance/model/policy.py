@@ -39,7 +39,7 @@ class Action(str, Enum):
         try:
             return cls(text)
         except ValueError:
-            raise Invalid(f"The {field} is neither allow nor deny.", field=field) from None
+            raise Invalid("The {field} is neither allow nor deny.", field=field) from None
 
 
 class Protocol(str, Enum):
@@ -78,7 +78,7 @@ class Protocol(str, Enum):
         if not self.has_ports:
             raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
         if not 1 <= port <= HIGHEST_PORT:
-            raise Invalid(f"{port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
+            raise Invalid("{port} is not a port from 1 to {highest}.", field="port", port=port, highest=HIGHEST_PORT)
 
 
 class SelectorKind(str, Enum):
@@ -110,7 +110,7 @@ class Selector:
             return cls(SelectorKind.MACHINE, name)
         if colon and name and kind == SelectorKind.GROUP.value:
             return cls(SelectorKind.GROUP, check_group(name))
-        raise Invalid(f"The {field} is neither any, machine:<id> nor group:<name>.", field=field)
+        raise Invalid("The {field} is neither any, machine:<id> nor group:<name>.", field=field)
 
     @property
     def group(self) -> str | None:
@@ -142,7 +142,9 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.ports and not self.protocol.has_ports:
-            raise Invalid(f"Only tcp and udp have ports; this rule is for {self.protocol.value}.", field="ports")
+            raise Invalid(
+                "Only tcp and udp have ports; this rule is for {protocol}.", field="ports", protocol=self.protocol
+            )
         if self.description:
             check_name(self.description, field="description", longest=LONGEST_DESCRIPTION)
 

@@ -38,14 +38,23 @@ def parse_ports(text: str) -> tuple[PortRange, ...]:
         return ()
     ranges: list[PortRange] = []
     if text.count(",") >= MOST_PORT_RANGES:
-        raise Invalid(f"A rule takes at most {MOST_PORT_RANGES} ports and ranges.", field="ports")
+        raise Invalid(
+            "A rule takes at most {most} ports and ranges.",
+            field="ports",
+            most=MOST_PORT_RANGES,
+        )
     for part in text.split(","):
         match = _PORTS.fullmatch(part)
         if match is None:
             raise Invalid("The ports are not of the form 22,80,8000-8100.", field="ports")
         first, last = int(match[1]), int(match[2] or match[1])
         if not 1 <= first <= last <= HIGHEST_PORT:
-            raise Invalid(f"{part.strip()} is not a port or a range of ports from 1 to {HIGHEST_PORT}.", field="ports")
+            raise Invalid(
+                "{text} is not a port or a range of ports from 1 to {highest}.",
+                field="ports",
+                text=part.strip(),
+                highest=HIGHEST_PORT,
+            )
         ranges.append(PortRange(first, last))
     return merge_ports(ranges)
 

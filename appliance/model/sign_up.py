@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from appliance.model.sentences import Sentence, sentence
+
 
 class SignUpMode(str, Enum):
     """Condition for signing up at this service."""
@@ -14,14 +16,14 @@ class SignUpMode(str, Enum):
     CLOSED = "closed"
 
     @property
-    def explanation(self) -> str:
+    def explanation(self) -> Sentence:
         """Sentence that explains the mode to people."""
         return _EXPLANATIONS[self]
 
 
 _EXPLANATIONS = {
-    SignUpMode.OPEN: "Anybody can sign up.",
-    SignUpMode.VERIFIED: "Signing up takes a link, which is sent to the e-mail address of the account to be.",
-    SignUpMode.INVITED: "Signing up takes an invitation from the operator of this service.",
-    SignUpMode.CLOSED: "Nobody can sign up at this service.",
+    SignUpMode.OPEN: sentence("Anybody can sign up."),
+    SignUpMode.VERIFIED: sentence("Signing up takes a link, which is sent to the e-mail address of the account to be."),
+    SignUpMode.INVITED: sentence("Signing up takes an invitation from the operator of this service."),
+    SignUpMode.CLOSED: sentence("Nobody can sign up at this service."),
 }

@@ -16,6 +16,7 @@ from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
+from appliance.model.sentences import sentence
 from appliance.service import passwords, permits, sessions, tokens, verification
 from appliance.service.changes import enforce
 from appliance.service.context import Actor, Context
@@ -24,7 +25,7 @@ from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
 from appliance.store.session_table import ClientDevice
 
-_NO_HUB = "The hub is not there to make an organization; nothing was stored."
+_NO_HUB = sentence("The hub is not there to make an organization; nothing was stored.")
 _CANDIDATES = 256
 # More than the number of simultaneous sign-ups.
 _ENOUGH = 24

@@ -32,15 +32,19 @@ def allocate(change: OpenChange, now: datetime) -> IPv4Address:
         return found
     if not quiet:
         raise Conflict(
-            f"Every address of {organization.network} is taken: it has room for {change.machine_count} machines.",
+            "Every address of {network} is taken: it has room for {machine_count} machines.",
             field="network",
+            network=organization.network,
+            machine_count=change.machine_count,
         )
     free_at = min(each.at for each in quiet) + QUIET_TIME
     raise Conflict(
-        f"Every address of {organization.network} is taken, or was a removed machine's less than an hour ago. "
-        f"The next one is free at {free_at:%Y-%m-%d %H:%M:%S} UTC.",
+        "Every address of {network} is taken, or was a removed machine's less than an hour ago. The next one "
+        "is free at {free_at:%Y-%m-%d %H:%M:%S} UTC.",
         field="network",
         retry_after=max(1, math.ceil((free_at - now).total_seconds())),
+        network=organization.network,
+        free_at=free_at,
     )
 
 

@@ -66,7 +66,7 @@ def issue(
     """
     checked, wanted = check_name(name, longest=LONGEST_NAME), _scope(scope)
     if not 1 <= days <= LONGEST_DAYS:
-        raise Invalid(f"A token holds from 1 to {LONGEST_DAYS} days.", field="days")
+        raise Invalid("A token holds from 1 to {longest} days.", field="days", longest=LONGEST_DAYS)
     if wanted is Scope.WRITE and not actor.role.may_change:
         raise Forbidden("A viewer's token can only read.", field="scope")
     shown = proof.of_person(context, actor, password, code)
@@ -87,7 +87,10 @@ def issue(
         proof.take(context, record.transaction, shown, device)
         check_trail(context, record.organization, actor)
         if api_tokens.count(record.transaction, actor.member_id) >= MOST_PER_MEMBER:
-            raise Conflict(f"You have {MOST_PER_MEMBER} tokens, which is the most. Revoke some first.")
+            raise Conflict(
+                "You have {most} tokens, which is the most. Revoke some first.",
+                most=MOST_PER_MEMBER,
+            )
         api_tokens.create(record.transaction, new, tokens.hash_of(text))
         facts = {"token": checked, "scope": wanted.value, "days": days}
         notices.record(context, record.transaction, shown.member, "token.issued", device, facts)

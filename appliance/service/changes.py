@@ -23,6 +23,7 @@ from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
+from appliance.model.sentences import Sentence, sentence
 from appliance.service.context import Actor, Context, Note, admit, check_trail, gone, write_trail
 from appliance.store import machines, organizations
 
@@ -35,7 +36,7 @@ FIRST_PAUSE_S = 0.02
 """Seconds before a change that was overtaken is worked out anew; twice as long each time."""
 
 _MOST_TRIES = 6
-NOT_ENFORCED = "The data plane could not take the change; everything is as it was before."
+NOT_ENFORCED = sentence("The data plane could not take the change; everything is as it was before.")
 
 
 @dataclass
@@ -246,7 +247,7 @@ def _apply(
     except Overtaken:
         raise
     except Crowded as error:
-        raise TooMany(str(error), retry_after=error.retry_after) from error
+        raise TooMany(Sentence(str(error)), retry_after=error.retry_after) from error
     except HubError as error:
         raise _not_enforced(organization_id, error) from error
 

@@ -19,6 +19,7 @@ from appliance.model.hosts import authority
 from appliance.model.organization import Organization, Role
 from appliance.model.probes import Probe
 from appliance.model.retention import Retention
+from appliance.model.sentences import sentence
 from appliance.model.sign_up import SignUpMode
 from appliance.service import credentials
 from appliance.service.count_baselines import Baselines
@@ -33,8 +34,10 @@ from appliance.store.operations import OperatorCommand
 from appliance.store.repeats import RequestKey
 from appliance.vault import CodeSecret, SealedKeys
 
-GONE = "This organization does not exist any more."
-SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
+GONE = sentence("This organization does not exist any more.")
+SUSPENDED = sentence(
+    "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
+)
 
 
 Counts = Mapping[str | None, RuleCount]
@@ -295,9 +298,10 @@ def check_trail(context: Context, organization: Organization, actor: Actor) -> N
     context.refusals["trail"] += 1
     midnight = datetime.combine(now.date() + timedelta(days=1), time.min, now.tzinfo)
     raise TooMany(
-        f"Your organization's changes filled {retention.MOST_A_DAY // retention.MEGABYTE} MB of its audit trail today, "
+        "Your organization's changes filled {size} MB of its audit trail today, "
         "and that is the most. Changes are possible again from midnight (UTC).",
         retry_after=int((midnight - now).total_seconds()) + 1,
+        size=retention.MOST_A_DAY // retention.MEGABYTE,
     )
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.expectations import Expectation, ExpectationBroken, ExpectationState, evaluate
 from appliance.model.names import check_new_group
-from appliance.model.plural import counted
 from appliance.model.policy import Policy, SelectorKind
 from appliance.model.reach import MOST_WORK
+from appliance.model.sentences import Sentence, numbered, sentence
 from appliance.model.verdict import ConnectionEnd
 from appliance.service.changes import OpenChange, carry_out, prepared
 from appliance.service.context import Actor, Context, organization_of
@@ -151,23 +151,40 @@ def drop_of_machine(change: OpenChange, machine: str) -> list[str]:
 
 def _refuse(broken: tuple[Expectation, ...], *, unknown: int) -> None:
     if broken:
-        told = "; ".join(each.sentence for each in broken[:_MOST_TOLD])
-        more = f"; and {len(broken) - _MOST_TOLD} more" if len(broken) > _MOST_TOLD else ""
-        raise ExpectationBroken(
-            f"This would break {counted(len(broken), 'expectation')} of the policy: {told}{more}. With force it is "
-            "done all the same.",
-            broken=broken,
-        )
+        raise ExpectationBroken(_broken_sentence(broken), broken=broken)
     if unknown:
         raise ExpectationBroken(
-            f"It takes too long to find out whether this breaks one of {counted(unknown, 'expectation')} of the "
-            "policy. Remove some of them; with force it is done all the same."
+            numbered(
+                "It takes too long to find out whether this breaks {n} expectation of the policy. Remove it; with "
+                "force it is done all the same.",
+                "It takes too long to find out whether this breaks one of {n} expectations of the policy. Remove some "
+                "of them; with force it is done all the same.",
+                unknown,
+            )
         )
+
+
+def _broken_sentence(broken: tuple[Expectation, ...]) -> Sentence:
+    told = "; ".join(each.sentence for each in broken[:_MOST_TOLD])
+    if len(broken) > _MOST_TOLD:
+        return sentence(
+            "This would break {count} expectations of the policy: {expectations}; and {more} more. With force it is "
+            "done all the same.",
+            count=len(broken),
+            expectations=told,
+            more=len(broken) - _MOST_TOLD,
+        )
+    return numbered(
+        "This would break {n} expectation of the policy: {expectations}. With force it is done all the same.",
+        "This would break {n} expectations of the policy: {expectations}. With force it is done all the same.",
+        len(broken),
+        expectations=told,
+    )
 
 
 def _check_count(count: int) -> None:
     if count > MOST:
-        raise Invalid(f"A policy has at most {MOST} expectations.", field="expectations")
+        raise Invalid("A policy has at most {most} expectations.", field="expectations", most=MOST)
 
 
 def _checked(
@@ -205,6 +222,8 @@ def _check_ends(expectations: Sequence[Expectation], ends: Sequence[ConnectionEn
     for each in expectations:
         for field, selector in (("source", each.source), ("destination", each.destination)):
             if selector.kind is SelectorKind.MACHINE and selector.name not in known:
-                raise Invalid(f"An expectation names a machine that does not exist: {selector.name!r}.", field=field)
+                raise Invalid(
+                    "An expectation names a machine that does not exist: {name!r}.", field=field, name=selector.name
+                )
             if selector.kind is SelectorKind.GROUP and selector.name not in groups:
                 check_new_group(selector.name, field=field)

@@ -84,7 +84,9 @@ def begin(context: Context, email: str) -> FactorRemoval:
             raise Conflict("The organization is suspended, so nobody of it could stop this. Resume it first.")
         present = factor_removals.find(transaction, member.id)
         if present is not None:
-            raise Conflict(f"The removal has begun already, and takes effect at {present.due_at:%Y-%m-%d %H:%M} UTC.")
+            raise Conflict(
+                "The removal has begun already, and takes effect at {due_at:%Y-%m-%d %H:%M} UTC.", due_at=present.due_at
+            )
         if not _has_second_factor(transaction, member) and not passkeys.of_member(transaction, member.id):
             raise Conflict("This account has neither a second factor nor passkeys: its password alone opens it.")
         now = _present(context, transaction, member)

@@ -16,6 +16,7 @@ from appliance.model.errors import Conflict, NotFound, Unauthenticated
 from appliance.model.ids import new_id
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
+from appliance.model.sentences import sentence
 from appliance.service import mail, passwords, sessions, tokens
 from appliance.service.context import Actor, Context, Recording, recording
 from appliance.service.credentials import Credential, CredentialKind
@@ -28,7 +29,7 @@ from appliance.store.session_table import ClientDevice
 LIFETIME = timedelta(days=7)
 MOST_PENDING = 100
 LETTER = "invitation"
-_OVER = (
+_OVER = sentence(
     "This invitation can't be accepted: it was accepted or revoked, its seven days are over, or its address has an "
     "account already. Ask for another one."
 )
@@ -186,4 +187,4 @@ def _make_room(record: Recording, address: str, context: Context) -> None:
     if members.has_email(record.transaction, organization, address):
         raise Conflict("A member of the organization has this address.", field="email")
     if len(invitations.of_organization(record.transaction, organization, now)) >= MOST_PENDING:
-        raise Conflict(f"{MOST_PENDING} invitations are pending, which is the most. Revoke some first.")
+        raise Conflict("{most} invitations are pending, which is the most. Revoke some first.", most=MOST_PENDING)

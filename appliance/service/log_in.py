@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import CodeNeeded, NotFound, Unauthenticated, WrongProof
 from appliance.model.organization import Member
+from appliance.model.sentences import sentence
 from appliance.service import passwords, second_factor, sessions, tickets
 from appliance.service.context import Context
 from appliance.service.one_time_codes import ExaminedCode
@@ -16,7 +17,7 @@ from appliance.store import audit, organizations, people
 from appliance.store.session_table import ClientDevice
 from appliance.store.tickets import TicketKind
 
-_WRONG = "The e-mail address or the password is wrong."
+_WRONG = sentence("The e-mail address or the password is wrong.")
 
 
 class CodePending(CodeNeeded):
@@ -27,7 +28,7 @@ class CodePending(CodeNeeded):
     """
 
     def __init__(self, needed: CodeNeeded, ticket: str) -> None:
-        super().__init__(needed.detail, field=needed.field)
+        super().__init__(needed.sentence, field=needed.field)
         self.ticket = ticket
 
 
@@ -103,7 +104,7 @@ def _examined(context: Context, member: Member, code: str | None) -> ExaminedCod
     try:
         return second_factor.examine(context, member, code)
     except WrongProof as error:
-        raise Unauthenticated(error.detail, field=error.field) from error
+        raise Unauthenticated(error.sentence, field=error.field) from error
 
 
 def _open(
@@ -117,7 +118,7 @@ def _open(
             if ticket is not None:
                 tickets.use(context, transaction, ticket, TicketKind.LOG_IN)
         except WrongProof as error:
-            raise Unauthenticated(error.detail, field=error.field) from error
+            raise Unauthenticated(error.sentence, field=error.field) from error
         except NotFound:
             raise _begin_again() from None
         audit.record(

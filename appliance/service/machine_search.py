@@ -63,7 +63,7 @@ class Search:
             Invalid: there is no such state or order, or the query is longer than any name.
         """
         if len(query) > LONGEST_QUERY:
-            raise Invalid(f"A searched text has at most {LONGEST_QUERY} characters.", field="query")
+            raise Invalid("A searched text has at most {longest} characters.", field="query", longest=LONGEST_QUERY)
         return cls(
             query.strip(),
             group.strip(),
@@ -216,4 +216,6 @@ def _choice(kind: type[_Choice], text: str, field: str) -> _Choice:
         return kind(text)
     except ValueError:
         known = ", ".join(each.value for each in kind)
-        raise Invalid(f"There is no {field} {text[:40]!r}; known are: {known}.", field=field) from None
+        raise Invalid(
+            "There is no {field} {text!r}; known are: {known}.", field=field, text=text[:40], known=known
+        ) from None

@@ -298,10 +298,12 @@ def _check_not_hub(organization: Organization, public_key: str) -> None:
 def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     checked = tuple(sorted({check_group(group) for group in groups}))
     if len(checked) > MOST_GROUPS:
-        raise Invalid(f"A machine is in at most {MOST_GROUPS} groups.", field="groups")
+        raise Invalid("A machine is in at most {most} groups.", field="groups", most=MOST_GROUPS)
     if sum(map(len, checked)) > MOST_GROUP_CHARACTERS:
         raise Invalid(
-            f"The names of a machine's groups have at most {MOST_GROUP_CHARACTERS} characters together.", field="groups"
+            "The names of a machine's groups have at most {most} characters together.",
+            field="groups",
+            most=MOST_GROUP_CHARACTERS,
         )
     return checked
 
@@ -309,13 +311,14 @@ def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
 def _check_plan(open_change: OpenChange) -> None:
     organization = open_change.organization
     if open_change.machine_count >= MOST_MACHINES:
-        raise Conflict(f"An organization has at most {MOST_MACHINES} machines.")
+        raise Conflict("An organization has at most {most} machines.", most=MOST_MACHINES)
     limit = organization.plan.machine_limit
     if limit is not None and open_change.machine_count >= limit:
         raise PlanLimit(
-            f"The {organization.plan.value} plan covers {limit} machines. Switch the organization to the paid plan "
-            "to add more.",
+            "The {plan} plan covers {limit} machines. Switch the organization to the paid plan to add more.",
             field="plan",
+            plan=organization.plan,
+            limit=limit,
         )
 
 
@@ -342,7 +345,7 @@ def _find(open_change: OpenChange, machine_id: str) -> Machine:
 
 
 def _no_such(machine_id: str) -> NotFound:
-    return NotFound(f"This organization has no machine {machine_id!r}.")
+    return NotFound("This organization has no machine {machine_id!r}.", machine_id=machine_id)
 
 
 def position(after: str) -> IPv4Address:

@@ -9,6 +9,7 @@ from enum import Enum
 from appliance.hub.errors import HubError
 from appliance.model.desired import PeerStatus
 from appliance.model.organization import Machine
+from appliance.model.sentences import Sentence
 from appliance.service.context import Actor, Context, Statuses
 
 ONLINE_SECONDS = 180
@@ -24,9 +25,9 @@ class MachineState(str, Enum):
     DISABLED = "disabled"
 
     @property
-    def words(self) -> str:
+    def words(self) -> Sentence:
         """Name for people."""
-        return self.value.replace("-", " ")
+        return Sentence(self.value.replace("-", " "))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
 from appliance.model.errors import CodeNeeded, NotNow, WrongProof
+from appliance.model.sentences import sentence
 from appliance.service import recovery_codes
 from appliance.service.context import Context
 from appliance.store.factor_table import FactorTable, SecondFactor
@@ -22,7 +23,7 @@ RETRY_AFTER_S = 5
 """Seconds after which a killed hub answers again."""
 ISSUER = "MeshWG"
 _DIGITS = 6
-_WRONG = "This code is wrong, or it was used already."
+_WRONG = sentence("This code is wrong, or it was used already.")
 
 
 @dataclass(frozen=True)

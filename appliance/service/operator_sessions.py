@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import CodeNeeded, Unauthenticated, Unavailable, WrongProof
 from appliance.model.ids import OPERATORS
+from appliance.model.sentences import sentence
 from appliance.service import credentials, one_time_codes, passwords, tokens
 from appliance.service.context import Context
 from appliance.service.credentials import Credential, CredentialKind
@@ -25,7 +26,7 @@ ABSOLUTE = timedelta(hours=8)
 MOST_OF_ONE = 10
 """Most sessions of an operator; beyond, a new session ends the least recently used one."""
 _NOTED_EVERY = timedelta(minutes=1)
-_WRONG = "The e-mail address, the password or the code is wrong."
+_WRONG = sentence("The e-mail address, the password or the code is wrong.")
 
 
 @dataclass(frozen=True)

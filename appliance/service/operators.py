@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, NotFound
 from appliance.model.ids import new_id
+from appliance.model.sentences import sentence
 from appliance.service import one_time_codes, operator_sessions, passwords, tokens
 from appliance.service.context import Context
 from appliance.service.one_time_codes import Proposal
@@ -26,7 +27,9 @@ LINK_LIFETIME = timedelta(days=1)
 MOST = 100
 """Most operators."""
 _ISSUER = "MeshWG operator"
-_OVER = "This link does not hold: it was used, or its day is over, or the operator was removed. Ask for another one."
+_OVER = sentence(
+    "This link does not hold: it was used, or its day is over, or the operator was removed. Ask for another one."
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def add(context: Context, email: str) -> str:
         found = operators.by_email(transaction, address)
         if found is None:
             if operators.count(transaction) >= MOST:
-                raise Conflict(f"There are {MOST} operators, which is the most. Remove one first.")
+                raise Conflict("There are {most} operators, which is the most. Remove one first.", most=MOST)
             found = Operator(new_id(), address, now)
             operators.create(transaction, found)
         elif _is_enrolled(transaction, found):

@@ -43,8 +43,11 @@ def change(context: Context, actor: Actor, *, name: str | None = None, plan: str
         count = open_change.machine_count
         if limit is not None and count > limit:
             raise Conflict(
-                f"The {new_plan.value} plan covers {limit} machines and there are {count}. Remove some first.",
+                "The {new_plan} plan covers {limit} machines and there are {count}. Remove some first.",
                 field="plan",
+                new_plan=new_plan,
+                limit=limit,
+                count=count,
             )
         if new_plan is not before.plan:
             open_change.before.check_size(most=new_plan.element_limit)
@@ -113,4 +116,4 @@ def _plan(text: str) -> Plan:
     try:
         return Plan(text)
     except ValueError:
-        raise Invalid(f"There is no plan {text!r}; the plans are free and paid.", field="plan") from None
+        raise Invalid("There is no plan {text!r}; the plans are free and paid.", field="plan", text=text) from None

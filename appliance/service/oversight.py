@@ -39,7 +39,7 @@ def page(
         Invalid: the query is too long.
     """
     if len(query) > LONGEST_QUERY:
-        raise Invalid(f"A search has at most {LONGEST_QUERY} characters.", field="query")
+        raise Invalid("A search has at most {longest} characters.", field="query", longest=LONGEST_QUERY)
     with context.store.read() as transaction:
         return pages.cut(
             lambda count: overview.page_of(transaction, query=query.strip(), after=after, limit=count),

@@ -213,7 +213,7 @@ def _relying_party(context: Context) -> RelyingParty:
 def _check_room(transaction: Connection, member: Member) -> list[Passkey]:
     present = passkeys.of_member(transaction, member.id)
     if len(present) >= MOST:
-        raise Conflict(f"You have {MOST} passkeys, which is the most. Remove one first.")
+        raise Conflict("You have {most} passkeys, which is the most. Remove one first.", most=MOST)
     return present
 
 

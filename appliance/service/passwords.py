@@ -20,7 +20,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from appliance.model.errors import Invalid
-from appliance.model.plural import counted
+from appliance.model.sentences import numbered
 from appliance.service.slots import Slots
 
 SHORTEST = 10
@@ -87,9 +87,17 @@ def check_new(password: str, *, about: Iterable[str], field: str = "password") -
     """
     text = _normal(password[:_LONGEST_TYPED])
     if len(text) < SHORTEST:
-        raise Invalid(f"The password has {counted(len(text), 'character')}; {SHORTEST} is the least.", field=field)
+        raise Invalid(
+            numbered(
+                "The password has {n} character; {least} is the least.",
+                "The password has {n} characters; {least} is the least.",
+                len(text),
+                least=SHORTEST,
+            ),
+            field=field,
+        )
     if len(text) > LONGEST or len(password) > _LONGEST_TYPED:
-        raise Invalid(f"The password has more than {LONGEST} characters.", field=field)
+        raise Invalid("The password has more than {longest} characters.", field=field, longest=LONGEST)
     text = text.casefold()
     if f"\n{text}\n".encode() in _COMMON:
         raise Invalid("This password is among those that attackers try first. Choose another.", field=field)

@@ -15,6 +15,7 @@ from appliance.model.emails import check_email
 from appliance.model.errors import Invalid, NotFound, NotOpen, TooMany
 from appliance.model.ids import new_id
 from appliance.model.letters import Letter
+from appliance.model.sentences import sentence
 from appliance.model.sign_up import SignUpMode
 from appliance.service import mail, tokens
 from appliance.service.context import Context
@@ -27,7 +28,9 @@ INVITED_FOR = timedelta(days=7)
 MOST = 10_000
 """Most unused permits."""
 
-_OVER = "This link does not hold: somebody signed up with it already, or its time is over. Ask for another one."
+_OVER = sentence(
+    "This link does not hold: somebody signed up with it already, or its time is over. Ask for another one."
+)
 
 _TEXT = """\
 Somebody, hopefully you, wants to sign an organization up at MeshWG with this address. With this link you do it:
@@ -58,7 +61,7 @@ def ask(context: Context, email: str) -> None:
     """
     address = check_email(email)
     if context.sign_up is not SignUpMode.VERIFIED:
-        raise NotOpen(f"{context.sign_up.explanation} No letter helps here.")
+        raise NotOpen("{explanation} No letter helps here.", explanation=context.sign_up.explanation)
     now = context.clock()
     new = Permit(new_id(), address, by_letter=True, expires_at=now + LIFETIME)
     with context.store.write() as transaction:

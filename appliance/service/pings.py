@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Conflict, NotNow, TooMany
+from appliance.model.sentences import Sentence
 from appliance.service import machines
 from appliance.service.context import Actor, Context
 
@@ -26,6 +27,6 @@ def ping(context: Context, actor: Actor, machine_id: str) -> float | None:
     try:
         return context.hub.ping(actor.organization_id, machine_id)
     except Crowded as error:
-        raise TooMany(str(error), retry_after=error.retry_after) from error
+        raise TooMany(Sentence(str(error)), retry_after=error.retry_after) from error
     except HubError as error:
         raise NotNow("The hub could not send a ping. Try again in a minute.") from error

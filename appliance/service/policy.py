@@ -243,7 +243,7 @@ def check(
 
 
 def _no_rule(rule_id: str) -> NotFound:
-    return NotFound(f"This organization has no rule {rule_id!r}.")
+    return NotFound("This organization has no rule {rule_id!r}.", rule_id=rule_id)
 
 
 def _party(transaction: Connection, organization_id: str, text: str, field: str) -> ConnectionEnd:
@@ -252,5 +252,5 @@ def _party(transaction: Connection, organization_id: str, text: str, field: str)
     if selector.kind is SelectorKind.MACHINE:
         machine = machines.find(transaction, organization_id, selector.name)
     if machine is None:
-        raise Invalid(f"The {field} is not a machine of this organization: machine:<id>.", field=field)
+        raise Invalid("The {field} is not a machine of this organization: machine:<id>.", field=field)
     return ConnectionEnd(machine.id, frozenset(machine.groups))

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 import structlog
 
 from appliance.model.errors import Conflict, Invalid, NotFound
-from appliance.model.plural import counted
 from appliance.model.policy import Policy
+from appliance.model.sentences import numbered, sentence
 from appliance.service import pages
 from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, prepared
 from appliance.service.context import Actor, Context, organization_of
@@ -120,7 +120,7 @@ def _earlier(change: OpenChange, version: int) -> Policy:
         change.transaction, organization.id, change.before.policy, organization.policy_version, version
     )
     if found is None:
-        raise NotFound(f"Version {version} of the policy is not kept.")
+        raise NotFound("Version {version} of the policy is not kept.", version=version)
     return found
 
 
@@ -132,8 +132,19 @@ def _check_machines(change: OpenChange, policy: Policy, version: int) -> None:
     names = meters.names_of(change.transaction, change.organization.id, listed)
     told = [f"“{names[machine]}”" if machine in names else machine for machine in listed]
     if len(missing) > len(listed):
-        told.append(counted(len(missing) - len(listed), "other"))
-    raise Conflict(
-        f"Version {version} has rules for machines that were removed since: {', '.join(told)}. Nothing was restored.",
-        field="version",
-    )
+        why = numbered(
+            "Version {version} has rules for machines that were removed since: {machines}, {n} other. Nothing was "
+            "restored.",
+            "Version {version} has rules for machines that were removed since: {machines}, {n} others. Nothing was "
+            "restored.",
+            len(missing) - len(listed),
+            version=version,
+            machines=", ".join(told),
+        )
+    else:
+        why = sentence(
+            "Version {version} has rules for machines that were removed since: {machines}. Nothing was restored.",
+            version=version,
+            machines=", ".join(told),
+        )
+    raise Conflict(why, field="version")

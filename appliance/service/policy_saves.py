@@ -39,29 +39,38 @@ def check_listing(ports: Sequence[str | None]) -> None:
     listed = sum(text.count(",") + 1 for text in ports if text)
     if listed > MOST_LISTED_PORTS:
         raise Invalid(
-            f"These rules list {listed} ports and ranges, and {MOST_LISTED_PORTS} is the most. Ranges of neighbouring "
-            "ports, and rules for groups, make fewer.",
+            "These rules list {listed} ports and ranges, and {most} is the most. Ranges of "
+            "neighbouring ports, and rules for groups, make fewer.",
             field="rules",
+            listed=listed,
+            most=MOST_LISTED_PORTS,
         )
 
 
 def _check_count(rules: int) -> None:
     if rules > MOST_RULES:
-        raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
+        raise Invalid("A policy has at most {most} rules.", field="rules", most=MOST_RULES)
 
 
 def check_seen(change: OpenChange, seen: Collection[int] | None) -> None:
     """Raise `PreconditionFailed` if the policy is at none of the versions in ``seen``; None is no condition."""
     present = change.organization.policy_version
     if seen is not None and present not in seen:
-        raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
+        raise PreconditionFailed(
+            "The policy was saved by someone else meanwhile: it is at version {present}.", present=present
+        )
 
 
 def check_version(change: OpenChange, version: int | None) -> None:
     """Raise `Conflict` unless the policy is at this version; None is any."""
     present = change.organization.policy_version
     if version not in (None, present):
-        raise Conflict(f"The policy was saved meanwhile: it is at version {present}, not {version}.", field="version")
+        raise Conflict(
+            "The policy was saved meanwhile: it is at version {present}, not {version}.",
+            field="version",
+            present=present,
+            version=version,
+        )
 
 
 def check_policy(change: OpenChange, policy: Policy) -> None:
@@ -137,14 +146,16 @@ def _check_bytes(change: OpenChange, growth: int) -> None:
     size = change.organization.policy_bytes + growth
     if growth > 0 and size > MOST_BYTES:
         raise Invalid(
-            f"The rules take {size} bytes with their names, ports and descriptions, and {MOST_BYTES} is the most.",
+            "The rules take {size} bytes with their names, ports and descriptions, and {most} is the most.",
             field="rules",
+            size=size,
+            most=MOST_BYTES,
         )
 
 
 def _check_machines(change: OpenChange, new: Collection[Rule]) -> None:
     for machine, field in unknown_machines(change, new):
-        raise Invalid(f"A rule names a machine that does not exist: {machine!r}.", field=field)
+        raise Invalid("A rule names a machine that does not exist: {machine!r}.", field=field, machine=machine)
 
 
 def _check_groups(state: Desired, new: Collection[Rule]) -> None:

@@ -42,17 +42,18 @@ class Queues:
             queue = self._waiting.setdefault(organization, deque())
             if len(queue) >= self._most:
                 raise TooMany(
-                    f"Your organization has {len(queue)} changes in progress already. Try again when they are done.",
+                    "Your organization has {count} changes in progress already. Try again when they are done.",
                     retry_after=1,
+                    count=len(queue),
                 )
             queue.append(mine)
             queue[0].set()
         try:
             if not mine.wait(self._patience_s):
                 raise TooMany(
-                    f"Earlier changes of your organization took more than {self._patience_s:.0f} seconds; "
-                    "this one was not made.",
+                    "Earlier changes of your organization took more than {seconds:.0f} seconds; this one was not made.",
                     retry_after=1,
+                    seconds=self._patience_s,
                 )
             yield
         finally:

@@ -135,13 +135,15 @@ def _check_room(context: Context, taken: int, *, is_form: bool) -> None:
     if is_form and taken >= MOST_FORMS:
         context.refusals["forms"] += 1
         raise TooMany(
-            f"You sent {MOST_FORMS} forms within a day, which is the most. Wait, or use the API.",
+            "You sent {most} forms within a day, which is the most. Wait, or use the API.",
             retry_after=_FULL_RETRY_S,
+            most=MOST_FORMS,
         )
     if not is_form and taken >= MOST_OF_ONE:
         context.refusals["keys"] += 1
         raise TooMany(
-            f"{MOST_OF_ONE} keys of yours are remembered, which is the most. Send the request without one, or "
+            "{most} keys of yours are remembered, which is the most. Send the request without one, or "
             "wait: each is forgotten after a day.",
             retry_after=_FULL_RETRY_S,
+            most=MOST_OF_ONE,
         )

@@ -85,7 +85,7 @@ def check(files: Mapping[str, bytes]) -> None:
     except InvalidSignature:
         raise Invalid("It was not signed by the key that lies beside it.") from None
     except KeyError as missing:
-        raise Invalid(f"Its file {missing.args[0]} is missing.") from None
+        raise Invalid("Its file {name} is missing.", name=missing.args[0]) from None
     except (ValueError, UnsupportedAlgorithm, msgspec.MsgspecError):
         raise Invalid("Its signature or the proof of its place in the log can't be read.") from None
 
@@ -100,7 +100,7 @@ def _check_signature(files: Mapping[str, bytes], key: Ed25519PublicKey) -> None:
     digests = {each.name: each.digest.get("sha256") for each in _statements.decode(payload).subject}
     for name in {_TRANSCRIPT, *digests}:
         if name in files and digests.get(name) != hashlib.sha256(files[name]).hexdigest():
-            raise Invalid(f"Its file {name} is not what was signed.")
+            raise Invalid("Its file {name} is not what was signed.", name=name)
 
 
 def _check_place(files: Mapping[str, bytes], key: Ed25519PublicKey) -> None:

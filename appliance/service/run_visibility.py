@@ -70,7 +70,7 @@ def publish(context: Context, runs: PublishedRuns, who: SignedOperator, run: str
     try:
         run_proofs.check({name: runs.file(run, name) for name in found.files})
     except Invalid as refusal:
-        raise Conflict(f"The run {run} is not published. {refusal.detail}") from None
+        raise Conflict("The run {run} is not published. {reason}", run=run, reason=refusal.sentence) from None
     with context.store.write() as transaction:
         if hidden_runs.show(transaction, run):
             _note(context, transaction, who, operations.PUBLISHED, run)

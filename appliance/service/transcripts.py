@@ -208,7 +208,7 @@ class PublishedRuns:
         files.sync(self.folder)
         published = _read(self.folder / source.name)
         if published is None:
-            raise Invalid(f"{run} can't be read any more.", field="run")
+            raise Invalid("{run} can't be read any more.", field="run", run=run)
         return published
 
     def check(self, run: Path) -> Mapping[str, bytes]:
@@ -221,9 +221,9 @@ class PublishedRuns:
         contents = _contents(source)
         transcript = _decoded(contents.get("transcript.json", b""))
         if not _ID.fullmatch(source.name) or transcript is None:
-            raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
+            raise Invalid("{run} is not the folder of a gate's run.", field="run", run=run)
         if transcript.hub is not None:
-            raise Invalid(f"{run} is a run of another hub, {transcript.hub}.", field="run")
+            raise Invalid("{run} is a run of another hub, {hub}.", field="run", run=run, hub=transcript.hub)
         return contents
 
     def withdraw(self, run: str) -> None:
@@ -233,7 +233,7 @@ class PublishedRuns:
             NotFound: there is no such run.
         """
         if not _ID.fullmatch(run) or not (self.folder / run).is_dir():
-            raise NotFound(f"No run {run} was published.")
+            raise NotFound("No run {run} was published.", run=run)
         self._drop(run)
         files.sync(self.folder)
 
@@ -299,7 +299,9 @@ def _contents(folder: Path) -> dict[str, bytes]:
             with suppress(FileNotFoundError):
                 found[name] = files.read_plain(descriptor, name, _LARGEST)
     except OSError as error:
-        raise Invalid(f"{folder / name} can't be published: {error.strerror}.", field="run") from None
+        raise Invalid(
+            "{file} can't be published: {reason}.", field="run", file=folder / name, reason=error.strerror
+        ) from None
     finally:
         os.close(descriptor)
     return found

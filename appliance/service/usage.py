@@ -27,7 +27,7 @@ def month(context: Context, actor: Actor, name: str) -> tuple[Month, list[Item]]
     for found in usage.months(history):
         if found.name == name:
             return found, usage.items(history, name)
-    raise NotFound(f"There is no statement of {name!r}.")
+    raise NotFound("There is no statement of {name!r}.", name=name)
 
 
 def _history(context: Context, actor: Actor) -> UsageHistory:

@@ -205,9 +205,13 @@ def _collision(error: IntegrityError, machine: Machine) -> Conflict:
     if "public_key" in text:
         return _key_taken()
     if "interface" in text:
-        return Conflict(f"Another machine of this organization has the file {machine.file_name}.", field="name")
+        return Conflict(
+            "Another machine of this organization has the file {file_name}.", field="name", file_name=machine.file_name
+        )
     if "address" in text:
-        return Conflict(f"Another machine of this organization has the address {machine.address}.", field="address")
+        return Conflict(
+            "Another machine of this organization has the address {address}.", field="address", address=machine.address
+        )
     return _name_taken(machine)
 
 
@@ -216,7 +220,7 @@ def _key_taken() -> Conflict:
 
 
 def _name_taken(machine: Machine) -> Conflict:
-    return Conflict(f'A machine called "{machine.name}" exists already.', field="name")
+    return Conflict('A machine called "{name}" exists already.', field="name", name=machine.name)
 
 
 def loaded(row: Any) -> Machine:

@@ -11,6 +11,7 @@ import structlog
 from appliance import release
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
+from appliance.model.sentences import Sentence, sentence
 from appliance.web import api, health, languages, metrics, operators, origin, pages, problems
 from appliance.web.handler import Handler
 from appliance.web.headers import HEADERS
@@ -24,8 +25,13 @@ log = structlog.get_logger()
 # Paths for programs: errors there are problem documents, and pages elsewhere.
 _FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
-# Details of the errors of bottle's router.
-_WORDS = {404: "There is nothing at this path.", 405: "This path does not take this method."}
+# Titles and details of the errors of bottle's router.
+_ERRORS = {
+    404: pages.NOTHING,
+    405: (sentence("Method Not Allowed"), sentence("This path does not take this method.")),
+}
+_FAULT = (sentence("A fault of ours"), sentence("This should not have happened; it was logged."))
+_OTHER = (sentence("Not answered"), sentence("The request could not be answered."))
 
 
 def make_app(
@@ -113,17 +119,16 @@ def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> 
         return problems.answer(error) if _is_for_programs(request.path) else view.refusal(error)
     except Exception:
         log.exception("a request failed", path=request.path, method=request.method)
-        return _unexpected(view, request.path, 500, "A fault of ours", "This should not have happened; it was logged.")
+        return _unexpected(view, request.path, 500, *_FAULT)
 
 
 def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
     """Make the handler of bottle's own errors, which keeps the error's headers, such as Allow."""
 
     def handle(error: bottle.HTTPError) -> bytes:
-        title = str(error.status_line)[4:]
-        detail = _WORDS.get(error.status_code, "The request could not be answered.")
+        status = error.status_code
         with languages.serving(Request.head(bottle.request.environ)):
-            answer = _unexpected(view, bottle.request.path, error.status_code, title, detail)
+            answer = _unexpected(view, bottle.request.path, status, *_ERRORS.get(status, _OTHER))
         for name, value in answer.headers.items():
             bottle.response.set_header(name, value)
         return answer.body
@@ -131,9 +136,9 @@ def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
     return handle
 
 
-def _unexpected(view: pages.View, path: str, status: int, title: str, detail: str) -> Response:
+def _unexpected(view: pages.View, path: str, status: int, title: Sentence, detail: Sentence) -> Response:
     if _is_for_programs(path):
-        return problems.unexpected(status, title, detail)
+        return problems.unexpected(status, str(title), str(detail))
     return view.problem(status, title, detail)
 
 

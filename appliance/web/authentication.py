@@ -23,7 +23,7 @@ def authenticated(site: Site, request: Request) -> tuple[Actor, str]:
     actor = holder_of(site.context, held, is_cookie=request.is_by_cookie)
     note_organization(request, actor)
     if not request.is_safe and request.is_by_cookie and not matches_csrf(held, request.header(CSRF_HEADER)):
-        raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
+        raise Forbidden("A change by cookie needs the {csrf_header} header.", csrf_header=CSRF_HEADER)
     return actor, held
 
 

@@ -173,7 +173,7 @@ class Gateway:
         if length == 0:
             return b""
         if length > LARGEST_BODY:
-            raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
+            raise TooLarge("The body is longer than {largest} bytes.", largest=LARGEST_BODY)
         try:
             if length <= SMALL:
                 return bytes(await _within(self._patience, exchange()))
@@ -257,7 +257,7 @@ def _check_head(scope: RequestHead) -> None:
     found = [name for name, _ in scope.headers.items()]
     unreadable = set(scope.headers.keys()) - set(found) - _OPAQUE
     if unreadable:
-        raise Malformed(f"The header {min(unreadable)} has characters other than ASCII's.")
+        raise Malformed("The header {header} has characters other than ASCII's.", header=min(unreadable))
     # Source: RFC 9112, 3.2.
     if found.count("host") > 1 or ("host" not in found and scope.http_version != "1.0"):
         raise Malformed("A request has one Host header.")

@@ -17,7 +17,7 @@ import structlog
 
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
-from appliance.model.plural import counted
+from appliance.model.sentences import numbered
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.network_allowance import NetworkAllowance, NetworkRates, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
@@ -268,4 +268,7 @@ class RateLimits:
         if is_new:
             log.warning("a limit was reached", limit=limit, level=wait.level, network=wait.network)
         seconds = math.ceil(wait.seconds)
-        raise TooMany(f"Too many tries. Try again in {counted(seconds, 'second')}.", retry_after=seconds)
+        raise TooMany(
+            numbered("Too many tries. Try again in {n} second.", "Too many tries. Try again in {n} seconds.", seconds),
+            retry_after=seconds,
+        )

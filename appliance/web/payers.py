@@ -18,7 +18,7 @@ import structlog
 
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
-from appliance.model.plural import counted
+from appliance.model.sentences import numbered
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import is_one_of, networks_of
 from appliance.web.request import COOKIE, PAYER, Payer
@@ -80,8 +80,11 @@ class Payers:
         if wait:
             seconds = int(wait) + 1
             raise TooMany(
-                "Your requests took more than their share of the service's processor. "
-                f"Try again in {counted(seconds, 'second')}.",
+                numbered(
+                    "Your requests took more than their share of the service's processor. Try again in {n} second.",
+                    "Your requests took more than their share of the service's processor. Try again in {n} seconds.",
+                    seconds,
+                ),
                 retry_after=seconds,
             )
 

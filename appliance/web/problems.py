@@ -26,7 +26,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 def problem_of(error: Refused) -> Problem:
     """Make the document of a refusal."""
     kind = type(error)
-    return Problem(PREFIX_OF_TYPES + error.code, title_of(kind), status_of(kind), error.detail, error.field)
+    return Problem(PREFIX_OF_TYPES + error.code, str(title_of(kind)), status_of(kind), error.detail, error.field)
 
 
 def answer(error: Refused) -> Response:

@@ -27,7 +27,7 @@ def test_the_price_is_calculated_by_keyboard_without_scripts(
     field.focus()
     page.keyboard.type("12")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("status")).to_have_text("12 machines: 4,188 INR a month")
+    expect(page.get_by_role("status")).to_have_text("12 machines: ₹4,188 a month")
     # The answer is where the question was, and not at the top of the page.
     expect(page.get_by_role("status")).to_be_in_viewport()
     field.fill("none")

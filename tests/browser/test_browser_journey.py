@@ -32,7 +32,7 @@ def test_a_customer_s_first_day_works_in_a_browser(open_desk: Callable[..., Desk
     desk.add_machine("laptop")
     expect(page.get_by_role("alert")).to_contain_text("the free plan covers 2 machines")
     page.get_by_role("button", name="Switch to the paid plan…").click()
-    expect(page.get_by_role("main")).to_contain_text("698 INR for a whole month")
+    expect(page.get_by_role("main")).to_contain_text("₹698 for a whole month")
     page.get_by_role("button", name="Switch to the paid plan").click()
     expect(page.get_by_role("status")).to_contain_text("The plan is switched.")
     expect(page.get_by_label("Name")).to_have_value("laptop")

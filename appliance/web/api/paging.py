@@ -37,7 +37,7 @@ def limit_of(call: ApiCall, usual: int = pages.LONGEST) -> int:
     if limit is None:
         return usual
     if not 1 <= limit <= pages.LONGEST:
-        raise Invalid(f"limit is a number from 1 to {pages.LONGEST}.", field="limit")
+        raise Invalid("limit is a number from 1 to {longest}.", field="limit", longest=pages.LONGEST)
     return limit
 
 

@@ -101,17 +101,25 @@ def _key(request: Request) -> str:
     """
     key = request.header(HEADER)
     if len(key) > LONGEST_KEY or not (key.isascii() and (key.isprintable() or not key)):
-        raise Malformed(f"{HEADER} takes at most {LONGEST_KEY} printable ASCII characters.")
+        raise Malformed(
+            "{header} takes at most {longest} printable ASCII characters.", header=HEADER, longest=LONGEST_KEY
+        )
     return key
+
+
+_LOST = "This was done, and its answer got lost."
+_SHOWN_ONCE = "This was done, and its answer had a secret that is shown only once."
 
 
 def _again(before: StoredAnswer) -> Response:
     if before.status is not None and before.body is not None:
         return reply(before.status, before.body, before.location)
-    why = "its answer got lost" if before.status is None else "its answer had a secret that is shown only once"
-    location = before.location
-    if before.status is None and location is not None:
-        location = PREFIX + location
-    where = "" if location is None else f" The new resource is at {location}."
-    response = problems.answer(DoneBefore(f"This was done, and {why}.{where}"))
+    is_lost, location = before.status is None, before.location
+    if location is None:
+        refusal = DoneBefore(_LOST if is_lost else _SHOWN_ONCE)
+    else:
+        location = PREFIX + location if is_lost else location
+        message = f"{_LOST if is_lost else _SHOWN_ONCE} The new resource is at {{location}}."
+        refusal = DoneBefore(message, location=location)
+    response = problems.answer(refusal)
     return response if location is None else response.with_header("Location", location)

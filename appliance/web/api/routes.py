@@ -87,7 +87,7 @@ class ApiCall:
         if text is None:
             return None
         if not text.isascii() or not text.isdigit() or len(text) > 18:
-            raise Invalid(f"{name} is not a whole number.", field=name)
+            raise Invalid("{name} is not a whole number.", field=name, name=name)
         return int(text)
 
 
@@ -228,8 +228,10 @@ def _decode(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         found = _AT_FAULT.search(str(error))
-        raise Invalid(f"The body does not match the schema: {error}.", field=found and (found[1] or found[2])) from None
+        raise Invalid(
+            "The body does not match the schema: {error}.", field=found and (found[1] or found[2]), error=error
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"The body is not JSON: {error}.") from None
+        raise Malformed("The body is not JSON: {error}.", error=error) from None
     except RecursionError:
         raise Malformed("The body is nested too deeply.") from None

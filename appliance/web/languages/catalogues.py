@@ -14,8 +14,8 @@ FOLDER = Path(__file__).with_name("catalogues")
 """Folder with a folder for each language but English."""
 DOMAIN = "pages"
 """Name of the catalogues' files."""
-# English, with the conventions for numbers and dates of the world and of India.
-_ENGLISH = {"en": "en_001", "en-IN": "en_IN"}
+# English, with conventions for numbers and dates that are read in most of the world, and with those of India.
+_ENGLISH = {"en": "en_GB", "en-IN": "en_IN"}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import Enum
+from string import Formatter
 from typing import Any
 
+from appliance.model.sentences import Sentence
 from appliance.web.languages.catalogues import Language, loaded
 from appliance.web.languages.selection import COOKIE, select
 from appliance.web.request import Request
@@ -60,3 +63,28 @@ def gettext(message: str, /, **values: Any) -> str:
 def ngettext(one: str, many: str, n: int, /, **values: Any) -> str:
     """Translate the form of a message that fits a number, which is its value ``n``; otherwise like `gettext`."""
     return reader().language.plural(one, many, n).format(n=n, **values)
+
+
+def say(sentence: Sentence) -> str:
+    """Translate a sentence, and fill in its values; those that are terms of ours are translated too (`terms`)."""
+    language = reader().language
+    if sentence.many:
+        message = language.plural(sentence.message, sentence.many, int(str(sentence.values["n"])))
+    else:
+        message = language.message(sentence.message)
+    if not sentence.values:
+        return message
+    return Formatter().vformat(message, (), {name: _said(name, value) for name, value in sentence.values.items()})
+
+
+def translated(value: Any) -> Any:
+    """Translate a value that is a `Sentence`; any other stays as it is."""
+    return say(value) if isinstance(value, Sentence) else value
+
+
+def _said(name: str, value: object) -> object:
+    if isinstance(value, Sentence):
+        return say(value)
+    if isinstance(value, Enum):
+        return reader().language.message(str(value.value))
+    return reader().language.message(str(value)) if name == "field" else value

@@ -6,20 +6,43 @@ Only developers need this; the service reads what it wrote.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import babel
 from babel.messages import extract, mofile, pofile
 from babel.messages.catalog import Catalog, Message
 
+from appliance.model.access import Scope
+from appliance.model.errors import Refused
+from appliance.model.organization import Plan, Role
+from appliance.model.policy import Protocol
+from appliance.service.observed import MachineState
+from appliance.web.languages import data_texts
 from appliance.web.languages.catalogues import DOMAIN, FOLDER
 
+
+def _kinds(of: type[Refused]) -> Iterator[type[Refused]]:
+    """List a class with all its subclasses that are loaded."""
+    yield of
+    for each in of.__subclasses__():
+        yield from _kinds(each)
+
+
 _PACKAGE = Path(__file__).parents[2]
-_METHODS = [("**.py", "python"), ("web/pages/templates/**.html", "jinja2"), ("web/pages/templates/**.svg", "jinja2")]
+_METHODS = [
+    ("**.py", "python"),
+    ("web/pages/templates/**.html", "jinja2"),
+    ("web/pages/templates/**.svg", "jinja2"),
+    ("web/pages/platforms.toml", f"{data_texts.__name__}:platform_texts"),
+]
 # As `View` sets up its templates.
 _TEMPLATES = {"trimmed": "true", "newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 _OPTIONS = {pattern: _TEMPLATES for pattern, method in _METHODS if method == "jinja2"}
-_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+_KEYWORDS = {
+    **dict.fromkeys(("_", "gettext", "sentence", "Crowded", *(kind.__name__ for kind in _kinds(Refused)))),
+    **dict.fromkeys(("ngettext", "numbered"), (1, 2)),
+}
 
 
 class _Plain(Catalog):
@@ -43,7 +66,18 @@ def extracted() -> Catalog:
         _PACKAGE, _METHODS, _OPTIONS, _KEYWORDS, ("Translators:",), strip_comment_tags=True
     ):
         found.add(message, auto_comments=comments, context=context)
+    for text in (*_terms(), *data_texts.claim_texts()):
+        found.add(text)
     return found
+
+
+def _terms() -> Iterator[str]:
+    """List names of fields and values that are facts of sentences (`reader.say`)."""
+    yield from ("name", "group", "organization", "description", "source", "destination", "action", "verdict", "default")
+    yield from ("state", "order")
+    for kind in (Plan, Protocol, Role, Scope):
+        yield from (each.value for each in kind)
+    yield from (str(each.words) for each in MachineState)
 
 
 def is_translated(message: Message) -> bool:

@@ -29,7 +29,7 @@ def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) 
     def answer(request: Request) -> Response:
         site.limits.stranger(request.address)
         if not operators.exist(site.context):
-            return view.problem(404, "Not Found", "There is nothing at this path.")
+            return view.nothing()
         visit = OperatorVisit(site, facts, request, view, _who(site, request), Form())
         try:
             if visit.who is None and not page.is_public:

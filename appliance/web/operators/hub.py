@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.hub.rpc.messages import HubStatus
-from appliance.model.plural import counted
 from appliance.service import oversight
 from appliance.service.oversight import StoreFacts
 from appliance.web import health
+from appliance.web.languages import formats, ngettext
+from appliance.web.languages import gettext as _
 from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
 from appliance.web.pages import words
 from appliance.web.response import Response
@@ -46,70 +47,80 @@ def _show(visit: OperatorVisit) -> Response:
 
 def _sections(visit: OperatorVisit, now: health.Readiness) -> Iterator[Section]:
     store = oversight.store_facts(visit.context)
-    yield Section("Versions", _versions(visit.facts.version, now, store))
-    yield Section("Capacity", list(_capacity(now, store)))
-    yield Section("Store", list(_store(store)))
-    yield Section("Certificate", [_certificate(visit.facts.certificate_ends, visit.context.clock())])
+    yield Section(_("Versions"), _versions(visit.facts.version, now, store))
+    yield Section(_("Capacity"), list(_capacity(now, store)))
+    yield Section(_("Store"), list(_store(store)))
+    yield Section(_("Certificate"), [_certificate(visit.facts.certificate_ends, visit.context.clock())])
     if isinstance(now, HubStatus):
-        yield Section("Repairs since the start of the hub", _counts(now.repairs))
-        yield Section("Packets to the front door, without those of sessions", _counts(now.door))
-        yield Section("Changes in the hub", list(_work(now)))
+        yield Section(_("Repairs since the start of the hub"), _counts(now.repairs))
+        yield Section(_("Packets to the front door, without those of sessions"), _counts(now.door))
+        yield Section(_("Changes in the hub"), list(_work(now)))
     reached = {f"{limit}, {level}": count for (limit, level), count in visit.site.limits.refused.items()}
-    yield Section("Requests that a limit refused, since the start of the web process", _counts(reached))
-    yield Section("Requests beyond a share", _counts(visit.facts.turned_away))
-    yield Section("Changes that a bound refused", _counts(visit.context.refusals))
+    yield Section(_("Requests that a limit refused, since the start of the web process"), _counts(reached))
+    yield Section(_("Requests beyond a share"), _counts(visit.facts.turned_away))
+    yield Section(_("Changes that a bound refused"), _counts(visit.context.refusals))
 
 
 def _versions(version: str, now: health.Readiness, store: StoreFacts) -> list[Figure]:
-    wireguard = f"{now.wireguard} {now.version}" if isinstance(now, HubStatus) else "unknown"
+    wireguard = f"{now.wireguard} {now.version}" if isinstance(now, HubStatus) else _("unknown")
     return [
         Figure("MeshWG", version),
         Figure("WireGuard", wireguard),
-        Figure("Schema of the store", f"{store.revision}", is_high=not store.is_newest),
+        Figure(_("Schema of the store"), f"{store.revision}", is_high=not store.is_newest),
     ]
 
 
 def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
     if isinstance(now, HubStatus):
         yield Figure(
-            "Organizations enforced", f"{now.enforcing} of {now.expected}", is_high=now.enforcing < now.expected
+            _("Organizations enforced"),
+            _("{count} of {most}", count=now.enforcing, most=now.expected),
+            is_high=now.enforcing < now.expected,
         )
         tracking = now.tracking
-        yield _filled("Tracked connections", tracking.get("connections", 0), tracking.get("limit", 0))
+        yield _filled(_("Tracked connections"), tracking.get("connections", 0), tracking.get("limit", 0))
         for memory, entries in sorted(now.door_entries.items()):
-            yield _filled(f"Front door: {memory}", entries, now.door_room.get(memory, 0))
-    yield Figure("Machines", f"{store.machines}")
-    yield _filled("Unused organizations", store.unused, store.most_unused)
+            yield _filled(_("Front door: {memory}", memory=memory), entries, now.door_room.get(memory, 0))
+    yield Figure(_("Machines"), formats.number(store.machines))
+    yield _filled(_("Unused organizations"), store.unused, store.most_unused)
 
 
 def _filled(name: str, value: int, most: int) -> Figure:
     if not most:
-        return Figure(name, f"{value}")
-    return Figure(name, f"{value} of {most} ({value / most:.0%})", is_high=value > 0.8 * most)
+        return Figure(name, formats.number(value))
+    share = formats.number(100 * value / most)
+    text = _("{count} of {most} ({share}%)", count=formats.number(value), most=formats.number(most), share=share)
+    return Figure(name, text, is_high=value > 0.8 * most)
 
 
 def _store(store: StoreFacts) -> Iterator[Figure]:
-    yield Figure("Kind", store.kind)
-    yield Figure("Size", words.size(store.bytes))
-    yield Figure("Letters that wait", f"{store.letters}")
+    yield Figure(_("Kind"), store.kind)
+    yield Figure(_("Size"), words.size(store.bytes))
+    yield Figure(_("Letters that wait"), formats.number(store.letters))
 
 
 def _certificate(ends: datetime | None, now: datetime) -> Figure:
     if ends is None:
-        return Figure("Ends", "a proxy serves another one")
+        return Figure(_("Ends"), _("a proxy serves another one"))
     days = (ends - now).days
-    return Figure("Ends", f"{words.moment(ends)}, in {counted(days, 'day')}", is_high=days < _SOON_DAYS)
+    return Figure(
+        _("Ends"),
+        ngettext("{moment}, in {n} day", "{moment}, in {n} days", days, moment=formats.moment(ends)),
+        is_high=days < _SOON_DAYS,
+    )
 
 
 def _work(now: HubStatus) -> Iterator[Figure]:
-    yield Figure("Processor time", f"{now.work.get('seconds', 0):.1f} s")
-    yield Figure("Longest wait", f"{now.work.get('longest_wait_seconds', 0):.3f} s")
-    yield Figure("Refused, too many waited", f"{now.work.get('refused_waiting', 0):.0f}")
-    yield Figure("Refused, share used up", f"{now.work.get('refused_share', 0):.0f}")
+    yield Figure(_("Processor time"), _("{seconds} s", seconds=formats.number(now.work.get("seconds", 0), decimals=1)))
+    yield Figure(
+        _("Longest wait"), _("{seconds} s", seconds=formats.number(now.work.get("longest_wait_seconds", 0), decimals=3))
+    )
+    yield Figure(_("Refused, too many waited"), formats.number(now.work.get("refused_waiting", 0)))
+    yield Figure(_("Refused, share used up"), formats.number(now.work.get("refused_share", 0)))
 
 
 def _counts(counts: Mapping[str, int]) -> list[Figure]:
-    return [Figure(name.replace("_", " "), f"{count}") for name, count in sorted(counts.items())]
+    return [Figure(name.replace("_", " "), formats.number(count)) for name, count in sorted(counts.items())]
 
 
 PAGES = (OperatorPage("GET", f"{HOME}/hub", _show),)

@@ -6,8 +6,6 @@ CSRF protection, limits, idempotent forms and error pages for all.
 
 from __future__ import annotations
 
-from functools import partial
-
 from appliance.web.handler import Handler
 from appliance.web.pages import (
     account,
@@ -39,10 +37,10 @@ from appliance.web.pages import (
     tokens,
     transcripts,
 )
-from appliance.web.pages.view import View, loaded
+from appliance.web.pages.view import NOTHING, View, loaded
 from appliance.web.site import Site
 
-__all__ = ["View", "handlers", "loaded"]
+__all__ = ["NOTHING", "View", "handlers", "loaded"]
 
 PAGES = (
     front.PAGES
@@ -76,5 +74,4 @@ PAGES = (
 
 def handlers(site: Site, view: View) -> tuple[Handler, ...]:
     """Make the handlers of the pages and of their static files."""
-    missing = partial(view.problem, 404, "Not Found", "There is nothing at this path.")
-    return assets.handler(view.assets, missing), *dispatch.handlers(site, view, PAGES)
+    return assets.handler(view.assets, view.nothing), *dispatch.handlers(site, view, PAGES)

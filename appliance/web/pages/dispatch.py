@@ -8,6 +8,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from appliance.model.errors import NotFound, Refused, Unauthenticated
+from appliance.model.sentences import sentence
 from appliance.service import Actor, repeats, tokens
 from appliance.service.repeats import NothingDone
 from appliance.store import times
@@ -23,7 +24,7 @@ from appliance.web.request import COOKIE, Request
 from appliance.web.response import Response
 from appliance.web.site import Site
 
-_ENDED = "Your session has ended, so this is not up to date any more."
+_ENDED = sentence("Your session has ended, so this is not up to date any more.")
 
 
 def handlers(site: Site, view: View, pages: Sequence[Page]) -> list[Handler]:

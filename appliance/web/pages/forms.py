@@ -65,7 +65,7 @@ class Form:
         if typed is None:
             return None
         if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
-            raise Invalid(f"The {name} is not a whole number.", field=name)
+            raise Invalid("The {name} is not a whole number.", field=name, name=name)
         return int(typed)
 
 
@@ -77,7 +77,7 @@ def read(request: Request) -> Form:
     """
     data = request.body
     if len(data) > LARGEST_FORM:
-        raise TooLarge(f"The form is longer than {LARGEST_FORM} bytes.")
+        raise TooLarge("The form is longer than {largest} bytes.", largest=LARGEST_FORM)
     if data and request.header("Content-Type").partition(";")[0].strip().lower() != _CONTENT_TYPE:
         raise Malformed("This is not a form that a page of ours sent.")
     return Form(parse(data))

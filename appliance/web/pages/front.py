@@ -57,7 +57,7 @@ def _machines(visit: Visit) -> int | None:
         return None
     machines = int(typed) if _WHOLE.fullmatch(typed) else 0
     if not 1 <= machines <= MOST_MACHINES:
-        raise Invalid(f"A network has 1 to {MOST_MACHINES:,} machines.", field="machines")
+        raise Invalid("A network has 1 to {most:,} machines.", field="machines", most=MOST_MACHINES)
     return machines
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from appliance.model.access import LOOK
 from appliance.model.addresses import home_network_warning
 from appliance.model.errors import Invalid, Refused
+from appliance.model.sentences import sentence
 from appliance.service import factor_removals, machine_search
 from appliance.service.machine_search import EVERYTHING, LONGEST_QUERY, Order, Search
 from appliance.service.observed import MachineState, ObservedMachine
@@ -20,12 +21,12 @@ _MANY = 10
 """Number of machines beyond which the form that searches is unfolded."""
 
 _ORDERS = {
-    Order.ADDRESS: "address",
-    Order.NAME: "name",
-    Order.STATE: "state",
-    Order.HANDSHAKE: "last handshake",
-    Order.RECEIVED: "received",
-    Order.SENT: "sent",
+    Order.ADDRESS: sentence("address"),
+    Order.NAME: sentence("name"),
+    Order.STATE: sentence("state"),
+    Order.HANDSHAKE: sentence("last handshake"),
+    Order.RECEIVED: sentence("received"),
+    Order.SENT: sentence("sent"),
 }
 
 

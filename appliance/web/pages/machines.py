@@ -11,6 +11,7 @@ from appliance.model.expectations import ExpectationBroken
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine
+from appliance.web.languages import gettext as _
 from appliance.web.pages import forcing, machine_connection, machine_list, platforms, qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
@@ -35,7 +36,12 @@ def _add(visit: Visit) -> Response:
         return forcing.ask(visit, refusal, back="/machines")
     except Refused as refusal:
         return machine_list.table(visit, refusal)
-    return _configuration(visit, issued, "Added:", machine_connection.new_part(visit, issued.machine))
+    return _configuration(
+        visit,
+        issued,
+        _("Added: {machine}", machine=issued.machine.name),
+        machine_connection.new_part(visit, issued.machine),
+    )
 
 
 def _change(visit: Visit) -> Response:
@@ -75,13 +81,20 @@ def _rotate(visit: Visit) -> Response:
         )
     except Refused as refusal:
         return _ask_rotation(visit, refusal)
-    return _configuration(visit, issued, "New key for", machine_connection.new_part(visit, issued.machine))
+    return _configuration(
+        visit,
+        issued,
+        _("New key for {machine}", machine=issued.machine.name),
+        machine_connection.new_part(visit, issued.machine),
+    )
 
 
 def _show_configuration(visit: Visit) -> Response:
     issued = machines.configured(visit.context, visit.actor, visit.parameters["id"])
     seen = machines.get(visit.context, visit.actor, issued.machine.id)
-    return _configuration(visit, issued, "For", machine_connection.part(visit, seen, None))
+    return _configuration(
+        visit, issued, _("For {machine}", machine=issued.machine.name), machine_connection.part(visit, seen, None)
+    )
 
 
 def _ask_disabling(visit: Visit) -> Response:
@@ -161,7 +174,7 @@ def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, c
             visit.context.endpoint_port,
         ),
         hub_address=hub_address(issued.configuration.network),
-        heading=f"{heading} {issued.machine.name}",
+        heading=heading,
     )
 
 

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import Conflict, NotFound, NotNow, Refused, TooMany
 from appliance.model.matrix import Cell, CellKind, Matrix, Party
-from appliance.model.plural import counted
 from appliance.model.policy import Action, Selector, SelectorKind
 from appliance.model.reach import TooMuchWork
 from appliance.service import measurements
 from appliance.service import policy as policies
 from appliance.service.measurements import Measurement, ProbedCell
+from appliance.web.languages import gettext as _
+from appliance.web.languages import ngettext
 from appliance.web.pages import words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
@@ -200,7 +201,7 @@ def _show_cell(
         here=_here(visit),
         ends=[words.party(party, matrix.parties, names) for party in ends],
         table=_table(visit, matrix, [matrix.split(each) for each in ends], _check_url, _list, measured),
-        rules=[RuleLink(rule.id, rule.action is Action.DENY, words.sentence(rule, names)) for rule in shown],
+        rules=[RuleLink(rule.id, rule.action is Action.DENY, words.rule_sentence(rule, names)) for rule in shown],
         rule_count=len(rules),
     )
 
@@ -294,22 +295,25 @@ def _check_url(source: Party, destination: Party) -> str:
 
 def _list(party: Party, names: Mapping[str, str]) -> str:
     told = ", ".join(words.machine(each, names) for each in party.ids[:_MOST_NAMED])
-    return f"{told} and {len(party.ids) - _MOST_NAMED} more" if len(party.ids) > _MOST_NAMED else told
+    left = len(party.ids) - _MOST_NAMED
+    return _("{machines} and {count} more", machines=told, count=left) if left > 0 else told
 
 
 def _size(party: Party) -> str:
-    return "" if len(party.ids) == 1 and party.group is None else counted(len(party.ids), "machine")
+    if len(party.ids) == 1 and party.group is None:
+        return ""
+    return ngettext("{n} machine", "{n} machines", len(party.ids))
 
 
 def _line(cell: Cell, url: str) -> CellLine:
     what = words.services(cell.some, cell.rest)
     return {
-        CellKind.ALLOWED: CellLine("Allowed", "allowed", url),
-        CellKind.DENIED: CellLine("Denied", "denied", url),
-        CellKind.SAME: CellLine(f"Some: {what}", "some", url),
-        CellKind.MIXED: CellLine(f"Some machines: {what}", "some", url),
-        CellKind.ITSELF: CellLine("Itself", "itself", ""),
-        CellKind.SKIPPED: CellLine("Look closer", "itself", url),
+        CellKind.ALLOWED: CellLine(_("Allowed"), "allowed", url),
+        CellKind.DENIED: CellLine(_("Denied"), "denied", url),
+        CellKind.SAME: CellLine(_("Some: {services}", services=what), "some", url),
+        CellKind.MIXED: CellLine(_("Some machines: {services}", services=what), "some", url),
+        CellKind.ITSELF: CellLine(_("Itself"), "itself", ""),
+        CellKind.SKIPPED: CellLine(_("Look closer"), "itself", url),
     }[cell.kind]
 
 

@@ -19,6 +19,8 @@ from appliance.service import network_map
 from appliance.service import policy as policies
 from appliance.service.network_map import Observation
 from appliance.service.observed import MachineState
+from appliance.web.languages import gettext as _
+from appliance.web.languages import say
 from appliance.web.pages import map_layout, words
 from appliance.web.pages.map_layout import Box, DrawnWay, Way
 from appliance.web.pages.routes import LIVE, Page, Visit
@@ -206,20 +208,24 @@ def _picture(seen: Observation, flows: Sequence[Flow], parties: Sequence[Party],
 
 def _label(flow: Flow) -> str:
     number = words.short_count(flow.packets)
-    verdict = f"denied {number}" if flow.denied else number
+    is_any = flow.source == flow.destination == ANYONE
+    if flow.denied:
+        if flow.is_default:
+            return _("default: denied {number}", number=number)
+        return _("any to any: denied {number}", number=number) if is_any else _("denied {number}", number=number)
     if flow.is_default:
-        return f"default: {verdict}"
-    return f"any to any: {verdict}" if flow.source == flow.destination == ANYONE else verdict
+        return _("default: {number}", number=number)
+    return _("any to any: {number}", number=number) if is_any else number
 
 
 def _drawn(seen: Observation, party: Party, box: Box, names: Mapping[str, str]) -> DrawnParty:
     states = _states(seen, party)
     online = states[MachineState.ONLINE]
-    state = f"{online} of {len(party.ids)} online"
+    state = _("{count} of {all} online", count=online, all=len(party.ids))
     if party.selector is None:
-        name = "all others" if len(seen.parties) > 1 else "every machine"
+        name = _("all others") if len(seen.parties) > 1 else _("every machine")
     elif party.group is None:
-        name, state = words.selector(party.selector, names), seen.states[party.ids[0]].words
+        name, state = words.selector(party.selector, names), say(seen.states[party.ids[0]].words)
     else:
         name = party.group
     return DrawnParty(box, words.fitted(name, _NAME_COLUMNS), state, online > 0)
@@ -248,7 +254,7 @@ def _rule_row(seen: Observation, rule: Rule | None, names: Mapping[str, str]) ->
         (seen.policy.default if rule is None else rule.action) is Action.DENY,
         source,
         destination,
-        "what no rule matches" if rule is None else words.service(rule.protocol, rule.ports),
+        _("what no rule matches") if rule is None else words.service(rule.protocol, rule.ports),
         seen.recent[key],
         words.decided(seen.counts.get(key)),
     )

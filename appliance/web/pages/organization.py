@@ -9,7 +9,7 @@ from appliance.model.access import LOOK, MANAGE
 from appliance.model.addresses import home_network_warning
 from appliance.model.errors import Refused
 from appliance.service import deletion, organizations
-from appliance.web.pages import words
+from appliance.web.pages import trail_words
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.request import COOKIE
@@ -33,7 +33,7 @@ def _delete(visit: Visit) -> Response:
     except Refused as refusal:
         return page(visit, refusal, "delete")
     # The visitor's account is deleted too, so the page shows nobody as signed in.
-    told = replace(visit, who=None).page("goodbye.html", name=name, removed=words.removed(removed))
+    told = replace(visit, who=None).page("goodbye.html", name=name, removed=trail_words.removed(removed))
     return reply(told, Outcome("/", "deleted")).without_cookie(COOKIE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from appliance.model.access import LOOK, MANAGE, SELF
 from appliance.model.errors import NotFound, Refused
 from appliance.model.organization import Role
+from appliance.model.sentences import Sentence
 from appliance.service import factor_removals, invitations, members
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.outcomes import Outcome
@@ -13,7 +14,7 @@ from appliance.web.response import Response
 
 _HERE = "/settings/people"
 _PAGE_LENGTH = 200
-_ROLES = [(role.value, role.value) for role in reversed(Role)]
+_ROLES = [(role.value, Sentence(role.value)) for role in reversed(Role)]
 
 
 def _invite(visit: Visit) -> Response:

@@ -12,6 +12,7 @@ from appliance.model.errors import Refused
 from appliance.model.organization import Plan
 from appliance.model.usage import PRICE
 from appliance.service import machines, organizations
+from appliance.web.languages import formats
 from appliance.web.pages import machine_list, notices, organization
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
@@ -51,7 +52,7 @@ def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
         machine=_machine(visit),
         count=len(seen),
         are_more=following is not None,
-        amount=PRICE // 100 * len(seen),
+        amount=formats.whole_rupees(PRICE // 100 * len(seen)),
     )
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import msgspec
 
 from appliance.model.configuration import KEEPALIVE, MTU, Configuration
+from appliance.model.sentences import sentence
+from appliance.web.languages import gettext as _
+from appliance.web.languages import say
 
-PRIVATE_KEY = "what follows PrivateKey in the configuration"
+PRIVATE_KEY = sentence("what follows PrivateKey in the configuration")
 """Stands for the private key, which no instruction repeats."""
 
 
@@ -49,7 +52,7 @@ def values(configuration: Configuration, file_name: str, host: str, port: int) -
     return {
         "file": file_name,
         "interface": file_name.removesuffix(".conf"),
-        "private_key": PRIVATE_KEY,
+        "private_key": say(PRIVATE_KEY),
         "address": f"{configuration.address}/{configuration.network.prefixlen}",
         "mtu": str(MTU),
         "public_key": configuration.hub_public_key,
@@ -57,5 +60,5 @@ def values(configuration: Configuration, file_name: str, host: str, port: int) -
         "port": str(port),
         "allowed": str(configuration.network),
         "keepalive": str(KEEPALIVE),
-        "none": "leave empty",
+        "none": _("leave empty"),
     }

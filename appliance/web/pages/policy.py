@@ -12,6 +12,7 @@ from appliance.model.ids import new_id
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
 from appliance.model.verdict import ConnectionVerdict
 from appliance.service import policy as policies
+from appliance.web.languages import gettext as _
 from appliance.web.pages import policy_forms, words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
@@ -163,9 +164,9 @@ def _verdict_line(answer: Answer, names: Mapping[str, str]) -> VerdictLine:
         for field, text in (("source", answer.source), ("destination", answer.destination))
     )
     reason = (
-        "because no rule matches, and this is the default"
+        _("because no rule matches, and this is the default")
         if answer.verdict.rule is None
-        else f"by the rule: {words.sentence(answer.verdict.rule, names)}"
+        else _("by the rule: {rule}", rule=words.rule_sentence(answer.verdict.rule, names))
     )
     return VerdictLine(answer.verdict.action is Action.DENY, source, destination, reason)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.model.plural import counted
 from appliance.model.policy import Policy
 from appliance.model.preview import Preview, PreviewEntry, PreviewList
 from appliance.service import policy as policies
 from appliance.service import policy_preview
+from appliance.web.languages import formats, ngettext
+from appliance.web.languages import gettext as _
 from appliance.web.pages import words
 from appliance.web.pages.routes import Visit
 
@@ -80,11 +81,13 @@ def _lines(of: PreviewList, names: Mapping[str, str]) -> list[str]:
 
 def _line(entry: PreviewEntry, names: Mapping[str, str]) -> str:
     ends = [_listed(side, names) for side in (entry.sources, entry.destinations)]
-    return f"{words.service_range(entry.services)} from {ends[0]} to {ends[1]}"
+    services = words.service_range(entry.services)
+    return _("{services} from {source} to {destination}", services=services, source=ends[0], destination=ends[1])
 
 
 def _listed(ids: Sequence[str], names: Mapping[str, str]) -> str:
     told = [words.machine(each, names) for each in ids[:_MOST_NAMED]]
     if len(ids) > len(told):
-        return f"{', '.join(told)} and {counted(len(ids) - len(told), 'other')}"
-    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+        left = len(ids) - len(told)
+        return ngettext("{machines} and {n} other", "{machines} and {n} others", left, machines=", ".join(told))
+    return formats.listed(told)

@@ -10,6 +10,7 @@ from appliance.model.errors import Conflict, Invalid
 from appliance.model.expectations import ExpectationBroken
 from appliance.model.openness import open_protocols
 from appliance.model.policy import ANYONE, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.sentences import sentence
 from appliance.service import policy as policies
 from appliance.web.pages import forcing, forms, notices, policy_changes, words
 from appliance.web.pages.forms import Form
@@ -74,8 +75,11 @@ class Idle(Conflict):
     def __init__(self, rule: Rule, because: Rule, names: Mapping[str, str]) -> None:
         description = f" ({because.description})" if because.description else ""
         super().__init__(
-            f"Not saved: {words.sentence(rule, names)} would change nothing, because there is this rule: "
-            f"{words.sentence(because, names)}{description}."
+            sentence(
+                "Not saved: {rule} would change nothing, because there is this rule: {because}.",
+                rule=words.rule_sentence(rule, names),
+                because=words.rule_sentence(because, names) + description,
+            )
         )
 
 
@@ -90,7 +94,7 @@ def typed_ends(visit: Visit, form: Form) -> tuple[str, str]:
     choices = ends(visit, policies.get(visit.context, visit.actor).policy).by_text if chosen else {}
     for field, text in chosen.items():
         if text not in choices:
-            raise Invalid(f"There is no machine “{text}”. A group is typed like “group office”.", field=field)
+            raise Invalid("There is no machine “{text}”. A group is typed like “group office”.", field=field, text=text)
         typed[field] = str(choices[text])
     return typed["source"], typed["destination"]
 

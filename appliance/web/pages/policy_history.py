@@ -12,7 +12,7 @@ from appliance.model.expectations import ExpectationBroken
 from appliance.service import policy as policies
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
-from appliance.web.pages import forcing, notices, policy_changes, words
+from appliance.web.pages import forcing, notices, policy_changes, trail_words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
@@ -93,7 +93,7 @@ def _line(found: PolicyVersion) -> VersionLine:
     save = found.save
     if save is None:
         return VersionLine(found.version, None, "", [])
-    return VersionLine(found.version, save.at, save.actor, words.facts(_particulars(save.changes)))
+    return VersionLine(found.version, save.at, save.actor, trail_words.facts(_particulars(save.changes)))
 
 
 def _particulars(changes: Mapping[str, object]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from appliance.model.organization import AuditEntry
 from appliance.model.usage import CURRENCY, rupees
 from appliance.service import organizations, pages, usage
 from appliance.store.times import rfc3339
-from appliance.web.pages import sheets, words
+from appliance.web.pages import sheets, trail_words
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
 
@@ -22,7 +22,12 @@ def _audit(visit: Visit) -> Response:
     before = visit.query.optional("before")
     entries, following = organizations.trail(visit.context, visit.actor, before=before, limit=_PAGE_LENGTH)
     lines = [
-        {"at": entry.at, "actor": entry.actor, "action": words.action(entry.action), "facts": words.facts(entry.detail)}
+        {
+            "at": entry.at,
+            "actor": entry.actor,
+            "action": trail_words.action(entry.action),
+            "facts": trail_words.facts(entry.detail),
+        }
         for entry in entries
     ]
     return visit.page(
@@ -56,7 +61,7 @@ def _audit_csv(visit: Visit) -> Response:
 
 def _usage(visit: Visit) -> Response:
     months = usage.statement(visit.context, visit.actor)
-    return visit.page("usage.html", months=months[::-1], currency=CURRENCY)
+    return visit.page("usage.html", months=months[::-1])
 
 
 def _usage_csv(visit: Visit) -> Response:
@@ -78,7 +83,7 @@ def _usage_csv(visit: Visit) -> Response:
 
 def _month(visit: Visit) -> Response:
     month, items = usage.month(visit.context, visit.actor, visit.parameters["month"])
-    return visit.page("usage_month.html", month=month, items=items, currency=CURRENCY)
+    return visit.page("usage_month.html", month=month, items=items)
 
 
 def _month_csv(visit: Visit) -> Response:

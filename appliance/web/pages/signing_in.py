@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from appliance.model.errors import Refused, Unauthenticated
+from appliance.model.sentences import sentence
 from appliance.service import accounts, drafts, organizations, passkeys, sessions
 from appliance.service.drafts import Draft
 from appliance.service.sessions import Session
+from appliance.web.languages import say
 from appliance.web.pages import public_forms, routes, session_cookie
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import HOME, Page, SignedIn, Visit
@@ -19,10 +21,12 @@ from appliance.web.response import Response
 from appliance.web.site import Site
 
 DRAFT_FIELD = "draft"
-_ENDED = "Your session has ended, and nothing was changed. "
-_KEPT = _ENDED + "Sign in, and your input is there again."
-_NOT_KEPT = _ENDED + "Sign in and begin again: your input is too long to be kept."
-_BACK = "You are signed in again. Nothing was changed meanwhile: look at your input, and send it again."
+_ENDED = sentence("Your session has ended, and nothing was changed. Sign in again.")
+_KEPT = sentence("Your session has ended, and nothing was changed. Sign in, and your input is there again.")
+_NOT_KEPT = sentence(
+    "Your session has ended, and nothing was changed. Sign in and begin again: your input is too long to be kept."
+)
+_BACK = sentence("You are signed in again. Nothing was changed meanwhile: look at your input, and send it again.")
 
 
 def holder(site: Site, token: str, *, is_use: bool = True) -> SignedIn:
@@ -60,7 +64,7 @@ def interrupted(page: Page, visit: Visit) -> Response:
         return routes.see_other("/login")
     fields = {name: form.text(name) for name in page.again.fields if name in form.fields}
     draft = drafts.sealed(Draft(visit.request.path, fields), form.mark, visit.context.clock())
-    refusal = Unauthenticated(_NOT_KEPT if draft is None else _KEPT if fields else _ENDED + "Sign in again.")
+    refusal = Unauthenticated(_NOT_KEPT if draft is None else _KEPT if fields else _ENDED)
     return show(replace(visit, form=Form({DRAFT_FIELD: draft or ""})), HOME, refusal)
 
 
@@ -90,7 +94,7 @@ def _resumed(visit: Visit, who: SignedIn, sealed: str) -> Response | None:
         return None
     page, again, parameters = found
     request = replace(visit.request, parameters=parameters)
-    resumed = replace(visit, request=request, who=who, form=Form(draft.fields), notice=_BACK)
+    resumed = replace(visit, request=request, who=who, form=Form(draft.fields), notice=say(_BACK))
     try:
         page.access.check(who.actor.role, None)
         return again.show(resumed, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.model.access import SELF, Scope
 from appliance.model.errors import Refused
+from appliance.model.sentences import sentence
 from appliance.service import api_tokens, second_factor
 from appliance.web import login_guard
 from appliance.web.pages.outcomes import Outcome
@@ -12,7 +13,7 @@ from appliance.web.response import Response
 
 _HERE = "/settings/tokens"
 _PAGE_LENGTH = 200
-_SCOPES = {Scope.READ: "reading", Scope.WRITE: "reading and changing"}
+_SCOPES = {Scope.READ: sentence("reading"), Scope.WRITE: sentence("reading and changing")}
 
 
 def _issue(visit: Visit) -> Response:

@@ -13,11 +13,12 @@ import markupsafe
 
 from appliance.model.errors import Refused
 from appliance.model.organization import Plan
-from appliance.model.plural import counted, plural
-from appliance.model.usage import PRICE, rupees
+from appliance.model.sentences import Sentence, sentence
+from appliance.model.usage import PRICE
 from appliance.store import times
 from appliance.web import conditions, languages
-from appliance.web.pages import forms, notices, words
+from appliance.web.languages import formats
+from appliance.web.pages import forms, notices, trail_words, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of
 from appliance.web.request import Request
@@ -25,6 +26,8 @@ from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "templates"
 _HTML = "text/html; charset=utf-8"
+NOTHING = (sentence("Not Found"), sentence("There is nothing at this path."))
+"""Title and detail of the page about an unknown path."""
 _VARY = "Accept-Language, Cookie"
 
 
@@ -75,6 +78,8 @@ class View:
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
             cache_size=-1,
+            # Sentences that other code made are in the reader's language wherever a template shows them.
+            finalize=languages.translated,
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
@@ -89,27 +94,28 @@ class View:
             reader=languages.reader,
             languages=tuple(self._languages.values()),
             asset=self.assets.url,
-            counted=counted,
-            plural=plural,
-            price=PRICE // 100,
+            price=_price,
             free_machines=Plan.FREE.machine_limit,
             sent_once=_sent_once,
         )
         self._environment.filters.update(
             ago=words.ago,
             about=words.about,
-            clock=words.clock,
+            clock=formats.clock,
             code_parts=words.code_parts,
-            day=words.day,
+            day=formats.day,
             emphasis_parts=words.emphasis_parts,
-            facts=words.facts,
+            facts=trail_words.facts,
             filled=words.filled,
             from_epoch=times.loaded,
             milliseconds=words.milliseconds,
-            moment=words.moment,
+            moment=formats.moment,
+            number=formats.number,
             precise=times.rfc3339,
             program=words.program,
-            rupees=rupees,
+            said=_said,
+            rupees=formats.rupees,
+            whole_rupees=formats.whole_rupees,
             size=words.size,
         )
 
@@ -143,7 +149,7 @@ class View:
             answer = answer.without_cookie(notices.COOKIE)
         return answer if refusal is None else with_retry_after(answer, refusal)
 
-    def problem(self, status: int, title: str, detail: str, who: Any = None) -> Response:
+    def problem(self, status: int, title: Sentence, detail: Sentence, who: Any = None) -> Response:
         """Render a page about a problem.
 
         Args:
@@ -151,10 +157,14 @@ class View:
         """
         return self.answer("problem.html", status=status, code=status, title=title, detail=detail, who=who, notice=None)
 
+    def nothing(self) -> Response:
+        """Render a page about a path where there is nothing."""
+        return self.problem(404, *NOTHING)
+
     def refusal(self, refusal: Refused, who: Any = None) -> Response:
         """Render a page about a refusal, with Retry-After if it has one."""
         kind = type(refusal)
-        return with_retry_after(self.problem(status_of(kind), title_of(kind), refusal.detail, who), refusal)
+        return with_retry_after(self.problem(status_of(kind), title_of(kind), refusal.sentence, who), refusal)
 
     def _answer(self, template: str, content_type: str, status: int, data: Mapping[str, Any]) -> Response:
         page = self._environment.get_template(template).render(data)
@@ -174,12 +184,27 @@ def _in_language(answer: Response) -> Response:
 def _gettext(message: str, /, **values: Any) -> markupsafe.Markup:
     """Translate a message of a template; names have the form of ``%(name)s``, and the values are escaped."""
     # Messages are trusted like templates.
-    return markupsafe.Markup(languages.reader().language.message(message)) % values  # noqa: S704
+    return markupsafe.Markup(languages.reader().language.message(message)) % _translated(values)  # noqa: S704
 
 
 def _ngettext(one: str, many: str, n: int, /, **values: Any) -> markupsafe.Markup:
     """Translate the form of a message that fits a number; otherwise like `_gettext`."""
-    return markupsafe.Markup(languages.reader().language.plural(one, many, n)) % {"num": n, **values}  # noqa: S704
+    text = markupsafe.Markup(languages.reader().language.plural(one, many, n))  # noqa: S704
+    return text % _translated({"num": n, **values})
+
+
+def _price() -> str:
+    """Format the price of a machine for a month."""
+    return formats.whole_rupees(PRICE // 100)
+
+
+def _said(text: str | Sentence) -> str:
+    """Translate a sentence, or a text of a data file that is in the catalogues (`upkeep`)."""
+    return languages.say(text if isinstance(text, Sentence) else Sentence(text))
+
+
+def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: languages.translated(value) for name, value in values.items()}
 
 
 def _sent_once(csrf: str) -> markupsafe.Markup:

@@ -47,7 +47,7 @@ def is_verified(context: Context, email: str) -> bool:
 def test_nobody_signs_up_without_a_permit(context: Context, hub: FakeHub, mode: SignUpMode) -> None:
     with pytest.raises(NotOpen) as refused:
         enter(in_mode(context, mode))
-    assert refused.value.detail == mode.explanation
+    assert refused.value.detail == str(mode.explanation)
     assert not hub.enforced
 
 

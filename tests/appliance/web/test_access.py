@@ -69,7 +69,7 @@ def test_the_least_role_is_admitted_and_the_next_lower_refused(
     for role in Role:
         answer = send(app, row, join(context, owner.organization_id, role))
         # A wrong password is a 403, too, and another one.
-        is_refused = answer.status == 403 and title_of(Forbidden).encode() in answer.data
+        is_refused = answer.status == 403 and str(title_of(Forbidden)).encode() in answer.data
         assert is_refused is not role.covers(row.access.role), f"{role}: {answer.status}"
         assert answer.status != 401
 

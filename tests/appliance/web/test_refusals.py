@@ -12,7 +12,7 @@ def test_every_refusal_has_its_own_status_and_title() -> None:
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Refused)]
     kinds.remove(Refused)
     kinds.append(ExpectationBroken)
-    assert (status_of(errors.NotOpen), title_of(errors.NotOpen)) == (403, "Sign-up is not open")
+    assert (status_of(errors.NotOpen), str(title_of(errors.NotOpen))) == (403, "Sign-up is not open")
     assert all(400 <= status_of(kind) < 600 for kind in kinds)
     assert len({title_of(kind) for kind in kinds}) == len(kinds)
 

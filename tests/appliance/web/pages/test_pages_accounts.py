@@ -25,7 +25,7 @@ def test_the_front_page_states_exactly_what_is_encrypted(stranger: Visitor) -> N
     assert "sees the inner packet for as long as it takes to decide" in text
     assert "Nothing stores it and nothing copies it" in text
     assert "end to end" not in text
-    assert "349 INR" in text
+    assert "₹349" in text
 
 
 def test_sign_up_leads_to_the_machines(stranger: Visitor) -> None:

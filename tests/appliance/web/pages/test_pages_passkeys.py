@@ -80,7 +80,7 @@ def test_without_a_script_the_pages_say_that_one_is_needed(owner: Visitor, stran
     assert all("hidden" in each for each in hidden)
     (form,) = (each for each in stranger.get("/login").page.all("form") if "data-passkey" in each)
     assert "hidden" in form
-    _, script = stranger.answer.page.all("script")
+    _, _, script = stranger.answer.page.all("script")
     assert script["src"].startswith("/static/passkeys.")
     assert stranger.get(script["src"]).headers["content-type"].startswith("text/javascript")
 
@@ -88,7 +88,7 @@ def test_without_a_script_the_pages_say_that_one_is_needed(owner: Visitor, stran
 def test_a_service_without_a_name_offers_no_passkeys(site: Site, hub: FakeHub) -> None:
     nameless = make_app(replace(site, context=replace(site.context, site="https://192.0.2.1")), hub.status)
     visitor = Visitor(nameless)
-    assert len(visitor.get("/login").page.all("script")) == 1
+    assert len(visitor.get("/login").page.all("script")) == 2
     visitor.sign_up()
     told = visitor.get("/account").page.text
     assert "was not told its own" in told

@@ -26,8 +26,8 @@ def test_the_cost_is_shown_before_the_switch(owner: Visitor) -> None:
     answer = owner.send("/settings/plan", plan="paid")
     text = " ".join(answer.page.text.split())
     assert answer.status == 200
-    assert "Each machine costs 349 INR per month" in text
-    assert "For the 1 machine that you have, that is 349 INR for a whole month" in text
+    assert "Each machine costs ₹349 per month" in text
+    assert "For the 1 machine that you have, that is ₹349 for a whole month" in text
     form = answer.page.forms["/settings/plan"]
     assert plan_of(owner) == "free"
     assert owner.post("/settings/plan", form).headers["location"] == "/settings"
@@ -40,7 +40,7 @@ def test_a_switch_keeps_the_machine_that_needed_it(owner: Visitor) -> None:
     machine = {"name": NAME, "groups": 'office, "a,b"', "public_key": ""}
     owner.add_machine(**machine)
     answer = owner.send("/machines", to="/settings/plan", plan="paid", **machine)
-    assert "For the 2 machines that you have, that is 698 INR for a whole month" in " ".join(answer.page.text.split())
+    assert "For the 2 machines that you have, that is ₹698 for a whole month" in " ".join(answer.page.text.split())
     answer = owner.send("/settings/plan")
     assert answer.status == 200
     assert "The plan is switched. The machine that you typed is below and not added yet." in answer.page.text

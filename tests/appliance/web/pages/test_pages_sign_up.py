@@ -28,7 +28,7 @@ def test_a_page_without_a_permit_explains_the_missing_form(site: Site, hub: Fake
     visitor = Visitor(make_app(in_mode(site, mode), hub.status))
     page = visitor.get("/signup")
     assert page.status == 403
-    assert mode.explanation in page.text
+    assert str(mode.explanation) in page.text
     assert "<form" not in page.text
 
 
@@ -37,7 +37,7 @@ def test_a_call_without_a_permit_is_refused(site: Site, hub: FakeHub, mode: Sign
     answer = call(make_app(in_mode(site, mode), hub.status), "POST", "/api/v1/signup", BODY)
     assert answer.status == 403
     assert answer.json["type"] == "urn:meshwg:problem:sign-up-not-open"
-    assert answer.json["detail"] == mode.explanation
+    assert answer.json["detail"] == str(mode.explanation)
     assert not hub.enforced
 
 

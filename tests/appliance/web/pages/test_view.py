@@ -22,8 +22,8 @@ def test_no_template_is_compiled_before_it_is_used(monkeypatch: pytest.MonkeyPat
         patched.setattr(jinja2.Environment, "compile", refuse)
         view = View()
         with pytest.raises(PermissionError):
-            view.problem(404, "Not here", "There is nothing.")
-    assert b"There is nothing." in view.problem(404, "Not here", "There is nothing.").body
+            view.nothing()
+    assert b"There is nothing at this path." in view.nothing().body
 
 
 def test_no_file_is_read_after_the_view_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,8 +31,8 @@ def test_no_file_is_read_after_the_view_was_made(monkeypatch: pytest.MonkeyPatch
     with monkeypatch.context() as patched:
         patched.setattr(builtins, "open", refuse)
         patched.setattr(io, "open", refuse)
-        answer = view.problem(404, "Not here", "There is nothing.")
-    assert b"There is nothing." in answer.body
+        answer = view.nothing()
+    assert b"There is nothing at this path." in answer.body
 
 
 @pytest.mark.parametrize("name", sorted(templates()))
