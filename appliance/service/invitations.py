@@ -84,8 +84,8 @@ def pending(context: Context, actor: Actor) -> list[Invitation]:
         return invitations.of_organization(transaction, actor.organization_id, context.clock())
 
 
-def revoke(context: Context, actor: Actor, invitation_id: str) -> None:
-    """Revoke an invitation.
+def revoke(context: Context, actor: Actor, invitation_id: str) -> Invitation:
+    """Revoke an invitation; returns what it was.
 
     Raises:
         NotFound: there is no such invitation; it may have been accepted.
@@ -96,6 +96,7 @@ def revoke(context: Context, actor: Actor, invitation_id: str) -> None:
         if revoked is None:
             raise NotFound("There is no such invitation any more.")
         record.note("invitation.revoked", member=revoked.email, role=revoked.role.value)
+    return revoked
 
 
 def offer(context: Context, token: str) -> Offer:

@@ -142,6 +142,7 @@ def change(
     name: str | None = None,
     groups: Iterable[str] | None = None,
     enabled: bool | None = None,
+    seen: tuple[str, Iterable[str]] | None = None,
     force: bool = False,
 ) -> ObservedMachine:
     """Rename a machine, replace its groups, enable or disable it; None leaves a property as it is.
@@ -149,9 +150,11 @@ def change(
     A disabled machine has no tunnel and keeps everything else. Enabled again, it connects with its old configuration.
 
     Args:
+        seen: name and groups that the caller has seen; None for no condition.
         force: True to break expectations of the policy.
 
     Raises:
+        Conflict: it has another name or other groups than ``seen``, or another machine has the name.
         ExpectationBroken: other groups would break expectations, and ``force`` is False.
     """
     actor.must_change()
@@ -160,6 +163,8 @@ def change(
 
     def edit(open_change: OpenChange) -> None:
         before = _find(open_change, machine_id)
+        if seen is not None and (before.name, set(before.groups)) != (seen[0], set(seen[1])):
+            raise Conflict("Nothing was undone: the name or the groups of this machine were changed again since.")
         name = before.name if checked_name is None else checked_name
         after = replace(
             before,

@@ -24,12 +24,17 @@ def get(context: Context, actor: Actor) -> Organization:
         return organization_of(transaction, actor)
 
 
-def change(context: Context, actor: Actor, *, name: str | None = None, plan: str | None = None) -> Organization:
+def change(
+    context: Context, actor: Actor, *, name: str | None = None, plan: str | None = None, seen_name: str | None = None
+) -> Organization:
     """Change the organization's name or plan; None leaves it as it is.
+
+    Args:
+        seen_name: the name that the caller has seen; None for no condition.
 
     Raises:
         Invalid: there is no such plan, the name is invalid, or the policy is too large for the plan.
-        Conflict: the organization has more machines than the plan covers.
+        Conflict: the organization has more machines than the plan covers, or another name than ``seen_name``.
     """
     actor.must_own()
     checked_name = None if name is None else check_name(name)
@@ -37,6 +42,8 @@ def change(context: Context, actor: Actor, *, name: str | None = None, plan: str
 
     def edit(open_change: OpenChange) -> None:
         before = open_change.organization
+        if seen_name is not None and before.name != seen_name:
+            raise Conflict("Nothing was undone: the organization was renamed again since.", field="name")
         new_name = before.name if checked_name is None else checked_name
         new_plan = before.plan if checked_plan is None else checked_plan
         limit = new_plan.machine_limit

@@ -42,6 +42,12 @@ def test_a_rule_is_changed_with_the_keyboard(open_desk: Callable[..., Desk], scr
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("The policy is saved, and the hub enforces it.")
     expect(page.locator("tbody tr")).to_contain_text("TCP, ports 22, 443")
+    if scripts:
+        check(desk, "a notice with an offer to undo")
+    page.get_by_role("button", name="Undo").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("The earlier version of the policy is saved again")
+    expect(page.locator("tbody tr")).to_contain_text("TCP, port 22")
 
 
 def test_the_table_is_read_by_heads_and_followed_by_links(open_desk: Callable[..., Desk]) -> None:

@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
-from appliance.model.errors import Refused
+from appliance.model.errors import NotFound, Refused
 from appliance.model.expectations import ExpectationBroken
+from appliance.model.organization import Machine
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine
@@ -16,6 +17,7 @@ from appliance.web.pages import forcing, machine_connection, machine_list, platf
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import LIVE, Again, Page, Visit
+from appliance.web.pages.undo import Undo
 from appliance.web.pages.view import Part
 from appliance.web.response import Response
 
@@ -47,6 +49,33 @@ def _add(visit: Visit) -> Response:
 def _change(visit: Visit) -> Response:
     form = visit.form
     machine_id = visit.parameters["id"]
+    before = machines.get(visit.context, visit.actor, machine_id).machine
+    try:
+        after = machines.change(
+            visit.context,
+            visit.actor,
+            machine_id,
+            name=form.text("name"),
+            groups=words.parse_groups(form.text("groups")),
+            force=forcing.is_forced(visit),
+        ).machine
+    except ExpectationBroken as refusal:
+        return forcing.ask(visit, refusal, back=f"/machines/{machine_id}")
+    except Refused as refusal:
+        return _one(visit, refusal=refusal, refused_form="change")
+    return visit.done("/machines", "changed", _reverse(before, after))
+
+
+def _reverse(before: Machine, after: Machine) -> Undo | None:
+    if (before.name, set(before.groups)) == (after.name, set(after.groups)):
+        return None
+    fields = {"name": before.name, "groups": words.group_list(before.groups)}
+    seen = {"seen_name": after.name, "seen_groups": words.group_list(after.groups)}
+    return Undo(f"/machines/{after.id}/undo", {**fields, **seen})
+
+
+def _undo(visit: Visit) -> Response:
+    form, machine_id = visit.form, visit.parameters["id"]
     try:
         machines.change(
             visit.context,
@@ -54,13 +83,16 @@ def _change(visit: Visit) -> Response:
             machine_id,
             name=form.text("name"),
             groups=words.parse_groups(form.text("groups")),
+            seen=(form.text("seen_name"), words.parse_groups(form.text("seen_groups"))),
             force=forcing.is_forced(visit),
         )
     except ExpectationBroken as refusal:
         return forcing.ask(visit, refusal, back=f"/machines/{machine_id}")
+    except NotFound:
+        raise
     except Refused as refusal:
-        return _one(visit, refusal=refusal, refused_form="change")
-    return visit.done("/machines", "changed")
+        return _one(visit, refusal=refusal, refused_form="undo")
+    return visit.done("/machines", "undone")
 
 
 def _ask_rotation(visit: Visit, refusal: Refused | None = None) -> Response:
@@ -104,7 +136,8 @@ def _ask_disabling(visit: Visit) -> Response:
 
 def _disable(visit: Visit) -> Response:
     machines.change(visit.context, visit.actor, visit.parameters["id"], enabled=False)
-    return visit.done(f"/machines/{visit.parameters['id']}", "disabled")
+    machine_id = visit.parameters["id"]
+    return visit.done(f"/machines/{machine_id}", "disabled", Undo(f"/machines/{machine_id}/enable"))
 
 
 def _enable(visit: Visit) -> Response:
@@ -192,6 +225,7 @@ PAGES = (
     Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE, again=Again(_ask_rotation, ("public_key",))),
     Page("GET", "/machines/<id>/disable", _ask_disabling, access=CHANGE),
     Page("POST", "/machines/<id>/disable", _disable, access=CHANGE, again=Again.by(_ask_disabling)),
+    Page("POST", "/machines/<id>/undo", _undo, access=CHANGE, again=Again.by(_one)),
     Page("POST", "/machines/<id>/enable", _enable, access=CHANGE, again=_again("enable")),
     Page("GET", "/machines/<id>/remove", _ask_removal, access=CHANGE),
     Page("POST", "/machines/<id>/remove", _remove, access=CHANGE, again=Again.by(_ask_removal)),

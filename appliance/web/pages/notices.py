@@ -14,6 +14,7 @@ SECONDS = 60
 _NOTICES = {
     "not-kept": sentence("The input from before you signed in is not shown: it was not yours, or is too old."),
     "changed": sentence("The machine is changed; rules about its groups hold for it already."),
+    "undone": sentence("It is as it was before."),
     "disabled": sentence("The machine is disabled, and its tunnel is dead."),
     "enabled": sentence("The machine is enabled, and can connect."),
     "removed": sentence("The machine is removed, and its tunnel is dead."),

@@ -12,16 +12,28 @@ from appliance.service import deletion, organizations
 from appliance.web.pages import trail_words
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.pages.undo import Undo
 from appliance.web.request import COOKIE
 from appliance.web.response import Response
 
 
 def _rename(visit: Visit) -> Response:
+    before = visit.signed_in.organization.name
     try:
-        organizations.change(visit.context, visit.actor, name=visit.form.text("name"))
+        after = organizations.change(visit.context, visit.actor, name=visit.form.text("name")).name
     except Refused as refusal:
         return page(visit, refusal, "rename")
-    return visit.done("/settings", "renamed")
+    reverse = Undo("/settings/undo", {"name": before, "seen_name": after}) if after != before else None
+    return visit.done("/settings", "renamed", reverse)
+
+
+def _undo(visit: Visit) -> Response:
+    form = visit.form
+    try:
+        organizations.change(visit.context, visit.actor, name=form.text("name"), seen_name=form.text("seen_name"))
+    except Refused as refusal:
+        return page(visit, refusal, "rename")
+    return visit.done("/settings", "undone")
 
 
 def _delete(visit: Visit) -> Response:
@@ -64,5 +76,6 @@ def _again(form: str, *fields: str) -> Again:
 PAGES = (
     Page("GET", "/settings", page, access=LOOK),
     Page("POST", "/settings/name", _rename, access=MANAGE, again=_again("rename", "name")),
+    Page("POST", "/settings/undo", _undo, access=MANAGE, again=Again.by(page)),
     Page("POST", "/settings/delete", _delete, access=MANAGE, again=_again("delete")),
 )

@@ -10,6 +10,7 @@ from appliance.service import factor_removals, invitations, members
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.pages.undo import Undo
 from appliance.web.response import Response
 
 _HERE = "/settings/people"
@@ -31,8 +32,8 @@ def _invite(visit: Visit) -> Response:
 
 
 def _revoke(visit: Visit) -> Response:
-    invitations.revoke(visit.context, visit.actor, visit.parameters["id"])
-    return visit.done(_HERE, "revoked")
+    revoked = invitations.revoke(visit.context, visit.actor, visit.parameters["id"])
+    return visit.done(_HERE, "revoked", Undo(_HERE, {"email": revoked.email, "role": revoked.role.value}))
 
 
 def _change_role(visit: Visit) -> Response:

@@ -12,7 +12,7 @@ from appliance.model.openness import open_protocols
 from appliance.model.policy import ANYONE, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.sentences import sentence
 from appliance.service import policy as policies
-from appliance.web.pages import forcing, forms, notices, policy_changes, words
+from appliance.web.pages import forcing, forms, notices, policy_changes, undo, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Visit
 from appliance.web.response import Response
@@ -131,7 +131,8 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
         )
     except ExpectationBroken as error:
         return forcing.ask(visit, error, back="/policy")
-    return visit.done("/policy", notices.timed("saved", done.enforced_s))
+    reverse = None if after is before.policy else undo.policy(before.version, done.result.version)
+    return visit.done("/policy", notices.timed("saved", done.enforced_s), reverse)
 
 
 def typed_rule(visit: Visit) -> Rule:

@@ -12,7 +12,7 @@ from appliance.model.expectations import ExpectationBroken
 from appliance.service import policy as policies
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
-from appliance.web.pages import forcing, notices, policy_changes, trail_words
+from appliance.web.pages import forcing, notices, policy_changes, trail_words, undo
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
@@ -79,7 +79,8 @@ def _restore(visit: Visit) -> Response:
         raise
     except Refused as error:
         return _show_version(visit, error)
-    return visit.done("/policy", notices.timed("restored", done.enforced_s))
+    reverse = undo.policy(done.result.version - 1, done.result.version)
+    return visit.done("/policy", notices.timed("restored", done.enforced_s), reverse)
 
 
 def _version(visit: Visit) -> int:

@@ -14,9 +14,10 @@ from appliance.model.errors import Refused, Unauthenticated
 from appliance.model.organization import Organization, Role
 from appliance.service import Actor, Context
 from appliance.web import conditions
-from appliance.web.pages import forms, notices
+from appliance.web.pages import forms, notices, undo
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
+from appliance.web.pages.undo import Undo
 from appliance.web.pages.view import Part, View, with_retry_after
 from appliance.web.refusals import status_of
 from appliance.web.request import Request
@@ -135,9 +136,16 @@ class Visit:
         """Render a refusal that no form can show."""
         return self.view.refusal(refusal, self.who)
 
-    def done(self, path: str, notice: str = "") -> Reply:
-        """Redirect to a page after a change; ``notice`` is the key of a notice."""
-        return done(path, notice)
+    def done(self, path: str, notice: str = "", reverse: Undo | None = None) -> Reply:
+        """Redirect to a page after a change.
+
+        Args:
+            notice: key of a notice.
+            reverse: form that undoes the change, to be offered beside the notice; a repetition is not offered it.
+        """
+        answer = done(path, notice)
+        packed = None if reverse is None else undo.packed(reverse, notice)
+        return answer if packed is None else answer.with_cookie(undo.COOKIE, packed, seconds=notices.SECONDS)
 
     def shown_once(self, template: str, again: Outcome, **data: Any) -> Reply:
         """Render a page with a secret; a repetition of the form gets the outcome ``again``."""

@@ -18,7 +18,7 @@ from appliance.model.usage import PRICE
 from appliance.store import times
 from appliance.web import conditions, languages
 from appliance.web.languages import formats
-from appliance.web.pages import forms, notices, trail_words, words
+from appliance.web.pages import forms, notices, trail_words, undo, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of
 from appliance.web.request import Request
@@ -143,10 +143,14 @@ class View:
             notice: notice of the page; None: the notice of the change before, from the cookie.
         """
         status = status_of(type(refusal)) if refusal is not None else 200
-        told = notices.words(request.cookies.get(notices.COOKIE, ""))
-        answer = self.answer(template, status=status, refusal=refusal, notice=notice or told, **data)
+        key = request.cookies.get(notices.COOKIE, "")
+        told = notices.words(key)
+        offered = undo.unpacked(request.cookies.get(undo.COOKIE, ""), key) if told and not notice else None
+        answer = self.answer(template, status=status, refusal=refusal, notice=notice or told, undo=offered, **data)
         if told is not None:
             answer = answer.without_cookie(notices.COOKIE)
+        if offered is not None:
+            answer = answer.without_cookie(undo.COOKIE)
         return answer if refusal is None else with_retry_after(answer, refusal)
 
     def problem(self, status: int, title: Sentence, detail: Sentence, who: Any = None) -> Response:
