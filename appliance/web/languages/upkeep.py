@@ -6,28 +6,15 @@ Only developers need this; the service reads what it wrote.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import babel
 from babel.messages import extract, mofile, pofile
 from babel.messages.catalog import Catalog, Message
 
-from appliance.model.access import Scope
-from appliance.model.errors import Refused
-from appliance.model.organization import Plan, Role
-from appliance.model.policy import Protocol
-from appliance.service.observed import MachineState
 from appliance.web.languages import data_texts
 from appliance.web.languages.catalogues import DOMAIN, FOLDER
-
-
-def _kinds(of: type[Refused]) -> Iterator[type[Refused]]:
-    """List a class with all its subclasses that are loaded."""
-    yield of
-    for each in of.__subclasses__():
-        yield from _kinds(each)
-
 
 _PACKAGE = Path(__file__).parents[2]
 _METHODS = [
@@ -40,7 +27,7 @@ _METHODS = [
 _TEMPLATES = {"trimmed": "true", "newstyle_gettext": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 _OPTIONS = {pattern: _TEMPLATES for pattern, method in _METHODS if method == "jinja2"}
 _KEYWORDS = {
-    **dict.fromkeys(("_", "gettext", "sentence", "Crowded", *(kind.__name__ for kind in _kinds(Refused)))),
+    **dict.fromkeys(("_", "gettext", "sentence", "Crowded", *data_texts.refusals())),
     **dict.fromkeys(("ngettext", "numbered"), (1, 2)),
 }
 
@@ -66,18 +53,9 @@ def extracted() -> Catalog:
         _PACKAGE, _METHODS, _OPTIONS, _KEYWORDS, ("Translators:",), strip_comment_tags=True
     ):
         found.add(message, auto_comments=comments, context=context)
-    for text in (*_terms(), *data_texts.claim_texts()):
+    for text in (*data_texts.terms(), *data_texts.claim_texts()):
         found.add(text)
     return found
-
-
-def _terms() -> Iterator[str]:
-    """List names of fields and values that are facts of sentences (`reader.say`)."""
-    yield from ("name", "group", "organization", "description", "source", "destination", "action", "verdict", "default")
-    yield from ("state", "order")
-    for kind in (Plan, Protocol, Role, Scope):
-        yield from (each.value for each in kind)
-    yield from (str(each.words) for each in MachineState)
 
 
 def is_translated(message: Message) -> bool:
@@ -106,8 +84,9 @@ def text_of(catalogue: Catalog) -> bytes:
 
 def compiled(catalogue: Catalog) -> bytes:
     """Compile a catalogue; messages without a translation and fuzzy ones are left out."""
+    complete = _plain((message for message in catalogue if is_translated(message)), catalogue.locale)
     data = io.BytesIO()
-    mofile.write_mo(data, catalogue)
+    mofile.write_mo(data, complete)
     return data.getvalue()
 
 
@@ -126,11 +105,11 @@ def update(locale: str, folder: Path = FOLDER) -> Catalog:
     return catalogue
 
 
-def _plain(catalogue: Catalog, locale: babel.Locale | None) -> Catalog:
-    """Copy the messages of a catalogue."""
+def _plain(messages: Iterable[Message], locale: babel.Locale | None) -> Catalog:
+    """Make a catalogue of messages."""
     comment = f"# {locale.english_name if locale else ''} translation of MeshWG's pages."
     made = _Plain(locale, header_comment=comment, charset="utf-8", fuzzy=False)
-    for message in catalogue:
+    for message in messages:
         if message.id:
             made[message.id] = message
     return made

@@ -57,10 +57,66 @@ def action(name: str) -> str:
     return name if known is None else say(known)
 
 
+# By key; one that is not here is shown as it is stored.
+_FACTS = {
+    str(each).replace(" ", "_"): each
+    for each in (
+        sentence("added"),
+        sentence("added left out"),
+        sentence("address"),
+        sentence("code"),
+        sentence("count"),
+        sentence("days"),
+        sentence("default"),
+        sentence("device"),
+        sentence("email"),
+        sentence("enabled"),
+        sentence("expectations removed"),
+        sentence("force"),
+        sentence("found"),
+        sentence("groups"),
+        sentence("hours"),
+        sentence("invitations revoked"),
+        sentence("invited by"),
+        sentence("joined"),
+        sentence("left"),
+        sentence("link"),
+        sentence("machine"),
+        sentence("member"),
+        sentence("name"),
+        sentence("network"),
+        sentence("operator"),
+        sentence("passkey"),
+        sentence("person"),
+        sentence("plan"),
+        sentence("previous address"),
+        sentence("previous default"),
+        sentence("previous name"),
+        sentence("previous plan"),
+        sentence("previous public key"),
+        sentence("previous role"),
+        sentence("public key"),
+        sentence("reason"),
+        sentence("removed"),
+        sentence("removed left out"),
+        sentence("role"),
+        sentence("rules"),
+        sentence("rules moved"),
+        sentence("rules removed"),
+        sentence("scope"),
+        sentence("seconds"),
+        sentence("sessions"),
+        sentence("to"),
+        sentence("token"),
+        sentence("version"),
+    )
+}
+
+
 def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
     """List the facts of an audit entry for display, each value of a list by itself."""
     return [
-        (key.replace("_", " "), str(each))
+        (say(_FACTS.get(key) or Sentence(key.replace("_", " "))), str(each))
         for key, value in detail.items()
         for each in (value if isinstance(value, list) else [value])
     ]
