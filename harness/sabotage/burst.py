@@ -15,14 +15,14 @@ from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.model.desired import Desired
 from appliance.model.organization import Machine
-from appliance.service import accounts, addresses
+from appliance.service import addresses, founding
 from appliance.service.changes import OpenChange
 from appliance.store import machines
 from harness.sabotage.addresses import believe_every_machine
 
 _apply = DataPlane.apply
 _create = machines.create
-_free_port = accounts.free_port
+_free_port = founding.free_port
 _UP_TO_DATE_S = 1.0
 _ONE_TAKES_S = 1.0
 _TIMES = 50
@@ -41,7 +41,7 @@ def remember_the_free_port() -> None:
                 port, _ = known[-1]
             return port
 
-    accounts.free_port = free_port
+    founding.free_port = free_port
 
 
 def take_the_address_that_was_free() -> None:
