@@ -8,7 +8,8 @@ Packages, from the top; each imports only what is below it, which import-linter 
 * `cli`: the commands, in ``meshwg gate`` and others;
 * `mutation`: breaks of the product that are made by machine, and whether tests and gate notice them;
 * `gate`: runs of scenarios and sabotages, up to the transcript; `bench`: measurements of performance;
-* `burst`: many sign-ups at once; `hostile`: attacks beside an ordinary tenant; `sabotage`: breaks of the product;
+* `burst`: many sign-ups at once; `demo`: the lab of the service's demonstration; `hostile`: attacks beside an ordinary
+  tenant; `sabotage`: breaks of the product;
 * `world`: the lab, and the people and accidents in it;
 * `overlay`: machines, traffic and policy of an organization; `subject`: the hub, of one of three kinds;
 * `client`: API and pages; `wire`: packets made by hand, and packets seen;

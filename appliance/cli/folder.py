@@ -21,6 +21,7 @@ from appliance.cli.ownership import (
     take_back,
     unusable,
 )
+from appliance.service.demo_lab import DemoLab
 from appliance.users import User
 
 _LOCK = "lock"
@@ -217,3 +218,8 @@ def hub_socket(instance: str) -> Path:
 def hub_state(instance: str) -> Path:
     """Get the path of the state that a hub leaves for its successor of the same boot."""
     return _RUN / instance / "rules"
+
+
+def demo_lab(instance: str) -> DemoLab:
+    """Get the state that an instance's demonstration publishes while it runs."""
+    return DemoLab(_RUN / instance / "demo.json")

@@ -81,7 +81,7 @@ def hub() -> None:
         if handover is None:
             # Only a hub without a supervisor needs them, and they take a tenth of its start.
             from appliance.cli.certificate import certificate
-            from appliance.service import accounts
+            from appliance.service import accounts, demo
             from appliance.service.context import Context
 
             certificate(settings, folder)
@@ -90,6 +90,7 @@ def hub() -> None:
             # Without `up`, the hub does this before the web process can sign anybody up.
             client = HubClient(hub_socket(name))
             accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(public.port)))
+            demo.forget(unlocked.store)
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = service.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)

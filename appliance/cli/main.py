@@ -39,7 +39,7 @@ _OWN = {
     "publish": "appliance.cli.publish:publish",
     "operations": "appliance.cli.operations:operations",
 }
-_PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web"}
+_PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web", "demo": "appliance.cli.demo:demo"}
 """Commands that `up` starts; not listed in the help."""
 _INTERRUPTED = 128 + signal.SIGINT
 _CLOSED_OUTPUT = 128 + signal.SIGPIPE

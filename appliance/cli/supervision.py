@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -285,18 +285,24 @@ class Signals:
         return signals
 
 
-def watch(children: list[Child], signals: Signals, is_outdated: Callable[[], bool] = lambda: False) -> None:
+def watch(
+    children: list[Child],
+    signals: Signals,
+    is_outdated: Callable[[], bool] = lambda: False,
+    beside: Sequence[Child] = (),
+) -> None:
     """Keep the children alive until a request to end, and restart them on request.
 
     Args:
         is_outdated: returns True if they have to be restarted for another reason; called often.
+        beside: further processes, which are kept alive and not restarted on request.
     """
     while not signals.stopped:
         time.sleep(_LOOK)
         if signals.renewed or is_outdated():
             signals.renewed = False
             _renew(children)
-        for child in children:
+        for child in (*children, *beside):
             child.revive()
 
 

@@ -9,15 +9,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Annotated
 
 import structlog
+import typer
 
 from appliance import logs, privileges, release
-from appliance.cli import checks, operations, probe, public_port, secret, trust
+from appliance.cli import checks, demonstration, operations, probe, public_port, secret, trust
 from appliance.cli.announcement import Announcement, Voice
 from appliance.cli.certificate import certificate, changes
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, instance_locked
+from appliance.cli.folder import Folder, demo_lab, hub_socket, instance_locked
 from appliance.cli.handover import Handover
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_settings
@@ -29,8 +31,9 @@ from appliance.cli.unlocking import Unlocked, unlock
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.model.hosts import authority
-from appliance.service import accounts
+from appliance.service import accounts, demo
 from appliance.service.context import Context
+from appliance.service.demo_lab import DemoLab
 from appliance.store import operations as trail
 from appliance.store import organizations
 
@@ -47,8 +50,11 @@ _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
 _USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
 
 
+Demo = Annotated[bool, typer.Option("--demo", help="Show strangers a live network, whose rules they may flip.")]
+
+
 @with_settings(*(key for key, option in OPTIONS.items() if option.metavar))
-def up(*, settings: Settings) -> None:
+def up(with_demo: Demo = False, *, settings: Settings) -> None:
     """Run the appliance in the foreground: hub, pages and API.
 
     Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. SIGHUP starts both processes again, after an
@@ -65,6 +71,8 @@ def up(*, settings: Settings) -> None:
     trust.clean_path(web_user())
     implementation = checks.check_host(settings)
     privileges.leave_groups()
+    if with_demo:
+        demonstration.check()
     folder = Folder(settings.data)
     with folder.locked():
         checks.check_address(settings)
@@ -86,11 +94,14 @@ def up(*, settings: Settings) -> None:
         ):
             _tell_of(voice, settings, door)
             accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(door.port)))
+            demo.forget(unlocked.store)
             operations.note(unlocked.store, trail.STARTED, version=release.version())
             announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=release.version())
-            _run(voice, announcement, settings, Inheritance(handover, door), client, signals, certificate_has_changed)
+            inheritance = Inheritance(handover, door)
+            lab = demo_lab(unlocked.instance.id) if with_demo else None
+            _run(voice, announcement, settings, inheritance, client, lab, signals, certificate_has_changed)
 
 
 @dataclass(frozen=True)
@@ -164,25 +175,32 @@ def _run(
     settings: Settings,
     handed: Inheritance,
     client: HubClient,
+    lab: DemoLab | None,
     signals: Signals,
     certificate_has_changed: Callable[[], bool],
 ) -> None:
     inherited = _inherited() | settings.environment()
     hub = Child("hub", inherited | handed.environment(), lambda: _answers(client), handed.descriptors)
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
+    demonstrations = [] if lab is None else [Child("demo", inherited, lambda: lab.look() is not None)]
     try:
         # It loads its code while the hub starts.
         web.prepare()
         hub.start(_START_DEADLINE)
         if wait_until_restored(hub, client, signals):
             web.start(_START_DEADLINE)
+            for each in demonstrations:
+                each.start(_START_DEADLINE)
             announcement.tell(voice)
-            watch([hub, web], signals, certificate_has_changed)
+            # It takes part in no restart: its removal and its return take the hub.
+            watch([hub, web], signals, certificate_has_changed, demonstrations)
         voice.tell("MeshWG ends", "Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
     finally:
         web.forget_successor()
+        for each in demonstrations:
+            each.stop()
         web.stop()
         _tear_down(hub, client)
         hub.stop()

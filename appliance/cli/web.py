@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance import logs, privileges
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket
+from appliance.cli.folder import Folder, demo_lab, hub_socket
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
@@ -48,5 +48,6 @@ def web() -> None:
             metrics_token=settings.metrics_token,
             retention=settings.retention,
             transcripts=folder.transcripts,
+            demo=demo_lab(found.id),
         )
     )

@@ -39,6 +39,10 @@ OPERATOR_CHANGES = (Rate(60, _MINUTE), Rate(2000, _DAY))
 STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
 CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
+# Polls of public pages: with those that everybody may make, strangers use up nothing that a sign-in needs.
+PUBLIC_POLLS = NetworkRates((Rate(300, _MINUTE),), everybody=(Rate(3000, _MINUTE),))
+# Each is a change that the hub makes, and an entry in the demonstration's audit trail.
+DEMO_FLIPS = NetworkRates((Rate(12, _MINUTE), Rate(100, _HOUR)), everybody=(Rate(60, _MINUTE), Rate(600, _HOUR)))
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
 # A fifth of the reads, so that pages that are left open, however many, keep nobody from reading.
 POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
@@ -90,6 +94,8 @@ class RateLimits:
         self._operator_log_ins = NetworkAllowance(OPERATOR_LOG_INS, self.clock)
         self._operator_changes = Allowance(*OPERATOR_CHANGES, clock=self.clock)
         self._strangers = NetworkAllowance(STRANGERS, self.clock)
+        self._public_polls = NetworkAllowance(PUBLIC_POLLS, self.clock)
+        self._demo_flips = NetworkAllowance(DEMO_FLIPS, self.clock)
         self._challenges = NetworkAllowance(CHALLENGES, self.clock)
         self._letters = NetworkAllowance(LETTERS, self.clock)
         self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
@@ -111,6 +117,17 @@ class RateLimits:
     def stranger(self, address: str) -> None:
         """Count a request of a caller that is not signed in; raises `TooMany` beyond the limit."""
         self._join("strangers", self._strangers, address)
+
+    def public_poll(self, address: str) -> None:
+        """Count a read that a public page makes by itself; raises `TooMany` beyond the limit."""
+        self._join("public-polls", self._public_polls, address)
+
+    def demo_flip(self, address: str) -> None:
+        """Count a flip of a rule of the demonstration; raises `TooMany` beyond the limit.
+
+        Trusted addresses are no exception.
+        """
+        self._refuse("demo-flips", self._demo_flips.take(address))
 
     def sign_up(self, address: str) -> None:
         """Count a sign-up; raises `TooMany` beyond the limit."""

@@ -25,11 +25,13 @@ from appliance.model.addresses import Network
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service import Context
+from appliance.service.demo_lab import DemoLab
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
 from appliance.users import User
 from appliance.web import cleanup, confinement, connections, postman, senders
 from appliance.web.app import make_app
+from appliance.web.demonstration import Demonstration
 from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
@@ -59,6 +61,7 @@ class WebSettings:
         metrics_token: makes any caller that sends it a watcher of the metrics; None: no caller.
         retention: how much of each audit trail is kept.
         transcripts: folder of published runs of the gate.
+        demo: state of the demonstration, if one runs.
     """
 
     host: str
@@ -78,6 +81,7 @@ class WebSettings:
     metrics_token: str | None = field(repr=False)
     retention: Retention
     transcripts: Path
+    demo: DemoLab
 
 
 def serve(settings: WebSettings) -> None:
@@ -95,7 +99,8 @@ def serve(settings: WebSettings) -> None:
         retention=settings.retention,
     )
     # No connection exists before the fork: the threads that use them open them.
-    site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts))
+    demo = Demonstration(settings.demo)
+    site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts), demo)
     payers = Payers(settings.trusted)
     app = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
 

@@ -8,6 +8,7 @@ from typing import Any
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
 from appliance.web.answer_cache import AnswerCache
+from appliance.web.demonstration import Demonstration
 from appliance.web.limits import RateLimits
 from appliance.web.posts import Posts
 from appliance.web.response import Response
@@ -20,6 +21,7 @@ class Site:
     Attributes:
         limits: rate limits.
         published: published runs of the gate.
+        demo: the demonstration, if one runs.
         form_posts: idempotent forms of strangers.
         call_posts: strangers' API calls with an Idempotency-Key.
     """
@@ -27,6 +29,7 @@ class Site:
     context: Context
     limits: RateLimits
     published: PublishedRuns
+    demo: Demonstration = field(default_factory=Demonstration)
     answers: AnswerCache = field(default_factory=AnswerCache)
     form_posts: Posts[Response, Any] = field(default_factory=Posts)
     call_posts: Posts[Response, Any] = field(default_factory=Posts)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from appliance.service import demo
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
+from tests.appliance.demonstrated import FakeLab
 from tests.appliance.fakes import FakeHub
-from tests.appliance.sites import make_store
+from tests.appliance.sites import make_site, make_store
 from tests.browser import serving
 from tests.browser.chromium import NoChromium, chromium
 from tests.waiting import DEADLINE
@@ -82,9 +84,25 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def url(store: Store, shelf: PublishedRuns, hub: FakeHub) -> Iterator[str]:
+def demo_lab(tmp_path_factory: pytest.TempPathFactory) -> FakeLab:
+    """Provides the lab of the demonstration, which does not run yet."""
+    return FakeLab.of(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture
+def demonstration(store: Store, hub: FakeHub, demo_lab: FakeLab) -> Iterator[FakeLab]:
+    """Runs a demonstration whose streams all go."""
+    context = make_site(store, hub).context
+    demo_lab.begin(context)
+    yield demo_lab
+    demo_lab.lab.withdraw()
+    demo.remove(context)
+
+
+@pytest.fixture(scope="session")
+def url(store: Store, shelf: PublishedRuns, hub: FakeHub, demo_lab: FakeLab) -> Iterator[str]:
     """Returns the address of the pages."""
-    with serving.pages(store, hub, shelf) as context:
+    with serving.pages(store, hub, shelf, demo=demo_lab.lab) as context:
         yield context.site
 
 

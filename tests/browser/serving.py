@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from appliance.service import Context
+from appliance.service.demo_lab import DemoLab
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, times
 from appliance.web.app import make_app
+from appliance.web.demonstration import Demonstration
 from appliance.web.limits import RateLimits
 from appliance.web.tls import self_signed
 from tests.appliance.fakes import FakeHub
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def pages(
-    store: Store, hub: FakeHub, published: PublishedRuns, clock: Callable[[], datetime] = times.now
+    store: Store,
+    hub: FakeHub,
+    published: PublishedRuns,
+    clock: Callable[[], datetime] = times.now,
+    demo: DemoLab | None = None,
 ) -> Iterator[Context]:
     """Serve the pages for as long as ``with`` lasts.
 
@@ -39,6 +45,7 @@ def pages(
         hub: data plane behind them.
         published: runs of the gate that they show.
         clock: the service's time.
+        demo: lab of the demonstration, if there is one.
 
     Returns:
         Context of the service's use cases, with the URL of the pages.
@@ -52,7 +59,7 @@ def pages(
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     # All visits come from one address, which signs up more often than one may.
     limits = RateLimits([ip_network("127.0.0.0/8"), ip_network("::1/128")])
-    site = replace(make_site(store, hub), published=published, limits=limits)
+    site = replace(make_site(store, hub), published=published, limits=limits, demo=Demonstration(demo or DemoLab()))
     # By name, as passkeys are for names alone.
     context = replace(site.context, site=f"https://localhost:{server.server_port}", clock=clock)
     app = make_app(replace(site, context=context), hub.status, certificate_ends=times.now() + timedelta(days=60))

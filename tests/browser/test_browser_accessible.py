@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from appliance.service.transcripts import PublishedRuns
+from tests.appliance.demonstrated import FakeLab
 from tests.appliance.published import ALL, written
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_transcripts import unfold
@@ -64,6 +65,20 @@ def test_public_pages_are_accessible(
     for path in _PUBLIC:
         desk.open(path)
         check(desk, path)
+
+
+@_LOOKS
+def test_the_demonstration_is_accessible(
+    open_desk: Callable[..., Desk], demonstration: FakeLab, width: int, dark: bool
+) -> None:
+    desk = open_desk(width=width, dark=dark)
+    desk.open("/demo")
+    desk.page.get_by_role("button", name="Deny udp").click()
+    demonstration.clock.now += 2 * 10**9
+    demonstration.arrive(0, 2)
+    desk.open("/demo")
+    check(desk, "/demo")
+    assert desk.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @_LOOKS

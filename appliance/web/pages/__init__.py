@@ -13,6 +13,7 @@ from appliance.web.pages import (
     api_docs,
     assets,
     decided_packets,
+    demo,
     dispatch,
     front,
     joining,
@@ -68,6 +69,7 @@ PAGES = (
     + language.PAGES
     + tokens.PAGES
     + transcripts.PAGES
+    + demo.PAGES
     + api_docs.PAGES
 )
 

@@ -58,6 +58,9 @@ def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Re
 def _polled(page: Page, visit: Visit) -> Response:
     """Answer a page that asks for a part of itself; a refusal is a part too, which says what to do."""
     try:
+        if page.access.is_public:
+            visit.site.limits.public_poll(visit.request.address)
+            return page.handler(visit)
         if visit.who is None:
             visit.site.limits.stranger(visit.request.address)
             raise Unauthenticated(_ENDED)

@@ -40,6 +40,7 @@ def _front(visit: Visit) -> Response:
         configuration=_EXAMPLE,
         claims=transcripts.judged(runs),
         newest=runs[0] if runs else None,
+        shows_demo=visit.site.demo.runs,
         typed=visit.query.text("machines"),
         machines=machines,
         monthly=None if machines is None else usage.monthly(machines) // 100,

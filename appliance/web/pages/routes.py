@@ -186,11 +186,12 @@ class Page:
 
     Attributes:
         access: rights that it needs; a public page's form is protected by a cookie of its own.
-        once: True if the form has a token of its own and is idempotent; False for requests of scripts.
+        once: True if the form has a token of its own and is idempotent; False for requests of scripts, and for forms
+            that change nothing when they are sent again.
         noted: True if the store notes that the form was done. False for forms that revoke access, which must work at
             any time and are harmless twice.
         polled: True for a part of a page that the page asks for again and again. It does not keep the session alive,
-            has a limit of its own, and is answered with a part of a page in any case.
+            has limits of its own, and is answered with a part of a page in any case.
         again: the form with its input, for a visitor whose session had ended.
     """
 

@@ -76,13 +76,13 @@ def _is_dead(child: Child) -> bool:
 
 @contextmanager
 def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
-    """Starts two programs that write a diary, and a supervisor that watches them."""
+    """Starts two programs that write a diary and one beside them, and a supervisor that watches them."""
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
-    children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web")]
+    children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web", "demo")]
     signals = Signals()
     for child in children:
         child.start(DEADLINE)
-    watcher = Thread(target=watch, args=(children, signals))
+    watcher = Thread(target=watch, args=(children[:2], signals, lambda: False, children[2:]))
     watcher.start()
     try:
         yield signals
@@ -123,6 +123,10 @@ def test_a_successor_loads_before_its_predecessor_ends(tmp_path: Path, monkeypat
                 ["ends", old],
                 ["works", new],
             ]
+        # What is beside them is kept alive, and no more.
+        assert [what for what, _ in diary(tmp_path, "demo")] == ["loads", "works"]
+        os.kill(int(works(tmp_path, "demo")[0]), signal.SIGKILL)
+        wait_until(partial(_was_renewed, tmp_path, "demo"))
 
 
 def test_a_prepared_process_loads_and_waits_to_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
-POLLED = [page.path for page in pages.PAGES if page.polled]
+POLLED = [page.path for page in pages.PAGES if page.polled and not page.access.is_public]
 STATIC = Path(pages.__file__).parent / "static"
 
 

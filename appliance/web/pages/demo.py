@@ -1,0 +1,98 @@
+"""Public page of the demonstration: machines, streams, and the rules that visitors may flip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.model.access import PUBLIC
+from appliance.model.demo import STREAMS, DemoStream
+from appliance.model.errors import Refused
+from appliance.model.policy import Action
+from appliance.service import demo
+from appliance.service.demo_lab import RECENT_S, LabState
+from appliance.web.pages import public_forms
+from appliance.web.pages.routes import LIVE, Page, Visit, see_other
+from appliance.web.pages.view import Part, with_retry_after
+from appliance.web.response import Response
+
+_PATH = "/demo"
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """A stream in the table.
+
+    Attributes:
+        denied: True if its rule denies it.
+        is_going: True if packets arrive.
+        recent: arrivals in the last seconds.
+        flipped_ago_s: whole seconds since the rule's last flip; None if nobody has flipped it.
+        enforced_ms: milliseconds until the kernel enforced that flip.
+        none_since: True if no packet has arrived since that flip was answered.
+    """
+
+    stream: DemoStream
+    denied: bool
+    is_going: bool
+    recent: int
+    flipped_ago_s: int | None = None
+    enforced_ms: float = 0.0
+    none_since: bool = False
+
+
+def _show(visit: Visit) -> Response:
+    return _page(visit, None)
+
+
+def _page(visit: Visit, refusal: Refused | None) -> Response:
+    state = visit.site.demo.look()
+    live = _live(visit, state)
+    return public_forms.page(
+        visit, "demo.html", refusal=refusal, streams=STREAMS, addresses=state.addresses, live=live.html, etag=live.etag
+    )
+
+
+def _poll(visit: Visit) -> Response:
+    return visit.polled(_live(visit, visit.site.demo.look()))
+
+
+def _live(visit: Visit, state: LabState) -> Part:
+    return visit.part("demo_streams.html", rows=_rows(visit, state), seconds=RECENT_S)
+
+
+def _rows(visit: Visit, state: LabState) -> Sequence[StreamRow]:
+    actions, now = demo.actions(visit.context), visit.site.demo.lab.clock()
+    rows = []
+    for stream, reading in zip(STREAMS, state.streams, strict=False):
+        action = actions.get(stream.rule, Action.DENY)
+        row = StreamRow(stream, action is Action.DENY, reading.is_going(now), reading.recent)
+        flip = visit.site.demo.last_flip(stream.rule, action)
+        if flip is not None:
+            none_since = reading.last_ns <= flip.answered_ns
+            ago_s = (now - flip.answered_ns) // 10**9
+            row = StreamRow(
+                stream, row.denied, row.is_going, row.recent, ago_s, 1000 * flip.enforced_s, none_since=none_since
+            )
+        rows.append(row)
+    return rows
+
+
+def _flip(visit: Visit) -> Response:
+    try:
+        visit.site.limits.demo_flip(visit.request.address)
+        rule, _, action = visit.form.text("flip").partition(" ")
+        visit.site.demo.flip(visit.context, rule, action)
+    except Refused as refusal:
+        if not visit.site.demo.runs:
+            raise
+        return with_retry_after(_page(visit, refusal), refusal)
+    return see_other(_PATH)
+
+
+PAGES = (
+    Page("GET", _PATH, _show, access=PUBLIC),
+    Page("GET", f"{_PATH}{LIVE}", _poll, access=PUBLIC, polled=True),
+    # It says what the rule shall be, so that a repetition changes nothing.
+    Page("POST", _PATH, _flip, access=PUBLIC, once=False),
+)

@@ -1,0 +1,54 @@
+"""A demonstration for tests of its page, with a lab that tests tell what arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from appliance.model.demo import STREAMS
+from appliance.service import Context, demo
+from appliance.service.demo_lab import DemoLab, StreamReading
+
+
+@dataclass
+class DemoClock:
+    """A monotonic clock that stands still until it is moved."""
+
+    now: int = 10**12
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class FakeLab:
+    """A lab without machines.
+
+    Attributes:
+        last_ns: time of the last arrival of each stream.
+    """
+
+    lab: DemoLab
+    clock: DemoClock
+    addresses: dict[str, str] = field(default_factory=dict)
+    last_ns: list[int] = field(default_factory=lambda: [0] * len(STREAMS))
+
+    @classmethod
+    def of(cls, folder: Path) -> FakeLab:
+        """Makes one that publishes nothing yet."""
+        clock = DemoClock()
+        return cls(DemoLab(folder / "demo.json", clock), clock)
+
+    def begin(self, context: Context) -> None:
+        """Founds the demonstration's organization, and has all streams go."""
+        self.addresses = {each.machine.name: str(each.machine.address) for each in demo.found(context)}
+        self.arrive(*range(len(STREAMS)))
+
+    def arrive(self, *numbers: int) -> None:
+        """Has packets of these streams arrive now, of others none, and publishes it."""
+        for number in numbers:
+            self.last_ns[number] = self.clock.now
+        self.lab.publish(
+            self.addresses,
+            [StreamReading(10 if self.clock.now - last < 10**9 else 0, last) for last in self.last_ns],
+        )
