@@ -95,6 +95,13 @@ def gate(
         typer.Option(metavar="NAME", help=f"The service's store: {in_words(STORES)}; drawn for each run if not given."),
     ] = None,
     watch: Watch = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keep in this file what the run is doing, for the operators' page of runs of a service.",
+        ),
+    ] = None,
     patience: Annotated[
         float,
         typer.Option(
@@ -127,6 +134,7 @@ def gate(
         authority,
         way,
         watch,
+        state,
         command.Chosen(outside, loss, store),
         mutants,
         sabotages_only=sabotage,

@@ -1,36 +1,39 @@
-"""Live page of a run: the option ``--watch`` of ``gate`` and ``test``."""
+"""A run as it goes on: a live page (``--watch`` of ``gate`` and ``test``), and a file (``--state`` of ``gate``)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness.cli import entering
+from harness.cli import checks, entering
 from harness.cli.console import CONSOLE
 from reports import addresses
 from reports.events.board import Board
 from reports.events.format import AnyEvent
 from reports.events.server import LivePage
+from reports.events.state import StateFile
 from reports.keys import export_state
 
 _LONGEST_STAY_S = 60.0
 
 
 class Watch:
-    """Live page of a run, or nothing if nobody wants to watch.
+    """Board of a run with its live page, or nothing if nobody wants to watch.
 
     Args:
-        page: the page; None for nothing.
+        page: the page; None for no page.
+        board: the board of what else shows the run; that of the page if there is one.
     """
 
-    def __init__(self, page: LivePage | None = None) -> None:
+    def __init__(self, page: LivePage | None = None, board: Board | None = None) -> None:
         self._page = page
+        self._board = board if page is None else page.board
 
     def take(self, event: AnyEvent, _: bytes) -> None:
         """Shows an event."""
-        if self._page is not None:
-            self._page.board.apply(event)
+        if self._board is not None:
+            self._board.apply(event)
 
     def link(self, folder: Path) -> None:
         """Links the files of the run.
@@ -55,19 +58,27 @@ class Watch:
 
 
 @contextmanager
-def entered(listen: str | None) -> Iterator[Watch]:
-    """Continues in a sandbox, and serves the live page there.
+def entered(listen: str | None, state: Path | None = None) -> Iterator[Watch]:
+    """Continues in a sandbox, and shows the run from there.
 
     Args:
-        listen: ``HOST:PORT`` outside of the sandbox; None for no page.
+        listen: ``HOST:PORT`` of the live page outside of the sandbox; None for no page.
+        state: file that tells what the run is doing; None for none.
     """
     export_state()
-    if listen is None:
-        entering.enter_sandbox()
-        yield Watch()
-        return
-    inward = entering.enter_sandbox_with_way_in("watch", listen, "live page")
-    host, _ = addresses.parse(listen)
-    with LivePage(inward.listener, Board(), names=(host,)) as page:
-        CONSOLE.print(f"live page: {page.url}")
-        yield Watch(page)
+    with ExitStack() as stack:
+        if listen is None:
+            entering.enter_sandbox()
+            page, board = None, Board()
+        else:
+            inward = entering.enter_sandbox_with_way_in("watch", listen, "live page")
+            host, _ = addresses.parse(listen)
+            page = stack.enter_context(LivePage(inward.listener, Board(), names=(host,)))
+            board = page.board
+            CONSOLE.print(f"live page: {page.url}")
+        if state is not None:
+            try:
+                stack.enter_context(StateFile(state, board))
+            except OSError as error:
+                checks.end(f"{state} can't be written: {error.strerror}.", checks.CANNOT_CREATE)
+        yield Watch(page, None if state is None else board)

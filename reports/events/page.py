@@ -38,11 +38,11 @@ def whole(view: View, events: str, *, replayed: bool = False) -> str:
         scenarios[row.claim].append(row)
     return environment.get_template("live.html").render(
         view=view,
-        counts=_counts(view),
-        running=_running(view),
+        counts=counts(view),
+        running=running(view),
         scenarios=scenarios,
         events=events,
-        title=_title(view),
+        title=title(view),
         replayed=replayed,
         refreshes=not view.is_over or (not replayed and not view.files),
     )
@@ -56,25 +56,28 @@ def parts(view: View, since: int) -> dict[str, str]:
         since: number of the last change that is known.
     """
     make: Any = environment.get_template("live_parts.html").module
-    found = {"result": make.result(view, _counts(view), _title(view)), "now": make.now(view, _running(view))}
+    found = {"result": make.result(view, counts(view), title(view)), "now": make.now(view, running(view))}
     found |= {row.id: make.scenario(row) for row in view.scenarios if row.changed > since}
     found |= {row.id: make.sabotage(row) for row in view.sabotages if row.changed > since}
     return {name: str(part).strip() for name, part in found.items()}
 
 
-def _running(view: View) -> list[ScenarioRow | SabotageRow]:
+def running(view: View) -> list[ScenarioRow | SabotageRow]:
+    """Lists what goes on: scenarios, then sabotages."""
     scenarios = [row for row in view.scenarios if RUNNING in (row.state, row.again)]
     return [*scenarios, *(row for row in view.sabotages if row.state == RUNNING)]
 
 
-def _title(view: View) -> str:
+def title(view: View) -> str:
+    """Returns what the run is doing, or how it ended."""
     state = "ended early" if view.is_cut else "runs"
     if view.end is not None:
         state = "passes" if view.end.verdict == "pass" else "does not pass"
     return f"MeshWG gate {state}"
 
 
-def _counts(view: View) -> dict[str, int]:
+def counts(view: View) -> dict[str, int]:
+    """Counts scenarios by verdict, and sabotages by outcome."""
     states = Counter(row.state for row in view.scenarios)
     breaks = Counter(row.state for row in view.sabotages)
     return {

@@ -62,6 +62,7 @@ def run(
     authority: Path | None,
     ssh: Ssh | None,
     watch: str | None,
+    state: Path | None,
     chosen: Chosen,
     mutants: int,
     *,
@@ -97,7 +98,7 @@ def run(
         if not sandbox.inside():
             _export_target(target, authority, ssh)
     check_folder(REPORTS)
-    with entered(watch) as watching:
+    with entered(watch, state) as watching:
         live = None if target is None else lives.find()
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
         options = RunOptions(claim, profile, seed, wireguard, patience, live, **asdict(chosen))

@@ -90,3 +90,8 @@ def test_without_an_address_nothing_is_shown_or_waited_for(tmp_path: Path, capsy
         watch.wait_for_readers()
     assert isinstance(watch, Watch)
     assert capsys.readouterr().out == ""
+
+
+def test_a_state_that_can_not_be_written_is_said_at_once() -> None:
+    code, said = ended("gate", "--state=/nowhere/live.json")
+    assert (code, said) == (73, "meshwg: /nowhere/live.json can't be written: No such file or directory.\n")

@@ -86,9 +86,14 @@ events: st.SearchStrategy[AnyEvent] = st.one_of(
 """Any event that a file could hold."""
 
 
-def view_of(told: Sequence[AnyEvent]) -> View:
-    """Returns the board after these events."""
+def after(told: Sequence[AnyEvent]) -> Board:
+    """Makes the board after these events."""
     board = Board()
     for event in told:
         board.apply(event)
-    return board.wait(-1, 0)
+    return board
+
+
+def view_of(told: Sequence[AnyEvent]) -> View:
+    """Returns what the board shows after these events."""
+    return after(told).wait(-1, 0)
