@@ -85,8 +85,11 @@ def begin(context: Context, transaction: Connection, operator: Operator, device:
     return session
 
 
-def holder(context: Context, token: str) -> SignedOperator:
+def holder(context: Context, token: str, *, is_use: bool = True) -> SignedOperator:
     """Find the operator of a session, and note that the session is in use.
+
+    Args:
+        is_use: False for a request that a page makes by itself, which does not keep the session alive.
 
     Raises:
         Unauthenticated: there is no such session, or it has ended.
@@ -97,7 +100,7 @@ def holder(context: Context, token: str) -> SignedOperator:
     if found is None:
         raise Unauthenticated("This session has ended. Sign in again.")
     operator, seen = found
-    if now - seen > _NOTED_EVERY:
+    if is_use and now - seen > _NOTED_EVERY:
         # Reading goes on while the disk is full.
         with suppress(Unavailable), context.store.write() as transaction:
             operators.sessions.touch(transaction, token_hash, now)

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from appliance.model.claims import PUBLISHED
 from appliance.model.desired import PeerStatus, RuleCount
-from appliance.service import Context, operators, resets
+from appliance.service import Context, gate_progress, operators, resets
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import hidden_runs, times
+from reports.events.state import state_of
 from tests.appliance.fakes import FakeHub
 from tests.appliance.published import written
 from tests.appliance.sites import make_store
 from tests.browser import serving
+from tests.reports.events.samples import FIGURES, RUN, view_of
 
 OWNER = "asha@example.net"
 OPERATOR = "noor@example.org"
@@ -124,6 +127,8 @@ def running(folder: Path, run: Path | None = None) -> Iterator[Example]:
     store, hub, clock = make_store(folder / "store.sqlite"), _Hub(), _Clock()
     with serving.pages(store, hub, published, clock) as context, httpx.Client(verify=False) as client:  # noqa: S501
         parts = _Story(context, hub, clock, client).told()
+        going_on = state_of(view_of(RUN[: RUN.index(FIGURES) + 1]), time.time())
+        (published.folder / gate_progress.NAME).write_bytes(msgspec.json.encode(going_on))
         with store.write() as transaction:
             hidden_runs.hide(transaction, hidden)
         link = operators.add(context, OPERATOR)

@@ -194,7 +194,7 @@ PICTURES = (
 def routes() -> set[str]:
     """Paths of all pages, from the tables of pages."""
     members = {page.path for page in pages.PAGES if page.method == "GET" and not page.polled}
-    found = members | {page.path for page in operators.PAGES if page.method == "GET"}
+    found = members | {page.path for page in operators.PAGES if page.method == "GET" and not page.is_polled}
     return {path for path in found if not path.endswith(_NO_PAGES)}
 
 

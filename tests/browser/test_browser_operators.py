@@ -10,14 +10,16 @@ import pyotp
 import pytest
 from playwright.sync_api import expect
 
-from appliance.service import Context, operators
+from appliance.service import Context, gate_progress, operators
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, times
+from reports.events.state import StateFile
 from tests.appliance.fakes import FakeHub
 from tests.appliance.published import written
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_accessible import check as check_accessible
 from tests.browser.test_browser_narrow import check, check_sign_out
+from tests.reports.events.samples import BEGUN, BREAKS, FIGURES, FLOWS, RUNS, after
 
 PASSWORD = "an operator's own words"
 
@@ -94,7 +96,14 @@ def test_an_operator_s_pages_are_accessible_and_narrow(
     check(desk, "recovery codes")
     check_accessible(desk, "recovery codes")
     shown, other = (shelf.publish(written(tmp_path / "out", f"2026-03-0{day}T12:00:00Z")).id for day in (1, 2))
-    desk.open("/operator/runs")
+    with StateFile(shelf.folder / gate_progress.NAME, after([BEGUN, BREAKS, RUNS, FLOWS])) as state:
+        desk.open("/operator/runs")
+        expect(desk.page.get_by_text("What runs now")).to_be_visible()
+        check(desk, "a run that goes on")
+        check_accessible(desk, "a run that goes on")
+        state.board.apply(FIGURES)
+        expect(desk.page.get_by_text("1500 sent, 1234 delivered")).to_be_visible()
+    expect(desk.page.get_by_text("ended early")).to_be_visible()
     desk.page.locator(f"form[action*='{other}']").get_by_role("button").click()
     expect(desk.page.get_by_role("status")).to_contain_text("The run is withdrawn")
     check(desk, "a withdrawn run")

@@ -30,7 +30,9 @@ def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) 
         site.limits.stranger(request.address)
         if not operators.exist(site.context):
             return view.nothing()
-        visit = OperatorVisit(site, facts, request, view, _who(site, request), Form())
+        visit = OperatorVisit(site, facts, request, view, _who(site, request, is_use=not page.is_polled), Form())
+        if page.is_polled:
+            return _polled(page, visit)
         try:
             if visit.who is None and not page.is_public:
                 return routes.see_other(LOG_IN)
@@ -44,6 +46,17 @@ def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) 
             return visit.problem(refusal)
 
     return answer
+
+
+def _polled(page: OperatorPage, visit: OperatorVisit) -> Response:
+    """Answer a page that asks for a part of itself; a refusal is a part too, which says what to do."""
+    try:
+        if visit.who is None:
+            raise Unauthenticated("Your session has ended. Open this page again to sign in.")
+        visit.site.limits.poll(visit.request.address, visit.who.operator.id)
+        return page.handler(visit)
+    except Refused as refusal:
+        return visit.part_about(refusal)
 
 
 def _once(page: OperatorPage, visit: OperatorVisit) -> Response:
@@ -79,11 +92,11 @@ def _check(page: OperatorPage, visit: OperatorVisit) -> None:
         visit.site.limits.operator_change(visit.who.operator.id)
 
 
-def _who(site: Site, request: Request) -> OperatorAtWork | None:
+def _who(site: Site, request: Request, *, is_use: bool) -> OperatorAtWork | None:
     held = request.cookies.get(COOKIE)
     if not held:
         return None
     try:
-        return OperatorAtWork(operator_sessions.holder(site.context, held))
+        return OperatorAtWork(operator_sessions.holder(site.context, held, is_use=is_use))
     except Unauthenticated:
         return None

@@ -13,11 +13,12 @@ from appliance.service import Context
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.sessions import Session
 from appliance.store.operators import Operator
+from appliance.web import conditions
 from appliance.web.pages import forms, routes
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Reply
-from appliance.web.pages.view import View
-from appliance.web.refusals import title_of
+from appliance.web.pages.view import Part, View, with_retry_after
+from appliance.web.refusals import status_of, title_of
 from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.site import Site
@@ -102,6 +103,19 @@ class OperatorVisit:
         """Render a page."""
         return self.view.page(self.request, template, refusal=refusal, who=self.who, **data)
 
+    def part(self, template: str, **data: Any) -> Part:
+        """Render a part of a page, to be put into the page or to be sent alone."""
+        return self.view.part(template, who=self.who, **data)
+
+    def polled(self, part: Part) -> Response:
+        """Answer a page that asks for a part of itself; without a body if it has this version already."""
+        return part.unchanged if conditions.has_it_already(self.request, part.etag) else part.answer()
+
+    def part_about(self, refusal: Refused) -> Response:
+        """Render a refusal as a part of a page."""
+        answer = self.part("part_refused.html", refusal=refusal, page=None)
+        return with_retry_after(answer.answer(status_of(type(refusal))), refusal)
+
     def problem(self, refusal: Refused) -> Response:
         """Render a refusal that no form can show."""
         return self.page("operator_problem.html", refusal=refusal, title=title_of(type(refusal)))
@@ -123,6 +137,8 @@ class OperatorPage:
     Attributes:
         is_public: True if it needs no session.
         is_limited: False for a form that must work at any time.
+        is_polled: True for a part of a page that the page asks for again and again. It does not keep the session alive,
+            has a limit of its own, and is answered with a part of a page in any case.
         again: renders the page with the form and a refusal.
     """
 
@@ -131,4 +147,5 @@ class OperatorPage:
     handler: Callable[[OperatorVisit], Response]
     is_public: bool = field(default=False, kw_only=True)
     is_limited: bool = field(default=True, kw_only=True)
+    is_polled: bool = field(default=False, kw_only=True)
     again: Callable[[OperatorVisit, Refused], Response] | None = field(default=None, kw_only=True)

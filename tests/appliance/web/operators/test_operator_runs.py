@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import bottle
+import msgspec
 import pytest
 
-from appliance.service import Context, operators
+from appliance.service import Context, gate_progress, operators
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import hidden_runs, operations
+from appliance.web.operators.visits import COOKIE
 from appliance.web.site import Site
+from reports.events.state import StateFile, state_of
 from tests.appliance.published import ALL, written
+from tests.appliance.service.clock import Clock
 from tests.appliance.web.client import call
 from tests.appliance.web.operators.conftest import EMAIL, Operator
+from tests.reports.events.samples import BEGUN, FIGURES, RUN, after, view_of
 
 
 @pytest.fixture
@@ -32,6 +38,13 @@ def site(context: Context, site: Site, published: PublishedRuns) -> Site:
 def run(published: PublishedRuns, tmp_path: Path) -> str:
     """Provides the id of a run in the folder of runs."""
     return published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z")).id
+
+
+@pytest.fixture
+def state(published: PublishedRuns) -> StateFile:
+    """Provides the file in which a run on this host tells what it does."""
+    published.folder.mkdir()
+    return StateFile(published.folder / gate_progress.NAME, after(RUN[: RUN.index(FIGURES) + 1]))
 
 
 def log(context: Context) -> list[tuple[str, str, object]]:
@@ -119,3 +132,43 @@ def test_a_removed_operator_decides_nothing(operator: Operator, context: Context
 
 def test_the_page_without_runs_says_so(operator: Operator) -> None:
     assert "There is none." in operator.get("/operator/runs").page.text
+
+
+def test_a_run_that_goes_on_is_shown_with_its_streams(operator: Operator, state: StateFile) -> None:
+    with state:
+        answer = operator.get("/operator/runs/live")
+        for text in (
+            "MeshWG gate runs.",
+            "It works.",
+            "1500 sent, 1234 delivered, 266 denied",
+            BEGUN.sabotages[0].broke,
+        ):
+            assert text in answer.page.text
+        assert "MeshWG gate runs." in operator.get("/operator/runs").page.text
+        unchanged = call(
+            operator.app,
+            "GET",
+            "/operator/runs/live",
+            headers={"Cookie": f"{COOKIE}={operator.cookies[COOKIE]}", "If-None-Match": answer.headers["etag"]},
+        )
+        assert unchanged.status == 304
+    assert "ended early" in operator.get("/operator/runs/live").page.text
+
+
+def test_a_killed_run_is_told_from_one_that_goes_on(operator: Operator, published: PublishedRuns, clock: Clock) -> None:
+    published.folder.mkdir()
+    told = msgspec.json.encode(state_of(view_of([BEGUN]), clock.now.timestamp()))
+    (published.folder / gate_progress.NAME).write_bytes(told)
+    assert "ended from outside" not in operator.get("/operator/runs/live").page.text
+    clock.wait(2 * gate_progress.SILENT_AFTER)
+    assert "ended from outside" in operator.get("/operator/runs/live").page.text
+
+
+def test_asking_by_itself_keeps_no_session_alive(
+    operator: Operator, new_operator: Callable[[], Operator], clock: Clock
+) -> None:
+    for _ in range(4):
+        clock.wait(timedelta(minutes=9))
+        answer = operator.get("/operator/runs/live")
+    assert (answer.status, "Your session has ended" in answer.text) == (401, True)
+    assert new_operator().get("/operator/runs/live").status == 401
