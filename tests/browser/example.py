@@ -15,7 +15,7 @@ import msgspec
 
 from appliance.model.claims import PUBLISHED
 from appliance.model.desired import PeerStatus, RuleCount
-from appliance.service import Context, gate_progress, operators, resets
+from appliance.service import Context, decided_packets, gate_progress, operators, resets
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import hidden_runs, times
 from reports.events.state import state_of
@@ -72,6 +72,12 @@ _EXPECTATIONS = (
     {"source": "group:staff", "destination": "group:servers", "verdict": "allow", "protocol": "tcp", "port": 443},
     {"source": "group:branches", "destination": "group:servers", "verdict": "allow", "protocol": "tcp", "port": 443},
 )
+_HOURS = 90
+"""Hours for which packets have been decided about."""
+
+_MOST_AN_HOUR = (2400, 4, 1200, 30, 90, 12)
+"""Packets of each rule in a busy hour, and those of the default."""
+
 _OTHERS = ("Bolt Logistics", "Cedar Clinic", "Delta Schools", "Ember Kitchens")
 
 
@@ -127,7 +133,8 @@ def running(folder: Path, run: Path | None = None) -> Iterator[Example]:
     store, hub, clock = make_store(folder / "store.sqlite"), _Hub(), _Clock()
     with serving.pages(store, hub, published, clock) as context, httpx.Client(verify=False) as client:  # noqa: S501
         parts = _Story(context, hub, clock, client).told()
-        going_on = state_of(view_of(RUN[: RUN.index(FIGURES) + 1]), time.time())
+        # As if it wrote for as long as pictures are taken.
+        going_on = state_of(view_of(RUN[: RUN.index(FIGURES) + 1]), time.time() + 3600)
         (published.folder / gate_progress.NAME).write_bytes(msgspec.json.encode(going_on))
         with store.write() as transaction:
             hidden_runs.hide(transaction, hidden)
@@ -201,9 +208,14 @@ class _Story:
             for place, peer in enumerate(desired.peers)
             if peer.id not in silent
         ]
-        packets = (184_221, 37, 90_455, 1_204, 5_310)
-        counts = [RuleCount(rule, number, 640 * number) for rule, number in zip(rules, packets, strict=True)]
-        self.hub.counts = [*counts, RuleCount(None, 212, 21_200)]
+        packets = dict.fromkeys([*rules, None], 0)
+        for hours in range(_HOURS, -1, -1):
+            self.clock.behind = timedelta(hours=hours)
+            is_day = 8 <= self.clock().hour < 20
+            for rule, most in zip(packets, _MOST_AN_HOUR, strict=True):
+                packets[rule] += most * (10 if is_day else 2) * (5 + hours * 7919 % 6) // 100
+            self.hub.counts = [RuleCount(rule, number, 640 * number) for rule, number in packets.items()]
+            decided_packets.note(self.context)
 
     def _sign_up(self, email: str, name: str) -> str:
         fields = {"email": email, "password": PASSWORD, "organization": name}

@@ -138,6 +138,7 @@ PICTURES = (
     ),
     Picture(_POLICY, "What a save would change", "policy-preview", "/policy", work=_preview),
     Picture(_POLICY, "A rule", "policy-rule", "/policy/rules/{rule}", "/policy/rules/<id>"),
+    Picture(_POLICY, "The default", "policy-default", "/policy/default", "/policy/default"),
     Picture(_POLICY, "Matrix", "policy-matrix", "/policy/matrix", "/policy/matrix"),
     Picture(_POLICY, "History", "policy-history", "/policy/history", "/policy/history"),
     Picture(_POLICY, "A version", "policy-history-version", "/policy/history/{version}", "/policy/history/<id>"),
