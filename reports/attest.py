@@ -27,7 +27,7 @@ PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 SUBJECT = "transcript.json"
 ENVELOPE = "attestation.dsse.json"
 PUBLIC_KEY = "signing.pub"
-_BESIDE = ("transcript.html", "junit.xml")
+_BESIDE = ("transcript.html", "junit.xml", "card.png")
 
 
 def attest(signer: Signer, transcript: Transcript, files: Mapping[str, bytes]) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from reports import attest, render
+from reports import attest, card, render
 from reports.events import recording
 from reports.files import make_folder, sync_folder, sync_tree
 from reports.junit import junit
@@ -90,6 +90,7 @@ def _complete(
             "transcript.json": dump(transcript),
             "transcript.html": render.html(transcript).encode(),
             "junit.xml": junit(transcript),
+            card.NAME: card.png(transcript),
         }
         envelope = attest.attest(signer, transcript, files)
         signed = {attest.ENVELOPE: envelope, attest.PUBLIC_KEY: signer.public_pem()}

@@ -26,6 +26,7 @@ FILES: Mapping[str, str] = {
     "transcript.html": "text/html; charset=utf-8",
     "transcript.json": "application/json",
     "junit.xml": "application/xml",
+    "card.png": "image/png",
     "attestation.dsse.json": "application/json",
     "signing.pub": "application/x-pem-file",
     "transcript.tlog-proof": "text/plain; charset=utf-8",

@@ -97,7 +97,7 @@ def test_the_payload_is_an_in_toto_statement(tmp_path: Path, signer: Signer) -> 
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert statement["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
     subjects = {each["name"]: each["digest"] for each in statement["subject"]}
-    for name in ("transcript.json", "transcript.html", "junit.xml"):
+    for name in ("transcript.json", "transcript.html", "junit.xml", "card.png"):
         assert subjects.pop(name) == {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
     assert subjects == {}
     predicate = statement["predicate"]
@@ -131,7 +131,7 @@ def test_only_a_run_that_passes_is_attested_as_passed(
 
 @given(data=st.data())
 @sharing_fixtures(50)
-@pytest.mark.parametrize("name", ["transcript.json", "transcript.html", "junit.xml"])
+@pytest.mark.parametrize("name", ["transcript.json", "transcript.html", "junit.xml", "card.png"])
 def test_every_changed_byte_of_signed_files_is_detected(kept: Path, name: str, data: st.DataObject) -> None:
     file = kept / name
     whole = file.read_bytes()
@@ -333,7 +333,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
         verify(folder)
 
 
-@pytest.mark.parametrize("name", ["transcript.html", "junit.xml"])
+@pytest.mark.parametrize("name", ["transcript.html", "junit.xml", "card.png"])
 def test_a_transcript_is_verified_without_the_other_files(folder: Path, name: str) -> None:
     (folder / name).unlink()
     assert verify(folder) is False

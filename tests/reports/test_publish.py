@@ -24,7 +24,7 @@ from reports.log.folder import RunLog
 from tests.properties import sharing_fixtures
 from tests.reports.samples import SOFTWARE, run
 
-FILES = {"transcript.json", "transcript.html", "junit.xml", "attestation.dsse.json", "signing.pub"}
+FILES = {"transcript.json", "transcript.html", "junit.xml", "card.png", "attestation.dsse.json", "signing.pub"}
 
 
 def whole(folder: Path, seed: int) -> None:

@@ -117,7 +117,7 @@ def proof_of_the_other(runs: Runs) -> None:
 
 def transcript_of_the_other(runs: Runs) -> None:
     """Swaps everything that is signed, and leaves the proof."""
-    for name in ("transcript.json", "transcript.html", "junit.xml", attest.ENVELOPE):
+    for name in ("transcript.json", "transcript.html", "junit.xml", "card.png", attest.ENVELOPE):
         shutil.copy(runs.second / name, runs.first / name)
 
 

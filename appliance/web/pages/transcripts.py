@@ -57,7 +57,7 @@ def _claim(visit: Visit) -> Response:
 
 
 def _transcripts(visit: Visit) -> Response:
-    return visit.page("transcripts.html", runs=shown(visit), most=NEWEST)
+    return visit.page("transcripts.html", runs=shown(visit), most=NEWEST, site=visit.context.site)
 
 
 def _card(visit: Visit) -> Response:
@@ -65,14 +65,19 @@ def _card(visit: Visit) -> Response:
         "card.svg", run=run_visibility.find(visit.context, visit.site.published, visit.parameters["run"])
     )
     card = card.with_header("Cache-Control", _KEPT).with_header("Content-Security-Policy", _ALONE)
-    # Other sites may show it.
-    return card.with_header("Cross-Origin-Resource-Policy", "cross-origin")
+    return _for_others(card)
+
+
+def _for_others(answer: Response) -> Response:
+    """Let other sites show a picture."""
+    return answer.with_header("Cross-Origin-Resource-Policy", "cross-origin")
 
 
 def _file(visit: Visit) -> Response:
     name = visit.parameters["name"]
     data = run_visibility.file(visit.context, visit.site.published, visit.parameters["run"], name)
-    return document(data, name).with_header("Cache-Control", _KEPT)
+    answer = document(data, name).with_header("Cache-Control", _KEPT)
+    return _for_others(answer) if name == "card.png" else answer
 
 
 PAGES = (

@@ -108,3 +108,16 @@ def test_the_newest_of_many_runs_are_listed(site: Site, stranger: Visitor, tmp_p
 def test_an_unpublished_file_is_not_served(stranger: Visitor) -> None:
     for path in ("/transcripts/20260301T120000Z-abc/transcript.html", "/transcripts/..%2Fstore/meshwg.sqlite"):
         assert stranger.get(path).status == 404
+
+
+def test_a_link_to_the_runs_is_shown_with_the_newest_card(site: Site, stranger: Visitor, tmp_path: Path) -> None:
+    assert "og:image" not in stranger.get("/transcripts").text
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    address = f"{site.context.site}/transcripts/{run.id}/card.png"
+    assert f'<meta property="og:image" content="{address}">' in stranger.get("/transcripts").text
+    answer = stranger.get(f"/transcripts/{run.id}/card.png")
+    assert (answer.headers["content-type"], answer.body[:4]) == ("image/png", b"\x89PNG")
+    assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
+    # A run from before there were such cards.
+    (site.published.folder / run.id / "card.png").unlink()
+    assert "og:image" not in stranger.get("/transcripts").text
