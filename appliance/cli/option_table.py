@@ -203,6 +203,20 @@ OPTIONS = {
         _USUAL.megabytes,
         f"of each organization's trail; {LEAST_MEGABYTES} is the least",
     ),
+    "security_contact": Option(
+        "E-mail address or page for reports of weaknesses, in security.txt.",
+        "an e-mail address, or https://HOST[/PATH]",
+        values.contact,
+        "CONTACT",
+        note="none; see [Reports of weaknesses](#reports-of-weaknesses)",
+    ),
+    "advisories_url": Option(
+        "Page with your security advisories.",
+        "https://HOST[/PATH]",
+        values.link,
+        "URL",
+        note="none; `/security` leads there",
+    ),
     "log": _choice(
         "auto, text or json; auto is text on a terminal and json elsewhere.",
         "FORM",

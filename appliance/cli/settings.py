@@ -54,6 +54,8 @@ class Settings:
         unused_days: days after which unused organizations are removed; None: never.
         metrics_token: gives programs elsewhere access to the metrics; None: no access.
         audit_days, audit_megabytes: limits of each organization's audit trail.
+        security_contact: URI for reports of weaknesses; None: none.
+        advisories_url: page with the operator's security advisories; None: none.
         log: format of the log, and of the messages of a start.
     """
 
@@ -75,6 +77,8 @@ class Settings:
     metrics_token: str | None = field(repr=False)
     audit_days: int
     audit_megabytes: int
+    security_contact: str | None
+    advisories_url: str | None
     unlock_secret_file: Path | None
     log: LogFormat
 

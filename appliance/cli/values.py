@@ -23,6 +23,8 @@ SHORTEST_TOKEN = 16
 """Fewest characters of a token; shorter ones could be guessed."""
 
 _URL = re.compile(r"https://([^/]+)/?")
+_LINK = re.compile(r"https://([^/?#]+)(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
+_LONGEST_LINK = 500
 _HTTPS = 443
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _RANGE = re.compile(r"[0-9a-fA-F.:]+(?:/(?:0|[1-9][0-9]{0,2}))?")
@@ -141,6 +143,22 @@ def relay(text: str) -> str:
 
     Relay.parse(text, "meshwg@localhost")
     return text
+
+
+def link(text: str) -> str:
+    """Parse the URL of a public page, with a path or without one."""
+    found = _LINK.fullmatch(text)
+    if found is None or len(text) > _LONGEST_LINK:
+        raise ValueError("no URL of a page")
+    Endpoint.parse(found[1])
+    return text
+
+
+def contact(text: str) -> str:
+    """Parse whom people write to, an e-mail address or the URL of a page, to a URI."""
+    if text.startswith("https://"):
+        return link(text)
+    return f"mailto:{sender(text.removeprefix('mailto:'))}"
 
 
 def sender(text: str) -> str:

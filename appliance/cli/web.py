@@ -12,6 +12,7 @@ from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import open_store
 from appliance.store import instance
 from appliance.web import process
+from appliance.web.site import SecurityReports
 
 
 def web() -> None:
@@ -46,6 +47,7 @@ def web() -> None:
             sign_up=settings.sign_up,
             unused_days=settings.unused_days,
             metrics_token=settings.metrics_token,
+            security=SecurityReports(settings.security_contact, settings.advisories_url),
             retention=settings.retention,
             transcripts=folder.transcripts,
             demo=demo_lab(found.id),

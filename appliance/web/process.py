@@ -36,7 +36,7 @@ from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
 from appliance.web.server import make_server
-from appliance.web.site import Site
+from appliance.web.site import SecurityReports, Site
 from appliance.web.tls import Certificate
 from appliance.web.turns import THREADS
 
@@ -59,6 +59,7 @@ class WebSettings:
         sign_up: who may sign up.
         unused_days: days after which unused organizations are removed; None: never.
         metrics_token: makes any caller that sends it a watcher of the metrics; None: no caller.
+        security: where weaknesses are reported and told.
         retention: how much of each audit trail is kept.
         transcripts: folder of published runs of the gate.
         demo: state of the demonstration, if one runs.
@@ -79,6 +80,7 @@ class WebSettings:
     sign_up: SignUpMode
     unused_days: int | None
     metrics_token: str | None = field(repr=False)
+    security: SecurityReports
     retention: Retention
     transcripts: Path
     demo: DemoLab
@@ -100,7 +102,7 @@ def serve(settings: WebSettings) -> None:
     )
     # No connection exists before the fork: the threads that use them open them.
     demo = Demonstration(settings.demo)
-    site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts), demo)
+    site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts), demo, settings.security)
     payers = Payers(settings.trusted)
     app = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
 

@@ -15,6 +15,19 @@ from appliance.web.response import Response
 
 
 @dataclass(frozen=True)
+class SecurityReports:
+    """Contact for reports of weaknesses, and place of advisories, as the operator set them.
+
+    Attributes:
+        contact: URI; None if the operator named none.
+        advisories: URL of the page with advisories; None if there is none.
+    """
+
+    contact: str | None = None
+    advisories: str | None = None
+
+
+@dataclass(frozen=True)
 class Site:
     """Objects that every handler works with.
 
@@ -22,6 +35,7 @@ class Site:
         limits: rate limits.
         published: published runs of the gate.
         demo: the demonstration, if one runs.
+        security: where weaknesses are reported and told.
         form_posts: idempotent forms of strangers.
         call_posts: strangers' API calls with an Idempotency-Key.
     """
@@ -30,6 +44,7 @@ class Site:
     limits: RateLimits
     published: PublishedRuns
     demo: Demonstration = field(default_factory=Demonstration)
+    security: SecurityReports = SecurityReports()
     answers: AnswerCache = field(default_factory=AnswerCache)
     form_posts: Posts[Response, Any] = field(default_factory=Posts)
     call_posts: Posts[Response, Any] = field(default_factory=Posts)

@@ -25,6 +25,7 @@ _PUBLIC = (
     f"/claims/{ALL[0]}",
     "/transcripts",
     "/docs/api",
+    "/security",
     "/login",
     "/signup",
     "/forgotten",

@@ -35,6 +35,7 @@ from appliance.web.pages import (
     records,
     second_factor,
     second_step,
+    security,
     tokens,
     transcripts,
 )
@@ -45,6 +46,7 @@ __all__ = ["NOTHING", "View", "handlers", "loaded"]
 
 PAGES = (
     front.PAGES
+    + security.PAGES
     + accounts.PAGES
     + second_step.PAGES
     + account.PAGES

@@ -50,6 +50,8 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "unused_days": 7,
         "audit_days": 30,
         "audit_megabytes": 50,
+        "security_contact": "security@example.net",
+        "advisories_url": "https://example.net/advisories?all=1",
         "log": "text",
     }
     parent = resolve(given)
@@ -65,6 +67,12 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"audit_days": "0"},
         {"audit_days": "a year"},
         {"audit_megabytes": "29"},
+        {"security_contact": "nobody"},
+        {"security_contact": "a@example.net\nContact: b@example.net"},
+        {"security_contact": "http://example.net/"},
+        {"advisories_url": "javascript:alert(1)"},
+        {"advisories_url": "https://example.net/\nExpires: never"},
+        {"advisories_url": "https://example.net/ two"},
         {"listen": "127.0.0.1:0"},
         {"listen": "127.0.0.1:http"},
         {"listen": "no such host:1"},
