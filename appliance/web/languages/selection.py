@@ -9,7 +9,8 @@ COOKIE = "__Host-meshwg-language"
 """Name of the cookie with the language that the reader has chosen."""
 
 _MOST_RANGES = 20
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII)
+# At most as many subtags as languages have: each of them is a lookup, and a header may have tens of thousands.
+_RANGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,15})\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?", re.ASCII)
 
 
 def select(offered: Collection[str], chosen: str, accepted: str) -> str:

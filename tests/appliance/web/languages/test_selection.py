@@ -28,6 +28,8 @@ OFFERED = ("en", "en-IN", "hi", "pt-BR")
         ("x" * 9 + ",hi", "hi"),
         ("../../etc/passwd, hi_IN", "en"),
         (",".join(["fr"] * 20) + ",hi", "en"),
+        ("hi" + "-x" * 15, "hi"),
+        ("hi" + "-x" * 30_000, "en"),
     ],
 )
 def test_the_most_wanted_language_is_selected(accepted: str, tag: str) -> None:
