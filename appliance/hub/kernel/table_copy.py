@@ -1,4 +1,4 @@
-"""Copies of a table of nftables: read from one namespace and loaded into another, as the kernel itself writes it.
+"""Copies of the tables of nftables: read from one namespace and loaded into another, as the kernel itself writes them.
 
 Chains, rules, sets and counters go from dump to transaction byte by byte, so that a copy judges as the original does.
 nft(8) can't read all of its own listings, and takes seconds for those of large tables.
@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 
 from appliance.hub.errors import RulesetError, reason
 from appliance.hub.kernel import namespace, netlink
@@ -26,9 +27,14 @@ _GET = 1
 """Distance from the number of a message that adds objects to that of the message that lists them."""
 _GENERATION = Message(netlink.NFTABLES | 16, socket.AF_UNSPEC)
 
+_FAMILIES = (INET, 2, 5)
+"""Families of tables that see IPv4 packets on a link: inet, ip and netdev."""
+
 # What makes up each kind of object; the rest, such as handles and numbers of uses, is the kernel's to assign. The
 # table's name has the first number with all of them.
-_OF_TABLE = 1
+_OF_TABLE, _TABLE_FLAGS = 1, 2
+_DORMANT = 1
+"""Flag of a table that judges nothing; the others say which program owns it."""
 _OF_CHAIN = {1, 3, 4, 5, 7, 10}
 _OF_RULE, _RULE_EXPRESSIONS = {1, 2, 4}, 4
 _OF_SET, _SET_NAME, _SET_FLAGS, _SET_ID = {*range(1, 10), 11, 12, 13, 15, 17, 18}, 2, 3, 10
@@ -49,15 +55,15 @@ _TIMEOUT_S = 5.0
 
 
 class TooLarge(RulesetError):
-    """The table is larger than the caller's limit."""
+    """The tables are larger than the caller's limit."""
 
 
 @dataclass(frozen=True)
 class TableCopy:
-    """A table as it was at one moment.
+    """All tables that see IPv4 packets, as they were at one moment.
 
     Attributes:
-        head: messages that add the table, its chains and counters.
+        head: messages that add the tables, their chains and counters.
         parts: messages of each rule, with those of its sets before it.
     """
 
@@ -65,7 +71,7 @@ class TableCopy:
     parts: tuple[tuple[Message, ...], ...]
 
     def load(self) -> None:
-        """Add the table to the namespace of the calling thread, which must not have it yet.
+        """Add the tables to the namespace of the calling thread, which must not have them yet.
 
         Raises:
             RulesetError: the kernel refused a part; those before it remain.
@@ -81,14 +87,14 @@ class TableCopy:
                 raise RulesetError(f"a copy of the rules can't be loaded: {reason(error)}") from error
 
 
-def read(name: str, table: str, *, most_bytes: int) -> TableCopy:
-    """Read an inet table in the namespace of that name; an empty copy if there is none.
+def read(name: str, *, most_bytes: int) -> TableCopy:
+    """Read the tables in the namespace of that name, whoever made them; an empty copy if there are none.
 
     Args:
         most_bytes: limit of the kernel's answers.
 
     Raises:
-        TooLarge: the table is larger.
+        TooLarge: the tables are larger.
         RulesetError: the kernel refused, or the rules changed all the time.
         NamespaceError: there is no such namespace.
     """
@@ -99,7 +105,7 @@ def read(name: str, table: str, *, most_bytes: int) -> TableCopy:
         for _ in range(_MOST_TRIES):
             before = _generation(connection)
             try:
-                found = _Reader(connection, table, most_bytes).read()
+                found = _Reader(connection, most_bytes).read()
             except OSError as error:
                 if error.errno in (errno.EINTR, errno.ENOENT):
                     continue
@@ -110,50 +116,58 @@ def read(name: str, table: str, *, most_bytes: int) -> TableCopy:
 
 
 class _Reader:
-    def __init__(self, connection: socket.socket, table: str, most_bytes: int) -> None:
+    def __init__(self, connection: socket.socket, most_bytes: int) -> None:
         self._connection = connection
-        self._table = table
         self._left = most_bytes
+        self._set_ids = count(1)
 
     def read(self) -> TableCopy:
-        of_table = netlink.text(_OF_TABLE, self._table)
-        chains = list(self._listed(_NEW_CHAIN, b""))
-        if not chains:
-            return TableCopy((), ())
-        head = [
-            Message(_NEW_TABLE, INET, of_table, CREATE),
-            *(Message(_NEW_CHAIN, INET, netlink.only(each, _OF_CHAIN), CREATE) for each in chains),
-            *(
-                Message(_NEW_OBJECT, INET, netlink.only(each, _OF_OBJECT), CREATE)
-                for each in self._listed(_NEW_OBJECT, of_table)
-            ),
-        ]
-        sets = dict(self._sets(of_table))
-        parts = []
-        for rule in self._listed(_NEW_RULE, of_table):
-            added = Message(_NEW_RULE, INET, netlink.only(rule, _OF_RULE), CREATE | APPEND)
+        head: list[Message] = []
+        parts: list[tuple[Message, ...]] = []
+        for family in _FAMILIES:
+            for table in list(self._listed(_NEW_TABLE, family, b"")):
+                self._read_table(family, table, head, parts)
+        return TableCopy(tuple(head), tuple(parts))
+
+    def _read_table(self, family: int, table: bytes, head: list[Message], parts: list[tuple[Message, ...]]) -> None:
+        of_table = netlink.only(table, {_OF_TABLE})
+        flags = int.from_bytes(dict(netlink.attributes(table)).get(_TABLE_FLAGS, b""), "big") & _DORMANT
+        head.append(
+            Message(_NEW_TABLE, family, of_table + netlink.attribute(_TABLE_FLAGS, struct.pack("!I", flags)), CREATE)
+        )
+        for kind, made_of in ((_NEW_CHAIN, _OF_CHAIN), (_NEW_OBJECT, _OF_OBJECT)):
+            head += (
+                Message(kind, family, netlink.only(each, made_of), CREATE)
+                for each in self._listed(kind, family, of_table)
+            )
+        sets = dict(self._sets(family, of_table))
+        for rule in self._listed(_NEW_RULE, family, of_table):
+            added = Message(_NEW_RULE, family, netlink.only(rule, _OF_RULE), CREATE | APPEND)
             # A set that two rules name is added once.
             needed = [each for name in _sets_of(rule) for each in sets.pop(name, ())]
             parts.append((*needed, added))
-        return TableCopy(tuple(head), tuple(parts))
 
-    def _sets(self, of_table: bytes) -> Iterator[tuple[bytes, tuple[Message, ...]]]:
-        for number, found in enumerate(list(self._listed(_NEW_SET, of_table)), 1):
+    def _sets(self, family: int, of_table: bytes) -> Iterator[tuple[bytes, tuple[Message, ...]]]:
+        for found in list(self._listed(_NEW_SET, family, of_table)):
             named = dict(netlink.attributes(found))
-            numbered = netlink.only(found, _OF_SET) + netlink.attribute(_SET_ID, struct.pack("!I", number))
-            messages = [Message(_NEW_SET, INET, numbered, CREATE)]
+            numbered = netlink.only(found, _OF_SET) + netlink.attribute(_SET_ID, struct.pack("!I", next(self._set_ids)))
+            messages = [Message(_NEW_SET, family, numbered, CREATE)]
             if not int.from_bytes(named.get(_SET_FLAGS, b""), "big") & _EVALUATED:
                 which = of_table + netlink.attribute(_ELEMENTS_SET, named[_SET_NAME])
-                messages += (Message(_NEW_ELEMENTS, INET, each, CREATE) for each in self._listed(_NEW_ELEMENTS, which))
+                messages += (
+                    Message(_NEW_ELEMENTS, family, each, CREATE) for each in self._listed(_NEW_ELEMENTS, family, which)
+                )
             yield named[_SET_NAME], tuple(messages)
 
-    def _listed(self, kind: int, which: bytes) -> Iterator[bytes]:
-        mine = netlink.packed_text(self._table)
-        for answer in netlink.answers(self._connection, Message(kind + _GET, INET, which)):
+    def _listed(self, kind: int, family: int, which: bytes) -> Iterator[bytes]:
+        """List objects of the table that `which` names, or all tables if it is empty."""
+        wanted = next((value for key, value in netlink.attributes(which) if key == _OF_TABLE), None)
+        for answer in netlink.answers(self._connection, Message(kind + _GET, family, which)):
             self._left -= len(answer)
             if self._left < 0:
                 raise TooLarge("the rules are too large to be copied")
-            if next((value for key, value in netlink.attributes(answer) if key == _OF_TABLE), b"") == mine:
+            # Older kernels list chains of all tables.
+            if wanted in (None, next((value for key, value in netlink.attributes(answer) if key == _OF_TABLE), b"")):
                 yield answer
 
 

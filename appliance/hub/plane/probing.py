@@ -1,4 +1,4 @@
-"""Packets sent through a copy of an organization's rules, to see which of them the kernel forwards.
+"""Packets sent through a copy of the rules in an organization's namespace, to see which of them the kernel forwards.
 
 The copy is a nameless namespace that ends with the measurement. Its one link is a TUN in the place of the
 organization's own: what is written to it arrives as from a machine, and what is read from it would have gone to one. So
@@ -19,7 +19,6 @@ from appliance.hub.errors import HubError, LinkError, reason
 from appliance.hub.front_door.datagram import checksum
 from appliance.hub.kernel import namespace, routing, table_copy
 from appliance.hub.names import KernelNames
-from appliance.hub.ruleset import TABLE
 from appliance.hub.wireguard import tun
 from appliance.model.addresses import hub_address
 from appliance.model.probes import Probe, ProbeKind
@@ -64,7 +63,7 @@ def forwarded(
         HubError: the rules could not be read or copied, or the copy did not answer the pings of its hub address, by
             which it is known that what has not arrived was dropped.
     """
-    copy = table_copy.read(names.namespace, TABLE, most_bytes=most_bytes)
+    copy = table_copy.read(names.namespace, most_bytes=most_bytes)
     packets = list(_packets(addresses, probes))
 
     def measure() -> list[bool]:

@@ -29,7 +29,7 @@ def listed() -> str:
 
 def copied(name: str) -> str:
     """Copies the rules of the namespace of that name into a new one, and lists them there."""
-    copy = table_copy.read(name, TABLE, most_bytes=ROOM)
+    copy = table_copy.read(name, most_bytes=ROOM)
 
     def load() -> str:
         copy.load()
@@ -49,6 +49,35 @@ def test_a_copy_is_listed_as_the_original(kernel: Kernel, data: st.DataObject) -
     assert copied(name) == original
 
 
+OTHERS = """
+add table inet mesh { flags dormant; }
+table ip other {
+    set s { type ipv4_addr; elements = { 10.0.0.1 }; }
+    chain f {
+        type filter hook forward priority 10; policy drop;
+        ip saddr @s accept
+        ip daddr { 10.0.0.2 } drop
+    }
+}
+table inet mesh2 {
+    chain f { type filter hook forward priority 5; ct state { new, invalid } drop; }
+}
+table netdev other {
+    chain i { type filter hook ingress device lo priority 0; policy drop; }
+}
+"""
+
+
+def test_tables_that_others_made_are_copied_too(kernel: Kernel, desired: Desired) -> None:
+    kernel.load(desired)
+    name = kernel.wire.names.namespace
+    kernel.rulesets.load(name, OTHERS)
+    with namespace.entered(name):
+        original = listed()
+    assert [word in original for word in ("dormant", "ip other", "mesh2", "netdev other")] == [True] * 4
+    assert sorted(copied(name).split("\n}\n")) == sorted(original.split("\n}\n"))
+
+
 def test_no_table_makes_an_empty_copy(kernel: Kernel) -> None:
     assert copied(kernel.wire.names.namespace) == ""
 
@@ -57,13 +86,13 @@ def test_a_table_that_is_too_large_is_not_copied(kernel: Kernel, desired: Desire
     kernel.load(desired)
     name = kernel.wire.names.namespace
     with pytest.raises(table_copy.TooLarge):
-        table_copy.read(name, TABLE, most_bytes=1000)
-    assert table_copy.read(name, TABLE, most_bytes=ROOM).parts
+        table_copy.read(name, most_bytes=1000)
+    assert table_copy.read(name, most_bytes=ROOM).parts
 
 
 def test_a_copy_is_loaded_once(kernel: Kernel, desired: Desired) -> None:
     kernel.load(desired)
-    copy = table_copy.read(kernel.wire.names.namespace, TABLE, most_bytes=ROOM)
+    copy = table_copy.read(kernel.wire.names.namespace, most_bytes=ROOM)
 
     def twice() -> None:
         copy.load()

@@ -91,6 +91,34 @@ def test_damaged_rules_are_measured_as_they_are(kernel: Kernel) -> None:
     assert measured(kernel, desired, probes) == [False, False]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "add table inet other; add chain inet other f { type filter hook forward priority 10; policy drop; }",
+        "add table ip other; add chain ip other f { type filter hook forward priority -200; policy drop; }",
+        "add chain inet mesh other { type filter hook forward priority 5; policy drop; }",
+    ],
+)
+def test_tables_that_others_made_are_measured_too(kernel: Kernel, change: str) -> None:
+    desired = open_mesh(2)
+    kernel.load(desired)
+    kernel.rulesets.load(kernel.wire.names.namespace, change)
+    assert not any(measured(kernel, desired, probes_of(desired)))
+
+
+def test_a_table_that_sleeps_is_no_table(kernel: Kernel) -> None:
+    desired = open_mesh(2)
+    kernel.load(desired)
+    kernel.rulesets.load(kernel.wire.names.namespace, "add table inet mesh { flags dormant; }")
+    kernel.wire.drain()
+    first, second = desired.peers
+    kernel.wire.send(kernel.new_flow(first, second, "udp", 53).opening())
+    with pytest.raises(TimeoutError):
+        kernel.wire.next()
+    with pytest.raises(HubError, match="did not answer"):
+        measured(kernel, desired, probes_of(desired)[:1])
+
+
 def test_as_many_probes_as_may_be_sent_are_all_forwarded(kernel: Kernel) -> None:
     desired = open_mesh(2)
     kernel.load(desired)
