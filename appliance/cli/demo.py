@@ -15,7 +15,7 @@ from appliance import lifeline, logs, privileges
 from appliance.cli import demonstration, trust
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import demo_lab
+from appliance.cli.folder import demo_state
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings, resolve
 from appliance.cli.succession import wait_for_turn
@@ -52,7 +52,7 @@ def _run(settings: Settings, supervisor: int) -> None:
         instance = found.instance
     # Set again: changing the user for file access has cleared it.
     lifeline.end_with_parent(supervisor)
-    lab = demo_lab(instance.id)
+    lab = DemoLab(demo_state(instance.id))
     log.info("the demonstration starts")
     try:
         _publish(lab, issued, instance.port or 0)

@@ -21,7 +21,6 @@ from appliance.cli.ownership import (
     take_back,
     unusable,
 )
-from appliance.service.demo_lab import DemoLab
 from appliance.users import User
 
 _LOCK = "lock"
@@ -220,6 +219,6 @@ def hub_state(instance: str) -> Path:
     return _RUN / instance / "rules"
 
 
-def demo_lab(instance: str) -> DemoLab:
-    """Get the state that an instance's demonstration publishes while it runs."""
-    return DemoLab(_RUN / instance / "demo.json")
+def demo_state(instance: str) -> Path:
+    """Get the path of the state that an instance's demonstration publishes while it runs."""
+    return _RUN / instance / "demo.json"

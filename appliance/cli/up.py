@@ -19,7 +19,7 @@ from appliance.cli import checks, demonstration, operations, probe, public_port,
 from appliance.cli.announcement import Announcement, Voice
 from appliance.cli.certificate import certificate, changes
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, demo_lab, hub_socket, instance_locked
+from appliance.cli.folder import Folder, demo_state, hub_socket, instance_locked
 from appliance.cli.handover import Handover
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_settings
@@ -100,7 +100,7 @@ def up(with_demo: Demo = False, *, settings: Settings) -> None:
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=release.version())
             inheritance = Inheritance(handover, door)
-            lab = demo_lab(unlocked.instance.id) if with_demo else None
+            lab = DemoLab(demo_state(unlocked.instance.id)) if with_demo else None
             _run(voice, announcement, settings, inheritance, client, lab, signals, certificate_has_changed)
 
 

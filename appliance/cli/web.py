@@ -5,11 +5,12 @@ from __future__ import annotations
 from appliance import logs, privileges
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, demo_lab, hub_socket
+from appliance.cli.folder import Folder, demo_state, hub_socket
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import open_store
+from appliance.service.demo_lab import DemoLab
 from appliance.store import instance
 from appliance.web import process
 from appliance.web.site import SecurityReports
@@ -50,6 +51,6 @@ def web() -> None:
             security=SecurityReports(settings.security_contact, settings.advisories_url),
             retention=settings.retention,
             transcripts=folder.transcripts,
-            demo=demo_lab(found.id),
+            demo=DemoLab(demo_state(found.id)),
         )
     )
