@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import product
 
 from harness.proof.chains import Chains, Step
@@ -68,6 +69,12 @@ class Engine:
         self._chains = Chains(ruleset.tables, memory)
         self.entered: set[tuple[str, str]] = set()
         self.is_routed = False
+        self._addresses = self._space.of(Variable.DESTINATION)
+        self._own = self._addresses.atoms_in(routing.own())
+        self._reserved_atoms = [
+            (self._addresses.atoms_in([each.source]), self._addresses.atoms_in([each.destination]), each.ways)
+            for each in RESERVED
+        ]
         if not ruleset.tracks and any(ruleset.statements()):
             # Without tracking packets are not reassembled, and nobody knows who opened a connection.
             raise Unmodelled("a ruleset that tracks no connections", "nftables")
@@ -151,47 +158,50 @@ class Engine:
         mark = packets.registers[Register.MARK.value]
         if not isinstance(mark, int):
             raise Unmodelled("a mark that is not known", "routing")
-        addresses_of = self._space.of(Variable.DESTINATION)
-        left = []
-        for way, each in self._reserved(packets):
-            if way is None:
-                left.append(each)
-            else:
-                yield way, each
-        for rule in self._routing.rules:
-            if mark & rule.mask != rule.mark:
-                continue
-            for route in self._routing.routes.get(rule.table, ()):
-                atoms = addresses_of.atoms_in([route.destination])
+        tables = [rule.table for rule in self._routing.rules if mark & rule.mask == rule.mark]
+        routes = [route for table in tables for route in self._routing.routes.get(table, ())]
+        for some, source, destination in _by_ends(packets):
+            left = []
+            for way, each in self._reserved(some, source, destination):
+                if way is None:
+                    left.append(each)
+                else:
+                    yield way, each
+            for route in routes:
+                atoms = self._addresses.atoms_in([route.destination])
                 remaining: list[PacketClass] = []
                 for each in left:
-                    for some, _, variable in _by_ends(each):
-                        if inside := some.sets[variable] & atoms:
-                            way = Way.NOWHERE if route.way is Way.FORWARD and not self._routing.forwards else route.way
-                            found = some.with_set(variable, inside)
-                            yield way, found.with_register(Register.LINK_OUT.value, route.link)
-                        if outside := some.sets[variable] & ~atoms:
-                            remaining.append(some.with_set(variable, outside))
+                    if inside := each.sets[destination] & atoms:
+                        way = Way.NOWHERE if route.way is Way.FORWARD and not self._routing.forwards else route.way
+                        found = each.with_set(destination, inside)
+                        yield way, found.with_register(Register.LINK_OUT.value, route.link)
+                    if outside := each.sets[destination] & ~atoms:
+                        remaining.append(each.with_set(destination, outside))
                 left = remaining
-        for each in left:
-            yield Way.NOWHERE, each
+            for each in left:
+                yield Way.NOWHERE, each
 
-    def _reserved(self, packets: PacketClass) -> Iterator[tuple[Way | None, PacketClass]]:
-        """Split a class by what the kernel decides about addresses; None is for those that routes decide about."""
-        universe = self._space.of(Variable.DESTINATION)
-        own, left = universe.atoms_in(self._routing.own()), []
-        for some, source, _ in _by_ends(packets):
-            if forged := some.sets[source] & own:
-                yield Way.NOWHERE, some.with_set(source, forged)
-            if others := some.sets[source] & ~own:
-                left.append(some.with_set(source, others))
-        for each in RESERVED:
-            sources, destinations = universe.atoms_in([each.source]), universe.atoms_in([each.destination])
+    def _reserved(
+        self, packets: PacketClass, source: Variable, destination: Variable
+    ) -> Iterator[tuple[Way | None, PacketClass]]:
+        """Split a class by what the kernel decides about addresses; None is for those that routes decide about.
+
+        Args:
+            source, destination: variables of the packets' own addresses.
+        """
+        if forged := packets.sets[source] & self._own:
+            yield Way.NOWHERE, packets.with_set(source, forged)
+        others = packets.sets[source] & ~self._own
+        left = [packets.with_set(source, others)] if others else []
+        for sources, destinations, ways in self._reserved_atoms:
             remaining: list[PacketClass] = []
-            for some, source, destination in (found for one in left for found in _by_ends(one)):
+            for some in left:
+                if not (some.sets[source] & sources and some.sets[destination] & destinations):
+                    remaining.append(some)
+                    continue
                 met, outside = _cut(some, {source: sources, destination: destinations})
                 remaining += outside
-                for way, inside in product(each.ways, met):
+                for way, inside in product(ways, met):
                     yield way, inside.with_register(Register.LINK_OUT.value, 0)
             left = remaining
         yield from ((None, each) for each in left)
@@ -199,12 +209,17 @@ class Engine:
 
 def _by_ends(packets: PacketClass) -> Iterator[tuple[PacketClass, Variable, Variable]]:
     """Split a class by the variables that its packets' source and destination are."""
+    for (source, destination), own in _flows_by_ends(packets.sets[Variable.FLOW]):
+        yield packets.with_set(Variable.FLOW, own), source, destination
+
+
+@cache
+def _flows_by_ends(flows: int) -> tuple[tuple[tuple[Variable, Variable], int], ...]:
     together: dict[tuple[Variable, Variable], int] = {}
-    for number in ones(packets.sets[Variable.FLOW]):
+    for number in ones(flows):
         ends = addresses(Flow(number))
         together[ends] = together.get(ends, 0) | 1 << number
-    for (source, destination), own in together.items():
-        yield packets.with_set(Variable.FLOW, own), source, destination
+    return tuple(together.items())
 
 
 def _cut(packets: PacketClass, by: Mapping[Variable, int]) -> tuple[list[PacketClass], list[PacketClass]]:

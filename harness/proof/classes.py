@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.proof.derived import Derived, joined
 from harness.proof.fields import Variable
@@ -33,14 +33,14 @@ class PacketClass(NamedTuple):
     def with_set(self, variable: Variable, atoms: int) -> PacketClass:
         """This class with other values of one variable."""
         sets = self.sets
-        return self._replace(sets=(*sets[:variable], atoms, *sets[variable + 1 :]))
+        return PacketClass((*sets[:variable], atoms, *sets[variable + 1 :]), *self[1:])
 
     def with_sets(self, changed: Mapping[Variable, int]) -> PacketClass:
         """This class with other values of some variables."""
         sets = list(self.sets)
         for variable, atoms in changed.items():
             sets[variable] = atoms
-        return self._replace(sets=tuple(sets))
+        return PacketClass(tuple(sets), *self[1:])
 
     def with_register(self, register: int, value: Number) -> PacketClass:
         """This class with another value in a register."""
@@ -87,29 +87,33 @@ def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
     if len(given) <= 1:
         return given
     # Sets are long integers; small numbers for them, in the order of a dictionary, are compared and hashed faster.
+    # A row has the numbers of a class's sets, and after them that of everything else.
     numbers: dict[int, int] = {}
+    rests: dict[tuple[Any, ...], int] = {}
     rows = dict.fromkeys(
-        (each[1:], tuple([numbers.setdefault(atoms, len(numbers)) for atoms in each.sets])) for each in given
+        (*[numbers.setdefault(atoms, len(numbers)) for atoms in each[0]], rests.setdefault(each[1:], len(rests)))
+        for each in given
     )
     count = len(rows) + 1
     while 1 < len(rows) < count:
         count = len(rows)
-        columns = list(map(set, zip(*(sets for _, sets in rows), strict=True)))
+        columns = list(map(set, zip(*rows, strict=True)))
         for variable in _ORDER:
             if len(columns[variable]) == 1:
                 continue
             sets_of = list(numbers)
-            together: dict[tuple[object, tuple[int, ...], tuple[int, ...]], int] = {}
-            for rest, sets in rows:
-                key = rest, sets[:variable], sets[variable + 1 :]
-                together[key] = together.get(key, 0) | sets_of[sets[variable]]
+            together: dict[tuple[int, ...], int] = {}
+            for row in rows:
+                key = row[:variable] + row[variable + 1 :]
+                together[key] = together.get(key, 0) | sets_of[row[variable]]
             if len(together) < len(rows):
                 rows = dict.fromkeys(
-                    (rest, (*before, numbers.setdefault(atoms, len(numbers)), *after))  # type: ignore[misc]
-                    for (rest, before, after), atoms in together.items()
+                    (*key[:variable], numbers.setdefault(atoms, len(numbers)), *key[variable:])
+                    for key, atoms in together.items()
                 )
-    sets_of = list(numbers)
-    return _with_joined_numbers([PacketClass(tuple([sets_of[at] for at in sets]), *rest) for rest, sets in rows])
+    sets_of, rest_of = list(numbers), list(rests)
+    classes = [PacketClass(tuple([sets_of[at] for at in row[:-1]]), *rest_of[row[-1]]) for row in rows]
+    return _with_joined_numbers(classes)
 
 
 def _with_joined_numbers(classes: list[PacketClass]) -> list[PacketClass]:

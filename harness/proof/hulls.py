@@ -24,7 +24,7 @@ from harness.proof.derived import Derived
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import Flow, Variable, View, view
 from harness.proof.meaning import compared_bits
-from harness.proof.ruleset import Expression, Field, Match, NoTrack, Raw, Statement, parts_of
+from harness.proof.ruleset import Expression, Match, NoTrack, Rule
 from harness.proof.universe import ones
 
 
@@ -32,18 +32,20 @@ class Reads:
     """Expressions that a chain and all that it leads to read packets by.
 
     Args:
-        statements: of all these chains.
+        rules: of all these chains.
 
     Attributes:
         is_pointwise: True if packets fare in these chains by what the expressions read alone.
     """
 
-    def __init__(self, statements: Iterable[Statement]) -> None:
-        some = list(statements)
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        some = list(rules)
         self.is_pointwise = not any(
-            isinstance(each, NoTrack) or (isinstance(each, Match) and compared_bits(each) is not None) for each in some
+            isinstance(each, NoTrack) or (isinstance(each, Match) and compared_bits(each) is not None)
+            for rule in some
+            for each in rule.statements
         )
-        self._leaves = tuple({leaf for each in some for leaf in parts_of(each) if isinstance(leaf, (Field, Raw))})
+        self._leaves = tuple({leaf for rule in some for leaf in rule.leaves})
 
     @cached_property
     def stand_ins(self) -> tuple[Flow, ...]:

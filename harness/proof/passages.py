@@ -70,8 +70,7 @@ class Memory:
     def reads(self, table: Table, name: str, number: int) -> Reads:
         """Expressions that a chain reads, and those to which it leads."""
         if number not in self._reads:
-            rules = (rule for chain in table.reached_from(name) for rule in chain.rules)
-            self._reads[number] = Reads(statement for rule in rules for statement in rule.statements)
+            self._reads[number] = Reads(rule for chain in table.reached_from(name) for rule in chain.rules)
         return self._reads[number]
 
     def of_box(self, number: int, box: PacketClass, walk: Callable[[PacketClass], Passage]) -> Passage:

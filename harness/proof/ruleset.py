@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from harness.proof.intervals import Interval
 
@@ -169,6 +169,12 @@ class Rule:
     handle: int
     statements: tuple[Statement, ...]
 
+    @cached_property
+    def leaves(self) -> frozenset[Field | Raw]:
+        """Expressions by which it reads packets."""
+        parts = (part for statement in self.statements for part in parts_of(statement))
+        return frozenset(part for part in parts if isinstance(part, (Field, Raw)))
+
 
 @dataclass(frozen=True)
 class Hook:
@@ -240,29 +246,40 @@ class Ruleset:
         ]
         return tuple((table, chain) for _, _, table, chain in sorted(found, key=lambda each: each[:2]))
 
-    def statements(self) -> Iterator[Statement]:
-        """Every statement of every rule."""
+    def rules(self) -> Iterator[Rule]:
+        """Every rule of every chain."""
         for table in self.tables:
             for chain in table.chains.values():
-                for rule in chain.rules:
-                    yield from rule.statements
+                yield from chain.rules
+
+    def statements(self) -> Iterator[Statement]:
+        """Every statement of every rule."""
+        for rule in self.rules():
+            yield from rule.statements
 
     @property
     def tracks(self) -> bool:
         """True if an expression reads the connection, which is what switches connection tracking on."""
-        return any(
-            isinstance(part, Field) and part.name.startswith("ct ")
-            for statement in self.statements()
-            for part in parts_of(statement)
-        )
+        leaves = (leaf for rule in self.rules() for leaf in rule.leaves)
+        return any(isinstance(leaf, Field) and leaf.name.startswith("ct ") for leaf in leaves)
 
 
 def parts_of(value: object) -> Iterator[object]:
     """A statement or expression and all expressions inside it."""
     yield value
-    if is_dataclass(value) and not isinstance(value, (Element, type)):
-        for each in fields(value):
-            inner = getattr(value, each.name)
-            for one in inner if isinstance(inner, tuple) else (inner,):
-                if is_dataclass(one) and not isinstance(one, Element):
-                    yield from parts_of(one)
+    # mypy takes a class for something without a hash.
+    for name in _names_of(type(value)):  # type: ignore[arg-type]
+        inner = getattr(value, name)
+        for one in inner if isinstance(inner, tuple) else (inner,):
+            if _is_part(type(one)):  # type: ignore[arg-type]
+                yield from parts_of(one)
+
+
+@cache
+def _names_of(kind: type) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind)) if _is_part(kind) else ()
+
+
+@cache
+def _is_part(kind: type) -> bool:
+    return is_dataclass(kind) and not issubclass(kind, Element)

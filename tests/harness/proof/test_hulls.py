@@ -14,7 +14,7 @@ _EVERYTHING = (15,) * len(Variable)
 
 def reads_of(*conditions: dict[str, object]) -> Reads:
     """Expressions of one rule with these conditions."""
-    return Reads(parsed([*conditions, ACCEPT]).statements())
+    return Reads(parsed([*conditions, ACCEPT]).rules())
 
 
 def packets(is_limited: bool = False, **sets: int) -> PacketClass:
