@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import babel
+from babel import localedata
 
 FOLDER = Path(__file__).with_name("catalogues")
 """Folder with a folder for each language but English."""
@@ -62,5 +63,7 @@ def loaded(folder: Path = FOLDER) -> Mapping[str, Language]:
 
 
 def _language(tag: str, locale: str, translations: gettext.NullTranslations) -> Language:
+    # Babel would read the conventions when they are first used.
+    localedata.load(locale)
     name = babel.Locale.parse(tag, sep="-").display_name or tag
     return Language(tag, name[0].upper() + name[1:], babel.Locale.parse(locale), translations)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 
@@ -46,3 +48,24 @@ def test_days_and_clocks_are_in_utc() -> None:
 )
 def test_texts_are_listed(items: list[str], text: str) -> None:
     assert formats.listed(items) == text
+
+
+@pytest.mark.parametrize("language", ["en", "en-IN", "hi"])
+def test_no_file_is_read_once_the_languages_are_loaded(language: str) -> None:
+    # In a process of its own: what one test has read, Babel keeps for all.
+    program = f"""
+import builtins, io, os
+from datetime import datetime, timezone
+from appliance.web import languages
+from appliance.web.languages import formats
+from appliance.web.request import Request
+languages.loaded()
+def refuse(*_, **__):
+    raise PermissionError
+builtins.open = io.open = os.open = os.listdir = refuse
+with languages.serving(Request("GET", "/", headers={{"accept-language": "{language}"}})):
+    at = datetime(2026, 11, 30, tzinfo=timezone.utc)
+    said = formats.number(1.5, decimals=1), formats.rupees(1), formats.whole_rupees(1), formats.listed(["a", "b"])
+    said += formats.moment(at), formats.day(at), formats.clock(at)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
