@@ -22,9 +22,6 @@ from appliance.hub.kernel import namespace
 from appliance.hub.names import KernelNames
 
 REQUESTS = 3
-EVERY_S = 0.5
-LONGEST_S = 2.0
-"""Longest time for all requests and the wait for the first reply; seconds."""
 
 _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26
@@ -39,6 +36,22 @@ _LONGEST_PACKET = 256
 _LOAD_BYTE, _LOAD_HALF, _LOAD_WORD = 0x30, 0x28, 0x20
 _LOAD_BYTE_AT_X, _LOAD_HALF_AT_X, _X_IS_HEADER_LENGTH = 0x50, 0x48, 0xB1
 _JUMP_IF_EQUAL, _JUMP_IF_SET, _RETURN = 0x15, 0x45, 0x06
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Times of a ping.
+
+    Attributes:
+        every_s: seconds from one request to the next.
+        longest_s: longest time for all requests and the wait for the first reply; seconds.
+    """
+
+    every_s: float
+    longest_s: float
+
+
+USUAL = Pace(every_s=0.5, longest_s=2.0)
 
 
 @dataclass(frozen=True)
@@ -70,11 +83,12 @@ class _Ping:
         return int(_ECHO_HEADER.unpack_from(body)[4])
 
 
-def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address) -> float | None:
+def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address, pace: Pace = USUAL) -> float | None:
     """Ping a machine and return the seconds until its first reply; None if it did not reply in time.
 
     Args:
         hub: the sender's address.
+        pace: times of the requests and of the end.
 
     Raises:
         LinkError: the packets could not be sent.
@@ -88,19 +102,19 @@ def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address) -> fl
         with opened:
             _attach_filter(opened, ping)
             opened.bind((names.link, _ETH_P_IP))
-            return _exchanged(opened, names.link, ping)
+            return _exchanged(opened, names.link, ping, pace)
     except OSError as error:
         raise LinkError(f"the machine can't be pinged: {reason(error)}") from error
 
 
-def _exchanged(opened: socket.socket, link: str, ping: _Ping) -> float | None:
+def _exchanged(opened: socket.socket, link: str, ping: _Ping, pace: Pace) -> float | None:
     begun = time.monotonic()
     sent: list[float] = []
-    while (now := time.monotonic()) < begun + LONGEST_S:
-        if len(sent) < REQUESTS and now >= begun + EVERY_S * len(sent):
+    while (now := time.monotonic()) < begun + pace.longest_s:
+        if len(sent) < REQUESTS and now >= begun + pace.every_s * len(sent):
             _send(opened, link, ping.request(len(sent)))
             sent.append(now)
-        pause = EVERY_S * len(sent) if len(sent) < REQUESTS else LONGEST_S
+        pause = pace.every_s * len(sent) if len(sent) < REQUESTS else pace.longest_s
         opened.settimeout(max(0.001, begun + pause - time.monotonic()))
         try:
             packet = opened.recv(_LONGEST_PACKET)

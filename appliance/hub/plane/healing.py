@@ -52,12 +52,16 @@ class Healer:
         look: checks and repairs one organization (`DataPlane.heal`).
         sweep: returns the organizations of one round.
         mended: called with each repair.
+        shortest_round_s: least time from the begin of one round of the sweep to the next, in seconds.
     """
 
-    def __init__(self, look: Look, sweep: Sweep, mended: Callable[[Repair], None]) -> None:
+    def __init__(
+        self, look: Look, sweep: Sweep, mended: Callable[[Repair], None], shortest_round_s: float = _SHORTEST_ROUND
+    ) -> None:
         self._look = look
         self._sweep = sweep
         self._mended = mended
+        self._shortest_round_s = shortest_round_s
         # Machines are noted by a check of their own, as other checks come earlier, and not all of them note machines.
         self._due: dict[_Key, _DueCheck] = {}
         self._busy: set[str] = set()
@@ -154,7 +158,7 @@ class Healer:
                 worked, took = time.thread_time() - before, time.monotonic() - start
                 if self._stopped.wait(rest(worked, took, len(organizations))):
                     return
-            if self._stopped.wait(max(0.0, began + _SHORTEST_ROUND - time.monotonic())):
+            if self._stopped.wait(max(0.0, began + self._shortest_round_s - time.monotonic())):
                 return
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from appliance.hub.errors import Occupied, log_error
 
-_DELAYS_S = (0.05, 0.5, 1.5, 5.5)
-"""Times of the calls after the door's repair.
+DELAYS_S = (0.05, 0.5, 1.5, 5.5)
+"""Times of the calls after the door's repair, in seconds.
 
 A machine takes no two handshakes of one peer within 34 ms, because their timestamps may be equal then. wireguard-go
 also drops the later of two that it reads within 20 ms, as a machine does that stood still. The last call is for
@@ -50,11 +50,15 @@ class MachineCalls:
     Args:
         organizations: returns all organizations.
         call: calls the machines of one organization, given the time of the door's repair in monotonic seconds.
+        delays_s: times of the calls after the repair, in seconds.
     """
 
-    def __init__(self, organizations: Callable[[], Iterable[str]], call: Call) -> None:
+    def __init__(
+        self, organizations: Callable[[], Iterable[str]], call: Call, delays_s: Sequence[float] = DELAYS_S
+    ) -> None:
         self._organizations = organizations
         self._call = call
+        self._delays_s = delays_s
         self._due: dict[str, _DueCall] = {}
         self._counts = {"made": 0, "failed": 0}
         self._changed = threading.Condition()
@@ -79,7 +83,8 @@ class MachineCalls:
             misled_until: time of the door's repair; monotonic seconds.
         """
         with self._changed:
-            self._due = {each: _DueCall(misled_until + _DELAYS_S[0], misled_until) for each in self._organizations()}
+            first = _DueCall(misled_until + self._delays_s[0], misled_until)
+            self._due = dict.fromkeys(self._organizations(), first)
             self._changed.notify()
 
     def figures(self) -> dict[str, int]:
@@ -121,4 +126,6 @@ class MachineCalls:
             return None
         self._counts["made"] += 1
         made = due.made + 1
-        return _DueCall(due.misled_until + _DELAYS_S[made], due.misled_until, made) if made < len(_DELAYS_S) else None
+        if made == len(self._delays_s):
+            return None
+        return _DueCall(due.misled_until + self._delays_s[made], due.misled_until, made)

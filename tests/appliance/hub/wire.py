@@ -186,9 +186,13 @@ class Wire:
         """Sends a packet to the hub."""
         os.write(self._tun, packet)
 
-    def next(self) -> bytes:
-        """Waits for the next packet that the hub sends."""
-        if not select.select([self._tun], [], [], 5.0)[0]:
+    def next(self, within_s: float = 5.0) -> bytes:
+        """Waits for the next packet that the hub sends.
+
+        Raises:
+            TimeoutError: it sent none within these seconds.
+        """
+        if not select.select([self._tun], [], [], within_s)[0]:
             raise TimeoutError("the hub sent nothing")
         return os.read(self._tun, 65536)
 

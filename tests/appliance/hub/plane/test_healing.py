@@ -119,7 +119,7 @@ def looked_after(
         with looking:
             return plane.heal(organization, event)
 
-    healer = Healer(look, sweep_of(plane), repairs.append)
+    healer = Healer(look, sweep_of(plane), repairs.append, shortest_round_s=0.2)
     known.append(healer)
     healer.start()
     yield plane
