@@ -35,6 +35,13 @@ def served() -> Iterator[Served]:
         program.terminate()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_handshake(served: Served) -> Iterator[socket.socket]:
+    """Opens a connection before all tests, since the server's patience with it is ten seconds, and no setting."""
+    with served.tcp() as connection:
+        yield connection
+
+
 def test_the_worker_loads_no_part_of_the_server_late() -> None:
     """Lists late imports of the worker, which may not be able to read code any more."""
     look = (
@@ -75,11 +82,6 @@ def test_a_failed_accept_doesn_t_stop_the_server(served: Served) -> None:
 
 def test_a_silent_client_is_disconnected(served: Served) -> None:
     with served.tls() as connection:
-        assert everything(connection) == b""
-
-
-def test_a_client_without_a_tls_handshake_is_disconnected(served: Served) -> None:
-    with served.tcp() as connection:
         assert everything(connection) == b""
 
 
@@ -226,6 +228,11 @@ def test_pipelined_requests_are_answered_in_order(served: Served) -> None:
     answer = served.ask(body + SMUGGLED + b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert statuses(answer) == [200, 200, 200]
     assert answer.index(b"abcd") < answer.index(b"/smuggled") < answer.index(b"/last")
+
+
+def test_a_client_without_a_tls_handshake_is_disconnected(without_handshake: socket.socket) -> None:
+    """Comes late in this module: the server's patience ends while other tests run."""
+    assert everything(without_handshake) == b""
 
 
 def test_the_connections_of_one_address_are_bounded(served: Served) -> None:
