@@ -5,12 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import Engine
 
 from appliance.service import Actor, Context, accounts, passwords
-from appliance.store import Store, migration
+from appliance.store import Store, engines, migration
 from appliance.store.database import sqlite_file
 from tests.appliance.fakes import FakeHub, noted_write
 from tests.appliance.postgres import Cluster
@@ -27,6 +29,28 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def writers_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Records write transactions, so that `FakeHub` refuses calls during one."""
     monkeypatch.setattr(Store, "write", noted_write)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps what SQLAlchemy compiled for one SQLite store for all others, which most tests spend a quarter on."""
+    compiled: dict[Any, Any] = {}
+    make = engines.sqlite
+    first = make(f"sqlite:///{tmp_path_factory.mktemp('engine') / 'first.sqlite'}")
+    # The dialect, which is a part of each key, learns from its first connection what the library can do.
+    with first.connect():
+        pass
+
+    def make_sharing(url: str) -> Engine:
+        made = make(url)
+        made.dialect = first.dialect
+        made.update_execution_options(compiled_cache=compiled)
+        return made
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(engines, "sqlite", make_sharing)
+        yield
+    first.dispose()
 
 
 @pytest.fixture(scope="session")
