@@ -14,11 +14,13 @@ import httpx
 import msgspec
 
 from appliance.model.claims import PUBLISHED
+from appliance.model.demo import STREAMS
 from appliance.model.desired import PeerStatus, RuleCount
-from appliance.service import Context, decided_packets, gate_progress, operators, resets
+from appliance.service import Context, decided_packets, demo, gate_progress, operators, resets
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import hidden_runs, times
 from reports.events.state import state_of
+from tests.appliance.demonstrated import FakeLab
 from tests.appliance.fakes import FakeHub
 from tests.appliance.published import written
 from tests.appliance.sites import make_store
@@ -131,13 +133,18 @@ def running(folder: Path, run: Path | None = None) -> Iterator[Example]:
     hidden = published.runs(3)[-1].id
     newest = published.publish(run) if run is not None else published.runs(1)[0]
     store, hub, clock = make_store(folder / "store.sqlite"), _Hub(), _Clock()
-    with serving.pages(store, hub, published, clock) as context, httpx.Client(verify=False) as client:  # noqa: S501
+    lab = FakeLab.of(folder)
+    with serving.pages(store, hub, published, clock, lab.lab) as context, httpx.Client(verify=False) as client:  # noqa: S501
         parts = _Story(context, hub, clock, client).told()
         # As if it wrote for as long as pictures are taken.
         going_on = state_of(view_of(RUN[: RUN.index(FIGURES) + 1]), time.time() + 3600)
         (published.folder / gate_progress.NAME).write_bytes(msgspec.json.encode(going_on))
         with store.write() as transaction:
             hidden_runs.hide(transaction, hidden)
+        lab.begin(context)
+        demo.flip(context, STREAMS[1].rule, "deny")
+        lab.clock.now += 2 * 10**9
+        lab.arrive(0, 2)
         link = operators.add(context, OPERATOR)
         second = operators.add(context, "sam@example.org").rpartition("/")[2]
         found = {"run": newest.id, "claim": claims[0], "operator_token": second, **parts}

@@ -23,7 +23,7 @@ THEMES = ("light", "dark")
 INDEX = "README.md"
 _LOWEST, _TALLEST = 600, 2000
 _COLOURS = 64
-_NO_PAGES = (".csv", ".svg", "/language")
+_NO_PAGES = (".csv", ".svg", ".txt", "/language")
 """Ends of paths of files, and of what only leads to another page."""
 
 
@@ -88,11 +88,13 @@ _MEMBERS = (_MACHINES, _POLICY, _ORGANIZATION)
 
 PICTURES = (
     Picture(_VISITOR, "Front page", "front", "/", "/"),
+    Picture(_VISITOR, "Demonstration", "demo", "/demo", "/demo"),
     Picture(_VISITOR, "Claims", "claims", "/claims", "/claims"),
     Picture(_VISITOR, "One claim", "claim", "/claims/{claim}", "/claims/<claim>"),
     Picture(_VISITOR, "Published runs", "transcripts", "/transcripts", "/transcripts"),
     Picture(_VISITOR, "A run", "run", "/transcripts/{run}/transcript.html", "/transcripts/<run>/<name>"),
     Picture(_VISITOR, "The API", "api", "/docs/api", "/docs/api"),
+    Picture(_VISITOR, "Reports of weaknesses", "security", "/security", "/security"),
     Picture(_VISITOR, "Sign-up", "signup", "/signup", "/signup"),
     Picture(_VISITOR, "Sign-in", "login", "/login", "/login"),
     Picture(_VISITOR, "Second step of a sign-in", "login-code", "/login/code", "/login/code"),
