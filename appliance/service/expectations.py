@@ -5,9 +5,10 @@ They are about all machines, disabled ones too, so that enabling a machine break
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
 
-from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from appliance.model.expectations import Expectation, ExpectationBroken, ExpectationState, evaluate
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, SelectorKind
@@ -39,10 +40,22 @@ def get(context: Context, actor: Actor) -> list[ExpectationState]:
     return evaluate(kept, change.before.policy, ends, most_work=MOST_WORK)
 
 
-def save(context: Context, actor: Actor, expectations: Sequence[Expectation]) -> list[ExpectationState]:
+def version_of(expectations: Iterable[Expectation]) -> str:
+    """Make a digest that tells apart what expectations are kept, whether the policy meets them or not."""
+    text = "\n".join(each.sentence for each in expectations)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def save(
+    context: Context, actor: Actor, expectations: Sequence[Expectation], *, seen: Collection[str] | None = None
+) -> list[ExpectationState]:
     """Replace the expectations; equal ones are kept once. The present policy need not meet them.
 
+    Args:
+        seen: versions that the caller has seen (`version_of`); None for no condition.
+
     Raises:
+        PreconditionFailed: the expectations are at none of the versions in ``seen``.
         Invalid: there are more than `MOST`, one names a machine that the organization does not have, or they take too
             long to be checked.
     """
@@ -52,6 +65,8 @@ def save(context: Context, actor: Actor, expectations: Sequence[Expectation]) ->
 
     def edit(change: OpenChange) -> list[ExpectationState]:
         before = stored.load(change.transaction, change.organization.id)
+        if seen is not None and version_of(before) not in seen:
+            raise PreconditionFailed("The expectations were changed by someone else meanwhile.")
         states = _checked(change, kept, named=kept)
         _replace(change, before, kept)
         return states

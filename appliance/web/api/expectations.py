@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,10 +11,12 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.expectations import Expectation, ExpectationState
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import expectations
+from appliance.web import conditions
 from appliance.web.api.policy import ActionText, End, ProtocolText
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
+_APART = "-"
 _IGNORED = "Ignored, so that expectations can be sent back."
 
 
@@ -77,8 +80,18 @@ def _expectations(call: ApiCall) -> list[ExpectationAnswer]:
 
 def _save_expectations(call: ApiCall) -> list[ExpectationAnswer]:
     body: list[ExpectationBody] = call.body
-    wanted = [each.parsed() for each in body]
-    return [ExpectationAnswer.of(each) for each in expectations.save(call.context, call.actor, wanted)]
+    tags = conditions.tags_seen(call.request)
+    seen = None if tags is None else [tag.strip('"').partition(_APART)[0] for tag in tags]
+    saved = expectations.save(call.context, call.actor, [each.parsed() for each in body], seen=seen)
+    return [ExpectationAnswer.of(each) for each in saved]
+
+
+def _tag(answers: Sequence[ExpectationAnswer]) -> str:
+    """Make a tag of two parts: what is kept, which a condition of a change compares, and the whole answer."""
+    kept = (msgspec.convert(answer, ExpectationBody, from_attributes=True) for answer in answers)
+    version = expectations.version_of(each.parsed() for each in kept)
+    whole = conditions.etag_of(msgspec.json.encode(answers)).strip('"')
+    return f'"{version}{_APART}{whole}"'
 
 
 ROUTES = (
@@ -90,6 +103,7 @@ ROUTES = (
         answer=ExpectationAnswer,
         access=LOOK,
         is_list=True,
+        etag=_tag,
     ),
     Route(
         "PUT",
@@ -100,5 +114,7 @@ ROUTES = (
         ExpectationAnswer,
         access=CHANGE,
         is_list=True,
+        takes_condition=True,
+        etag=_tag,
     ),
 )

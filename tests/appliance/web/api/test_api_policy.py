@@ -117,6 +117,35 @@ def test_expectations_refuse_what_would_break_them(app: bottle.Bottle, token: st
     assert ask(app, "GET", "/policy/expectations", token=token).json == [{**wanted, "holds": False, "pairs": 1}]
 
 
+def test_expectations_are_not_overwritten_unseen(app: bottle.Bottle, token: str) -> None:
+    path = f"{PREFIX}/policy/expectations"
+    wanted = [
+        {"source": "any", "destination": "any", "protocol": "tcp", "port": port, "verdict": "allow"} for port in (1, 2)
+    ]
+
+    def put(body: list[Any], tag: str) -> tuple[int, str]:
+        answer = call(app, "PUT", path, body, token=token, headers={"If-Match": tag})
+        return answer.status, answer.headers.get("etag", "")
+
+    none = call(app, "GET", path, token=token).headers["etag"]
+    status, one = put(wanted[:1], none)
+    assert (status, one) == (200, call(app, "GET", path, token=token).headers["etag"])
+    assert put(wanted, none)[0] == 412
+    assert put(wanted, '"other"')[0] == 412
+    # A saved policy changes what holds, and not what is expected.
+    for name in ("one", "two"):
+        ask(app, "POST", "/machines", {"name": name}, token)
+    assert ask(app, "PUT", "/policy?force=true", {"default": "deny", "rules": []}, token).status == 200
+    changed = call(app, "GET", path, token=token, headers={"If-None-Match": one})
+    assert (changed.status, changed.json[0]["holds"]) == (200, False)
+    status, two = put(wanted, f'"x", {one}')
+    assert status == 200
+    assert call(app, "GET", path, token=token, headers={"If-None-Match": two}).status == 304
+    assert put([], "*")[0] == 200
+    assert put([], none)[0] == 200
+    assert ask(app, "PUT", "/policy/expectations", wanted, token).status == 200
+
+
 @pytest.mark.parametrize(
     "body",
     [
