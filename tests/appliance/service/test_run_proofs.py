@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from appliance.model.errors import Invalid
 from appliance.service.run_proofs import check
 from appliance.service.transcripts import FILES
+from reports import attest
 from reports.keys import Signer
+from reports.schema import Transcript
 from tests.appliance.published import written
 
 
@@ -67,6 +70,18 @@ def test_an_unsigned_attestation_is_refused(files: dict[str, bytes]) -> None:
     envelope = json.loads(files["attestation.dsse.json"])
     with pytest.raises(Invalid):
         check({**files, "attestation.dsse.json": json.dumps({**envelope, "signatures": []}).encode()})
+
+
+@pytest.mark.parametrize("name", ["transcript.html", "junit.xml", "card.png"])
+def test_a_file_that_was_not_signed_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = attest.attest
+
+    def attested(signer: Signer, transcript: Transcript, made: Mapping[str, bytes]) -> bytes:
+        return signed(signer, transcript, {each: content for each, content in made.items() if each != name})
+
+    monkeypatch.setattr(attest, "attest", attested)
+    with pytest.raises(Invalid, match=name):
+        check(contents(written(tmp_path / "out", "2026-03-01T12:00:00Z")))
 
 
 def test_a_hash_of_the_proof_matters(files: dict[str, bytes]) -> None:
