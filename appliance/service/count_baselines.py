@@ -16,7 +16,7 @@ class Baselines:
     """Packet counts of all organizations at the last full hour. Only one thread may use it.
 
     Args:
-        most_counts: counts that are kept; organizations for which there is no more room have no history.
+        most_counts: counts that are kept. If that is not enough, organizations with the most rules have no history.
     """
 
     def __init__(self, most_counts: int = _MOST_COUNTS) -> None:
@@ -44,12 +44,18 @@ class Baselines:
     def compare(self, organization: str, counts: Mapping[str | None, RuleCount]) -> Packets:
         """Keep the present counts for the next hour, and return what is new since the hour before; empty if unknown."""
         present = {rule: count.packets for rule, count in counts.items()}
-        if self._size + len(present) <= self._most:
-            self._now[organization] = present
-            self._size += len(present)
-        else:
-            self.left_out += 1
+        self._keep(organization, present)
         before = self._before.pop(organization, None)
         if before is None:
             return {}
         return {rule: new for rule, count in present.items() if (new := increase(before.get(rule, 0), count))}
+
+    def _keep(self, organization: str, present: Packets) -> None:
+        while self._size + len(present) > self._most:
+            self.left_out += 1
+            largest = max(self._now, key=lambda each: len(self._now[each]), default=None)
+            if largest is None or len(self._now[largest]) <= len(present):
+                return
+            self._size -= len(self._now.pop(largest))
+        self._now[organization] = present
+        self._size += len(present)

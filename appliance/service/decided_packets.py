@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 import structlog
 
 from appliance.hub.errors import HubError, HubUnreachable
+from appliance.model.errors import Unavailable
 from appliance.service.context import Actor, Context
 from appliance.store import decided_packets, organizations
 
@@ -52,7 +53,7 @@ def note(context: Context) -> int:
         return 0
     with context.store.read() as transaction:
         enforced = organizations.enforced_ids(transaction)
-    noted = 0
+    noted, can_store = 0, True
     for organization in enforced:
         try:
             counts = {each.rule: each for each in context.hub.counters(organization)}
@@ -63,10 +64,17 @@ def note(context: Context) -> int:
             log.warning("packets can't be counted", organization=organization, error=str(error))
             continue
         packets = context.baselines.compare(organization, counts)
-        if packets:
-            noted += 1
-            # A transaction for each, so that no save waits for all of them.
-            _store(context, organization, hour - 1, packets)
+        if packets and can_store:
+            try:
+                # A transaction for each, so that no save waits for all of them.
+                _store(context, organization, hour - 1, packets)
+                noted += 1
+            except Unavailable:
+                # It would take its time for each of the others. Their counts are kept all the same, for the next hour.
+                can_store = False
+            except Exception as error:
+                # Broken rows of one organization must not keep the others from being counted.
+                log.warning("packets can't be stored", organization=organization, error=str(error), exc_info=True)
     with context.store.write() as transaction:
         for length, kept in KEPT_HOURS.items():
             decided_packets.prune(transaction, length, _start(hour, length) - kept + length)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.model.desired import RuleCount
+from appliance.model.errors import Unavailable
 from appliance.service import Actor, Context, decided_packets, deletion
 from appliance.service.count_baselines import Baselines
 from appliance.service.decided_packets import DAY, HOUR, KEPT_HOURS
@@ -124,6 +126,52 @@ def test_one_organization_s_failure_leaves_the_others(
     assert sum(decided_packets.courses(context, owner, None)[0].steps) == 0
 
 
+def test_one_organization_s_broken_step_leaves_the_others(
+    context: Context, owner: Actor, hub: FakeHub, clock: Clock
+) -> None:
+    others = [sign_up(context, f"eve{number}@example.net") for number in range(2)]
+    count(hub, default=1)
+    decided_packets.note(context)
+    clock.wait(AN_HOUR)
+    count(hub, default=3)
+    assert decided_packets.note(context) == 3
+    with context.store.write() as transaction:
+        table = schema.decided_packets
+        broken = table.c.organization_id == owner.organization_id
+        transaction.execute(update(table).where(broken).values(packets="["))
+    clock.wait(AN_HOUR)
+    count(hub, default=6)
+    assert decided_packets.note(context) == 2
+    for actor in others:
+        assert decided_packets.courses(context, actor, None)[0].steps[-3:] == (2, 3, 0)
+
+
+def test_a_store_that_is_gone_costs_one_hour(
+    context: Context, owner: Actor, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [sign_up(context, f"eve{number}@example.net") for number in range(2)]
+    count(hub, default=1)
+    decided_packets.note(context)
+    clock.wait(AN_HOUR)
+    count(hub, default=3)
+    tries = []
+
+    def write() -> NoReturn:
+        tries.append(1)
+        raise Unavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(context.store, "write", write)
+        with pytest.raises(Unavailable):
+            decided_packets.note(context)
+    assert len(tries) == 2
+    clock.wait(AN_HOUR)
+    count(hub, default=6)
+    assert decided_packets.note(context) == 3
+    for actor in (owner, *others):
+        assert decided_packets.courses(context, actor, None)[0].steps[-3:] == (0, 3, 0)
+
+
 def test_a_hub_that_is_gone_is_asked_once_an_hour(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
     del owner
     sign_up(context, "eve@example.net")
@@ -171,6 +219,22 @@ def test_baselines_have_room_for_a_bounded_number_of_counts() -> None:
     assert made.begin(2)
     assert made.compare("a", more) == {None: 4, "r": 4}
     assert made.compare("b", more) == {}
+
+
+def test_an_organization_with_many_counts_makes_room_for_others() -> None:
+    made = Baselines(most_counts=4)
+
+    def counts(rules: int, packets: int) -> dict[str | None, RuleCount]:
+        return {f"r{number}": RuleCount(f"r{number}", packets, 0) for number in range(rules)}
+
+    sizes = {"large": 4, "a": 1, "b": 2, "larger": 5, "c": 1}
+    assert made.begin(1)
+    for organization, rules in sizes.items():
+        assert made.compare(organization, counts(rules, 5)) == {}
+    assert made.left_out == 2
+    assert made.begin(2)
+    known = {each: made.compare(each, counts(rules, 6)) for each, rules in sizes.items()}
+    assert known == {"large": {}, "a": {"r0": 1}, "b": {"r0": 1, "r1": 1}, "larger": {}, "c": {"r0": 1}}
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1))
