@@ -6,15 +6,15 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
-from appliance.cli import help
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.main import make_app
+from appliance.cli.main import Commands, make_app
 from appliance.cli.main import run as run_command
 from tests.appliance.cli.commands import LEAVES
 from tests.appliance.sites import make_data
@@ -81,12 +81,23 @@ def _parameters() -> Iterator[tuple[str, str]]:
 
 def parameters_of(leaf: str) -> list[Any]:
     """Returns the parameters of a command, as the command line's library has them."""
-    found: Any = help.make_plain(typer.main.get_command(make_app()))
+    name, *rest = leaf.split()
+    found = command(name)
     context = found.context_class(found)
-    for name in leaf.split():
+    for name in rest:
         found = found.get_command(context, name)
         context = found.context_class(found)
     return list(found.get_params(context))
+
+
+GET_COMMAND = Commands.get_command
+
+
+@cache
+def command(name: str) -> Any:
+    """Makes a command once for all values: that takes longer than most of them."""
+    found: Any = typer.main.get_command(make_app())
+    return GET_COMMAND(found, found.context_class(found), name)
 
 
 @pytest.fixture
@@ -100,6 +111,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def stop(*_: Any, **__: Any) -> Any:
         raise CommandError("The work would begin here.", Exit.UNAVAILABLE)
 
+    monkeypatch.setattr(Commands, "get_command", lambda _group, _context, name: command(name))
     monkeypatch.setattr("harness.cli.entering.enter_sandbox", stop)
     monkeypatch.setattr("harness.cli.commands.prove.run_here", stop)
     monkeypatch.setattr("harness.subject.outward.start", stop)
