@@ -1,0 +1,42 @@
+"""Texts in the package's data: extracted for translation, and shown translated."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.model.claims import PUBLISHED
+from appliance.web.languages import Language, upkeep
+from appliance.web.pages.platforms import PLATFORMS
+from tests.appliance.web.pages.visitor import Visitor
+
+
+@pytest.fixture
+def translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provides a language in which each message is its English text in guillemets."""
+    monkeypatch.setattr(Language, "message", lambda _, english: f"«{english}»")
+
+
+def test_texts_of_platforms_and_claims_are_extracted() -> None:
+    messages = upkeep.extracted()
+    for platform in PLATFORMS:
+        assert all(text in messages for text in (platform.name, *platform.steps, *platform.limits))
+    for claim in PUBLISHED:
+        assert all(text in messages for text in (claim.sentence, *claim.ways))
+
+
+@pytest.mark.usefixtures("translated")
+def test_a_claim_is_shown_in_the_language_of_the_reader(stranger: Visitor) -> None:
+    claim = PUBLISHED[0]
+    page = stranger.get(f"/claims/{claim.id}").page
+    assert all(f"«{text}»" in page.text for text in (claim.sentence, *claim.ways))
+    assert f"«{claim.sentence}»" in stranger.get("/claims").page.text
+
+
+@pytest.mark.usefixtures("translated")
+def test_instructions_are_in_the_language_of_the_reader(owner: Visitor) -> None:
+    page = owner.add_machine("one").page
+    texts = [text for each in PLATFORMS for text in (each.name, *each.steps, *each.limits)]
+    plain = [text for text in texts if not set("`*{") & set(text)]
+    assert plain
+    assert all(f"«{text}»" in page.text for text in plain)
+    assert page.text.count("«") >= len(texts)
