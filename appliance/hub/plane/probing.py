@@ -93,7 +93,10 @@ def _passed(link: int, hub: IPv4Address, visitor: IPv4Address, packets: Sequence
         os.write(link, packet)
     arrived: set[bytes] = set()
     deadline = time.monotonic() + _ANSWERED_S
-    while select.select([link], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    # select(2) can't wait for the descriptors of a hub with many open files.
+    arrivals = select.poll()
+    arrivals.register(link, select.POLLIN)
+    while arrivals.poll(1000 * max(0.0, deadline - time.monotonic())):
         found = _told_apart(os.read(link, _LARGEST))
         if found == answer:
             return arrived

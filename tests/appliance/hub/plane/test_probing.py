@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 
 from appliance.hub.errors import Crowded, HubError, LinkError, NamespaceError
 from appliance.hub.kernel import namespace
+from appliance.hub.kernel.descriptors import FIRST_HIGH
 from appliance.hub.kernel.table_copy import TooLarge
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane import probing
@@ -125,6 +130,18 @@ def test_as_many_probes_as_may_be_sent_are_all_forwarded(kernel: Kernel) -> None
     first, second = desired.peers
     probes = [Probe(first.id, second.id, ProbeKind.TCP, 1 + number) for number in range(MOST_PROBES)]
     assert all(measured(kernel, desired, probes))
+
+
+def test_a_hub_with_many_open_files_can_measure(kernel: Kernel) -> None:
+    desired = open_mesh(2)
+    kernel.load(desired)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * FIRST_HIGH), max(hard, 2 * FIRST_HIGH)))
+        while stack.enter_context(Path(os.devnull).open("rb")).fileno() < FIRST_HIGH:
+            pass
+        assert all(measured(kernel, desired, probes_of(desired)))
 
 
 def test_a_copy_that_answers_nothing_is_no_denial(kernel: Kernel) -> None:

@@ -18,6 +18,7 @@ _KEPT = {
     "code": re.compile(r"``?.+?``?"),
     "emphasis": re.compile(r"\*"),
     "quotes": re.compile(r'"'),
+    "signs": re.compile(r"[%{}]"),
     "space": re.compile(r"^\s|\s$"),
 }
 
@@ -53,6 +54,8 @@ def faults(message: Message) -> Iterator[str]:
         ("Add it", 'इसे "जोड़ें"', True),
         ("Add it", "इसे जोड़ें ", True),
         ("Add it", "", False),
+        ("Half of it", "इसका 50 %", True),
+        ("All of it", "सब }", True),
         (("{n} rule", "{n} rules"), ("{n} नियम", "{n} नियम"), False),
         (("It is one", "They are {n}"), ("{n} है", "{n} हैं"), False),
         (("{n} rule", "{n} rules"), ("{n} नियम", "नियम"), True),
