@@ -23,6 +23,7 @@ TEST_PACKAGES = {
     "chromium",
     "curl",
     "dropbear-bin",
+    "fonts-lohit-deva",
     "git",
     "iperf3",
     "iputils-ping",
