@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,20 +33,19 @@ _STEP_S = 1.0
 _LONGEST_CALL = timedelta(minutes=5)
 
 
-def keep_at_it(context: Context, every_s: float = _EVERY_S) -> None:
+def keep_at_it(context: Context, begun_until: datetime, every_s: float = _EVERY_S) -> None:
     """Clean up now and every minute; never returns.
 
     Interrupted sign-ups, interrupted deletions, unused organizations, old entries of audit trails and of the log of
     operations, old saves of policies, hourly counts of packets and due removals of lost second factors are handled.
 
     Args:
+        begun_until: time before this process took its first request: what began earlier is no longer running.
         every_s: seconds between two rounds.
     """
     never = threading.Event()
     # An earlier process may have noted future times, by a clock that was ahead.
     _try(setbacks.settle, context)
-    # Nothing that an earlier process began is still running.
-    begun_until = context.clock()
     while True:
         _try(accounts.forget_unfinished, context, begun_until)
         _try(deletion.resume, context, begun_until)

@@ -120,7 +120,7 @@ def serve(settings: WebSettings) -> None:
     def load(_: str) -> Any:
         lifeline.end_with_parent(main)
         sys.setswitchinterval(_SWITCH_S)
-        _keep_doing(cleanup.keep_at_it, context)
+        _keep_doing(cleanup.keep_at_it, context, context.clock())
         _keep_doing(cleanup.watch_clock, context)
         if settings.relay is not None:
             _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())

@@ -49,11 +49,12 @@ def test_a_running_service_survives_the_loss_of_its_database(
 ) -> None:
     run = start(runs, data, f"--endpoint={HUB}", f"--database-url={database}", "--trusted-source=127.0.0.1/32")
     run.wait_until_ready()
-    _, signed_up = call(
+    status, signed_up = call(
         "POST",
         "/api/v1/signup",
         {"email": "owner@acme.example", "password": "correct horse battery", "organization": "acme"},
     )
+    assert status == 201, signed_up
     token = signed_up["token"]
     mumbai, pune = machines
     one, two = (join(host, name, token) for host, name in zip(machines, ("mumbai", "pune"), strict=True))

@@ -369,7 +369,7 @@ def test_a_service_that_was_down_carries_out_due_removals(
     hub.refuses = True
     monkeypatch.setattr(factor_removals, "forget_letters", enough)
     with pytest.raises(Enough):
-        cleanup.keep_at_it(context)
+        cleanup.keep_at_it(context, context.clock())
     hub.refuses = False
     assert is_open(context)
 

@@ -1,4 +1,4 @@
-"""Interrupted deletions are finished beside the requests."""
+"""Work beside the requests: what was interrupted is finished or forgotten, and what runs is left alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import NotEnforced, Unavailable
+from appliance.model.ids import new_organization_id
+from appliance.model.organization import Organization, Plan
 from appliance.service import Context, deletion, setbacks
+from appliance.store import organizations
 from appliance.web import cleanup
+from tests.appliance.fakes import FakeHub
 
 
 class Enough(BaseException):
@@ -29,9 +34,37 @@ def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(deletion, "resume", resume)
     with pytest.raises(Enough):
-        cleanup.keep_at_it(context, every_s=0.0)
+        cleanup.keep_at_it(context, context.clock(), every_s=0.0)
     assert list(outcomes) == []
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
+
+
+def test_only_earlier_sign_ups_are_forgotten_at_the_start(
+    context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signs up while the first round begins: what an earlier process left goes, and what this one works at stays."""
+    before = context.clock()
+    first, second = (begin_sign_up(context, hub, before + timedelta(seconds=each)) for each in (-1, 1))
+
+    def end(*_: object) -> None:
+        raise Enough
+
+    monkeypatch.setattr(deletion, "resume", end)
+    with pytest.raises(Enough):
+        cleanup.keep_at_it(replace(context, clock=lambda: before + timedelta(seconds=2)), before)
+    with context.store.read() as transaction:
+        assert list(organizations.unfinished(transaction, before + timedelta(hours=1))) == [second], first
+
+
+def begin_sign_up(context: Context, hub: FakeHub, at: datetime) -> str:
+    """Stores an organization whose data plane is still made; returns its id."""
+    name = new_organization_id()
+    keys = hub.create_keys(name)
+    with context.store.write() as transaction:
+        (port,) = organizations.free_ports(transaction, 1)
+        new = Organization(name, name, DEFAULT_NETWORK, port, keys.public_key, Plan.FREE, 1, 0, at)
+        organizations.create(transaction, new, keys)
+    return name
 
 
 def test_a_set_clock_is_noticed_also_after_a_failure(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
