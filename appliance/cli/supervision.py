@@ -131,20 +131,7 @@ class Child:
 
     def start_program(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
         """Start the program of the command with these variables and open descriptors."""
-        process = subprocess.Popen(
-            [*PROGRAM, self.command],
-            env=dict(environment),
-            # With `-m`, Python imports from the current folder first, which may be somebody else's.
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if self.is_confined else None,
-            stderr=subprocess.STDOUT if self.is_confined else None,
-            pass_fds=descriptors,
-            # A signal from the terminal is for the supervisor, which stops its children in order.
-            start_new_session=True,
-            # A killed supervisor must not leave an unsupervised service behind.
-            preexec_fn=partial(lifeline.end_with_parent, os.getpid()),
-        )
+        process = launch(self.command, environment, descriptors, is_piped=self.is_confined)
         if process.stdout is not None:
             relay = threading.Thread(target=_pass_on, args=(process.stdout,), name="relay", daemon=True)
             relay.start()
@@ -243,6 +230,32 @@ class Child:
         if relay is not None:
             # Let it relay the last output.
             relay.join(_LAST_WORDS)
+
+
+def launch(
+    command: str, environment: Mapping[str, str], descriptors: tuple[int, ...], *, is_piped: bool
+) -> subprocess.Popen[bytes]:
+    """Start this program with a command of it.
+
+    Args:
+        environment: all of its variables.
+        descriptors: open files that it inherits.
+        is_piped: True for its output to be read from the process; otherwise it goes where this process's goes.
+    """
+    return subprocess.Popen(
+        [*PROGRAM, command],
+        env=dict(environment),
+        # With `-m`, Python imports from the current folder first, which may be somebody else's.
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if is_piped else None,
+        stderr=subprocess.STDOUT if is_piped else None,
+        pass_fds=descriptors,
+        # A signal from the terminal is for the supervisor, which stops its children in order.
+        start_new_session=True,
+        # A killed supervisor must not leave an unsupervised service behind.
+        preexec_fn=partial(lifeline.end_with_parent, os.getpid()),
+    )
 
 
 def _pass_on(said: IO[bytes]) -> None:

@@ -8,7 +8,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
@@ -16,17 +16,20 @@ from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+from tests.appliance import forks
+from tests.appliance.forks import Forked
 from tests.waiting import DEADLINE, wait_until
 
 PORT = 18443
 READY = "MeshWG is up"
+PROCESSES = ("hub", "web", "demo")
 
 
 @dataclass
 class Run:
     """A started `up`."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     output: list[str] = field(default_factory=list)
 
     def wait_until_ready(self) -> str:
@@ -43,13 +46,19 @@ class Run:
         self.process.send_signal(number)
         rest, _ = self.process.communicate(timeout=DEADLINE)
         self.output.append(rest)
-        return self.process.returncode
+        return self.process.wait()
 
 
 def start(runs: list[Run], data: Path, *arguments: str, **environment: str) -> Run:
-    """Starts `up` on this data folder."""
+    """Starts `up` on this data folder, as a fork of a program that has loaded it; so are its processes."""
+    runs.append(Run(Forked(_up(data, arguments), _environment(environment))))
+    return runs[-1]
+
+
+def start_program(runs: list[Run], data: Path, *arguments: str, **environment: str) -> Run:
+    """Starts `up` on this data folder as an operator does: for tests of what a fork shares with its program."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "appliance", "up", f"--data={data}", f"--listen=127.0.0.1:{PORT}", *arguments],
+        [sys.executable, "-m", "appliance", *_up(data, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -64,11 +73,16 @@ def refused(runs: list[Run], data: Path, *arguments: str, **environment: str) ->
     run = start(runs, data, *arguments, **environment)
     output, _ = run.process.communicate(timeout=DEADLINE)
     assert READY not in output
-    return run.process.returncode, output.strip()
+    return run.process.wait(), output.strip()
 
 
 def meshwg(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs another command on this data folder to its end."""
+    """Runs another command on this data folder to its end, as a fork of a program that has loaded it."""
+    return forks.run([*arguments, f"--data={data}"], _environment(environment))
+
+
+def run_program(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs another command on this data folder to its end, as an operator does."""
     return subprocess.run(
         [sys.executable, "-m", "appliance", *arguments, f"--data={data}"],
         capture_output=True,
@@ -153,7 +167,9 @@ def children(pid: int) -> dict[str, int]:
         # It may end meanwhile.
         with suppress(FileNotFoundError, ProcessLookupError):
             words = Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            found[words[-1].decode()] = int(child)
+            # A fork has the words of the program that it was forked from, and a name of its own.
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+            found[name if name in PROCESSES else words[-1].decode()] = int(child)
     found.pop("", None)
     return found
 
@@ -174,6 +190,10 @@ def wait_for_health(path: str = "/healthz") -> None:
             return False
 
     wait_until(is_well)
+
+
+def _up(data: Path, arguments: Sequence[str]) -> list[str]:
+    return ["up", f"--data={data}", f"--listen=127.0.0.1:{PORT}", *arguments]
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from appliance.cli.errors import Exit
 from appliance.model.demo import ORGANIZATION, STREAMS, DemoStream
 from appliance.service.demo_lab import DemoLab
 from harness.client.visitor import Visitor
-from tests.appliance.cli.started import PORT, Run, answer, assert_one_sentence, children, refused, start
+from tests.appliance.cli.started import PORT, Run, answer, assert_one_sentence, children, refused, start_program
 from tests.waiting import wait_until
 
 UDP = 1
@@ -49,7 +49,7 @@ def is_of_demo(command: str) -> bool:
 
 
 def test_streams_follow_flips_and_an_end_leaves_nothing(data: Path, runs: list[Run]) -> None:
-    run = start(runs, data, "--demo", "--sign-up=closed")
+    run = start_program(runs, data, "--demo", "--sign-up=closed")
     run.wait_until_ready()
     wait_until(lambda: going() == [True] * 3, going)
     visitor = Visitor(f"https://127.0.0.1:{PORT}", data / "tls" / "certificate.pem")
@@ -69,7 +69,7 @@ def test_streams_follow_flips_and_an_end_leaves_nothing(data: Path, runs: list[R
 
 
 def test_a_demo_comes_back_and_a_killed_one_is_swept(data: Path, runs: list[Run]) -> None:
-    run = start(runs, data, "--demo")
+    run = start_program(runs, data, "--demo")
     run.wait_until_ready()
     before = children(run.process.pid)
     assert set(before) == {"hub", "web", "demo"}
@@ -83,7 +83,7 @@ def test_a_demo_comes_back_and_a_killed_one_is_swept(data: Path, runs: list[Run]
     for pid in (run.process.pid, *children(run.process.pid).values()):
         os.kill(pid, signal.SIGKILL)
     assert run.process.wait() == -signal.SIGKILL
-    run = start(runs, data, "--demo", MESHWG_UNLOCK_SECRET_FILE=str(data.with_name("data.unlock-secret")))
+    run = start_program(runs, data, "--demo", MESHWG_UNLOCK_SECRET_FILE=str(data.with_name("data.unlock-secret")))
     # Those before the demonstration's is made again.
     assert '"organizations": 0' in run.wait_until_ready()
     demo = children(run.process.pid)["demo"]

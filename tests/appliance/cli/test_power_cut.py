@@ -12,7 +12,7 @@ from pathlib import Path
 from appliance.cli.settings import SECRET_FILE_VARIABLE
 from harness.subject.disk import Disk
 from harness.subject.syncs import watched
-from tests.appliance.cli.started import Run, answer, children, log_in, meshwg, sign_up, start
+from tests.appliance.cli.started import Run, answer, children, log_in, run_program, sign_up, start, start_program
 
 
 def kill(run: Run) -> None:
@@ -28,7 +28,7 @@ def kill(run: Run) -> None:
 
 def test_a_first_answered_change_outlasts_a_power_cut(data: Path, runs: list[Run]) -> None:
     disk, folder = Disk(data.parent), data / "new" / "below"
-    run = watched(lambda: start(runs, folder), disk.on_sync)
+    run = watched(lambda: start_program(runs, folder), disk.on_sync)
     run.wait_until_ready()
     organization, _ = sign_up("acme")
     kill(run)
@@ -49,7 +49,7 @@ def test_the_outcome_of_a_command_outlasts_a_power_cut(data: Path, runs: list[Ru
 
     def outlasts(folder: Path, *command: str) -> None:
         def call() -> subprocess.CompletedProcess[str]:
-            return meshwg(folder, *command, **{SECRET_FILE_VARIABLE: str(secret)})
+            return run_program(folder, *command, **{SECRET_FILE_VARIABLE: str(secret)})
 
         done = watched(call, disk.on_sync)
         assert done.returncode == 0, done.stderr

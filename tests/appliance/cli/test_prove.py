@@ -7,24 +7,20 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from scapy.utils import PcapNgReader
 
+from tests.appliance import forks
 from tests.appliance.cli.started import Run, call, children, meshwg, sign_up, start
 from tests.appliance.sealed import OLD
-from tests.waiting import DEADLINE
 
 
 def prove(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the command to its end."""
-    command = [sys.executable, "-m", "appliance", "prove", *options]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=DEADLINE, env={**os.environ, **environment}
-    )
+    return forks.run(["prove", *options], {**os.environ, **environment})
 
 
 def told(*options: str) -> tuple[int, str]:

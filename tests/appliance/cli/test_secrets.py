@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.subject import exposure
-from tests.appliance.cli.started import Run, answer, call, children, fetch, meshwg, start, wait_for_health
+from tests.appliance.cli.started import Run, answer, call, children, fetch, meshwg, start_program, wait_for_health
 from tests.appliance.cli.walk import Walk
 from tests.appliance.sealed import OLD
 from tests.waiting import wait_until
@@ -55,7 +55,7 @@ def misuse(secrets: dict[str, str]) -> None:
 
 def test_no_secret_of_a_run_is_anywhere(data: Path, runs: list[Run], tmp_path: Path) -> None:
     backup, new_secret = tmp_path / "backup", tmp_path / "new.secret"
-    run = start(runs, data, "--trusted-source=127.0.0.0/8", MESHWG_UNLOCK_SECRET=OLD)
+    run = start_program(runs, data, "--trusted-source=127.0.0.0/8", MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()
     walk = Walk(call("GET", "/api/v1/openapi.json")[1])
     walk.go()

@@ -22,6 +22,7 @@ from tests.appliance.cli.started import (
     refused,
     sign_up,
     start,
+    start_program,
     wait_for_health,
     were_replaced,
 )
@@ -29,7 +30,7 @@ from tests.waiting import wait_until
 
 
 def test_a_second_start_needs_the_unlock_secret(data: Path, runs: list[Run]) -> None:
-    first = start(runs, data)
+    first = start_program(runs, data)
     said = first.wait_until_ready()
     secret = data.with_name("data.unlock-secret")
     assert str(secret) in said
@@ -131,7 +132,7 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
 
 
 def test_the_web_process_loads_while_the_hub_starts(data: Path, runs: list[Run]) -> None:
-    run = start(runs, data)
+    run = start_program(runs, data)
     run.wait_until_ready()
     begun = {name: _begun(pid) for name, pid in children(run.process.pid).items()}
     assert begun["web"] <= begun["hub"]
@@ -162,7 +163,7 @@ def test_a_stop_while_the_hub_restarts_leaves_nothing(data: Path, runs: list[Run
 
 
 def test_the_hub_has_only_the_privileges_that_it_needs(data: Path, runs: list[Run]) -> None:
-    run = start(runs, data)
+    run = start_program(runs, data)
     run.wait_until_ready()
     sign_up("acme")
     hub = children(run.process.pid)["hub"]
@@ -182,7 +183,7 @@ def leaves_no_core(pid: int) -> bool:
 
 
 def test_sighup_restarts_both_processes_and_keeps_tunnels(data: Path, runs: list[Run]) -> None:
-    run = start(runs, data)
+    run = start_program(runs, data)
     run.wait_until_ready()
     sign_up("acme")
     before, (tunnel,) = children(run.process.pid), answer(data, "census")["organizations"]
@@ -196,7 +197,7 @@ def test_sighup_restarts_both_processes_and_keeps_tunnels(data: Path, runs: list
 
 def test_the_web_process_has_no_privilege_and_no_secret(data: Path, runs: list[Run]) -> None:
     secret = "a secret that nobody guesses"
-    run = start(runs, data, MESHWG_UNLOCK_SECRET=secret)
+    run = start_program(runs, data, MESHWG_UNLOCK_SECRET=secret)
     run.wait_until_ready()
     web, hub = (children(run.process.pid)[name] for name in ("web", "hub"))
     assert secret.encode() not in Path(f"/proc/{hub}/environ").read_bytes()

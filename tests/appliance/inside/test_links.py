@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -125,7 +126,7 @@ def test_commands_neither_read_nor_write_behind_links(data: Path, runs: list[Run
         try:
             again.process.wait(5)
         except subprocess.TimeoutExpired:
-            again.process.terminate()
+            again.process.send_signal(signal.SIGTERM)
             again.process.wait(DEADLINE)
     assert state(outside) == before
 
