@@ -204,6 +204,18 @@ def routes() -> set[str]:
 def take(browser: Browser, shown: Example, folder: Path, chosen: Sequence[Picture] = PICTURES) -> None:
     """Take pictures; if these are all, write the index, and remove pictures that are none of them any more."""
     folder.mkdir(exist_ok=True)
+    for picture, page in opened(browser, shown, chosen):
+        _take(page, picture, folder)
+    if chosen is PICTURES:
+        (folder / INDEX).write_text(index())
+        known = {file for picture in PICTURES for file in picture.files}
+        for file in folder.glob("*.webp"):
+            if file.name not in known:
+                file.unlink()
+
+
+def opened(browser: Browser, shown: Example, chosen: Sequence[Picture]) -> Iterator[tuple[Picture, Page]]:
+    """Open pages, each by somebody who may see it, and do the work on them; each is closed before the next one."""
     with _window(browser) as strangers, _window(browser) as members, _window(browser) as staff:
         _sign_in(members, shown)
         _enrol(staff, shown)
@@ -211,13 +223,13 @@ def take(browser: Browser, shown: Example, folder: Path, chosen: Sequence[Pictur
             window = members if picture.area in _MEMBERS else staff if picture.area == _OPERATOR else strangers
             # Without a session: an operator who is signed in is led on.
             alone = picture.name in ("operator-join", "operator-login")
-            _take(strangers if alone else window, picture, shown, folder)
-    if chosen is PICTURES:
-        (folder / INDEX).write_text(index())
-        known = {file for picture in PICTURES for file in picture.files}
-        for file in folder.glob("*.webp"):
-            if file.name not in known:
-                file.unlink()
+            page = (strangers if alone else window).new_page()
+            page.goto(shown.site + picture.path.format(**shown.parts))
+            if picture.work is not None:
+                picture.work(page)
+                page.wait_for_load_state()
+            yield picture, page
+            page.close()
 
 
 def _window(browser: Browser) -> BrowserContext:
@@ -246,12 +258,7 @@ def _enrol(window: BrowserContext, shown: Example) -> None:
     page.close()
 
 
-def _take(window: BrowserContext, picture: Picture, shown: Example, folder: Path) -> None:
-    page = window.new_page()
-    page.goto(shown.site + picture.path.format(**shown.parts))
-    if picture.work is not None:
-        picture.work(page)
-        page.wait_for_load_state()
+def _take(page: Page, picture: Picture, folder: Path) -> None:
     for file, (width, theme) in zip(picture.files, ((w, t) for w in WIDTHS for t in THEMES), strict=True):
         page.set_viewport_size({"width": width, "height": _LOWEST})
         page.emulate_media(color_scheme="dark" if theme == "dark" else "light")

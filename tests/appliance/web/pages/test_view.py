@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import re
 from contextlib import suppress
 from typing import NoReturn
 
@@ -40,3 +41,10 @@ def test_a_template_compiles(name: str) -> None:
     # Without its data, a compiled template ends at the first value that it lacks.
     with suppress(jinja2.UndefinedError):
         View().answer(name)
+
+
+@pytest.mark.parametrize("name", sorted(templates()))
+def test_a_template_shows_times_in_elements_for_scripts(name: str) -> None:
+    """A time that stands elsewhere would stay in UTC."""
+    source = re.sub(r"<time [^<]*data-shown=[^<]*</time>", "", templates()[name][0])
+    assert not re.search(r"\|\s*(moment|day|clock|precise)\b", source)

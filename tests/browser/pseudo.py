@@ -10,6 +10,9 @@ ATTRIBUTES = ("alt", "aria-label", "content", "data-label", "label", "placeholde
 AS_IT_IS = {"code", "pre", "script", "style", "time"}
 """Elements whose text is the same in every language, and of times, whose names of months are those of Babel."""
 
+_SETTINGS = ("viewport", "color-scheme", "htmx-config")
+"""Names of <meta> elements that people don't see."""
+
 _WORD = re.compile(r"[^\W\d_]{2}")
 _BRACKETS = re.compile("([⟦⟧])")
 
@@ -35,11 +38,12 @@ class _Texts(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        for name, value in attrs:
-            if value and name in ATTRIBUTES and not (name == "content" and "property" not in given | {"name": 1}):
+        is_for_people = tag not in AS_IT_IS and given.get("name") not in _SETTINGS
+        for name, value in attrs if is_for_people else ():
+            if value and name in ATTRIBUTES:
                 self.found += _outside(value, 0)[0]
         if tag not in _VOID:
-            self._open.append(tag in AS_IT_IS or ("lang" in given and tag != "html"))
+            self._open.append(tag in AS_IT_IS or given.get("translate") == "no" or ("lang" in given and tag != "html"))
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in _VOID and self._open:
