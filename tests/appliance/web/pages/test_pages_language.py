@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from appliance.web import languages
 from tests.appliance.web.pages.visitor import Answer, Visitor
+from tests.browser.pseudo import Pseudo
 
 LANGUAGE = "__Host-meshwg-language"
 
@@ -80,7 +84,24 @@ def test_a_part_in_another_language_is_another_version(owner: Visitor) -> None:
     assert (same.status, same.headers["vary"]) == (304, "Accept-Language, Cookie")
 
 
-def test_the_api_stays_english(owner: Visitor) -> None:
+def test_refusals_and_notices_are_in_the_reader_s_language(owner: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    pseudo = replace(languages.loaded()["hi"], translations=Pseudo())
+    monkeypatch.setitem(languages.loaded(), "hi", pseudo)
+    owner.get("/language?language=hi")
+    owner.add_machine("<b>one</b>")
+    refused = owner.add_machine("<b>one</b>")
+    assert refused.status == 409
+    assert "⟦A machine called &#34;&lt;b&gt;one&lt;/b&gt;&#34; exists already.⟧" in refused.text
+    empty = owner.add_machine(" ")
+    assert "⟦The ⟦name⟧ is empty.⟧" in empty.text
+    owner.get("/settings")
+    owner.send("/settings/name", name="Two")
+    assert "⟦The organization has its new name.⟧" in owner.get("/settings").text
+
+
+def test_a_refusal_of_the_api_is_english(owner: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    pseudo = replace(languages.loaded()["hi"], translations=Pseudo())
+    monkeypatch.setitem(languages.loaded(), "hi", pseudo)
     answer = owner.ask("GET", "/api/v1/machines/nobody", headers={"Accept-Language": "hi"})
-    assert answer.status == 404
+    assert "This organization has no machine 'nobody'." in answer.text
     assert "content-language" not in answer.headers
