@@ -42,13 +42,14 @@ def shown(context: Context, runs: PublishedRuns) -> tuple[Run, ...]:
 
 def find(context: Context, runs: PublishedRuns, run: str) -> Run:
     """Find a run that is shown; raises `NotFound` if there is none with this id."""
-    _check_shown(context, run)
+    if run in _hidden(context):
+        raise NotFound("No such run was published.")
     return runs.find(run)
 
 
 def file(context: Context, runs: PublishedRuns, run: str, name: str) -> bytes:
     """Read a file of a run that is shown; raises `NotFound` if there is none."""
-    _check_shown(context, run)
+    find(context, runs, run)
     return runs.file(run, name)
 
 
@@ -99,11 +100,6 @@ def _note(context: Context, transaction: Connection, who: SignedOperator, action
 def _hidden(context: Context) -> frozenset[str]:
     with context.store.read() as transaction:
         return hidden_runs.load(transaction)
-
-
-def _check_shown(context: Context, run: str) -> None:
-    if run in _hidden(context):
-        raise NotFound("No such run was published.")
 
 
 def _digest(runs: PublishedRuns, run: Run) -> str:

@@ -105,6 +105,15 @@ def test_the_newest_of_many_runs_are_listed(site: Site, stranger: Visitor, tmp_p
     assert stranger.get(f"/transcripts/{run.id}/transcript.html").status == 200
 
 
+def test_no_file_of_an_unreadable_run_is_served(site: Site, stranger: Visitor, tmp_path: Path) -> None:
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z")).id
+    path = f"/transcripts/{run}/transcript.html"
+    assert stranger.get(path).status == 200
+    # Operators see no such run, and could not withdraw it.
+    (site.published.folder / run / "transcript.json").write_bytes(b"{")
+    assert stranger.get(path).status == 404
+
+
 def test_an_unpublished_file_is_not_served(stranger: Visitor) -> None:
     for path in ("/transcripts/20260301T120000Z-abc/transcript.html", "/transcripts/..%2Fstore/meshwg.sqlite"):
         assert stranger.get(path).status == 404
