@@ -192,9 +192,13 @@ def _gettext(message: str, /, **values: Any) -> markupsafe.Markup:
 
 
 def _ngettext(one: str, many: str, n: int, /, **values: Any) -> markupsafe.Markup:
-    """Translate the form of a message that fits a number; otherwise like `_gettext`."""
+    """Translate the form of a message that fits a number, which has its digits in groups; otherwise like `_gettext`."""
     text = markupsafe.Markup(languages.reader().language.plural(one, many, n))  # noqa: S704
-    return text % _translated({"num": n, **values})
+    written = {"num": n, **values}
+    for name, value in written.items():
+        if type(value) is int and value == n:
+            written[name] = formats.number(n)
+    return text % _translated(written)
 
 
 def _price() -> str:

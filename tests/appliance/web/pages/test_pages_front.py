@@ -65,7 +65,7 @@ def test_the_front_page_names_the_newest_run(site: Site, stranger: Visitor, tmp_
         ("2", "2 machines: free"),
         ("3", "3 machines: ₹1,047 a month"),
         (" 12 ", "12 machines: ₹4,188 a month"),
-        (str(MOST_MACHINES), f"{MOST_MACHINES} machines: ₹5,855,247,337 a month"),
+        (str(MOST_MACHINES), f"{MOST_MACHINES:,} machines: ₹5,855,247,337 a month"),
     ],
 )
 def test_a_number_of_machines_has_a_price(stranger: Visitor, machines: str, words: str) -> None:
