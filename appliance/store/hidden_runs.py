@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select, text
 
 from appliance.store.schema import hidden_runs as _table
 
 _ALL = select(_table.c.run)
+# Two operators may hide it at once. Both databases know this form, each by a construct of its own in SQLAlchemy.
+_HIDE = text("INSERT INTO hidden_runs (run) VALUES (:run) ON CONFLICT DO NOTHING")
 
 
 def load(transaction: Connection) -> frozenset[str]:
@@ -16,10 +18,7 @@ def load(transaction: Connection) -> frozenset[str]:
 
 def hide(transaction: Connection, run: str) -> bool:
     """Hide a run; returns False if it was hidden already."""
-    if run in load(transaction):
-        return False
-    transaction.execute(insert(_table).values(run=run))
-    return True
+    return bool(transaction.execute(_HIDE, {"run": run}).rowcount)
 
 
 def show(transaction: Connection, run: str) -> bool:
