@@ -58,7 +58,7 @@ def test_a_rule_and_the_default_tell_their_packets(owner: Visitor, site: Site, h
         decided_packets.note(context)
     assert "1,003 packets; the most in an hour were 1,000" in text(owner.get(f"/policy/rules/{rule.id}"))
     page = owner.get("/policy/default")
-    assert "2006 packets; the most in an hour were 2,000" in text(page)
+    assert "2,006 packets; the most in an hour were 2,000" in text(page)
     assert len(re.findall("<rect", page.text)) in (3, 4), "two hours, of one day or two"
     assert len(page.page.all("svg")) == 2
     assert "/policy/default" in owner.get("/policy").text
