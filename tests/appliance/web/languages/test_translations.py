@@ -69,3 +69,11 @@ def test_a_fault_of_a_translation_is_found(source: str, text: str, has_fault: bo
 def test_translations_keep_what_a_message_is_made_of(locale: str) -> None:
     found = {str(message.id): [*faults(message)] for message in upkeep.read(upkeep.file_of(locale))}
     assert {text: each for text, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_message_of_the_code_is_translated(locale: str) -> None:
+    catalogue, code = upkeep.read(upkeep.file_of(locale)), upkeep.extracted()
+    translated = {message.id for message in catalogue if message.id and upkeep.is_translated(message)}
+    assert {message.id for message in code if message.id} - translated == set()
+    assert {message.id for message in catalogue if message.id} - {message.id for message in code} == set()
