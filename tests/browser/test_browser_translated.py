@@ -19,7 +19,7 @@ _ENGLISH_ALONE = {"api", "run", "operator-run"}
 _DATA = re.compile(
     r"""
     [\w.-]+@example\.(net|org|com)[,.]? | [\w.-]+\.example\.net | https?://\S+ | python-httpx/\S+ | \S*Chrom\S*
-    | Acme\ Networks | (Bolt|Cedar|Delta|Ember)\ \w+ | monitoring | deploy
+    | Acme\ Networks | Demonstration | (tcp|udp)\ \d+ | (Bolt|Cedar|Delta|Ember)\ \w+ | monitoring | deploy
     | (laptop|branch|web|printer)-\w* | database | till-\d | pune | asha
     | staff | contractors | branches | servers | databases | group\ \w+
     | :?\ ?(Staff\ use\ the\ servers|Contractors\ never\ reach\ data|Applications\ query\ the\ database)\.?

@@ -121,7 +121,7 @@ def check_settings(found: Settings) -> None:
 
 
 def test_the_command_line_of_up_has_every_option_of_the_table() -> None:
-    assert {*inspect.signature(up).parameters} == {*OPTIONS, "config"} - {"unlock_secret_file"}
+    assert {*inspect.signature(up).parameters} == {*OPTIONS, "config", "with_demo"} - {"unlock_secret_file"}
 
 
 def test_the_documentation_has_every_option_of_the_table() -> None:
