@@ -19,7 +19,7 @@ DOMAIN = "pages"
 _ENGLISH = {"en": "en_GB", "en-IN": "en_IN"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Language:
     """A language that pages can be read in.
 

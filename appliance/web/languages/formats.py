@@ -19,6 +19,9 @@ _PAISE = 100
 def number(value: float, *, decimals: int = 0) -> str:
     """Format a number with its digits in groups: ``1,234``."""
     locale = _locale()
+    if 0 <= value < 999:
+        # There is nothing to group, and it takes Babel twenty times as long to find out.
+        return f"{value:.{decimals}f}".replace(".", numbers.get_decimal_symbol(locale))
     pattern = f"{locale.decimal_formats[None].pattern.partition('.')[0]}{'.' if decimals else ''}{'0' * decimals}"
     return numbers.format_decimal(value, pattern, locale=locale)
 

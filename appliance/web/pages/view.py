@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +187,16 @@ def _in_language(answer: Response) -> Response:
 
 def _gettext(message: str, /, **values: Any) -> markupsafe.Markup:
     """Translate a message of a template; names have the form of ``%(name)s``, and the values are escaped."""
+    language = languages.reader().language
+    if not values:
+        return _label(language, message)
     # Messages are trusted like templates.
-    return markupsafe.Markup(languages.reader().language.message(message)) % _translated(values)  # noqa: S704
+    return markupsafe.Markup(language.message(message)) % _translated(values)  # noqa: S704
+
+
+@lru_cache(maxsize=8192)  # A table repeats its labels in each row; messages are those of the templates, so few.
+def _label(language: languages.Language, message: str) -> markupsafe.Markup:
+    return markupsafe.Markup(language.message(message).replace("%%", "%"))  # noqa: S704
 
 
 def _ngettext(one: str, many: str, n: int, /, **values: Any) -> markupsafe.Markup:

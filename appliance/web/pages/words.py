@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import accumulate
 
 from appliance.model.desired import RuleCount
@@ -18,7 +19,7 @@ from appliance.model.port_ranges import PortRange, format_ports
 from appliance.model.probes import Probe
 from appliance.model.sentences import sentence
 from appliance.model.services import ServiceProtocol, ServiceRange
-from appliance.web.languages import formats, ngettext, reader, say
+from appliance.web.languages import Language, formats, ngettext, reader, say
 from appliance.web.languages import gettext as _
 
 _PROTOCOLS = {
@@ -31,7 +32,7 @@ _PROTOCOLS = {
 _MOST_RANGES = 5
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _THOUSANDS = ("k", "M", "G", "T", "P", "E")
-_LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b|machine:")
+_LIKE_ENGLISH_ENDS = r"(any|group|the machine|a removed machine)\b|machine:"
 _ENDS = (
     sentence("any machine"),
     sentence("group {name}"),
@@ -174,14 +175,16 @@ def machine(id_: str, names: Mapping[str, str]) -> str:
 
 def _is_like_another_end(name: str) -> bool:
     """True if a machine's name may be taken for another kind of end, in English or in the reader's language."""
-    ends = (reader().language.message(each.message) for each in _ENDS)
-    return _LIKE_OTHER_ENDS.match(name) is not None or any(_is_like(name.casefold(), end.casefold()) for end in ends)
+    return _like_other_ends(reader().language).match(name.casefold()) is not None
 
 
-def _is_like(name: str, end: str) -> bool:
-    """True if a name begins and ends as the text of an end does around its value."""
-    before, _, rest = end.partition("{")
-    return name.startswith(before.strip()) and name.endswith(rest.partition("}")[2].strip())
+@lru_cache(maxsize=16)
+def _like_other_ends(language: Language) -> re.Pattern[str]:
+    """Compile a pattern for names that begin and end as the text of an end does around its value."""
+    texts = (language.message(each.message).casefold().partition("{") for each in _ENDS)
+    around = ((before.strip(), rest.partition("}")[2].strip()) for before, _, rest in texts)
+    translated = (f"{re.escape(before)}(?s:.*){re.escape(after)}$" for before, after in around)
+    return re.compile("|".join([_LIKE_ENGLISH_ENDS, *translated]))
 
 
 def party(of: Party, among: Sequence[Party], names: Mapping[str, str]) -> str:

@@ -36,6 +36,9 @@ def test_each_language_has_its_conventions(language: str, number: str, amount: s
 
 def test_numbers_have_as_many_decimals_as_wanted() -> None:
     assert [formats.number(1234.56, decimals=decimals) for decimals in (0, 1, 3)] == ["1,235", "1,234.6", "1,234.560"]
+    assert [formats.number(value, decimals=1) for value in (0, 66.64, 998, 999.96, 1000)] == [
+        *("0.0", "66.6", "998.0", "1,000.0", "1,000.0")
+    ]
     assert said("en-IN", lambda: formats.whole_rupees(5855247337)) == "₹5,85,52,47,337"
 
 
