@@ -29,4 +29,4 @@ def test_a_read_only_checkout_is_one_sentence(arguments: tuple[str, ...], folder
         timeout=DEADLINE,
     )
     assert (done.returncode, done.stdout) == (73, "")
-    assert done.stderr == f"meshwg: The folder '{folder}' can't be written.\n"
+    assert done.stderr == f"meshwg: The folder {str(folder)!r} can't be written.\n"

@@ -28,6 +28,7 @@ _INTERVAL_S = 0.001
 _PORT = 4000
 _DEADLINE = 30.0
 _AT_ONCE = 40
+_MOST_SAVES = 40
 _PACKETS = 1600
 _SHARE = 10
 # Six standard deviations of the number of packets that a share of ten takes out of 1,600.
@@ -83,13 +84,14 @@ def test_a_late_save_is_enforced_that_time_after_its_answer() -> None:
         late: list[float] = []
         with stream(mumbai, pune) as running:
             running.wait_delivery(running.mark(), _DEADLINE)
-            for _ in range(5):
+            while len(late) < 5 or (max(late) < milliseconds - 2 and len(late) < _MOST_SAVES):
                 denied = mesh.deny(mumbai, pune)
                 wait_for_packets(running, denied.answered_ns, 4 * milliseconds)
                 late.append(last_delivered_ms(running, denied))
                 allowed = mesh.allow(mumbai, pune)
                 running.wait_delivery(allowed.answered_ns, _DEADLINE)
-    # A busy machine may take longer to hand the answer to its reader, so the latest of several tells, and most.
+    # A busy machine may take longer to hand the answer to its reader, so the latest of several tells; five are enough
+    # on a quiet one.
     assert max(late) >= milliseconds - 2
     assert median(late) > 0
 
