@@ -52,7 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
     properties.load(config.getoption("--profile"))
     chosen = config.getoption("basetemp")
     if hasattr(config, "workerinput") and chosen is not None:
-        Path(chosen).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(chosen).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        # Each pytest removes the folders of earlier ones that have no lock, also one that a test starts.
+        (folder / ".lock").touch()
 
 
 @pytest.hookimpl(tryfirst=True)
