@@ -17,18 +17,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from appliance.hub.errors import LinkError, reason
-from appliance.hub.front_door.datagram import checksum
 from appliance.hub.kernel import namespace
 from appliance.hub.names import KernelNames
+from appliance.hub.plane import packets
 
 REQUESTS = 3
 
 _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26
-_ECHO_REQUEST, _ECHO_REPLY = 8, 0
-_HOPS = 64
-_IP_HEADER = struct.Struct("!BBHHHBBH4s4s")
-_ECHO_HEADER = struct.Struct("!BBHHH")
 _TOKEN_BYTES = 16
 _LONGEST_PACKET = 256
 
@@ -68,19 +64,16 @@ class _Ping:
     payload: bytes
 
     def request(self, sequence: int) -> bytes:
-        """Encode an echo request with its IP header. Source: RFC 791, RFC 792."""
-        body = _ECHO_HEADER.pack(_ECHO_REQUEST, 0, 0, self.identifier, sequence) + self.payload
-        body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
-        ends = self.hub.packed, self.machine.packed
-        head = _IP_HEADER.pack(0x45, 0, _IP_HEADER.size + len(body), 0, 0, _HOPS, socket.IPPROTO_ICMP, 0, *ends)
-        return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + body
+        """Encode an echo request with its IP header."""
+        body = packets.echo(packets.ECHO_REQUEST, self.identifier, sequence, self.payload)
+        return packets.ip(self.hub, self.machine, socket.IPPROTO_ICMP, body)
 
     def sequence_of(self, packet: bytes) -> int | None:
         """Read the sequence number of an echo reply that the filter let through; None if it is not to this ping."""
         body = packet[(packet[0] & 0xF) * 4 :]
-        if len(body) < _ECHO_HEADER.size or body[_ECHO_HEADER.size :] != self.payload:
+        if len(body) < packets.ECHO_HEADER.size or body[packets.ECHO_HEADER.size :] != self.payload:
             return None
-        return int(_ECHO_HEADER.unpack_from(body)[4])
+        return int(packets.ECHO_HEADER.unpack_from(body)[4])
 
 
 def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address, pace: Pace = USUAL) -> float | None:
@@ -143,7 +136,7 @@ def _attach_filter(opened: socket.socket, ping: _Ping) -> None:
         (_LOAD_BYTE, 9, _JUMP_IF_EQUAL, socket.IPPROTO_ICMP),
         (_LOAD_WORD, 12, _JUMP_IF_EQUAL, int(ping.machine)),
         (_LOAD_WORD, 16, _JUMP_IF_EQUAL, int(ping.hub)),
-        (_LOAD_BYTE_AT_X, 0, _JUMP_IF_EQUAL, _ECHO_REPLY),
+        (_LOAD_BYTE_AT_X, 0, _JUMP_IF_EQUAL, packets.ECHO_REPLY),
         (_LOAD_HALF_AT_X, 4, _JUMP_IF_EQUAL, ping.identifier),
     )
     program = [_instruction(_X_IS_HEADER_LENGTH, 0)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
@@ -35,9 +33,7 @@ class Pings:
         self._round_trip = round_trip
         self._names = names
         self._state = state
-        self._places = FewAtOnce(AT_ONCE, "ping", retry_after=2)
-        self._counts = Counter({"answered": 0, "silent": 0, "failed": 0})
-        self._lock = threading.Lock()
+        self._places = FewAtOnce(AT_ONCE, "ping", "answered", "silent", retry_after=2)
 
     def ping(self, organization: str, machine: str) -> float | None:
         """Ping a machine; returns milliseconds until its first reply, or None if it did not reply in two seconds.
@@ -54,19 +50,10 @@ class Pings:
         if desired is None or address is None:
             raise HubError("there is no such machine to ping")
         with self._places.turn(organization):
-            try:
-                seconds = self._round_trip(self._names.of(organization), hub_address(desired.network), address)
-            except HubError:
-                self._note("failed")
-                raise
-        self._note("silent" if seconds is None else "answered")
+            seconds = self._round_trip(self._names.of(organization), hub_address(desired.network), address)
+        self._places.note("silent" if seconds is None else "answered")
         return None if seconds is None else 1000 * seconds
 
     def figures(self) -> dict[str, int]:
         """Numbers of pings since the start, by outcome."""
-        with self._lock:
-            return {**self._counts, "refused": self._places.refused}
-
-    def _note(self, outcome: str) -> None:
-        with self._lock:
-            self._counts[outcome] += 1
+        return self._places.figures()

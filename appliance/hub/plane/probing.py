@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.errors import HubError, LinkError, reason
-from appliance.hub.front_door.datagram import checksum
 from appliance.hub.kernel import namespace, routing, table_copy
 from appliance.hub.names import KernelNames
+from appliance.hub.plane.packets import ECHO_REPLY, ECHO_REQUEST, echo, ip, with_checksum
 from appliance.hub.wireguard import tun
 from appliance.model.addresses import hub_address
 from appliance.model.probes import Probe, ProbeKind
@@ -30,9 +30,6 @@ MOST_BYTES = 1 << 20
 _AT_ONCE = 100
 _ANSWERED_S = 2.0
 _LARGEST = 2048
-_HOPS = 64
-_IP_HEADER = struct.Struct("!BBHHHBBH4s4s")
-_ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _SYN = 0x02
 _FIRST_OWN_PORT, _LAST_OWN_PORT = 1024, 65535
 # Numbers for experiments (RFC 3692), one for each direction: such packets have no ports that tell a connection apart.
@@ -87,8 +84,8 @@ def _passed(link: int, hub: IPv4Address, visitor: IPv4Address, packets: Sequence
 
     The kernel works a packet off before it takes the next one.
     """
-    ping = _ip(visitor, hub, socket.IPPROTO_ICMP, _echo(_ECHO_REQUEST, number))
-    answer = _told_apart(_ip(hub, visitor, socket.IPPROTO_ICMP, _echo(_ECHO_REPLY, number)))
+    ping = ip(visitor, hub, socket.IPPROTO_ICMP, echo(ECHO_REQUEST, number, 1))
+    answer = _told_apart(ip(hub, visitor, socket.IPPROTO_ICMP, echo(ECHO_REPLY, number, 1)))
     for packet in (*packets, ping):
         os.write(link, packet)
     arrived: set[bytes] = set()
@@ -116,10 +113,10 @@ def _packets(addresses: Mapping[str, IPv4Address], probes: Sequence[Probe]) -> I
     for number, probe in enumerate(probes, 1):
         ends = addresses[probe.source], addresses[probe.destination]
         if probe.kind is ProbeKind.OTHER:
-            yield _ip(*ends, _EXPERIMENTS[ends[0] < ends[1]], b"probe")
+            yield ip(*ends, _EXPERIMENTS[ends[0] < ends[1]], b"probe")
             continue
         body = _ENCODED[probe.kind](ends, number if probe.kind is ProbeKind.ICMP else next(own_ports), probe.port)
-        yield _ip(*ends, _NUMBERS[probe.kind], body)
+        yield ip(*ends, _NUMBERS[probe.kind], body)
 
 
 _Ends = tuple[IPv4Address, IPv4Address]
@@ -136,26 +133,13 @@ def _udp(ends: _Ends, own_port: int, port: int) -> bytes:
     return _with_checksum(ends, socket.IPPROTO_UDP, struct.pack("!HHHH", own_port, port, 8, 0), 6)
 
 
-def _echo(kind: int, identifier: int) -> bytes:
-    """Encode an echo message. Source: RFC 792."""
-    body = struct.pack("!BBHHH", kind, 0, 0, identifier, 1)
-    return body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
-
-
 def _with_checksum(ends: _Ends, protocol: int, body: bytes, at: int) -> bytes:
     pseudo = ends[0].packed + ends[1].packed + struct.pack("!BBH", 0, protocol, len(body))
-    return body[:at] + checksum(pseudo + body).to_bytes(2, "big") + body[at + 2 :]
+    return with_checksum(body, at, pseudo)
 
 
 _ENCODED: Mapping[ProbeKind, Callable[[_Ends, int, int], bytes]] = {
     ProbeKind.TCP: _tcp,
     ProbeKind.UDP: _udp,
-    ProbeKind.ICMP: lambda _ends, number, _port: _echo(_ECHO_REQUEST, number),
+    ProbeKind.ICMP: lambda _ends, number, _port: echo(ECHO_REQUEST, number, 1),
 }
-
-
-def _ip(source: IPv4Address, destination: IPv4Address, protocol: int, body: bytes) -> bytes:
-    """Encode a packet. Source: RFC 791."""
-    length = _IP_HEADER.size + len(body)
-    head = _IP_HEADER.pack(0x45, 0, length, 1, 0, _HOPS, protocol, 0, source.packed, destination.packed)
-    return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + body
