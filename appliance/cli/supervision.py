@@ -242,9 +242,28 @@ def launch(
         descriptors: open files that it inherits.
         is_piped: True for its output to be read from the process; otherwise it goes where this process's goes.
     """
+    # A killed supervisor must not leave an unsupervised service behind.
+    begin = partial(lifeline.end_with_parent, os.getpid())
+    return spawn([*PROGRAM, command], begin, descriptors, is_piped=is_piped, environment=dict(environment))
+
+
+def spawn(
+    arguments: Sequence[str],
+    begin: Callable[[], object],
+    descriptors: tuple[int, ...],
+    *,
+    is_piped: bool,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process as a child of a supervisor; otherwise as `launch`.
+
+    Args:
+        begin: called in the new process before it becomes the program.
+        environment: None for the variables of this process.
+    """
     return subprocess.Popen(
-        [*PROGRAM, command],
-        env=dict(environment),
+        arguments,
+        env=environment,
         # With `-m`, Python imports from the current folder first, which may be somebody else's.
         cwd="/",
         stdin=subprocess.DEVNULL,
@@ -253,8 +272,7 @@ def launch(
         pass_fds=descriptors,
         # A signal from the terminal is for the supervisor, which stops its children in order.
         start_new_session=True,
-        # A killed supervisor must not leave an unsupervised service behind.
-        preexec_fn=partial(lifeline.end_with_parent, os.getpid()),
+        preexec_fn=begin,
     )
 
 

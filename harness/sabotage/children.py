@@ -39,14 +39,6 @@ def _forked(
         lifeline.end_with_parent(supervisor)
         command_line([command])
 
-    return subprocess.Popen(
-        # Never executed, since the function before it does not return.
-        ["false"],
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if is_piped else None,
-        stderr=subprocess.STDOUT if is_piped else None,
-        pass_fds=descriptors,
-        start_new_session=True,
-        preexec_fn=partial(forked.become, command, body, environment, descriptors),
-    )
+    begin = partial(forked.become, command, body, environment, descriptors)
+    # The program is never executed, since the function before it does not return.
+    return supervision.spawn(["false"], begin, descriptors, is_piped=is_piped)
