@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 HOUR, DAY = 1, 24
 KEPT_HOURS: Mapping[int, int] = {HOUR: 7 * 24, DAY: 90 * 24}
-"""How far the kept steps go back, by their length; both in hours."""
+"""Hours that steps are kept, by the length of a step in hours."""
 _HOUR_S = 3600
 
 

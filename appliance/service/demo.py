@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection
-
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.demo import MACHINES, NAME, ORGANIZATION, STREAMS
 from appliance.model.errors import NotFound
@@ -21,7 +19,6 @@ from appliance.service.context import Actor, Context
 from appliance.service.founding import founded
 from appliance.service.machines import IssuedMachine
 from appliance.store import Store, organizations
-from appliance.store.deletions import DeletionTarget
 
 
 def found(context: Context) -> Sequence[IssuedMachine]:
@@ -66,12 +63,8 @@ def remove(context: Context) -> None:
     Raises:
         NotEnforced, Unavailable: the data plane or the store failed; the text says whether the deletion goes on.
     """
-
-    def check(transaction: Connection, doomed: DeletionTarget) -> None:
-        del transaction, doomed
-
     try:
-        deletion.delete_by_service(context, ORGANIZATION, check)
+        deletion.delete_by_service(context, ORGANIZATION, check=lambda _transaction, _doomed: None)
     except NotFound:
         # A start that was killed half-way has left an organization that is not active.
         forget(context.store)

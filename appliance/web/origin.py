@@ -29,15 +29,19 @@ def check(site: str, request: Request) -> None:
     """
     if request.is_safe or not request.is_by_cookie:
         return
-    fetched = request.headers.get("sec-fetch-site")
+    check_fetched(request)
     origin = request.headers.get("origin")
-    if fetched is not None and fetched not in _OURS:
-        raise _foreign()
     if origin is None:
         return
     asked_of = f"https://{request.header('Host')}"
     came_from = _authority(origin)
     if came_from is None or came_from not in (_authority(site), _authority(asked_of)):
+        raise _foreign()
+
+
+def check_fetched(request: Request) -> None:
+    """Refuse a request if the browser says that it comes from another site; raises `Forbidden`."""
+    if request.headers.get("sec-fetch-site", "none") not in _OURS:
         raise _foreign()
 
 

@@ -20,6 +20,21 @@ _PATH = "/demo"
 
 
 @dataclass(frozen=True)
+class LastFlip:
+    """Last flip of a rule, as of now.
+
+    Attributes:
+        ago_s: whole seconds since then.
+        enforced_ms: milliseconds until the kernel enforced it.
+        none_since: True if no packet has arrived since it was answered.
+    """
+
+    ago_s: int
+    enforced_ms: float
+    none_since: bool
+
+
+@dataclass(frozen=True)
 class StreamRow:
     """A stream in the table.
 
@@ -27,18 +42,14 @@ class StreamRow:
         denied: True if its rule denies it.
         is_going: True if packets arrive.
         recent: arrivals in the last seconds.
-        flipped_ago_s: whole seconds since the rule's last flip; None if nobody has flipped it.
-        enforced_ms: milliseconds until the kernel enforced that flip.
-        none_since: True if no packet has arrived since that flip was answered.
+        last_flip: of its rule; None if nobody has flipped it.
     """
 
     stream: DemoStream
     denied: bool
     is_going: bool
     recent: int
-    flipped_ago_s: int | None = None
-    enforced_ms: float = 0.0
-    none_since: bool = False
+    last_flip: LastFlip | None
 
 
 def _show(visit: Visit) -> Response:
@@ -66,15 +77,12 @@ def _rows(visit: Visit, state: LabState) -> Sequence[StreamRow]:
     rows = []
     for stream, reading in zip(STREAMS, state.streams, strict=False):
         action = actions.get(stream.rule, Action.DENY)
-        row = StreamRow(stream, action is Action.DENY, reading.is_going(now), reading.recent)
         flip = visit.site.demo.last_flip(stream.rule, action)
+        last = None
         if flip is not None:
-            none_since = reading.last_ns <= flip.answered_ns
-            ago_s = (now - flip.answered_ns) // 10**9
-            row = StreamRow(
-                stream, row.denied, row.is_going, row.recent, ago_s, 1000 * flip.enforced_s, none_since=none_since
-            )
-        rows.append(row)
+            ago_s, none_since = (now - flip.answered_ns) // 10**9, reading.last_ns <= flip.answered_ns
+            last = LastFlip(ago_s, 1000 * flip.enforced_s, none_since=none_since)
+        rows.append(StreamRow(stream, action is Action.DENY, reading.is_going(now), reading.recent, last))
     return rows
 
 

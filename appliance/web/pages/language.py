@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from appliance.model.access import PUBLIC
-from appliance.model.errors import Forbidden, NotFound
-from appliance.web import languages
+from appliance.model.errors import NotFound
+from appliance.web import languages, origin
 from appliance.web.pages.routes import Page, Visit, is_local, see_other
 from appliance.web.response import Response
 
@@ -13,8 +13,7 @@ _YEAR_S = 365 * 86400
 
 def _choose(visit: Visit) -> Response:
     """Set the cookie, and go back to the page with the form; nothing else changes, so the form has no token."""
-    if visit.request.header("Sec-Fetch-Site") in ("cross-site", "same-site"):
-        raise Forbidden("This change was asked for by a page of another site.")
+    origin.check_fetched(visit.request)
     tag = visit.query.text("language")
     if tag not in languages.loaded():
         raise NotFound("There are no pages in this language.")

@@ -10,8 +10,8 @@ import bottle
 import pytest
 
 from appliance.model.ids import new_id
-from appliance.model.organization import Member, Role
-from appliance.service import accounts, passwords
+from appliance.model.organization import Member, Plan, Role
+from appliance.service import Actor, accounts, machines, organizations, passwords
 from appliance.store import Store, people
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
@@ -56,6 +56,20 @@ def owner(app: bottle.Bottle) -> Visitor:
     visitor = Visitor(app)
     visitor.sign_up()
     return visitor
+
+
+@pytest.fixture
+def actor(site: Site, owner: Visitor) -> Actor:
+    """Signs the owner in as a caller of use cases, on the paid plan."""
+    found = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    organizations.change(site.context, found, plan=Plan.PAID.value)
+    return found
+
+
+@pytest.fixture
+def add(site: Site, actor: Actor) -> Callable[..., str]:
+    """Returns a function that adds a machine, and returns its id."""
+    return lambda name, *groups: machines.add(site.context, actor, name=name, groups=groups).machine.id
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ NAMES |= {"card.svg"}
 """Names of the product, of the machines on the front page, and of files."""
 WORD = re.compile(r"[^\W\d_]{2}")
 PROSE = re.compile(r"[A-Z][a-z]|\w+ \w")
-"""What a constant within an expression looks like if it is for people."""
+"""Pattern of a constant for people within an expression."""
 ENVIRONMENT = jinja2.Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
 
 

@@ -7,14 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from appliance.model.desired import PeerStatus, RuleCount
-from appliance.model.organization import Plan, Role
+from appliance.model.organization import Role
 from appliance.model.policy import Action, Policy, Rule
-from appliance.service import Actor, accounts, machines, organizations
+from appliance.service import Actor, machines
 from appliance.service import policy as policies
 from appliance.store import times
 from appliance.web.pages import map_layout
 from appliance.web.pages.network_map import MOST_ROWS, MOST_WAYS
-from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor
@@ -22,19 +21,6 @@ from tests.appliance.web.pages.visitor import Answer, Visitor
 MAP = "/map"
 LARGEST = 100_000
 """Most bytes of a page."""
-
-
-@pytest.fixture
-def actor(site: Site, owner: Visitor) -> Actor:
-    found = accounts.actor_of(site.context, owner.cookies[COOKIE])
-    organizations.change(site.context, found, plan=Plan.PAID.value)
-    return found
-
-
-@pytest.fixture
-def add(site: Site, actor: Actor) -> Callable[..., str]:
-    """Returns a function that adds a machine, and returns its id."""
-    return lambda name, *groups: machines.add(site.context, actor, name=name, groups=groups).machine.id
 
 
 @pytest.fixture

@@ -9,24 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from appliance.model.organization import Plan, Role
+from appliance.model.organization import Role
 from appliance.model.policy import Action
-from appliance.service import Actor, accounts, invitations, machines, organizations
+from appliance.service import Actor, invitations, machines, organizations
 from appliance.service import policy as policies
 from appliance.web.pages import undo
 from appliance.web.pages.undo import MOST_CHARACTERS, Undo
-from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
 RULE = {"action": "deny", "source": "any", "destination": "any", "protocol": "udp", "ports": "53", "description": ""}
-
-
-@pytest.fixture
-def actor(site: Site, owner: Visitor) -> Actor:
-    found = accounts.actor_of(site.context, owner.cookies[COOKIE])
-    organizations.change(site.context, found, plan=Plan.PAID.value)
-    return found
 
 
 @pytest.fixture
