@@ -116,9 +116,10 @@ def test_a_datagram_without_a_checksum_is_lost_behind_the_rules(doorway: Doorway
 def test_a_wrong_meaning_is_contradicted(doorway: Doorway) -> None:
     doorway.load()
     compared = compare_door_wrongly(doorway.read(), 1)
-    dropped = [each for each in compared.wrong if each.endswith("it is dropped")]
-    # On a busy machine a bucket may fill up again before its datagram is sent: then entries differ instead.
-    assert len(dropped) > len(compared.wrong) / 2
+    others = [each for each in compared.wrong if not each.endswith("it is dropped")]
+    # On a busy machine, about one datagram in a thousand does not make its entry.
+    assert all(" is missing, not there with " in each for each in others)
+    assert len(others) < len(compared.wrong) / 10
 
 
 def test_a_map_that_is_understood_wrongly_is_noticed(doorway: Doorway) -> None:
