@@ -107,7 +107,13 @@ ROUTES = (
     Damage("no rule for local addresses", "ip -n $NS rule del priority 0", cuts=False),
     Damage("no forwarding", _in_namespace("sysctl -qw net.ipv4.ip_forward=0")),
     Damage("strict reverse paths", _in_namespace("sysctl -qw net.ipv4.conf.all.rp_filter=1")),
-    Damage("redirects are sent", _in_namespace("sysctl -qw net.ipv4.conf.all.send_redirects=1"), cuts=False),
+    Damage(
+        "redirects are sent",
+        # The kernel tells of a changed rp_filter, and not of this one.
+        _in_namespace("sysctl -qw net.ipv4.conf.all.send_redirects=1"),
+        Detection.SWEEP,
+        cuts=False,
+    ),
     Damage("no hub address", "ip -n $NS address flush dev $LINK", cuts=False),
     Damage("a machine's address on the hub", "ip -n $NS address add $ADDRESS/32 dev $LINK"),
 )

@@ -217,6 +217,24 @@ def test_a_lost_name_causes_an_event(
         assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
 
 
+@pytest.mark.parametrize("kind", [each for each in KINDS if each.detection is damage.Detection.EVENT], ids=str)
+def test_damage_said_to_cause_an_event_is_repaired_by_it(
+    told: DataPlane,
+    names: Names,
+    backend: Backend,
+    state: Desired,
+    apply_damage: Callable[[damage.Damage], None],
+    kind: damage.Damage,
+) -> None:
+    """Does damage to a plane without a sweep. What causes no event takes a round of it, longer the more there is."""
+    if backend.name == "kernel" and kind.needs_process:
+        pytest.skip("the kernel's WireGuard has no process")
+    told.apply(state)
+    before = seen(names, backend, state)
+    apply_damage(kind)
+    wait_until(lambda: seen(names, backend, state) == before)
+
+
 def test_a_save_after_damage_is_enforced(plane: DataPlane, names: Names, state: Desired) -> None:
     """Damages a plane without healing: the save itself has to notice."""
     plane.apply(state)
