@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from gettext import NullTranslations
+
 import pytest
 
 from appliance.model.claims import PUBLISHED
-from appliance.web.languages import Language, upkeep
+from appliance.web.languages import loaded, upkeep
 from appliance.web.pages.platforms import PLATFORMS
 from tests.appliance.web.pages.visitor import Visitor
 
 
+class Guillemets(NullTranslations):
+    """Catalogue in which each message is its English text in guillemets."""
+
+    def gettext(self, message: str) -> str:
+        return f"«{message}»"
+
+
 @pytest.fixture
 def translated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Provides a language in which each message is its English text in guillemets."""
-    monkeypatch.setattr(Language, "message", lambda _, english: f"«{english}»")
+    """Provides a language of such a catalogue, in place of English.
+
+    It is another object, since pages keep the labels of each language.
+    """
+    monkeypatch.setitem(loaded(), "en", replace(loaded()["en"], translations=Guillemets()))
 
 
 def test_texts_of_platforms_and_claims_are_extracted() -> None:
