@@ -13,7 +13,9 @@ import socket
 import struct
 import threading
 import time
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import attrgetter
 
 from netlab.errors import NothingArrived
 from netlab.host import Host
@@ -224,6 +226,24 @@ class UdpStream:
         with self._arrival:
             return list(self._received.values())
 
+    def received_since(self, start_ns: int) -> list[Received]:
+        """Returns the packets that have arrived and whose sending began at an instant or later, in order of sending.
+
+        It takes no longer for a stream that has run for long.
+
+        Args:
+            start_ns: the instant, as `mark` returns it.
+        """
+        with self._arrival:
+            # One packet may have arrived before its sending is recorded.
+            numbers = range(self._first_since(start_ns), len(self._sent) + 1)
+            arrived = [self._received[seq] for seq in numbers if seq in self._received]
+        return [packet for packet in arrived if packet.sent_ns >= start_ns]
+
+    def _first_since(self, start_ns: int) -> int:
+        """Returns the number of the first packet whose sending began at an instant or later; packets are in order."""
+        return bisect_left(self._sent, start_ns, key=attrgetter("sent_ns"))
+
     @property
     def sent_count(self) -> int:
         """Number of attempts to send so far; as fast for a long stream as for a short one."""
@@ -262,7 +282,7 @@ class UdpStream:
                 if left <= 0:
                     raise NothingArrived(f"packet to {self._destination[0]} port {self.port}", timeout_s)
                 self._arrival.wait(left)
-            arrivals = [packet.received_ns for packet in self._received.values() if packet.sent_ns > after_ns]
+            arrivals = [packet.received_ns for packet in self.received_since(after_ns + 1)]
         return (min(arrivals) - after_ns) / 1e9
 
     def sent_in(self, start_ns: int, end_ns: int) -> list[int]:
@@ -272,7 +292,8 @@ class UdpStream:
             start_ns: first instant, as `mark` returns it.
             end_ns: last instant.
         """
-        return [s.seq for s in self.sent() if start_ns <= s.sent_ns and s.done_ns <= end_ns and not s.errno]
+        sent = self._sent[self._first_since(start_ns) : self._first_since(end_ns + 1)]
+        return [s.seq for s in sent if s.done_ns <= end_ns and not s.errno]
 
     def delivered_sent_in(self, start_ns: int, end_ns: int) -> list[int]:
         """Returns the numbers of packets that have arrived and whose sending began within a time.
@@ -281,7 +302,7 @@ class UdpStream:
             start_ns: first instant, as `mark` returns it.
             end_ns: last instant.
         """
-        return sorted(r.seq for r in self.received() if start_ns <= r.sent_ns <= end_ns)
+        return [r.seq for r in self.received_since(start_ns) if r.sent_ns <= end_ns]
 
     def lost_in(self, start_ns: int, end_ns: int) -> list[int]:
         """Returns the numbers of packets that were sent within a time, as by `sent_in`, and have not arrived.

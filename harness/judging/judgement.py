@@ -13,6 +13,7 @@ the hub, and so have all packets before a ping that the hub answered.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ P = TypeVar("P", Sent, Received)
 _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a healthy hub."""
 _SHARE = 4
+_NEVER_NS = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def judge(
         canary: waits of a canary beside the stream, by their times; None without a canary.
         queues: what was seen of the queues on its way; None if they were not watched.
     """
-    lost, overflowed = split_losses(lost_although_allowed(phases, sent, received), sent, received)
+    due, arrived = _due(phases, sent, received), {packet.seq for packet in received}
+    lost, overflowed = split_losses([seq for seq in due if seq not in arrived], sent, received)
     if canary is not None:
         lost, overflowed = confirm_losses(lost, overflowed, sent, received, canary)
     if queues is not None:
@@ -109,7 +112,7 @@ def judge(
         excused -= lost_in_sleep(missing, sent, received, queues)
         lost, overflowed = sorted(missing - excused), sorted(excused)
     late = delivered_although_denied(phases, received)
-    return Judgement(late, lost, overflowed, count_denied(phases, sent), len(_due(phases, sent, received)))
+    return Judgement(late, lost, overflowed, count_denied(phases, sent), len(due))
 
 
 def longest_transit_ns(phases: Sequence[Phase], received: Sequence[Received]) -> int:
@@ -157,12 +160,6 @@ def count_denied(phases: Sequence[Phase], sent: Sequence[Sent]) -> int:
         )
         for packet, phase in _with_phase(phases, sent)
     )
-
-
-def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
-    """Returns the numbers of packets that were sent while allowed and are missing, though a later one arrived."""
-    arrived = {packet.seq for packet in received}
-    return [seq for seq in _due(phases, sent, received) if seq not in arrived]
 
 
 def _due(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
@@ -235,7 +232,16 @@ def count_sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: 
 def _with_phase(phases: Sequence[Phase], packets: Sequence[P]) -> Iterator[tuple[P, Phase]]:
     """Yields each packet with the phase in which it was sent, without packets that were sent during a change."""
     starts = [phase.start_ns for phase in phases]
+    # Packets come nearly in the order of their times, so most are of the same phase as the one before.
+    begin_ns, next_ns, end_ns = 0, 0, -1
     for packet in packets:
-        at = bisect_right(starts, packet.sent_ns) - 1
-        if at >= 0 and phases[at].covers(packet.sent_ns, packet.sent_ns):
-            yield packet, phases[at]
+        at_ns = packet.sent_ns
+        if not begin_ns <= at_ns < next_ns:
+            at = bisect_right(starts, at_ns) - 1
+            if at < 0:
+                continue
+            phase, begin_ns = phases[at], starts[at]
+            next_ns = starts[at + 1] if at + 1 < len(starts) else _NEVER_NS
+            end_ns = _NEVER_NS if phase.end_ns is None else phase.end_ns
+        if at_ns <= end_ns:
+            yield packet, phase

@@ -22,15 +22,15 @@ _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a healthy hub."""
 
 
-def unbroken_since(received: Sequence[Received], since_ns: int) -> int | None:
+def unbroken_since(received: Sequence[Received]) -> int | None:
     """Returns the time at which the first packet was sent from which on all have arrived; None while too few have.
 
     Packets of a stream stay in order: one that is missing when a later one is there counts as lost.
 
     Args:
-        since_ns: packets that were sent before this time do not count.
+        received: packets that count.
     """
-    arrived = {packet.seq: packet.sent_ns for packet in received if packet.sent_ns >= since_ns}
+    arrived = {packet.seq: packet.sent_ns for packet in received}
     first = last = max(arrived, default=-1)
     while first - 1 in arrived:
         first -= 1
@@ -159,7 +159,7 @@ class HealthStream:
             Refuted: packets don't arrive in ``deadline_s`` seconds.
         """
         since, start = self._stream.mark(), time.monotonic()
-        while (whole := unbroken_since(self._stream.received(), since)) is None:
+        while (whole := unbroken_since(self._stream.received_since(since))) is None:
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"{self.name} is allowed, and its packets don't arrive for {deadline_s:.0f} s")
             time.sleep(_POLL)

@@ -56,6 +56,19 @@ def test_the_receiver_s_buffer_holds_seconds_of_a_stream(pair: Pair) -> None:
     assert stream.receiver_drops == 0
 
 
+def test_packets_are_found_by_the_time_of_their_sending(pair: Pair) -> None:
+    with UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0) as stream:
+        wait_until(lambda: len(stream.received()) >= 30)
+    sent, received = stream.sent(), stream.received()
+    for first, last in ((sent[0], sent[-1]), (sent[10], sent[20]), (sent[20], sent[10])):
+        for start, end in ((first.sent_ns, last.done_ns), (first.sent_ns + 1, last.done_ns - 1)):
+            within = [each for each in sent if start <= each.sent_ns and each.done_ns <= end]
+            assert stream.sent_in(start, end) == [each.seq for each in within]
+            assert stream.received_since(start) == [each for each in received if each.sent_ns >= start]
+            arrived = [each.seq for each in received if start <= each.sent_ns <= end]
+            assert stream.delivered_sent_in(start, end) == arrived
+
+
 def test_exactly_the_denied_packets_are_lost(gated: Gated) -> None:
     with UdpStream(gated.left, gated.right, "203.0.113.2", 9000) as stream:
         start = stream.mark()
