@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ from harness.proof.front_door.statements import LOCAL, Compare, Door
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.tuns import namespace_of_tuns, run_program
 from harness.proof.ruleset import Field
+from netlab import wait_until
 
 OUTSIDE = "outside"
 _TABLE_OF_LO = "99"
+_READY_S = 10.0
 _HANDLE = re.compile(r"# handle (\d+)$")
 _RATE = re.compile(r"limit rate (over )?\d+ ?\w*/\w+( burst \d+ \w+)?")
 _UPDATED = re.compile(rf"(?:add|update) @(\w+) {{ [^{{}}]*?({_RATE.pattern}) }}")
@@ -163,6 +166,7 @@ class DoorCopy:
                 # A source has no other address of its family to be confused with.
                 run_program("ip", "address", verb, f"{address}/{length}", "dev", OUTSIDE)
         self._own = setting.own
+        self._wait_for_addresses()
         self.empty(setting)
         # The library complains to standard error about statements that it prints as text.
         listed = json.loads(run_program("nft", "-j", "-t", "list", "ruleset"))["nftables"]
@@ -170,6 +174,17 @@ class DoorCopy:
         copied = parse(entries, self.table, {**self._reading.links, **self._indexes})
         if _comparable(copied) != _comparable(self._reading.parsed()):
             raise Unreplayable("The copy of the front door has other rules.")
+
+    def _wait_for_addresses(self) -> None:
+        """Waits until the kernel takes what is sent to the host's addresses: for IPv6, some time after it has them.
+
+        Raises:
+            Unreplayable: it does not within the time.
+        """
+        for address in (each for each in self._own if ":" in each):
+            route = ("ip", "-6", "route", "show", "table", "local", address)
+            if not wait_until(partial(run_program, *route), _READY_S):
+                raise Unreplayable(f"The copy of the front door gets nothing that is sent to {address}.")
 
     def empty(self, setting: Setting) -> None:
         """Loads the table anew, with nothing in its sets and maps."""

@@ -115,11 +115,9 @@ def test_a_datagram_without_a_checksum_is_lost_behind_the_rules(doorway: Doorway
 
 def test_a_wrong_meaning_is_contradicted(doorway: Doorway) -> None:
     doorway.load()
-    compared = compare_door_wrongly(doorway.read(), 1)
-    others = [each for each in compared.wrong if not each.endswith("it is dropped")]
-    # On a busy machine, about one datagram in a thousand does not make its entry.
-    assert all(" is missing, not there with " in each for each in others)
-    assert len(others) < len(compared.wrong) / 10
+    wrong = compare_door_wrongly(doorway.read(), 1).wrong
+    assert wrong
+    assert all(each.endswith("it is dropped") for each in wrong)
 
 
 def test_a_map_that_is_understood_wrongly_is_noticed(doorway: Doorway) -> None:
