@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from appliance.model.policy import ANYONE, Policy, Rule, Selector
+from appliance.model.policy import ANYONE, Policy, Rule, Selector, SelectorKind
 from appliance.model.reach import Reach, TooMuchWork
 from appliance.model.services import ServiceRange
 from appliance.model.verdict import ConnectionEnd
@@ -80,6 +80,7 @@ class Matrix:
         self._sources = _places(each.ids for each in self._reach.sources)
         self._destinations = _places(each.ids for each in self._reach.destinations)
         self._described: dict[int, tuple[ServiceRange, ...]] = {}
+        self._cells: dict[frozenset[int], Cell] = {}
         self.parties = parties_of(policy, machines)
 
     def find(self, selector: Selector | None) -> Party | None:
@@ -96,6 +97,7 @@ class Matrix:
     def rows(self, sources: Sequence[Party], destinations: Sequence[Party]) -> list[list[Cell]]:
         """Compute a part of the matrix; cells are skipped after too much work."""
         columns = [_members(party.ids, self._destinations) for party in destinations]
+        masks = [sum(1 << place for place in column) for column in columns]
         among = sorted({place for column in columns for place in column})
         known: dict[int, Mapping[tuple[int, ...], int]] = {}
         rows = []
@@ -107,7 +109,7 @@ class Matrix:
             except TooMuchWork:
                 rows.append([Cell(CellKind.SKIPPED)] * len(columns))
                 continue
-            rows.append([self._cell(members, column, known) for column in columns])
+            rows.append([self._cell(members, column, mask, known) for column, mask in zip(columns, masks, strict=True)])
         return rows
 
     def rules_between(self, source: Party, destination: Party) -> list[Rule]:
@@ -126,19 +128,27 @@ class Matrix:
         self,
         sources: Mapping[int, list[str]],
         destinations: Mapping[int, list[str]],
+        mask: int,
         known: Mapping[int, Mapping[tuple[int, ...], int]],
     ) -> Cell:
-        mask = sum(1 << place for place in destinations)
         found: set[int] = set()
         for place, machines in sources.items():
             for (services,), places in known[place].items():
                 hit = places & mask
                 # No machine reaches itself through the hub.
-                is_itself = hit.bit_count() == 1 == len(machines) and destinations[hit.bit_length() - 1] == machines
+                is_itself = len(machines) == 1 == hit.bit_count() and destinations[hit.bit_length() - 1] == machines
                 if hit and not is_itself:
                     found.add(services)
         if not found:
             return Cell(CellKind.ITSELF)
+        same = frozenset(found)
+        cell = self._cells.get(same)
+        if cell is None:
+            cell = self._cells[same] = self._cell_of(same)
+        return cell
+
+    def _cell_of(self, found: frozenset[int]) -> Cell:
+        """Make the cell whose pairs of machines may use these sets of services."""
         some = 0
         for services in found:
             some |= services
@@ -158,22 +168,24 @@ class Matrix:
 def parties_of(policy: Policy, machines: Sequence[ConnectionEnd]) -> tuple[Party, ...]:
     """Parties of a policy's matrix, without the work of the matrix itself."""
     named = {end for rule in policy.rules for end in (rule.source, rule.destination) if end != ANYONE}
-    groups = {end.name: end for end in named if end.group is not None}
+    groups: dict[str, list[str]] = {end.name: [] for end in named if end.group is not None}
     single = {end.name: end for end in named if end.group is None}
-    members: defaultdict[Selector, list[str]] = defaultdict(list)
-    others = []
+    machines_named, others = [], []
     for machine in machines:
-        ends = [groups[name] for name in machine.groups if name in groups]
+        of_these = [groups[name] for name in machine.groups if name in groups]
+        for members in of_these:
+            members.append(machine.id)
         if machine.id in single:
-            ends.append(single[machine.id])
-        for end in ends:
-            members[end].append(machine.id)
-        if not ends:
+            machines_named.append(Party(single[machine.id], (machine.id,)))
+        elif not of_these:
             others.append(machine.id)
-    found = [Party(end, tuple(ids)) for end, ids in members.items()]
     return (
-        *sorted((each for each in found if each.group is not None), key=lambda each: (each.group or "").casefold()),
-        *(each for each in found if each.group is None),
+        *(
+            Party(Selector(SelectorKind.GROUP, name), tuple(members))
+            for name, members in sorted(groups.items(), key=lambda each: (each[0].casefold(), each[0]))
+            if members
+        ),
+        *machines_named,
         *([Party(None, tuple(others))] if others else []),
     )
 

@@ -73,10 +73,14 @@ class Reach:
         self.space = ServiceSpace(used.union(asked))
         self._defaults = [self.space.everything * (policy.default is Action.ALLOW) for policy in policies]
         self._named = _named(policies, self.space)
-        ends = {end for row in self._named.values() for end in row}
+        # Numbers stand for the ends: they are looked up much faster than selectors.
+        numbers = {end: n for n, end in enumerate({end for row in self._named.values() for end in row})}
+        self._rows = {
+            source: {numbers[end]: named for end, named in row.items()} for source, row in self._named.items()
+        }
         self.sources = _classes(machines, self._named)
-        self.destinations = _classes(machines, ends)
-        self._ends = [tuple(end for end in each.selectors if end in ends) for each in self.destinations]
+        self.destinations = _classes(machines, numbers)
+        self._ends = [tuple(numbers[end] for end in each.selectors if end in numbers) for each in self.destinations]
         self._step = 1 + self.space.size // _BITS
         self._work_left = most_work
 
@@ -92,7 +96,7 @@ class Reach:
         Raises:
             TooMuchWork: this and the rows before take more than ``most_work`` steps.
         """
-        rows = [row for selector in source.selectors if (row := self._named.get(selector))]
+        rows = [row for selector in source.selectors if (row := self._rows.get(selector))]
         places = range(len(self.destinations)) if among is None else tuple(among)
         self.spend(len(places) + self._step * sum(map(len, rows)))
         matching = dict(rows[0]) if rows else {}
@@ -100,7 +104,7 @@ class Reach:
             for end, named in row.items():
                 present = matching.get(end)
                 matching[end] = named if present is None else tuple(map(operator.or_, present, named))
-        masks: defaultdict[tuple[Selector, ...], int] = defaultdict(int)
+        masks: defaultdict[tuple[int, ...], int] = defaultdict(int)
         for place in places:
             masks[tuple([end for end in self._ends[place] if end in matching])] |= 1 << place
         found: defaultdict[tuple[int, ...], int] = defaultdict(int)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote_plus, urlencode
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import Conflict, NotFound, NotNow, Refused, TooMany
 from appliance.model.matrix import Cell, CellKind, Matrix, Party
 from appliance.model.policy import Action, Selector, SelectorKind
 from appliance.model.reach import TooMuchWork
+from appliance.model.sentences import sentence
 from appliance.service import measurements
 from appliance.service import policy as policies
 from appliance.service.measurements import Measurement, ProbedCell
 from appliance.web.languages import gettext as _
-from appliance.web.languages import ngettext
+from appliance.web.languages import ngettext, say
 from appliance.web.pages import words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
@@ -29,6 +31,15 @@ MOST_RULES = 50
 MOST_DIFFERENCES = 20
 """Packets that the page of a measurement lists."""
 _MOST_NAMED = 3
+_FIXED = {
+    CellKind.ALLOWED: (sentence("Allowed"), "allowed"),
+    CellKind.DENIED: (sentence("Denied"), "denied"),
+    CellKind.ITSELF: (sentence("Itself"), "itself"),
+    CellKind.SKIPPED: (sentence("Look closer"), "itself"),
+}
+"""Texts of cells that need no list of services, and classes of their colours."""
+# A page has each key in the URLs of a whole row and a whole column.
+_quoted = lru_cache(maxsize=512)(quote_plus)
 _OTHERS = "others"
 _PATH = "/policy/matrix"
 
@@ -71,7 +82,7 @@ class CellLine:
     text: str
     look: str
     url: str
-    measured: ProbedCell | None = None
+    measured: ProbedCell | None
 
 
 @dataclass(frozen=True)
@@ -229,7 +240,7 @@ def _table(
             (
                 head,
                 [
-                    replace(_line(cell, url(source, other)), measured=found)
+                    _line(cell, url(source, other), found)
                     for cell, other, found in zip(row, destinations, probes, strict=True)
                 ],
             )
@@ -283,14 +294,14 @@ def _key(party: Party) -> str:
 
 
 def _cell_url(source: Party, destination: Party) -> str:
-    return f"{_PATH}?{urlencode({'source': _key(source), 'destination': _key(destination)})}"
+    return f"{_PATH}?source={_quoted(_key(source))}&destination={_quoted(_key(destination))}"
 
 
 def _check_url(source: Party, destination: Party) -> str:
     """Make the URL that asks about a connection from a machine of the one party to a machine of the other."""
     one = source.ids[0]
     other = next((each for each in destination.ids[:2] if each != one), one)
-    return f"/policy/check?{urlencode({'source': f'machine:{one}', 'destination': f'machine:{other}'})}#check"
+    return f"/policy/check?source={_quoted(f'machine:{one}')}&destination={_quoted(f'machine:{other}')}#check"
 
 
 def _list(party: Party, names: Mapping[str, str]) -> str:
@@ -305,16 +316,14 @@ def _size(party: Party) -> str:
     return ngettext("{n} machine", "{n} machines", len(party.ids))
 
 
-def _line(cell: Cell, url: str) -> CellLine:
-    what = words.services(cell.some, cell.rest)
-    return {
-        CellKind.ALLOWED: CellLine(_("Allowed"), "allowed", url),
-        CellKind.DENIED: CellLine(_("Denied"), "denied", url),
-        CellKind.SAME: CellLine(_("Some: {services}", services=what), "some", url),
-        CellKind.MIXED: CellLine(_("Some machines: {services}", services=what), "some", url),
-        CellKind.ITSELF: CellLine(_("Itself"), "itself", ""),
-        CellKind.SKIPPED: CellLine(_("Look closer"), "itself", url),
-    }[cell.kind]
+def _line(cell: Cell, url: str, measured: ProbedCell | None) -> CellLine:
+    if cell.kind is CellKind.SAME:
+        return CellLine(_("Some: {services}", services=words.services(cell.some, cell.rest)), "some", url, measured)
+    if cell.kind is CellKind.MIXED:
+        what = words.services(cell.some, cell.rest)
+        return CellLine(_("Some machines: {services}", services=what), "some", url, measured)
+    text, look = _FIXED[cell.kind]
+    return CellLine(say(text), look, "" if cell.kind is CellKind.ITSELF else url, measured)
 
 
 PAGES = (

@@ -17,7 +17,7 @@ from appliance.web.pages import policy_forms, words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
-_PAGE_LENGTH = 200
+_PAGE_LENGTH = 50
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,17 @@ def _add_rule(visit: Visit) -> Response:
     try:
         rules = _typed_rules(visit)
         policy_forms.check_not_idle(visit, rules)
-        return policy_forms.save(visit, lambda policy: policy.with_rules(rules))
+        return policy_forms.save(visit, lambda policy: policy.with_rules(rules), _last_page)
     except Refused as error:
         return _page(visit, RefusedForm("add", error))
 
 
 def _remove_rule(visit: Visit) -> Response:
     try:
-        return policy_forms.save(visit, lambda policy: _without(policy, visit.form.text("rule")))
+        start = visit.form.number("from") or 0
+        return policy_forms.save(
+            visit, lambda policy: _without(policy, visit.form.text("rule")), lambda _: _page_at(start)
+        )
     except Refused as error:
         return _page(visit, RefusedForm("rules", error))
 
@@ -110,6 +113,18 @@ def _typed_rules(visit: Visit) -> tuple[Rule, ...]:
     return rule, replace(rule, id=new_id(), source=rule.destination, destination=rule.source)
 
 
+def _last_start(policy: Policy) -> int:
+    return max(len(policy.rules) - 1, 0) // _PAGE_LENGTH * _PAGE_LENGTH
+
+
+def _last_page(policy: Policy) -> str:
+    return _page_at(_last_start(policy))
+
+
+def _page_at(start: int) -> str:
+    return f"/policy?from={start}" if start else "/policy"
+
+
 def _without(policy: Policy, rule_id: str) -> Policy:
     after = policy.without_rules({rule_id})
     if after is policy:
@@ -121,7 +136,7 @@ def _page(visit: Visit, refusal: RefusedForm | None = None, answer: Answer | Non
     saved = policies.get(visit.context, visit.actor)
     ends = policy_forms.ends(visit, saved.policy)
     names = ends.names
-    start = min(visit.query.number("from") or 0, len(saved.policy.rules))
+    start = min(visit.query.number("from") or 0, _last_start(saved.policy))
     shown = saved.policy.rules[start : start + _PAGE_LENGTH]
     counts, trend = policies.counters_and_trend(visit.context, visit.actor)
     recent = {} if trend is None else trend.packets

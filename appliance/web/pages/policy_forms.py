@@ -103,11 +103,16 @@ def _is_selector(text: str) -> bool:
     return text == str(ANYONE) or text.startswith((f"{SelectorKind.MACHINE.value}:", f"{SelectorKind.GROUP.value}:"))
 
 
-def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
+def save(
+    visit: Visit, change: Callable[[Policy], Policy], shown: Callable[[Policy], str] = lambda _: "/policy"
+) -> Response:
     """Apply a change to the policy that the form was shown with.
 
     If it would open the network, or the visitor wants to know first what it opens and closes, a page tells this, with a
     form that sends the same input.
+
+    Args:
+        shown: returns the path of the page that shows the saved policy.
 
     Raises:
         Conflict: the policy was saved since the form was shown.
@@ -132,7 +137,7 @@ def save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
     except ExpectationBroken as error:
         return forcing.ask(visit, error, back="/policy")
     reverse = None if after is before.policy else undo.policy(before.version, done.result.version)
-    return visit.done("/policy", notices.timed("saved", done.enforced_s), reverse)
+    return visit.done(shown(after), notices.timed("saved", done.enforced_s), reverse)
 
 
 def typed_rule(visit: Visit) -> Rule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -147,10 +147,10 @@ def test_names_are_data(owner: Visitor, add: Callable[..., str], save: Callable[
 
 
 def test_the_page_is_bounded_at_a_thousand_machines(
-    owner: Visitor, add: Callable[..., str], save: Callable[..., list[str]]
+    owner: Visitor, add_many: Callable[[Mapping[str, str]], list[str]], save: Callable[..., list[str]]
 ) -> None:
     long = "<" * 200
-    ids = [add(f"{long}{number}", f"{number % 40}-{'&' * 40}") for number in range(1000)]
+    ids = add_many({f"{long}{number}": f"{number % 40}-{'&' * 40}" for number in range(1000)})
     rules = [("deny", f"machine:{each}", f"group:{at % 40}-{'&' * 40}") for at, each in enumerate(ids)]
     save("allow", *rules, packets=[*range(1, 1001), 5])
     answer = owner.get(MAP)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Callable, Mapping
+from itertools import islice, pairwise, product
 
 import pytest
 
@@ -15,7 +15,7 @@ from appliance.model.ids import new_id
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange
-from appliance.service import accounts, expectations, machines, organizations
+from appliance.service import Actor, accounts, expectations, machines, organizations
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
 from appliance.web.pages import notices, words
@@ -274,13 +274,45 @@ def test_the_policy_is_evaluated_for_a_connection(owner: Visitor, pair: tuple[st
 
 def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[], SavedPolicy]) -> None:
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
-    rules = tuple(Rule(new_id(), Action.DENY, ANYONE, ANYONE, description=f"number {n}") for n in range(401))
+    rules = tuple(Rule(new_id(), Action.DENY, ANYONE, ANYONE, description=f"line {n}") for n in range(401))
     policies.save(site.context, actor, Policy(rules=rules))
-    assert "number 200" not in owner.get("/policy").page.text
-    assert "number 200" in owner.get("/policy?from=200").page.text
-    assert "number 400" in owner.get("/policy?from=400").page.text
-    assert owner.get("/policy?from=99999999").status == 200
+    seen, path = [], "/policy"
+    while path:
+        page = owner.get(path).page
+        seen += re.findall(r"line \d+", page.text)
+        path = next((link["href"] for link in page.all("a") if link.get("rel") == "next"), "")
+    assert seen == [f"line {n}" for n in range(401)]
+    assert owner.get("/policy?from=99999999").page.text.count("line 400") == 1
     assert len(saved().policy.rules) == 401
+
+
+def test_a_change_leads_to_the_page_that_shows_it(owner: Visitor, site: Site, saved: Callable[[], SavedPolicy]) -> None:
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    rules = tuple(Rule(new_id(), Action.DENY, ANYONE, ANYONE, description=f"number {n}") for n in range(101))
+    policies.save(site.context, actor, Policy(rules=rules))
+    added = owner.add_rule(action="deny", source="any", destination="any", idle="yes")
+    assert added.headers["location"] == "/policy?from=100"
+    owner.get("/policy?from=50")
+    removed = owner.send("/policy/rules/remove", rule=saved().policy.rules[60].id)
+    assert removed.headers["location"] == "/policy?from=50"
+
+
+def test_a_page_of_the_largest_lists_is_short(
+    owner: Visitor, site: Site, actor: Actor, add_many: Callable[[Mapping[str, str]], list[str]]
+) -> None:
+    ids = add_many({f"machine-{n:04d}": f"group-{n % 20:02d}" for n in range(1000)})
+    ends = [Selector(SelectorKind.GROUP, f"group-{n:02d}") for n in range(20)]
+    ends += [Selector(SelectorKind.MACHINE, ids[n]) for n in range(0, 1000, 50)]
+    rules = [
+        Rule(new_id(), Action.DENY, one, other, Protocol.TCP, (PortRange(1000 + n, 1000 + n),), f"rule {n}")
+        for n, (one, other) in enumerate(islice(product(ends, reversed(ends)), 100))
+    ]
+    policies.save(site.context, actor, Policy(rules=tuple(rules)))
+    for path, language in product(("/policy", "/policy/matrix", "/machines", "/map"), ("en", "hi")):
+        answer = owner.ask("GET", path, headers={"Accept-Language": language})
+        assert answer.headers["content-language"] == language
+        assert answer.status == 200
+        assert len(answer.body) < 100_000, (path, language)
 
 
 @pytest.mark.parametrize(
