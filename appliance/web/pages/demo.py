@@ -9,7 +9,6 @@ from appliance.model.access import PUBLIC
 from appliance.model.demo import STREAMS, DemoStream
 from appliance.model.errors import Refused
 from appliance.model.policy import Action
-from appliance.service import demo
 from appliance.service.demo_lab import RECENT_S, LabState
 from appliance.web.pages import public_forms
 from appliance.web.pages.routes import LIVE, Page, Visit, see_other
@@ -40,6 +39,7 @@ class StreamRow:
 
     Attributes:
         denied: True if its rule denies it.
+        left_s: whole seconds until a denied one is allowed again.
         is_going: True if packets arrive.
         recent: arrivals in the last seconds.
         last_flip: of its rule; None if nobody has flipped it.
@@ -47,6 +47,7 @@ class StreamRow:
 
     stream: DemoStream
     denied: bool
+    left_s: int
     is_going: bool
     recent: int
     last_flip: LastFlip | None
@@ -73,7 +74,7 @@ def _live(visit: Visit, state: LabState) -> Part:
 
 
 def _rows(visit: Visit, state: LabState) -> Sequence[StreamRow]:
-    actions, now = demo.actions(visit.context), visit.site.demo.lab.clock()
+    actions, now = visit.site.demo.rules(visit.context), visit.site.demo.lab.clock()
     rows = []
     for stream, reading in zip(STREAMS, state.streams, strict=False):
         action = actions.get(stream.rule, Action.DENY)
@@ -82,7 +83,9 @@ def _rows(visit: Visit, state: LabState) -> Sequence[StreamRow]:
         if flip is not None:
             ago_s, none_since = (now - flip.answered_ns) // 10**9, reading.last_ns <= flip.answered_ns
             last = LastFlip(ago_s, 1000 * flip.enforced_s, none_since=none_since)
-        rows.append(StreamRow(stream, action is Action.DENY, reading.is_going(now), reading.recent, last))
+        denied = action is Action.DENY
+        left_s = visit.site.demo.left_s(stream.rule) if denied else 0
+        rows.append(StreamRow(stream, denied, left_s, reading.is_going(now), reading.recent, last))
     return rows
 
 

@@ -12,7 +12,7 @@ from appliance.model.demo import MACHINES, ORGANIZATION, STREAMS
 from appliance.model.policy import Action
 from appliance.service import demo
 from appliance.web.app import make_app
-from appliance.web.demonstration import Demonstration
+from appliance.web.demonstration import DENIED_S, Demonstration
 from appliance.web.limits import DEMO_FLIPS, PUBLIC_POLLS, RateLimits
 from appliance.web.site import Site
 from tests.appliance.demonstrated import FakeLab
@@ -76,6 +76,31 @@ def test_a_flip_made_by_others_is_not_told_as_ours(stranger: Visitor, site: Site
     flip(stranger, RULE, "deny")
     demo.flip(site.context, RULE, "allow")
     assert "enforced in" not in words(stranger.get("/demo"))
+
+
+def test_a_rule_left_denied_is_allowed_again(stranger: Visitor, shown: FakeLab, hub: FakeHub, site: Site) -> None:
+    def denied() -> list[str]:
+        return [rule.id for rule in hub.enforced[ORGANIZATION].policy.rules if rule.action is Action.DENY]
+
+    other = STREAMS[2].rule
+    demo.flip(site.context, other, "deny")  # By a process that has ended.
+    flip(stranger, RULE, "deny")
+    assert f"Allowed again in {DENIED_S} seconds." in words(stranger.get("/demo"))
+    shown.clock.now += (DENIED_S - 1) * 10**9
+    shown.arrive(0, 0, 0)
+    assert words(stranger.get(LIVE)).count("Allowed again in 1 second.") == 2
+    flip(stranger, RULE, "allow")
+    flip(stranger, RULE, "deny")
+    shown.clock.now += 10**9
+    shown.arrive(0, 0, 0)
+    told = words(stranger.get(LIVE))
+    assert denied() == [RULE]
+    assert told.count("Allowed again in") == 1
+    assert f"Allowed again in {DENIED_S - 1} seconds." in told
+    demo.flip(site.context, other, "deny")
+    shown.arrive(0, 0, 0)
+    assert f"Allowed again in {DENIED_S} seconds." in words(stranger.get(LIVE))
+    assert denied() == [RULE, other]
 
 
 @pytest.mark.parametrize("sent", ["", RULE, f"{RULE} remove", "other deny", f"{RULE} deny extra"])
