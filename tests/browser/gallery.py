@@ -92,6 +92,7 @@ PICTURES = (
     Picture(_VISITOR, "Claims", "claims", "/claims", "/claims"),
     Picture(_VISITOR, "One claim", "claim", "/claims/{claim}", "/claims/<claim>"),
     Picture(_VISITOR, "Published runs", "transcripts", "/transcripts", "/transcripts"),
+    Picture(_VISITOR, "A run in short", "run-summary", "/transcripts/{run}", "/transcripts/<run>"),
     Picture(_VISITOR, "A run", "run", "/transcripts/{run}/transcript.html", "/transcripts/<run>/<name>"),
     Picture(_VISITOR, "The API", "api", "/docs/api", "/docs/api"),
     Picture(_VISITOR, "Reports of weaknesses", "security", "/security", "/security"),

@@ -60,6 +60,11 @@ def _transcripts(visit: Visit) -> Response:
     return visit.page("transcripts.html", runs=shown(visit), most=NEWEST, site=visit.context.site)
 
 
+def _run(visit: Visit) -> Response:
+    run = run_visibility.find(visit.context, visit.site.published, visit.parameters["run"])
+    return visit.page("run.html", run=run, claims=claims.BY_ID, site=visit.context.site)
+
+
 def _card(visit: Visit) -> Response:
     card = visit.view.svg(
         "card.svg", run=run_visibility.find(visit.context, visit.site.published, visit.parameters["run"])
@@ -84,6 +89,7 @@ PAGES = (
     Page("GET", "/claims", _claims, access=PUBLIC),
     Page("GET", "/claims/<claim>", _claim, access=PUBLIC),
     Page("GET", "/transcripts", _transcripts, access=PUBLIC),
+    Page("GET", "/transcripts/<run>", _run, access=PUBLIC),
     Page("GET", "/transcripts/<run>/card.svg", _card, access=PUBLIC),
     Page("GET", "/transcripts/<run>/<name>", _file, access=PUBLIC),
 )

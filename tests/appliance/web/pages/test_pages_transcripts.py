@@ -100,7 +100,7 @@ def test_the_newest_of_many_runs_are_listed(site: Site, stranger: Visitor, tmp_p
     page = stranger.get("/transcripts").page
     assert f"The newest {NEWEST}; older ones stay at their addresses." in page.text
     listed = [each["href"] for each in page.all("a") if each["href"].endswith("/transcript.html")]
-    assert len(listed) == 2 * NEWEST
+    assert len(listed) == NEWEST
     assert f"/transcripts/{run.id}/transcript.html" not in listed
     assert stranger.get(f"/transcripts/{run.id}/transcript.html").status == 200
 
@@ -130,3 +130,24 @@ def test_a_link_to_the_runs_is_shown_with_the_newest_card(site: Site, stranger: 
     # A run from before there were such cards.
     (site.published.folder / run.id / "card.png").unlink()
     assert "og:image" not in stranger.get("/transcripts").text
+
+
+def test_a_run_has_a_page_whose_link_shows_its_own_card(site: Site, stranger: Visitor, tmp_path: Path) -> None:
+    older = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    newer = site.published.publish(written(tmp_path / "out", "2026-03-02T12:00:00Z", "refuted"))
+    listed = [each["href"] for each in stranger.get("/transcripts").page.all("a")]
+    for run, headline, verdict in ((older, "The gate passes", "proven"), (newer, "The gate does not pass", "refuted")):
+        assert f"/transcripts/{run.id}" in listed
+        answer = stranger.get(f"/transcripts/{run.id}")
+        address = f"{site.context.site}/transcripts/{run.id}/card.png"
+        assert f'<meta property="og:image" content="{address}">' in answer.text
+        assert headline in answer.page.text
+        assert f"{run.proven} of 2 claims proven" in answer.text
+        assert answer.page.text.count(verdict) >= 2
+        links = [each["href"] for each in answer.page.all("a")]
+        assert {f"/transcripts/{run.id}/{name}" for name in run.files} <= set(links)
+        assert [each for each in links if "#" in each and run.id in each] == [
+            f"/transcripts/{run.id}/transcript.html#{claim.id}" for claim in run.transcript.claims
+        ]
+    for unknown in ("20260301T120000Z-none", "..%2Fstore"):
+        assert stranger.get(f"/transcripts/{unknown}").status == 404
