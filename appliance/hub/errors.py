@@ -25,6 +25,10 @@ class RulesetError(HubError):
     """The kernel refused a set of rules; the previous one stays in force."""
 
 
+class RulesTooLarge(RulesetError):
+    """The kernel's rules are larger than the caller's limit. Nothing was changed."""
+
+
 class NoBackend(HubError):
     """The host has none of the requested WireGuard implementations."""
 

@@ -10,6 +10,8 @@ from appliance.model.matrix import Cell
 from appliance.model.policy import Protocol
 from appliance.model.services import ServiceProtocol
 
+MOST_RULE_BYTES = 4 << 20
+"""Largest rules that are measured, as the kernel lists them; a copy of these takes the hub more than half a second."""
 MOST_PROBES = 2000
 """Most probes of one measurement: fewer than the new connections that the hub's rules let one machine open at once."""
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, product
 
-from appliance.hub.errors import Crowded, HubError
+from appliance.hub.errors import Crowded, HubError, RulesTooLarge
 from appliance.model.errors import Conflict, NotNow, TooMany
 from appliance.model.matrix import CellKind, Matrix, Party
 from appliance.model.policy import Action
-from appliance.model.probes import MOST_PROBES, Probe, choose, services_of
+from appliance.model.probes import MOST_PROBES, MOST_RULE_BYTES, Probe, choose, services_of
 from appliance.model.verdict import ConnectionEnd, decide
 from appliance.service import policy as policies
 from appliance.service.context import Actor, Context, organization_of
@@ -72,9 +72,9 @@ def measure(context: Context, actor: Actor, axes: Axes) -> Measurement:
     Raises:
         NotFound: the organization is gone.
         TooMuchWork: the policy is too large for a matrix.
-        Conflict: the policy or a machine was changed meanwhile.
+        Conflict: the policy or a machine was changed meanwhile, or the rules are too large to be copied.
         TooMany: another measurement of the organization is running, or too many of all.
-        NotNow: the hub could not measure, or the rules are too large to be copied.
+        NotNow: the hub could not measure.
     """
     actor.must_change()
     revision = _revision(context, actor)
@@ -149,10 +149,14 @@ def _forwarded(context: Context, actor: Actor, probes: Sequence[Probe]) -> Seque
         return context.hub.measure(actor.organization_id, probes)
     except Crowded as error:
         raise TooMany(str(error), retry_after=error.retry_after) from error
-    except HubError as error:
-        raise NotNow(
-            "The hub could not measure the policy: it is being changed or repaired, or it is too large for that."
+    except RulesTooLarge as error:
+        raise Conflict(
+            "The kernel needs more than {size} MiB for the rules of this policy, which is too much to measure a copy. "
+            "Rules between groups that share machines need the most.",
+            size=MOST_RULE_BYTES >> 20,
         ) from error
+    except HubError as error:
+        raise NotNow("The hub could not measure the policy: it is being changed or repaired.") from error
 
 
 def _cell(probes: Sequence[Probe], passed: Mapping[Probe, bool], expected: Callable[[Probe], bool]) -> ProbedCell:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from appliance.hub.errors import Crowded, HubError
+from appliance.hub.errors import Crowded, HubError, RulesTooLarge
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.ids import OPERATORS
@@ -52,6 +52,7 @@ class FakeHub:
         milliseconds: time until machines reply to pings; None if they don't.
         is_pinging: true to refuse pings since another one is running.
         is_measuring: true to refuse measurements since another one is running.
+        has_large_rules: true to refuse measurements since the rules are too large.
         is_damaged: true to forward what is denied and to drop what is allowed.
     """
 
@@ -63,6 +64,7 @@ class FakeHub:
     milliseconds: float | None = 12.34
     is_pinging: bool = False
     is_measuring: bool = False
+    has_large_rules: bool = False
     is_damaged: bool = False
     _before: tuple[str, int, Desired | None] = ("", 0, None)
     _operators_key: bytes | None = None
@@ -135,6 +137,8 @@ class FakeHub:
         self._check()
         if self.is_measuring:
             raise Crowded("A measurement of your organization is running. Try again in 5 seconds.", retry_after=5)
+        if self.has_large_rules:
+            raise RulesTooLarge("the rules are too large to be copied")
         state = self.enforced[organization]
         ends = {peer.id: ConnectionEnd(peer.id, peer.groups) for peer in state.peers}
         passing = [

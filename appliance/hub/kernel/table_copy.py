@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 
-from appliance.hub.errors import RulesetError, reason
+from appliance.hub.errors import RulesetError, RulesTooLarge, reason
 from appliance.hub.kernel import namespace, netlink
 from appliance.hub.kernel.netlink import APPEND, CREATE, INET, Message
 
@@ -52,10 +52,6 @@ _SO_SNDBUFFORCE = 32
 _ROOM = 4 << 20
 _MOST_TRIES = 3
 _TIMEOUT_S = 5.0
-
-
-class TooLarge(RulesetError):
-    """The tables are larger than the caller's limit."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def read(name: str, *, most_bytes: int) -> TableCopy:
         most_bytes: limit of the kernel's answers.
 
     Raises:
-        TooLarge: the tables are larger.
+        RulesTooLarge: the tables are larger.
         RulesetError: the kernel refused, or the rules changed all the time.
         NamespaceError: there is no such namespace.
     """
@@ -165,7 +161,7 @@ class _Reader:
         for answer in netlink.answers(self._connection, Message(kind + _GET, family, which)):
             self._left -= len(answer)
             if self._left < 0:
-                raise TooLarge("the rules are too large to be copied")
+                raise RulesTooLarge("the rules are too large to be copied")
             # Older kernels list chains of all tables.
             if wanted in (None, next((value for key, value in netlink.attributes(answer) if key == _OF_TABLE), b"")):
                 yield answer

@@ -39,6 +39,7 @@ class Measurements:
 
         Raises:
             Crowded: a measurement of the organization is running, or too many of all.
+            RulesTooLarge: the rules take more than `MOST_RULE_BYTES`.
             HubError: a machine is unknown, or it could not be measured.
         """
         desired = self._state(organization)

@@ -21,10 +21,7 @@ from appliance.hub.names import KernelNames
 from appliance.hub.plane.packets import ECHO_REPLY, ECHO_REQUEST, echo, ip, with_checksum
 from appliance.hub.wireguard import tun
 from appliance.model.addresses import hub_address
-from appliance.model.probes import Probe, ProbeKind
-
-MOST_BYTES = 1 << 20
-"""Largest rules that are copied, as the kernel lists them; time grows faster than their size."""
+from appliance.model.probes import MOST_RULE_BYTES, Probe, ProbeKind
 
 # Less than a link's queue holds (txqueuelen).
 _AT_ONCE = 100
@@ -47,7 +44,7 @@ def forwarded(
     addresses: Mapping[str, IPv4Address],
     probes: Sequence[Probe],
     *,
-    most_bytes: int = MOST_BYTES,
+    most_bytes: int = MOST_RULE_BYTES,
 ) -> list[bool]:
     """Tell for each probe whether the rules that are in force now forward it.
 
@@ -56,7 +53,7 @@ def forwarded(
         most_bytes: limit of the rules that are copied.
 
     Raises:
-        TooLarge: the rules are larger than `most_bytes`.
+        RulesTooLarge: the rules are larger than `most_bytes`.
         HubError: the rules could not be read or copied, or the copy did not answer the pings of its hub address, by
             which it is known that what has not arrived was dropped.
     """

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
+from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken, RulesTooLarge
 from appliance.hub.host_objects import HostObjects
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus
@@ -22,6 +22,7 @@ T = TypeVar("T")
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
 """Timeout of calls that go through every organization: there may be thousands."""
+_TYPES: Mapping[str, type[HubError]] = {"overtaken": Overtaken, "too-large": RulesTooLarge}
 _PATIENCE = 0.9
 """Part of the timeout in which the hub may begin to apply a change; the rest is for the answer."""
 
@@ -120,6 +121,7 @@ class HubClient:
 
         Raises:
             Crowded: a measurement of the organization is running, or too many of all.
+            RulesTooLarge: the rules are too large to be copied.
         """
         return self._call(messages.Measure(organization, tuple(probes)), list[bool])
 
@@ -197,7 +199,7 @@ class HubClient:
 def _error(answer: messages.Failed) -> HubError:
     if answer.kind == "crowded":
         return Crowded(answer.reason, retry_after=answer.retry_after)
-    return Overtaken(answer.reason) if answer.kind == "overtaken" else HubError(answer.reason)
+    return _TYPES.get(answer.kind, HubError)(answer.reason)
 
 
 def _has_ended(connection: socket.socket) -> bool:

@@ -14,7 +14,7 @@ from appliance.model.plural import counted, plural
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 from appliance.model.probes import MOST_PROBES, Probe
 
-Kind = Literal["failed", "overtaken", "crowded"]
+Kind = Literal["failed", "overtaken", "crowded", "too-large"]
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
 CodeOwner = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{ORGANIZATION_ID}|{OPERATORS})\Z")]

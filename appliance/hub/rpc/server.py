@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from appliance.hub.errors import Crowded, HubError, Overtaken
+from appliance.hub.errors import Crowded, HubError, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.model.errors import Refused
@@ -131,6 +131,8 @@ class Server:
             return messages.Failed(str(error), "overtaken")
         except Crowded as error:
             return messages.Failed(str(error), "crowded", error.retry_after)
+        except RulesTooLarge as error:
+            return messages.Failed(str(error), "too-large")
         except (HubError, Refused, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.hub.errors import RulesetError
+from appliance.hub.errors import RulesetError, RulesTooLarge
 from appliance.hub.kernel import namespace, table_copy
 from appliance.hub.ruleset import TABLE, Ruleset
 from appliance.model.desired import Desired
@@ -85,7 +85,7 @@ def test_no_table_makes_an_empty_copy(kernel: Kernel) -> None:
 def test_a_table_that_is_too_large_is_not_copied(kernel: Kernel, desired: Desired) -> None:
     kernel.load(desired)
     name = kernel.wire.names.namespace
-    with pytest.raises(table_copy.TooLarge):
+    with pytest.raises(RulesTooLarge):
         table_copy.read(name, most_bytes=1000)
     assert table_copy.read(name, most_bytes=ROOM).parts
 

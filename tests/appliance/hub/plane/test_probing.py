@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from appliance.hub.errors import Crowded, HubError, LinkError, NamespaceError
+from appliance.hub.errors import Crowded, HubError, LinkError, NamespaceError, RulesTooLarge
 from appliance.hub.kernel import namespace
 from appliance.hub.kernel.descriptors import FIRST_HIGH
-from appliance.hub.kernel.table_copy import TooLarge
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane import probing
 from appliance.hub.plane.measurements import Measurements
@@ -155,7 +154,7 @@ def test_a_copy_that_answers_nothing_is_no_denial(kernel: Kernel) -> None:
 def test_large_rules_are_refused(kernel: Kernel) -> None:
     desired = open_mesh(2)
     kernel.load(desired)
-    with pytest.raises(TooLarge):
+    with pytest.raises(RulesTooLarge):
         measured(kernel, desired, probes_of(desired), most_bytes=1000)
 
 

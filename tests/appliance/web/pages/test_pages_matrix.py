@@ -251,6 +251,10 @@ def test_a_measurement_that_fails_shows_the_table(owner: Visitor, hub: FakeHub) 
     assert (refused.status, refused.headers["retry-after"]) == (429, "5")
     assert "A measurement of your organization is running" in text(refused)
     assert "Some: TCP 22, 443" in text(refused)
+    hub.is_measuring, hub.has_large_rules = False, True
+    refused = measure(owner)
+    assert refused.status == 409
+    assert "needs more than 4 MiB for the rules of this policy" in text(refused)
     hub.refuses = True
     assert measure(owner).status == 503
     assert "passed" not in owner.answer.text
