@@ -1,7 +1,8 @@
 """Gateway between the server and the WSGI application: it reads bodies within limits before a thread is used.
 
 The server reads heads by itself. If the application's threads read bodies, as in WSGI, a few slow clients could occupy
-all of them. Threads are shared fairly (`turns`), each request using its payer's share (`payers`).
+all of them. Threads are shared fairly (`turns`), each request using its payer's share (`payers`). Operators' pages have
+threads of their own.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from appliance.web import problems
 from appliance.web.bodies import SMALL, Budget
 from appliance.web.payers import Payers
 from appliance.web.proxies import client_address
-from appliance.web.request import PAYER, REFUSED, Payer
-from appliance.web.turns import Turns
+from appliance.web.request import PAYER, REFUSED, Payer, is_for_operators
+from appliance.web.turns import OPERATOR_THREADS, Turns
 
 log = structlog.get_logger()
 
@@ -96,7 +97,7 @@ class Gateway:
 
     Args:
         application: the WSGI application.
-        threads: number of requests that run at once.
+        threads: number of requests that run at once, beside those for operators' pages.
         patience: longest time for a small body, in seconds; a large one gets one more second for every `_SLOWEST` bytes
             received.
         budget: places for large bodies.
@@ -124,6 +125,8 @@ class Gateway:
         self._budget = Budget() if budget is None else budget
         self._payers = Payers() if payers is None else payers
         self._turns = Turns(threads, self._payers.share)
+        self._operators_threads = ThreadPoolExecutor(OPERATOR_THREADS, thread_name_prefix="operator")
+        self._operators_turns = Turns(OPERATOR_THREADS, lambda _: 1)
         self._large_turns = Turns(_LARGE_AT_ONCE, lambda _: 1)
         self._pause = pause
         self._sender = sender
@@ -155,13 +158,15 @@ class Gateway:
         reason = "processor"
         try:
             self._payers.check(payer)
-            reason = "waiting"
+            reason, turns, threads = "waiting", self._turns, self._threads
+            if is_for_operators(environ):
+                reason, turns, threads = "operators", self._operators_turns, self._operators_threads
             is_large = len(environ["wsgi.input"].getbuffer()) > SMALL
             async with (
                 self._large_turns.turn(payer.name) if is_large else nullcontext(),
-                self._turns.turn(payer.name),
+                turns.turn(payer.name),
             ):
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ)
+                return await asyncio.get_running_loop().run_in_executor(threads, self._answer, environ)
         except TooMany:
             self._payers.note_turned_away(payer, reason)
             raise

@@ -37,6 +37,8 @@ OPERATOR_LOG_INS = NetworkRates((Rate(20, _MINUTE),), everybody=(Rate(60, _MINUT
 # Each is an entry in the log of operations.
 OPERATOR_CHANGES = (Rate(60, _MINUTE), Rate(2000, _DAY))
 STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
+# Of operators' pages, apart: other strangers use up nothing that an operator's sign-in needs.
+OPERATOR_STRANGERS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(3000, _MINUTE),))
 CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
 # Polls of public pages: with those that everybody may make, strangers use up nothing that a sign-in needs.
@@ -94,6 +96,7 @@ class RateLimits:
         self._operator_log_ins = NetworkAllowance(OPERATOR_LOG_INS, self.clock)
         self._operator_changes = Allowance(*OPERATOR_CHANGES, clock=self.clock)
         self._strangers = NetworkAllowance(STRANGERS, self.clock)
+        self._operator_strangers = NetworkAllowance(OPERATOR_STRANGERS, self.clock)
         self._public_polls = NetworkAllowance(PUBLIC_POLLS, self.clock)
         self._demo_flips = NetworkAllowance(DEMO_FLIPS, self.clock)
         self._challenges = NetworkAllowance(CHALLENGES, self.clock)
@@ -117,6 +120,10 @@ class RateLimits:
     def stranger(self, address: str) -> None:
         """Count a request of a caller that is not signed in; raises `TooMany` beyond the limit."""
         self._join("strangers", self._strangers, address)
+
+    def operator_stranger(self, address: str) -> None:
+        """Count a request to operators' pages without a session; raises `TooMany` beyond the limit."""
+        self._join("operator-strangers", self._operator_strangers, address)
 
     def public_poll(self, address: str) -> None:
         """Count a read that a public page makes by itself; raises `TooMany` beyond the limit."""

@@ -1,7 +1,8 @@
-"""Payers: the organization, or for strangers the network, whose share of the process a request uses.
+"""Payers: the organization or operator, or for strangers the network, whose share of the process a request uses.
 
 A request waits for its turn before it is authenticated, so its organization is known only from an earlier request with
-the same token. A request with an unknown token counts for its network: an IPv4 address, or an IPv6 /48.
+the same token; on operators' pages, an operator's. A request with an unknown token counts for its network: an IPv4
+address, or an IPv6 /48.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from appliance.model.errors import TooMany
 from appliance.model.sentences import numbered
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import is_one_of, networks_of
-from appliance.web.request import COOKIE, PAYER, Payer
+from appliance.web.request import COOKIE, OPERATOR_COOKIE, PAYER, Payer, is_for_operators
 from appliance.web.turns import NOBODY, SHARE
 
 log = structlog.get_logger()
 
-REASONS = ("waiting", "processor")
-"""Reasons to turn a request away: too many wait, or the share of the processor is used up."""
+REASONS = ("waiting", "operators", "processor")
+"""Reasons to turn a request away: too many wait, for any thread or for one of operators' pages, or the share of the
+processor is used up."""
 
 PROCESSOR = (Rate(2, 8.0),)
 """Processor seconds of a payer: two in a burst, and over time a quarter of a processor."""
@@ -37,7 +39,7 @@ _RESERVE = 1.0
 _SECONDS_A_BYTE = 1e-8
 """Processor seconds to encrypt and send a byte of an answer, which the server's own threads do."""
 
-_SESSION = re.compile(rf"(?:^|;)\s*{COOKIE}=([^;]+)")
+_SESSION, _OPERATOR_SESSION = (re.compile(rf"(?:^|;)\s*{name}=([^;]+)") for name in (COOKIE, OPERATOR_COOKIE))
 _MOST_TOKENS = 20_000
 _A_LINE_EACH = Rate(1, 60.0)
 _LINES = Rate(30, 60.0)
@@ -96,7 +98,7 @@ class Payers:
         return SHARE if payer == NOBODY or not self._processor.wait(payer, _RESERVE) else 1
 
     def used(self, environ: Mapping[str, Any], seconds: float, length: int = 0) -> None:
-        """Count a request's use of the processor, and note its organization for later requests.
+        """Count a request's use of the processor, and note its organization or operator for later requests.
 
         Args:
             seconds: processor time to make the answer.
@@ -127,11 +129,17 @@ class Payers:
 
 def _token(environ: Mapping[str, Any]) -> bytes | None:
     """Digest the token of a request; None if it has none."""
+    if is_for_operators(environ):
+        return _digest_of(_OPERATOR_SESSION, environ)
     scheme, _, credentials = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     shown = credentials.strip() if scheme.lower() == "bearer" else ""
-    if not shown:
-        cookie = _SESSION.search(str(environ.get("HTTP_COOKIE", "")))
-        if cookie is None:
-            return None
-        shown = cookie[1].strip()
-    return hashlib.blake2b(shown.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return _digest(shown) if shown else _digest_of(_SESSION, environ)
+
+
+def _digest_of(session: re.Pattern[str], environ: Mapping[str, Any]) -> bytes | None:
+    cookie = session.search(str(environ.get("HTTP_COOKIE", "")))
+    return None if cookie is None else _digest(cookie[1].strip())
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -15,6 +15,12 @@ from appliance.store.session_table import ClientDevice
 COOKIE = "__Host-meshwg"
 """Name of the cookie that holds a session's token."""
 
+OPERATOR_COOKIE = "__Secure-meshwg-operator"
+"""Name of the cookie that holds an operator's token; browsers send it to operators' pages only."""
+
+OPERATOR_PATH = "/operator"
+"""Path of the operators' first page, and the begin of those of all others."""
+
 PAYER = "meshwg.payer"
 """Key of the request's `Payer` in the WSGI environment."""
 
@@ -24,13 +30,19 @@ REFUSED = "meshwg.refused"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def is_for_operators(environ: Mapping[str, Any]) -> bool:
+    """True for a request to operators' pages, whoever sends it."""
+    path = "/" + str(environ.get("PATH_INFO", "")).lstrip("/")
+    return path == OPERATOR_PATH or path.startswith(f"{OPERATOR_PATH}/")
+
+
 @dataclass
 class Payer:
-    """Organization or network whose share a request uses.
+    """Organization, operator or network whose share a request uses.
 
     Attributes:
-        name: id of the organization, or the network.
-        organization: id of the organization that the request was authenticated for; empty until then.
+        name: id of the organization or the operator, or the network.
+        organization: id of the organization or operator that the request was authenticated for; empty until then.
     """
 
     name: str
@@ -47,7 +59,7 @@ class Request:
         address: the client's IP address, also behind trusted proxies (`proxies`).
         headers: values as sent, by the header's name in lower case.
         parameters: values of the variable parts of the route's path.
-        payer: organization or network that the request counts for; None without a gateway.
+        payer: organization, operator or network that the request counts for; None without a gateway.
         refusal: the gateway's refusal, if there is one.
     """
 

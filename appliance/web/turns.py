@@ -12,6 +12,8 @@ from appliance.model.errors import TooMany
 THREADS = 16
 SHARE = 4
 WAITING = 32
+OPERATOR_THREADS = 2
+"""Threads of operators' pages, beside `THREADS`: whatever members and strangers do, these are left."""
 NOBODY = ""
 """Payer of requests from trusted addresses."""
 

@@ -27,18 +27,22 @@ def handlers(site: Site, view: View, facts: ServiceFacts, pages: Sequence[Operat
 
 def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) -> Callable[[Request], Response]:
     def answer(request: Request) -> Response:
-        site.limits.stranger(request.address)
-        if not operators.exist(site.context):
-            return view.nothing()
-        visit = OperatorVisit(site, facts, request, view, _who(site, request, is_use=not page.is_polled), Form())
+        who = _who(site, request, is_use=not page.is_polled)
+        if who is None:
+            site.limits.operator_stranger(request.address)
+            if not operators.exist(site.context):
+                return view.nothing()
+        elif request.payer is not None:
+            request.payer.organization = who.operator.id
+        visit = OperatorVisit(site, facts, request, view, who, Form())
         if page.is_polled:
             return _polled(page, visit)
         try:
             if visit.who is None and not page.is_public:
                 return routes.see_other(LOG_IN)
+            if visit.who is not None:
+                site.limits.read(request.address, visit.who.operator.id)
             if page.method != "POST":
-                if visit.who is not None:
-                    site.limits.read(request.address, visit.who.operator.id)
                 return page.handler(visit)
             visit = replace(visit, form=forms.read(request))
             return _once(page, visit)

@@ -19,13 +19,11 @@ from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Reply
 from appliance.web.pages.view import Part, View, with_retry_after
 from appliance.web.refusals import status_of, title_of
-from appliance.web.request import Request
+from appliance.web.request import OPERATOR_COOKIE, OPERATOR_PATH, Request
 from appliance.web.response import Response
 from appliance.web.site import Site
 
-HOME = "/operator"
-COOKIE = "__Secure-meshwg-operator"
-"""Name of the cookie that holds an operator's token; browsers send it to these pages only."""
+HOME, COOKIE = OPERATOR_PATH, OPERATOR_COOKIE
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from appliance.model.errors import Malformed, Refused, TooMany, TooSlow, Unauthe
 from appliance.web.bodies import SMALL, Budget
 from appliance.web.gateway import Gateway
 from appliance.web.payers import Payers
-from appliance.web.request import PAYER, REFUSED
+from appliance.web.request import PAYER, REFUSED, is_for_operators
 
 
 @dataclass
@@ -202,7 +202,7 @@ class Crowded:
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["REMOTE_ADDR"] == "203.0.113.1":
+        if environ["REMOTE_ADDR"] == "203.0.113.1" or environ["PATH_INFO"].endswith("/held"):
             is_large = bool(environ["wsgi.input"].read(1))
             with self._lock:
                 self.at_work += 1
@@ -236,6 +236,46 @@ def test_many_requests_of_one_address_delay_no_other_address() -> None:
     refused = next(each.answer for each in many if each.answer is not None and each.answer[0] == 429)
     assert dict(refused[1])["Retry-After"] == "1"
     assert "Try again" in json.loads(refused[2])["detail"]
+
+
+def test_operators_pages_are_answered_while_all_threads_are_taken() -> None:
+    """Four networks hold all threads, and one asks for operators' pages more often than its share."""
+    application, payers = Crowded(), Payers()
+    members = [Exchange() for _ in range(64)]
+    operators = [Exchange() for _ in range(2)]
+    strangers = [Exchange() for _ in range(40)]
+
+    async def ask_all(gateway: Gateway, client: str, exchanges: list[Exchange], path: str) -> None:
+        scope = head(f"{client}:1", [HOST])
+        scope.path = path
+        await asyncio.gather(*(gateway.__rsgi__(scope, each) for each in exchanges))
+
+    async def work() -> None:
+        gateway = Gateway(application, threads=16, payers=payers, pause=0)
+        asked = [
+            asyncio.create_task(ask_all(gateway, f"203.0.113.{10 + number}", members[number::4], "/api/v1/held"))
+            for number in range(4)
+        ]
+        while application.at_work < 16:
+            await asyncio.sleep(0.001)
+        asked.append(asyncio.create_task(ask_all(gateway, "203.0.113.10", strangers, "/operator/held")))
+        for path, exchange in zip(("/operator", "/operator/login"), operators, strict=True):
+            await asyncio.wait_for(ask_all(gateway, "203.0.113.2", [exchange], path), 10)
+        # One thread of operators' pages is all that a network gets there.
+        assert application.at_work == 17
+        application.go.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(work())
+    assert [each.answer for each in operators] == [(200, [], b"done")] * 2
+    statuses = [each.answer[0] for each in strangers if each.answer is not None]
+    assert (statuses.count(200), statuses.count(429)) == (33, 7)
+    assert payers.turned_away == {"operators": 7}
+
+
+def test_a_path_like_the_operators_has_no_threads_of_its_own() -> None:
+    for path, theirs in (("/operator", True), ("/operator/hub", True), ("//operator", True), ("/operators", False)):
+        assert is_for_operators({"PATH_INFO": path}) == theirs, path
 
 
 def test_a_payer_s_large_requests_run_one_at_a_time() -> None:

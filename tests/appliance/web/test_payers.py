@@ -55,6 +55,18 @@ def test_a_valid_token_s_requests_are_paid_by_its_organization(headers: dict[str
     assert payers.payer_of(environ("192.0.2.77", **headers)) == Payer("acme")
 
 
+def test_an_operator_pays_for_operators_pages_only() -> None:
+    payers = Payers()
+    both = environ(cookie="__Secure-meshwg-operator=mwo_good; __Host-meshwg=mws_good")
+    answer(payers, both, "acme")
+    page = both | {"PATH_INFO": "/operator/hub"}
+    assert payers.payer_of(page) == Payer("203.0.113.9")
+    answer(payers, page, "ops")
+    assert payers.payer_of(page) == Payer("ops")
+    assert payers.payer_of(both | {"PATH_INFO": "/operators"}) == Payer("acme")
+    assert payers.payer_of(environ(authorization="Bearer mwo_good") | {"PATH_INFO": "/operator"}).name == "203.0.113.9"
+
+
 @pytest.mark.parametrize("shown", ["Bearer mws_bad", "Basic mws_good", "Bearer ", ""])
 def test_an_unverified_token_s_requests_are_paid_by_its_address(shown: str) -> None:
     payers = Payers()

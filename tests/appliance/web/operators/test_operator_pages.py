@@ -14,6 +14,7 @@ from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
 from appliance.service import Actor, Context, operators
 from appliance.web.app import make_app
+from appliance.web.limits import OPERATOR_STRANGERS, STRANGERS
 from appliance.web.operators.visits import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
@@ -101,6 +102,32 @@ def test_a_flood_of_log_ins_stops_before_passwords_are_hashed(
     member.sign_up("asha@example.net")
     assert Visitor(app, address="203.0.113.250").log_in("asha@example.net").status == 303
     assert operator.enter().status == 303
+
+
+def test_strangers_use_up_nothing_of_the_operators(
+    app: bottle.Bottle, operator: Operator, new_operator: Callable[[], Operator], site: Site
+) -> None:
+    """As many requests as all strangers may make, also from the operator's network."""
+    for number in range(STRANGERS.everybody[0].amount // STRANGERS.one[0].amount):
+        for _ in range(STRANGERS.one[0].amount):
+            site.limits.stranger(f"203.0.{number}.7" if number else operator.address)
+    assert Visitor(app, address="198.51.100.9").get("/login").status == 429
+    assert operator.get("/operator").status == 200
+    other = new_operator()
+    other.phone = operator.phone
+    assert other.enter().status == 303
+    assert other.get("/operator/hub").status == 200
+
+
+def test_requests_without_a_session_are_limited(
+    operator: Operator, new_operator: Callable[[], Operator], site: Site
+) -> None:
+    stranger = new_operator()
+    stranger.address = "203.0.113.7"
+    statuses = [stranger.get("/operator/login").status for _ in range(OPERATOR_STRANGERS.one[0].amount + 1)]
+    assert (set(statuses[:-1]), statuses[-1]) == ({200}, 429)
+    assert site.limits.refused["operator-strangers", "address"] == 1
+    assert operator.get("/operator").status == 200
 
 
 def test_organizations_are_listed_and_searched(operator: Operator, owner: Actor, app: bottle.Bottle) -> None:
