@@ -70,7 +70,7 @@ def test_a_machine_with_an_own_key_gets_no_private_key(owner: Visitor, hub: Fake
     pair = new_key_pair()
     answer = owner.add_machine("own", public_key=pair.public)
     assert "<the private key that belongs to your public key>" in answer.page.text
-    assert not answer.page.all("svg")
+    assert not [each for each in answer.page.all("div") if each.get("class") == "qr"]
     assert next(iter(hub.enforced.values())).peers[0].public_key == pair.public
 
 
@@ -108,6 +108,13 @@ def test_a_refused_rename_keeps_the_input(owner: Visitor, site: Site) -> None:
     assert fields["change-name"]["value"] == "two"
     assert fields["change-name"]["aria-invalid"] == "true"
     assert fields["change-groups"]["value"] == "x"
+
+
+def test_the_steps_of_a_new_machine_lead_to_their_parts(owner: Visitor) -> None:
+    answer = owner.add_machine("branch-mumbai")
+    steps = re.findall(r'<a href="#(\w+)">(.+?)</a>', answer.text[answer.text.index('class="way-in"') :])
+    assert [words for _, words in steps] == ["Take the file", "Start it in WireGuard", "See it connect"]
+    assert all(f'<h2 id="{part}">' in answer.text for part, _ in steps)
 
 
 def test_rotation_shows_a_new_configuration_once(owner: Visitor, site: Site, hub: FakeHub) -> None:
