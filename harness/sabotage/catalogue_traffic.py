@@ -42,6 +42,22 @@ TRAFFIC = (
         "the configuration is not in the published format",
     ),
     Sabotage(
+        "versions-ignored",
+        "policy-churn",
+        "a policy is saved whatever version it was to replace",
+        "saving:look_at_no_version",
+        "test_saves_and_readings_at_once_have_one_order",
+        "no order of the saves explains the answers",
+    ),
+    Sabotage(
+        "unmatched-packets-counted-twice",
+        "policy-enforcement",
+        "packets that no rule decides are counted twice",
+        "rules:count_unmatched_packets_twice",
+        "test_counters_of_rules_add_up_to_what_was_sent",
+        "counters do not add up to what was sent",
+    ),
+    Sabotage(
         "icmp-errors-of-any-sender",
         "policy-enforcement",
         "ICMP errors are judged by the connection that they quote alone, whoever sends them",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -90,6 +91,12 @@ def judge_answers_alone() -> None:
     """Judges the answers on a TCP connection, and accepts what its opener sends."""
     passing = f"meta l4proto tcp ct state established ct direction original meta mark set {ALLOWED_MARK:#x} accept"
     change_chain("judge", lambda statements: (passing, *statements))
+
+
+def count_unmatched_packets_twice() -> None:
+    """Counts each packet twice that the default decides."""
+    counter, twice = re.compile(r'(counter name "\w+")'), r"\1 \1"
+    change_chain("default", lambda statements: tuple(counter.sub(twice, each) for each in statements))
 
 
 def let_anybody_send_errors() -> None:
