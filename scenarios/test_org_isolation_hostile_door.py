@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+import socket
 import time
 
 import pytest
@@ -11,9 +14,10 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import Mesh
 from harness.subject.leases import session_lease_s
+from harness.wire.forgery import MessageKind
 from harness.wire.noiseclient import NoiseClient
 from harness.world.world import World
-from netlab import LabHost, NothingArrived
+from netlab import LabHost, NothingArrived, wait_until
 
 pytestmark = [pytest.mark.claim("org-isolation"), pytest.mark.conditions(outside="IPv4", loss="none")]
 
@@ -26,6 +30,7 @@ _ANSWER_S = 2.0
 """Seconds, a hundred times what an answer takes; WireGuard itself would repeat after five."""
 
 _HELD_S = 1.5
+_COUNTED_S = 5.0
 _TOLERANCE_S = 0.5
 
 
@@ -91,6 +96,44 @@ def test_a_session_cannot_be_held_from_outside(world: World, record: Record) -> 
                 f"a session's entry was to end after {before:.1f} s; {passed:.1f} s and some answers later, after"
                 f" {after:.1f} s: it is held from outside"
             )
+
+
+def test_datagrams_of_no_session_are_counted(world: World, record: Record) -> None:
+    """A stranger sends the hub's port what is no message of WireGuard's, and messages of sessions that nobody has. The
+    front door's counters grow by as many.
+    """
+    mesh, stranger = world.organization(record), world.client("stranger")
+    chance = random.Random(f"datagrams {world.seed}")
+    strange = [chance.randbytes(length) for length in (4, 31, 32, 147, 149, 1200)]
+    sessionless = [
+        bytes([kind, 0, 0, 0]) + chance.randbytes(length)
+        for kind, length in ((MessageKind.DATA, 28), (MessageKind.DATA, 1000), (MessageKind.RESPONSE, 88))
+    ]
+    wanted = {"malformed": strange, "sessionless": sessionless}
+    before = _dropped(world)
+    with stranger.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(_hub(world, mesh))
+        for each in chance.sample([*strange, *sessionless], len(strange) + len(sessionless)):
+            sender.send(each)
+    found: dict[str, int] = {}
+
+    def are_counted() -> bool:
+        now = _dropped(world)
+        found.update({fate: now[fate] - before[fate] for fate in wanted})
+        return all(found[fate] >= len(sent) for fate, sent in wanted.items())
+
+    wait_until(are_counted, _COUNTED_S)
+    for fate, sent in wanted.items():
+        record.measure(f"datagrams that were sent, {fate}", len(sent))
+        if found[fate] != len(sent):
+            raise Refuted(f"{fate}: {found[fate]} counted, and {len(sent)} were sent")
+
+
+def _dropped(world: World) -> dict[str, int]:
+    """Returns the packets that the front door has dropped, by their fate."""
+    text = world.subject.service.metrics()
+    found = re.findall(r'^meshwg_front_door_packets_total{fate="(\w+)"} (\S+)$', text, re.MULTILINE)
+    return {fate: round(float(number)) for fate, number in found}
 
 
 def _unanswered(world: World, home: LabHost, configurations: list[str], attempt: int) -> list[str]:

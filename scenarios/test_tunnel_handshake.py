@@ -6,15 +6,18 @@ import time
 
 import pytest
 
+from harness.hostile.front_door import BETWEEN_HANDSHAKES_S
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE
+from harness.wire.noiseclient import NoiseClient
 from harness.world.world import World
-from netlab import wg_quick, wireguard_implementation
+from netlab import NothingArrived, wg_quick, wireguard_implementation
 
 pytestmark = pytest.mark.claim("tunnel-handshake")
 
 PINGS = 20
+RENEWALS = {"quick": 2, "full": 10}
 
 
 def test_two_machines_shake_hands_and_exchange_packets(world: World, record: Record) -> None:
@@ -68,3 +71,38 @@ def test_a_machine_that_was_not_added_gets_no_handshake(world: World, record: Re
     if any(peer.latest_handshake for peer in tunnel.peers()):
         raise Refuted("the hub completed a handshake with a machine that had been removed")
     record.measure("initiations sent by the stranger", sum(peer.tx_bytes for peer in tunnel.peers()), "bytes")
+
+
+@pytest.mark.conditions(loss="none")
+def test_a_handshake_is_renewed_on_the_same_socket(world: World, record: Record, profile: str) -> None:
+    """A machine shakes hands again from the same address and port, as all do every two minutes. Its packets pass by the
+    new session and, for those that are under way, by the one before. A machine of another organization has a session on
+    the same socket all the while.
+    """
+    mesh, neighbours = (world.organization(record, name) for name in ("acme", "bolt"))
+    texts = [each.add("mumbai")["config"] for each in (mesh, neighbours)]
+    with NoiseClient(world.client("shared"), texts[0], world.subject.address) as first:
+        with record.control("a ping through the first session is answered"):
+            first.shake_hands()
+            first.ping(mesh.hub_address)
+        sessions = [first]
+        for number in range(RENEWALS[profile]):
+            time.sleep(BETWEEN_HANDSHAKES_S)
+            sessions.append(first.beside())
+            sessions[-1].shake_hands()
+            _ping(sessions[-1], mesh.hub_address, f"renewed session {number + 1}")
+            _ping(sessions[-2], mesh.hub_address, f"the session before it, {number + 1}", sessions[-1])
+        other = first.beside(texts[1])
+        other.shake_hands()
+        _ping(other, neighbours.hub_address, "another organization's session on the same socket")
+        _ping(sessions[-1], mesh.hub_address, "the last session beside another organization's")
+    record.measure("handshakes renewed", RENEWALS[profile])
+    if len({each.hub_index for each in (*sessions, other)}) != len(sessions) + 1:
+        raise Refuted("two sessions have the same index")
+
+
+def _ping(session: NoiseClient, hub: str, name: str, answered_in: NoiseClient | None = None) -> None:
+    try:
+        session.ping(hub, answered_in=answered_in)
+    except NothingArrived as error:
+        raise Refuted(f"{name}: the hub answers no ping through it") from error

@@ -26,6 +26,15 @@ TRAFFIC = (
         waits=True,
     ),
     Sabotage(
+        "renewed-session-unknown",
+        "tunnel-handshake",
+        "the front door learns one session of each source, and none of a handshake that is renewed from there",
+        "front_door:learn_one_session_of_a_source",
+        "test_a_handshake_is_renewed_on_the_same_socket",
+        "renewed session 1: the hub answers no ping through it",
+        waits=True,
+    ),
+    Sabotage(
         "names-with-line-breaks",
         "standard-config",
         "names may have line breaks, and are written into the configuration as they are",
@@ -186,6 +195,15 @@ TRAFFIC = (
         "front_door:let_data_follow_its_source",
         "test_each_datagram_reaches_its_own_link_or_none",
         "the front door does not do what is claimed",
+    ),
+    Sabotage(
+        "strange-datagrams-uncounted",
+        "org-isolation",
+        "the front door drops datagrams that are no message of WireGuard's without counting them",
+        "front_door:drop_strange_datagrams_uncounted",
+        "test_datagrams_of_no_session_are_counted",
+        "malformed: 0 counted",
+        waits=True,
     ),
     Sabotage(
         "sessions-renewed-from-outside",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from appliance.hub.front_door import directory, rules
-from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, SECOND_WORD, SESSIONS
+from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, KNOWN6, SECOND_WORD, SESSIONS
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.share import Share
 from harness.sabotage.parts import NothingReplaced, replace_part
@@ -27,6 +27,20 @@ def let_data_follow_its_source() -> None:
     """Leads a data message of no known session to the link that has answered its source."""
     following = f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto deliver"
     _change_chain("session", lambda chain: (*chain[:-1], following, chain[-1]))
+
+
+def learn_one_session_of_a_source() -> None:
+    """Learns the first session of a source alone, and none that its machine begins anew."""
+    known = (
+        f"udp sport set ip daddr . udp dport map @{KNOWN4.name} goto sign",
+        f"ip6 daddr . udp dport @{KNOWN6.name} goto sign",
+    )
+    _change_chain("introduce", lambda chain: (*known, *chain))
+
+
+def drop_strange_datagrams_uncounted() -> None:
+    """Drops datagrams that are no message of WireGuard's without counting them."""
+    _change_chain("public", lambda chain: (*chain[:-1], "drop"))
 
 
 def _change_chain(name: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
