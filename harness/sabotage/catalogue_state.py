@@ -160,6 +160,22 @@ STATE = (
         "sessions outlived the password",
     ),
     Sabotage(
+        "idle-sessions-go-on",
+        "sign-in",
+        "a session that nobody uses does not end",
+        "signin:let_sessions_idle",
+        "test_sessions_and_tokens_end_with_their_time",
+        "the idle session is open after",
+    ),
+    Sabotage(
+        "tokens-outlive-their-day",
+        "sign-in",
+        "an API token is taken after its day",
+        "signin:let_tokens_live_on",
+        "test_sessions_and_tokens_end_with_their_time",
+        "the token in use is open after",
+    ),
+    Sabotage(
         "tokens-outlive-the-password",
         "sign-in",
         "a new password ends no API token",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,10 +13,12 @@ from appliance.model.organization import Member, Role
 from appliance.service import Actor, Context, accounts, credentials, proof, sessions, ways_in
 from appliance.service.credentials import Credential
 from appliance.service.proof import FreshProof
+from appliance.store import api_tokens as stored_tokens
 from appliance.store import schema, second_factors
 from appliance.store.factor_table import FactorTable
 from appliance.web import authentication, proxies
 from appliance.web.limits import RateLimits
+from harness.sabotage.parts import replace_part
 
 
 def trust_every_cookie() -> None:
@@ -101,3 +103,19 @@ def take_codes_again() -> None:
             return True
 
     second_factors.MEMBERS = Forgetful(schema.second_factors, schema.recovery_codes, "member_id")
+
+
+def let_sessions_idle() -> None:
+    """Ends no session for want of use."""
+    for owner in (credentials, sessions):
+        replace_part(owner, "IDLE", timedelta(days=1000))
+
+
+def let_tokens_live_on() -> None:
+    """Takes API tokens after their day."""
+    found = stored_tokens.by_hash
+
+    def by_hash(transaction: Connection, token_hash: str, now: datetime) -> stored_tokens.ApiToken | None:
+        return found(transaction, token_hash, now - timedelta(days=1000))
+
+    stored_tokens.by_hash = by_hash

@@ -1,0 +1,82 @@
+"""Sessions and API tokens end with their time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.client.api import Api
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.world.person import Person, new_owner
+from harness.world.world import PASSWORD, World
+
+pytestmark = pytest.mark.claim("sign-in")
+
+# What is advertised, in hours.
+IDLE, ABSOLUTE = 12, 14 * 24
+TOKEN_DAYS = 3
+STEP = 11.5
+"""Hours that pass between two uses, a little less than a session may be idle."""
+_MARGIN = 0.1
+"""Hours: on a busy machine, a run itself takes some minutes."""
+
+
+@pytest.fixture
+def person(world: World) -> Iterator[Person]:
+    """Makes a new owner, and deletes the organization afterwards."""
+    with new_owner(world) as owner:
+        yield owner
+
+
+def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, record: Record) -> None:
+    """Time passes for an account: its sessions and tokens get older in the store. One session is used all the time, and
+    ends after two weeks; one is not, and ends after twelve hours. A token ends on its day, whether it is used or not.
+    """
+    used, idle, last = (person.session() for _ in range(3))
+    token, unused = (_token(person.api, name) for name in ("used", "unused"))
+    everybody = {"the session in use": used, "the idle session": idle, "the token in use": token}
+    ends = {"the session in use": ABSOLUTE, "the idle session": IDLE, "the token in use": 24 * TOKEN_DAYS}
+    with record.control("all of them open the account at first"):
+        assert all(_is_open(each) for each in (*everybody.values(), unused, last))
+    passed, left = 0.0, set(everybody)
+    while passed < ABSOLUTE:
+        _pass_time(world, person, STEP)
+        passed += STEP
+        # The idle session is looked at when it must have ended, and before that not at all.
+        looked_at = [name for name in left if name != "the idle session" or passed > IDLE]
+        for name in looked_at:
+            is_open, must_end = _is_open(everybody[name]), passed >= ends[name] + _MARGIN
+            if is_open and must_end:
+                raise Refuted(f"{name} is open after {passed} hours, and has to end after {ends[name]}")
+            if not is_open and passed < ends[name] - _MARGIN:
+                raise Refuted(f"{name} has ended after {passed} hours, and may be used for {ends[name]}")
+            left -= set() if is_open else {name}
+    record.none_of("open after their time", sorted(left), "sessions or tokens outlived their time")
+    opened = [name for name, each in {"a token": unused, "a session": last}.items() if _is_open(each)]
+    record.none_of("open after their time, and never used", opened, "sessions or tokens outlived their time")
+    record.measure("hours that passed", passed)
+    with record.control("the password opens the account"):
+        person.api.token = person.session().token
+
+
+def _token(api: Api, name: str) -> Api:
+    """Makes an API token that ends in some days, and returns a client with it."""
+    body = {"name": name, "scope": "read", "password": PASSWORD, "days": TOKEN_DAYS}
+    program = api.anonymous()
+    program.token = api.call("POST", "/tokens", body).body["token"]
+    return program
+
+
+def _pass_time(world: World, person: Person, hours: float) -> None:
+    """Makes an account's sessions and tokens older, as if time had passed."""
+    whose = f"member_id IN (SELECT id FROM members WHERE email = '{person.email}')"  # noqa: S608 - drawn by ourselves
+    times = {"sessions": ("created_at", "last_seen_at", "expires_at"), "api_tokens": ("created_at", "expires_at")}
+    for table, columns in times.items():
+        older = ", ".join(f"{column} = {column} - {3600 * hours}" for column in columns)
+        world.subject.service.change_store(f"UPDATE {table} SET {older} WHERE {whose}")  # noqa: S608
+
+
+def _is_open(api: Api) -> bool:
+    return api.send("GET", "/organization").status == 200
