@@ -15,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from harness.cli.choices import PROFILES, WIREGUARD, in_words
+from harness.paths import TESTS
 from harness.world.conditions import LOSS, OUTSIDE, STORES
 
 _UNAVAILABLE = 69
@@ -47,9 +48,14 @@ def gate(
     ] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
     mutants: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, max=10_000, help="Breaks made by machine that have to be noticed, too."),
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=10_000,
+            help="Breaks made by machine that have to be noticed, too; 40 for all claims in full if not given.",
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Service that runs already, reached as customers reach it; not sabotaged."),
@@ -120,7 +126,10 @@ def gate(
     transcript, the key to sign with or the log of runs can't be written, or the log was changed by others, 77 no
     sandbox possible, 78 the key can't be used.
     """
-    needed = [*(["paramiko"] if ssh is not None else []), *(["mutmut", "libcst", "coverage"] if mutants else [])]
+    # Without tests, a full run of everything has no mutants of its own accord.
+    is_everything = claim is None and target is None and not sabotage
+    has_mutants = mutants or (mutants is None and profile == "full" and is_everything and TESTS.is_dir())
+    needed = [*(["paramiko"] if ssh is not None else []), *(["mutmut", "libcst", "coverage"] if has_mutants else [])]
     command = _command("gate", *needed)
     way = None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
     command.run(
@@ -357,6 +366,13 @@ def mutate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the verdicts of earlier runs on the same code and tests.")
     ] = False,
+    nearest: Annotated[
+        bool,
+        typer.Option(
+            "--nearest",
+            help="Run all unit tests of a part, those that name the mutant's module first, without a record of lines.",
+        ),
+    ] = False,
     only_list: Annotated[bool, typer.Option("--list", help="List the mutants, and judge none.")] = False,
 ) -> None:
     """Break the product by machine, and tell which breaks are noticed by proof, unit tests and gate.
@@ -367,7 +383,7 @@ def mutate(
     or its tests are missing, 73 the verdicts can't be written, 77 no sandbox possible.
     """
     _command("mutate", "mutmut", "libcst", "coverage").run(
-        module or [], judge or [], sample, seed, minutes, deadline, resume=resume, only_list=only_list
+        module or [], judge or [], sample, seed, minutes, deadline, resume=resume, nearest=nearest, only_list=only_list
     )
 
 

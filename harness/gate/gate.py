@@ -107,8 +107,8 @@ class GatePlan:
         return self.options.profile if self.minutes is None else "soak"
 
     @property
-    def has_contract(self) -> bool:
-        """True if the run also checks the API against its OpenAPI document: in one full round of everything."""
+    def is_full(self) -> bool:
+        """True for one full round of everything, which also checks the API against its OpenAPI document."""
         is_everything = self.options.claim is None and self.options.live is None and not self.sabotages_only
         return self.profile == "full" and is_everything
 

@@ -14,7 +14,9 @@ import tempfile
 import traceback
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -25,7 +27,6 @@ from harness.paths import ROOT
 from netlab import kernel, sandbox
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["harness.mutation.loaded"])
 # Folders of the sandbox's own.
 _MUTANT, _EXAMPLES = Path("/run/mutant.py"), "/run/hypothesis"
 _NOT_COLLECTED, _NO_TESTS = 4, 5
@@ -94,6 +95,21 @@ def run(wanted: Run, deadline_s: float) -> Outcome:
     Args:
         deadline_s: longest time in seconds; a run that takes longer is ended, and says nothing.
     """
+    return _starters().submit(_run, wanted, deadline_s).result()
+
+
+@cache
+def _starters() -> ProcessPoolExecutor:
+    """Returns processes that start runs.
+
+    Each is a new program, because a process has one server to fork from. That of this process may be the one of the
+    sabotaged runs, which has imported the product.
+    """
+    return ProcessPoolExecutor(os.cpu_count() or 1, multiprocessing.get_context("spawn"))
+
+
+def _run(wanted: Run, deadline_s: float) -> Outcome:
+    _CONTEXT.set_forkserver_preload(["harness.mutation.loaded"])
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_forked, args=(wanted, theirs))
     process.start()
@@ -147,6 +163,8 @@ def _tested(wanted: Run) -> bytes:
     from harness.mutation.recording import Recorder
 
     if wanted.path is not None:
+        if any(getattr(module, "__file__", None) == str(ROOT / wanted.path) for module in sys.modules.values()):
+            return msgspec.json.encode(Outcome(trouble=f"{wanted.path} was imported before its mutant was there"))
         _put(wanted.source, ROOT / wanted.path)
     recorder = Recorder(wanted.recorded)
     arguments = ["--exitfirst", "--quiet", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "pytest_timeout"]

@@ -36,6 +36,8 @@ class Options:
         deadline_s: longest time of one run in seconds.
         until: value of `time.monotonic` after which no run begins.
         workers: number of runs at once.
+        are_recorded: True to run the unit tests of the product itself first, with a record of the lines that each
+            runs, so that a mutant meets only tests of its lines. That takes minutes where there are many tests.
     """
 
     judges: Sequence[Judge]
@@ -43,12 +45,13 @@ class Options:
     deadline_s: float
     until: float
     workers: int
+    are_recorded: bool = True
 
 
 class Court:
     """Judges mutants, and the product itself, since a test that it fails would notice everything.
 
-    Proof and tests judge the product first. A scenario takes longer, so it does when it has noticed a mutant.
+    Proof and recorded tests judge the product first. Other tests and scenarios do so when they have noticed a mutant.
 
     Args:
         areas: areas of the mutants, by name.
@@ -108,10 +111,9 @@ class Court:
         return self._confirmed(area, self._run(area, mutant.id, judge, wanted))
 
     def _asked(self, area: Area) -> list[Judge]:
-        """Returns the judges that judge the product itself first; the gate's scenarios do so when they fail."""
-        return [
-            judge for judge in self._options.judges if judge is Judge.TESTS or (judge is Judge.PROOF and area.proof)
-        ]
+        """Returns the judges that judge the product itself first; the others do so when they have noticed a mutant."""
+        first = {Judge.TESTS: self._options.are_recorded, Judge.PROOF: bool(area.proof), Judge.GATE: False}
+        return [judge for judge in self._options.judges if first[judge]]
 
     def _control(self, area: Area, judge: Judge) -> Entry:
         recorded = [str(file.relative_to(ROOT)) for file in area.files()] if judge is Judge.TESTS else []
@@ -130,10 +132,11 @@ class Court:
             entry = self._run(area, mutant.id, judge, Run(tests, self._arguments(judge), mutant.path, mutant.source))
             yield entry
             is_break = is_break and (judge is not Judge.PROOF or entry.verdict is Verdict.NOTICED)
+        if Judge.TESTS in self._options.judges and Judge.TESTS not in whole:
+            yield self._alone(mutant, Judge.TESTS, nearest_first(mutant, area.tests))
         # The gate is not asked about what is the same to all packets.
         if is_break and Judge.GATE in self._options.judges:
-            wanted = Run(area.scenarios, self._arguments(Judge.GATE), mutant.path, mutant.source)
-            yield self._confirmed(area, self._run(area, mutant.id, Judge.GATE, wanted))
+            yield self._alone(mutant, Judge.GATE, area.scenarios)
 
     def _confirmed(self, area: Area, entry: Entry) -> Entry:
         """Returns a verdict, undecided if what noticed the mutant fails without it too."""

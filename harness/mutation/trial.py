@@ -15,7 +15,7 @@ from pathlib import Path
 
 from harness.events.secrets import without_secrets
 from harness.mutation import equivalent
-from harness.mutation.areas import AREAS, BY_NAME, Area
+from harness.mutation.areas import BY_NAME, DRAWN, Area
 from harness.mutation.equivalent import Equivalent
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
 from harness.mutation.judging import Court, Options
@@ -41,7 +41,7 @@ def court(folder: Path, seed: int, patience: float) -> Court:
     return Court(BY_NAME, options, Journal(folder / "mutation.jsonl", goes_on=False), lambda _: None)
 
 
-def drawn(count: int, seed: int, areas: Sequence[Area] = AREAS) -> list[Mutant]:
+def drawn(count: int, seed: int, areas: Sequence[Area] = DRAWN) -> list[Mutant]:
     """Draws mutants by a seed, one of each area in turn."""
     of_each = -(-count // len(areas))
     turns = zip_longest(*(sample(list(mutants_of(area)), of_each, seed) for area in areas))

@@ -40,6 +40,8 @@ from reports.schema import MutantVerdict
 from reports.tree import TreeError
 
 _SOAK_MINUTES = 60.0
+_MUTANTS = 40
+"""Mutants of a full run of everything."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def run(
     watch: str | None,
     state: Path | None,
     chosen: Chosen,
-    mutants: int,
+    mutants: int | None,
     *,
     sabotages_only: bool,
     throwaway_key: bool,
@@ -102,7 +104,9 @@ def run(
         live = None if target is None else lives.find()
         seed = random.SystemRandom().randrange(2**31) if seed is None else seed
         options = RunOptions(claim, profile, seed, wireguard, patience, live, **asdict(chosen))
-        plan = replace(plan_of(options, minutes, sabotages_only=sabotages_only), mutants=mutants)
+        plan = plan_of(options, minutes, sabotages_only=sabotages_only)
+        if mutants is not None:
+            plan = replace(plan, mutants=mutants)
         passed, _, _ = run_and_publish(plan, watching, throwaway_key=throwaway_key)
     raise typer.Exit(0 if passed else 1)
 
@@ -117,9 +121,10 @@ def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:
 
 
 def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only: bool = False) -> gates.GatePlan:
-    """Returns the plan of a run; a soak is rounds of the full profile."""
+    """Returns the plan of a run: with mutants if it is a full one of everything, in rounds of full if it is a soak."""
     if options.profile != "soak":
-        return gates.GatePlan(options, sabotages_only)
+        plan = gates.GatePlan(options, sabotages_only)
+        return replace(plan, mutants=_MUTANTS) if plan.is_full and TESTS.is_dir() else plan
     return gates.GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
 
 
@@ -161,7 +166,7 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
     survived = sum(each.verdict == "survived" for each in run.mutants)
     good, bad = good + len(run.mutants) - survived, bad + survived
     passed = transcript.verdict == "pass"
-    if plan.has_contract:
+    if plan.is_full:
         CONSOLE.print("the API's contract: generated requests for each operation")
         contract = stages.contract(plan.options.seed)
         passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed

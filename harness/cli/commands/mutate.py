@@ -35,6 +35,7 @@ def run(
     deadline_s: float,
     *,
     resume: bool,
+    nearest: bool,
     only_list: bool,
 ) -> None:
     """Draws and judges mutants, shows the scores, and ends with the exit code."""
@@ -59,7 +60,7 @@ def run(
     CONSOLE.print(f"{len(drawn)} of {len(found)} mutants (seed {seed})")
     asked = [judge for judge in Judge if not judges or judge.value in judges]
     until = time.monotonic() + 60 * minutes
-    options = Options(asked, seed, deadline_s, until, workers=os.cpu_count() or 1)
+    options = Options(asked, seed, deadline_s, until, workers=os.cpu_count() or 1, are_recorded=not nearest)
     REPORTS.mkdir(parents=True, exist_ok=True)
     court = Court(BY_NAME, options, Journal(REPORTS / _JOURNAL, goes_on=resume), lambda entry: _show(entry))
     try:

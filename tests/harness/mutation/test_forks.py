@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 from harness.mutation import forks
 from harness.mutation.forks import Run
 from harness.paths import ROOT
@@ -29,6 +33,26 @@ def test_a_mutant_is_noticed_and_no_file_changes() -> None:
     assert found.failure.error == "AssertionError"
     assert (ROOT / PATH).read_text() == before
     assert forks.run(Run(TESTS), DEADLINE).failure is None
+
+
+def test_a_process_that_forks_sabotaged_runs_sees_mutants(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import multiprocessing
+from harness.mutation import forks
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["appliance.hub.errors"])
+    process = context.Process(target=abs, args=(1,))
+    process.start()
+    process.join()
+    found = forks.run(forks.Run({TESTS}, path={PATH!r}, source="raise RuntimeError"), {DEADLINE})
+    print(found.trouble or found.failure.test)
+""")
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=DEADLINE)
+    assert done.stdout.strip() == TESTS[0]
 
 
 def test_a_mutant_that_cannot_be_imported_is_noticed() -> None:

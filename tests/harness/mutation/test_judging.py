@@ -45,6 +45,15 @@ def test_a_scenario_counts_if_the_product_itself_passes_it(tmp_path: Path) -> No
     assert "without a mutant" in found[0].words
 
 
+def test_without_a_record_all_tests_of_the_part_are_asked(tmp_path: Path) -> None:
+    found = _judged(tmp_path / "journal", options=replace(OPTIONS, are_recorded=False))
+    assert Verdict.NOTICED in {entry.verdict for entry in found}
+    known = Journal(tmp_path / "journal", goes_on=True)
+    # The product itself was judged by the test that noticed a mutant, and by no other.
+    assert known.find(found[0].version, "", Judge.TESTS, OPTIONS.seed) is None
+    assert all(known.find(entry.version, entry.by, entry.judge, entry.seed) for entry in found if entry.by)
+
+
 def test_nothing_is_judged_by_tests_that_the_product_fails(tmp_path: Path) -> None:
     with pytest.raises(NotSound, match="reasons without a mutant, by tests"):
         _judged(tmp_path / "journal", replace(AREA, tests=(f"{AREA.tests[0]}::test_there_is_none",)))
