@@ -21,10 +21,10 @@ from tests.waiting import DEADLINE
 
 @dataclass
 class Desk:
-    """A person's browser, and the errors that it reported.
+    """A person's browser, and what it complained about.
 
     Attributes:
-        complaints: errors on the console, refusals of the content security policy among them.
+        complaints: errors and warnings on the console, refusals of the content security policy among them.
     """
 
     page: Page
@@ -59,7 +59,7 @@ class Desk:
     def _hear(self, message: object) -> None:
         kind, text = getattr(message, "type", ""), getattr(message, "text", "")
         # The browser notes every refused form as an error; those are answers that were wanted.
-        if kind == "error" and "responded with a status of 4" not in text:
+        if kind in ("error", "warning") and "responded with a status of 4" not in text:
             self.complaints.append(text)
 
 
@@ -119,7 +119,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def open_desk(browser: Browser, url: str) -> Iterator[Callable[..., Desk]]:
-    """Returns a function that opens browsers; at the end none of them may have reported an error."""
+    """Returns a function that opens browsers; at the end none of them may have complained."""
     contexts: list[BrowserContext] = []
     desks: list[Desk] = []
 
