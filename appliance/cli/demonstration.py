@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import IO
 
@@ -33,6 +32,9 @@ def program() -> list[str]:
     Raises:
         CommandError: it is not installed.
     """
+    # Loaded here, because only a demonstration takes it.
+    from importlib.metadata import entry_points
+
     for entry in entry_points(group=GROUP):
         if find_spec(entry.module) is not None:
             return [sys.executable, "-m", entry.module]

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import typer
 from typer.core import TyperGroup
 
-from appliance import release
+from appliance import loading, release
 from appliance.cli import conversion, help, usage
 from appliance.cli.errors import CommandError, Exit, exit_codes, one_line
 
@@ -142,25 +142,20 @@ class Commands(TyperGroup):
 
 def _loaded(entry: Entry) -> Any:
     """Load a command, with which everything is loaded that it needs."""
-    if entry.name in _OWN or entry.name in _PROCESSES:
-        _load_structlog()
-    found = entry.load()
-    if not gc.isenabled():
-        # What is loaded stays, so that looking for garbage in it is in vain, now, later and at the end.
-        gc.freeze()
-        gc.enable()
-    return found
+    if gc.isenabled():
+        return _load(entry)
+    with loading.undisturbed():
+        return _load(entry)
 
 
-def _load_structlog() -> None:
-    """Load structlog without rich, which it would load for tracebacks in colours: a third of its time, and unused."""
-    if "structlog" in sys.modules or "rich" in sys.modules:
-        return
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        import structlog  # noqa: F401
-    finally:
-        del sys.modules["rich"]
+def _load(entry: Entry) -> Any:
+    """Load a command; one of this package without what libraries load for features that no command uses."""
+    if entry.name not in _OWN | _PROCESSES:
+        return entry.load()
+    # The web process can't load anything late.
+    rare = () if entry.name == "web" else loading.RARE
+    with loading.without(*loading.UNUSED), loading.later(*rare):
+        return entry.load()
 
 
 def make_app() -> typer.Typer:

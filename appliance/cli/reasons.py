@@ -1,4 +1,4 @@
-"""Reasons of libraries' errors, in plain words."""
+"""Reasons of databases' errors, in plain words."""
 
 from __future__ import annotations
 
@@ -26,14 +26,6 @@ _DATABASE = (
     (r"permission denied", "this user may not do that there"),
     (r"refused|timeout|timed out|no such file|connection failed|closed|terminating|starting up", "no server answers"),
 )
-
-
-def of_toml(error: Exception) -> str:
-    """Describe why a file is no TOML, as a predicate of the file."""
-    if isinstance(error, UnicodeDecodeError):
-        return "has to be text in UTF-8, and is not"
-    place = re.search(r"at (line \d+), (column \d+)", str(error))
-    return f"is no TOML; look at {place[1]}, {place[2]}" if place else "is no TOML, or not to its end"
 
 
 def of_database(error: Exception) -> str:

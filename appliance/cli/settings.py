@@ -6,6 +6,7 @@ Every option has a key of the same name in the file (TOML) and a variable ``MESH
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from appliance.cli import reasons, trust
+from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS, PATH, Given, name_of, shown, value_of, variable_of
 from appliance.cli.values import EVERYWHERE, origin
@@ -185,12 +186,20 @@ def _from_file(config: Path | None) -> dict[str, Given]:
     try:
         found = tomllib.loads(trust.read(path, "configuration file").decode())
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"The configuration file {path} {reasons.of_toml(error)}.", Exit.NOT_CONFIGURED) from None
+        raise CommandError(f"The configuration file {path} {_fault(error)}.", Exit.NOT_CONFIGURED) from None
     strangers = sorted(set(found) - set(OPTIONS))
     if strangers:
         listed = shown(", ".join(strangers))
         raise CommandError(f"{path} has keys that nobody knows: {listed}.", Exit.NOT_CONFIGURED)
     return {key: Given(f"{key} in {path}", value) for key, value in found.items()}
+
+
+def _fault(error: Exception) -> str:
+    """Describe why a file is no TOML, as a predicate of the file."""
+    if isinstance(error, UnicodeDecodeError):
+        return "has to be text in UTF-8, and is not"
+    place = re.search(r"at (line \d+), (column \d+)", str(error))
+    return f"is no TOML; look at {place[1]}, {place[2]}" if place else "is no TOML, or not to its end"
 
 
 def _config_of_environment() -> Path | None:

@@ -1,0 +1,72 @@
+"""Loading of libraries without what they load in vain, which is a third of a command's start."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+UNUSED = ("rich", "greenlet")
+"""Modules for tracebacks in colours, and for databases in coroutines."""
+RARE = ("asyncio", "importlib.metadata")
+"""Modules that SQLAlchemy loads for features which few processes use."""
+
+_loading = Lock()
+
+
+class _Placeholder(ModuleType):
+    """A module that is loaded when one of its names is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            # No package: an import of a part of it would load that part twice.
+            raise AttributeError(name)
+        with _loading:
+            _forget(self)
+        return getattr(import_module(self.__name__), name)
+
+
+@contextmanager
+def later(*names: str) -> Iterator[None]:
+    """Let imports in the block load modules when one of their names is used, unless they are loaded already."""
+    placeholders = [_Placeholder(name) for name in names if name not in sys.modules]
+    sys.modules.update({each.__name__: each for each in placeholders})
+    try:
+        yield
+    finally:
+        with _loading:
+            for each in placeholders:
+                _forget(each)
+
+
+def _forget(placeholder: _Placeholder) -> None:
+    if sys.modules.get(placeholder.__name__) is placeholder:
+        del sys.modules[placeholder.__name__]
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Let imports in the block fail for optional modules, unless they are loaded already."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Load modules in the block without looking for garbage in them, now or later: that is in vain, as they stay."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
