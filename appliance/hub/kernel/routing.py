@@ -13,12 +13,10 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from appliance.hub.errors import LinkError, reason
 from appliance.hub.findings import Damage, Part
-from appliance.hub.kernel import links, namespace, rtnetlink
+from appliance.hub.kernel import links, namespace, pyroute, rtnetlink
+from appliance.hub.kernel.pyroute import NetlinkError
 from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK
 from appliance.model.addresses import hub_address
@@ -66,7 +64,7 @@ _PER_NAMESPACE = {
 }
 
 
-_Changes = Callable[[], IPRoute]
+_Changes = Callable[[], Any]
 """Opens the netlink connection for changes at the first call: a check that finds no damage needs none."""
 
 
@@ -128,7 +126,7 @@ def remove_strangers(names: KernelNames) -> tuple[Damage, ...]:
 @contextmanager
 def _changes() -> Iterator[_Changes]:
     with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(IPRoute()))
+        yield cache(lambda: stack.enter_context(pyroute.connection()))
 
 
 def _remove_strangers(netlink: _Changes, own: str) -> Iterator[Damage]:

@@ -4,8 +4,7 @@ For each request `IPRoute` makes an event loop, which takes longer than the rest
 organization's. Here each request has a socket of its own, because a socket stays in the namespace that it was opened
 in. Every function raises OSError if the kernel refuses.
 
-pyroute2 decodes what is listed. It is loaded by the first list: that takes a fifth of a second, and a supervisor lists
-nothing.
+pyroute2 decodes what is listed. The first list loads its decoders; a supervisor lists nothing.
 
 Source: rtnetlink(7), netlink(7)
 """
@@ -37,30 +36,22 @@ _TIMEOUT_S = 2.0
 
 def links() -> list[Any]:
     """List links, up or down, as pyroute2 decodes them."""
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-
-    return _listed(_GET_LINK, ifinfmsg, socket.AF_UNSPEC)
+    return _listed(_GET_LINK, "ifinfmsg", socket.AF_UNSPEC)
 
 
 def addresses() -> list[Any]:
     """List IPv4 addresses, as pyroute2 decodes them."""
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-
-    return _listed(_GET_ADDRESS, ifaddrmsg, socket.AF_INET)
+    return _listed(_GET_ADDRESS, "ifaddrmsg", socket.AF_INET)
 
 
 def routes() -> list[Any]:
     """List IPv4 routes of all tables, as pyroute2 decodes them."""
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
-
-    return _listed(_GET_ROUTE, rtmsg, socket.AF_INET)
+    return _listed(_GET_ROUTE, "rtmsg", socket.AF_INET)
 
 
 def rules() -> list[Any]:
     """List IPv4 routing rules, as pyroute2 decodes them."""
-    from pyroute2.netlink.rtnl.fibmsg import fibmsg
-
-    return _listed(_GET_RULE, fibmsg, socket.AF_INET)
+    return _listed(_GET_RULE, "fibmsg", socket.AF_INET)
 
 
 def add(name: str, kind: str) -> None:
@@ -94,11 +85,15 @@ def _ask(kind: int, body: bytes, flags: int = 0) -> None:
         pass
 
 
-def _listed(kind: int, kind_of_entry: Any, family: int) -> list[Any]:
+def _listed(kind: int, decoder: str, family: int) -> list[Any]:
+    # Loaded here, not with this module, which a supervisor loads too.
+    from appliance.hub.kernel import pyroute
+
+    decoded = pyroute.message(decoder)
     entries = []
     try:
         for message in _answers(kind, netlink.DUMP, _FAMILY.pack(family)):
-            entry = kind_of_entry(message)
+            entry = decoded(message)
             entry.decode()
             entries.append(entry)
     except KernelRefusal as refusal:

@@ -6,11 +6,9 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pyroute2 import IPRoute, WireGuard
-from pyroute2.netlink.exceptions import NetlinkError
-
 from appliance.hub.errors import HubError, LinkError, reason
-from appliance.hub.kernel import links, namespace
+from appliance.hub.kernel import links, namespace, pyroute
+from appliance.hub.kernel.pyroute import NetlinkError
 from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import uapi
 from appliance.hub.wireguard.processes import Processes
@@ -29,9 +27,9 @@ class Kernel:
 
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
-            with IPRoute() as netlink:
+            with pyroute.connection() as netlink:
                 netlink.link("add", ifname=names.link, kind="wireguard")
-            with WireGuard() as wireguard:
+            with pyroute.wireguard() as wireguard:
                 wireguard.set(names.link, private_key=private_key, listen_port=port)
             links.move(names)
         except (NetlinkError, OSError) as error:
@@ -50,7 +48,7 @@ class Kernel:
         self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
     ) -> None:
         try:
-            with namespace.entered(names.namespace), WireGuard() as wireguard:
+            with namespace.entered(names.namespace), pyroute.wireguard() as wireguard:
                 for public_key in remove:
                     wireguard.set(names.link, peer={"public_key": public_key, "remove": True})
                 for peer in add:
@@ -75,7 +73,7 @@ class Kernel:
     def _call(self, names: KernelNames, peers: Mapping[str, Mapping[str, str | int]]) -> None:
         """Make the link send at once, by setting a keepalive interval and clearing it again."""
         try:
-            with namespace.entered(names.namespace), WireGuard() as wireguard:
+            with namespace.entered(names.namespace), pyroute.wireguard() as wireguard:
                 for public_key, endpoint in peers.items():
                     peer = {"public_key": public_key, "update_only": True, **endpoint}
                     for keepalive in (1, 0):
@@ -117,7 +115,7 @@ def listen_port(names: KernelNames) -> int | None:
 
 def _messages(names: KernelNames) -> list[Any]:
     try:
-        with namespace.entered(names.namespace), WireGuard() as wireguard:
+        with namespace.entered(names.namespace), pyroute.wireguard() as wireguard:
             # Every message repeats the link; a long list of peers is spread over several.
             return list(wireguard.info(names.link))
     except (NetlinkError, OSError) as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.hub.errors import LinkError, reason
-from appliance.hub.kernel import links
+from appliance.hub.kernel import links, rtnetlink
 
 _DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
@@ -66,14 +66,10 @@ def format_of(link: str) -> Format:
     Raises:
         LinkError: there is no such link.
     """
-    # Loaded here, as that takes a fifth of a second and only a hub looks at links.
-    from pyroute2 import IPRoute
-    from pyroute2.netlink.exceptions import NetlinkError
-
     try:
-        with IPRoute() as netlink:
-            (found,) = netlink.get_links(links.index(link))
-            data = found.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA")
-    except (NetlinkError, OSError) as error:
+        index = links.index(link)
+        (found,) = (each for each in rtnetlink.links() if each["index"] == index)
+    except (ValueError, OSError) as error:
         raise LinkError(f"link {link} can't be looked at: {reason(error)}") from error
+    data = found.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA")
     return Format(bool(data.get_attr("IFLA_TUN_PI")), bool(data.get_attr("IFLA_TUN_VNET_HDR")))
