@@ -59,8 +59,8 @@ def hub() -> None:
     logs.configure("hub", settings.log)
     folder = Folder(settings.data)
     handover = Handover.inherited()
-    supplied = secret.given(settings) if handover is None else handover.secrets()
-    unlocked = unlock(settings, folder, web_user(), supplied, make_secret=False)
+    supplied, key = (secret.given(settings), None) if handover is None else (handover.secrets(), handover.key())
+    unlocked = unlock(settings, folder, web_user(), supplied, make_secret=False, key=key)
     try:
         backend = choose(settings.wireguard)
     except HubError as error:

@@ -36,13 +36,9 @@ class PublicPort:
         return self.sockets.public_port
 
     @property
-    def descriptors(self) -> tuple[int, ...]:
-        """Descriptors for a hub to inherit."""
-        return self.sockets.descriptors()
-
-    def environment(self) -> dict[str, str]:
-        """Make the variable that tells a hub the inherited descriptors."""
-        return {_VARIABLE: ",".join(map(str, self.descriptors))}
+    def handed(self) -> dict[str, tuple[int, ...]]:
+        """Descriptors for a hub, by the variable that tells it."""
+        return {_VARIABLE: self.sockets.descriptors()}
 
 
 @contextmanager
@@ -75,11 +71,7 @@ def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[Pub
         with opened(settings, store, found) as own:
             yield own
         return
-    descriptors = [int(each) for each in text.split(",")]
-    for descriptor in descriptors:
-        # Not for processes that this one starts.
-        os.set_inheritable(descriptor, False)
-    yield PublicPort(DoorSockets.adopt(descriptors))
+    yield PublicPort(DoorSockets.adopt([int(each) for each in text.split(",")]))
 
 
 def _bound(found: Instance, candidates: tuple[int, ...]) -> DoorSockets:

@@ -1,18 +1,23 @@
-"""Succession of processes: a successor loads its code while its predecessor works, and then waits for its turn.
+"""Succession of processes: a process loads its code while its predecessor works, and then waits for its turn.
 
 Supervisor and successor share a socket pair: the successor reports that it has loaded, and the supervisor gives it the
-turn when the predecessor has ended.
+turn when the predecessor has ended, with open files that it needs for its work.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import socket
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 
 _VARIABLE = "MESHWG_TURN_FD"
-_LOADED, _NOW = b"l", b"n"
+_LOADED = b"l"
+# Of a turn: its text, and its open files.
+_LONGEST, _MOST = 4096, 16
 
 
 class Turn:
@@ -39,9 +44,15 @@ class Turn:
         ready, _, _ = select.select([self._here], [], [], seconds)
         return bool(ready) and self._here.recv(1) == _LOADED
 
-    def give(self) -> None:
-        """Give the turn to the successor; raises OSError if it has ended."""
-        self._here.send(_NOW)
+    def give(self, handed: Mapping[str, tuple[int, ...]]) -> None:
+        """Give the turn to the successor, which may still be loading; raises OSError if it has ended.
+
+        Args:
+            handed: open files to hand over, by the variable that tells the successor their descriptors.
+        """
+        counts = {variable: len(descriptors) for variable, descriptors in handed.items()}
+        every = [each for descriptors in handed.values() for each in descriptors]
+        socket.send_fds(self._here, [json.dumps(counts).encode()], every)
 
     def close(self) -> None:
         """Close the pair; a successor that has not got its turn ends."""
@@ -49,11 +60,25 @@ class Turn:
 
 
 def wait_for_turn() -> None:
-    """Report that this process has loaded, and wait for its turn; returns at once if it is no successor."""
+    """Report that this process has loaded, and wait for its turn; returns at once if it is no successor.
+
+    Afterwards, variables of the environment have the descriptors of open files that came with the turn.
+    """
     descriptor = os.environ.pop(_VARIABLE, None)
     if descriptor is None:
         return
+    text, descriptors = b"", list[int]()
     with socket.socket(fileno=int(descriptor)) as line:
-        line.send(_LOADED)
-        if line.recv(1) != _NOW:
-            sys.exit(0)
+        # The turn may be here already, and the other end closed.
+        with suppress(ConnectionError):
+            line.send(_LOADED)
+        with suppress(ConnectionError):
+            text, descriptors, _, _ = socket.recv_fds(line, _LONGEST, _MOST)
+    if not text:
+        sys.exit(0)
+    for each in descriptors:
+        # Not for processes that this one starts.
+        os.set_inheritable(each, False)
+    for variable, count in json.loads(text).items():
+        os.environ[variable] = ",".join(map(str, descriptors[:count]))
+        descriptors = descriptors[count:]

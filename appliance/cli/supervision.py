@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO
@@ -55,16 +55,17 @@ class Child:
 
     Attributes:
         command: ``hub`` or ``web``.
-        is_ready: returns True if the process does its work.
-        descriptors: open files that it inherits.
+        environment: all variables of its process.
         is_confined: True to relay its output through a pipe, so that it can't access the log's terminal or file.
+        is_ready: returns True if the process does its work; to be set before it is started.
+        handed: open files that it gets for its work, by the variable that tells it their descriptors.
         was_ready: True once a process of it was ready.
     """
 
     command: str
     environment: Mapping[str, str]
-    is_ready: Callable[[], bool]
-    descriptors: tuple[int, ...] = ()
+    is_ready: Callable[[], bool] = lambda: False
+    handed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     is_confined: bool = False
     was_ready: bool = field(default=False, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -85,12 +86,7 @@ class Child:
         Raises:
             NotStarted: it ended, or was not ready in time.
         """
-        if self._successor is None:
-            self._spawn()
-        else:
-            # If it ends meanwhile, the wait below notices.
-            self.is_prepared(deadline)
-            self._succeed()
+        self._spawn()
         self.await_ready(deadline)
 
     def await_ready(self, deadline: float) -> None:
@@ -122,21 +118,28 @@ class Child:
         if code is not None:
             raise NotStarted(f"The {self.command} process ended with code {code}.")
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        return self._begin(self.start_program(self.environment, self.descriptors))
+    def _spawn(self) -> None:
+        if self._successor is None:
+            self._successor = self._launch()
+        self._succeed()
 
-    def _begin(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-        self._started_at, self._due, self._process = time.monotonic(), None, process
-        return process
-
-    def start_program(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
-        """Start the program of the command with these variables and open descriptors."""
-        process = launch(self.command, environment, descriptors, is_piped=self.is_confined)
+    def _launch(self) -> Successor:
+        """Start the program of the command, which waits for its turn."""
+        turn = Turn()
+        try:
+            process = launch(
+                self.command, {**self.environment, **turn.environment()}, (turn.descriptor,), is_piped=self.is_confined
+            )
+        except _CANNOT_START:
+            turn.close()
+            raise
+        finally:
+            turn.handed()
         if process.stdout is not None:
             relay = threading.Thread(target=_pass_on, args=(process.stdout,), name="relay", daemon=True)
             relay.start()
             self._relays = {pid: each for pid, each in self._relays.items() if each.is_alive()} | {process.pid: relay}
-        return process
+        return Successor(process, turn)
 
     def ends_within(self, seconds: float) -> bool:
         """Wait for the end of the process; False if it goes on."""
@@ -173,18 +176,10 @@ class Child:
 
     def prepare(self) -> None:
         """Start a successor, which loads its code while this process, or another one before it, works."""
-        turn = Turn()
         try:
-            process = self.start_program(
-                {**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor)
-            )
+            self._successor = self._launch()
         except _CANNOT_START as error:
             log.error("a process can't be started", command=self.command, error=str(error))
-            turn.close()
-        else:
-            self._successor = Successor(process, turn)
-        finally:
-            turn.handed()
 
     def is_prepared(self, deadline: float) -> bool:
         """Wait at most so many seconds until the successor has loaded; False if it can't."""
@@ -199,10 +194,10 @@ class Child:
     def _succeed(self) -> None:
         successor, self._successor = self._successor, None
         assert successor is not None
-        self._begin(successor.process)
+        self._started_at, self._due, self._process = time.monotonic(), None, successor.process
         # If the successor has ended meanwhile, `revive` notices.
         with suppress(OSError):
-            successor.turn.give()
+            successor.turn.give(self.handed)
         successor.turn.close()
 
     def forget_successor(self) -> None:
@@ -230,6 +225,18 @@ class Child:
         if relay is not None:
             # Let it relay the last output.
             relay.join(_LAST_WORDS)
+
+
+@contextmanager
+def prepared(*children: Child) -> Iterator[None]:
+    """Let the children load their code during the block; those that were not started by its end are ended."""
+    try:
+        for child in children:
+            child.prepare()
+        yield
+    finally:
+        for child in children:
+            child.forget_successor()
 
 
 def launch(

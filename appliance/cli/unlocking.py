@@ -42,12 +42,21 @@ class Unlocked:
         return f"Unlocked(instance={self.instance.id!r})"
 
 
-def unlock(settings: Settings, folder: Folder, user: User, supplied: Sequence[str], *, make_secret: bool) -> Unlocked:
+def unlock(
+    settings: Settings,
+    folder: Folder,
+    user: User,
+    supplied: Sequence[str],
+    *,
+    make_secret: bool,
+    key: bytes | None = None,
+) -> Unlocked:
     """Open and upgrade the store with an unlock secret; a new store gets its identity.
 
     Args:
         user: the web user.
         supplied: candidate secrets, the most likely first.
+        key: key that probably opens the store; tried before all secrets, because they take work.
         make_secret: True to make a secret for a new store if none is supplied.
 
     Raises:
@@ -67,6 +76,9 @@ def unlock(settings: Settings, folder: Folder, user: User, supplied: Sequence[st
             return _new_instance(store, folder, secret)
     if secret is None:
         raise secrets.missing(folder.path)
+    if key is not None:
+        with suppress(WrongSecret):
+            return Unlocked(store, found, Vault.of_key(key, found.lock), secret)
     for each in supplied:
         with suppress(WrongSecret):
             return Unlocked(store, found, Vault.open(each, found.lock), each)

@@ -3,48 +3,18 @@
 from __future__ import annotations
 
 import os
-import shlex
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated
 
-import structlog
 import typer
 
-from appliance import logs, privileges, release
-from appliance.cli import checks, demonstration, operations, probe, public_port, secret, trust
-from appliance.cli.announcement import Announcement, Voice
-from appliance.cli.certificate import certificate, changes
-from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, demo_state, hub_socket, instance_locked
-from appliance.cli.handover import Handover
+from appliance import loading, logs, privileges
+from appliance.cli import trust
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_settings
 from appliance.cli.ownership import web_user
-from appliance.cli.public_port import PublicPort
-from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
-from appliance.cli.supervision import Child, NotStarted, Signals, pause, watch
-from appliance.cli.unlocking import Unlocked, unlock
-from appliance.hub.errors import HubError
-from appliance.hub.rpc.client import HubClient
-from appliance.model.hosts import authority
-from appliance.service import accounts, demo
-from appliance.service.context import Context
-from appliance.service.demo_lab import DemoLab
-from appliance.store import operations as trail
-from appliance.store import organizations
+from appliance.cli.settings import Settings
+from appliance.cli.supervision import Child, Signals, prepared
 
-log = structlog.get_logger()
-
-# For a process that hangs: long enough for a slow host. A process that ends is noticed at once.
-_START_DEADLINE = 120.0
-# Longest time from the end of a killed process's connections to its own.
-_DEATH = 1.0
-# Without progress; a thousand organizations take a while.
-_RESTORE_DEADLINE = 180.0
 # Variables of the system, Python, PostgreSQL and OpenSSL; settings are passed on separately.
 _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
 _USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
@@ -64,200 +34,20 @@ def up(with_demo: Demo = False, *, settings: Settings) -> None:
     root, 78 settings that make no sense, no unlock secret or a wrong one.
     """
     logs.configure("up", settings.log)
-    voice = Voice(settings.log)
     # Handled first: a signal during the start would leave a part of it behind.
     signals = Signals.handled()
 
     trust.clean_path(web_user())
-    implementation = checks.check_host(settings)
     privileges.leave_groups()
-    if with_demo:
-        demonstration.check()
-    folder = Folder(settings.data)
-    with folder.locked():
-        checks.check_address(settings)
-        unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
-        certificate_has_changed = changes(settings, folder)
-        if unlocked.made is not None:
-            # Told now, as the start may still fail.
-            voice.tell(
-                "an unlock secret was made",
-                f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.",
-                file=str(unlocked.made),
-                variable=SECRET_FILE_VARIABLE,
-            )
-        client = HubClient(hub_socket(unlocked.instance.id))
-        with (
-            instance_locked(unlocked.instance.id),
-            public_port.opened(settings, unlocked.store, unlocked.instance) as door,
-            Handover.made(unlocked.secret) as handover,
-        ):
-            _tell_of(voice, settings, door)
-            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(door.port)))
-            demo.forget(unlocked.store)
-            operations.note(unlocked.store, trail.STARTED, version=release.version())
-            announcement = _announcement(settings, folder, unlocked, door, implementation)
-            unlocked.store.close()
-            voice.tell("MeshWG starts", "Starting…", version=release.version())
-            inheritance = Inheritance(handover, door)
-            lab = DemoLab(demo_state(unlocked.instance.id)) if with_demo else None
-            _run(voice, announcement, settings, inheritance, client, lab, signals, certificate_has_changed)
-
-
-@dataclass(frozen=True)
-class Inheritance:
-    """Secret and sockets that every hub inherits from its supervisor."""
-
-    secret: Handover
-    door: PublicPort
-
-    def environment(self) -> dict[str, str]:
-        """Make the variables that tell a hub its descriptors."""
-        return {**self.secret.environment(), **self.door.environment()}
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """Descriptors for a hub to inherit."""
-        return (self.secret.descriptor, *self.door.descriptors)
-
-
-def _tell_of(voice: Voice, settings: Settings, door: PublicPort) -> None:
-    if door.before is not None and settings.endpoint.port is None:
-        voice.tell(
-            "the public UDP port is another one",
-            f"Configurations name UDP port {door.port} from now on; those that name {door.before} are dead.",
-            port=door.port,
-            before=door.before,
-        )
-    if settings.endpoint.port not in (None, door.port):
-        voice.tell(
-            "configurations name another port",
-            f"Configurations name {settings.endpoint}: lead what arrives there to UDP port {door.port} here.",
-            endpoint=str(settings.endpoint),
-            port=door.port,
-        )
-    if settings.endpoint.warning is not None:
-        voice.tell(
-            "only nearby machines can reach the endpoint",
-            f"{settings.endpoint.warning} If they shall, name another host with --endpoint.",
-            reason=settings.endpoint.warning,
-        )
-
-
-def _announcement(
-    settings: Settings, folder: Folder, unlocked: Unlocked, door: PublicPort, implementation: str
-) -> Announcement:
-    served = certificate(settings, folder)
-    host, port = settings.endpoint.host_and_port(door.port)
-    with unlocked.store.read() as transaction:
-        count = organizations.count(transaction)
-    return Announcement(
-        url=probe.url(settings),
-        fingerprint=served.fingerprint(),
-        certificate=folder.certificate if settings.tls_cert is None else None,
-        secret=unlocked.made or settings.unlock_secret_file,
-        endpoint=authority(host, port),
-        wireguard=implementation,
-        sign_up=settings.sign_up,
-        organizations=count,
-        data=_option("data", str(settings.data), str(default_data())),
-        listen=_option("listen", authority(*settings.listen), OPTIONS["listen"].default),
-    )
-
-
-def _option(name: str, value: str, usual: str | None) -> str:
-    return "" if value == usual else f" --{name} {shlex.quote(value)}"
-
-
-def _run(
-    voice: Voice,
-    announcement: Announcement,
-    settings: Settings,
-    handed: Inheritance,
-    client: HubClient,
-    lab: DemoLab | None,
-    signals: Signals,
-    certificate_has_changed: Callable[[], bool],
-) -> None:
-    inherited = _inherited() | settings.environment()
-    hub = Child("hub", inherited | handed.environment(), lambda: _answers(client), handed.descriptors)
-    web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
-    demonstrations = [] if lab is None else [Child("demo", inherited, lambda: lab.look() is not None)]
-    try:
-        # It loads its code while the hub starts.
-        web.prepare()
-        hub.start(_START_DEADLINE)
-        if wait_until_restored(hub, client, signals):
-            web.start(_START_DEADLINE)
-            for each in demonstrations:
-                each.start(_START_DEADLINE)
-            announcement.tell(voice)
-            # It takes part in no restart: its removal and its return take the hub.
-            watch([hub, web], signals, certificate_has_changed, demonstrations)
-        voice.tell("MeshWG ends", "Stopping.")
-    except NotStarted as error:
-        raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
-    finally:
-        web.forget_successor()
-        for each in demonstrations:
-            each.stop()
-        web.stop()
-        _tear_down(hub, client)
-        hub.stop()
-
-
-def _tear_down(hub: Child, client: HubClient) -> None:
-    """Have the hub remove everything of this instance from the host; one that dies at that is started again for it."""
-    for is_last in (False, True):
-        try:
-            # A hub that was restarted just now does not listen yet.
-            hub.await_ready(_START_DEADLINE)
-            client.tear_down()
-        except (NotStarted, HubError) as error:
-            if is_last or not hub.was_ready or not hub.ends_within(_DEATH):
-                log.warning("a part of the data plane remains", error=str(error))
-                return
-            hub.revive(at_once=True)
-        else:
-            return
+    environment = _inherited() | settings.environment()
+    hub, web = Child("hub", environment), Child("web", environment, is_confined=True)
+    # They load their code while this process loads the rest of its own; the one with more code first.
+    with prepared(web, hub):
+        with loading.undisturbed(), loading.without(*loading.UNUSED), loading.later(*loading.RARE):
+            from appliance.cli import running
+        running.run(settings, signals, hub, web, with_demo=with_demo)
 
 
 def _inherited() -> dict[str, str]:
     """Select the variables of the operator's environment that the processes need."""
     return {key: value for key, value in os.environ.items() if key in _USEFUL or key.startswith(_USEFUL_PREFIXES)}
-
-
-def wait_until_restored(hub: Child, client: HubClient, signals: Signals, patience_s: float = _RESTORE_DEADLINE) -> bool:
-    """Wait until a new hub has tried to enforce every stored organization.
-
-    Args:
-        patience_s: longest time without another enforced organization, in seconds.
-
-    Returns:
-        False if a signal asked to stop meanwhile.
-
-    Raises:
-        NotStarted: the hub ended, or has made no progress for a long time.
-    """
-    start = time.monotonic()
-    most, deadline = 0, start + patience_s
-    while not signals.stopped:
-        hub.check()
-        with suppress(HubError):
-            status = client.status()
-            if status.restored:
-                return True
-            if status.enforcing > most:
-                most, deadline = status.enforcing, time.monotonic() + patience_s
-        if time.monotonic() > deadline:
-            raise NotStarted(f"For {patience_s:.0f} seconds no more organization was enforced than {most}.")
-        time.sleep(pause(time.monotonic() - start))
-    return False
-
-
-def _answers(client: HubClient) -> bool:
-    try:
-        client.status()
-    except HubError:
-        return False
-    return True

@@ -25,7 +25,8 @@ from appliance.model.keys import new_key_pair
 SHORTEST_SECRET = 16
 """Shortest unlock secret, in characters. It protects the keys of all organizations, and people needn't remember it."""
 
-_KEY_BYTES = 32
+KEY_BYTES = 32
+"""Length of a vault's key."""
 _NONCE_BYTES = 12
 _SALT_BYTES = 16
 _PROOF = b"meshwg unlock secret"
@@ -84,9 +85,14 @@ class SealedKeys:
 
 
 class Vault:
-    """Seals and opens data under one key."""
+    """Seals and opens data under one key.
+
+    Attributes:
+        key: derived from the unlock secret, and as secret.
+    """
 
     def __init__(self, key: bytes) -> None:
+        self.key = key
         self._seal = ChaCha20Poly1305(key)
 
     @classmethod
@@ -106,7 +112,16 @@ class Vault:
         """
         if not lock.is_affordable:
             raise WrongSecret("the lock asks for more work than any lock needs")
-        vault = cls(derive_key(secret, lock))
+        return cls.of_key(derive_key(secret, lock), lock)
+
+    @classmethod
+    def of_key(cls, key: bytes, lock: Lock) -> Vault:
+        """Open the vault of an existing store by the key of its vault, which takes no work.
+
+        Raises:
+            WrongSecret: the key is not the lock's.
+        """
+        vault = cls(key)
         vault.opened(lock.proof, _PROOF)
         return vault
 
@@ -131,7 +146,7 @@ class Vault:
 
     def new_data_key(self, owner: str) -> tuple[bytes, bytes]:
         """Make a key of 32 bytes; returned in plain and sealed for the owner."""
-        data_key = secrets.token_bytes(_KEY_BYTES)
+        data_key = secrets.token_bytes(KEY_BYTES)
         return data_key, self.sealed(data_key, owner.encode())
 
     def data_key(self, owner: str, sealed_data_key: bytes) -> bytes:
@@ -176,5 +191,5 @@ class Vault:
 
 def derive_key(secret: str, lock: Lock) -> bytes:
     """Derive the sealing key from the unlock secret."""
-    kdf = Scrypt(salt=lock.salt, length=_KEY_BYTES, n=lock.cost, r=lock.block_size, p=lock.parallelism)
+    kdf = Scrypt(salt=lock.salt, length=KEY_BYTES, n=lock.cost, r=lock.block_size, p=lock.parallelism)
     return kdf.derive(secret.encode())

@@ -11,7 +11,7 @@ from functools import partial
 
 # Imported for the processes that are forked later.
 from appliance import lifeline
-from appliance.cli import admin, census, hub, main, supervision, up, web  # noqa: F401
+from appliance.cli import admin, census, hub, main, running, supervision, up, web  # noqa: F401
 from harness.sabotage.parts import replace_part
 from netlab import forked
 

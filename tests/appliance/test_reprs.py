@@ -24,7 +24,6 @@ HARMLESS = {
     ("Actor", "credential"): "hides its own hash",
     ("Actor", "token"): "name of a token",
     ("Announcement", "secret"): "path of a file",
-    ("Inheritance", "secret"): "open file",
     ("IssuedToken", "token"): "facts about a token",
     ("RestoredMember", "recovery_codes"): "number of codes",
     ("OperatorStanding", "recovery_codes"): "number of codes",

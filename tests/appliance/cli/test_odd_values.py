@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
     monkeypatch.setattr("appliance.cli.up.Signals.handled", lambda: None)
     monkeypatch.setattr("appliance.cli.up.logs.configure", lambda *_: None)
+    monkeypatch.setattr("appliance.cli.up.prepared", lambda *_: nullcontext())
     return tmp_path
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from appliance.cli import up
+from appliance.cli import running
 from appliance.cli.supervision import Child, NotStarted, Signals
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
@@ -37,13 +37,13 @@ def with_enforced(count: int, *, restored: bool = False) -> HubStatus:
 
 
 def wait(hub: MadeUpHub, signals: Signals | None = None, patience_s: float = 10.0) -> bool:
-    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), signals or Signals(), patience_s)
+    return running.wait_until_restored(cast(Child, hub), cast(HubClient, hub), signals or Signals(), patience_s)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(up, "time", made)
+    monkeypatch.setattr(running, "time", made)
     return made
 
 

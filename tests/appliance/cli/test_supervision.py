@@ -18,7 +18,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from appliance.cli import supervision
-from appliance.cli.supervision import Child, NotStarted, Signals, watch
+from appliance.cli.supervision import Child, NotStarted, Signals, prepared, watch
 from tests.waiting import DEADLINE, Clock, wait_until
 
 _LOOKS = 0.002
@@ -158,6 +158,42 @@ def test_a_prepared_process_that_does_not_load_is_told_of(tmp_path: Path, monkey
     with pytest.raises(NotStarted, match="ended with code 1"):
         child.start(DEADLINE)
     child.stop()
+
+
+def test_a_prepared_process_that_is_not_started_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
+    with prepared(Child("web", {}), Child("hub", {})):
+        wait_until(lambda: all(diary(tmp_path, command) for command in ("web", "hub")))
+    for command in ("web", "hub"):
+        ((what, pid),) = diary(tmp_path, command)
+        assert what == "loads"
+        assert not Path("/proc", pid).exists()
+
+
+def test_a_process_gets_open_files_with_its_turn(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = """
+import os
+from appliance.cli.succession import wait_for_turn
+before = os.listdir("/proc/self/fd")
+wait_for_turn()
+handed = [int(each) for name in ("SECRET", "DOOR") for each in os.environ[name].split(",")]
+print([os.read(each, 9) for each in handed], any(map(os.get_inheritable, handed)), len(before))
+"""
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", program))
+    pipes = [os.pipe() for _ in range(3)]
+    for (_, writing), text in zip(pipes, (b"secret", b"door 1", b"door 2"), strict=True):
+        os.write(writing, text)
+    (secret, _), *doors = pipes
+    child = Child("hub", {}, lambda: _is_dead(child), {"SECRET": (secret,), "DOOR": tuple(each for each, _ in doors)})
+    child.start(DEADLINE)
+    child.stop()
+    for each in pipes:
+        os.close(each[0])
+        os.close(each[1])
+    # Before its turn it has the standard streams, the socket of its turn, and the folder that it lists.
+    assert capfd.readouterr().out == "[b'secret', b'door 1', b'door 2'] False 5\n"
 
 
 def test_a_program_that_does_not_load_replaces_no_process(

@@ -22,6 +22,16 @@ def test_a_store_opens_with_its_secret_only() -> None:
         Vault.open(SECRET + "x", lock)
 
 
+def test_a_store_opens_by_the_key_of_its_vault_too() -> None:
+    vault, lock = Vault.make(SECRET)
+    keys = vault.new_organization_keys("acme")
+    sealed = ("acme", keys.sealed_data_key, keys.sealed_private_key)
+    assert Vault.of_key(vault.key, lock).private_key(*sealed) == vault.private_key(*sealed)
+    other, _ = Vault.make(SECRET)
+    with pytest.raises(WrongSecret):
+        Vault.of_key(other.key, lock)
+
+
 def test_sealed_keys_open_for_their_organization_only() -> None:
     vault, _ = Vault.make(SECRET)
     acme, bolt = vault.new_organization_keys("acme"), vault.new_organization_keys("bolt")
