@@ -144,6 +144,8 @@ def test_a_run_that_goes_on_is_shown_with_its_streams(operator: Operator, state:
             BEGUN.sabotages[0].broke,
         ):
             assert text in answer.page.text
+        # In the reader's zone.
+        assert f'Begun <time datetime="{BEGUN.started_at}" data-shown="moment">' in answer.text
         assert "MeshWG gate runs." in operator.get("/operator/runs").page.text
         unchanged = call(
             operator.app,
