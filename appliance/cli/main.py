@@ -39,6 +39,8 @@ _OWN = {
     "publish": "appliance.cli.publish:publish",
     "operations": "appliance.cli.operations:operations",
 }
+_IN_TABLES = {"admin", "doctor"}
+"""Commands that print with rich."""
 _PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web", "demo": "appliance.cli.demo:demo"}
 """Commands that `up` starts; not listed in the help."""
 _INTERRUPTED = 128 + signal.SIGINT
@@ -154,7 +156,8 @@ def _load(entry: Entry) -> Any:
         return entry.load()
     # The web process can't load anything late.
     rare = () if entry.name == "web" else loading.RARE
-    with loading.without(*loading.UNUSED), loading.later(*rare):
+    unused = loading.UNUSED if entry.name not in _IN_TABLES else set(loading.UNUSED) - {"rich"}
+    with loading.without(*unused), loading.later(*rare):
         return entry.load()
 
 
