@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,19 @@ def writers_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps what SQLAlchemy compiled for one SQLite store for all others, which most tests spend a quarter on."""
+    with _compiled_once("sqlite", f"sqlite:///{tmp_path_factory.mktemp('engine') / 'first.sqlite'}"):
+        yield
+
+
+@contextmanager
+def _compiled_once(kind: str, url: str) -> Iterator[None]:
     compiled: dict[Any, Any] = {}
-    make = engines.sqlite
-    first = make(f"sqlite:///{tmp_path_factory.mktemp('engine') / 'first.sqlite'}")
-    # The dialect, which is a part of each key, learns from its first connection what the library can do.
+    make: Callable[[str], Engine] = getattr(engines, kind)
+    first = make(url)
+    # The dialect, which is a part of each key, learns from its first connection what the database can do.
     with first.connect():
         pass
+    first.dispose()
 
     def make_sharing(url: str) -> Engine:
         made = make(url)
@@ -48,9 +56,8 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return made
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(engines, "sqlite", make_sharing)
+        patched.setattr(engines, kind, make_sharing)
         yield
-    first.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -68,13 +75,14 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def template(cluster: Cluster) -> str:
-    """Makes a PostgreSQL database with the schema; returns its name."""
+def template(cluster: Cluster) -> Iterator[str]:
+    """Makes a PostgreSQL database with the schema, and keeps what SQLAlchemy compiled for its copies."""
     name = cluster.create()
-    store = Store(cluster.url(name))
-    migration.upgrade(store)
-    store.close()
-    return name
+    with _compiled_once("postgresql", cluster.url(name)):
+        store = Store(cluster.url(name))
+        migration.upgrade(store)
+        store.close()
+        yield name
 
 
 @pytest.fixture

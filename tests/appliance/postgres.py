@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 _DEADLINE = 60.0
 _USER = "meshwg"
@@ -39,6 +40,7 @@ class Cluster:
         self._folder = folder
         self._names = (f"meshwg_{number}" for number in count())
         self._process: subprocess.Popen[bytes] | None = None
+        self._session: psycopg.Connection[TupleRow] | None = None
         self._log = folder / "log"
         folder.mkdir(mode=0o755)
         subprocess.run(
@@ -79,6 +81,9 @@ class Cluster:
 
     def stop(self) -> None:
         """Stops the server and ends all connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         if self._process is not None:
             # "Fast shutdown" in the server's manual.
             self._process.send_signal(signal.SIGINT)
@@ -115,8 +120,11 @@ class Cluster:
         return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
 
     def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(statement)
+        # One session for all: the server forks a process for each and fills its caches, which takes longer than most
+        # of these statements.
+        if self._session is None:
+            self._session = psycopg.connect(self._address("postgres"), autocommit=True)
+        self._session.execute(statement)
 
     def _address(self, name: str) -> str:
         return f"host={self._folder} user={_USER} dbname={name}"
