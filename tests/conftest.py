@@ -9,7 +9,7 @@ import asyncio
 import gc
 import resource
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,23 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # Each pytest removes the folders of earlier ones that have no lock, also one that a test starts.
         (folder / ".lock").touch()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leaves all that stays to the end, loaded modules and collected tests, out of garbage collections."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Lets the interpreter's end find everything again; libraries report what is left over then."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(tryfirst=True)
