@@ -62,23 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
         (folder / ".lock").touch()
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Leaves all that stays to the end, loaded modules and collected tests, out of garbage collections."""
-    gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.collect()
-        gc.freeze()
-        gc.enable()
-
-
-def pytest_unconfigure() -> None:
-    """Lets the interpreter's end find everything again; libraries report what is left over then."""
-    gc.unfreeze()
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Counts what the profile leaves out, before the gate's plugin takes it away."""
@@ -93,10 +76,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.workeroutput["left out"] = (found.tests, found.properties)
 
 
-def pytest_collection_finish() -> None:
-    """Keeps what is loaded by now out of later looks for garbage."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keeps what is loaded by its end out of later looks for garbage, and looks for none meanwhile."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure() -> None:
