@@ -55,7 +55,7 @@ def test_the_front_page_names_the_newest_run(site: Site, stranger: Visitor, tmp_
     newest = site.published.publish(written(tmp_path / "out", "2026-03-02T12:00:00Z", "refuted"))
     page = stranger.get("/").page
     assert "2026-03-02: 0 of 2 claims proven, 1 of 2 breaks noticed." in " ".join(page.text.split()).replace(" :", ":")
-    assert f"/transcripts/{newest.id}/transcript.html" in [each["href"] for each in page.all("a")]
+    assert f"/transcripts/{newest.id}" in [each["href"] for each in page.all("a")]
 
 
 @pytest.mark.parametrize(
