@@ -18,13 +18,15 @@ import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
-from appliance.web.pages import view
 from harness.paths import SCENARIOS
 from harness.proof.bitvectors import question  # noqa: F401
-from harness.sabotage import forks  # noqa: F401
+from harness.sabotage import (
+    forks,  # noqa: F401
+    rehearsal,
+)
 
-# Read once, in place of once in each fork: all templates, pytest's plugins, and the modules of the scenarios.
-view.loaded()
+# Once, in place of once in each fork: an application is made, and pytest's plugins and the scenarios are loaded.
+rehearsal.rehearse()
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 with contextlib.redirect_stdout(io.StringIO()):
     pytest.main([str(SCENARIOS), "--collect-only", "--quiet", "-p", "pytest_timeout", "-p", "no:cacheprovider"])

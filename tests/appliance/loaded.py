@@ -32,8 +32,7 @@ from appliance import __main__ as program
 from appliance.cli import backup, deletions, operations, restoring, rotation, status  # noqa: F401
 from appliance.service import passwords
 from appliance.vault import Vault, WorkFactor
-from appliance.web.pages import view
-from harness.sabotage import children
+from harness.sabotage import children, rehearsal
 from harness.sabotage.parts import replace_part
 from netlab import forked
 
@@ -110,7 +109,7 @@ def _make_secrets_cheap() -> None:
 
 if __name__ == "__main__":
     _make_secrets_cheap()
-    view.loaded()
+    rehearsal.rehearse()
     # A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
     gc.collect()
     gc.freeze()
