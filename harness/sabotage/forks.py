@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from argon2 import PasswordHasher
+
+from appliance.service import passwords
 from appliance.vault import Vault, WorkFactor
 from harness.sabotage import catalogue, children
 from harness.sabotage.parts import replace_part
 
 _LITTLE_WORK = WorkFactor(2**4, 8, 1)
+_LITTLE_HASHING = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def command_line(sabotage: str, arguments: Sequence[str]) -> None:
@@ -22,8 +26,10 @@ def command_line(sabotage: str, arguments: Sequence[str]) -> None:
         sabotage: id of the sabotage.
         arguments: arguments of the command line.
     """
-    # A seventh of a start would go into the sealing key, twice, and no sabotage is about its cost.
+    # A seventh of a start would go into the sealing key, twice, and as much into the password of a sign-up. No sabotage
+    # is about the cost of guessing.
     replace_part(Vault, "make", staticmethod(partial(Vault.make, work=_LITTLE_WORK)))
+    replace_part(passwords, "hasher", _LITTLE_HASHING)
     catalogue.function_of(sabotage)()
     children.command_line(arguments)
 
