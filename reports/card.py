@@ -39,5 +39,5 @@ def png(transcript: Transcript) -> bytes:
     ):
         drawing.text((88, top), text, fill=ink, font=ImageFont.load_default(size))
     made = io.BytesIO()
-    picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(made, "PNG", optimize=True)
+    picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(made, "PNG")
     return made.getvalue()
