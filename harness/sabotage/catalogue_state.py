@@ -77,6 +77,14 @@ STATE = (
         waits=True,
     ),
     Sabotage(
+        "older-rules-trusted",
+        "self-healing",
+        "a hub takes the rules that it finds at its start for those that the one before it left",
+        "restarts:trust_the_ledger",
+        "test_a_hub_that_starts_over_older_rules_replaces_them",
+        "the kernel does not do what the policy says",
+    ),
+    Sabotage(
         "commits-unsynced",
         "self-healing",
         "a change is answered before its commit is on the disk (PRAGMA synchronous = NORMAL)",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from appliance.hub.kernel import generation
+from appliance.hub.kernel.generation import Ledger, LedgerEntry
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.ruleset import Compiler, Ruleset
 from appliance.model.desired import Desired
@@ -30,3 +33,14 @@ def forget_groups() -> None:
 
     DataPlane.present = present  # type: ignore[method-assign]
     rules.change_rulesets(without_groups)
+
+
+def trust_the_ledger() -> None:
+    """Takes rules that a hub finds at its start for those that the hub before it noted, whatever changed them since."""
+    noted = Ledger.noted
+
+    def as_noted(self: Ledger, name: str) -> LedgerEntry | None:
+        entry = noted(self, name)
+        return None if entry is None else replace(entry, generation=generation.current(NetfilterSockets(), name))
+
+    Ledger.noted = as_noted  # type: ignore[method-assign]

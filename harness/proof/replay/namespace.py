@@ -10,15 +10,14 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.proof.readback import Reading, read
 from harness.proof.replay.errors import Unreplayable
-from harness.proof.replay.restoring import restored
+from harness.proof.replay.restoring import comparable, replacing, restored
 from harness.proof.replay.tuns import namespace_of_tuns, run_program
-from harness.proof.ruleset import Element, Ruleset
+from harness.proof.ruleset import Ruleset
 from netlab.namespaces import Namespaces
 
 T = TypeVar("T")
@@ -77,7 +76,7 @@ class Rebuilt:
             Unreplayable: it isn't.
         """
         found = read(self.run)
-        if _comparable(found.parsed()[0]) != _comparable(self._ruleset):
+        if comparable(found.parsed()[0]) != comparable(self._ruleset):
             raise Unreplayable("The namespace could not be rebuilt: the copy has other rules.")
         for part in ("links", "settings", "routes", "rules"):
             copied, wanted = (_unordered(getattr(each, part)) for each in (found, self._reading))
@@ -98,7 +97,7 @@ class Rebuilt:
             listing: others than those of the reading.
             more: in nft's language.
         """
-        self.run("nft", "-j", "-f", "-", text=json.dumps(_replacing(listing or self.listing)))
+        self.run("nft", "-j", "-f", "-", text=json.dumps(replacing(listing or self.listing)))
         if more:
             self.run("nft", "-f", "-", text=more)
 
@@ -166,26 +165,6 @@ def rebuilt(reading: Reading) -> Iterator[Rebuilt]:
         made = Rebuilt(reading, ruleset, namespaces, links)
         made.restore_routes()
         yield made
-
-
-def _replacing(listing: Mapping[str, Any]) -> dict[str, Any]:
-    entries = [entry for entry in listing["nftables"] if "metainfo" not in entry]
-    return {"nftables": [{"flush": {"ruleset": None}}, *entries]}
-
-
-def _comparable(value: Any) -> Any:
-    """A parsed value without what the kernel chose while it was loaded: handles, and the order of sets' elements."""
-    if isinstance(value, Ruleset):
-        return [
-            (str(table), {name: _comparable(chain) for name, chain in table.chains.items()}) for table in value.tables
-        ]
-    if isinstance(value, tuple) and value and isinstance(value[0], Element):
-        return frozenset(value)
-    if isinstance(value, tuple):
-        return tuple(map(_comparable, value))
-    if is_dataclass(value):
-        return type(value), [_comparable(getattr(value, each.name)) for each in fields(value) if each.name != "handle"]
-    return value
 
 
 def _unordered(part: Any) -> set[str]:

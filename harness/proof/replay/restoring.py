@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import fields, is_dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -42,6 +43,27 @@ def restored(listing: Mapping[str, Any], ruleset: Ruleset) -> dict[str, Any]:
             if isinstance(dispatch.key, Concat):
                 one["data"] = {"set": [_element(dispatch.key, element) for element in dispatch.elements]}
     return found
+
+
+def replacing(listing: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the commands, for ``nft -j -f``, that put the rules of a listing in place of all others at once."""
+    entries = [entry for entry in listing["nftables"] if "metainfo" not in entry]
+    return {"nftables": [{"flush": {"ruleset": None}}, *entries]}
+
+
+def comparable(value: Any) -> Any:
+    """A parsed value without what the kernel chose while it was loaded: handles, and the order of sets' elements."""
+    if isinstance(value, Ruleset):
+        return [
+            (str(table), {name: comparable(chain) for name, chain in table.chains.items()}) for table in value.tables
+        ]
+    if isinstance(value, tuple) and value and isinstance(value[0], Element):
+        return frozenset(value)
+    if isinstance(value, tuple):
+        return tuple(map(comparable, value))
+    if is_dataclass(value):
+        return type(value), [comparable(getattr(value, each.name)) for each in fields(value) if each.name != "handle"]
+    return value
 
 
 def _element(key: Concat, element: Element) -> list[Any]:
