@@ -1,4 +1,4 @@
-"""What each service does when it starts, done once before services are forked.
+"""Rehearsal of a service's start, which is held once before services are forked.
 
 The first application of a process takes five times as long as another one. Its templates are read, and libraries keep
 the patterns of its paths and the decoders of its messages; the forks find all that done.
