@@ -79,8 +79,13 @@ _SENT: dict[str, dict[str, Any]] = {
 
 def handler(sections: tuple[Section, ...]) -> Handler:
     """Make the handler of the OpenAPI document."""
-    text = msgspec.json.encode(document(sections))
+    text = _encoded(sections)
     return Handler("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, text))
+
+
+@cache
+def _encoded(sections: tuple[Section, ...]) -> bytes:
+    return msgspec.json.encode(document(sections))
 
 
 @cache
