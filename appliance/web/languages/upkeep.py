@@ -90,16 +90,17 @@ def compiled(catalogue: Catalog) -> bytes:
     return data.getvalue()
 
 
-def update(locale: str, folder: Path = FOLDER) -> Catalog:
+def update(locale: str, code: Catalog, folder: Path = FOLDER) -> Catalog:
     """Bring a language's catalogue up to date, or make it; nothing is guessed from similar messages.
 
     Args:
         locale: such as ``hi`` or ``pt_BR``.
+        code: all messages of the code (`extracted`).
     """
     file = file_of(locale, folder)
     file.parent.mkdir(parents=True, exist_ok=True)
     catalogue = read(file) if file.exists() else _plain(Catalog(), babel.Locale.parse(locale))
-    catalogue.update(extracted(), no_fuzzy_matching=True)
+    catalogue.update(code, no_fuzzy_matching=True)
     file.write_bytes(text_of(catalogue))
     file.with_suffix(".mo").write_bytes(compiled(catalogue))
     return catalogue

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 
 from appliance.web.languages import catalogues, upkeep
 
 LOCALES = sorted(folder.name for folder in catalogues.FOLDER.iterdir())
 
 
-def test_a_language_is_a_folder_with_a_catalogue(tmp_path: Path) -> None:
-    catalogue = upkeep.update("ar", tmp_path)
+def test_a_language_is_a_folder_with_a_catalogue(code: Catalog, tmp_path: Path) -> None:
+    catalogue = upkeep.update("ar", code, tmp_path)
     assert "Language" in catalogue
     language = catalogues.loaded(tmp_path)["ar"]
     assert (language.name, language.direction) == ("العربية", "rtl")
@@ -21,16 +22,16 @@ def test_a_language_is_a_folder_with_a_catalogue(tmp_path: Path) -> None:
     assert [*catalogues.loaded(tmp_path)] == ["en", "en-IN", "ar"]
 
 
-def test_an_update_keeps_what_is_translated(tmp_path: Path) -> None:
-    upkeep.update("hi", tmp_path)
+def test_an_update_keeps_what_is_translated(code: Catalog, tmp_path: Path) -> None:
+    upkeep.update("hi", code, tmp_path)
     file = upkeep.file_of("hi", tmp_path)
     catalogue = upkeep.read(file)
     catalogue["Language"].string = "भाषा"
     catalogue.add("Not in the code any more", "बीता हुआ")
     file.write_bytes(upkeep.text_of(catalogue))
-    upkeep.update("hi", tmp_path)
+    upkeep.update("hi", code, tmp_path)
     once = file.read_bytes()
-    upkeep.update("hi", tmp_path)
+    upkeep.update("hi", code, tmp_path)
     assert file.read_bytes() == once
     assert "बीता हुआ".encode() not in once
     assert catalogues.loaded(tmp_path)["hi"].message("Language") == "भाषा"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from babel.messages.catalog import Message
+from babel.messages.catalog import Catalog, Message
 
 from appliance.web.languages import catalogues, upkeep
 
@@ -72,8 +72,8 @@ def test_translations_keep_what_a_message_is_made_of(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_every_message_of_the_code_is_translated(locale: str) -> None:
-    catalogue, code = upkeep.read(upkeep.file_of(locale)), upkeep.extracted()
+def test_every_message_of_the_code_is_translated(code: Catalog, locale: str) -> None:
+    catalogue = upkeep.read(upkeep.file_of(locale))
     translated = {message.id for message in catalogue if message.id and upkeep.is_translated(message)}
     assert {message.id for message in code if message.id} - translated == set()
     assert {message.id for message in catalogue if message.id} - {message.id for message in code} == set()
