@@ -9,7 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-# Imported for the processes that are forked later.
+# Imported for the processes that are forked later; the hub loads parts of pyroute2 when it first uses them.
+import pyroute2.iproute  # noqa: F401
+
 from appliance import lifeline
 from appliance.cli import admin, census, hub, main, running, supervision, up, web  # noqa: F401
 from harness.sabotage.parts import replace_part
