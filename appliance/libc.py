@@ -19,6 +19,11 @@ def capset(header: bytes, data: bytes) -> None:
     _check(_libc.capset(ctypes.create_string_buffer(header), ctypes.create_string_buffer(data)), "capset")
 
 
+def malloc_trim() -> None:
+    """Give free memory back to the kernel, also between blocks in use (malloc_trim(3)); it can't fail."""
+    _libc.malloc_trim(ctypes.c_size_t(0))
+
+
 def mount(source: bytes, target: bytes, flags: int) -> None:
     """Make a bind mount or change propagation, which need no file system type and data (mount(2))."""
     _check(_libc.mount(source, target, b"none", ctypes.c_ulong(flags), None), "mount")

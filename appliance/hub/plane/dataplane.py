@@ -140,6 +140,10 @@ class DataPlane:
             self._whole.add(organization)
         return Repair(organization, time.time(), time.monotonic() - start, tuple(found)) if found else None
 
+    def close_idle(self) -> None:
+        """Close what was kept open for further changes that did not come."""
+        self._reconciler.close_idle()
+
     def remove(self, organization: str) -> None:
         """Remove everything of the organization from the host, if there is anything.
 

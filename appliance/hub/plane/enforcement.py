@@ -99,6 +99,10 @@ class Enforcement:
         self._full.pop(name, None)
         self._ledger.forget(name)
 
+    def close_idle(self) -> None:
+        """Close what was kept open for further changes that did not come."""
+        self._rulesets.close_idle()
+
     def enforce(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         """Make sure that the namespace has the rules of this state; return the damage found.
 

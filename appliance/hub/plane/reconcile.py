@@ -83,6 +83,10 @@ class Reconciler:
             self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
         return tuple(found)
 
+    def close_idle(self) -> None:
+        """Close what was kept open for further changes that did not come."""
+        self._rules.close_idle()
+
     def enforce_rules(self, desired: Desired) -> tuple[Damage, ...]:
         """Make the kernel have the rules of this state; return the damage found."""
         return self._rules.enforce(self._names.of(desired.organization), desired)

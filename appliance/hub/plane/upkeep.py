@@ -211,6 +211,7 @@ class Upkeep:
                 self._note_endpoints(organization)
 
     def _sweep(self) -> tuple[str, ...]:
+        self.plane.close_idle()
         return (FRONT_DOOR, *self.plane.wanted())
 
     def _mended(self, repair: Repair) -> None:

@@ -14,6 +14,7 @@ from appliance.hub.kernel import namespace, nft
 from appliance.hub.kernel.descriptors import FIRST_HIGH, moved_high
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.nft import Rulesets
+from tests.waiting import Clock
 
 NAMES = ("mwtestone", "mwtesttwo", "mwtestthree")
 TABLE = "table inet t {}\n"
@@ -91,6 +92,31 @@ def test_open_contexts_are_bounded_by_low_descriptors(namespaces: tuple[str, ...
     for name in namespaces:
         assert nft.tables(name) == ("inet t",)
         rulesets.forget(name)
+
+
+def test_idle_contexts_are_closed_and_opened_again(
+    namespaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(nft, "time", clock)
+    before, rulesets = sockets(), Rulesets()
+    first, second, _ = namespaces
+    rulesets.load(first, TABLE)
+    clock.sleep(nft.IDLE_S)
+    rulesets.load(second, TABLE)
+    rulesets.close_idle()
+    kept = sockets()
+    assert len(kept - before) == 2
+    clock.sleep(1.0)
+    rulesets.close_idle()
+    assert len(sockets() - before) == 1
+    assert sockets() < kept
+    clock.sleep(nft.IDLE_S)
+    rulesets.close_idle()
+    assert sockets() == before
+    rulesets.load(first, "table inet again {}\n")
+    assert nft.tables(first) == ("inet t", "inet again")
+    rulesets.forget(first)
 
 
 def test_a_context_in_use_is_not_closed_by_others(namespaces: tuple[str, ...]) -> None:

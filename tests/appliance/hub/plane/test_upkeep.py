@@ -69,6 +69,18 @@ def upkeep(sealed: Store, door: NoDoor, tmp_path: Path) -> Upkeep:
     return Upkeep(Names("abc"), backend, door, sealed, keyring.private_key, tmp_path / "rules")
 
 
+def test_each_round_of_the_sweep_closes_what_is_idle(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: Queue[None] = Queue()
+    monkeypatch.setattr(upkeep.plane, "present", tuple)
+    monkeypatch.setattr(upkeep.plane, "restore", lambda *_: None)
+    monkeypatch.setattr(upkeep.plane, "close_idle", lambda: closed.put(None))
+    with closing(upkeep):
+        upkeep.open()
+        upkeep.restore()
+        for _ in range(2):
+            closed.get(timeout=DEADLINE)
+
+
 def test_a_machine_s_endpoint_is_recorded_at_its_handshake(
     upkeep: Upkeep, door: NoDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
