@@ -8,7 +8,7 @@ from contextlib import closing, nullcontext
 
 import structlog
 
-from appliance import lifeline, logs, privileges
+from appliance import libc, lifeline, logs, privileges
 from appliance.cli import public_port, readiness, secret, trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked
@@ -51,6 +51,7 @@ def hub() -> None:
     """The privileged process that owns the data plane. It reads its settings from the environment."""
     supervisor = os.getppid()
     wait_for_turn()
+    libc.share_heap()
     privileges.leave_groups()
     trust.clean_path(web_user())
     # Blocked before any thread starts, so that all inherit it and only the waiting thread gets the signal.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance import logs, privileges
+from appliance import libc, logs, privileges
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, demo_state, hub_socket
@@ -19,6 +19,7 @@ from appliance.web.site import SecurityReports
 def web() -> None:
     """The unprivileged process that serves pages and API. It reads its settings from the environment."""
     wait_for_turn()
+    libc.share_heap()
     privileges.leave_groups()
     settings = resolve({})
     logs.configure("web", settings.log)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance import libc
 from appliance.host import clocks
 from appliance.model.errors import Refused
 from appliance.service import (
@@ -56,6 +57,8 @@ def keep_at_it(context: Context, begun_until: datetime, every_s: float = _EVERY_
         _try(decided_packets.note, context)
         _try(factor_removals.finish_due, context)
         _try(factor_removals.forget_letters, context)
+        # What hashes of many passwords took.
+        libc.malloc_trim()
         never.wait(every_s)
         begun_until = context.clock() - _LONGEST_CALL
 

@@ -38,9 +38,10 @@ def measure(
     alone = measure("of the only organization")
     before = memory.read(world.subject.lab_host)
     others = population.sign_up(world.subject.service, "idle", organizations - 1, 2, tell)
+    among = measure(f"of 1 of {organizations} organizations")
+    # By now the others have been idle for a while, and nothing of their sign-up is kept any more.
     after = memory.read(world.subject.lab_host)
     bare = _bare_process(world)
-    among = measure(f"of 1 of {organizations} organizations")
     population.remove(world.subject.service, others, tell)
     alone += measure("of the only organization again")
     server.stop()

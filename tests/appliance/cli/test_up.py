@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,23 @@ def test_a_stop_while_the_hub_restarts_leaves_nothing(data: Path, runs: list[Run
         os.kill(children(run.process.pid)["hub"], signal.SIGKILL)
     assert run.stop() == 0
     assert set(namespaces.iterdir()) == found
+
+
+def test_the_threads_of_each_process_share_a_heap(data: Path, runs: list[Run]) -> None:
+    run = start_program(runs, data)
+    run.wait_until_ready()
+    for number in range(3):
+        sign_up(f"organization-{number}")
+    assert {name: _heaps_of_threads(pid) for name, pid in children(run.process.pid).items()} == {"hub": 0, "web": 0}
+
+
+def _heaps_of_threads(pid: int) -> int:
+    """Counts the heaps of single threads: each begins and ends at a multiple of 64 MiB (HEAP_MAX_SIZE in glibc)."""
+    found = re.findall(r"^(\w+)-(\w+) (\S+)", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)
+    return sum(
+        int(first[0], 16) % 2**26 == int(second[1], 16) % 2**26 == 0 and (first[2], second[2]) == ("rw-p", "---p")
+        for first, second in pairwise(found)
+    )
 
 
 def test_the_hub_has_only_the_privileges_that_it_needs(data: Path, runs: list[Run]) -> None:

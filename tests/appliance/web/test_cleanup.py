@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from appliance import libc
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.ids import new_organization_id
@@ -37,6 +38,20 @@ def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.Monkey
         cleanup.keep_at_it(context, context.clock(), every_s=0.0)
     assert list(outcomes) == []
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
+
+
+def test_each_round_gives_free_memory_back(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = iter([None, Enough()])
+
+    def malloc_trim() -> None:
+        outcome = next(rounds)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(libc, "malloc_trim", malloc_trim)
+    with pytest.raises(Enough):
+        cleanup.keep_at_it(context, context.clock(), every_s=0.0)
+    assert list(rounds) == []
 
 
 def test_only_earlier_sign_ups_are_forgotten_at_the_start(
