@@ -64,11 +64,6 @@ class PostgreSql:
         )
         self._wait(server)
 
-    def execute(self, statement: str) -> None:
-        """Runs a statement of SQL."""
-        words = (f"--host={self._folder}", f"--username={_USER}", "--quiet", "--set=ON_ERROR_STOP=1", "--no-psqlrc")
-        self._run("psql", *words, f"--command={statement}", _NAME)
-
     def dump(self) -> str:
         """Returns everything that is stored, as SQL."""
         return self._run("pg_dump", f"--host={self._folder}", f"--username={_USER}", _NAME)

@@ -8,11 +8,10 @@ import os
 import re
 import secrets
 import signal
-import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,19 +113,7 @@ class Service:
         """URL of its store."""
         if self._postgresql is not None:
             return self._postgresql.url
-        return f"sqlite:///{self._sqlite}"
-
-    @property
-    def _sqlite(self) -> Path:
-        return self.data / "store" / "meshwg.sqlite"
-
-    def change_store(self, statement: str) -> None:
-        """Runs a statement of SQL in its store, behind the back of the service, which has to be running."""
-        if self._postgresql is not None:
-            self._postgresql.execute(statement)
-            return
-        with closing(sqlite3.connect(self._sqlite, _START_DEADLINE)) as connection, connection:
-            connection.execute(statement)
+        return f"sqlite:///{self.data}/store/meshwg.sqlite"
 
     def searched(self) -> Sequence[Path]:
         """Returns the folders that can have its data, with a dump of the database if there is a server for it.
