@@ -118,7 +118,7 @@ def _browser(facts: Facts) -> Finding:
     if facts.browser:
         return present("chromium", facts.browser, (TEST,))
     # Ubuntu's package needs snap; the launcher installs another Chromium.
-    advice = "./meshwg setup" if "ubuntu" in facts.distribution.lower() else install(facts, "chromium")
+    advice = "./meshwg setup" if "ubuntu" in facts.distribution.lower() else install(facts, "chromium-headless-shell")
     return missing("chromium", "not installed", (TEST,), advice)
 
 

@@ -29,7 +29,7 @@ MORE_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _VERSION = re.compile(r"(?<!\w)v?(\d[\w.+~-]*)")
 _DEADLINE = 5.0
-_BROWSER = "chromium"
+_BROWSERS = ("chromium-headless-shell", "chromium")
 _BROWSER_VARIABLE = "MESHWG_CHROMIUM"
 _BROWSERS_VARIABLE = "PLAYWRIGHT_BROWSERS_PATH"
 
@@ -54,8 +54,9 @@ def browser() -> str:
     configured = os.environ.get(_BROWSER_VARIABLE)
     if configured and Path(configured).exists():
         return f"from {_BROWSER_VARIABLE}"
-    if shutil.which(_BROWSER):
-        return _BROWSER
+    for name in _BROWSERS:
+        if shutil.which(name):
+            return name
     folder = os.environ.get(_BROWSERS_VARIABLE)
     if folder and any(Path(folder).glob("chromium*")):
         return "from Playwright"

@@ -95,7 +95,7 @@ def test_a_complete_host_needs_no_advice() -> None:
         ("ping", {"programs": without("ping")}, True, True, "apt-get install iputils-ping"),
         ("git", {"programs": without("git")}, True, True, "apt-get install git"),
         ("iperf3", {"programs": without("iperf3")}, True, True, "apt-get install iperf3"),
-        ("chromium", {"browser": ""}, True, True, "apt-get install chromium"),
+        ("chromium", {"browser": ""}, True, True, "apt-get install chromium-headless-shell"),
         ("chromium", {"browser": "", "distribution": "Ubuntu 24.04.1 LTS"}, True, True, "./meshwg setup"),
     ],
 )
