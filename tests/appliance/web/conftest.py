@@ -1,4 +1,4 @@
-"""What tests of pages and of languages share."""
+"""Fixture of the tests of pages and of languages."""
 
 from __future__ import annotations
 
