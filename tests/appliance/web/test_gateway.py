@@ -238,7 +238,7 @@ def test_many_requests_of_one_address_delay_no_other_address() -> None:
     assert "Try again" in json.loads(refused[2])["detail"]
 
 
-def test_operators_pages_are_answered_while_all_threads_are_taken() -> None:
+def test_operators_pages_answer_while_all_threads_are_taken() -> None:
     """Four networks hold all threads, and one asks for operators' pages more often than its share."""
     application, payers = Crowded(), Payers()
     members = [Exchange() for _ in range(64)]

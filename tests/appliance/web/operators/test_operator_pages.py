@@ -107,7 +107,7 @@ def test_a_flood_of_log_ins_stops_before_passwords_are_hashed(
 def test_strangers_use_up_nothing_of_the_operators(
     app: bottle.Bottle, operator: Operator, new_operator: Callable[[], Operator], site: Site
 ) -> None:
-    """As many requests as all strangers may make, also from the operator's network."""
+    """Sends as many requests as all strangers may make, also from the operator's network."""
     for number in range(STRANGERS.everybody[0].amount // STRANGERS.one[0].amount):
         for _ in range(STRANGERS.one[0].amount):
             site.limits.stranger(f"203.0.{number}.7" if number else operator.address)
