@@ -34,6 +34,7 @@ _DEMANDING = {33, ICMPV6, 132, 136}
 _REJECTABLE = (TCP, UDP, ICMP, ICMPV6)
 """Protocols of which connection tracking takes some packets for invalid: by their checksum, or by their type."""
 _TRIES, _TRIES_OF_ADDRESS = 400, 8
+_UNROUTED = tuple(end for each in RESERVED for end in (each.source, each.destination) if end != EVERYWHERE)
 
 
 class Unreachable(Exception):
@@ -42,8 +43,7 @@ class Unreachable(Exception):
 
 def is_ordinary(address: int) -> bool:
     """True if the kernel looks for a route to or from this address."""
-    ends = (end for each in RESERVED for end in (each.source, each.destination) if end != EVERYWHERE)
-    return not any(first <= address <= last for first, last in ends)
+    return not any(first <= address <= last for first, last in _UNROUTED)
 
 
 def choose(
@@ -87,6 +87,7 @@ class _Choice:
         self._chance = chance
         self._is_free = not can_be_sent
         self._is_usual = is_usual
+        self._atoms: dict[Variable, list[tuple[int, int]]] = {}
 
     def values(self) -> dict[Variable, int]:
         """A value of each variable."""
@@ -185,8 +186,9 @@ class _Choice:
 
     def _any(self, variable: Variable) -> int:
         """A value out of the class's; two in three times it is an end of what nothing tells apart."""
-        atoms = list(ones(self._packets.sets[variable]))
-        first, last = self._atom(variable, self._chance.choice(atoms))
+        if variable not in self._atoms:
+            self._atoms[variable] = [self._atom(variable, each) for each in ones(self._packets.sets[variable])]
+        first, last = self._chance.choice(self._atoms[variable])
         return self._chance.choice((first, last, self._chance.randint(first, last)))
 
     def _has(self, variable: Variable, value: int) -> bool:
