@@ -84,6 +84,7 @@ class Member:
 
     Attributes:
         verified_at: time at which the e-mail address was verified; None before.
+        language: tag of the language that letters to them are written in; None for English.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Member:
     password_hash: str
     role: Role
     verified_at: datetime | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True)

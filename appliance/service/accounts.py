@@ -29,6 +29,7 @@ def sign_up(
     organization: str,
     network: str | None = None,
     invitation: str | None = None,
+    language: str | None = None,
     device: ClientDevice = NOWHERE,
 ) -> tuple[Session, Organization]:
     """Create an organization with its owner, and open a session for the owner; the mesh works when this returns.
@@ -36,6 +37,7 @@ def sign_up(
     Args:
         network: the overlay network, as `check_network` takes it.
         invitation: the token of a link that permits the sign-up (`permits`); it is used up.
+        language: tag of the language that letters to the owner are written in; None for English.
 
     Raises:
         NotOpen, NotFound: the caller needs a permit and has none, or an expired one.
@@ -51,7 +53,7 @@ def sign_up(
     password_hash = passwords.hash_password(password)
 
     organization_id = new_organization_id()
-    owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER)
+    owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER, language=language)
 
     def create_owner(transaction: Connection) -> None:
         people.create(transaction, owner)
@@ -76,6 +78,17 @@ def sign_up(
             verification.ask(context, transaction, owner)
         session = sessions.begin(context, transaction, owner, device)
     return session, new
+
+
+def choose_language(context: Context, actor: Actor, language: str) -> None:
+    """Choose the language of letters to the actor.
+
+    Args:
+        language: its tag.
+    """
+    if member_of(context, actor).language != language:
+        with context.store.write() as transaction:
+            people.choose_language(transaction, actor.member_id, language)
 
 
 def forget_unfinished(context: Context, until: datetime | None = None) -> None:

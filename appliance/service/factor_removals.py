@@ -6,7 +6,7 @@ and during these days any owner can stop the removal; using the second factor or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,10 @@ from sqlalchemy import Connection
 from appliance.model.errors import Conflict, NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import AuditEntry, Member, Role
+from appliance.model.sentences import sentence
 from appliance.service import account_holders, sessions
 from appliance.service.context import Actor, Context, recording
+from appliance.service.mail import Part, written
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, factor_removals, mail, members, organizations, passkeys, people, second_factors
 from appliance.store.factor_removals import FactorRemoval
@@ -34,39 +36,6 @@ STOPPED = "factor-removal.stopped"
 DONE = "factor-removal.done"
 
 _AT_ONCE = 100
-
-_TEXTS = {
-    BEGUN: """\
-Somebody told the operator of this service that the second factor of an account is lost. The operator has begun its
-removal:
-
-    Account: {person}
-    Begun: {at:%Y-%m-%d %H:%M} UTC
-    Takes effect: {due:%Y-%m-%d %H:%M} UTC
-
-From then on the account has no second factor and no passkeys, and its password alone opens it. If the person has lost
-nothing, it is to be stopped: they sign in with a code, a recovery code or a passkey, or an owner stops it here:
-
-    {site}/login?next=/settings/people
-""",
-    STOPPED: """\
-The removal of an account's second factor and passkeys was stopped by {by}. Nothing was removed.
-
-    Account: {person}
-    When: {at:%Y-%m-%d %H:%M} UTC
-""",
-    DONE: """\
-The second factor and the passkeys of an account were removed, as the operator of this service was told that they are
-lost. The account's password alone opens it now, and every session of it has ended.
-
-    Account: {person}
-    When: {at:%Y-%m-%d %H:%M} UTC
-
-The person should sign in and set up another second factor. If nobody has lost anything, choose another password here:
-
-    {site}/forgotten
-""",
-}
 
 
 def begin(context: Context, email: str) -> FactorRemoval:
@@ -178,16 +147,57 @@ def compose(context: Context, transaction: Connection, about: str) -> Letter | N
     due = None
     if entry.action == BEGUN:
         subject = people.by_email(transaction, person)
-        waits = subject and factor_removals.find(transaction, subject.id)
-        if not waits:
+        due = factor_removals.find(transaction, subject.id) if subject else None
+        if due is None:
             return None
-        due = waits.due_at
-    text = _TEXTS[entry.action].format(person=person, at=entry.at, due=due, by=_by(entry), site=context.site)
-    return Letter(recipient.email, "A lost second factor at MeshWG", text)
+    parts = _parts(context, entry, due)
+    return written(recipient.email, recipient.language, sentence("A lost second factor at MeshWG"), *parts)
 
 
-def _by(entry: AuditEntry) -> str:
-    return "the operator of this service" if entry.actor == OPERATOR else entry.actor
+def _parts(context: Context, entry: AuditEntry, due: FactorRemoval | None) -> Iterator[Part]:
+    """Write the parts of a letter about an entry.
+
+    Args:
+        due: the removal that waits; None if none does.
+    """
+    account = sentence("Account: {email}", email=entry.detail["person"])
+    when = sentence("When: {at}", at=entry.at)
+    if due is not None:
+        yield sentence(
+            "Somebody told the operator of this service that the second factor of an account is lost. The operator has "
+            "begun its removal:"
+        )
+        begun = sentence("Begun: {at}", at=entry.at)
+        yield account, begun, sentence("Takes effect: {at}", at=due.due_at)
+        yield sentence(
+            "From then on the account has no second factor and no passkeys, and its password alone opens it. If the "
+            "person has lost nothing, it is to be stopped: they sign in with a code, a recovery code or a passkey, or "
+            "an owner stops it here:"
+        )
+        yield (f"{context.site}/login?next=/settings/people",)
+    elif entry.action == STOPPED:
+        if entry.actor == OPERATOR:
+            yield sentence(
+                "The removal of an account's second factor and passkeys was stopped by the operator of this service. "
+                "Nothing was removed."
+            )
+        else:
+            yield sentence(
+                "The removal of an account's second factor and passkeys was stopped by {person}. Nothing was removed.",
+                person=entry.actor,
+            )
+        yield account, when
+    else:
+        yield sentence(
+            "The second factor and the passkeys of an account were removed, as the operator of this service was told "
+            "that they are lost. The account's password alone opens it now, and every session of it has ended."
+        )
+        yield account, when
+        yield sentence(
+            "The person should sign in and set up another second factor. If nobody has lost anything, choose another "
+            "password here:"
+        )
+        yield (f"{context.site}/forgotten",)
 
 
 def _has_second_factor(transaction: Connection, member: Member) -> bool:

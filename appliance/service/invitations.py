@@ -113,10 +113,15 @@ def offer(context: Context, token: str) -> Offer:
     return Offer(invitation, organization.name)
 
 
-def accept(context: Context, *, token: str, password: str, device: ClientDevice = NOWHERE) -> Session:
+def accept(
+    context: Context, *, token: str, password: str, language: str | None = None, device: ClientDevice = NOWHERE
+) -> Session:
     """Create an account for the invited address, and open a session.
 
     The address counts as verified if a letter brought the link.
+
+    Args:
+        language: tag of the language that letters to the new member are written in; None for English.
 
     Raises:
         NotFound: the link is not valid, or not any more; or the address has an account in another organization, and
@@ -128,7 +133,9 @@ def accept(context: Context, *, token: str, password: str, device: ClientDevice 
     invitation = offered.invitation
     about = (invitation.email, offered.organization)
     password_hash = passwords.hash_password(passwords.check_new(password, about=about))
-    member = Member(new_id(), invitation.organization_id, invitation.email, password_hash, invitation.role)
+    member = Member(
+        new_id(), invitation.organization_id, invitation.email, password_hash, invitation.role, language=language
+    )
     held = Credential(CredentialKind.INVITATION, tokens.hash_of(token))
     actor = Actor(member.organization_id, member.id, member.email, member.role, credential=held)
     try:
@@ -164,16 +171,22 @@ def compose(context: Context, transaction: Connection, invitation_id: str) -> Le
     organization = invitation and organizations.find(transaction, invitation.organization_id)
     if not invitation or not organization:
         return None
+    # Nobody knows the language of a person without an account.
+    account = people.by_email(transaction, invitation.email)
     # An organization's name is free text: it stands where it can't be taken for a part of our letter.
-    text = (
-        f"You are invited to join an organization on MeshWG as {invitation.role.value}.\n\n"
-        f"    Organization: {organization.name}\n"
-        f"    Invited by: {invitation.invited_by}\n\n"
-        f"To accept, choose a password here until {invitation.expires_at:%Y-%m-%d %H:%M} UTC:\n\n"
-        f"    {_new_link(context, transaction, invitation)}\n\n"
-        "The link works once. If you don't know what this is about, do nothing.\n"
+    return mail.written(
+        invitation.email,
+        account.language if account else None,
+        sentence("An invitation to MeshWG"),
+        sentence("You are invited to join an organization on MeshWG as {role}.", role=invitation.role),
+        (
+            sentence("Organization: {name}", name=organization.name),
+            sentence("Invited by: {name}", name=invitation.invited_by),
+        ),
+        sentence("To accept, choose a password here until {at}:", at=invitation.expires_at),
+        (_new_link(context, transaction, invitation),),
+        sentence("The link works once. If you don't know what this is about, do nothing."),
     )
-    return Letter(invitation.email, "An invitation to MeshWG", text)
 
 
 def _new_link(context: Context, transaction: Connection, invitation: Invitation) -> str:

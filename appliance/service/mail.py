@@ -7,17 +7,43 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
+from appliance.languages import Reader, loaded, reading, say, translated
 from appliance.model.errors import NotPossible
 from appliance.model.letters import Letter
+from appliance.model.sentences import Sentence
 from appliance.service.context import Context
 from appliance.store import mail
 
 Composer = Callable[[Context, Connection, str], "Letter | None"]
 """Writes the letter about an id, within a transaction; None if the letter is outdated."""
+
+
+Part = Sentence | Sequence[Sentence | str]
+"""Part of a letter: a paragraph, or indented lines of facts and links, which are never broken."""
+
+_WIDTH = 78
+
+
+def written(recipient: str, language: str | None, subject: Sentence, *parts: Part) -> Letter:
+    """Write a letter in its recipient's language, whoever caused it.
+
+    Args:
+        language: its tag; English is written for None, and for a language that is not offered any more.
+    """
+    offered = loaded()
+    with reading(Reader(offered.get(language or "") or next(iter(offered.values())))):
+        return Letter(recipient, say(subject), "\n\n".join(map(_text, parts)) + "\n")
+
+
+def _text(part: Part) -> str:
+    if isinstance(part, Sentence):
+        return textwrap.fill(say(part), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"    {translated(line)}" for line in part)
 
 
 def require(context: Context) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
+from appliance.model.sentences import sentence
 from appliance.service import mail
 from appliance.service.context import Context
 from appliance.store import audit, people
@@ -25,29 +26,20 @@ MOST_IN_AN_HOUR = 10
 """Notices to an account in an hour; an unverified address may be a stranger's."""
 
 _SENTENCES = {
-    "password.changed": "The password of your account was changed.",
-    "password.reset": "Another password was chosen for your account, with a link that was made for that.",
-    "second-factor.enabled": "A second factor was turned on for your account.",
-    "second-factor.disabled": "The second factor of your account was turned off.",
-    "recovery-codes.made": "New recovery codes were made for your account; those of before are worth nothing.",
-    "recovery-code.used": "A recovery code of your account was used.",
-    "passkey.added": "A passkey was added to your account.",
-    "passkey.removed": "A passkey of your account was removed.",
-    "token.issued": "An API token was made for your account: a program that has it gets in without your password.",
+    "password.changed": sentence("The password of your account was changed."),
+    "password.reset": sentence("Another password was chosen for your account, with a link that was made for that."),
+    "second-factor.enabled": sentence("A second factor was turned on for your account."),
+    "second-factor.disabled": sentence("The second factor of your account was turned off."),
+    "recovery-codes.made": sentence(
+        "New recovery codes were made for your account; those of before are worth nothing."
+    ),
+    "recovery-code.used": sentence("A recovery code of your account was used."),
+    "passkey.added": sentence("A passkey was added to your account."),
+    "passkey.removed": sentence("A passkey of your account was removed."),
+    "token.issued": sentence(
+        "An API token was made for your account: a program that has it gets in without your password."
+    ),
 }
-
-_TEXT = """\
-{told}
-
-    Account: {email}
-    When: {at:%Y-%m-%d %H:%M} UTC
-    From: {address}
-
-If this was you, there is nothing to do. If not, somebody else may have got in. Choose another password here, which ends
-every session, API token and passkey of the account, and then look at the second factor on your account's page:
-
-    {site}/forgotten
-"""
 
 
 def record(
@@ -81,8 +73,21 @@ def compose(context: Context, transaction: Connection, entry_id: str) -> Letter 
     member = entry and people.by_email(transaction, entry.actor)
     if not entry or not member:
         return None
-    address = entry.detail.get("address") or "an unknown address"
-    text = _TEXT.format(
-        told=_SENTENCES[entry.action], email=member.email, at=entry.at, address=address, site=context.site
+    address = entry.detail.get("address") or sentence("an unknown address")
+    return mail.written(
+        member.email,
+        member.language,
+        sentence("A change of your account at MeshWG"),
+        _SENTENCES[entry.action],
+        (
+            sentence("Account: {email}", email=member.email),
+            sentence("When: {at}", at=entry.at),
+            sentence("From: {address}", address=address),
+        ),
+        sentence(
+            "If this was you, there is nothing to do. If not, somebody else may have got in. Choose another password "
+            "here, which ends every session, API token and passkey of the account, and then look at the second factor "
+            "on your account's page:"
+        ),
+        (f"{context.site}/forgotten",),
     )
-    return Letter(member.email, "A change of your account at MeshWG", text)

@@ -32,27 +32,15 @@ _OVER = sentence(
     "This link does not hold: somebody signed up with it already, or its time is over. Ask for another one."
 )
 
-_TEXT = """\
-Somebody, hopefully you, wants to sign an organization up at MeshWG with this address. With this link you do it:
-
-{link}
-
-It is good once, and for a day. If you did not ask, you need not do anything.
-"""
-
-_KNOWN_TEXT = """\
-Somebody, hopefully you, wants to sign an organization up at MeshWG with this address. It has an account already, and an
-account belongs to one organization. This is where you sign in, or choose another password:
-
-{site}/login
-{site}/forgotten
-
-If you did not ask, you need not do anything.
-"""
+_ASKED = sentence("Somebody, hopefully you, wants to sign an organization up at MeshWG with this address.")
+_NOT_YOU = sentence("If you did not ask, you need not do anything.")
 
 
-def ask(context: Context, email: str) -> None:
+def ask(context: Context, email: str, language: str | None = None) -> None:
     """Queue a letter with a link to sign up with this address.
+
+    Args:
+        language: tag of the language of the letter, unless the address has an account already; None for English.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -63,7 +51,7 @@ def ask(context: Context, email: str) -> None:
     if context.sign_up is not SignUpMode.VERIFIED:
         raise NotOpen("{explanation} No letter helps here.", explanation=context.sign_up.explanation)
     now = context.clock()
-    new = Permit(new_id(), address, by_letter=True, expires_at=now + LIFETIME)
+    new = Permit(new_id(), address, by_letter=True, expires_at=now + LIFETIME, language=language)
     with context.store.write() as transaction:
         permits.forget(transaction, now, letter_to=address)
         if permits.count(transaction) >= MOST:
@@ -132,11 +120,31 @@ def compose(context: Context, transaction: Connection, permit_id: str) -> Letter
     permit = permits.by_id(transaction, permit_id, context.clock())
     if permit is None or permit.email is None:
         return None
-    if people.by_email(transaction, permit.email) is not None:
-        return Letter(permit.email, "Your account at MeshWG", _KNOWN_TEXT.format(site=context.site))
+    member = people.by_email(transaction, permit.email)
+    if member is not None:
+        return mail.written(
+            permit.email,
+            member.language,
+            sentence("Your account at MeshWG"),
+            _ASKED,
+            sentence(
+                "It has an account already, and an account belongs to one organization. This is where you sign in, or "
+                "choose another password:"
+            ),
+            (f"{context.site}/login", f"{context.site}/forgotten"),
+            _NOT_YOU,
+        )
     token = tokens.new_token(tokens.INVITATION)
     permits.replace_link(transaction, permit.id, tokens.hash_of(token))
-    return Letter(permit.email, "Signing up at MeshWG", _TEXT.format(link=_link(context, token)))
+    return mail.written(
+        permit.email,
+        permit.language,
+        sentence("Signing up at MeshWG"),
+        _ASKED,
+        sentence("With this link you do it. It is good once, and for a day:"),
+        (_link(context, token),),
+        _NOT_YOU,
+    )
 
 
 def _link(context: Context, token: str) -> str:

@@ -12,6 +12,7 @@ from appliance.model.emails import check_email
 from appliance.model.errors import NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
+from appliance.model.sentences import sentence
 from appliance.service import account_holders, mail, notices, passwords, tickets, ways_in
 from appliance.service.context import Context
 from appliance.service.sessions import NOWHERE
@@ -23,14 +24,6 @@ OPERATOR = "operator"
 SOMEBODY = "somebody"
 """Actor of a requested link in the audit trail, as anybody may ask for one."""
 LETTER = "reset"
-
-_TEXT = """\
-Somebody, hopefully you, asked for another password for your account at MeshWG. With this link you choose one:
-
-{link}
-
-It is good once, and for an hour. If you did not ask, you need not do anything: your password stays as it is.
-"""
 
 
 def ask(context: Context, email: str) -> None:
@@ -66,7 +59,15 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     organizations.lock_for_people(transaction, member.organization_id)
     link = _link(context, tickets.issue(context, transaction, member, TicketKind.MAILED_RESET))
     audit.record(transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, context.clock())
-    return Letter(member.email, "Another password for MeshWG", _TEXT.format(link=link))
+    return mail.written(
+        member.email,
+        member.language,
+        sentence("Another password for MeshWG"),
+        sentence("Somebody, hopefully you, asked for another password for your account at MeshWG."),
+        sentence("With this link you choose one. It is good once, and for an hour:"),
+        (link,),
+        sentence("If you did not ask, you need not do anything: your password stays as it is."),
+    )
 
 
 def issue(context: Context, email: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import Conflict, Unverified
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
+from appliance.model.sentences import sentence
 from appliance.service import account_holders, mail, tickets
 from appliance.service.context import Actor, Context, recording
 from appliance.service.resets import OPERATOR
@@ -18,14 +19,6 @@ from appliance.store import audit, organizations, people
 from appliance.store.tickets import TicketKind
 
 LETTER = "verification"
-
-_TEXT = """\
-This address was given for an account at MeshWG. With this link you confirm that it is yours:
-
-{link}
-
-It is good for three days. If you know nothing of it, you need not do anything.
-"""
 
 
 def ask(context: Context, transaction: Connection, member: Member) -> None:
@@ -64,7 +57,15 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     if member is None or member.verified_at is not None:
         return None
     link = _link(context, tickets.issue(context, transaction, member, TicketKind.VERIFICATION))
-    return Letter(member.email, "Your e-mail address at MeshWG", _TEXT.format(link=link))
+    return mail.written(
+        member.email,
+        member.language,
+        sentence("Your e-mail address at MeshWG"),
+        sentence("This address was given for an account at MeshWG."),
+        sentence("With this link you confirm that it is yours. It is good for three days:"),
+        (link,),
+        sentence("If you know nothing of it, you need not do anything."),
+    )
 
 
 def issue(context: Context, email: str) -> str:

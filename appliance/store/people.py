@@ -31,6 +31,7 @@ def create(transaction: Connection, member: Member) -> None:
                 "email": member.email,
                 "password_hash": member.password_hash,
                 "role": member.role.value,
+                "language": member.language,
                 "created_at": times.stored(times.now()),
             },
         )
@@ -58,6 +59,11 @@ def change_password_hash(transaction: Connection, member_id: str, password_hash:
     transaction.execute(update(members).where(members.c.id == member_id).values(password_hash=password_hash))
 
 
+def choose_language(transaction: Connection, member_id: str, language: str) -> None:
+    """Store the tag of the language that letters to the member are written in."""
+    transaction.execute(update(members).where(members.c.id == member_id).values(language=language))
+
+
 def verify(transaction: Connection, member_id: str, now: datetime) -> None:
     """Mark the member's e-mail address as verified."""
     transaction.execute(update(members).where(members.c.id == member_id).values(verified_at=times.stored(now)))
@@ -66,4 +72,4 @@ def verify(transaction: Connection, member_id: str, now: datetime) -> None:
 def loaded(row: Any) -> Member:
     """Make a member of a row, which may have further columns."""
     verified_at = None if row.verified_at is None else times.loaded(row.verified_at)
-    return Member(row.id, row.organization_id, row.email, row.password_hash, Role(row.role), verified_at)
+    return Member(row.id, row.organization_id, row.email, row.password_hash, Role(row.role), verified_at, row.language)

@@ -19,12 +19,14 @@ class Permit:
     Attributes:
         email: address that the account has to have; None for any.
         by_letter: true if the link is only in a letter to that address.
+        language: tag of the language that the letter is written in; None for English.
     """
 
     id: str
     email: str | None
     by_letter: bool
     expires_at: datetime
+    language: str | None = None
 
 
 def create(transaction: Connection, new: Permit, token_hash: str | None, now: datetime) -> None:
@@ -34,6 +36,7 @@ def create(transaction: Connection, new: Permit, token_hash: str | None, now: da
             id=new.id,
             email=new.email,
             by_letter=new.by_letter,
+            language=new.language,
             token_hash=token_hash,
             created_at=times.stored(now),
             expires_at=times.stored(new.expires_at),
@@ -72,4 +75,6 @@ def count(transaction: Connection) -> int:
 
 def _one(transaction: Connection, condition: Any, now: datetime) -> Permit | None:
     row = transaction.execute(select(_table).where(condition, _table.c.expires_at > times.stored(now))).one_or_none()
-    return None if row is None else Permit(row.id, row.email, row.by_letter, times.loaded(row.expires_at))
+    if row is None:
+        return None
+    return Permit(row.id, row.email, row.by_letter, times.loaded(row.expires_at), row.language)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from appliance.languages import reader
 from appliance.model.organization import Organization
 from appliance.service import (
     Actor,
@@ -72,6 +73,7 @@ def sign_up(
             organization=organization,
             network=network,
             invitation=invitation,
+            language=reader().language.tag,
             device=request.device,
         )
 
@@ -79,14 +81,16 @@ def sign_up(
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
     """Ask for a link to sign up, within the limits."""
     site.limits.letter(request.address, email)
-    permits.ask(site.context, email)
+    permits.ask(site.context, email, reader().language.tag)
 
 
 def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:
     """Accept an invitation, within the limits."""
     site.limits.sign_up(request.address)
     with hashing(site, request):
-        return invitations.accept(site.context, token=token, password=password, device=request.device)
+        return invitations.accept(
+            site.context, token=token, password=password, language=reader().language.tag, device=request.device
+        )
 
 
 def complete_reset(site: Site, request: Request, token: str, password: str) -> None:

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Browser, expect
 
-from appliance.web import languages
+from appliance.web.languages import COOKIE
 from tests.browser.conftest import Desk
 
 UTC = re.compile(r"UTC$")
@@ -16,10 +16,10 @@ def test_times_are_in_the_reader_s_zone(browser: Browser, url: str) -> None:
     context = browser.new_context(ignore_https_errors=True, timezone_id="Asia/Kolkata", locale="hi-IN")
     desk = Desk(context.new_page(), url)
     # Forms are filled in by their English labels.
-    context.add_cookies([{"name": languages.COOKIE, "value": "en", "url": url}])
+    context.add_cookies([{"name": COOKIE, "value": "en", "url": url}])
     desk.sign_up("zone@example.net", "Zone")
     desk.add_machine("zoned")
-    context.clear_cookies(name=languages.COOKIE)
+    context.clear_cookies(name=COOKIE)
     desk.open("/settings")
     time = desk.page.locator("time").first
     expect(time).to_have_attribute("title", UTC)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from appliance.web import languages
+from appliance import languages
+from appliance.web.languages import COOKIE
 from tests.browser import example, gallery
 from tests.browser.pseudo import Pseudo, untranslated
 
@@ -43,7 +44,7 @@ def test_a_text_outside_of_the_catalogue_is_found() -> None:
 def test_texts_of_pages_come_from_catalogues(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pseudo = replace(languages.loaded()["hi"], translations=Pseudo())
     monkeypatch.setitem(languages.loaded(), "hi", pseudo)
-    cookie = {"name": languages.COOKIE, "value": "hi"}
+    cookie = {"name": COOKIE, "value": "hi"}
     found: list[str] = []
     chosen = [each for each in gallery.PICTURES if each.work is None and each.name not in _ENGLISH_ALONE]
     with example.running(tmp_path) as shown:

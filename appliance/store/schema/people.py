@@ -29,6 +29,8 @@ members = Table(
     Column("role", String(8), nullable=False),
     # Null until the e-mail address is verified.
     Column("verified_at", Float, nullable=True),
+    # Tag of the language that letters are written in; null for English.
+    Column("language", String(35), nullable=True),
     Column("created_at", Float, nullable=False),
     Index(None, "organization_id"),
 )
@@ -158,6 +160,8 @@ permits = Table(
     Column("email", Text, nullable=True),
     # True if the link is only in a letter to that address.
     Column("by_letter", Boolean, nullable=False),
+    # Tag of the language that the letter is written in; null for English.
+    Column("language", String(35), nullable=True),
     # Null until the letter with the link is sent.
     Column("token_hash", String(64), nullable=True, unique=True),
     Column("created_at", Float, nullable=False),

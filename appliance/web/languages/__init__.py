@@ -1,13 +1,22 @@
-"""Languages of the pages: catalogues of translated messages, and the language of the reader.
-
-English is written in the code. Every other language is a folder of `catalogues`, and needs no code. ``python -m
-appliance.web.languages`` brings the catalogues up to date.
-"""
+"""The language of a request's reader, and the upkeep of all catalogues (``python -m appliance.web.languages``)."""
 
 from __future__ import annotations
 
-from appliance.web.languages.catalogues import Language, loaded
-from appliance.web.languages.reader import Reader, gettext, ngettext, reader, say, serving, translated
-from appliance.web.languages.selection import COOKIE
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["COOKIE", "Language", "Reader", "gettext", "loaded", "ngettext", "reader", "say", "serving", "translated"]
+from appliance.languages import Reader, loaded, reading
+from appliance.web.languages.selection import COOKIE, select
+from appliance.web.request import Request
+
+__all__ = ["COOKIE", "serving"]
+
+
+@contextmanager
+def serving(request: Request) -> Iterator[Reader]:
+    """Serve the sender of a request within the context, in their language."""
+    languages = loaded()
+    tag = select(languages, request.cookies.get(COOKIE, ""), request.header("Accept-Language"))
+    query = f"?{request.query_string}" if request.query_string else ""
+    with reading(Reader(languages[tag], request.path + query if request.is_safe else None)) as reader:
+        yield reader

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from appliance.languages.catalogues import FOLDER
 from appliance.web.languages import upkeep
-from appliance.web.languages.catalogues import FOLDER
 
 
 def main(new: list[str]) -> None:

@@ -42,7 +42,7 @@ def claim_texts() -> Iterator[str]:
 
 
 def terms() -> Iterator[str]:
-    """List names of fields and values that are facts of sentences (`reader.say`), and of states."""
+    """List names of fields and values that are facts of sentences (`languages.say`), and of states."""
     yield from ("name", "group", "organization", "description", "source", "destination", "action", "verdict", "default")
     yield from ("state", "order")
     for kind in (Plan, Protocol, Role, Scope):

@@ -13,8 +13,8 @@ import babel
 from babel.messages import extract, mofile, pofile
 from babel.messages.catalog import Catalog, Message
 
+from appliance.languages.catalogues import DOMAIN, FOLDER
 from appliance.web.languages import data_texts
-from appliance.web.languages.catalogues import DOMAIN, FOLDER
 
 _PACKAGE = Path(__file__).parents[2]
 _METHODS = [
@@ -108,7 +108,7 @@ def update(locale: str, code: Catalog, folder: Path = FOLDER) -> Catalog:
 
 def _plain(messages: Iterable[Message], locale: babel.Locale | None) -> Catalog:
     """Make a catalogue of messages."""
-    comment = f"# {locale.english_name if locale else ''} translation of MeshWG's pages."
+    comment = f"# {locale.english_name if locale else ''} translation of MeshWG's pages and letters."
     made = _Plain(locale, header_comment=comment, charset="utf-8", fuzzy=False)
     for message in messages:
         if message.id:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.hub.rpc.messages import HubStatus
+from appliance.languages import formats, ngettext
+from appliance.languages import gettext as _
 from appliance.service import oversight
 from appliance.service.oversight import StoreFacts
 from appliance.web import health
-from appliance.web.languages import formats, ngettext
-from appliance.web.languages import gettext as _
 from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
 from appliance.web.pages import words
 from appliance.web.response import Response

@@ -1,10 +1,13 @@
-"""Choice of the language of all pages, kept in a cookie of the browser."""
+"""Choice of the language of all pages, kept in a cookie of the browser, and of letters to a member."""
 
 from __future__ import annotations
 
+from appliance.languages import loaded
 from appliance.model.access import PUBLIC
 from appliance.model.errors import NotFound
-from appliance.web import languages, origin
+from appliance.service import accounts
+from appliance.web import origin
+from appliance.web.languages import COOKIE
 from appliance.web.pages.routes import Page, Visit, is_local, see_other
 from appliance.web.response import Response
 
@@ -12,14 +15,20 @@ _YEAR_S = 365 * 86400
 
 
 def _choose(visit: Visit) -> Response:
-    """Set the cookie, and go back to the page with the form; nothing else changes, so the form has no token."""
+    """Set the cookie, note the choice for letters to a member, and go back to the page with the form.
+
+    The form has no token: only pages of this site may send it.
+    """
     origin.check_fetched(visit.request)
     tag = visit.query.text("language")
-    if tag not in languages.loaded():
+    if tag not in loaded():
         raise NotFound("There are no pages in this language.")
+    if visit.who is not None:
+        visit.site.limits.write(visit.request.address, visit.actor.organization_id)
+        accounts.choose_language(visit.context, visit.actor, tag)
     page = visit.query.text("next")
     answer = see_other(page if is_local(page) else "/")
-    return answer.with_cookie(languages.COOKIE, tag, seconds=_YEAR_S)
+    return answer.with_cookie(COOKIE, tag, seconds=_YEAR_S)
 
 
 PAGES = (Page("GET", "/language", _choose, access=PUBLIC),)

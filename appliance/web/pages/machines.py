@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from appliance.languages import gettext as _
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
 from appliance.model.errors import NotFound, Refused
@@ -12,7 +13,6 @@ from appliance.model.organization import Machine
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
 from appliance.service.observed import ObservedMachine
-from appliance.web.languages import gettext as _
 from appliance.web.pages import forcing, machine_connection, machine_list, platforms, qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote_plus, urlencode
 
+from appliance.languages import gettext as _
+from appliance.languages import ngettext, say
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import Conflict, NotFound, NotNow, Refused, TooMany
 from appliance.model.matrix import Cell, CellKind, Matrix, Party
@@ -16,8 +18,6 @@ from appliance.model.sentences import sentence
 from appliance.service import measurements
 from appliance.service import policy as policies
 from appliance.service.measurements import Measurement, ProbedCell
-from appliance.web.languages import gettext as _
-from appliance.web.languages import ngettext, say
 from appliance.web.pages import words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response

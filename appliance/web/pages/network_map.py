@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import markupsafe
 
+from appliance.languages import gettext as _
+from appliance.languages import say
 from appliance.model.access import LOOK
 from appliance.model.flows import Flow, active_rules, flows_of
 from appliance.model.matrix import Party
@@ -19,8 +21,6 @@ from appliance.service import network_map
 from appliance.service import policy as policies
 from appliance.service.network_map import Observation
 from appliance.service.observed import MachineState
-from appliance.web.languages import gettext as _
-from appliance.web.languages import say
 from appliance.web.pages import map_layout, words
 from appliance.web.pages.map_layout import Box, DrawnWay, Way
 from appliance.web.pages.routes import LIVE, Page, Visit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from appliance.languages import say
 from appliance.model.sentences import sentence
-from appliance.web.languages import say
 from appliance.web.pages import words as texts
 
 COOKIE = "__Host-meshwg-done"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from appliance.languages import formats
 from appliance.model.access import MANAGE
 from appliance.model.errors import Refused
 from appliance.model.organization import Plan
 from appliance.model.usage import PRICE
 from appliance.service import machines, organizations
-from appliance.web.languages import formats
 from appliance.web.pages import machine_list, notices, organization
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit

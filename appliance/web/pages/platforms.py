@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.languages import gettext as _
+from appliance.languages import say
 from appliance.model.configuration import KEEPALIVE, MTU, Configuration
 from appliance.model.sentences import sentence
-from appliance.web.languages import gettext as _
-from appliance.web.languages import say
 
 PRIVATE_KEY = sentence("what follows PrivateKey in the configuration")
 """Stands for the private key, which no instruction repeats."""

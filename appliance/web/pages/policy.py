@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from appliance.languages import gettext as _
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import NotFound, Refused
@@ -12,7 +13,6 @@ from appliance.model.ids import new_id
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
 from appliance.model.verdict import ConnectionVerdict
 from appliance.service import policy as policies
-from appliance.web.languages import gettext as _
 from appliance.web.pages import policy_forms, words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from appliance.languages import formats, ngettext
+from appliance.languages import gettext as _
 from appliance.model.policy import Policy
 from appliance.model.preview import Preview, PreviewEntry, PreviewList
 from appliance.service import policy as policies
 from appliance.service import policy_preview
-from appliance.web.languages import formats, ngettext
-from appliance.web.languages import gettext as _
 from appliance.web.pages import words
 from appliance.web.pages.routes import Visit
 

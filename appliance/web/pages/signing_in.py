@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from appliance.languages import say
 from appliance.model.errors import Refused, Unauthenticated
 from appliance.model.sentences import sentence
 from appliance.service import accounts, drafts, organizations, passkeys, sessions
 from appliance.service.drafts import Draft
 from appliance.service.sessions import Session
-from appliance.web.languages import say
 from appliance.web.pages import public_forms, routes, session_cookie
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import HOME, Page, SignedIn, Visit

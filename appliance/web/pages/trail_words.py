@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from appliance.languages import say
 from appliance.model.sentences import Sentence, sentence
-from appliance.web.languages import say
 
 _ACTIONS = {
     "organization.created": sentence("founded the organization"),

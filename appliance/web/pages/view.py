@@ -11,13 +11,14 @@ from typing import Any
 import jinja2
 import markupsafe
 
+from appliance import languages
+from appliance.languages import formats
 from appliance.model.errors import Refused
 from appliance.model.organization import Plan
 from appliance.model.sentences import Sentence, sentence
 from appliance.model.usage import PRICE
 from appliance.store import times
-from appliance.web import conditions, languages
-from appliance.web.languages import formats
+from appliance.web import conditions
 from appliance.web.pages import forms, notices, trail_words, undo, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of

@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
 
+from appliance.languages import Language, formats, ngettext, reader, say
+from appliance.languages import gettext as _
 from appliance.model.desired import RuleCount
 from appliance.model.errors import Invalid
 from appliance.model.expectations import Expectation
@@ -19,8 +21,6 @@ from appliance.model.port_ranges import PortRange, format_ports
 from appliance.model.probes import Probe
 from appliance.model.sentences import sentence
 from appliance.model.services import ServiceProtocol, ServiceRange
-from appliance.web.languages import Language, formats, ngettext, reader, say
-from appliance.web.languages import gettext as _
 
 _PROTOCOLS = {
     ServiceProtocol.ANY: sentence("everything"),

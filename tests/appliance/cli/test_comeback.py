@@ -66,7 +66,7 @@ def found(store: Store) -> tuple[str, dict[str, str]]:
         instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
     context = Context(store, FakeHub(), "vpn.example.net", 51820)
     session, _ = accounts.sign_up(
-        context, email="owner@acme.example", password="correct horse battery", organization="acme", network=None
+        context, email="owner@acme.example", password="correct horse battery", organization="acme", language="hi"
     )
     actor = accounts.actor_of(context, session.token)
     keys = {name: machines.add(context, actor, name=name).machine.public_key for name in ("mumbai", "pune")}
@@ -227,6 +227,7 @@ def test_a_store_copied_back_is_settled_in_place(sealed: Sealed, tmp_path: Path,
     assert meshwg(new, "restore", "--yes", "--disable-machines").returncode == 0
     with opened().read() as transaction:
         assert transaction.exec_driver_sql("SELECT sum(enabled) FROM machines").scalar_one() == 0
+        assert transaction.exec_driver_sql("SELECT language FROM members").scalar_one() == "hi"
 
 
 def test_a_folder_closed_to_the_web_process_gets_no_restore(sealed: Sealed, tmp_path: Path) -> None:

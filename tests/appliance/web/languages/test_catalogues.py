@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 
-from appliance.web.languages import catalogues, upkeep
+from appliance.languages import catalogues
+from appliance.web.languages import upkeep
 
 LOCALES = sorted(folder.name for folder in catalogues.FOLDER.iterdir())
 

@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from appliance.web.languages import formats, serving
+from appliance.languages import formats
+from appliance.web.languages import serving
 from appliance.web.request import Request
 
 AT = datetime(2026, 11, 30, 14, 5, 9, tzinfo=timezone.utc)
@@ -59,14 +60,15 @@ def test_no_file_is_read_once_the_languages_are_loaded(language: str) -> None:
     program = f"""
 import builtins, io, os
 from datetime import datetime, timezone
-from appliance.web import languages
-from appliance.web.languages import formats
+from appliance import languages
+from appliance.languages import formats
+from appliance.web.languages import serving
 from appliance.web.request import Request
 languages.loaded()
 def refuse(*_, **__):
     raise PermissionError
 builtins.open = io.open = os.open = os.listdir = refuse
-with languages.serving(Request("GET", "/", headers={{"accept-language": "{language}"}})):
+with serving(Request("GET", "/", headers={{"accept-language": "{language}"}})):
     at = datetime(2026, 11, 30, tzinfo=timezone.utc)
     said = formats.number(1.5, decimals=1), formats.rupees(1), formats.whole_rupees(1), formats.listed(["a", "b"])
     said += formats.moment(at), formats.day(at), formats.clock(at)

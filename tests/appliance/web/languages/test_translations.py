@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from appliance.web.languages import catalogues, upkeep
+from appliance.languages import catalogues
+from appliance.web.languages import upkeep
 
 LOCALES = sorted(folder.name for folder in catalogues.FOLDER.iterdir())
 _KEPT = {

@@ -8,8 +8,8 @@ from gettext import NullTranslations
 import pytest
 from babel.messages.catalog import Catalog
 
+from appliance.languages import loaded
 from appliance.model.claims import PUBLISHED
-from appliance.web.languages import loaded
 from appliance.web.pages.platforms import PLATFORMS
 from tests.appliance.web.pages.visitor import Visitor
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+import bottle
 import pytest
 
-from appliance.web import languages
-from tests.appliance.web.pages.visitor import Answer, Visitor
+from appliance import languages
+from appliance.model.organization import Role
+from appliance.model.sign_up import SignUpMode
+from appliance.service import accounts
+from appliance.web.app import make_app
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.letterbox import delivered
+from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
 from tests.browser.pseudo import Pseudo
 
 LANGUAGE = "__Host-meshwg-language"
@@ -45,6 +55,46 @@ def test_a_reader_chooses_a_language_and_comes_back(owner: Visitor) -> None:
     assert language_of(owner.ask("GET", "/audit", headers={"Accept-Language": "en-IN"})) == "hi"
     owner.get("/language?language=en")
     assert language_of(owner.ask("GET", "/audit", headers={"Accept-Language": "hi"})) == "en"
+
+
+def language_of_letters(site: Site, visitor: Visitor) -> str | None:
+    """Finds the language of letters to a visitor who is signed in."""
+    return accounts.member_of(site.context, accounts.actor_of(site.context, visitor.cookies[COOKIE])).language
+
+
+def test_letters_follow_a_member_s_choice(site: Site, owner: Visitor, colleague: Callable[[Role], Visitor]) -> None:
+    other = colleague(Role.VIEWER)
+    owner.get("/language?language=hi")
+    assert (language_of_letters(site, owner), language_of_letters(site, other)) == ("hi", None)
+    owner.ask("GET", "/language?language=en", headers={"Sec-Fetch-Site": "cross-site"})
+    owner.get("/language?language=fr")
+    assert language_of_letters(site, owner) == "hi"
+    other.get("/language?language=en-IN")
+    assert (language_of_letters(site, owner), language_of_letters(site, other)) == ("hi", "en-IN")
+
+
+def test_letters_are_in_the_language_of_the_sign_up(site: Site, app: bottle.Bottle, owner: Visitor) -> None:
+    founder, member = Visitor(app), Visitor(app)
+    for each in (founder, member):
+        each.get("/language?language=hi")
+    founder.get("/signup")
+    founder.send("/signup", email="b@example.net", password=PASSWORD, organization="acme")
+    owner.get("/settings/people")
+    invited = owner.send("/settings/people", email="ravi@example.net", role="viewer")
+    link = "/join/" + invited.page.text.partition("/join/")[2].split()[0]
+    member.get(link)
+    member.send(link, password=PASSWORD)
+    assert [language_of_letters(site, each) for each in (founder, member, owner)] == ["hi", "hi", "en"]
+
+
+def test_a_letter_before_the_sign_up_is_in_its_language(site: Site, hub: FakeHub) -> None:
+    verified = replace(site, context=replace(site.context, sign_up=SignUpMode.VERIFIED, sends_mail=True))
+    visitor = Visitor(make_app(verified, hub.status))
+    visitor.get("/language?language=hi")
+    visitor.get("/signup")
+    visitor.send("/signup/letter", email="a@example.net")
+    (letter,) = delivered(verified.context)
+    assert letter.subject == "MeshWG पर साइन अप"
 
 
 @pytest.mark.parametrize("page", ["//evil.example", "https://evil.example", "/\\evil.example", "", "/\r\nX: y"])

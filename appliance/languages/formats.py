@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import babel
 from babel import dates, lists, numbers
 
-from appliance.web.languages.reader import reader
+from appliance.languages.reader import reader
 
 _PAISE = 100
 

@@ -13,7 +13,7 @@ from babel import localedata
 
 FOLDER = Path(__file__).with_name("catalogues")
 """Folder with a folder for each language but English."""
-DOMAIN = "pages"
+DOMAIN = "messages"
 """Name of the catalogues' files."""
 # English, with conventions for numbers and dates that are read in most of the world, and with those of India.
 _ENGLISH = {"en": "en_GB", "en-IN": "en_IN"}
@@ -21,7 +21,7 @@ _ENGLISH = {"en": "en_GB", "en-IN": "en_IN"}
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """A language that pages can be read in.
+    """A language that pages and letters can be read in.
 
     Attributes:
         tag: by BCP 47, as in HTML and HTTP.
