@@ -42,6 +42,11 @@ class Names:
         """Name of the front door's nftables table, in the hub's own network namespace."""
         return self.prefix + "door"
 
+    @property
+    def gate(self) -> str:
+        """Name of the nftables table that closes the front door when its lease ends, in the same network namespace."""
+        return self.prefix + "gate"
+
     def of(self, organization: str) -> KernelNames:
         """Names of this organization's kernel objects."""
         name = self.prefix + organization

@@ -1,0 +1,158 @@
+"""What the cluster asks of etcd, through the JSON gateway of its v3 API.
+
+Source: https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from etcd3gw import Etcd3Client
+from etcd3gw.exceptions import Etcd3Exception
+from etcd3gw.lease import Lease
+from requests import RequestException, Session
+
+from appliance.cluster.errors import EtcdUnreachable
+
+T = TypeVar("T")
+
+_API = "/v3/"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Address of one etcd member for its clients."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Files for mutual TLS, in PEM.
+
+    Attributes:
+        authority: certificate of the authority that signed the other side's certificate.
+        certificate: own certificate.
+        key: own private key.
+    """
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A key that exists as long as its lease.
+
+    Attributes:
+        value: what its owner wrote.
+        token: revision of etcd at which the key was made. A later owner of the key has a greater one.
+        lease: id of the lease.
+    """
+
+    value: str
+    token: int
+    lease: int
+
+
+class Etcd:
+    """A client of several etcd members, which stays with one as long as that one answers. Any thread may use it.
+
+    Args:
+        endpoints: the members.
+        timeout_s: longest wait for one member, in seconds.
+        identity: for TLS; None: no encryption, for tests and for members behind a tunnel.
+
+    Raises:
+        EtcdUnreachable: (every method) no member answered usefully.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], timeout_s: float, identity: Identity | None = None) -> None:
+        self._clients = [_client(each, timeout_s, identity) for each in endpoints]
+        # One connection to each member, which does one thing at a time.
+        self._lock = threading.Lock()
+
+    def grant(self, ttl_s: int) -> int:
+        """Make a lease.
+
+        Args:
+            ttl_s: seconds for which it lasts without a renewal. etcd raises it to its least, which is 1.5 times its
+                election timeout.
+
+        Returns:
+            Its id.
+        """
+        return self._any(lambda client: client.lease(ttl_s).id)
+
+    def renew(self, lease: int) -> bool:
+        """Let a lease last its whole time from now on; returns False if it has ended."""
+        return self._any(lambda client: Lease(lease, client).refresh() > 0)
+
+    def revoke(self, lease: int) -> None:
+        """End a lease, and with it its keys."""
+
+        def ask(client: Etcd3Client) -> None:
+            try:
+                Lease(lease, client).revoke()
+            except Etcd3Exception as error:
+                if "lease not found" not in (error.detail_text or ""):
+                    raise
+
+        self._any(ask)
+
+    def claim(self, key: str, value: str, lease: int) -> Claim | None:
+        """Make a key that does not exist, bound to a lease; returns None if it exists with another one."""
+        name = _encoded(key)
+        request = {
+            "compare": [{"key": name, "target": "CREATE", "result": "EQUAL", "create_revision": 0}],
+            "success": [{"request_put": {"key": name, "value": _encoded(value), "lease": lease}}],
+        }
+        self._any(lambda client: client.transaction(request))
+        # The member that made it may not be the one that answered.
+        found = self.holder(key)
+        return found if found is not None and found.lease == lease else None
+
+    def holder(self, key: str) -> Claim | None:
+        """Read a key as a majority of the members has it now; None if it does not exist."""
+
+        def ask(client: Etcd3Client) -> Claim | None:
+            found = client.get(key, metadata=True)
+            if not found:
+                return None
+            value, about = found[0]
+            return Claim(value.decode(), int(about["create_revision"]), int(about.get("lease", 0)))
+
+        return self._any(ask)
+
+    def _any(self, ask: Callable[[Etcd3Client], T]) -> T:
+        """Ask the members in turn until one answers."""
+        complaint: Exception | None = None
+        with self._lock:
+            for client in tuple(self._clients):
+                try:
+                    return ask(client)
+                except (Etcd3Exception, RequestException, KeyError, ValueError) as error:
+                    complaint = error
+                    self._clients.append(self._clients.pop(0))
+        raise EtcdUnreachable(f"no etcd member answered: {complaint}") from complaint
+
+
+def _client(endpoint: Endpoint, timeout_s: float, identity: Identity | None) -> Etcd3Client:
+    session = Session()
+    # No proxy of the operator's environment.
+    session.trust_env = False
+    if identity is not None:
+        session.verify, session.cert = str(identity.authority), (str(identity.certificate), str(identity.key))
+    protocol = "http" if identity is None else "https"
+    return Etcd3Client(endpoint.host, endpoint.port, protocol, timeout=timeout_s, api_path=_API, session=session)
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,220 @@
+"""A hub's time as the owner of a shard: how it begins, is renewed, and ends.
+
+The owner is who made the shard's key in etcd, and the key lasts as long as its lease. The revision at which it was made
+is the token of this time: every later owner has a greater one.
+
+The hub believes in its lease for less long than etcd does: it counts from before it asked, and up to a margin before
+the end. What lets packets through is a `Gate`, in which the kernel counts the same time, so that it also ends for a
+process that is stopped. See docs/decisions/0062.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from appliance.cluster.boottime import boottime
+from appliance.cluster.errors import EtcdUnreachable, Lost
+from appliance.cluster.etcd import Claim, Etcd
+
+log = structlog.get_logger()
+
+
+class Gate(Protocol):
+    """What lets packets of the shard through while its time counts."""
+
+    def offer(self, seconds: float) -> None:
+        """Begin to count a time that does not let anything through yet."""
+
+    def accept(self) -> None:
+        """Let packets through for what is left of the time that was offered last."""
+
+    def shut(self) -> None:
+        """Let nothing through."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a lease is, and how it is renewed; all in seconds.
+
+    Attributes:
+        ttl_s: length of the lease as etcd counts it.
+        margin_s: time before its end at which the hub stops. It covers what the two hosts' clocks differ in speed.
+        period_s: time between two renewals.
+    """
+
+    ttl_s: int = 2
+    margin_s: float = 0.3
+    period_s: float = 0.4
+
+    @property
+    def trusted_s(self) -> float:
+        """Time that the hub relies on a renewal, from before it asked for it."""
+        return self.ttl_s - self.margin_s
+
+
+class Tenure:
+    """One time of ownership; a hub that loses the shard needs another object to own it again.
+
+    Args:
+        etcd: the cluster's members, asked by this object alone.
+        key: key of the shard.
+        member: name of this hub, which the key's value will be.
+        gate: its front door's.
+        pace: the same for all hubs of a cluster.
+    """
+
+    def __init__(self, etcd: Etcd, key: str, member: str, gate: Gate, pace: Pace) -> None:
+        self._etcd = etcd
+        self._key = key
+        self._member = member
+        self._gate = gate
+        self._pace = pace
+        self._claim: Claim | None = None
+        self._trusted_until = 0.0
+        self._opens = False
+        # Renewals, and the change from shut to open.
+        self._turn = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def token(self) -> int:
+        """Number of this time of ownership; a later owner's is greater.
+
+        Raises:
+            Lost: the shard was not acquired.
+        """
+        if self._claim is None:
+            raise Lost("the shard was not acquired")
+        return self._claim.token
+
+    def acquire(self) -> bool:
+        """Become the owner if there is none; the gate stays as it is.
+
+        Returns:
+            False if another hub is the owner.
+
+        Raises:
+            EtcdUnreachable: no majority of etcd answers.
+        """
+        if self._etcd.holder(self._key) is not None:
+            return False
+        asked = boottime()
+        lease = self._etcd.grant(self._pace.ttl_s)
+        self._claim = self._etcd.claim(self._key, self._member, lease)
+        if self._claim is None:
+            self._etcd.revoke(lease)
+            return False
+        self._trusted_until = asked + self._pace.trusted_s
+        log.info("the shard is ours", key=self._key, token=self._claim.token)
+        return True
+
+    def resume(self) -> bool:
+        """Go on as the owner that an earlier process of this hub was, whose lease has not ended.
+
+        Returns:
+            False if the shard has another owner or none.
+
+        Raises:
+            EtcdUnreachable: no majority of etcd answers.
+        """
+        found = self._etcd.holder(self._key)
+        if found is None or found.value != self._member:
+            return False
+        self._claim = found
+        # As little as any of it: the first renewal tells.
+        self._trusted_until = boottime() + self._pace.trusted_s
+        return self._renewed()
+
+    def open(self) -> None:
+        """Open the gate, and keep it open with each renewal; returns when it is open.
+
+        To be called when the shard's state is enforced.
+
+        Raises:
+            Lost: the time has ended.
+        """
+        with self._turn:
+            self._opens = True
+        if not self._renewed():
+            raise Lost("the lease ended before the front door could be opened")
+
+    def keep(self, on_end: Callable[[], None]) -> None:
+        """Renew the lease in a thread of its own until `release`, or until it can't be renewed in time.
+
+        Args:
+            on_end: called by that thread when the shard is lost.
+        """
+        self._thread = threading.Thread(target=self._keep, args=(on_end,), name="lease", daemon=True)
+        self._thread.start()
+
+    def is_held(self) -> bool:
+        """Tell whether the hub may rely on its ownership now."""
+        return self._claim is not None and not self._ended.is_set() and boottime() < self._trusted_until
+
+    def release(self) -> None:
+        """Shut the gate and give the shard up, so that another hub need not wait for the lease's end.
+
+        Raises:
+            EtcdUnreachable: no majority of etcd answers; the lease ends by itself.
+        """
+        self._stop()
+        self._gate.shut()
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            self._etcd.revoke(claim.lease)
+
+    def leave(self) -> None:
+        """Stop renewing, and leave gate and lease to a later process of this hub."""
+        self._stop()
+
+    def _stop(self) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _keep(self, on_end: Callable[[], None]) -> None:
+        while not self._ended.wait(self._pace.period_s):
+            try:
+                if self._renewed():
+                    continue
+            except EtcdUnreachable as error:
+                left = self._trusted_until - boottime()
+                log.warning("the lease could not be renewed", key=self._key, left_s=round(left, 3), error=str(error))
+                if left > 0:
+                    continue
+            except Exception as error:  # noqa: BLE001 - it is logged, and the shard is lost
+                log.error("the lease can't be renewed", key=self._key, error=str(error))
+            if not self._ended.is_set():
+                self._ended.set()
+                log.error("the shard is lost", key=self._key)
+                self._gate.shut()
+                on_end()
+
+    def _renewed(self) -> bool:
+        """Renew the lease; returns False if the shard is lost.
+
+        Raises:
+            EtcdUnreachable: no majority of etcd answers, so nobody knows.
+        """
+        with self._turn:
+            claim, asked = self._claim, boottime()
+            if claim is None or asked >= self._trusted_until:
+                # Late renewals are not believed: see the decision on members that lag behind.
+                return False
+            if self._opens:
+                self._gate.offer(self._pace.trusted_s)
+            if not self._etcd.renew(claim.lease):
+                return False
+            found = self._etcd.holder(self._key)
+            if found is None or found.token != claim.token or boottime() >= self._trusted_until:
+                return False
+            self._trusted_until = asked + self._pace.trusted_s
+            if self._opens:
+                self._gate.accept()
+            return True
