@@ -1,4 +1,4 @@
-"""What the cluster asks of etcd, through the JSON gateway of its v3 API.
+"""Client of etcd with the few calls that ownership takes, through the JSON gateway of its v3 API.
 
 Source: https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/.
 """

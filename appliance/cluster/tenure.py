@@ -1,4 +1,4 @@
-"""A hub's time as the owner of a shard: how it begins, is renewed, and ends.
+"""Tenure: a hub's time as the owner of a shard: how it begins, is renewed, and ends.
 
 The owner is who made the shard's key in etcd, and the key lasts as long as its lease. The revision at which it was made
 is the token of this time: every later owner has a greater one.
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Gate(Protocol):
-    """What lets packets of the shard through while its time counts."""
+    """Passage for packets of the shard, open while its time counts."""
 
     def offer(self, seconds: float) -> None:
         """Begin to count a time that does not let anything through yet."""
@@ -39,7 +39,7 @@ class Gate(Protocol):
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a lease is, and how it is renewed; all in seconds.
+    """Length of a lease and rhythm of its renewal; all in seconds.
 
     Attributes:
         ttl_s: length of the lease as etcd counts it.

@@ -132,7 +132,7 @@ class Hub:
 
     def _status(self) -> messages.HubStatus:
         with self._store.read() as transaction:
-            expected = organizations.count_enforced(transaction)
+            expected = organizations.count_enforced(transaction, self._store.shard)
         upkeep = self.upkeep
         backend, levels = upkeep.plane.backend, upkeep.door.levels()
         return messages.HubStatus(

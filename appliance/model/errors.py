@@ -188,3 +188,7 @@ class Unavailable(Refused):
     """
 
     code = "unavailable"
+
+
+class Fenced(Unavailable):
+    """Another hub owns the organization's shard by now, so this change of its former owner is refused."""

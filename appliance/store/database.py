@@ -17,7 +17,8 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from appliance.model.errors import Invalid, Unavailable
-from appliance.store import engines
+from appliance.store import engines, shards
+from appliance.store.shards import Fence
 from appliance.users import User, file_access_as
 
 WAIT_FOR_TURN_S = 30.0
@@ -38,16 +39,23 @@ class Store:
 
     Attributes:
         is_sqlite: the database is a SQLite file, not PostgreSQL's.
+        fence: owner of a shard for whom this process writes; None where there is one hub.
     """
 
     def __init__(self, url: str, owner: User | None = None) -> None:
         self._url = make_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self.fence: Fence | None = None
         self._owner = owner if self.is_sqlite else None
         self._engine = engines.sqlite(url) if self.is_sqlite else engines.postgresql(url)
         # SQLite has one writer at a time, and waiting writers poll with sleeps of up to 0.1 s. A lock wakes the next
         # writer of this process at once.
         self._turn = threading.Lock() if self.is_sqlite else None
+
+    @property
+    def shard(self) -> str | None:
+        """Shard for which this process writes; None where there is one hub."""
+        return None if self.fence is None else self.fence.shard
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -73,6 +81,7 @@ class Store:
             Unavailable: the database does not answer, or refuses for now; or the disk is full or read-only, or other
                 writers take too long. If the connection was lost during the commit, its outcome is unknown, and the
                 text says so.
+            Fenced: the shard has a later owner than this process writes for.
             Invalid: a text has a character that the database can't store.
         """
         with (
@@ -83,6 +92,9 @@ class Store:
             self._begun(connection, writes=True) as begun,
         ):
             yield connection
+            # Last, so that the next owner waits for the commit alone.
+            if self.fence is not None:
+                shards.check(connection, self.fence)
             with _committing():
                 begun.commit()
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from appliance.model.desired import Desired, Peer
 from appliance.model.ids import new_revision
@@ -32,7 +32,7 @@ _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
 _ACTIVE = _BY_ID.where(_table.c.active)
 _ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))
 _LOCKED = _ACTIVE.with_for_update()
-_REVISION = select(_table.c.revision).where(_table.c.id == bindparam("organization"))
+_REVISION = select(_table.c.revision, _table.c.shard).where(_table.c.id == bindparam("organization"))
 _CREATE = insert(_table)
 _ACTIVATE = update(_table).where(_table.c.id == bindparam("organization")).values(active=True)
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
@@ -101,9 +101,14 @@ def revise(transaction: Connection, organization_id: str, revision: int) -> None
     transaction.execute(_REVISE, {"organization": organization_id, "new": revision})
 
 
-def revision(transaction: Connection, organization_id: str) -> int | None:
-    """Revision of an organization, also of one that is not active; None if there is no such organization."""
-    return transaction.execute(_REVISION, {"organization": organization_id}).scalar_one_or_none()
+def revision(transaction: Connection, organization_id: str, shard: str | None = None) -> int | None:
+    """Revision of an organization, also of one that is not active; None if there is no such organization.
+
+    Args:
+        shard: an organization of another shard does not count as one; None: all shards.
+    """
+    row = transaction.execute(_REVISION, {"organization": organization_id}).one_or_none()
+    return None if row is None or (shard is not None and row.shard != shard) else row.revision
 
 
 def change(transaction: Connection, organization_id: str, *, name: str, plan: Plan) -> None:
@@ -135,14 +140,20 @@ def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
     return transaction.execute(query).scalars().all()
 
 
-def enforced_ids(transaction: Connection) -> Sequence[str]:
-    """Ids of the organizations that the data plane should have."""
-    return transaction.execute(select(_table.c.id).where(*_ENFORCED).order_by(_table.c.created_at)).scalars().all()
+def enforced_ids(transaction: Connection, shard: str | None = None) -> Sequence[str]:
+    """Ids of the organizations that the data plane should have; with a shard, of those of this shard."""
+    query = select(_table.c.id).where(*_ENFORCED, *_of(shard)).order_by(_table.c.created_at)
+    return transaction.execute(query).scalars().all()
 
 
-def count_enforced(transaction: Connection) -> int:
-    """Number of organizations that the data plane should have."""
-    return transaction.execute(select(func.count()).select_from(_table).where(*_ENFORCED)).scalar_one()
+def count_enforced(transaction: Connection, shard: str | None = None) -> int:
+    """Number of organizations that the data plane should have; with a shard, of those of this shard."""
+    query = select(func.count()).select_from(_table).where(*_ENFORCED, *_of(shard))
+    return transaction.execute(query).scalar_one()
+
+
+def _of(shard: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if shard is None else (_table.c.shard == shard,)
 
 
 def suspended_ids(transaction: Connection) -> Sequence[str]:
@@ -158,15 +169,22 @@ def suspend(transaction: Connection, organization_id: str, since: datetime | Non
     )
 
 
-def revisions(transaction: Connection) -> dict[str, int]:
-    """Revisions of the active organizations by id."""
-    query = select(_table.c.id, _table.c.revision).where(_table.c.active)
+def place(transaction: Connection, organization_id: str, shard: str) -> None:
+    """Put the organization into a shard. Its revision changes, so that its former hub refuses what was prepared."""
+    transaction.execute(
+        update(_table).where(_table.c.id == organization_id).values(shard=shard, revision=new_revision())
+    )
+
+
+def revisions(transaction: Connection, shard: str | None = None) -> dict[str, int]:
+    """Revisions of the active organizations by id; with a shard, of those of this shard."""
+    query = select(_table.c.id, _table.c.revision).where(_table.c.active, *_of(shard))
     return {row.id: row.revision for row in transaction.execute(query)}
 
 
-def names(transaction: Connection) -> dict[str, str]:
-    """Names of all organizations by id, including those that are not active."""
-    return {row.id: row.name for row in transaction.execute(select(_table.c.id, _table.c.name))}
+def names(transaction: Connection, shard: str | None = None) -> dict[str, str]:
+    """Names of all organizations by id, including those that are not active; with a shard, of those of this shard."""
+    return {row.id: row.name for row in transaction.execute(select(_table.c.id, _table.c.name).where(*_of(shard)))}
 
 
 def count(transaction: Connection) -> int:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from appliance.store.database import Store
 
-NEWEST = "0031"
+NEWEST = "0032"
 """Revision that this version needs: the last one in ``migrations/versions``."""
 
 VERSION = sa.Table(

@@ -92,7 +92,8 @@ class Agreement:
             Unavailable: the store can't be read now.
         """
         with self._store.read() as transaction:
-            revisions, known = organizations.revisions(transaction), organizations.names(transaction)
+            revisions = organizations.revisions(transaction, self._store.shard)
+            known = organizations.names(transaction, self._store.shard)
         # Read after the store, so that an organization that is being signed up is not taken for a removed one.
         wanted = self._wanted()
         for organization in (*revisions, *(wanted.keys() - known.keys())):
@@ -123,7 +124,8 @@ class Agreement:
             return
         if not is_as_before:
             with self._store.read() as transaction:
-                stored = organizations.desired(transaction, organization)
+                # Another shard's organization has no revision here.
+                stored = None if revision is None else organizations.desired(transaction, organization)
             agreed = is_alike(wanted, stored)
             self._seen[organization] = _Seen(wanted, revision, agreed)
             if agreed and revision is not None:

@@ -157,9 +157,9 @@ class Arbiter:
         with self._store.read() as transaction:
             desired = organizations.desired(transaction, organization)
             endpoints = machines.endpoints(transaction, organization)
-            active = organizations.find(transaction, organization)
-        if active is not None and desired is not None:
-            revision = active.revision
+            is_active = organizations.find(transaction, organization) is not None
+            revision = organizations.revision(transaction, organization, self._store.shard)
+        if is_active and revision is not None and desired is not None:
             check_state(desired, self._plane.states().values(), self._door.port)
             self._applied[organization] = _Applied(revision, revision)
             self._door.admit(desired)
@@ -168,7 +168,7 @@ class Arbiter:
     def _check(self, organization: str, applied: _Applied | None, base: int) -> None:
         """Raise `Overtaken` unless the store is at this revision and no change is in progress."""
         with self._store.read() as transaction:
-            stored = organizations.revision(transaction, organization)
+            stored = organizations.revision(transaction, organization, self._store.shard)
         if stored != base:
             raise Overtaken("the store has another revision by now")
         if applied is not None and applied.is_under_way(stored):
@@ -176,8 +176,8 @@ class Arbiter:
 
     def _settle(self, organization: str) -> bool:
         with self._store.read() as transaction:
-            stored = organizations.desired(transaction, organization)
-            revision = organizations.revision(transaction, organization)
+            revision = organizations.revision(transaction, organization, self._store.shard)
+            stored = None if revision is None else organizations.desired(transaction, organization)
             is_active = organizations.find(transaction, organization) is not None
         applied = self._applied.get(organization)
         if revision is not None and (not is_active or (applied is not None and applied.is_under_way(revision))):

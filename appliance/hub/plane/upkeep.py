@@ -140,9 +140,9 @@ class Upkeep:
         # Read the host before the store: a sign-up is stored first, so a part that is being made is no orphan.
         present = self.plane.present()
         with self._store.read() as transaction:
-            active = organizations.enforced_ids(transaction)
+            active = organizations.enforced_ids(transaction, self._store.shard)
             # An interrupted deletion is completed here.
-            known = set(organizations.names(transaction)) - set(deletions.unfinished(transaction))
+            known = set(organizations.names(transaction, self._store.shard)) - set(deletions.unfinished(transaction))
             known -= set(organizations.suspended_ids(transaction))
         for organization in set(present) - known - set(self.plane.wanted()):
             log.info("the remains of a deleted organization are removed", organization=organization)

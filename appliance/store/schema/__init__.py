@@ -40,6 +40,7 @@ from appliance.store.schema.people import (
     tickets,
 )
 from appliance.store.schema.requests import hidden_runs, mail, operations, repeats
+from appliance.store.schema.shards import shards
 
 __all__ = [
     "IS_DISABLED",
@@ -76,5 +77,6 @@ __all__ = [
     "rules",
     "second_factors",
     "sessions",
+    "shards",
     "tickets",
 ]

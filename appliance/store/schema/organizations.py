@@ -68,6 +68,8 @@ organizations = Table(
     # Start of its deletion, when its keys are destroyed; null before.
     Column("deleting_since", Float, nullable=True),
     Column("created_at", Float, nullable=False),
+    # Shard whose address its configurations name (`shards`); null where there is one hub.
+    Column("shard", String(3), nullable=True, index=True),
     # Minutes since the epoch: of its first metered change, of its last one, and the one after that (`meters`).
     Column("meter_from", Integer, nullable=False, server_default="0"),
     Column("meter_at", Integer, nullable=False, server_default="0"),

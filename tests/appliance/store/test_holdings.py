@@ -32,7 +32,7 @@ def test_rows_are_counted_by_owner(context: Context, store: Store, owner: Actor)
 def test_every_table_belongs_to_organizations_or_to_the_instance() -> None:
     # A new table without an owner has to be added here on purpose.
     unowned = {table.name for table in schema.metadata.sorted_tables if holdings.counting(table) is None}
-    ours = {"instance", "deletions", "operations", "hidden_runs", "reset_requests", "challenges", "permits"}
+    ours = {"instance", "deletions", "operations", "hidden_runs", "reset_requests", "challenges", "permits", "shards"}
     assert unowned == ours | OPERATORS
 
 

@@ -1,0 +1,88 @@
+"""Shards, and the fence that keeps a former owner from writing.
+
+Each owner of a shard has a token greater than any before (`appliance.cluster`). The shard's row has that of the latest
+owner that has begun, and every write for the shard checks in its own transaction that the row has no greater one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from appliance.model.errors import Fenced
+from appliance.model.sentences import sentence
+from appliance.store import schema
+
+_table = schema.shards
+_FENCED = sentence("Another hub has taken over your organization's network; nothing was changed. Try again.")
+_RETRY_AFTER_S = 1
+_OF_ID = _table.c.id == bindparam("shard")
+# The lock keeps the next owner from beginning until this transaction has ended.
+_CHECK = select(_table.c.fence).where(_OF_ID).with_for_update(read=True)
+_RAISE = update(_table).where(_OF_ID, _table.c.fence <= bindparam("token")).values(fence=bindparam("token"))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A public address with the organizations whose configurations name it.
+
+    Attributes:
+        id: of the form of an instance's id.
+        address: its IPv4 or IPv6 address.
+        port: its UDP port.
+    """
+
+    id: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Right of one owner of a shard to write for it.
+
+    Attributes:
+        shard: id of the shard.
+        token: the owner's.
+    """
+
+    shard: str
+    token: int
+
+
+def create(transaction: Connection, shard: Shard) -> None:
+    """Store a new shard.
+
+    Raises:
+        IntegrityError: its id, or its address and port, are another's.
+    """
+    transaction.execute(insert(_table).values(id=shard.id, address=shard.address, port=shard.port))
+
+
+def find_all(transaction: Connection) -> Sequence[Shard]:
+    """All shards, by id."""
+    rows = transaction.execute(select(_table).order_by(_table.c.id))
+    return [Shard(row.id, row.address, row.port) for row in rows]
+
+
+def begin(transaction: Connection, fence: Fence) -> None:
+    """Make this owner the latest one: what an earlier one has not committed yet is refused.
+
+    Raises:
+        Fenced: there has been a later owner, or the shard is gone.
+    """
+    if transaction.execute(_RAISE, {"shard": fence.shard, "token": fence.token}).rowcount == 0:
+        raise Fenced(_FENCED, retry_after=_RETRY_AFTER_S)
+
+
+def check(transaction: Connection, fence: Fence) -> None:
+    """Check that there has been no later owner, and keep it so until the transaction ends.
+
+    Raises:
+        Fenced: there has been one, or the shard is gone.
+    """
+    latest = transaction.execute(_CHECK, {"shard": fence.shard}).scalar_one_or_none()
+    if latest is None or latest > fence.token:
+        raise Fenced(_FENCED, retry_after=_RETRY_AFTER_S)

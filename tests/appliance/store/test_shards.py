@@ -1,0 +1,123 @@
+"""A former owner of a shard writes nothing for it any more."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from appliance.model.errors import Fenced
+from appliance.service import Actor
+from appliance.store import Store, organizations, shards
+from appliance.store.shards import Fence, Shard
+from tests.appliance.databases import on_postgresql
+from tests.waiting import DEADLINE, wait_until
+
+_SHARD = Shard("abc", "192.0.2.1", 51820)
+
+
+@pytest.fixture
+def owned(store: Store, database: str) -> Store:
+    """Provides the store as the first owner of a shard opens it."""
+    with store.write() as transaction:
+        shards.create(transaction, _SHARD)
+        shards.begin(transaction, Fence(_SHARD.id, 7))
+    opened = Store(database)
+    opened.fence = Fence(_SHARD.id, 7)
+    return opened
+
+
+def name_of(store: Store, actor: Actor) -> str:
+    with store.read() as transaction:
+        return organizations.names(transaction)[actor.organization_id]
+
+
+def rename(store: Store, actor: Actor, name: str) -> None:
+    with store.write() as transaction:
+        found = organizations.find(transaction, actor.organization_id)
+        assert found is not None
+        organizations.change(transaction, actor.organization_id, name=name, plan=found.plan)
+
+
+def test_a_former_owner_s_write_is_refused_whole(store: Store, owned: Store, owner: Actor) -> None:
+    rename(owned, owner, "first")
+    assert name_of(store, owner) == "first"
+    with store.write() as transaction:
+        shards.begin(transaction, Fence(_SHARD.id, 8))
+    with pytest.raises(Fenced):
+        rename(owned, owner, "second")
+    assert name_of(store, owner) == "first"
+    owned.fence = Fence(_SHARD.id, 8)
+    rename(owned, owner, "third")
+    assert name_of(store, owner) == "third"
+    owned.close()
+
+
+def test_a_token_that_comes_late_begins_nothing(store: Store, owned: Store) -> None:
+    with pytest.raises(Fenced), store.write() as transaction:
+        shards.begin(transaction, Fence(_SHARD.id, 6))
+    with pytest.raises(Fenced), store.write() as transaction:
+        shards.begin(transaction, Fence("xyz", 9))
+    # A process that was started again begins anew with the same token.
+    with store.write() as transaction:
+        shards.begin(transaction, Fence(_SHARD.id, 7))
+    owned.close()
+
+
+@on_postgresql
+def test_a_write_that_is_under_way_loses_to_the_next_owner(store: Store, owned: Store, owner: Actor) -> None:
+    def write() -> None:
+        with owned.write() as transaction:
+            found = organizations.find(transaction, owner.organization_id)
+            assert found is not None
+            organizations.change(transaction, owner.organization_id, name="late", plan=found.plan)
+            with store.write() as other:
+                shards.begin(other, Fence(_SHARD.id, 8))
+
+    with pytest.raises(Fenced):
+        write()
+    assert name_of(store, owner) == "acme-networks"
+    owned.close()
+
+
+@on_postgresql
+def test_the_next_owner_waits_for_a_commit_that_passed(store: Store, owned: Store) -> None:
+    begun = threading.Event()
+
+    def begin() -> None:
+        with store.write() as other:
+            shards.begin(other, Fence(_SHARD.id, 8))
+        begun.set()
+
+    follower = threading.Thread(target=begin)
+    with owned.write() as transaction:
+        shards.check(transaction, Fence(_SHARD.id, 7))
+        follower.start()
+        wait_until(lambda: _is_waiting(store))
+        assert not begun.is_set()
+    assert begun.wait(DEADLINE)
+    follower.join()
+    owned.close()
+
+
+def _is_waiting(store: Store) -> bool:
+    with store.read() as transaction:
+        return bool(transaction.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one())
+
+
+def test_a_hub_reads_the_organizations_of_its_shard_alone(store: Store, owner: Actor) -> None:
+    mine, other = owner.organization_id, "zzzzzzzzzz"
+    with store.write() as transaction:
+        shards.create(transaction, _SHARD)
+        revision = organizations.revision(transaction, mine)
+        organizations.place(transaction, mine, _SHARD.id)
+    with store.read() as transaction:
+        assert shards.find_all(transaction) == [_SHARD]
+        assert organizations.revision(transaction, mine) not in (revision, None)
+        for shard, expected in ((None, [mine]), (_SHARD.id, [mine]), ("xyz", [])):
+            assert list(organizations.enforced_ids(transaction, shard)) == expected
+            assert list(organizations.revisions(transaction, shard)) == expected
+            assert list(organizations.names(transaction, shard)) == expected
+            assert organizations.count_enforced(transaction, shard) == len(expected)
+            assert (organizations.revision(transaction, mine, shard) is not None) is bool(expected)
+            assert organizations.revision(transaction, other, shard) is None
