@@ -154,8 +154,19 @@ class Hub:
         )
 
 
-def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
-    """Answer calls until SIGTERM or SIGINT, and restore the data plane meanwhile. The data plane stays afterwards."""
+def serve(
+    hub: Hub,
+    socket_path: Path,
+    allowed_uids: Collection[int],
+    on_ready: Callable[[], None],
+    on_end: Callable[[int], None] = lambda _signal: None,
+) -> None:
+    """Answer calls until SIGTERM or SIGINT, and restore the data plane meanwhile. The data plane stays afterwards.
+
+    Args:
+        on_ready: called when calls are answered.
+        on_end: called with the signal when no more calls are answered.
+    """
     sys.setswitchinterval(_SWITCH_S)
     hub.upkeep.open()
     # A caller whose connection ended may have been killed in the middle of a change.
@@ -166,7 +177,8 @@ def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: 
     restoring = threading.Thread(target=hub.upkeep.restore, name="hub-restore", daemon=True)
     restoring.start()
     on_ready()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    came = signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.close()
     thread.join()
+    on_end(came)
     hub.upkeep.close()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 import structlog
 
@@ -104,11 +105,19 @@ class FrontDoor:
         port: public UDP port.
         sockets: bound sockets whose owner holds them across restarts of this process, so that datagrams wait
             meanwhile; the owner closes them. None: the door binds its own.
+        address: its only address; None: all of the host's.
     """
 
-    def __init__(self, names: Names, port: int, sockets: DoorSockets | None = None) -> None:
+    def __init__(
+        self,
+        names: Names,
+        port: int,
+        sockets: DoorSockets | None = None,
+        address: IPv4Address | IPv6Address | None = None,
+    ) -> None:
         self._name = names.door
         self._port = port
+        self._address = address
         self._external_sockets = sockets
         self._lock = threading.Lock()
         self._directory = Directory()
@@ -140,7 +149,7 @@ class FrontDoor:
             self._sockets = self._external_sockets or DoorSockets.open(self._port, table.known_port(self._name))
             if self._sockets.public_port != self._port:
                 raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
-            self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port))
+            self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port, self._address))
             repair = self._kernel.repair(())
             self._demultiplexer = Demultiplexer(self._sockets, self._directory, KnownSources(self._name), on_new_source)
         except BaseException:

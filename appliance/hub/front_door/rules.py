@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 from appliance.hub.front_door.memory import (
     ALL_REGULARS,
@@ -87,11 +88,25 @@ class Layout:
         table: name of the nftables table.
         public_port: UDP port that all organizations share.
         known_port: UDP port of the socket for initiations from known sources.
+        address: the door's only address, from which its links send whatever they send; None: the host's addresses,
+            each answered from itself.
     """
 
     table: str
     public_port: int
     known_port: int
+    address: IPv4Address | IPv6Address | None = None
+
+    @property
+    def to_the_door(self) -> str:
+        """Condition of packets that come to the public port."""
+        of_address = "" if self.address is None else f"{_family(self.address)} daddr {self.address} "
+        return f"{of_address}udp dport {self.public_port} fib daddr type local"
+
+    @property
+    def from_the_door(self) -> tuple[str, ...]:
+        """Statement that makes a link's packet come from the door's address."""
+        return () if self.address is None else (f"{_family(self.address)} saddr set {self.address}",)
 
 
 def objects(layout: Layout) -> str:
@@ -209,7 +224,7 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "enter": (
             # A host that forwards may carry other people's packets to a port of the same number.
-            f"udp dport {layout.public_port} fib daddr type local goto public",
+            f"{layout.to_the_door} goto public",
             # Broadcast and multicast.
             f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",
             f'iif "lo" udp dport @{INNER} notrack accept',
@@ -218,6 +233,7 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "answer": (
             "notrack",
+            *layout.from_the_door,
             f"{_TYPE} {_DATA} udp sport set {layout.public_port} accept",
             # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the
             # address that it was sent to. The machine may be behind another one.
@@ -271,6 +287,10 @@ def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, 
         f"udp sport set {source} map @{known} goto sign",
         f"add {value} add @{answered} {{ {pair} }}{more}",
     )
+
+
+def _family(address: IPv4Address | IPv6Address) -> str:
+    return "ip" if address.version == 4 else "ip6"
 
 
 def _count(name: str) -> str:

@@ -120,11 +120,21 @@ class Upkeep:
             HubError: an organization could not be removed; the others were.
         """
         self._end_looking()
+        try:
+            self.clear()
+        finally:
+            self._ledger.close()
+
+    def clear(self) -> None:
+        """Remove everything of this instance from the host, before `open` or from `tear_down`.
+
+        Raises:
+            HubError: an organization could not be removed; the others were.
+        """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             complaints = [each for each in pool.map(self._complaint_of_removal, self.plane.present()) if each]
         self._watcher.forget(FRONT_DOOR)
         self.door.remove()
-        self._ledger.close()
         if complaints:
             raise HubError(f"organizations that could not be removed: {len(complaints)} ({complaints[0]})")
 

@@ -124,7 +124,7 @@ def test_an_upkeep_that_is_ending_restores_nothing_more(
         happened.put("restored")
         goes_on.wait(DEADLINE)
 
-    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
+    monkeypatch.setattr(organizations, "enforced_ids", lambda *_: [organization] * 100)
     monkeypatch.setattr(upkeep.plane, "restore", restore)
     monkeypatch.setattr(upkeep.plane, "present", lambda: () if happened.empty() else (organization,))
     monkeypatch.setattr(upkeep.plane, "remove", lambda _: happened.put("removed"))
@@ -156,7 +156,7 @@ def test_a_repair_is_recorded_unless_the_organization_is_deleted(
         raise HubError("its namespace is busy")
 
     repair = Repair(organization, 0.0, 0.5, (Damage(Part.PEER, "a machine is missing"),))
-    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization])
+    monkeypatch.setattr(organizations, "enforced_ids", lambda *_: [organization])
     monkeypatch.setattr(upkeep.plane, "present", tuple)
     monkeypatch.setattr(upkeep.arbiter, "restore", refuse)
     monkeypatch.setattr(upkeep.plane, "heal", lambda *_: repair)

@@ -1,0 +1,165 @@
+"""Hub of one shard: waits until the shard has no owner, owns it, and gives everything up when it loses it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+
+from appliance.cluster.addresses import AddressUnavailable, PublicAddress
+from appliance.cluster.errors import EtcdUnreachable, Lost
+from appliance.cluster.etcd import Etcd
+from appliance.cluster.tenure import Pace, Tenure
+from appliance.hub import service
+from appliance.hub.errors import HubError, log_error
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.front_door.lease_gate import LeaseGate
+from appliance.hub.names import Names
+from appliance.hub.wireguard import Backend
+from appliance.model.errors import Unavailable
+from appliance.store import Store, shards
+from appliance.store.shards import Fence, Shard
+from appliance.vault import Vault
+
+log = structlog.get_logger()
+
+_LOOK_S = 0.1
+
+
+def owner_key(shard: str) -> str:
+    """Key in etcd of a shard's owner."""
+    return f"meshwg/shards/{shard}/owner"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host of hubs, as one hub of it is told.
+
+    Attributes:
+        member: the host's name, unique in the cluster.
+        store: connected to the database that all hosts share; this hub's alone.
+        address: leads the shard's address to this host.
+        state_folder: notes for a later hub of this shard, of the same boot.
+        socket_path: for calls.
+        allowed_uids: users who may call.
+    """
+
+    member: str
+    etcd: Etcd
+    store: Store
+    vault: Vault
+    backend: Backend
+    address: PublicAddress
+    state_folder: Path
+    socket_path: Path
+    allowed_uids: Collection[int]
+    pace: Pace
+
+
+class _Passage:
+    """The gate and the address of a shard, which come and go together."""
+
+    def __init__(self, gate: LeaseGate, address: PublicAddress, trusted_s: float) -> None:
+        self._gate = gate
+        self._address = address
+        self._trusted_s = trusted_s
+
+    def offer(self, seconds: float) -> None:
+        self._gate.offer(seconds)
+
+    def accept(self) -> None:
+        self._gate.accept()
+        try:
+            self._address.take(self._trusted_s)
+        except AddressUnavailable as error:
+            # It is tried again with the next renewal. Elsewhere it might succeed; that is the operator's to decide.
+            log.error("the shard's address can't be taken", error=str(error))
+
+    def shut(self) -> None:
+        self._gate.shut()
+        try:
+            self._address.drop()
+        except AddressUnavailable as error:
+            log.error("the shard's address can't be given up", error=str(error))
+
+
+def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Wait for the shard, and be its hub until SIGTERM, SIGINT or the loss of the lease.
+
+    After SIGTERM the tunnels stay and the lease runs on, for a hub of this host that starts at once. After SIGINT the
+    shard is another hub's to take, and nothing of it stays here. The calling thread must have both signals blocked, and
+    so must all others.
+
+    Args:
+        on_ready: called when packets can pass.
+
+    Raises:
+        HubError, Unavailable: the host or the database refused something. The lease ends by itself.
+    """
+    names = Names(shard.id)
+    gate = LeaseGate(names.gate, shard.port)
+    if not gate.is_up():
+        gate.put_up()
+    tenure = Tenure(
+        host.etcd, owner_key(shard.id), host.member, _Passage(gate, host.address, host.pace.trusted_s), host.pace
+    )
+    has_been_ours = _obtain(tenure)
+    host.store.fence = Fence(shard.id, tenure.token)
+    door = FrontDoor(names, shard.port, address=ip_address(shard.address))
+    hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder)
+    is_lost = False
+
+    def lose() -> None:
+        nonlocal is_lost
+        is_lost = True
+        os.kill(os.getpid(), signal.SIGINT)
+
+    tenure.keep(lose)
+    with host.store.write() as transaction:
+        shards.begin(transaction, host.store.fence)
+    if not has_been_ours:
+        # What an earlier time of ownership left may allow what others have denied since.
+        hub.upkeep.clear()
+
+    def open_gate() -> None:
+        try:
+            tenure.open()
+        except (EtcdUnreachable, Lost) as error:
+            log.error("the front door can't be opened", shard=shard.id, error=str(error))
+            return
+        on_ready()
+
+    def end(came: int) -> None:
+        if came == signal.SIGTERM:
+            tenure.leave()
+            return
+        if not is_lost:
+            try:
+                tenure.release()
+            except EtcdUnreachable as error:
+                log.warning("the next owner has to wait for the end of the lease", shard=shard.id, error=str(error))
+        try:
+            hub.upkeep.tear_down()
+        except (HubError, Unavailable) as error:
+            log_error("a part of the shard remains on this host", error)
+
+    service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end)
+
+
+def _obtain(tenure: Tenure) -> bool:
+    """Wait until the shard is ours; tells whether it has been, without another owner since."""
+    while True:
+        try:
+            if tenure.resume():
+                return True
+            if tenure.acquire():
+                return False
+        except EtcdUnreachable as error:
+            log.warning("etcd can't be asked", error=str(error))
+        time.sleep(_LOOK_S)
