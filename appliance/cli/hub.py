@@ -100,6 +100,6 @@ def hub() -> None:
             service.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 
 
-def _tell_that_it_is_ready() -> None:
+def _tell_that_it_is_ready(_: object) -> None:
     log.info("hub is ready")
     readiness.tell()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -14,13 +16,16 @@ import structlog
 
 from appliance.cluster.addresses import AddressUnavailable, PublicAddress
 from appliance.cluster.errors import EtcdUnreachable, Lost
-from appliance.cluster.etcd import Etcd
+from appliance.cluster.etcd import Endpoint, Etcd, Identity
+from appliance.cluster.owner import Owner, owner_key
+from appliance.cluster.relay import Listener
 from appliance.cluster.tenure import Pace, Tenure
 from appliance.hub import service
 from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.front_door.lease_gate import LeaseGate
 from appliance.hub.names import Names
+from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
 from appliance.store import Store, shards
@@ -30,11 +35,7 @@ from appliance.vault import Vault
 log = structlog.get_logger()
 
 _LOOK_S = 0.1
-
-
-def owner_key(shard: str) -> str:
-    """Key in etcd of a shard's owner."""
-    return f"meshwg/shards/{shard}/owner"
+_CALLS_WAIT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,17 @@ class Host:
     """A host of hubs, as one hub of it is told.
 
     Attributes:
-        member: the host's name, unique in the cluster.
+        name: DNS name in the certificate, unique in the cluster.
         store: connected to the database that all hosts share; this hub's alone.
         address: leads the shard's address to this host.
         state_folder: notes for a later hub of this shard, of the same boot.
         socket_path: for calls.
         allowed_uids: users who may call.
+        calls: address for calls from other hosts; a port of 0 takes a free one.
+        identity: certificate of this host for these calls.
     """
 
-    member: str
+    name: str
     etcd: Etcd
     store: Store
     vault: Vault
@@ -59,6 +62,8 @@ class Host:
     state_folder: Path
     socket_path: Path
     allowed_uids: Collection[int]
+    calls: Endpoint
+    identity: Identity
     pace: Pace
 
 
@@ -89,6 +94,30 @@ class _Passage:
             log.error("the shard's address can't be given up", error=str(error))
 
 
+class _Desk:
+    """Takes calls of other hosts; a call that comes before the hub is ready waits for a moment."""
+
+    def __init__(self, host: Host) -> None:
+        self._server: Server | None = None
+        self._is_open = threading.Event()
+        self._listener = Listener(host.calls, host.identity, self._serve)
+        self.owner = Owner(host.name, Endpoint(host.calls.host, self._listener.port))
+
+    def open(self, server: Server) -> None:
+        self._server = server
+        self._is_open.set()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self, connection: socket.socket) -> None:
+        self._is_open.wait(_CALLS_WAIT_S)
+        if self._server is None:
+            connection.close()
+        else:
+            self._server.converse(connection, None)
+
+
 def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None) -> None:
     """Wait for the shard, and be its hub until SIGTERM, SIGINT or the loss of the lease.
 
@@ -106,9 +135,9 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     gate = LeaseGate(names.gate, shard.port)
     if not gate.is_up():
         gate.put_up()
-    tenure = Tenure(
-        host.etcd, owner_key(shard.id), host.member, _Passage(gate, host.address, host.pace.trusted_s), host.pace
-    )
+    desk = _Desk(host)
+    passage = _Passage(gate, host.address, host.pace.trusted_s)
+    tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.pace)
     has_been_ours = _obtain(tenure)
     host.store.fence = Fence(shard.id, tenure.token)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
@@ -127,7 +156,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         # What an earlier time of ownership left may allow what others have denied since.
         hub.upkeep.clear()
 
-    def open_gate() -> None:
+    def open_gate(server: Server) -> None:
+        desk.open(server)
         try:
             tenure.open()
         except (EtcdUnreachable, Lost) as error:
@@ -136,6 +166,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         on_ready()
 
     def end(came: int) -> None:
+        desk.close()
         if came == signal.SIGTERM:
             tenure.leave()
             return

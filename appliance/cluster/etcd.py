@@ -119,6 +119,16 @@ class Etcd:
         found = self.holder(key)
         return found if found is not None and found.lease == lease else None
 
+    def rewrite(self, key: str, claim: Claim, value: str) -> Claim | None:
+        """Give a key another value, under the same token and lease; returns None if it is not this claim's any more."""
+        name = _encoded(key)
+        request = {
+            "compare": [{"key": name, "target": "CREATE", "result": "EQUAL", "create_revision": claim.token}],
+            "success": [{"request_put": {"key": name, "value": _encoded(value), "lease": claim.lease}}],
+        }
+        done = self._any(lambda client: client.transaction(request))
+        return Claim(value, claim.token, claim.lease) if done.get("succeeded") else None
+
     def holder(self, key: str) -> Claim | None:
         """Read a key as a majority of the members has it now; None if it does not exist."""
 

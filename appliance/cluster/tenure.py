@@ -20,6 +20,7 @@ import structlog
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Claim, Etcd
+from appliance.cluster.owner import Owner
 
 log = structlog.get_logger()
 
@@ -63,15 +64,15 @@ class Tenure:
     Args:
         etcd: the cluster's members, asked by this object alone.
         key: key of the shard.
-        member: name of this hub, which the key's value will be.
+        owner: this hub.
         gate: its front door's.
         pace: the same for all hubs of a cluster.
     """
 
-    def __init__(self, etcd: Etcd, key: str, member: str, gate: Gate, pace: Pace) -> None:
+    def __init__(self, etcd: Etcd, key: str, owner: Owner, gate: Gate, pace: Pace) -> None:
         self._etcd = etcd
         self._key = key
-        self._member = member
+        self._owner = owner
         self._gate = gate
         self._pace = pace
         self._claim: Claim | None = None
@@ -106,7 +107,7 @@ class Tenure:
             return False
         asked = boottime()
         lease = self._etcd.grant(self._pace.ttl_s)
-        self._claim = self._etcd.claim(self._key, self._member, lease)
+        self._claim = self._etcd.claim(self._key, self._owner.text(), lease)
         if self._claim is None:
             self._etcd.revoke(lease)
             return False
@@ -124,9 +125,9 @@ class Tenure:
             EtcdUnreachable: no majority of etcd answers.
         """
         found = self._etcd.holder(self._key)
-        if found is None or found.value != self._member:
+        if found is None or Owner.parse(found.value).name != self._owner.name:
             return False
-        self._claim = found
+        self._claim = self._etcd.rewrite(self._key, found, self._owner.text())
         # As little as any of it: the first renewal tells.
         self._trusted_until = boottime() + self._pace.trusted_s
         return self._renewed()

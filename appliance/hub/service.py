@@ -158,13 +158,13 @@ def serve(
     hub: Hub,
     socket_path: Path,
     allowed_uids: Collection[int],
-    on_ready: Callable[[], None],
+    on_ready: Callable[[Server], None],
     on_end: Callable[[int], None] = lambda _signal: None,
 ) -> None:
     """Answer calls until SIGTERM or SIGINT, and restore the data plane meanwhile. The data plane stays afterwards.
 
     Args:
-        on_ready: called when calls are answered.
+        on_ready: called with the server when calls are answered.
         on_end: called with the signal when no more calls are answered.
     """
     sys.setswitchinterval(_SWITCH_S)
@@ -176,7 +176,7 @@ def serve(
     # A call for an organization that is not restored yet restores it first.
     restoring = threading.Thread(target=hub.upkeep.restore, name="hub-restore", daemon=True)
     restoring.start()
-    on_ready()
+    on_ready(server)
     came = signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.close()
     thread.join()

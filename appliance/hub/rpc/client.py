@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,11 +35,12 @@ class HubClient:
     Every method raises `HubError` if the call failed, and `HubUnreachable` if the hub did not answer.
 
     Args:
+        where: path of the hub's socket, or a function that connects to a hub elsewhere and raises `HubUnreachable`.
         timeout_s: seconds to wait for an answer, except to calls that go through every organization.
     """
 
-    def __init__(self, path: Path, timeout_s: float = _TIMEOUT) -> None:
-        self._path = path
+    def __init__(self, where: Path | Callable[[], socket.socket], timeout_s: float = _TIMEOUT) -> None:
+        self._open = partial(_connected, where) if isinstance(where, Path) else where
         self._timeout_s = timeout_s
         self._local = threading.local()
 
@@ -181,19 +184,23 @@ class HubClient:
         return data
 
     def _connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_TIMEOUT)
-        try:
-            connection.connect(str(self._path))
-        except OSError as error:
-            connection.close()
-            raise HubUnreachable(f"the hub can't be reached: {error.strerror}") from error
-        self._local.connection = connection
+        connection = self._local.connection = self._open()
         return connection
 
     def _close(self, connection: socket.socket) -> None:
         connection.close()
         self._local.connection = None
+
+
+def _connected(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_TIMEOUT)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise HubUnreachable(f"the hub can't be reached: {error.strerror}") from error
+    return connection
 
 
 def _error(answer: messages.Failed) -> HubError:

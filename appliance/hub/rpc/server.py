@@ -100,14 +100,18 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            self._converse(connection)
+            self.converse(connection, _uid_of(connection))
         finally:
             self._free_connections.release()
 
-    def _converse(self, connection: socket.socket) -> None:
+    def converse(self, connection: socket.socket, uid: int | None) -> None:
+        """Answer the calls of one connection until it ends, and close it.
+
+        Args:
+            uid: user that calls; None for a caller on another host, who may make every call but the reserved ones.
+        """
         with connection:
-            uid = _uid_of(connection)
-            if uid not in self._allowed:
+            if uid is not None and uid not in self._allowed:
                 log.warning("a call by a stranger was turned away", uid=uid)
                 return
             try:
@@ -119,13 +123,14 @@ class Server:
                 log.warning("a caller went away", error=str(error))
             self._gone()
 
-    def _answer(self, data: bytes, connection: socket.socket, uid: int) -> messages.Done | messages.Failed:
+    def _answer(self, data: bytes, connection: socket.socket, uid: int | None) -> messages.Done | messages.Failed:
         came = time.monotonic()
         try:
             request = codec.decode(data, messages.TimedCall)
             call, caller = request.call, WaitingCaller(connection, came + request.patience_s)
             if isinstance(call, messages.RESERVED) and uid != self._own_uid:
-                raise HubError(f"{type(call).__name__} is not for user {uid}")
+                whom = "callers on other hosts" if uid is None else f"user {uid}"
+                raise HubError(f"{type(call).__name__} is not for {whom}")
             return messages.Done(msgspec.Raw(codec.encode(self._handler(call, caller))))
         except Overtaken as error:
             return messages.Failed(str(error), "overtaken")

@@ -14,7 +14,7 @@ import pytest
 
 from appliance.cli import shard as shard_hub
 from appliance.cluster.addresses import LanAddress
-from appliance.cluster.etcd import Etcd
+from appliance.cluster.etcd import Endpoint, Etcd
 from appliance.cluster.tenure import Pace
 from appliance.hub.wireguard import choose
 from appliance.model.addresses import DEFAULT_NETWORK
@@ -24,6 +24,7 @@ from appliance.model.organization import Machine
 from appliance.store import Store, machines, organizations, shards, times
 from appliance.store.shards import Shard
 from netlab import Lab, LabHost, Link, NamespaceHost, Process, UdpStream, wg_quick
+from tests.appliance.cluster.authority import Authority
 from tests.appliance.cluster.etcd_members import EtcdMembers, members
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import ACME, OLD, opens, sealed
@@ -62,6 +63,7 @@ class World:
     hubs: list[HubHost]
     machines: list[LabHost]
     folder: Path
+    authority: Authority
 
     def start(self, hub: HubHost) -> None:
         """Starts a hub for the shard on a host."""
@@ -72,7 +74,7 @@ class World:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
             store = Store(self.url)
             host = shard_hub.Host(
-                member=name,
+                name=name,
                 etcd=Etcd(self.etcd.endpoints, 0.4),
                 store=store,
                 vault=opens(store, OLD),
@@ -81,6 +83,8 @@ class World:
                 state_folder=self.folder / name / "rules",
                 socket_path=self.folder / name / "hub.sock",
                 allowed_uids={0},
+                calls=Endpoint(hub.inner.addresses[0].partition("/")[0], 0),
+                identity=self.authority.identity(name),
                 pace=_PACE,
             )
             shard_hub.serve(_SHARD, host)
@@ -122,7 +126,7 @@ def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     with Lab() as lab, ExitStack() as stack:
         internet, inner = lab.switch("internet"), lab.switch("inner")
         etcd = stack.enter_context(members(lab, inner))
-        made = World(store, database, etcd, [], [], tmp_path)
+        made = World(store, database, etcd, [], [], tmp_path, Authority(tmp_path / "authority"))
         for number in (1, 2):
             host = lab.host(f"hub{number}")
             assert isinstance(host, NamespaceHost)

@@ -14,6 +14,7 @@ import pytest
 
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.owner import Owner
 from appliance.cluster.tenure import Pace, Tenure
 from appliance.hub.front_door.lease_gate import LeaseGate
 from appliance.hub.names import Names
@@ -83,7 +84,7 @@ def compete(names: Names, endpoints: Sequence[Endpoint], member: str) -> None:
     gate = LeaseGate(names.gate, _PORT)
     gate.put_up()
     while True:
-        tenure = Tenure(Etcd(endpoints, _TIMEOUT_S), _KEY, member, gate, _PACE)
+        tenure = Tenure(Etcd(endpoints, _TIMEOUT_S), _KEY, Owner(member, Endpoint("192.0.2.1", 1)), gate, _PACE)
         lost = threading.Event()
         try:
             if not tenure.acquire():

@@ -1,0 +1,43 @@
+"""Owner of a shard, as its key in etcd names it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from appliance.cluster.etcd import Endpoint
+
+
+def owner_key(shard: str) -> str:
+    """Key in etcd of a shard's owner."""
+    return f"meshwg/shards/{shard}/owner"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A host that owns a shard.
+
+    Attributes:
+        name: DNS name in its certificate, unique in the cluster.
+        calls: address at which its hub of the shard takes calls (`relay.Listener`).
+    """
+
+    name: str
+    calls: Endpoint
+
+    def text(self) -> str:
+        """Value of the key."""
+        return json.dumps({"name": self.name, "host": self.calls.host, "port": self.calls.port})
+
+    @classmethod
+    def parse(cls, text: str) -> Owner:
+        """Read the value of a key.
+
+        Raises:
+            ValueError: it is none.
+        """
+        found = json.loads(text)
+        try:
+            return cls(str(found["name"]), Endpoint(str(found["host"]), int(found["port"])))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no owner: {text}") from error

@@ -1,0 +1,181 @@
+"""Calls between hosts over mutual TLS, for code that speaks over plain sockets.
+
+Each end has a socket pair: one of the two is handed out, and a thread carries bytes between the other and the TLS
+connection. When one side closes, so does the other, so the end of a caller is noticed as on one host.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from appliance.cluster.errors import ClusterError
+from appliance.cluster.etcd import Endpoint, Identity
+
+log = structlog.get_logger()
+
+_HANDSHAKE_S = 2.0
+_PIECE = 2**16
+_PAUSE_S = 0.1
+_MOST_CONNECTIONS = 512
+# A host that is gone without a word: a dead connection is noticed after some seconds (tcp(7)).
+_DEAD_AFTER_MS = 5000
+
+
+class Unreached(ClusterError):
+    """The other host could not be reached, or is not the one that was meant."""
+
+
+def connect(where: Endpoint, name: str, identity: Identity) -> socket.socket:
+    """Connect to another host.
+
+    Args:
+        where: address of its `Listener`.
+        name: DNS name in its certificate.
+        identity: of this host.
+
+    Returns:
+        A plain socket; the caller closes it.
+
+    Raises:
+        Unreached: nobody listens there, or somebody whose certificate is not of this name and authority.
+    """
+    try:
+        context = _context(identity, ssl.PROTOCOL_TLS_CLIENT)
+        plain = socket.create_connection((where.host, where.port), _HANDSHAKE_S)
+        with suppress(OSError):
+            _notice_death(plain)
+        connection = context.wrap_socket(plain, server_hostname=name)
+    except OSError as error:
+        raise Unreached(f"{name} can't be reached at {where.host}: {error}") from error
+    return _carried(connection)
+
+
+@dataclass
+class Listener:
+    """Takes connections from other hosts of the same authority, and hands each out as a plain socket.
+
+    Args:
+        where: address to listen on; port 0 takes a free one.
+        identity: of this host.
+        serve: gets each plain socket in a thread of its own, and closes it.
+
+    Raises:
+        OSError: the address is taken or not this host's.
+    """
+
+    where: Endpoint
+    identity: Identity
+    serve: Callable[[socket.socket], None]
+
+    def __post_init__(self) -> None:
+        self._context = _context(self.identity, ssl.PROTOCOL_TLS_SERVER)
+        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        self._closed = threading.Event()
+        family = socket.AF_INET6 if ":" in self.where.host else socket.AF_INET
+        self._socket = socket.create_server((self.where.host, self.where.port), family=family, backlog=128)
+        self.port = int(self._socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._accept, name="relay-accept", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no further connections."""
+        self._closed.set()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+
+    def _accept(self) -> None:
+        while not self._closed.is_set():
+            try:
+                plain, sender = self._socket.accept()
+            except OSError as error:
+                if not self._closed.is_set():
+                    log.error("a connection could not be taken", error=str(error))
+                    self._closed.wait(_PAUSE_S)
+                continue
+            if not self._free.acquire(blocking=False):
+                log.error("a host was turned away: there are too many connections", most=_MOST_CONNECTIONS)
+                plain.close()
+                continue
+            threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
+
+    def _take(self, plain: socket.socket, sender: str) -> None:
+        try:
+            plain.settimeout(_HANDSHAKE_S)
+            _notice_death(plain)
+            connection = self._context.wrap_socket(plain, server_side=True)
+        except OSError as error:
+            log.warning("a stranger was turned away", sender=sender, error=str(error))
+            plain.close()
+            self._free.release()
+            return
+        try:
+            self.serve(_carried(connection))
+        finally:
+            self._free.release()
+
+
+def _context(identity: Identity, side: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(side)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(identity.authority)
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
+
+
+def _notice_death(plain: socket.socket) -> None:
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 3)):
+        plain.setsockopt(socket.IPPROTO_TCP, option, value)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
+
+
+def _carried(connection: ssl.SSLSocket) -> socket.socket:
+    """Start to carry bytes between a TLS connection and a new plain socket, which is returned."""
+    connection.setblocking(False)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    threading.Thread(target=_carry, args=(connection, ours), name="relay-carry", daemon=True).start()
+    return theirs
+
+
+def _carry(connection: ssl.SSLSocket, plain: socket.socket) -> None:
+    """Carry bytes both ways until one side ends. One thread does both, as OpenSSL allows no two on a connection."""
+    inward, outward = b"", b""
+    with connection, plain:
+        try:
+            while True:
+                readable = [connection] if not inward else []
+                readable += [plain] if not outward else []
+                writable = ([plain] if inward else []) + ([connection] if outward else [])
+                if not (connection.pending() and not inward):
+                    select.select(readable, writable, [])
+                with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    if not inward:
+                        inward = connection.recv(_PIECE)
+                        if not inward:
+                            return
+                with suppress(BlockingIOError):
+                    if inward:
+                        inward = inward[plain.send(inward) :]
+                with suppress(BlockingIOError):
+                    if not outward:
+                        outward = plain.recv(_PIECE)
+                        if not outward:
+                            return
+                with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    if outward:
+                        outward = outward[connection.send(outward) :]
+        except OSError:
+            return

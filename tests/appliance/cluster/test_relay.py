@@ -1,0 +1,100 @@
+"""Calls between hosts: whole, both ways, and for hosts of one authority only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from appliance.cluster.etcd import Endpoint
+from appliance.cluster.relay import Listener, Unreached, connect
+from tests.appliance.cluster.authority import Authority
+from tests.waiting import DEADLINE
+
+_HERE = "127.0.0.1"
+
+
+def echo(connection: socket.socket) -> None:
+    """Sends everything back until the other side ends."""
+    with connection:
+        while piece := connection.recv(2**16):
+            connection.sendall(piece)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Provides the cluster's authority."""
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def where(authority: Authority) -> Iterator[Endpoint]:
+    """Provides the address of a host that sends everything back."""
+    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo)) as made:
+        yield Endpoint(_HERE, made.port)
+
+
+def test_megabytes_go_both_ways_at_once(authority: Authority, where: Endpoint) -> None:
+    sent = os.urandom(8 * 2**20)
+    with connect(where, "hub1", authority.identity("web1")) as connection:
+        connection.settimeout(DEADLINE)
+        sending = threading.Thread(target=connection.sendall, args=(sent,))
+        sending.start()
+        got = bytearray()
+        while len(got) < len(sent):
+            got += connection.recv(2**16)
+        sending.join()
+    assert bytes(got) == sent
+
+
+def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
+    ended = threading.Event()
+
+    def wait(connection: socket.socket) -> None:
+        echo(connection)
+        ended.set()
+
+    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), wait)) as listener:
+        with connect(Endpoint(_HERE, listener.port), "hub1", authority.identity("web1")) as connection:
+            connection.settimeout(DEADLINE)
+            connection.sendall(b"x")
+            assert connection.recv(1) == b"x"
+            assert not ended.is_set()
+        assert ended.wait(DEADLINE)
+
+
+def test_a_host_of_another_name_is_not_taken_for_it(authority: Authority, where: Endpoint) -> None:
+    with pytest.raises(Unreached, match="hub2 can't be reached"):
+        connect(where, "hub2", authority.identity("web1"))
+
+
+def test_hosts_of_another_authority_are_turned_away(authority: Authority, where: Endpoint, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path / "strangers").identity("web1")
+    with pytest.raises(Unreached):
+        connect(where, "hub1", stranger)
+    # It trusts the hub, and the hub does not trust it: TLS 1.3 tells the caller with its first answer.
+    mixed = type(stranger)(authority.certificate, stranger.certificate, stranger.key)
+    with connect(where, "hub1", mixed) as connection:
+        connection.settimeout(DEADLINE)
+        assert refused(connection)
+
+
+def refused(connection: socket.socket) -> bool:
+    """Tells whether the other side ends the connection without an answer."""
+    try:
+        connection.sendall(b"x")
+        return connection.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def test_nobody_there_is_said_at_once(authority: Authority) -> None:
+    with socket.create_server((_HERE, 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unreached, match="Connection refused"):
+        connect(Endpoint(_HERE, port), "hub1", authority.identity("web1"))
