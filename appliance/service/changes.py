@@ -18,14 +18,15 @@ from typing import Generic, TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from appliance.hub.errors import Crowded, HubError, Overtaken
+from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
 from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.model.sentences import Sentence, sentence
 from appliance.service.context import Actor, Context, Note, admit, check_trail, gone, write_trail
-from appliance.store import machines, organizations
+from appliance.store import machines, organizations, shards
+from appliance.store.shards import Fence
 
 log = structlog.get_logger()
 
@@ -36,6 +37,7 @@ FIRST_PAUSE_S = 0.02
 """Seconds before a change that was overtaken is worked out anew; twice as long each time."""
 
 _MOST_TRIES = 6
+_HUB_IS_BACK_S = 3
 NOT_ENFORCED = sentence("The data plane could not take the change; everything is as it was before.")
 
 
@@ -149,7 +151,7 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> Car
         _apply(context, organization.id, becomes, base=organization.revision, revision=revision, before=was)
         enforced_s = time.perf_counter() - began
         is_enforced = True
-        _store(context, actor, change, revision)
+        _store(context, actor, change, revision, context.hub.fence(organization.id))
     except BaseException as error:
         # After a refusal the change is not in force, or the hub takes it back once the call's connection has ended
         # (`agreement`). After any other failure that is unknown.
@@ -173,7 +175,12 @@ def prepared(context: Context, transaction: Connection, organization: Organizati
     return OpenChange(transaction, organization, state, state, organization.suspended_at is not None)
 
 
-def _store(context: Context, actor: Actor, change: OpenChange, revision: int) -> None:
+def _store(context: Context, actor: Actor, change: OpenChange, revision: int, fence: Fence | None = None) -> None:
+    """Store a change.
+
+    Args:
+        fence: owner of a shard that enforces it.
+    """
     with context.store.write() as transaction:
         organization = admit(context, transaction, actor, locked=True)
         if organization.revision != change.organization.revision:
@@ -182,6 +189,9 @@ def _store(context: Context, actor: Actor, change: OpenChange, revision: int) ->
             write(transaction)
         organizations.revise(transaction, organization.id, revision)
         write_trail(context, transaction, actor, change)
+        if fence is not None:
+            # Last: the next owner waits for this commit alone, and then reads it.
+            shards.check(transaction, fence)
     context.states.keep(revision, change.after)
 
 
@@ -264,4 +274,4 @@ def _read_anew(context: Context, organization_id: str) -> Iterator[None]:
 
 def _not_enforced(organization_id: str, error: HubError) -> NotEnforced:
     log.error("a change could not be enforced", organization=organization_id, error=str(error))
-    return NotEnforced(NOT_ENFORCED)
+    return NotEnforced(NOT_ENFORCED, retry_after=_HUB_IS_BACK_S if isinstance(error, HubUnreachable) else None)

@@ -32,6 +32,7 @@ from appliance.service.underway import Underway
 from appliance.store import Store, audit, operations, organizations, repeats, times, trails
 from appliance.store.operations import OperatorCommand
 from appliance.store.repeats import RequestKey
+from appliance.store.shards import Fence
 from appliance.vault import CodeSecret, SealedKeys
 
 GONE = sentence("This organization does not exist any more.")
@@ -58,6 +59,8 @@ class HubPort(Protocol):
     def apply(
         self, organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
     ) -> None: ...
+
+    def fence(self, organization: str) -> Fence | None: ...
 
     def withdraw(self, organization: str, revision: int) -> None: ...
 

@@ -169,6 +169,12 @@ def suspend(transaction: Connection, organization_id: str, since: datetime | Non
     )
 
 
+def shard(transaction: Connection, organization_id: str) -> str | None:
+    """Shard of an organization; None if it is in none, or there is no such organization."""
+    row = transaction.execute(_REVISION, {"organization": organization_id}).one_or_none()
+    return None if row is None else row.shard
+
+
 def place(transaction: Connection, organization_id: str, shard: str) -> None:
     """Put the organization into a shard. Its revision changes, so that its former hub refuses what was prepared."""
     transaction.execute(

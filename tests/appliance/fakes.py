@@ -17,6 +17,7 @@ from appliance.model.policy import Action
 from appliance.model.probes import Probe
 from appliance.model.verdict import ConnectionEnd, decide
 from appliance.store import Store
+from appliance.store.shards import Fence
 from appliance.vault import CodeSecret, SealedKeys, Vault, codes
 
 _write = Store.write
@@ -54,6 +55,7 @@ class FakeHub:
         is_measuring: true to refuse measurements since another one is running.
         has_large_rules: true to refuse measurements since the rules are too large.
         is_damaged: true to forward what is denied and to drop what is allowed.
+        writes_for: owner of a shard that the hub is.
     """
 
     enforced: dict[str, Desired] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class FakeHub:
     is_measuring: bool = False
     has_large_rules: bool = False
     is_damaged: bool = False
+    writes_for: Fence | None = None
     _before: tuple[str, int, Desired | None] = ("", 0, None)
     _operators_key: bytes | None = None
     _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
@@ -101,6 +104,10 @@ class FakeHub:
         self._before = organization, revision, self.enforced.get(organization)
         self._put(organization, desired)
         self.applications += 1
+
+    def fence(self, organization: str) -> Fence | None:
+        del organization
+        return self.writes_for
 
     def withdraw(self, organization: str, revision: int) -> None:
         self._check()

@@ -89,6 +89,10 @@ class HubClient:
         found = between(before, after)
         return found is not None and self._call(messages.Amend(after.organization, found, base, revision), bool)
 
+    def fence(self, organization: str) -> None:
+        """Tell that the one hub of a host needs no fence (`service.context.HubPort`)."""
+        del organization
+
     def withdraw(self, organization: str, revision: int) -> None:
         """Restore the state before this revision was applied."""
         self._call(messages.Withdraw(organization, revision), type(None))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
@@ -19,9 +20,13 @@ from appliance.cluster.tenure import Pace
 from appliance.hub.wireguard import choose
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.configuration import Configuration
+from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
-from appliance.store import Store, machines, organizations, shards, times
+from appliance.model.policy import Action, Policy
+from appliance.service import Actor, Context, policy
+from appliance.service.owners import OwningHubs
+from appliance.store import Store, machines, organizations, policies, shards, times
 from appliance.store.shards import Shard
 from netlab import Lab, LabHost, Link, NamespaceHost, Process, UdpStream, wg_quick
 from tests.appliance.cluster.authority import Authority
@@ -64,6 +69,7 @@ class World:
     machines: list[LabHost]
     folder: Path
     authority: Authority
+    web: LabHost
 
     def start(self, hub: HubHost) -> None:
         """Starts a hub for the shard on a host."""
@@ -90,6 +96,22 @@ class World:
             shard_hub.serve(_SHARD, host)
 
         hub.processes.append(hub.host.fork(body, name, log="hub"))
+
+    def context(self) -> Context:
+        """Makes what the web host's use cases work with."""
+        etcd = Etcd(self.etcd.endpoints, 0.4)
+        return Context(
+            self.store, OwningHubs(self.store, etcd, self.authority.identity("web")), "vpn.example.net", 51820
+        )
+
+    def save(self, context: Context, default: Action) -> None:
+        """Saves a policy without rules, from the web host."""
+        self.web.in_network(lambda: policy.save(context, Actor.operator(ACME), Policy(default, ())))
+
+    def default(self) -> Action:
+        """Reads the default of the policy that is stored."""
+        with self.store.read() as transaction:
+            return policies.load(transaction, ACME).policy.default
 
     def owner(self) -> HubHost:
         """Waits until a host has the address."""
@@ -126,7 +148,8 @@ def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     with Lab() as lab, ExitStack() as stack:
         internet, inner = lab.switch("internet"), lab.switch("inner")
         etcd = stack.enter_context(members(lab, inner))
-        made = World(store, database, etcd, [], [], tmp_path, Authority(tmp_path / "authority"))
+        made = World(store, database, etcd, [], [], tmp_path, Authority(tmp_path / "authority"), lab.host("web"))
+        lab.connect(made.web, inner, "198.51.100.50/24")
         for number in (1, 2):
             host = lab.host(f"hub{number}")
             assert isinstance(host, NamespaceHost)
@@ -187,3 +210,53 @@ def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost]
     if harm in (gives_it_up, is_cut_off_from_etcd):
         # Nothing of the shard is left on the first host.
         wait_until(lambda: not first.has_the_address() and not first.host.run("ip", "netns").stdout, world.logs)
+
+
+@on_postgresql
+def test_a_save_is_enforced_by_the_owner_whoever_that_is(world: World) -> None:
+    first = world.owner()
+    wait_until(world.reaches, world.logs)
+    wait_until(world.knows_endpoints, world.logs)
+    context = world.context()
+    with UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.005) as stream:
+        stream.wait_delivery(stream.mark(), DEADLINE)
+        world.save(context, Action.DENY)
+        assert_silent(stream)
+        world.save(context, Action.ALLOW)
+        stream.wait_delivery(stream.mark(), DEADLINE)
+        power_is_cut(first)
+        refusals = save_at_last(world, context, Action.DENY)
+        assert refusals
+        assert all(each.retry_after for each in refusals)
+        assert_silent(stream)
+        world.save(context, Action.ALLOW)
+        wait_until(partial(_flows, stream), world.logs)
+
+
+def assert_silent(stream: UdpStream) -> None:
+    """Checks that nothing of what is sent from now on arrives."""
+    moment = stream.mark()
+    wait_until(lambda: len(stream.sent_in(moment, stream.mark())) > 100)
+    assert stream.delivered_sent_in(moment, stream.mark()) == []
+
+
+def save_at_last(world: World, context: Context, default: Action) -> list[NotEnforced | Unavailable]:
+    """Saves a policy again and again until that succeeds; returns the refusals, each of which changed nothing."""
+    refusals: list[NotEnforced | Unavailable] = []
+
+    def is_saved() -> bool:
+        before = world.default()
+        try:
+            world.save(context, default)
+        except (NotEnforced, Unavailable) as refusal:
+            assert world.default() is before
+            refusals.append(refusal)
+            return False
+        return True
+
+    wait_until(is_saved, world.logs)
+    return refusals
+
+
+def _flows(stream: UdpStream) -> bool:
+    return bool(stream.received_since(stream.mark() - 100_000_000))

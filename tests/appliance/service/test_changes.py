@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from appliance.hub.errors import Crowded, HubError
-from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
+from appliance.model.errors import Fenced, Invalid, NotEnforced, Refused, TooMany
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import parse_ports
@@ -18,7 +18,8 @@ from appliance.service import Actor, Context, accounts, deletion, machines, orga
 from appliance.service import policy as policies
 from appliance.service.states import States
 from appliance.store import organizations as stored
-from appliance.store import schema
+from appliance.store import schema, shards
+from appliance.store.shards import Fence, Shard
 from tests.appliance.fakes import FakeHub
 
 RULE = Rule("r", Action.DENY, ANYONE, ANYONE)
@@ -186,6 +187,26 @@ def test_changes_are_refused_while_the_hub_is_gone(
     with pytest.raises(NotEnforced):
         accounts.sign_up(context, email="b@example.net", password="correct horse battery", organization="b")
     assert not any(everything(context).values())
+
+
+def test_a_change_enforced_by_a_former_owner_is_taken_back(context: Context, hub: FakeHub, owner: Actor) -> None:
+    shard, former = Shard("xyz", "192.0.2.1", 51820), Fence("xyz", 7)
+    with context.store.write() as transaction:
+        shards.create(transaction, shard)
+        shards.begin(transaction, former)
+    hub.writes_for = former
+    policies.save(context, owner, Policy(Action.DENY, ()))
+    before, enforced = everything(context), dict(hub.enforced)
+    with context.store.write() as transaction:
+        shards.begin(transaction, Fence("xyz", 8))
+    with pytest.raises(Fenced) as refusal:
+        policies.save(context, owner, Policy(Action.ALLOW, ()))
+    assert refusal.value.retry_after
+    assert (everything(context), hub.enforced) == (before, enforced)
+    # A change that no hub has to enforce needs no owner.
+    organizations.change(context, owner, name="another name")
+    hub.writes_for = Fence("xyz", 8)
+    policies.save(context, owner, Policy(Action.ALLOW, ()))
 
 
 def test_an_interrupted_sign_up_is_forgotten(context: Context, owner: Actor) -> None:
