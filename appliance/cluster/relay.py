@@ -156,9 +156,8 @@ def _carry(connection: ssl.SSLSocket, plain: socket.socket) -> None:
     with connection, plain:
         try:
             while True:
-                readable = [connection] if not inward else []
-                readable += [plain] if not outward else []
-                writable = ([plain] if inward else []) + ([connection] if outward else [])
+                readable = [each for each, held in ((connection, inward), (plain, outward)) if not held]
+                writable = [each for each, held in ((plain, inward), (connection, outward)) if held]
                 if not (connection.pending() and not inward):
                     select.select(readable, writable, [])
                 with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
