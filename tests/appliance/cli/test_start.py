@@ -55,7 +55,7 @@ main()
     assert done.stdout.splitlines()[-1] == "True True", done.stderr
 
 
-NEVER = "alembic pydantic rich greenlet"
+NEVER = "alembic pydantic rich greenlet appliance.cluster etcd3gw requests"
 MAIL = "smtplib email.policy"
 RARE = "asyncio importlib.metadata"
 PAGES = "webauthn argon2 jinja2 granian"
