@@ -22,7 +22,7 @@ def at_work(settings: Settings) -> Iterator[tuple[Present, Context]]:
     """
     with present.opened(settings) as found:
         context = Context(
-            found.store, found.client(), *settings.endpoint.host_and_port(found.instance.port or 0), settings.public_url
+            found.store, found.hubs(), *settings.endpoint.host_and_port(found.instance.port or 0), settings.public_url
         )
         try:
             yield found, context

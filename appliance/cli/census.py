@@ -68,9 +68,10 @@ def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
     Args:
         exclusive: True to keep a service from starting during the block.
     """
+    client = found.client()
     try:
         if found.hub_status() is not None:
-            yield found.client()
+            yield client
             return
         with found.at_rest() if exclusive else nullcontext(), _data_plane(found) as plane:
             yield plane

@@ -16,7 +16,7 @@ from appliance.cli.handover import Handover
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
-from appliance.cli.unlocking import unlock
+from appliance.cli.unlocking import check_one_hub, unlock
 from appliance.hub import garbage, service
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor
@@ -58,11 +58,14 @@ def hub() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     settings = resolve({})
     logs.configure("hub", settings.log)
+    if settings.has_many_hubs:
+        raise CommandError("This is a host's only hub; with --etcd, run `meshwg up`.", Exit.NOT_CONFIGURED)
     folder = Folder(settings.data)
     handover = Handover.inherited()
     supplied, key = (secret.given(settings), None) if handover is None else (handover.secrets(), handover.key())
     unlocked = unlock(settings, folder, web_user(), supplied, make_secret=False, key=key)
     try:
+        check_one_hub(unlocked.store)
         backend = choose(settings.wireguard)
     except HubError as error:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None

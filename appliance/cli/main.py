@@ -38,11 +38,17 @@ _OWN = {
     "rotate-unlock-secret": "appliance.cli.rotation:rotate_unlock_secret",
     "publish": "appliance.cli.publish:publish",
     "operations": "appliance.cli.operations:operations",
+    "hub": "appliance.cli.hubs:hub",
 }
 _IN_TABLES = {"admin", "doctor"}
 """Commands that print with rich."""
-_PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web", "demo": "appliance.cli.demo:demo"}
-"""Commands that `up` starts; not listed in the help."""
+_PROCESSES = {
+    "hub": "appliance.cli.hub:hub",
+    "shard": "appliance.cli.shard_process:shard",
+    "web": "appliance.cli.web:web",
+    "demo": "appliance.cli.demo:demo",
+}
+"""Commands that `up` starts, without arguments; not listed in the help."""
 _INTERRUPTED = 128 + signal.SIGINT
 _CLOSED_OUTPUT = 128 + signal.SIGPIPE
 
@@ -95,7 +101,7 @@ class Commands(TyperGroup):
         return {each.name: each for each in sorted(entry_points(group=GROUP), key=lambda each: each.name)}
 
     def _entry(self, name: str) -> Entry | None:
-        own = (_OWN | _PROCESSES).get(name)
+        own = (_PROCESSES | _OWN).get(name)
         return self._others.get(name) if own is None else OwnCommand.of(name, own)
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from appliance import privileges
 from appliance.cli import secret as secrets
@@ -20,6 +21,9 @@ from appliance.store import Store, instance
 from appliance.store.database import sqlite_file
 from appliance.store.instance import Instance
 from appliance.vault import Vault, WrongSecret
+
+if TYPE_CHECKING:
+    from appliance.service.owners import OwningHubs
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,23 @@ class Present:
         return Folder(self.settings.data)
 
     def client(self) -> HubClient:
-        """Make a client of the hub, which need not run."""
+        """Make a client of this host's one hub, which need not run.
+
+        Raises:
+            CommandError: there are many hubs.
+        """
+        if self.settings.has_many_hubs:
+            raise CommandError("This command works with one hub only, and there are many.", Exit.NOT_CONFIGURED)
+        unlocking.check_one_hub(self.store)
         return HubClient(hub_socket(self.instance.id))
+
+    def hubs(self) -> HubClient | OwningHubs:
+        """Make a client of the one hub, or of all, which need not run."""
+        if not self.settings.has_many_hubs:
+            return self.client()
+        from appliance.cli import several
+
+        return several.hubs(self.settings, self.store)
 
     def hub_status(self) -> HubStatus | None:
         """Ask for the hub's status; None if no hub answers.
@@ -46,7 +65,7 @@ class Present:
             HubError: the hub answers with an error.
         """
         try:
-            return self.client().status()
+            return self.hubs().status()
         except HubUnreachable:
             return None
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import operations, present
+from appliance.cli import operations, present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import PATH, Given, name_of, value_of
@@ -36,6 +36,12 @@ def rotate_unlock_secret(
     """
     new_secret_file = value_of(PATH, Given(name_of("new_secret_file"), new_secret_file))
     with present.opened(settings) as found:
+        if settings.has_many_hubs:
+            raise CommandError(
+                "The unlock secret can't be rotated with many hubs yet: each of them has it in memory.",
+                Exit.NOT_CONFIGURED,
+            )
+        unlocking.check_one_hub(found.store)
         is_running = found.hub_status() is not None
         if not _is_done(found, new_secret_file):
             old = found.secret()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 
 import structlog
 
@@ -22,7 +23,7 @@ from appliance.cli.ownership import web_user
 from appliance.cli.public_port import PublicPort
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
 from appliance.cli.supervision import Child, NotStarted, Signals, pause, watch
-from appliance.cli.unlocking import Unlocked, unlock
+from appliance.cli.unlocking import Unlocked, check_one_hub, unlock
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.model.hosts import authority
@@ -35,7 +36,7 @@ from appliance.store import organizations
 log = structlog.get_logger()
 
 # For a process that hangs: long enough for a slow host. A process that ends is noticed at once.
-_START_DEADLINE = 120.0
+START_DEADLINE = 120.0
 # Longest time from the end of a killed process's connections to its own.
 _DEATH = 1.0
 # Without progress; a thousand organizations take a while.
@@ -60,14 +61,9 @@ def run(settings: Settings, signals: Signals, hub: Child, web: Child, *, with_de
         checks.check_address(settings)
         unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
         certificate_has_changed = changes(settings, folder)
+        check_one_hub(unlocked.store)
         if unlocked.made is not None:
-            # Told now, as the start may still fail.
-            voice.tell(
-                "an unlock secret was made",
-                f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.",
-                file=str(unlocked.made),
-                variable=SECRET_FILE_VARIABLE,
-            )
+            tell_of_secret(voice, unlocked.made)
         client = HubClient(hub_socket(unlocked.instance.id))
         with (
             instance_locked(unlocked.instance.id),
@@ -78,16 +74,32 @@ def run(settings: Settings, signals: Signals, hub: Child, web: Child, *, with_de
             accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(door.port)))
             demo.forget(unlocked.store)
             operations.note(unlocked.store, trail.STARTED, version=release.version())
-            announcement = _announcement(settings, folder, unlocked, door, implementation)
+            where = authority(*settings.endpoint.host_and_port(door.port))
+            announced = announcement(settings, folder, unlocked, where, implementation)
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=release.version())
             hub.is_ready, hub.handed = lambda: _answers(client), handover.handed | door.handed
-            web.is_ready = lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK
+            web.is_ready = web_readiness(settings)
             demonstrations = []
             if with_demo:
                 lab = DemoLab(demo_state(unlocked.instance.id))
                 demonstrations.append(Child("demo", web.environment, lambda: lab.look() is not None))
-            _supervise(voice, announcement, client, signals, certificate_has_changed, hub, web, demonstrations)
+            _supervise(voice, announced, client, signals, certificate_has_changed, hub, web, demonstrations)
+
+
+def tell_of_secret(voice: Voice, made: Path) -> None:
+    """Tell of a new unlock secret at once, as the start may still fail."""
+    voice.tell(
+        "an unlock secret was made",
+        f"An unlock secret was made in {made}. Keep it: without it the keys stay sealed.",
+        file=str(made),
+        variable=SECRET_FILE_VARIABLE,
+    )
+
+
+def web_readiness(settings: Settings) -> Callable[[], bool]:
+    """Make a function that tells whether the web process answers."""
+    return lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK
 
 
 def _tell_of(voice: Voice, settings: Settings, door: PublicPort) -> None:
@@ -113,11 +125,16 @@ def _tell_of(voice: Voice, settings: Settings, door: PublicPort) -> None:
         )
 
 
-def _announcement(
-    settings: Settings, folder: Folder, unlocked: Unlocked, door: PublicPort, implementation: str
+def announcement(
+    settings: Settings, folder: Folder, unlocked: Unlocked, where: str, implementation: str
 ) -> Announcement:
+    """Make the message that the service is up.
+
+    Args:
+        where: HOST:PORT at which machines reach the hub.
+        implementation: of WireGuard.
+    """
     served = certificate(settings, folder)
-    host, port = settings.endpoint.host_and_port(door.port)
     with unlocked.store.read() as transaction:
         count = organizations.count(transaction)
     return Announcement(
@@ -125,7 +142,7 @@ def _announcement(
         fingerprint=served.fingerprint(),
         certificate=folder.certificate if settings.tls_cert is None else None,
         secret=unlocked.made or settings.unlock_secret_file,
-        endpoint=authority(host, port),
+        endpoint=where,
         wireguard=implementation,
         sign_up=settings.sign_up,
         organizations=count,
@@ -149,11 +166,11 @@ def _supervise(
     demonstrations: list[Child],
 ) -> None:
     try:
-        hub.start(_START_DEADLINE)
+        hub.start(START_DEADLINE)
         if wait_until_restored(hub, client, signals):
-            web.start(_START_DEADLINE)
+            web.start(START_DEADLINE)
             for each in demonstrations:
-                each.start(_START_DEADLINE)
+                each.start(START_DEADLINE)
             announcement.tell(voice)
             # It takes part in no restart: its removal and its return take the hub.
             watch([hub, web], signals, certificate_has_changed, demonstrations)
@@ -173,7 +190,7 @@ def _tear_down(hub: Child, client: HubClient) -> None:
     for is_last in (False, True):
         try:
             # A hub that was restarted just now does not listen yet.
-            hub.await_ready(_START_DEADLINE)
+            hub.await_ready(START_DEADLINE)
             client.tear_down()
         except (NotStarted, HubError) as error:
             if is_last or not hub.was_ready or not hub.ends_within(_DEATH):

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,6 +37,8 @@ else:
 SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
 _CONFIG_VARIABLE = "MESHWG_CONFIG"
+_OF_MANY_HUBS = ("etcd", "host_name", "host_address", "host_ca", "host_cert", "host_key", "announce")
+_UNCONFIGURED = Exit.NOT_CONFIGURED
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,10 @@ class Settings:
         audit_days, audit_megabytes: limits of each organization's audit trail.
         security_contact: URI for reports of weaknesses; None: none.
         advisories_url: page with the operator's security advisories; None: none.
+        etcd: members of the etcd that many hubs share; empty where there is one hub.
+        host_name, host_address: of this host, for the calls between hosts.
+        host_ca, host_cert, host_key: files of its identity.
+        announce: how a shard's address comes to this host, and the link or program for it.
         log: format of the log, and of the messages of a start.
     """
 
@@ -80,6 +87,13 @@ class Settings:
     audit_megabytes: int
     security_contact: str | None
     advisories_url: str | None
+    etcd: tuple[tuple[str, int], ...]
+    host_name: str | None
+    host_address: str | None
+    host_ca: Path | None
+    host_cert: Path | None
+    host_key: Path | None
+    announce: tuple[str, str] | None
     unlock_secret_file: Path | None
     log: LogFormat
 
@@ -92,6 +106,11 @@ class Settings:
     def port(self) -> int:
         """TCP port of pages and API."""
         return self.listen[1]
+
+    @property
+    def has_many_hubs(self) -> bool:
+        """True if this host is one of several that divide the shards among themselves."""
+        return bool(self.etcd)
 
     @property
     def retention(self) -> Retention:
@@ -156,6 +175,25 @@ def _check(settings: Settings) -> None:
     if settings.sign_up is SignUpMode.VERIFIED and settings.relay is None:
         raise CommandError(
             "--sign-up verified takes mail: without --smtp-url no link would ever arrive.", Exit.NOT_CONFIGURED
+        )
+
+    _check_many_hubs(settings)
+
+
+def _check_many_hubs(settings: Settings) -> None:
+    values = {key: getattr(settings, key) for key in _OF_MANY_HUBS}
+    if not any(values.values()):
+        return
+    missing = [name_of(key) for key, value in values.items() if not value]
+    if missing:
+        raise CommandError(f"Many hubs take all of their settings; not given: {', '.join(missing)}.", _UNCONFIGURED)
+    if settings.database_url.startswith("sqlite"):
+        raise CommandError(
+            "Many hubs share one store, which SQLite is not: give --database-url of a PostgreSQL server.", _UNCONFIGURED
+        )
+    if find_spec("etcd3gw") is None:
+        raise CommandError(
+            "Many hubs take a client of etcd, which is not installed: install meshwg[hubs].", _UNCONFIGURED
         )
 
 

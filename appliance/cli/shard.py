@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -17,6 +16,7 @@ import structlog
 from appliance.cluster.addresses import AddressUnavailable, PublicAddress
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Endpoint, Etcd, Identity
+from appliance.cluster.guidance import Guidance
 from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.relay import Listener
 from appliance.cluster.tenure import Pace, Tenure
@@ -35,6 +35,8 @@ from appliance.vault import Vault
 log = structlog.get_logger()
 
 _LOOK_S = 0.1
+_LOOK_FOR_WISHES_S = 0.3
+_ENDING = {signal.SIGTERM, signal.SIGINT}
 _CALLS_WAIT_S = 1.0
 
 
@@ -44,6 +46,7 @@ class Host:
 
     Attributes:
         name: DNS name in the certificate, unique in the cluster.
+        guidance: tells which shards this host may have now.
         store: connected to the database that all hosts share; this hub's alone.
         address: leads the shard's address to this host.
         state_folder: notes for a later hub of this shard, of the same boot.
@@ -55,6 +58,7 @@ class Host:
 
     name: str
     etcd: Etcd
+    guidance: Guidance
     store: Store
     vault: Vault
     backend: Backend
@@ -138,7 +142,10 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     desk = _Desk(host)
     passage = _Passage(gate, host.address, host.pace.trusted_s)
     tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.pace)
-    has_been_ours = _obtain(tenure)
+    has_been_ours = _obtain(tenure, lambda: host.guidance.admits(shard.id, host.name))
+    if has_been_ours is None:
+        desk.close()
+        return
     host.store.fence = Fence(shard.id, tenure.token)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
     hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder)
@@ -150,6 +157,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         os.kill(os.getpid(), signal.SIGINT)
 
     tenure.keep(lose)
+    threading.Thread(target=_follow, args=(host, shard), name="guidance", daemon=True).start()
     with host.store.write() as transaction:
         shards.begin(transaction, host.store.fence)
     if not has_been_ours:
@@ -183,14 +191,28 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end)
 
 
-def _obtain(tenure: Tenure) -> bool:
-    """Wait until the shard is ours; tells whether it has been, without another owner since."""
+def _obtain(tenure: Tenure, is_admitted: Callable[[], bool]) -> bool | None:
+    """Wait until the shard is ours; tells whether it has been, without another owner since. None: asked to end."""
     while True:
         try:
             if tenure.resume():
                 return True
-            if tenure.acquire():
+            if tenure.acquire(is_admitted):
                 return False
         except EtcdUnreachable as error:
             log.warning("etcd can't be asked", error=str(error))
-        time.sleep(_LOOK_S)
+        if signal.sigtimedwait(_ENDING, _LOOK_S) is not None:
+            return None
+
+
+def _follow(host: Host, shard: Shard) -> None:
+    """Give the shard up as soon as operators want it elsewhere."""
+    never = threading.Event()
+    while not never.wait(_LOOK_FOR_WISHES_S):
+        try:
+            if not host.guidance.admits(shard.id, host.name):
+                log.info("operators want the shard elsewhere", shard=shard.id)
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+        except EtcdUnreachable as error:
+            log.warning("etcd can't be asked for wishes", error=str(error))

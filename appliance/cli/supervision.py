@@ -208,10 +208,10 @@ class Child:
             self._successor.process.wait()
             self._successor = None
 
-    def end(self) -> None:
-        """Ask the process to end; returns at once."""
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """Ask the process to end by a signal; returns at once."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(number)
 
     def stop(self) -> None:
         """Ask the process to end, and kill it if it does not in time."""
@@ -328,15 +328,18 @@ def watch(
     signals: Signals,
     is_outdated: Callable[[], bool] = lambda: False,
     beside: Sequence[Child] = (),
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
     """Keep the children alive until a request to end, and restart them on request.
 
     Args:
         is_outdated: returns True if they have to be restarted for another reason; called often.
         beside: further processes, which are kept alive and not restarted on request.
+        meanwhile: called often; it may add children.
     """
     while not signals.stopped:
         time.sleep(_LOOK)
+        meanwhile()
         if signals.renewed or is_outdated():
             signals.renewed = False
             _renew(children)

@@ -16,7 +16,7 @@ from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
 from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
-from appliance.store import Store, instance, migration
+from appliance.store import Store, instance, migration, shards
 from appliance.store.database import sqlite_file
 from appliance.store.instance import Instance
 from appliance.users import User, owner_of
@@ -83,6 +83,15 @@ def unlock(
         with suppress(WrongSecret):
             return Unlocked(store, found, Vault.open(each, found.lock), each)
     raise secrets.wrong(folder.path)
+
+
+def check_one_hub(store: Store) -> None:
+    """Raise `CommandError` if the store is divided into shards: they take the settings of many hubs."""
+    with store.read() as transaction:
+        if shards.find_all(transaction):
+            raise CommandError(
+                "This store is that of many hubs: give --etcd and the settings beside it.", Exit.NOT_CONFIGURED
+            )
 
 
 def _new_instance(store: Store, folder: Folder, secret: str | None) -> Unlocked:

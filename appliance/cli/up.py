@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from appliance import loading, logs, privileges
 from appliance.cli import trust
+from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_settings
 from appliance.cli.ownership import web_user
@@ -40,12 +42,26 @@ def up(with_demo: Demo = False, *, settings: Settings) -> None:
     trust.clean_path(web_user())
     privileges.leave_groups()
     environment = _inherited() | settings.environment()
-    hub, web = Child("hub", environment), Child("web", environment, is_confined=True)
+    web = Child("web", environment, is_confined=True)
+    if settings.has_many_hubs:
+        _host(settings, signals, environment, web, with_demo=with_demo)
+        return
+    hub = Child("hub", environment)
     # They load their code while this process loads the rest of its own; the one with more code first.
     with prepared(web, hub):
         with loading.undisturbed(), loading.without(*loading.UNUSED), loading.later(*loading.RARE):
             from appliance.cli import running
         running.run(settings, signals, hub, web, with_demo=with_demo)
+
+
+def _host(settings: Settings, signals: Signals, environment: Mapping[str, str], web: Child, *, with_demo: bool) -> None:
+    """Run one of many hosts."""
+    if with_demo:
+        raise CommandError("The demonstration takes the one hub of a host; leave --demo out.", Exit.NOT_CONFIGURED)
+    with prepared(web):
+        with loading.undisturbed(), loading.without(*loading.UNUSED), loading.later(*loading.RARE):
+            from appliance.cli import hosting
+        hosting.run(settings, signals, environment, web)
 
 
 def _inherited() -> dict[str, str]:

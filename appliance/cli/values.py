@@ -16,7 +16,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from appliance.model.addresses import Network
-from appliance.model.hosts import Endpoint, authority, check_port, in_brackets, split_authority
+from appliance.model.hosts import (
+    Endpoint,
+    authority,
+    check_host,
+    check_port,
+    in_brackets,
+    parse_address,
+    split_authority,
+)
 
 _T = TypeVar("_T")
 SHORTEST_TOKEN = 16
@@ -26,6 +34,7 @@ _URL = re.compile(r"https://([^/]+)/?")
 _LINK = re.compile(r"https://([^/?#]+)(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?", re.ASCII)
 _LONGEST_LINK = 500
 _HTTPS = 443
+_LINK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _RANGE = re.compile(r"[0-9a-fA-F.:]+(?:/(?:0|[1-9][0-9]{0,2}))?")
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
@@ -65,6 +74,39 @@ def listen(text: str) -> tuple[str, int]:
     except OSError:
         raise ValueError("no host of this machine") from None
     return host, port
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Parse the host and port of a service elsewhere."""
+    host, port = split_authority(text)
+    if port is None:
+        raise ValueError("no port")
+    return check_host(host), port
+
+
+def dns_name(text: str) -> str:
+    """Parse a host's name, which is no address."""
+    if parse_address(text) is not None:
+        raise ValueError("an address")
+    return check_host(text)
+
+
+def address(text: str) -> str:
+    """Parse an address of one host."""
+    found = parse_address(text)
+    if found is None:
+        raise ValueError("no address")
+    return str(found)
+
+
+def announcement(text: str) -> tuple[str, str]:
+    """Parse how an address is announced, to a word and its link or program."""
+    how, _, by = text.partition(":")
+    if how in ("lan", "link") and _LINK_NAME.fullmatch(by):
+        return how, by
+    if how == "command" and by.startswith("/") and by.isprintable():
+        return how, by
+    raise ValueError("no way to announce an address")
 
 
 def site(text: str) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from appliance import libc, logs, privileges
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, demo_state, hub_socket
 from appliance.cli.ownership import web_user
-from appliance.cli.settings import resolve
+from appliance.cli.public_port import USUAL_PORT
+from appliance.cli.settings import Settings, resolve
 from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import open_store
+from appliance.hub.rpc.client import HubClient
 from appliance.service.demo_lab import DemoLab
-from appliance.store import instance
+from appliance.store import Store, instance
 from appliance.web import process
+from appliance.web.process import ServedHub
 from appliance.web.site import SecurityReports
 
 
@@ -29,16 +34,18 @@ def web() -> None:
     with store.read() as transaction:
         found = instance.find(transaction)
     store.close()
-    if found is None or found.port is None:
+    if found is None or (found.port is None and not settings.has_many_hubs):
         raise CommandError("The store is new; start the hub first.", Exit.NOT_CONFIGURED)
-    host, port = settings.endpoint.host_and_port(found.port)
+    # With many hubs, each shard has an address and port of its own.
+    host, port = settings.endpoint.host_and_port(found.port or USUAL_PORT)
     process.serve(
         process.WebSettings(
             host=settings.host,
             port=settings.port,
             certificate=served,
             database_url=settings.database_url,
-            hub_socket=hub_socket(found.id),
+            connect=partial(_connect, settings, found.id),
+            is_alone=not settings.has_many_hubs,
             endpoint_host=host,
             endpoint_port=port,
             trusted=settings.trusted_source,
@@ -55,3 +62,11 @@ def web() -> None:
             demo=DemoLab(demo_state(found.id)),
         )
     )
+
+
+def _connect(settings: Settings, instance_id: str, store: Store) -> ServedHub:
+    if not settings.has_many_hubs:
+        return HubClient(hub_socket(instance_id))
+    from appliance.cli import several
+
+    return several.hubs(settings, store)

@@ -6,16 +6,18 @@ Source: https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/.
 from __future__ import annotations
 
 import base64
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from etcd3gw import Etcd3Client
 from etcd3gw.exceptions import Etcd3Exception
 from etcd3gw.lease import Lease
 from requests import RequestException, Session
+from requests.adapters import HTTPAdapter
 
 from appliance.cluster.errors import EtcdUnreachable
 
@@ -46,6 +48,36 @@ class Identity:
     certificate: Path
     key: Path
 
+    def context(self, side: int) -> ssl.SSLContext:
+        """Read the files now, for a process that can't read them later.
+
+        Args:
+            side: ``ssl.PROTOCOL_TLS_CLIENT`` or ``ssl.PROTOCOL_TLS_SERVER``.
+
+        Raises:
+            OSError: a file can't be read, or is not what it should be.
+        """
+        context = ssl.SSLContext(side)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.authority)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+class _Confident(HTTPAdapter):
+    """Speaks TLS with one context, and trusts nobody else's authorities."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named, ssl_context=self._context)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Leave the context as it is: requests would add its own list of authorities to it."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -68,13 +100,13 @@ class Etcd:
     Args:
         endpoints: the members.
         timeout_s: longest wait for one member, in seconds.
-        identity: for TLS; None: no encryption, for tests and for members behind a tunnel.
+        identity: for TLS, of this host as a client; None: no encryption.
 
     Raises:
         EtcdUnreachable: (every method) no member answered usefully.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], timeout_s: float, identity: Identity | None = None) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], timeout_s: float, identity: ssl.SSLContext | None = None) -> None:
         self._clients = [_client(each, timeout_s, identity) for each in endpoints]
         # One connection to each member, which does one thing at a time.
         self._lock = threading.Lock()
@@ -129,6 +161,22 @@ class Etcd:
         done = self._any(lambda client: client.transaction(request))
         return Claim(value, claim.token, claim.lease) if done.get("succeeded") else None
 
+    def keep(self, key: str, value: str) -> None:
+        """Make a key without a lease, or give it another value."""
+        self._any(lambda client: client.put(key, value))
+
+    def forget(self, key: str) -> None:
+        """Remove a key, if it exists."""
+        self._any(lambda client: client.delete(key))
+
+    def under(self, prefix: str) -> dict[str, str]:
+        """Read the values of all keys that begin so, by key."""
+
+        def ask(client: Etcd3Client) -> dict[str, str]:
+            return {about["key"].decode(): value.decode() for value, about in client.get_prefix(prefix)}
+
+        return self._any(ask)
+
     def holder(self, key: str) -> Claim | None:
         """Read a key as a majority of the members has it now; None if it does not exist."""
 
@@ -154,12 +202,12 @@ class Etcd:
         raise EtcdUnreachable(f"no etcd member answered: {complaint}") from complaint
 
 
-def _client(endpoint: Endpoint, timeout_s: float, identity: Identity | None) -> Etcd3Client:
+def _client(endpoint: Endpoint, timeout_s: float, identity: ssl.SSLContext | None) -> Etcd3Client:
     session = Session()
     # No proxy of the operator's environment.
     session.trust_env = False
     if identity is not None:
-        session.verify, session.cert = str(identity.authority), (str(identity.certificate), str(identity.key))
+        session.mount("https://", _Confident(identity))
     protocol = "http" if identity is None else "https"
     return Etcd3Client(endpoint.host, endpoint.port, protocol, timeout=timeout_s, api_path=_API, session=session)
 

@@ -33,13 +33,13 @@ class Unreached(ClusterError):
     """The other host could not be reached, or is not the one that was meant."""
 
 
-def connect(where: Endpoint, name: str, identity: Identity) -> socket.socket:
+def connect(where: Endpoint, name: str, context: ssl.SSLContext) -> socket.socket:
     """Connect to another host.
 
     Args:
         where: address of its `Listener`.
         name: DNS name in its certificate.
-        identity: of this host.
+        context: of this host's identity, for a client.
 
     Returns:
         A plain socket; the caller closes it.
@@ -48,7 +48,6 @@ def connect(where: Endpoint, name: str, identity: Identity) -> socket.socket:
         Unreached: nobody listens there, or somebody whose certificate is not of this name and authority.
     """
     try:
-        context = _context(identity, ssl.PROTOCOL_TLS_CLIENT)
         plain = socket.create_connection((where.host, where.port), _HANDSHAKE_S)
         with suppress(OSError):
             _notice_death(plain)
@@ -76,7 +75,7 @@ class Listener:
     serve: Callable[[socket.socket], None]
 
     def __post_init__(self) -> None:
-        self._context = _context(self.identity, ssl.PROTOCOL_TLS_SERVER)
+        self._context = self.identity.context(ssl.PROTOCOL_TLS_SERVER)
         self._free = threading.Semaphore(_MOST_CONNECTIONS)
         self._closed = threading.Event()
         family = socket.AF_INET6 if ":" in self.where.host else socket.AF_INET
@@ -122,15 +121,6 @@ class Listener:
             self.serve(_carried(connection))
         finally:
             self._free.release()
-
-
-def _context(identity: Identity, side: int) -> ssl.SSLContext:
-    context = ssl.SSLContext(side)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(identity.authority)
-    context.load_cert_chain(identity.certificate, identity.key)
-    return context
 
 
 def _notice_death(plain: socket.socket) -> None:

@@ -94,16 +94,19 @@ class Tenure:
             raise Lost("the shard was not acquired")
         return self._claim.token
 
-    def acquire(self) -> bool:
+    def acquire(self, is_admitted: Callable[[], bool] = lambda: True) -> bool:
         """Become the owner if there is none; the gate stays as it is.
 
+        Args:
+            is_admitted: tells whether this hub may; asked only if there is no owner.
+
         Returns:
-            False if another hub is the owner.
+            False if another hub is the owner, or this one may not be.
 
         Raises:
             EtcdUnreachable: no majority of etcd answers.
         """
-        if self._etcd.holder(self._key) is not None:
+        if self._etcd.holder(self._key) is not None or not is_admitted():
             return False
         asked = boottime()
         lease = self._etcd.grant(self._pace.ttl_s)

@@ -58,6 +58,7 @@ class Organization:
         suspended_at: start of a suspension by the operator; None if it is not suspended.
         policy_bytes: approximate size of its rules in the store.
         expectation_count: number of expectations of its policy.
+        shard: id of the shard whose address its configurations name; None where there is one hub.
         trail_day: day of the latest entry of its audit trail, in days since 1970 (UTC).
         trail_day_bytes: approximate size of that day's entries in the store.
     """
@@ -74,6 +75,7 @@ class Organization:
     suspended_at: datetime | None = None
     policy_bytes: int = 0
     expectation_count: int = 0
+    shard: str | None = None
     trail_day: int = field(default=0, compare=False)
     trail_day_bytes: int = field(default=0, compare=False)
 

@@ -29,7 +29,7 @@ from appliance.service.readings import Readings
 from appliance.service.states import States
 from appliance.service.trends import Trends
 from appliance.service.underway import Underway
-from appliance.store import Store, audit, operations, organizations, repeats, times, trails
+from appliance.store import Store, audit, operations, organizations, repeats, shards, times, trails
 from appliance.store.operations import OperatorCommand
 from appliance.store.repeats import RequestKey
 from appliance.store.shards import Fence
@@ -83,7 +83,7 @@ class Context:
 
     Attributes:
         endpoint_host: the hub's address in machines' configurations.
-        endpoint_port: the public UDP port in machines' configurations; all organizations share it.
+        endpoint_port: the public UDP port in machines' configurations; all organizations without a shard share it.
         site: base URL of the pages, without a slash at its end; links in letters begin with it.
         sends_mail: False without a relay; the operator hands out links then.
         sign_up: who may sign up.
@@ -98,6 +98,7 @@ class Context:
         retention: how much of each audit trail is kept.
         refusals: number of changes that were refused because of a bound, by the bound's name.
         underway: keyed requests that this process works on.
+        shard_endpoints: ``host:port`` of shards by id, as far as they were asked for.
     """
 
     store: Store
@@ -118,11 +119,23 @@ class Context:
     retention: Retention = Retention()
     refusals: Counter[str] = field(default_factory=Counter)
     underway: Underway = field(default_factory=Underway)
+    shard_endpoints: dict[str, str] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
-        """``host:port`` of the hub; an IPv6 address in brackets."""
+        """``host:port`` of the one hub; an IPv6 address in brackets."""
         return authority(self.endpoint_host, self.endpoint_port)
+
+    def endpoint_of(self, organization: Organization) -> str:
+        """``host:port`` that an organization's configurations name: its shard's, or the one hub's."""
+        if organization.shard is None:
+            return self.endpoint
+        if organization.shard not in self.shard_endpoints:
+            with self.store.read() as transaction:
+                found = shards.find_all(transaction)
+            # A shard's address never changes.
+            self.shard_endpoints.update({each.id: each.endpoint for each in found})
+        return self.shard_endpoints[organization.shard]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from appliance.model.organization import Organization, Plan
 from appliance.model.sentences import sentence
 from appliance.service.changes import enforce
 from appliance.service.context import Context
-from appliance.store import organizations
+from appliance.store import organizations, shards
 
 _NO_HUB = sentence("The hub is not there to make an organization; nothing was stored.")
 _CANDIDATES = 256
@@ -64,6 +64,7 @@ def founded(
             policy_version=1,
             revision=new_revision(),
             created_at=context.clock(),
+            shard=shards.emptiest(transaction),
         )
         organizations.create(transaction, new, keys)
         write(transaction)

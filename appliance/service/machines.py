@@ -338,7 +338,7 @@ def configuration_of(
         address=machine.address,
         network=organization.network,
         hub_public_key=organization.hub_public_key,
-        endpoint=context.endpoint,
+        endpoint=context.endpoint_of(organization),
     )
 
 

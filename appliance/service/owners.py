@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from appliance.cluster.errors import ClusterError
-from appliance.cluster.etcd import Claim, Etcd, Identity
+from appliance.cluster.etcd import Claim, Etcd
 from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.relay import connect
-from appliance.hub.errors import HubUnreachable
+from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.client import HubClient
+from appliance.hub.rpc.messages import HubStatus, together
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.probes import Probe
 from appliance.store import Store, organizations, shards
@@ -33,10 +36,10 @@ class OwningHubs:
 
     Args:
         store: tells the shard of an organization.
-        identity: certificate of this host for the calls.
+        identity: of this host, for the calls.
     """
 
-    def __init__(self, store: Store, etcd: Etcd, identity: Identity) -> None:
+    def __init__(self, store: Store, etcd: Etcd, identity: ssl.SSLContext) -> None:
         self._store = store
         self._etcd = etcd
         self._identity = identity
@@ -106,6 +109,26 @@ class OwningHubs:
     def counters(self, organization: str) -> Sequence[RuleCount]:
         """Read the counter of each rule of the organization."""
         return self._at_owner(organization, lambda hub: hub.counters(organization))
+
+    def status(self) -> HubStatus:
+        """Read the status of all shards together; organizations of those that don't answer count as not enforced.
+
+        Raises:
+            HubError: no shard has an owner that answers.
+        """
+        answers = list[HubStatus]()
+        complaint: HubError = HubUnreachable("there is no shard")
+        with self._store.read() as transaction:
+            all_shards = shards.find_all(transaction)
+            expected = organizations.count_enforced(transaction)
+        for shard in all_shards:
+            try:
+                answers.append(self._at(shard.id, lambda hub: hub.status()))
+            except HubError as error:
+                complaint = error
+        if not answers:
+            raise complaint
+        return replace(together(answers), expected=expected)
 
     def _at_owner(self, organization: str, ask: Callable[[HubClient], T]) -> T:
         """Ask the owner, and its successor if it does not answer; for calls that may be made twice."""

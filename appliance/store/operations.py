@@ -33,6 +33,10 @@ OPERATOR_ENROLLED = "operator.enrolled"
 OPERATOR_REMOVED = "operator.removed"
 OPERATOR_SIGNED_IN = "operator.signed-in"
 VIEWED = "organization.viewed"
+SHARD_ADDED = "shard.added"
+SHARD_MOVED = "shard.moved"
+HOST_DRAINED = "host.drained"
+HOST_JOINED = "host.joined"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
             "revision": organization.revision,
             "active": False,
             "created_at": times.stored(organization.created_at),
+            "shard": organization.shard,
         },
     )
 
@@ -173,6 +174,11 @@ def shard(transaction: Connection, organization_id: str) -> str | None:
     """Shard of an organization; None if it is in none, or there is no such organization."""
     row = transaction.execute(_REVISION, {"organization": organization_id}).one_or_none()
     return None if row is None else row.shard
+
+
+def place_all(transaction: Connection, shard: str) -> None:
+    """Put every organization that is in no shard into this one, as the only hub becomes the first of many."""
+    transaction.execute(update(_table).where(_table.c.shard.is_(None)).values(shard=shard))
 
 
 def place(transaction: Connection, organization_id: str, shard: str) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from appliance.model.errors import Fenced
+from appliance.model.hosts import authority
 from appliance.model.sentences import sentence
 from appliance.store import schema
 
 _table = schema.shards
+_organizations = schema.organizations
 _FENCED = sentence("Another hub has taken over your organization's network; nothing was changed. Try again.")
 _RETRY_AFTER_S = 1
 _OF_ID = _table.c.id == bindparam("shard")
@@ -37,6 +39,11 @@ class Shard:
     id: str
     address: str
     port: int
+
+    @property
+    def endpoint(self) -> str:
+        """``host:port`` as configurations name it."""
+        return authority(self.address, self.port)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,20 @@ def find_all(transaction: Connection) -> Sequence[Shard]:
     """All shards, by id."""
     rows = transaction.execute(select(_table).order_by(_table.c.id))
     return [Shard(row.id, row.address, row.port) for row in rows]
+
+
+def emptiest(transaction: Connection) -> str | None:
+    """Shard with the fewest organizations, which a new one is put into; None where there is one hub."""
+    count = func.count(_organizations.c.id)
+    query = select(_table.c.id).outerjoin(_organizations, _organizations.c.shard == _table.c.id).group_by(_table.c.id)
+    return transaction.execute(query.order_by(count, _table.c.id).limit(1)).scalar_one_or_none()
+
+
+def sizes(transaction: Connection) -> dict[str, int]:
+    """Numbers of organizations by shard; a shard without any is left out."""
+    query = select(_organizations.c.shard, func.count()).where(_organizations.c.shard.is_not(None))
+    rows = transaction.execute(query.group_by(_organizations.c.shard))
+    return {row[0]: row[1] for row in rows}
 
 
 def begin(transaction: Connection, fence: Fence) -> None:

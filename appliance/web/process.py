@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 # The worker is forked by a process that gave up root and may not be able to read code any more, so modules that would
 # be imported late, by the first request, are imported here.
@@ -19,12 +19,13 @@ import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 import idna.uts46data  # noqa: F401
 
 from appliance import lifeline, privileges
-from appliance.hub.rpc.client import HubClient
+from appliance.hub.rpc.messages import HubStatus
 from appliance.mail import Relay
 from appliance.model.addresses import Network
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service import Context
+from appliance.service.context import HubPort
 from appliance.service.demo_lab import DemoLab
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
@@ -44,12 +45,20 @@ from appliance.web.turns import THREADS
 _SWITCH_S = 0.0002
 
 
+class ServedHub(HubPort, Protocol):
+    """The data plane as the web process has it: use cases, and its status."""
+
+    def status(self) -> HubStatus: ...
+
+
 @dataclass(frozen=True)
 class WebSettings:
     """Settings of the web process.
 
     Attributes:
         host, port: address to listen on.
+        connect: makes the client of the hub, or of all hubs.
+        is_alone: False if other hosts may serve pages of the same store.
         endpoint_host, endpoint_port: the hub's public address in machines' configurations.
         trusted: ranges whose addresses are limited only in guessing and in asking for letters.
         proxies: ranges of proxies whose X-Forwarded-For is trusted.
@@ -69,7 +78,8 @@ class WebSettings:
     port: int
     certificate: Certificate
     database_url: str = field(repr=False)
-    hub_socket: Path
+    connect: Callable[[Store], ServedHub]
+    is_alone: bool
     endpoint_host: str
     endpoint_port: int
     trusted: Sequence[Network]
@@ -88,9 +98,10 @@ class WebSettings:
 
 def serve(settings: WebSettings) -> None:
     """Serve until SIGTERM or SIGINT; raises OSError if the address can't be bound."""
-    hub = HubClient(settings.hub_socket)
+    store = Store(settings.database_url)
+    hub = settings.connect(store)
     context = Context(
-        Store(settings.database_url),
+        store,
         hub,
         settings.endpoint_host,
         settings.endpoint_port,
@@ -120,7 +131,8 @@ def serve(settings: WebSettings) -> None:
     def load(_: str) -> Any:
         lifeline.end_with_parent(main)
         sys.setswitchinterval(_SWITCH_S)
-        _keep_doing(cleanup.keep_at_it, context, context.clock())
+        begun_until = context.clock() if settings.is_alone else context.clock() - cleanup.LONGEST_CALL
+        _keep_doing(cleanup.keep_at_it, context, begun_until)
         _keep_doing(cleanup.watch_clock, context)
         if settings.relay is not None:
             _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())

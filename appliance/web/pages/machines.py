@@ -9,6 +9,7 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
 from appliance.model.errors import NotFound, Refused
 from appliance.model.expectations import ExpectationBroken
+from appliance.model.hosts import Endpoint
 from appliance.model.organization import Machine
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
@@ -203,8 +204,7 @@ def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, c
         values=platforms.values(
             issued.configuration,
             issued.machine.file_name,
-            visit.context.endpoint_host,
-            visit.context.endpoint_port,
+            *Endpoint.parse(issued.configuration.endpoint).host_and_port(visit.context.endpoint_port),
         ),
         hub_address=hub_address(issued.configuration.network),
         heading=heading,

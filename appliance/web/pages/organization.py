@@ -62,7 +62,7 @@ def page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         refused_form=refused_form,
         organization=organization,
         network_warning=home_network_warning(organization.network),
-        endpoint=visit.context.endpoint,
+        endpoint=visit.context.endpoint_of(organization),
         repairs=organizations.repairs(visit.context, visit.actor),
         typed_name=visit.form.text("name") if refused_form == "rename" else organization.name,
         typed_confirm=visit.form.text("confirm"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -48,6 +49,10 @@ class Authority:
             )
         )
         return Identity(self.certificate, certificate, private)
+
+    def client(self, name: str) -> ssl.SSLContext:
+        """Makes the context of a host that calls others."""
+        return self.identity(name).context(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _unsigned(issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

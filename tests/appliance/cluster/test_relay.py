@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -41,7 +42,7 @@ def where(authority: Authority) -> Iterator[Endpoint]:
 
 def test_megabytes_go_both_ways_at_once(authority: Authority, where: Endpoint) -> None:
     sent = os.urandom(8 * 2**20)
-    with connect(where, "hub1", authority.identity("web1")) as connection:
+    with connect(where, "hub1", authority.client("web1")) as connection:
         connection.settimeout(DEADLINE)
         sending = threading.Thread(target=connection.sendall, args=(sent,))
         sending.start()
@@ -60,7 +61,7 @@ def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
         ended.set()
 
     with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), wait)) as listener:
-        with connect(Endpoint(_HERE, listener.port), "hub1", authority.identity("web1")) as connection:
+        with connect(Endpoint(_HERE, listener.port), "hub1", authority.client("web1")) as connection:
             connection.settimeout(DEADLINE)
             connection.sendall(b"x")
             assert connection.recv(1) == b"x"
@@ -70,16 +71,16 @@ def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
 
 def test_a_host_of_another_name_is_not_taken_for_it(authority: Authority, where: Endpoint) -> None:
     with pytest.raises(Unreached, match="hub2 can't be reached"):
-        connect(where, "hub2", authority.identity("web1"))
+        connect(where, "hub2", authority.client("web1"))
 
 
 def test_hosts_of_another_authority_are_turned_away(authority: Authority, where: Endpoint, tmp_path: Path) -> None:
     stranger = Authority(tmp_path / "strangers").identity("web1")
     with pytest.raises(Unreached):
-        connect(where, "hub1", stranger)
+        connect(where, "hub1", stranger.context(ssl.PROTOCOL_TLS_CLIENT))
     # It trusts the hub, and the hub does not trust it: TLS 1.3 tells the caller with its first answer.
     mixed = type(stranger)(authority.certificate, stranger.certificate, stranger.key)
-    with connect(where, "hub1", mixed) as connection:
+    with connect(where, "hub1", mixed.context(ssl.PROTOCOL_TLS_CLIENT)) as connection:
         connection.settimeout(DEADLINE)
         assert refused(connection)
 
@@ -97,4 +98,4 @@ def test_nobody_there_is_said_at_once(authority: Authority) -> None:
     with socket.create_server((_HERE, 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(Unreached, match="Connection refused"):
-        connect(Endpoint(_HERE, port), "hub1", authority.identity("web1"))
+        connect(Endpoint(_HERE, port), "hub1", authority.client("web1"))

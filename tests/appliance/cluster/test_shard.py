@@ -16,6 +16,7 @@ import pytest
 from appliance.cli import shard as shard_hub
 from appliance.cluster.addresses import LanAddress
 from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.guidance import Guidance
 from appliance.cluster.tenure import Pace
 from appliance.hub.wireguard import choose
 from appliance.model.addresses import DEFAULT_NETWORK
@@ -82,6 +83,7 @@ class World:
             host = shard_hub.Host(
                 name=name,
                 etcd=Etcd(self.etcd.endpoints, 0.4),
+                guidance=Guidance(Etcd(self.etcd.endpoints, 0.4)),
                 store=store,
                 vault=opens(store, OLD),
                 backend=choose("auto"),
@@ -100,9 +102,7 @@ class World:
     def context(self) -> Context:
         """Makes what the web host's use cases work with."""
         etcd = Etcd(self.etcd.endpoints, 0.4)
-        return Context(
-            self.store, OwningHubs(self.store, etcd, self.authority.identity("web")), "vpn.example.net", 51820
-        )
+        return Context(self.store, OwningHubs(self.store, etcd, self.authority.client("web")), "vpn.example.net", 51820)
 
     def save(self, context: Context, default: Action) -> None:
         """Saves a policy without rules, from the web host."""

@@ -1,0 +1,83 @@
+"""``shard``: the privileged process of one shard on one of many hosts, started by `up`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import closing
+
+import structlog
+
+from appliance import libc, lifeline, logs, privileges
+from appliance.cli import several, trust
+from appliance.cli import shard as shard_hub
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.folder import Folder, hub_socket, hub_state
+from appliance.cli.handover import Handover
+from appliance.cli.hub import NEEDED_CAPABILITIES
+from appliance.cli.ownership import web_user
+from appliance.cli.settings import resolve
+from appliance.cli.succession import wait_for_turn
+from appliance.cli.unlocking import unlock
+from appliance.cluster.addresses import AddressUnavailable
+from appliance.cluster.etcd import Endpoint
+from appliance.cluster.tenure import Pace
+from appliance.hub.errors import HubError
+from appliance.hub.kernel import limits
+from appliance.hub.wireguard import choose
+from appliance.store import shards
+
+log = structlog.get_logger()
+
+VARIABLE = "MESHWG_SHARD"
+"""Variable with the id of the shard."""
+
+
+def shard() -> None:
+    """The hub of one shard: waits until the shard has no owner. It reads its settings from the environment."""
+    supervisor = os.getppid()
+    wait_for_turn()
+    libc.share_heap()
+    privileges.leave_groups()
+    trust.clean_path(web_user())
+    # Blocked before any thread starts, so that all inherit it and only the waiting thread gets the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    settings = resolve({})
+    logs.configure("shard", settings.log)
+    handover, wanted = Handover.inherited(), os.environ.get(VARIABLE)
+    if handover is None or wanted is None or not settings.has_many_hubs:
+        raise CommandError("`meshwg up` starts this process, with the settings of many hubs.", Exit.NOT_CONFIGURED)
+    folder = Folder(settings.data)
+    unlocked = unlock(settings, folder, web_user(), handover.secrets(), make_secret=False, key=handover.key())
+    with closing(unlocked.store) as store:
+        with store.read() as transaction:
+            found = next((each for each in shards.find_all(transaction) if each.id == wanted), None)
+        if found is None:
+            raise CommandError(f"The store has no shard {wanted}.", Exit.NOT_CONFIGURED)
+        assert settings.host_name is not None
+        assert settings.host_address is not None
+        try:
+            address = several.public_address(settings, found.address)
+            backend = choose(settings.wireguard)
+        except (AddressUnavailable, HubError) as error:
+            raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
+        host = shard_hub.Host(
+            name=settings.host_name,
+            etcd=several.etcd(settings),
+            guidance=several.guidance(settings),
+            store=store,
+            vault=unlocked.vault,
+            backend=backend,
+            address=address,
+            state_folder=hub_state(found.id),
+            socket_path=hub_socket(found.id),
+            allowed_uids={os.getuid()},
+            calls=Endpoint(settings.host_address, 0),
+            identity=several.identity(settings),
+            pace=Pace(),
+        )
+        limits.raise_limits()
+        privileges.keep_only(NEEDED_CAPABILITIES)
+        # Set again: changing the user for file access has cleared it.
+        lifeline.end_with_parent(supervisor)
+        shard_hub.serve(found, host, lambda: log.info("the shard is served here", shard=found.id))

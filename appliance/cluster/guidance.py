@@ -1,0 +1,102 @@
+"""What operators want of hosts: which are drained, and where a shard is moved to; and which hosts are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from appliance.cluster.etcd import Etcd
+from appliance.cluster.owner import Owner, owner_key
+
+MOVE_S = 10
+"""Seconds for which a shard that is moved waits for its new host; then any host may take it."""
+
+PRESENCE_S = 10
+"""Seconds after which a host that says nothing is taken for gone."""
+
+_HOSTS, _DRAINED = "meshwg/hosts/", "meshwg/drained/"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host as the others know it.
+
+    Attributes:
+        is_there: it runs, and reaches etcd.
+        is_drained: it takes no shard.
+    """
+
+    name: str
+    is_there: bool
+    is_drained: bool
+
+    @property
+    def takes_shards(self) -> bool:
+        """True if it may own a shard now."""
+        return self.is_there and not self.is_drained
+
+
+class Guidance:
+    """Operators' wishes, kept in etcd.
+
+    Args:
+        etcd: asked by this object alone.
+
+    Raises:
+        EtcdUnreachable: (every method) no majority of etcd answers.
+    """
+
+    def __init__(self, etcd: Etcd) -> None:
+        self._etcd = etcd
+        self._presence: int | None = None
+
+    def admits(self, shard: str, host: str) -> bool:
+        """Tell whether a host may own a shard: it is not drained, and the shard is not moved to another one."""
+        if self._etcd.holder(_DRAINED + host) is not None:
+            return False
+        move = self._etcd.holder(_move_key(shard))
+        return move is None or move.value == host
+
+    def drain(self, host: str) -> None:
+        """Have a host give up its shards, and take none."""
+        self._etcd.keep(_DRAINED + host, "")
+
+    def join(self, host: str) -> None:
+        """Let a drained host take shards again."""
+        self._etcd.forget(_DRAINED + host)
+
+    def move(self, shard: str, host: str) -> None:
+        """Have the owner of a shard give it up for another host, which has `MOVE_S` to take it."""
+        self._etcd.forget(_move_key(shard))
+        self._etcd.claim(_move_key(shard), host, self._etcd.grant(MOVE_S))
+
+    def show_up(self, host: str) -> None:
+        """Tell the others that a host is there; to be called again well within `PRESENCE_S`."""
+        if self._presence is not None and self._etcd.renew(self._presence):
+            return
+        self._presence = self._etcd.grant(PRESENCE_S)
+        # The key of an earlier process of this host would end with its lease.
+        self._etcd.forget(_HOSTS + host)
+        self._etcd.claim(_HOSTS + host, "", self._presence)
+
+    def leave(self) -> None:
+        """Tell the others that this host is gone."""
+        if self._presence is not None:
+            self._etcd.revoke(self._presence)
+
+    def hosts(self) -> list[Host]:
+        """All hosts that are there or drained, by name."""
+        there, drained = self._names(_HOSTS), self._names(_DRAINED)
+        return [Host(name, name in there, name in drained) for name in sorted(there | drained)]
+
+    def owners(self, shards: list[str]) -> Mapping[str, Owner]:
+        """Owners of these shards by shard; one without an owner has none."""
+        found = {shard: self._etcd.holder(owner_key(shard)) for shard in shards}
+        return {shard: Owner.parse(claim.value) for shard, claim in found.items() if claim is not None}
+
+    def _names(self, prefix: str) -> set[str]:
+        return {key.removeprefix(prefix) for key in self._etcd.under(prefix)}
+
+
+def _move_key(shard: str) -> str:
+    return f"meshwg/shards/{shard}/move"
