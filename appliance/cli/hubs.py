@@ -57,6 +57,11 @@ class _Cluster:
         found = self.guidance.owners([each.id for each in self.shards()])
         return {shard: owner.name for shard, owner in found.items()}
 
+    def is_served_without(self, host: str) -> bool:
+        """Tell whether another host owns each shard."""
+        owners = self.owners()
+        return host not in owners.values() and len(owners) == len(self.shards())
+
 
 @hub.command("list", epilog=_EXITS)
 @with_settings("data", "database_url")
@@ -123,7 +128,7 @@ def drain(host: Host, *, settings: Settings) -> None:
             raise CommandError("No other host is there to take its shards.", Exit.REFUSED)
         cluster.guidance.drain(host)
         operations.note(cluster.store, trail.HOST_DRAINED, host=host)
-        _wait(lambda: host not in cluster.owners().values(), f"{host} has not given up all of its shards yet.")
+        _wait(lambda: cluster.is_served_without(host), "Other hosts have not taken all shards yet.")
     print(f"{host} has no shard, and takes none.")
 
 

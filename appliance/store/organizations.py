@@ -271,6 +271,7 @@ def _loaded(row: Any) -> Organization:
         suspended_at=None if row.suspended_at is None else times.loaded(row.suspended_at),
         policy_bytes=row.policy_bytes,
         expectation_count=row.expectation_count,
+        shard=row.shard,
         trail_day=row.trail_day,
         trail_day_bytes=row.trail_day_bytes,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -34,12 +35,15 @@ class Authority:
         self.certificate = folder / "authority.pem"
         self.certificate.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
-    def identity(self, name: str) -> Identity:
-        """Makes key and certificate of a host."""
+    def identity(self, name: str, *addresses: str) -> Identity:
+        """Makes key and certificate of a host, which may be called by these addresses, too."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         made = _unsigned(self._name, subject, key.public_key()).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.DNSName(name), *(x509.IPAddress(ip_address(each)) for each in addresses)]
+            ),
+            critical=False,
         )
         certificate, private = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         certificate.write_bytes(made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.etcd import Endpoint, Etcd, Identity
 from netlab import Lab, LabHost, Process, Switch
+from tests.appliance.cluster.authority import Authority
 from tests.waiting import wait_until
 
 _CLIENTS, _PEERS = 2379, 2380
@@ -20,15 +21,16 @@ _NETWORK = "198.51.100"
 
 
 class EtcdMembers:
-    """Members of etcd on a switch.
+    """Members of etcd on a switch; with an authority, they answer its hosts only.
 
     Attributes:
         hosts: their hosts, in the order of `endpoints`.
         endpoints: their addresses for clients.
     """
 
-    def __init__(self, lab: Lab, switch: Switch, folder: Path, count: int = 3) -> None:
-        addresses = {f"etcd{number}": f"{_NETWORK}.{100 + number}" for number in range(1, count + 1)}
+    def __init__(self, lab: Lab, switch: Switch, folder: Path, authority: Authority | None) -> None:
+        addresses = {f"etcd{number}": f"{_NETWORK}.{100 + number}" for number in (1, 2, 3)}
+        protocol = "http" if authority is None else "https"
         self.endpoints = [Endpoint(address, _CLIENTS) for address in addresses.values()]
         self.hosts: list[LabHost] = []
         self.processes: list[Process] = []
@@ -43,8 +45,9 @@ class EtcdMembers:
                     *("--name", name, "--data-dir", folder / name, "--log-level", "warn"),
                     *("--initial-cluster", peers, "--initial-advertise-peer-urls", f"http://{address}:{_PEERS}"),
                     *("--listen-peer-urls", f"http://{address}:{_PEERS}"),
-                    *("--listen-client-urls", f"http://{address}:{_CLIENTS}"),
-                    *("--advertise-client-urls", f"http://{address}:{_CLIENTS}"),
+                    *("--listen-client-urls", f"{protocol}://{address}:{_CLIENTS}"),
+                    *("--advertise-client-urls", f"{protocol}://{address}:{_CLIENTS}"),
+                    *(() if authority is None else _tls(authority.identity(name, address))),
                     log="etcd",
                 )
             )
@@ -54,17 +57,23 @@ class EtcdMembers:
         return "\n".join(each.log_text() for each in self.processes)
 
 
+def _tls(identity: Identity) -> tuple[str | Path, ...]:
+    own = ("--cert-file", identity.certificate, "--key-file", identity.key)
+    return (*own, "--trusted-ca-file", identity.authority, "--client-cert-auth")
+
+
 @contextmanager
-def members(lab: Lab, switch: Switch) -> Iterator[EtcdMembers]:
+def members(lab: Lab, switch: Switch, authority: Authority | None = None) -> Iterator[EtcdMembers]:
     """Starts etcd and waits until it answers; skips the test if the machine has none."""
     if shutil.which("etcd") is None:
         pytest.skip("no etcd is installed: deploy/hubs/prove installs it")
     # In memory: each renewal of a test would wait for the disk, for which other tests wait as well.
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="etcd-") as folder:
-        made = EtcdMembers(lab, switch, Path(folder))
+        made = EtcdMembers(lab, switch, Path(folder), authority)
         asking = lab.host("asking")
         lab.connect(asking, switch, f"{_NETWORK}.99/24")
-        etcd = asking.in_network(lambda: Etcd(made.endpoints, 1.0))
+        client = None if authority is None else authority.client("asking")
+        etcd = asking.in_network(lambda: Etcd(made.endpoints, 1.0, client))
         wait_until(lambda: asking.in_network(lambda: _answers(etcd)), made.log)
         yield made
 
