@@ -83,7 +83,7 @@ def test_help_is_the_same_text_on_a_terminal(environment: dict[str, str]) -> Non
     assert said.splitlines() == help_of("up", columns=40).splitlines()
 
 
-@pytest.mark.parametrize("command", ["", "up", "admin", "admin plan", "transcript diff"])
+@pytest.mark.parametrize("command", ["", "up", "hub", "admin", "admin plan", "transcript diff"])
 def test_help_has_two_options(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,17 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
 from appliance.model.sign_up import SignUpMode
 
+MANY_HUBS: dict[str, Any] = {
+    "database_url": "postgresql+psycopg://meshwg@/meshwg",
+    "etcd": ["etcd1.example.net:2379", "[2001:db8::1]:2379"],
+    "host_name": "hub1.example.net",
+    "host_address": "2001:db8::2",
+    "host_ca": "/ca.pem",
+    "host_cert": "/cert.pem",
+    "host_key": "/key.pem",
+    "announce": "lan:eth0",
+}
+
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +63,7 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "audit_megabytes": 50,
         "security_contact": "security@example.net",
         "advisories_url": "https://example.net/advisories?all=1",
+        **MANY_HUBS,
         "log": "text",
     }
     parent = resolve(given)
@@ -93,6 +105,12 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"unused_days": 30, "audit_days": 29},
         {"metrics_token": "short"},
         {"metrics_token": "with a space in its middle"},
+        {**MANY_HUBS, "etcd": ["etcd1.example.net"]},
+        {**MANY_HUBS, "host_name": "192.0.2.1"},
+        {**MANY_HUBS, "host_address": "hub1.example.net"},
+        {**MANY_HUBS, "announce": "lan:a name that is too long"},
+        {**MANY_HUBS, "announce": "command:relative"},
+        {**MANY_HUBS, "announce": "shouting"},
     ],
 )
 def test_invalid_settings_give_one_sentence(given: dict[str, Any]) -> None:
@@ -100,6 +118,17 @@ def test_invalid_settings_give_one_sentence(given: dict[str, Any]) -> None:
         resolve(given)
     assert refused.value.code is Exit.NOT_CONFIGURED
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("left_out", [key for key in MANY_HUBS if key != "database_url"])
+def test_many_hubs_take_all_of_their_settings(left_out: str) -> None:
+    with pytest.raises(CommandError, match=f"--{left_out.replace('_', '-')}"):
+        resolve({key: value for key, value in MANY_HUBS.items() if key != left_out})
+
+
+def test_many_hubs_take_a_store_that_they_can_share() -> None:
+    with pytest.raises(CommandError, match="SQLite"):
+        resolve({key: value for key, value in MANY_HUBS.items() if key != "database_url"})
 
 
 @pytest.mark.parametrize("text", ["nonsense", "listen = ", "colour = 1"])

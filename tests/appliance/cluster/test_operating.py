@@ -53,6 +53,13 @@ class HubHost:
         """Runs a command of the operator's, which succeeds; returns its output."""
         return self.host.run(sys.executable, "-m", "appliance", *arguments, env=self.environment).stdout
 
+    def refusal(self, *arguments: str) -> int:
+        """Runs a command that is refused in one sentence; returns the exit code."""
+        done = self.host.run(sys.executable, "-m", "appliance", *arguments, check=False, env=self.environment)
+        assert done.stderr.startswith("meshwg: "), done.stderr
+        assert done.stdout == ""
+        return done.returncode
+
     def lose_power(self) -> None:
         """Ends every program at once, with the links down."""
         self.public.down()
@@ -204,13 +211,20 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
     first.meshwg("hub", "move", shard, second.name)
     assert world.owner(first) == second.name
     wait_until(world.reaches, world.logs)
+    # Other commands work wherever the shard is.
+    first.meshwg("admin", "suspend", "many")
+    wait_until(lambda: not world.reaches(), world.logs)
+    first.meshwg("admin", "resume", "many")
+    wait_until(world.reaches, world.logs)
+    first.meshwg("status")
     first.meshwg("hub", "drain", second.name)
     assert world.owner(first) == first.name
     wait_until(world.reaches, world.logs)
-    refused = first.host.run(
-        sys.executable, "-m", "appliance", "hub", "move", shard, second.name, check=False, env=first.environment
-    )
-    assert refused.returncode == 64, refused.stderr
+    assert first.refusal("hub", "move", shard, second.name) == 64
+    assert first.refusal("hub", "move", "no-shard", first.name) == 66
+    assert first.refusal("hub", "add", "192.0.2.101", str(_PORT)) == 64
+    assert first.refusal("census") == 78
+    assert first.refusal("rotate-unlock-secret", "--new-secret-file=/run/new-secret") == 78
     first.meshwg("hub", "join", second.name)
     # Its end gives the shard up at once, and removes everything of it.
     assert first.up is not None

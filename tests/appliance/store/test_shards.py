@@ -7,9 +7,11 @@ import threading
 import pytest
 
 from appliance.model.errors import Fenced
-from appliance.service import Actor
+from appliance.service import Actor, Context, machines
+from appliance.service import organizations as service
 from appliance.store import Store, organizations, shards
 from appliance.store.shards import Fence, Shard
+from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql
 from tests.waiting import DEADLINE, wait_until
 
@@ -121,3 +123,31 @@ def test_a_hub_reads_the_organizations_of_its_shard_alone(store: Store, owner: A
             assert organizations.count_enforced(transaction, shard) == len(expected)
             assert (organizations.revision(transaction, mine, shard) is not None) is bool(expected)
             assert organizations.revision(transaction, other, shard) is None
+
+
+def test_a_new_organization_goes_where_the_fewest_are(context: Context, store: Store) -> None:
+    """The first shard gets those of the one hub that there was."""
+    alone = sign_up(context, "first@example.net")
+    assert endpoint(context, alone) == context.endpoint
+    with store.write() as transaction:
+        shards.create(transaction, _SHARD)
+        organizations.place_all(transaction, _SHARD.id)
+        shards.create(transaction, Shard("xyz", "2001:db8::1", 51821))
+    second, third = sign_up(context, "second@example.net"), sign_up(context, "third@example.net")
+    assert [endpoint(context, each) for each in (alone, second, third)] == [
+        "192.0.2.1:51820",
+        "[2001:db8::1]:51821",
+        "192.0.2.1:51820",
+    ]
+    with store.read() as transaction:
+        assert shards.sizes(transaction) == {"abc": 2, "xyz": 1}
+
+
+def endpoint(context: Context, owner: Actor) -> str:
+    """Makes a machine, shows its configuration again, and removes it; returns the endpoint in both."""
+    issued = machines.add(context, owner, name="laptop")
+    assert f"= {context.endpoint_of(service.get(context, owner))}\n" in issued.configuration.text()
+    again = machines.configured(context, owner, issued.machine.id)
+    assert again.configuration.endpoint == issued.configuration.endpoint
+    machines.remove(context, owner, issued.machine.id)
+    return issued.configuration.endpoint
