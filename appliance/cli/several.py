@@ -1,4 +1,4 @@
-"""What the settings of many hubs lead to; loaded only where they are given."""
+"""Objects that the settings of many hubs lead to; loaded only where they are given."""
 
 from __future__ import annotations
 

@@ -179,6 +179,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
             tenure.leave()
             return
         if not is_lost:
+            # While writes are still ours: the next owner turns to the machines there.
+            hub.upkeep.note_endpoints()
             try:
                 tenure.release()
             except EtcdUnreachable as error:

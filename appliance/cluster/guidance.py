@@ -1,4 +1,4 @@
-"""What operators want of hosts: which are drained, and where a shard is moved to; and which hosts are there."""
+"""Wishes of operators: which hosts are drained, and where a shard is moved to; and a list of the hosts."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class Upkeep:
         self.warden.stop()
         self._healer.stop()
         self.machine_calls.stop()
-        self._note_all_endpoints()
+        self.note_endpoints()
 
     def _restore_one(self, organization: str) -> None:
         if self.ending.is_set():
@@ -214,7 +214,7 @@ class Upkeep:
             with self._store.write() as transaction:
                 machines.note_endpoints(transaction, organization, heard)
 
-    def _note_all_endpoints(self) -> None:
+    def note_endpoints(self) -> None:
         """Store all endpoints for a later hub that has to rebuild the links."""
         for organization in self.plane.organizations():
             with suppress(HubError, Unavailable):

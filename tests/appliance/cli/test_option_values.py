@@ -40,8 +40,13 @@ TEMPLATES = {
     "metrics_token": ["a-token-of-many-characters"],
     "udp_port": ["51820"],
 }
-OF_TWO = ("A certificate needs its key", "--sign-up verified takes mail", "is more than --audit-days")
-"""Sentences on two options that don't go together."""
+OF_TWO = (
+    "A certificate needs its key",
+    "--sign-up verified takes mail",
+    "is more than --audit-days",
+    "Many hubs take all of their settings",
+)
+"""Sentences on options that don't go together."""
 PIECES = [
     *":/@[]#?%,. \n\t\0-+0a",
     "\udcff",
