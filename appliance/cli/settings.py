@@ -193,7 +193,7 @@ def _check_many_hubs(settings: Settings) -> None:
         )
     if find_spec("etcd3gw") is None:
         raise CommandError(
-            "Many hubs take a client of etcd, which is not installed: install meshwg[hubs].", _UNCONFIGURED
+            "Many hubs take a client of etcd, which is not installed: `pip install etcd3gw` brings it.", _UNCONFIGURED
         )
 
 

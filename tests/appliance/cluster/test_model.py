@@ -11,6 +11,8 @@ import pytest
 
 from tests.waiting import DEADLINE
 
+pytestmark = pytest.mark.full
+
 _MODEL = Path(__file__).with_name("ownership.pml")
 _BREAKS = {
     "LONG_OFFER": "the kernel counts longer than the lease lasts",

@@ -30,7 +30,6 @@ _ADDRESS, _PORT = "192.0.2.100", 51820
 _PAGES = 8443
 _STREAM = 9000
 
-# Each takes some ten seconds and a whole lab.
 pytestmark = pytest.mark.full
 
 

@@ -40,7 +40,6 @@ _SHARD = Shard("xyz", "192.0.2.100", 51820)
 _PACE = Pace()
 _PORT = 9000
 
-# Each takes some ten seconds and a whole lab.
 pytestmark = pytest.mark.full
 
 

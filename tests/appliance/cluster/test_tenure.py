@@ -22,6 +22,8 @@ from netlab import Lab, Link, NamespaceHost, Process, UdpStream
 from tests.appliance.cluster.etcd_members import EtcdMembers, members
 from tests.waiting import DEADLINE, wait_until
 
+pytestmark = pytest.mark.full
+
 _PORT = 51820
 _KEY = "meshwg/shards/1/owner"
 _TIMEOUT_S = 0.4
