@@ -145,7 +145,7 @@ def join(host: Host, *, settings: Settings) -> None:
 @hub.command("move", epilog=_EXITS)
 @with_settings("data", "database_url")
 def move(shard: Annotated[str, typer.Argument(help="Id of a shard.")], host: Host, *, settings: Settings) -> None:
-    """Move a shard to another host, which takes about a second."""
+    """Move a shard to another host."""
     with _opened(settings) as cluster:
         if shard not in {each.id for each in cluster.shards()}:
             raise CommandError(f"There is no shard {shard!r}.", Exit.NO_INPUT)
