@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -87,6 +87,8 @@ class Upkeep:
         self.is_restored = False
         self.ending = threading.Event()
         self._restoring = threading.Lock()
+        # Endpoints whose write has failed, by organization.
+        self._not_stored: dict[str, Mapping[str, str]] = {}
 
     def open(self) -> None:
         """Open the front door, or adopt the one that an earlier process left open.
@@ -209,10 +211,13 @@ class Upkeep:
         self._healer.notice(organization, NamespaceEvent.MACHINES, _HANDSHAKE_S)
 
     def _note_endpoints(self, organization: str) -> None:
-        heard = self.plane.note_endpoints(organization)
+        heard = self.plane.note_endpoints(organization) or self._not_stored.pop(organization, None)
         if heard is not None:
+            # Otherwise a write that fails would be made up for only when an endpoint changes again.
+            self._not_stored[organization] = heard
             with self._store.write() as transaction:
                 machines.note_endpoints(transaction, organization, heard)
+            self._not_stored.pop(organization, None)
 
     def note_endpoints(self) -> None:
         """Store all endpoints for a later hub that has to rebuild the links."""

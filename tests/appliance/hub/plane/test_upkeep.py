@@ -18,7 +18,8 @@ from appliance.hub.names import Names
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.wireguard import Backend
-from appliance.store import Store, audit, organizations
+from appliance.model.errors import Unavailable
+from appliance.store import Store, audit, machines, organizations
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
 from tests.waiting import DEADLINE, wait_until
 
@@ -94,6 +95,30 @@ def test_a_machine_s_endpoint_is_recorded_at_its_handshake(
         upkeep.restore()
         door.meets("somebody")
         assert noted.get(timeout=DEADLINE) == "somebody"
+
+
+def test_endpoints_that_could_not_be_stored_are_stored_later(
+    upkeep: Upkeep, sealed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, stored = {"key": "192.0.2.1:40000"}, list[object]()
+    changes = iter([heard, None, None])
+    monkeypatch.setattr(upkeep.plane, "organizations", lambda: (ACME,))
+    monkeypatch.setattr(upkeep.plane, "note_endpoints", lambda _: next(changes, None))
+    monkeypatch.setattr(machines, "note_endpoints", lambda _, *what: stored.append(what))
+    with closing(upkeep):
+        with monkeypatch.context() as away:
+            away.setattr(sealed, "write", refuse)
+            upkeep.note_endpoints()
+        assert stored == []
+        upkeep.note_endpoints()
+        assert stored == [(ACME, heard)]
+        upkeep.note_endpoints()
+        assert stored == [(ACME, heard)]
+
+
+def refuse() -> None:
+    """Refuses to write, as a store whose database is away."""
+    raise Unavailable("The database is away.")
 
 
 def test_an_organization_that_can_t_be_removed_keeps_no_other(
