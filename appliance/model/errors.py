@@ -188,7 +188,3 @@ class Unavailable(Refused):
     """
 
     code = "unavailable"
-
-
-class Fenced(Unavailable):
-    """Another hub owns the organization's shard by now, so this change of its former owner is refused."""

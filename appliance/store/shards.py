@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from appliance.model.errors import Fenced
+from appliance.model.errors import Unavailable
 from appliance.model.hosts import authority
 from appliance.model.sentences import sentence
 from appliance.store import schema
@@ -57,6 +57,10 @@ class Fence:
 
     shard: str
     token: int
+
+
+class Fenced(Unavailable):
+    """Another hub owns the organization's shard by now, so this change of its former owner is refused."""
 
 
 def create(transaction: Connection, shard: Shard) -> None:

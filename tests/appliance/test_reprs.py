@@ -25,6 +25,8 @@ HARMLESS = {
     ("Actor", "token"): "name of a token",
     ("Announcement", "secret"): "path of a file",
     ("IssuedToken", "token"): "facts about a token",
+    ("Claim", "token"): "number of an owner",
+    ("Fence", "token"): "number of an owner",
     ("RestoredMember", "recovery_codes"): "number of codes",
     ("OperatorStanding", "recovery_codes"): "number of codes",
     ("FreshProof", "code"): "step or digest of a code",

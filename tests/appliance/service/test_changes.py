@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from appliance.hub.errors import Crowded, HubError
-from appliance.model.errors import Fenced, Invalid, NotEnforced, Refused, TooMany
+from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import parse_ports
@@ -19,7 +19,7 @@ from appliance.service import policy as policies
 from appliance.service.states import States
 from appliance.store import organizations as stored
 from appliance.store import schema, shards
-from appliance.store.shards import Fence, Shard
+from appliance.store.shards import Fence, Fenced, Shard
 from tests.appliance.fakes import FakeHub
 
 RULE = Rule("r", Action.DENY, ANYONE, ANYONE)

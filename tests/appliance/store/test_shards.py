@@ -6,11 +6,10 @@ import threading
 
 import pytest
 
-from appliance.model.errors import Fenced
 from appliance.service import Actor, Context, machines
 from appliance.service import organizations as service
 from appliance.store import Store, organizations, shards
-from appliance.store.shards import Fence, Shard
+from appliance.store.shards import Fence, Fenced, Shard
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql
 from tests.waiting import DEADLINE, wait_until
