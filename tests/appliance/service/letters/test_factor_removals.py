@@ -39,28 +39,11 @@ from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
 from tests.appliance.service.clock import Clock
+from tests.appliance.service.letters.conftest import EMAIL, SITE
 
-EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
-SITE = "https://hub.example.net"
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(seconds=1)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(context: Context, clock: Clock) -> Context:
-    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
-
-
-@pytest.fixture
-def owner(context: Context) -> Actor:
-    """Signs an owner up before there is a relay, so that no letter waits."""
-    return sign_up(replace(context, sends_mail=False), EMAIL)
 
 
 @pytest.fixture

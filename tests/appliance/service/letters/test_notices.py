@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from itertools import pairwise
 
 import pyotp
@@ -31,45 +30,22 @@ from appliance.service import (
 )
 from appliance.service.sessions import NOWHERE
 from appliance.store.session_table import ClientDevice
-from appliance.vault import codes
 from tests.appliance.authenticator import Authenticator
-from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
+from tests.appliance.service.clock import Clock
+from tests.appliance.service.letters.conftest import EMAIL, SITE
 
-EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
-SITE = "https://hub.example.net"
 DEVICE = ClientDevice("198.51.100.7", "curl/8")
 
 
-class Clock:
-    """A clock that stands still between the steps of a test."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-
-    def wait(self, time: timedelta = timedelta(seconds=codes.STEP_S)) -> None:
-        self.now += time
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(context: Context, clock: Clock) -> Context:
-    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
-
-
-@pytest.fixture
-def owner(context: Context) -> Actor:
-    """Signs an owner up before there is a relay, so that no letter waits, and verifies the address."""
-    made = sign_up(replace(context, sends_mail=False), EMAIL)
+def owner(context: Context, owner: Actor) -> Actor:
+    """Verifies the owner's address."""
     verification.confirm(context, verification.issue(context, EMAIL).partition("=")[2])
-    return made
+    return owner
 
 
 @pytest.fixture

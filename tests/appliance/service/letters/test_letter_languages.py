@@ -34,27 +34,10 @@ from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.postgres import Cluster
 from tests.appliance.service.clock import Clock
+from tests.appliance.service.letters.conftest import EMAIL, SITE
 from tests.browser.pseudo import Pseudo
 
-EMAIL = "owner@example.net"
-SITE = "https://hub.example.net"
 DEVANAGARI = re.compile("[\u0900-\u097f]")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(context: Context, clock: Clock) -> Context:
-    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
-
-
-@pytest.fixture
-def owner(context: Context) -> Actor:
-    """Signs an owner up before there is a relay, so that no letter waits."""
-    return sign_up(replace(context, sends_mail=False), EMAIL)
 
 
 @pytest.fixture(params=["en", "hi"])

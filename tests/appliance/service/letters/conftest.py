@@ -1,0 +1,30 @@
+"""Fixtures of letters: a service that sends them, a clock, and an owner to whom none has been written yet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from appliance.service import Actor, Context
+from tests.appliance.conftest import sign_up
+from tests.appliance.service.clock import Clock
+
+EMAIL = "owner@example.net"
+SITE = "https://hub.example.net"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def context(context: Context, clock: Clock) -> Context:
+    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
+
+
+@pytest.fixture
+def owner(context: Context) -> Actor:
+    """Signs an owner up before there is a relay, so that no letter waits."""
+    return sign_up(replace(context, sends_mail=False), EMAIL)
