@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from harness.hostile import strangers
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.world.person import Person, new_owner
+from harness.world.person import Person
 from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("sign-in")
@@ -31,13 +30,6 @@ SLOWEST = 1800
 MOST_SIGN_UPS = 90
 # A missing check of 30 ms makes far more difference than any other load of the machine.
 LEAST_SHARE = 0.5
-
-
-@pytest.fixture
-def person(world: World) -> Iterator[Person]:
-    """Makes a new owner, and deletes the organization afterwards."""
-    with new_owner(world) as owner:
-        yield owner
 
 
 def test_a_session_ends_for_good(person: Person, record: Record) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine, create_engine
 
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.world.person import Person, new_owner
+from harness.world.person import Person
 from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("sign-in")
@@ -22,13 +20,6 @@ STEP = 11.5
 """Hours that pass between two uses, a little less than a session may be idle."""
 _MARGIN = 0.1
 """Hours: on a busy machine, a run itself takes some minutes."""
-
-
-@pytest.fixture
-def person(world: World) -> Iterator[Person]:
-    """Makes a new owner, and deletes the organization afterwards."""
-    with new_owner(world) as owner:
-        yield owner
 
 
 def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, record: Record) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,8 +13,8 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.world.person import Person, new_owner
-from harness.world.world import PASSWORD, World
+from harness.world.person import Person
+from harness.world.world import PASSWORD
 
 pytestmark = pytest.mark.claim("sign-in")
 
@@ -25,13 +24,6 @@ WAITING_CALLS, MOST_ROUNDS, LEAST_REFUSED = 8, 10, 3
 PROBES = 2
 # A policy of this length takes a good part of a second to read and enforce.
 RULES = 2000
-
-
-@pytest.fixture
-def person(world: World) -> Iterator[Person]:
-    """Makes a new owner, and deletes the organization afterwards."""
-    with new_owner(world) as owner:
-        yield owner
 
 
 def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Record) -> None:

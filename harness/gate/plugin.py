@@ -20,6 +20,7 @@ from harness.sabotage import catalogue
 from harness.subject.kinds import OwnService
 from harness.world import evidence
 from harness.world.conditions import LOSS, OUTSIDE, STORES, draw
+from harness.world.person import Person, new_owner
 from harness.world.world import World
 from netlab import sandbox
 from reports.events.format import Note, clipped
@@ -227,6 +228,13 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def record(request: pytest.FixtureRequest) -> Record:
     """Record of this scenario."""
     return _record_of(request.node)
+
+
+@pytest.fixture
+def person(world: World) -> Iterator[Person]:
+    """New owner, whose organization is deleted afterwards."""
+    with new_owner(world) as owner:
+        yield owner
 
 
 @pytest.fixture
