@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import structlog
 
-from appliance.model.policy import Policy, Rule
+from appliance.model.policy import Rule
 from appliance.service import policy as policies
 from appliance.service.changes import CarriedOut
 from appliance.service.context import Actor, Context
@@ -54,16 +55,8 @@ def leave_the_action_of_a_changed_rule() -> None:
 def swallow_an_error_after_each_save() -> None:
     """Fails at something after each save of the whole policy, logs the error, and answers all the same."""
 
-    def save(
-        context: Context,
-        actor: Actor,
-        policy: Policy,
-        *,
-        version: int | None = None,
-        seen: Collection[int] | None = None,
-        force: bool = False,
-    ) -> CarriedOut[SavedPolicy]:
-        saved = _save(context, actor, policy, version=version, seen=seen, force=force)
+    def save(*arguments: Any, **named: Any) -> CarriedOut[SavedPolicy]:
+        saved = _save(*arguments, **named)
         try:
             raise LookupError(saved.result.version)
         except LookupError:
@@ -76,16 +69,7 @@ def swallow_an_error_after_each_save() -> None:
 def look_at_no_version() -> None:
     """Saves a whole policy whatever version it was meant to replace."""
 
-    def save(
-        context: Context,
-        actor: Actor,
-        policy: Policy,
-        *,
-        version: int | None = None,
-        seen: Collection[int] | None = None,
-        force: bool = False,
-    ) -> CarriedOut[SavedPolicy]:
-        del version
-        return _save(context, actor, policy, seen=seen, force=force)
+    def save(*arguments: Any, **named: Any) -> CarriedOut[SavedPolicy]:
+        return _save(*arguments, **{**named, "version": None})
 
     policies.save = save
