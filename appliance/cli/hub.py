@@ -3,61 +3,30 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import closing, nullcontext
 
 import structlog
 
-from appliance import libc, lifeline, logs, privileges
-from appliance.cli import public_port, readiness, secret, trust
+from appliance.cli import privileged, public_port, readiness, secret
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked
 from appliance.cli.handover import Handover
 from appliance.cli.ownership import web_user
-from appliance.cli.settings import resolve
-from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import check_one_hub, unlock
 from appliance.hub import garbage, service
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor
-from appliance.hub.kernel import limits
 from appliance.hub.names import Names
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.wireguard import choose
-from appliance.privileges import Capability
 
 log = structlog.get_logger()
-
-NEEDED_CAPABILITIES = (
-    # Links, routes, rules and sockets of namespaces; namespaces themselves, and their names, which are mounts.
-    Capability.NET_ADMIN,
-    Capability.SYS_ADMIN,
-    # The front door forwards packets with the sender's address.
-    Capability.NET_RAW,
-    # Files of the store belong to the web process's user, control sockets are shared with WireGuard's.
-    Capability.DAC_OVERRIDE,
-    Capability.CHOWN,
-    Capability.FOWNER,
-    # WireGuard's processes run as another user, with fewer privileges, and are ended when their link is.
-    Capability.SETUID,
-    Capability.SETGID,
-    Capability.SETPCAP,
-    Capability.KILL,
-)
-"""Capabilities that the hub's process keeps."""
 
 
 def hub() -> None:
     """The privileged process that owns the data plane. It reads its settings from the environment."""
     supervisor = os.getppid()
-    wait_for_turn()
-    libc.share_heap()
-    privileges.leave_groups()
-    trust.clean_path(web_user())
-    # Blocked before any thread starts, so that all inherit it and only the waiting thread gets the signal.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    settings = resolve({})
-    logs.configure("hub", settings.log)
+    settings = privileged.begin("hub")
     if settings.has_many_hubs:
         raise CommandError("This is a host's only hub; with --etcd, run `meshwg up`.", Exit.NOT_CONFIGURED)
     folder = Folder(settings.data)
@@ -70,11 +39,7 @@ def hub() -> None:
     except HubError as error:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
     name = unlocked.instance.id
-    limits.raise_limits()
-    privileges.keep_only(NEEDED_CAPABILITIES)
-    if handover is not None:
-        # Set again: changing the user for file access has cleared it.
-        lifeline.end_with_parent(supervisor)
+    privileged.give_up_rights(None if handover is None else supervisor)
     # A supervisor holds the lock for the hubs that it starts.
     with (
         closing(unlocked.store),

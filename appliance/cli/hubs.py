@@ -52,15 +52,15 @@ class _Cluster:
         with self.store.read() as transaction:
             return list(shards.find_all(transaction))
 
-    def owners(self) -> dict[str, str]:
-        """Names of the owning hosts by shard."""
-        found = self.guidance.owners([each.id for each in self.shards()])
-        return {shard: owner.name for shard, owner in found.items()}
+    def owners(self) -> dict[str, str | None]:
+        """Names of the owning hosts by shard; None for one without an owner."""
+        found = [each.id for each in self.shards()]
+        owners = self.guidance.owners(found)
+        return {shard: owners[shard].name if shard in owners else None for shard in found}
 
     def is_served_without(self, host: str) -> bool:
         """Tell whether another host owns each shard."""
-        owners = self.owners()
-        return host not in owners.values() and len(owners) == len(self.shards())
+        return not {host, None} & set(self.owners().values())
 
 
 @hub.command("list", epilog=_EXITS)

@@ -38,7 +38,6 @@ SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
 _CONFIG_VARIABLE = "MESHWG_CONFIG"
 _OF_MANY_HUBS = ("etcd", "host_name", "host_address", "host_ca", "host_cert", "host_key", "announce")
-_UNCONFIGURED = Exit.NOT_CONFIGURED
 
 
 @dataclass(frozen=True)
@@ -186,14 +185,18 @@ def _check_many_hubs(settings: Settings) -> None:
         return
     missing = [name_of(key) for key, value in values.items() if not value]
     if missing:
-        raise CommandError(f"Many hubs take all of their settings; not given: {', '.join(missing)}.", _UNCONFIGURED)
+        raise CommandError(
+            f"Many hubs take all of their settings; not given: {', '.join(missing)}.", Exit.NOT_CONFIGURED
+        )
     if settings.database_url.startswith("sqlite"):
         raise CommandError(
-            "Many hubs share one store, which SQLite is not: give --database-url of a PostgreSQL server.", _UNCONFIGURED
+            "Many hubs share one store, which SQLite is not: give --database-url of a PostgreSQL server.",
+            Exit.NOT_CONFIGURED,
         )
     if find_spec("etcd3gw") is None:
         raise CommandError(
-            "Many hubs take a client of etcd, which is not installed: `pip install etcd3gw` brings it.", _UNCONFIGURED
+            "Many hubs take a client of etcd, which is not installed: `pip install etcd3gw` brings it.",
+            Exit.NOT_CONFIGURED,
         )
 
 

@@ -23,26 +23,35 @@ def identity(settings: Settings) -> Identity:
     """Find the files of this host's identity.
 
     Raises:
-        CommandError: one can't be read, or is not what it should be.
+        CommandError: somebody else may read the key.
     """
     assert settings.host_ca is not None
     assert settings.host_cert is not None
     assert settings.host_key is not None
     found = Identity(settings.host_ca, settings.host_cert, settings.host_key)
     trust.read(found.key, "key of this host", hidden_from=_FROM_ALL_OTHERS)
+    return found
+
+
+def _client_context(settings: Settings) -> ssl.SSLContext:
+    """Read the identity now, for a client.
+
+    Raises:
+        CommandError: a file can't be read, or is not what it should be.
+    """
+    found = identity(settings)
     try:
-        found.context(ssl.PROTOCOL_TLS_CLIENT)
+        return found.context(ssl.PROTOCOL_TLS_CLIENT)
     except OSError as error:
         raise CommandError(
             f"The identity of this host can't be used ({found.certificate}): {error}.", Exit.NOT_CONFIGURED
         ) from None
-    return found
 
 
 def etcd(settings: Settings) -> Etcd:
     """Make a client of etcd for one user of it."""
     members = [Endpoint(*each) for each in settings.etcd]
-    return Etcd(members, _TIMEOUT_S, identity(settings).context(ssl.PROTOCOL_TLS_CLIENT))
+    return Etcd(members, _TIMEOUT_S, _client_context(settings))
 
 
 def guidance(settings: Settings) -> Guidance:
@@ -52,7 +61,7 @@ def guidance(settings: Settings) -> Guidance:
 
 def hubs(settings: Settings, store: Store) -> OwningHubs:
     """Make a client of all hubs. The files of the identity are read now."""
-    return OwningHubs(store, etcd(settings), identity(settings).context(ssl.PROTOCOL_TLS_CLIENT))
+    return OwningHubs(store, etcd(settings), _client_context(settings))
 
 
 def public_address(settings: Settings, address: str) -> PublicAddress:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
 from contextlib import closing
 
 import structlog
 
-from appliance import libc, lifeline, logs, privileges
-from appliance.cli import several, trust
+from appliance.cli import privileged, several
 from appliance.cli import shard as shard_hub
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state
 from appliance.cli.handover import Handover
-from appliance.cli.hub import NEEDED_CAPABILITIES
 from appliance.cli.ownership import web_user
-from appliance.cli.settings import resolve
-from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import unlock
 from appliance.cluster.addresses import AddressUnavailable
 from appliance.cluster.etcd import Endpoint
 from appliance.cluster.tenure import Pace
 from appliance.hub.errors import HubError
-from appliance.hub.kernel import limits
 from appliance.hub.wireguard import choose
 from appliance.store import shards
 
@@ -36,14 +30,7 @@ VARIABLE = "MESHWG_SHARD"
 def shard() -> None:
     """The hub of one shard: waits until the shard has no owner. It reads its settings from the environment."""
     supervisor = os.getppid()
-    wait_for_turn()
-    libc.share_heap()
-    privileges.leave_groups()
-    trust.clean_path(web_user())
-    # Blocked before any thread starts, so that all inherit it and only the waiting thread gets the signal.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    settings = resolve({})
-    logs.configure("shard", settings.log)
+    settings = privileged.begin("shard")
     handover, wanted = Handover.inherited(), os.environ.get(VARIABLE)
     if handover is None or wanted is None or not settings.has_many_hubs:
         raise CommandError("`meshwg up` starts this process, with the settings of many hubs.", Exit.NOT_CONFIGURED)
@@ -76,8 +63,5 @@ def shard() -> None:
             identity=several.identity(settings),
             pace=Pace(),
         )
-        limits.raise_limits()
-        privileges.keep_only(NEEDED_CAPABILITIES)
-        # Set again: changing the user for file access has cleared it.
-        lifeline.end_with_parent(supervisor)
+        privileged.give_up_rights(supervisor)
         shard_hub.serve(found, host, lambda: log.info("the shard is served here", shard=found.id))

@@ -157,10 +157,6 @@ class Tenure:
         self._thread = threading.Thread(target=self._keep, args=(on_end,), name="lease", daemon=True)
         self._thread.start()
 
-    def is_held(self) -> bool:
-        """Tell whether the hub may rely on its ownership now."""
-        return self._claim is not None and not self._ended.is_set() and boottime() < self._trusted_until
-
     def release(self) -> None:
         """Shut the gate and give the shard up, so that another hub need not wait for the lease's end.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.cli.hub import NEEDED_CAPABILITIES
+from appliance.cli.privileged import NEEDED_CAPABILITIES
 from tests.appliance.cli.started import (
     PORT,
     Run,
