@@ -78,11 +78,15 @@ class Canary:
             raise Inconclusive(f"nothing passes a bare hub for {_DEADLINE_S:.0f} s") from error
 
     def _waits(self) -> list[Wait]:
-        arrived = {packet.seq: packet.received_ns for packet in self._stream.received()}
+        received = self._stream.received()
+        arrived = {packet.seq: packet.received_ns for packet in received}
+        sent = {packet.seq: packet.sent_ns for packet in self._stream.sent() if not packet.errno}
+        # A packet may have arrived before its sending is recorded.
+        sent.update((packet.seq, packet.sent_ns) for packet in received)
         found, next_ns = [], 0
-        for each in reversed(self._stream.sent()):
-            next_ns = arrived.get(each.seq, next_ns)
+        for seq in sorted(sent, reverse=True):
+            next_ns = arrived.get(seq, next_ns)
             # The last ones may still arrive.
-            if next_ns and not each.errno and next_ns - each.sent_ns >= _WAIT_NS:
-                found.append(Wait(each.sent_ns, next_ns - each.sent_ns))
+            if next_ns and next_ns - sent[seq] >= _WAIT_NS:
+                found.append(Wait(sent[seq], next_ns - sent[seq]))
         return found[::-1]
