@@ -179,8 +179,11 @@ def main(interface: str, path: str, snaplen: str, expression: str) -> int:
     skip_outgoing = interface == "lo"
     # A link that goes down or away is an error of one read, not the end of the recording.
     asked, told, ended = 0, 0, False
+    waiting = select.poll()
+    for each in (sock.fileno(), woken):
+        waiting.register(each, select.POLLIN)
     while not ended:
-        if woken in select.select([sock.fileno(), woken], [], [])[0]:
+        if (woken, select.POLLIN) in waiting.poll():
             signals = os.read(woken, 4096)
             asked += signals.count(signal.SIGUSR1)
             ended = signal.SIGTERM in signals

@@ -41,8 +41,9 @@ class Turn:
 
     def is_awaited(self, seconds: float) -> bool:
         """Wait at most so long until the successor has loaded; False at once if it ends."""
-        ready, _, _ = select.select([self._here], [], [], seconds)
-        return bool(ready) and self._here.recv(1) == _LOADED
+        waiting = select.poll()
+        waiting.register(self._here, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000)) and self._here.recv(1) == _LOADED
 
     def give(self, handed: Mapping[str, tuple[int, ...]]) -> None:
         """Give the turn to the successor, which may still be loading; raises OSError if it has ended.

@@ -146,10 +146,8 @@ def _carry(connection: ssl.SSLSocket, plain: socket.socket) -> None:
     with connection, plain:
         try:
             while True:
-                readable = [each for each, held in ((connection, inward), (plain, outward)) if not held]
-                writable = [each for each, held in ((plain, inward), (connection, outward)) if held]
-                if not (connection.pending() and not inward):
-                    select.select(readable, writable, [])
+                if inward or not connection.pending():
+                    _wait((connection, not inward, bool(outward)), (plain, not outward, bool(inward)))
                 with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
                     if not inward:
                         inward = connection.recv(_PIECE)
@@ -168,3 +166,14 @@ def _carry(connection: ssl.SSLSocket, plain: socket.socket) -> None:
                         outward = outward[connection.send(outward) :]
         except OSError:
             return
+
+
+def _wait(*wishes: tuple[socket.socket, bool, bool]) -> None:
+    """Wait until a socket can be read from, or written to, of which that is wished."""
+    # Not select(2), which takes no descriptor above 1023.
+    waiting = select.poll()
+    for each, reads, writes in wishes:
+        # The end of a connection is reported even without a wish, again and again.
+        if reads or writes:
+            waiting.register(each, select.POLLIN * reads | select.POLLOUT * writes)
+    waiting.poll()

@@ -59,5 +59,7 @@ def _connected(lab: Lab, plan: Mapping[str, Any], outward: Outward) -> Iterator[
 
 
 def _print_readings(streams: Sequence[SteadyStream]) -> None:
-    while not select.select([sys.stdin], [], [], _PRINT_S)[0]:
+    end = select.poll()
+    end.register(sys.stdin, select.POLLIN)
+    while not end.poll(_PRINT_S * 1000):
         print(json.dumps([each.arrivals.reading() for each in streams]), flush=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.appliance.cluster.authority import Authority
 from tests.waiting import DEADLINE
 
 _HERE = "127.0.0.1"
+_MOST_OF_SELECT = 1024
 
 
 def echo(connection: socket.socket) -> None:
@@ -51,6 +53,28 @@ def test_megabytes_go_both_ways_at_once(authority: Authority, where: Endpoint) -
             got += connection.recv(2**16)
         sending.join()
     assert bytes(got) == sent
+
+
+@pytest.fixture
+def crowd() -> Iterator[None]:
+    """Takes all descriptors that select(2) could deal with, as a hub of many organizations does."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < 2 * _MOST_OF_SELECT:
+        pytest.skip("this machine gives a process too few open files (ulimit -Hn)")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2 * _MOST_OF_SELECT, before[1]))
+    with ExitStack() as opened:
+        while opened.enter_context(Path(os.devnull).open("rb")).fileno() < _MOST_OF_SELECT:
+            pass
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("crowd")
+def test_calls_pass_where_many_files_are_open(authority: Authority, where: Endpoint) -> None:
+    with connect(where, "hub1", authority.client("web1")) as connection:
+        connection.settimeout(DEADLINE)
+        connection.sendall(b"x")
+        assert connection.recv(1) == b"x"
 
 
 def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
