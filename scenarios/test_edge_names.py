@@ -124,10 +124,10 @@ def test_odd_names_work_and_are_shown_as_text(world: World, record: Record) -> N
     mesh = _organization(world, record, NAMES[2], "names")
     plain, before = mesh.add("plain"), RenderedPage(mesh.api.page("/machines").body)
     given = {name: _add(mesh, name) for name in NAMES}
-    listed = {each["id"]: each["name"] for each in mesh.api.call("GET", "/machines").body["machines"]}
+    listed = mesh.listed()
     for name, answer in given.items():
-        if listed[answer["machine"]["id"]] != kept(name):
-            raise Refuted(f"{name!r} has another name in the list: {listed[answer['machine']['id']]!r}")
+        if (machine := listed[answer["machine"]["id"]])["name"] != kept(name):
+            raise Refuted(f"{name!r} has another name in the list: {machine['name']!r}")
         _check_configuration(mesh, kept(name), answer["config"], plain["config"])
     record.measure("names accepted", len(given))
     _check_page(RenderedPage(mesh.api.page("/machines").body), before)
@@ -145,7 +145,7 @@ def test_names_with_line_breaks_or_hidden_characters_are_refused(world: World, r
     """
     mesh = _organization(world, record, NAMES[0], "refused")
     mesh.add("Zu\u0308rich")
-    before = mesh.api.call("GET", "/machines").body["machines"]
+    before = mesh.listed()
     attempts = [
         (method, path, body)
         for name in REFUSED
@@ -165,7 +165,7 @@ def test_names_with_line_breaks_or_hidden_characters_are_refused(world: World, r
     record.measure("names refused", len(attempts))
     if (status := mesh.api.send("POST", "/machines", {"name": "Z\u00fcrich"}).status) != httpx.codes.CONFLICT:
         raise Refuted(f"another spelling of a name that is taken was answered {status}")
-    if mesh.api.call("GET", "/machines").body["machines"] != before:
+    if mesh.listed() != before:
         raise Refuted("a name that was refused left something behind")
 
 

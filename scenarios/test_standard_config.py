@@ -182,12 +182,12 @@ def test_a_name_changes_only_its_comment(world: World, record: Record) -> None:
             raise Refuted(f"the machine called {name!r} does not reach its hub")
     record.measure("odd names that work", len(HARMLESS))
 
-    before = mesh.api.call("GET", "/machines").body["machines"]
+    before = mesh.listed()
     for name in HARMFUL:
         answer = mesh.api.send("POST", "/machines", {"name": name})
         if answer.status != 422:
             raise Refuted(f"the name {name!r} was answered {answer.status}: {answer.body!r}")
-    if mesh.api.call("GET", "/machines").body["machines"] != before:
+    if mesh.listed() != before:
         raise Refuted("a refused name left a machine behind")
     record.measure("names with a line break refused", len(HARMFUL))
 

@@ -23,6 +23,8 @@ PROBE_DEADLINE = 5.0
 _LOST_AFTER = 0.3
 _MANY_PINGS = 20
 _FENCE_ROUNDS = 3
+# Fields of a machine in the API that change while it is connected.
+_LIVE = frozenset(("online", "last_handshake", "received_bytes", "sent_bytes"))
 
 Rule = dict[str, Any]
 
@@ -178,6 +180,11 @@ class Mesh:
     def machine(self, name: str, groups: Sequence[str] = ()) -> Machine:
         """Adds one machine and brings up its tunnel; see `machines`."""
         return self.bring_up(name, self.add(name, groups), groups)
+
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """Returns the machines as the service lists them, by id, without what changes while they are connected."""
+        machines = self.api.call("GET", "/machines").body["machines"]
+        return {each["id"]: {field: each[field] for field in each if field not in _LIVE} for each in machines}
 
     def add(self, name: str, groups: Sequence[str] = ()) -> dict[str, Any]:
         """Adds one machine, and brings up nothing.

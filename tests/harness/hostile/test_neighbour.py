@@ -10,6 +10,7 @@ import pytest
 
 from harness.hostile.neighbour import CallTimes, Neighbour, Slowdown
 from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
 
 QUIET = CallTimes([0.004, 0.005, 0.5], [0.01, 0.02, 0.03], [0.04])
 
@@ -39,11 +40,16 @@ def test_a_slow_machine_has_more_time_for_a_log_in_only() -> None:
 
 
 class Scripted(Neighbour):
-    """A neighbour on a machine that becomes slower: each measurement takes a second more than the previous one."""
+    """A neighbour on a machine that becomes slower: each measurement takes a second more than the previous one.
 
-    def __init__(self) -> None:
+    Args:
+        beside_attack: seconds that a call takes in each turn of the attack, if it takes one second in a quiet time.
+    """
+
+    def __init__(self, beside_attack: tuple[float, ...] = ()) -> None:
         self._record = Record()
         self._patience = 1.0
+        self.beside_attack = list(beside_attack)
         self.is_attacked = False
         self.times: list[str] = []
 
@@ -54,6 +60,8 @@ class Scripted(Neighbour):
     def measure(self, seconds: float) -> CallTimes:
         self.times.append(f"{'attacked' if self.is_attacked else 'quiet'} for {seconds:g} s")
         took = [float(len(self.times))]
+        if self.beside_attack:
+            took = [self.beside_attack.pop(0)] if self.is_attacked else [1.0]
         return CallTimes(took, took, [0.1])
 
     @contextmanager
@@ -70,3 +78,15 @@ def test_quiet_and_attacked_times_alternate_to_cancel_drift() -> None:
     assert neighbour.times == [quiet, attacked, quiet, attacked, quiet]
     assert [slowdown.reads, slowdown.saves] == [1.0, 1.0]
     assert results == ["turn 1", "turn 3"]
+
+
+def test_a_delay_by_chance_is_measured_again() -> None:
+    neighbour = Scripted((4.0, 4.0, 1.0, 1.0, 1.0, 1.0))
+    assert neighbour.judge(neighbour.attack, 2.0) == ["turn 1", "turn 3", "turn 5", "turn 7"]
+
+
+def test_a_delay_that_stays_refutes() -> None:
+    neighbour = Scripted((3.5,) * 6)
+    with pytest.raises(Refuted, match=r"reads took 3\.5 times as long"):
+        neighbour.judge(neighbour.attack, 2.0)
+    assert neighbour.beside_attack == []
