@@ -17,6 +17,7 @@ from appliance.web.handler import Handler
 from appliance.web.headers import HEADERS
 from appliance.web.request import Request
 from appliance.web.response import Response
+from appliance.web.router import Router
 from appliance.web.site import Site
 from appliance.web.watchers import Watchers
 
@@ -50,6 +51,9 @@ def make_app(
         metrics_token: makes any caller that sends it a watcher of the metrics; None: no caller.
     """
     app = bottle.Bottle()
+    # Bottle replaces no attribute that is there.
+    del app.router
+    app.router = router = Router()
     # The mapping may be empty now; it is filled later.
     shares = metrics.RefusalCounts(
         {} if turned_away is None else turned_away,
@@ -68,6 +72,7 @@ def make_app(
         metrics.handler(counted, watchers),
     ):
         app.route(handler.path, method=handler.method, callback=_callback(handler, counted, view, site.context.site))
+    router.complete()
     app.default_error_handler = _error(view)
 
     def finish() -> None:

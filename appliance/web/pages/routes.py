@@ -22,6 +22,7 @@ from appliance.web.pages.view import Part, View, with_retry_after
 from appliance.web.refusals import status_of
 from appliance.web.request import Request
 from appliance.web.response import Response
+from appliance.web.router import Router
 from appliance.web.site import Site
 
 HOME = "/machines"
@@ -209,10 +210,11 @@ class Index:
     """Forms that can be shown again, by their paths."""
 
     def __init__(self, pages: Sequence[Page]) -> None:
-        self._router = bottle.Router()
+        self._router = Router()
         for page in pages:
             if page.method == "POST" and page.again is not None:
                 self._router.add(page.path, page.method, page)
+        self._router.complete()
 
     def find(self, path: str) -> tuple[Page, Again, Mapping[str, str]] | None:
         """Find the form with this path, with the values of the path's variable parts."""
