@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from appliance.web.api.statuses import refusals
 from appliance.web.handler import Handler
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
 
+_describing = Lock()
 _ABOUT = (
     "A successful change is committed and enforced before its answer; a refused one changes nothing. Refusals are "
     "problem documents (RFC 9457). Lists come in pages: `next` of one is `after` of the following. Times are RFC 3339 "
@@ -79,8 +81,7 @@ _SENT: dict[str, dict[str, Any]] = {
 
 def handler(sections: tuple[Section, ...]) -> Handler:
     """Make the handler of the OpenAPI document."""
-    text = _encoded(sections)
-    return Handler("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, text))
+    return Handler("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, _encoded(sections)))
 
 
 @cache
@@ -88,9 +89,15 @@ def _encoded(sections: tuple[Section, ...]) -> bytes:
     return msgspec.json.encode(document(sections))
 
 
-@cache
 def document(sections: tuple[Section, ...]) -> dict[str, Any]:
     """Describe every call, with the schemas of its body and answer."""
+    # One thread at a time, for the reason in CONTRIBUTING.md.
+    with _describing:
+        return _described(sections)
+
+
+@cache
+def _described(sections: tuple[Section, ...]) -> dict[str, Any]:
     routes = [route for section in sections for route in section.routes]
     kinds = sorted(
         {kind for route in routes for kind in (route.body, route.answer) if kind is not None} | {Problem},
