@@ -130,6 +130,9 @@ class Settings:
         texts = {key: option.text(getattr(self, key)) for key, option in OPTIONS.items() if option.metavar}
         # Without the variable, the child would take the default.
         texts["unused_days"] = str(self.unused_days or 0)
+        if self.smtp_url is None:
+            # Nobody is sent a letter, and to check the address takes a tenth of the hub's start.
+            texts["mail_from"] = ""
         return {variable_of(key): text for key, text in texts.items() if text}
 
 

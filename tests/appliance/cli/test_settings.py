@@ -72,6 +72,12 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
     assert resolve({}) == parent
 
 
+def test_processes_of_a_service_without_mail_check_no_sender() -> None:
+    alone = resolve({"mail_from": "hub@example.net"})
+    assert "MESHWG_MAIL_FROM" not in alone.environment()
+    assert alone.relay is None
+
+
 @pytest.mark.parametrize(
     "given",
     [
