@@ -35,6 +35,8 @@ def _process(option: TyperOption, convert: Callable[[Any, Any], Any], context: A
     annotation, parse = option.type_descriptor.annotation, option.type_descriptor.parameter_info.parser
     if value is None and not option.required:
         value = () if option.multiple else None
+    elif annotation == list[str] and value and all(isinstance(each, str) and each.isascii() for each in value):
+        value = list(value)
     elif not isinstance(value, str) or not value.isascii():
         # typer says what is wrong with a text that is not Unicode.
         return convert(context, value)

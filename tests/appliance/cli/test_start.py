@@ -66,7 +66,7 @@ BUDGETS = {
     "deletions --data=/nowhere": f"{NEVER} {PAGES} {RARE} pyroute2",
     "doctor": f"alembic pydantic greenlet {PAGES} {RARE} pyroute2 appliance.web",
     "admin --help": "alembic pydantic greenlet",
-    "up --data=/nowhere --wireguard=nothing": f"{NEVER} {RARE} pyroute2 webauthn jinja2 granian",
+    "up --data=/nowhere --wireguard=nothing --trusted-source=::1": f"{NEVER} {RARE} pyroute2 webauthn jinja2 granian",
     "hub": f"{NEVER} {PAGES} {RARE} pyroute2.iproute bottle appliance.web appliance.service",
     "web": f"{NEVER} pyroute2",
 }
