@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib import import_module
@@ -32,6 +32,13 @@ class _Placeholder(ModuleType):
         with _loading:
             _forget(self)
         return getattr(import_module(self.__name__), name)
+
+
+@contextmanager
+def lean(unused: Collection[str] = UNUSED, rare: Collection[str] = RARE) -> Iterator[None]:
+    """Let imports in the block load only what processes need (`without`, `later`, `methods_later`)."""
+    with without(*unused), later(*rare), methods_later():
+        yield
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def _load(entry: Entry) -> Any:
     # The web process can't load anything late.
     rare = () if entry.name == "web" else loading.RARE
     unused = loading.UNUSED if entry.name not in _IN_TABLES else set(loading.UNUSED) - {"rich"}
-    with loading.without(*unused), loading.later(*rare), loading.methods_later():
+    with loading.lean(unused, rare):
         return entry.load()
 
 

@@ -49,7 +49,7 @@ def up(with_demo: Demo = False, *, settings: Settings) -> None:
     hub = Child("hub", environment)
     # They load their code while this process loads the rest of its own; the one with more code first.
     with prepared(web, hub):
-        with loading.undisturbed(), loading.without(*loading.UNUSED), loading.later(*loading.RARE):
+        with loading.undisturbed(), loading.lean():
             from appliance.cli import running
         running.run(settings, signals, hub, web, with_demo=with_demo)
 
@@ -59,7 +59,7 @@ def _host(settings: Settings, signals: Signals, environment: Mapping[str, str], 
     if with_demo:
         raise CommandError("The demonstration takes the one hub of a host; leave --demo out.", Exit.NOT_CONFIGURED)
     with prepared(web):
-        with loading.undisturbed(), loading.without(*loading.UNUSED), loading.later(*loading.RARE):
+        with loading.undisturbed(), loading.lean():
             from appliance.cli import hosting
         hosting.run(settings, signals, environment, web)
 
