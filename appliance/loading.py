@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import cache, partial
 from importlib import import_module
 from threading import Lock
 from types import ModuleType
@@ -18,7 +16,6 @@ UNUSED = ("rich", "greenlet")
 RARE = ("asyncio", "importlib.metadata")
 """Modules that SQLAlchemy loads for features which few processes use."""
 
-_CREATE = "_create_fn"
 _loading = Lock()
 
 
@@ -36,8 +33,8 @@ class _Placeholder(ModuleType):
 
 @contextmanager
 def lean(unused: Collection[str] = UNUSED, rare: Collection[str] = RARE) -> Iterator[None]:
-    """Let imports in the block load only what processes need (`without`, `later`, `methods_later`)."""
-    with without(*unused), later(*rare), methods_later():
+    """Let imports in the block load only what processes need (`without`, `later`)."""
+    with without(*unused), later(*rare):
         yield
 
 
@@ -69,43 +66,6 @@ def without(*names: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
-
-
-@contextmanager
-def methods_later() -> Iterator[None]:
-    """Let dataclasses that are defined in the block get each of their methods with its first call.
-
-    Python writes and compiles six functions for a frozen dataclass. For all classes that is a fifth of a process's
-    start, and most of these functions are never called. Python 3.13 compiles them in another way, and is left alone.
-    """
-    create = getattr(dataclasses, _CREATE, None)
-    if create is None:
-        yield
-        return
-    setattr(dataclasses, _CREATE, partial(_later_method, create))
-    try:
-        yield
-    finally:
-        setattr(dataclasses, _CREATE, create)
-
-
-def _later_method(create: Callable[..., Any], name: str, *arguments: Any, **more: Any) -> Callable[..., Any]:
-    """Make a method that takes the place of one until its first call, and gives it up then."""
-
-    @cache
-    def made() -> Any:
-        found = create(name, *arguments, **more)
-        found.__qualname__ = method.__qualname__
-        return found
-
-    def method(self: Any, /, *given: Any, **named: Any) -> Any:
-        for each in type(self).__mro__:
-            if each.__dict__.get(name) is method:
-                setattr(each, name, made())
-        return made()(self, *given, **named)
-
-    method.__name__ = name
-    return method
 
 
 @contextmanager

@@ -5,9 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterator
-from dataclasses import FrozenInstanceError, dataclass, field, replace
 from importlib import import_module
-from inspect import getfullargspec
 from pathlib import Path
 
 import pytest
@@ -76,58 +74,3 @@ def test_objects_of_the_block_are_no_garbage_afterwards() -> None:
         assert gc.get_freeze_count() - before >= len(made)
     finally:
         gc.unfreeze()
-
-
-def test_dataclasses_work_although_their_methods_come_later() -> None:
-    with loading.methods_later():
-
-        @dataclass(frozen=True, order=True)
-        class Rule:
-            number: int
-            names: tuple[str, ...] = ()
-
-        @dataclass(frozen=True)
-        class Port(Rule):
-            last: list[int] = field(default_factory=list, compare=False, repr=False)
-
-            def __post_init__(self) -> None:
-                self.last.append(self.number)
-
-    port = Port(7, last=[6])
-    assert (port.number, port.names, port.last) == (7, (), [6, 7])
-    assert port == Port(7, names=()) != Port(8)
-    assert len({port, Port(7), Rule(7)}) == 2
-    assert Rule(1) < Rule(1, ("web",)) < Rule(2)
-    assert repr(port).endswith("Port(number=7, names=())")
-    assert replace(port, number=9).last == [6, 7, 9]
-    with pytest.raises(FrozenInstanceError):
-        port.number = 8  # type: ignore[misc]
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'number'"):
-        Rule()  # type: ignore[call-arg]
-
-
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="this Python compiles all methods of a class at once")
-def test_a_method_of_a_dataclass_is_compiled_at_its_first_call() -> None:
-    with loading.methods_later():
-
-        @dataclass(frozen=True)
-        class Rule:
-            number: int
-
-    later = {name: getattr(Rule, name) for name in ("__init__", "__eq__", "__hash__", "__setattr__")}
-    assert Rule(1) == Rule(1)
-    assert {name for name, method in later.items() if getattr(Rule, name) is not method} == {"__init__", "__eq__"}
-    assert getfullargspec(Rule.__init__).args == ["self", "number"]
-
-
-def test_dataclasses_after_the_block_are_as_usual() -> None:
-    with loading.methods_later():
-        pass
-
-    @dataclass
-    class Rule:
-        number: int
-
-    made = Rule.__init__
-    assert Rule(1) == Rule(1)
-    assert Rule.__init__ is made
