@@ -8,7 +8,7 @@ from appliance.hub.ruleset import chains
 from appliance.hub.ruleset.chains import counter_name
 from appliance.hub.ruleset.classes import Classes
 from appliance.hub.ruleset.document import ChainDraft, Ruleset
-from appliance.hub.ruleset.frame import HOOKS, UNMATCHED, add_frame
+from appliance.hub.ruleset.frame import HOOKS, UNMATCHED, frame
 from appliance.hub.ruleset.lookups import POSITIONS, Element, Ends, Key, Lookup, elements_of, keys_of, lookup_of
 from appliance.hub.ruleset.name_set import NameSet
 from appliance.hub.ruleset.openings import FULL, PACED
@@ -131,9 +131,9 @@ class Compiler:
 
     def _written(self, desired: Desired, link: str) -> Ruleset:
         draft = ChainDraft()
-        lookups = sorted(self._spreads, key=POSITIONS.__getitem__)
+        lookups = tuple(sorted(self._spreads, key=POSITIONS.__getitem__))
         has_classes = any(map(len, self._classes))
-        add_frame(draft, desired, link, lookups, has_classes=has_classes)
+        draft.include(frame(desired.network, link, lookups, desired.policy.default, has_classes=has_classes))
         for spread in (*(self._classes if has_classes else ()), *map(self._spreads.__getitem__, lookups)):
             draft.include(spread.draft)
         return Ruleset(HOOKS, draft.chains, draft.leaves, self._counters)

@@ -13,7 +13,6 @@ from appliance.hub.ruleset.document import ChainDraft
 from appliance.hub.ruleset.lookups import Lookup, Topic, in_mark
 from appliance.hub.ruleset.openings import add_openings
 from appliance.model.addresses import hub_address
-from appliance.model.desired import Desired
 from appliance.model.policy import Action
 
 UNMATCHED = "unmatched"
@@ -36,24 +35,32 @@ HOOKS = {
 }
 
 
-def add_frame(draft: ChainDraft, desired: Desired, link: str, lookups: Sequence[Lookup], *, has_classes: bool) -> None:
-    """Add all chains but those of the lookups and of the classes.
+# Most saves leave the frame as it is, or as it was before the last one.
+@lru_cache(maxsize=128)
+def frame(
+    network: IPv4Network, link: str, lookups: tuple[Lookup, ...], default: Action, *, has_classes: bool
+) -> ChainDraft:
+    """All chains but those of the lookups and of the classes; not to be changed.
 
     Args:
+        network: of the organization.
         link: the name of the one link in the namespace.
         lookups: lookups of the policy, in order.
+        default: of the policy.
         has_classes: True if a machine is in a group that a rule names.
     """
-    _add_base(draft, desired, link)
+    draft = ChainDraft()
+    _add_base(draft, network, link)
     add_openings(draft)
     _add_judge(draft, has_classes=has_classes)
     _add_denials(draft, [lookup for lookup in lookups if lookup.action is Action.DENY])
     _add_allowances(draft, [lookup for lookup in lookups if lookup.action is Action.ALLOW])
-    draft.add("default", f'counter name "{UNMATCHED}" {ACCEPT if desired.policy.default is Action.ALLOW else "drop"}')
+    draft.add("default", f'counter name "{UNMATCHED}" {ACCEPT if default is Action.ALLOW else "drop"}')
+    return draft
 
 
-def _add_base(draft: ChainDraft, desired: Desired, link: str) -> None:
-    hub = hub_address(desired.network)
+def _add_base(draft: ChainDraft, network: IPv4Network, link: str) -> None:
+    hub = hub_address(network)
     # A ping of the hub is not tracked, so that a machine at its bound can still send it.
     draft.add("apart", f"ip daddr {hub} icmp type echo-request notrack")
     draft.add(
@@ -61,11 +68,11 @@ def _add_base(draft: ChainDraft, desired: Desired, link: str) -> None:
         f'iifname != "{link}" drop',
         f"ip daddr {hub} icmp type echo-request {ACCEPT}",
         f"ip daddr {hub} drop",
-        f"ip saddr {desired.network} ip daddr {desired.network} goto belonging",
+        f"ip saddr {network} ip daddr {network} goto belonging",
     )
     # Packets of no connection go no further, because it is unknown which end opened it.
     draft.add("belonging", "ct state new,established goto judge", "ct state related goto errors")
-    draft.add_with_sets("errors", f"icmp type {_DELIVERED} {_from_its_end(desired.network)} goto judge")
+    draft.add_with_sets("errors", f"icmp type {_DELIVERED} {_from_its_end(network)} goto judge")
     allowed = f'iifname "{link}" oifname "{link}" meta mark {ALLOWED_MARK:#x}'
     # Not by `ct state`: that is "new" until an answer is seen.
     draft.add("transit", f"{allowed} ct status confirmed accept", f"{allowed} goto opening")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Set
+from itertools import compress
 from typing import Any
 
 _PARTS = 256
+_NUMBERS = range(_PARTS)
 _EMPTY: frozenset[str] = frozenset()
 _NOTHING = (_EMPTY,) * _PARTS
 
@@ -50,15 +53,22 @@ class NameSet(Set[str]):
     def __or__(self, other: Set[Any]) -> NameSet:
         if not isinstance(other, NameSet):
             return self.with_names(other)
-        pairs = zip(self._parts, other._parts, strict=True)
         # Parts of the other set are preferred, so that the two share as many as possible.
-        return NameSet(its if mine is its or mine <= its else mine | its for mine, its in pairs)
+        parts = list(other._parts)
+        for at, (mine, its) in self._apart(other).items():
+            if not mine <= its:
+                parts[at] = mine | its
+        return NameSet(parts)
 
     def __sub__(self, other: Set[Any]) -> frozenset[str]:
         if not isinstance(other, NameSet):
             return frozenset(self.without_names(other))
-        pairs = zip(self._parts, other._parts, strict=True)
-        return _EMPTY.union(*(mine - its for mine, its in pairs if mine is not its))
+        return _EMPTY.union(*(mine - its for mine, its in self._apart(other).values()))
+
+    def _apart(self, other: NameSet) -> dict[int, tuple[frozenset[str], frozenset[str]]]:
+        """Parts of both sets that they do not share, by number."""
+        mine, its = self._parts, other._parts
+        return {at: (mine[at], its[at]) for at in compress(_NUMBERS, map(operator.is_not, mine, its))}
 
     def __contains__(self, name: object) -> bool:
         return name in self._parts[hash(name) % _PARTS]
