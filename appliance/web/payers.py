@@ -8,7 +8,6 @@ address, or an IPv6 /48.
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -22,7 +21,7 @@ from appliance.model.errors import TooMany
 from appliance.model.sentences import numbered
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import is_one_of, networks_of
-from appliance.web.request import COOKIE, OPERATOR_COOKIE, PAYER, Payer, is_for_operators
+from appliance.web.request import PAYER, Payer, Request
 from appliance.web.turns import NOBODY, SHARE
 
 log = structlog.get_logger()
@@ -39,7 +38,6 @@ _RESERVE = 1.0
 _SECONDS_A_BYTE = 1e-8
 """Processor seconds to encrypt and send a byte of an answer, which the server's own threads do."""
 
-_SESSION, _OPERATOR_SESSION = (re.compile(rf"(?:^|;)\s*{name}=([^;]+)") for name in (COOKIE, OPERATOR_COOKIE))
 _MOST_TOKENS = 20_000
 _A_LINE_EACH = Rate(1, 60.0)
 _LINES = Rate(30, 60.0)
@@ -128,18 +126,6 @@ class Payers:
 
 
 def _token(environ: Mapping[str, Any]) -> bytes | None:
-    """Digest the token of a request; None if it has none."""
-    if is_for_operators(environ):
-        return _digest_of(_OPERATOR_SESSION, environ)
-    scheme, _, credentials = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
-    shown = credentials.strip() if scheme.lower() == "bearer" else ""
-    return _digest(shown) if shown else _digest_of(_SESSION, environ)
-
-
-def _digest_of(session: re.Pattern[str], environ: Mapping[str, Any]) -> bytes | None:
-    cookie = session.search(str(environ.get("HTTP_COOKIE", "")))
-    return None if cookie is None else _digest(cookie[1].strip())
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    """Digest the token that a request is authenticated by; None if it has none."""
+    token = Request.head(environ).credential
+    return None if token is None else hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=16).digest()

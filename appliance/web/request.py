@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +20,9 @@ OPERATOR_COOKIE = "__Secure-meshwg-operator"
 OPERATOR_PATH = "/operator"
 """Path of the operators' first page, and the begin of those of all others."""
 
+API_PATH = "/api/"
+"""Beginning of the paths of the API, which takes bearer tokens; pages take cookies alone."""
+
 PAYER = "meshwg.payer"
 """Key of the request's `Payer` in the WSGI environment."""
 
@@ -32,8 +34,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def is_for_operators(environ: Mapping[str, Any]) -> bool:
     """True for a request to operators' pages, whoever sends it."""
-    path = "/" + str(environ.get("PATH_INFO", "")).lstrip("/")
-    return path == OPERATOR_PATH or path.startswith(f"{OPERATOR_PATH}/")
+    return _is_operators("/" + str(environ.get("PATH_INFO", "")).lstrip("/"))
 
 
 @dataclass
@@ -102,11 +103,10 @@ class Request:
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:
-        """Values of cookies by name; empty if the header is unreadable."""
-        try:
-            return {name: morsel.value for name, morsel in SimpleCookie(self.header("Cookie")).items()}
-        except CookieError:
-            return {}
+        """Values of cookies by name; the last one of several with the same name."""
+        # Other applications of the same domain set cookies too. Python's parser gives up at the first unusual one.
+        pairs = (pair.partition("=") for pair in self.header("Cookie").split(";"))
+        return {name.strip(): _unquoted(value.strip()) for name, equals, value in pairs if equals}
 
     @cached_property
     def query(self) -> Mapping[str, str]:
@@ -144,6 +144,22 @@ class Request:
         """Bearer token; without one, the session cookie's."""
         scheme, _, credentials = self.header("Authorization").partition(" ")
         return (credentials.strip() if scheme.lower() == "bearer" else "") or self.session_token
+
+    @property
+    def credential(self) -> str | None:
+        """Token that this path authenticates its caller by, valid or not; None without one."""
+        if _is_operators(self.path):
+            return self.cookies.get(OPERATOR_COOKIE) or None
+        return self.token if self.path.startswith(API_PATH) else self.session_token
+
+
+def _is_operators(path: str) -> bool:
+    return path == OPERATOR_PATH or path.startswith(f"{OPERATOR_PATH}/")
+
+
+def _unquoted(value: str) -> str:
+    """Take off the quotation marks that a cookie's value may stand in. Source: RFC 6265, 4.1.1."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def _utf8(text: str) -> str | None:

@@ -314,7 +314,7 @@ def test_an_organization_beyond_its_processor_share_is_refused() -> None:
         return [b""]
 
     payers = Payers(clock=lambda: 100.0)
-    token = ("authorization", "Bearer mws_x")
+    token = ("cookie", "__Host-meshwg=mws_x")
 
     async def ask_once(client: str, *headers: tuple[str, str]) -> int:
         exchange = Exchange()

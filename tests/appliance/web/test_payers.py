@@ -10,7 +10,7 @@ import pytest
 
 from appliance.model.errors import TooMany
 from appliance.web.payers import Payers
-from appliance.web.request import PAYER, Payer
+from appliance.web.request import PAYER, Payer, Request
 from appliance.web.turns import NOBODY
 
 OFFICE = ip_network("198.51.100.0/24")
@@ -25,7 +25,9 @@ class Clock:
 
 
 def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
-    return {"REMOTE_ADDR": address, **{f"HTTP_{name.upper()}": value for name, value in headers.items()}}
+    """Makes the head of a call of the API."""
+    call = {"REMOTE_ADDR": address, "PATH_INFO": "/api/v1/machines"}
+    return {**call, **{f"HTTP_{name.upper()}": value for name, value in headers.items()}}
 
 
 def answer(payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0) -> None:
@@ -53,6 +55,29 @@ def test_a_valid_token_s_requests_are_paid_by_its_organization(headers: dict[str
     assert payers.payer_of(environ(**headers)) == Payer("203.0.113.9")
     answer(payers, environ(authorization=BEARER), "acme")
     assert payers.payer_of(environ("192.0.2.77", **headers)) == Payer("acme")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer mws_{}", "cookie": "__Host-meshwg=mws_good"},
+        {"cookie": "__Host-meshwg=mws_{}; __Host-meshwg=mws_good"},
+        {"cookie": 'a={{"{}":1}}; version={}; __Host-meshwg="mws_good"'},
+    ],
+    ids=["bearer", "twice", "quoted"],
+)
+def test_no_second_token_hides_the_payer_of_a_page(headers: dict[str, str]) -> None:
+    """Sends a page's good cookie with another unknown token each time, which must not make it a stranger's."""
+    payers = Payers(clock=Clock())
+
+    def page(number: int) -> dict[str, Any]:
+        return environ(**{name: value.format(*[number] * 2) for name, value in headers.items()}) | {"PATH_INFO": "/map"}
+
+    assert Request.head(page(1)).session_token == "mws_good"
+    answer(payers, page(1), "acme", seconds=6)
+    assert payers.payer_of(page(2)) == Payer("acme")
+    with pytest.raises(TooMany):
+        payers.check(payers.payer_of(page(3)))
 
 
 def test_an_operator_pays_for_operators_pages_only() -> None:

@@ -32,7 +32,7 @@ def test_a_request_has_what_the_server_read() -> None:
         ({}, None, True),
         ({"HTTP_COOKIE": f"{COOKIE}=one"}, "one", True),
         ({"HTTP_COOKIE": f"{COOKIE}="}, None, True),
-        ({"HTTP_COOKIE": f"other/name=1; {COOKIE}=one"}, None, True),
+        ({"HTTP_COOKIE": f"other/name=1; {COOKIE}=one"}, "one", True),
         ({"HTTP_AUTHORIZATION": "bearer  two "}, "two", False),
         ({"HTTP_AUTHORIZATION": "Bearer two", "HTTP_COOKIE": f"{COOKIE}=one"}, "two", False),
         ({"HTTP_AUTHORIZATION": "Basic two", "HTTP_COOKIE": f"{COOKIE}=one"}, "one", True),
@@ -41,6 +41,15 @@ def test_a_request_has_what_the_server_read() -> None:
 def test_a_bearer_token_goes_before_a_cookie(headers: dict[str, str], token: str | None, by_cookie: bool) -> None:
     request = Request.head(environ(**headers))
     assert (request.token, request.is_by_cookie) == (token, by_cookie)
+
+
+@pytest.mark.parametrize(
+    "others",
+    ['a={"b":1}', "version=1", "path=/; secure", "a[b]=1", "a b=c d", "alone", "ü=1", "=1", "a=b=c", 'a="', ";"],
+)
+def test_cookies_of_others_hide_none_of_ours(others: str) -> None:
+    request = Request.head(environ(HTTP_COOKIE=f'{others}; {COOKIE}=one; {others}; quoted="two=="'))
+    assert (request.session_token, request.cookies["quoted"]) == ("one", "two==")
 
 
 def test_a_parameter_that_is_not_utf_8_is_absent() -> None:
