@@ -50,6 +50,9 @@ READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
 POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
 # For all kinds of letters together, when they are sent.
 LETTERS_RECEIVED = (Rate(6, _HOUR), Rate(20, _DAY))
+# With the letters that somebody asks for (`LETTERS_PER_RECIPIENT`) these are no more than what an address receives, so
+# that invitations from others keep no link from a person who needs one.
+INVITATIONS_RECEIVED = (Rate(3, _HOUR), Rate(10, _DAY))
 LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
@@ -103,6 +106,7 @@ class RateLimits:
         self._letters = NetworkAllowance(LETTERS, self.clock)
         self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
         self._received = Allowance(*LETTERS_RECEIVED, clock=self.clock)
+        self._invitations_received = Allowance(*INVITATIONS_RECEIVED, clock=self.clock)
         self._sent = Allowance(*LETTERS_PER_ORGANIZATION, clock=self.clock)
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._polls = Allowance(*POLLS_PER_ORGANIZATION, clock=self.clock)
@@ -205,13 +209,15 @@ class RateLimits:
             self._letters.give_back(address)
             raise
 
-    def is_letter_admitted(self, organization_id: str | None, recipient: str) -> bool:
+    def is_letter_admitted(self, organization_id: str | None, recipient: str, *, is_invitation: bool = False) -> bool:
         """Count a letter for its recipient and its organization; False if either has reached its limit."""
-        sender = organization_id or ""
+        sender, who = organization_id or "", recipient.strip().lower()
         try:
             if sender:
                 self._take("letters-sent", self._sent, sender)
-            self._take("letters-received", self._received, recipient.strip().lower())
+            if is_invitation:
+                self._take("invitations-received", self._invitations_received, who)
+            self._take("letters-received", self._received, who)
         except TooMany:
             return False
         return True

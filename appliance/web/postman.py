@@ -7,7 +7,7 @@ from threading import Event
 import structlog
 
 from appliance.model.letters import Letter
-from appliance.service import Context, factor_removals, notices, postman, resets
+from appliance.service import Context, factor_removals, invitations, notices, postman, resets
 from appliance.service.letters import COMPOSERS
 from appliance.service.postman import RelayPort
 from appliance.store.mail import QueuedLetter
@@ -30,7 +30,9 @@ def work(
 
     def admits(queued: QueuedLetter, letter: Letter) -> bool:
         # Notices about the access to an account are never limited.
-        return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(queued.organization_id, letter.recipient)
+        return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(
+            queued.organization_id, letter.recipient, is_invitation=queued.kind == invitations.LETTER
+        )
 
     while not stopped.wait(every_s):
         try:

@@ -10,9 +10,9 @@ from threading import Event, Thread
 import pytest
 
 from appliance.model.letters import Letter
-from appliance.service import Actor, Context, mail, notices
+from appliance.service import Actor, Context, invitations, mail, notices, resets
 from appliance.web import postman
-from appliance.web.limits import LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED, RateLimits
+from appliance.web.limits import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED, RateLimits
 
 
 class Relay:
@@ -91,6 +91,34 @@ def test_letters_to_one_person_are_limited_for_all_senders(
     thread.join()
     received = [each for each in relay.letters if each.recipient == "asha@example.net"]
     assert len(received) == LETTERS_RECEIVED[0].amount + 1
+
+
+def test_invitations_by_others_keep_no_reset_from_its_owner(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many organizations invite one person, who then asks for another password."""
+
+    def compose(_context: Context, _transaction: object, about: str) -> Letter:
+        return Letter(about.partition(" ")[2], about.partition(" ")[0], "")
+
+    monkeypatch.setattr(postman, "COMPOSERS", {invitations.LETTER: compose, resets.LETTER: compose})
+    sending = replace(context, sends_mail=True)
+    with sending.store.write() as transaction:
+        for number in range(LETTERS_RECEIVED[0].amount + 1):
+            mail.queue(sending, transaction, None, invitations.LETTER, f"invited-{number} asha@example.net")
+    later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
+    with later.store.write() as transaction:
+        mail.queue(later, transaction, None, resets.LETTER, "reset asha@example.net")
+    latest = replace(sending, clock=lambda: context.clock() + timedelta(seconds=2))
+    with latest.store.write() as transaction:
+        mail.queue(latest, transaction, None, resets.LETTER, "other b@example.net")
+    relay, stopped = Box("b@example.net"), Event()
+    thread = Thread(target=postman.work, args=(latest, relay, RateLimits(clock=lambda: 1000.0), stopped, 0.01))
+    thread.start()
+    assert relay.has_it.wait(20)
+    stopped.set()
+    thread.join()
+    subjects = [each.subject for each in relay.letters if each.recipient == "asha@example.net"]
+    assert subjects[-1] == "reset"
+    assert len(subjects) == INVITATIONS_RECEIVED[0].amount + 1
 
 
 def test_the_letters_of_an_organization_are_limited() -> None:
