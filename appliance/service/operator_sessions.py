@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -119,5 +120,21 @@ def holder_of(operator: Operator) -> CodeHolder:
 
 
 def note(context: Context, transaction: Connection, operator: Operator, action: str) -> None:
-    """Record an act on the pages in the log of operations."""
+    """Record in the log of operations that an operator signs in or is set up."""
     operations.record(transaction, OperatorCommand(context.clock(), operator.email, action, {}))
+
+
+def note_act(
+    context: Context, transaction: Connection, who: SignedOperator, action: str, detail: dict[str, Any] | None = None
+) -> None:
+    """Record an act on the pages, in the transaction that does it, if the operator's session still holds.
+
+    Args:
+        detail: further facts for the log of operations.
+
+    Raises:
+        Unauthenticated: the session has ended meanwhile.
+    """
+    if credentials.role_of(transaction, who.credential, context.clock(), locked=True) is None:
+        raise Unauthenticated("Your session has ended meanwhile, and nothing was changed. Sign in again.")
+    operations.record(transaction, OperatorCommand(context.clock(), who.operator.email, action, detail or {}))

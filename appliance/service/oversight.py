@@ -88,11 +88,16 @@ def invite(context: Context, who: SignedOperator, organization_id: str, *, email
 
 
 def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> str:
-    """Make a link to sign an organization up (`permits.invite`)."""
-    link = permits.invite(context, email)
+    """Make a link to sign an organization up (`permits.invite`).
+
+    Raises:
+        Invalid: this is no e-mail address.
+        Unauthenticated: the session has ended.
+    """
     with context.store.write() as transaction:
-        operator_sessions.note(context, transaction, who.operator, operations.SIGN_UP_INVITED)
-    return link
+        link = permits.invite_within(context, transaction, email)
+        operator_sessions.note_act(context, transaction, who, operations.SIGN_UP_INVITED)
+        return link
 
 
 def log(context: Context, limit: int) -> list[OperatorCommand]:

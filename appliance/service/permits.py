@@ -66,13 +66,18 @@ def invite(context: Context, email: str | None = None) -> str:
     Args:
         email: the only address that may sign up with it; None for any.
     """
+    with context.store.write() as transaction:
+        return invite_within(context, transaction, email)
+
+
+def invite_within(context: Context, transaction: Connection, email: str | None) -> str:
+    """Make a link as `invite` does; it is valid once the transaction has committed."""
     now = context.clock()
     address = None if email is None else check_email(email)
     new = Permit(new_id(), address, by_letter=False, expires_at=now + INVITED_FOR)
     token = tokens.new_token(tokens.INVITATION)
-    with context.store.write() as transaction:
-        permits.forget(transaction, now)
-        permits.create(transaction, new, tokens.hash_of(token), now)
+    permits.forget(transaction, now)
+    permits.create(transaction, new, tokens.hash_of(token), now)
     return _link(context, token)
 
 

@@ -10,15 +10,12 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection
-
-from appliance.model.errors import Conflict, Invalid, NotFound, Unauthenticated
-from appliance.service import credentials, run_proofs
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.service import operator_sessions, run_proofs
 from appliance.service.context import Context
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.transcripts import NEWEST, PublishedRuns, Run
 from appliance.store import hidden_runs, operations
-from appliance.store.operations import OperatorCommand
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def publish(context: Context, runs: PublishedRuns, who: SignedOperator, run: str
         raise Conflict("The run {run} is not published. {reason}", run=run, reason=refusal.sentence) from None
     with context.store.write() as transaction:
         if hidden_runs.show(transaction, run):
-            _note(context, transaction, who, operations.PUBLISHED, run)
+            operator_sessions.note_act(context, transaction, who, operations.PUBLISHED, {"run": run})
 
 
 def withdraw(context: Context, runs: PublishedRuns, who: SignedOperator, run: str) -> None:
@@ -87,14 +84,7 @@ def withdraw(context: Context, runs: PublishedRuns, who: SignedOperator, run: st
     runs.find(run)
     with context.store.write() as transaction:
         if hidden_runs.hide(transaction, run):
-            _note(context, transaction, who, operations.WITHDRAWN, run)
-
-
-def _note(context: Context, transaction: Connection, who: SignedOperator, action: str, run: str) -> None:
-    if credentials.role_of(transaction, who.credential, context.clock(), locked=True) is None:
-        raise Unauthenticated("Your session has ended meanwhile, and nothing was changed. Sign in again.")
-    entry = OperatorCommand(context.clock(), who.operator.email, action, {"run": run})
-    operations.record(transaction, entry)
+            operator_sessions.note_act(context, transaction, who, operations.WITHDRAWN, {"run": run})
 
 
 def _hidden(context: Context) -> frozenset[str]:

@@ -12,7 +12,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound, Unauthenticated
 from appliance.service import Actor, Context, machines, operator_sessions, operators, organizations, oversight
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.sessions import NOWHERE
-from appliance.store import operations
+from appliance.store import operations, permits
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.service.clock import Clock
@@ -138,9 +138,13 @@ def test_an_operator_who_is_removed_meanwhile_changes_nothing(
         lambda: oversight.suspend(context, who, owner.organization_id),
         lambda: oversight.look(context, who, owner.organization_id),
         lambda: oversight.invite(context, who, owner.organization_id, email="new@example.net", role="owner"),
+        lambda: oversight.invite_sign_up(context, who, None),
     ):
         with pytest.raises(Unauthenticated):
             call()
+    with context.store.read() as transaction:
+        assert permits.count(transaction) == 0
+    assert operations.SIGN_UP_INVITED not in [action for _, action in acts(context)]
     assert owner.organization_id in hub.enforced
     assert trail(context, owner) == []
 
