@@ -75,16 +75,16 @@ def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) 
 
 def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> StoredAnswer | None:
     with context.underway.working_on(key.organization_id + key.hash) as is_alone:
-        known = _begin(context, actor, key, request_hash, is_alone=is_alone)
-        if known is not None:
-            return known
+        begun = _begin(context, actor, key, request_hash, is_alone=is_alone)
+        if isinstance(begun, StoredAnswer):
+            return begun
         try:
-            answer = work(replace(actor, request=key))
+            answer = work(replace(actor, request=begun))
         except BaseException as error:
-            known = _look_again(context, key)
+            known = _look_again(context, begun)
             if known is None or not isinstance(error, Refused | NothingDone):
                 raise
-            # The store was lost while it confirmed the work, and is back.
+            # The store was lost while it confirmed the work, and is back; or another host's process has done it.
             return known
         try:
             with context.store.write() as transaction:
@@ -97,8 +97,8 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
 
 def _begin(
     context: Context, actor: Actor, key: RequestKey, request_hash: str, *, is_alone: bool
-) -> StoredAnswer | None:
-    """Note that the request is in progress, or return its earlier answer."""
+) -> StoredAnswer | RequestKey:
+    """Note that the request is in progress and return the key of this attempt, or return the earlier answer."""
     now = context.clock()
     with context.store.write() as transaction:
         # Locked, so that a commit whose connection was lost has ended before this goes on.
@@ -112,13 +112,13 @@ def _begin(
             raise KeyReused("Another request came with this key before. Choose a new one for each request.")
         if known is not None and known.answer is not None:
             return known.answer
-        # Nothing that another process began is in progress: only one process at a time serves a store.
+        # What another process began was cut off with it, or, with many hubs, goes on: then it can't commit any more, as
+        # this attempt is the later one.
         if not is_alone:
             raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
         repeats.forget_undone(transaction, key)
         _check_room(context, repeats.count(transaction, key), is_form=key.member_id is not None)
-        repeats.begin(transaction, key, request_hash, now)
-    return None
+        return repeats.begin(transaction, key, request_hash, now)
 
 
 def _look_again(context: Context, key: RequestKey) -> StoredAnswer | None:

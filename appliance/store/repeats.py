@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
+from appliance.model.errors import InProgress
 from appliance.store import times
 from appliance.store.schema import repeats as _table
 
@@ -45,11 +46,13 @@ class RequestKey:
     Attributes:
         hash: SHA-256 of the caller's key or of the form.
         member_id: the member who sent the form; None for a key.
+        began_at: begin of one attempt to do it, which tells apart attempts of several processes; None for any.
     """
 
     organization_id: str
     hash: str
     member_id: str | None = None
+    began_at: datetime | None = None
 
 
 def find(transaction: Connection, key: RequestKey) -> StoredRequest | None:
@@ -70,8 +73,8 @@ def count(transaction: Connection, key: RequestKey) -> int:
     ).scalar_one()
 
 
-def begin(transaction: Connection, key: RequestKey, request_hash: str, at: datetime) -> None:
-    """Store that a request with this key has begun."""
+def begin(transaction: Connection, key: RequestKey, request_hash: str, at: datetime) -> RequestKey:
+    """Store that a request with this key has begun; returns the key of this attempt."""
     transaction.execute(
         insert(_table).values(
             organization_id=key.organization_id,
@@ -82,11 +85,19 @@ def begin(transaction: Connection, key: RequestKey, request_hash: str, at: datet
             began_at=times.stored(at),
         )
     )
+    return replace(key, began_at=at)
 
 
 def mark_done(transaction: Connection, key: RequestKey, location: str | None) -> None:
-    """Store, in the transaction of its change, that the request is done."""
-    transaction.execute(update(_table).where(_is(key)).values(done=True, location=location))
+    """Store, in the transaction of its change, that the request is done.
+
+    Raises:
+        InProgress: another process began it later.
+    """
+    marked = transaction.execute(update(_table).where(_is_attempt(key)).values(done=True, location=location))
+    # Without a row, the change has removed it together with the organization or the member.
+    if marked.rowcount == 0 and find(transaction, key) is not None:
+        raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
 
 
 def finish(transaction: Connection, key: RequestKey, answer: StoredAnswer) -> None:
@@ -99,8 +110,8 @@ def finish(transaction: Connection, key: RequestKey, answer: StoredAnswer) -> No
 
 
 def forget_undone(transaction: Connection, key: RequestKey) -> None:
-    """Forget the request, unless it was done."""
-    transaction.execute(delete(_table).where(_is(key), _table.c.done.is_(False)))
+    """Forget the request, or this attempt to do it, unless it was done."""
+    transaction.execute(delete(_table).where(_is_attempt(key), _table.c.done.is_(False)))
 
 
 def forget_older(transaction: Connection, than: datetime) -> None:
@@ -110,3 +121,9 @@ def forget_older(transaction: Connection, than: datetime) -> None:
 
 def _is(key: RequestKey) -> ColumnElement[bool]:
     return and_(_table.c.organization_id == key.organization_id, _table.c.key_hash == key.hash)
+
+
+def _is_attempt(key: RequestKey) -> ColumnElement[bool]:
+    if key.began_at is None:
+        return _is(key)
+    return and_(_is(key), _table.c.began_at == times.stored(key.began_at))

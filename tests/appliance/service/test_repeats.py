@@ -277,6 +277,46 @@ def test_two_equal_requests_at_once_are_done_once(context: Context, owner: Actor
     assert once(context, owner, Work(context)) == ANSWER
 
 
+@WAYS
+def test_of_two_processes_one_does_a_request(context: Context, owner: Actor, way: Way) -> None:
+    """Repeats a request at another host's process while the first works on it: the first gets the other's answer."""
+    other = Work(context)
+    mine = Work(context)
+
+    def work(actor: Actor) -> StoredAnswer:
+        assert way(replace(context, underway=Underway()), owner, other) is None
+        return mine(actor)
+
+    assert way(context, owner, work) == ANSWER
+    assert (other.done, mine.done) == (1, 0)
+
+
+@WAYS
+def test_an_overtaken_process_forgets_no_request(context: Context, owner: Actor, way: Way) -> None:
+    """Lets the first of two processes fail while the other one works on the same request, which stays noted."""
+    is_other, go = threading.Event(), threading.Event()
+    other = Work(context)
+
+    def slow(actor: Actor) -> StoredAnswer:
+        is_other.set()
+        assert go.wait(20)
+        return other(actor)
+
+    thread = threading.Thread(target=way, args=(replace(context, underway=Underway()), owner, slow))
+
+    def work(actor: Actor) -> StoredAnswer:
+        thread.start()
+        assert is_other.wait(20)
+        return Work(context)(actor)
+
+    with pytest.raises(InProgress):
+        way(context, owner, work)
+    go.set()
+    thread.join()
+    assert way(context, owner, Work(context)) == ANSWER
+    assert other.done == 1
+
+
 def test_a_key_is_known_for_a_day(context: Context, owner: Actor) -> None:
     work = Work(context)
     once(context, owner, work)
