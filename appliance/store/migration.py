@@ -11,27 +11,28 @@ import sqlalchemy as sa
 
 from appliance.store.database import Store
 from appliance.store.revision import NEWEST, VERSION, revision
-from appliance.store.schema import metadata
+from appliance.store.schema import DISABLED, IS_DISABLED, metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _NEWEST = "head"
 
 
 def upgrade(store: Store, to: str = _NEWEST) -> None:
-    """Migrate the schema to a revision, by default the newest, which an empty SQLite store gets at once."""
+    """Migrate the schema to a revision, by default the newest, which an empty store gets at once."""
     found = revision(store)
     if (found, to) == (NEWEST, _NEWEST):
         return
-    # `schema` leaves parts of PostgreSQL's out.
-    if (found, to) == (None, _NEWEST) and store.is_sqlite:
+    if (found, to) == (None, _NEWEST):
         _create(store)
     else:
         _migrate(store, to)
 
 
 def _create(store: Store) -> None:
+    if not store.is_sqlite:
+        DISABLED.dialect_options["postgresql"]["where"] = IS_DISABLED
     with store.write() as transaction:
-        metadata.create_all(transaction)
+        metadata.create_all(transaction, checkfirst=False)
         VERSION.create(transaction)
         transaction.execute(sa.insert(VERSION).values(version_num=NEWEST))
 

@@ -11,6 +11,7 @@ from appliance.store.schema.operators import (
     operators,
 )
 from appliance.store.schema.organizations import (
+    DISABLED,
     IS_DISABLED,
     audit,
     decided_packets,
@@ -43,6 +44,7 @@ from appliance.store.schema.requests import hidden_runs, mail, operations, repea
 from appliance.store.schema.shards import shards
 
 __all__ = [
+    "DISABLED",
     "IS_DISABLED",
     "api_tokens",
     "audit",

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, ForeignKey, delete, event, inspect, text
 from appliance.service import Actor
 from appliance.store import Store, machines, migration, schema
 from appliance.store.revision import NEWEST, revision
-from tests.appliance.databases import on_sqlite
+from tests.appliance.databases import BOTH, on_sqlite
+from tests.appliance.postgres import Cluster
 from tests.appliance.rows import everything, fill
 
 KEYS = [
@@ -54,11 +55,15 @@ print(*(name for name in sys.modules if name.startswith(("psycopg", "sqlalchemy.
     assert done.stdout == "\n"
 
 
+_OBJECTS = "SELECT name, sql FROM sqlite_master"
+_INDEXES = "SELECT indexname AS name, indexdef AS sql FROM pg_indexes"
+
+
 def described(store: Store) -> dict[str, object]:
     """Describes tables without the order of columns and constraints, and all other objects by their SQL."""
     with store.read() as transaction:
         found = inspect(transaction)
-        entries = transaction.execute(text("SELECT name, sql FROM sqlite_master"))
+        entries = transaction.execute(text(_OBJECTS if store.is_sqlite else _INDEXES))
         made: dict[str, object] = {entry.name: entry.sql for entry in entries}
         for name in found.get_table_names():
             columns = [{**each, "type": str(each["type"])} for each in found.get_columns(name)]
@@ -67,8 +72,11 @@ def described(store: Store) -> dict[str, object]:
     return made
 
 
-def test_a_created_store_is_as_a_migrated_one(tmp_path: Path) -> None:
-    created, migrated = (Store(f"sqlite:///{tmp_path / name}") for name in ("created", "migrated"))
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_created_store_is_as_a_migrated_one(kind: str, cluster: Cluster, tmp_path: Path) -> None:
+    files = (f"sqlite:///{tmp_path / name}" for name in ("created", "migrated"))
+    urls = files if kind == "sqlite" else (cluster.url(cluster.create()) for _ in range(2))
+    created, migrated = map(Store, urls)
     migration.upgrade(created)
     for step in ("0001", "head"):
         migration.upgrade(migrated, step)
