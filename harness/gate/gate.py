@@ -14,11 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from harness.events.feed import Feed
-from harness.gate import broken_runs as broken
-from harness.gate import results, runs
+from harness.gate import forked_runs, results, runs
 from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.results import ScenarioResult
-from harness.gate.runs import RunOptions, RunResult
+from harness.gate.runs import RunOptions, RunResult, Shared
 from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
 from harness.world.conditions import STORES, draw_store
@@ -209,13 +208,12 @@ def _round(
     scenarios: bool = True,
 ) -> _Round:
     many = concurrency(options)
-    events = feed.descriptor
     with runs.scenario_numbers() as numbers, _opened(evidence) as folder:
-        shared = [f"--events={events}", f"--evidence=/dev/fd/{folder}"]
-        pooled = [_BESIDE_OTHERS, f"--numbers={numbers}", *shared]
+        shared = Shared(feed.descriptor, folder)
+        pooled = replace(shared, numbers=numbers)
         with ThreadPoolExecutor(many.runs) as pool:
             parts = [
-                pool.submit(runs.run, each, *pooled, inherited=[numbers, events, folder])
+                pool.submit(_scenarios, each, pooled, _BESIDE_OTHERS)
                 for each in _with_each_store(options, many.scenarios if scenarios else 0)
             ]
             # Sabotages that mostly wait start first: they use little of the processors, and would prolong the end.
@@ -227,7 +225,7 @@ def _round(
         finished = [part.result() for part in parts]
         if not all(each.was_run for each in results.merge([part.outcomes for part in finished])):
             alone = options.stored_as_drawn("exclusive")
-            finished.append(runs.run(alone, _EXCLUSIVE, *shared, inherited=[events, folder]))
+            finished.append(_scenarios(alone, shared, _EXCLUSIVE))
         tried = [begun[each.id].result() for each in sabotages]
         judged = [each if each.was_run else _sabotage(options, each.sabotage, feed, _EXCLUSIVE) for each in tried]
     for each in finished:
@@ -238,6 +236,13 @@ def _round(
         tuple(judged),
         next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
     )
+
+
+def _scenarios(options: RunOptions, shared: Shared, exclusive: str) -> RunResult:
+    # What leads to a service that runs elsewhere is inherited by programs.
+    if options.live is not None:
+        return runs.run(options, exclusive, shared=shared)
+    return forked_runs.run_product(options, shared, exclusive)
 
 
 def _with_each_store(options: RunOptions, number: int) -> list[RunOptions]:
@@ -289,7 +294,7 @@ def _sabotage(options: RunOptions, sabotage: Sabotage, feed: Feed, exclusive: st
     start = time.monotonic()
     feed.tell(SabotageBegun(sabotage=sabotage.id, claim=sabotage.claim))
     quick = replace(options, claim=sabotage.claim, profile="quick").stored_as_drawn(sabotage.id)
-    finished = broken.run(quick, sabotage, exclusive)
+    finished = forked_runs.run(quick, sabotage, exclusive)
     if exclusive == _BESIDE_OTHERS and finished.ran_nothing:
         feed.tell(SabotageEnded(sabotage=sabotage.id, claim=sabotage.claim, outcome="postponed"))
         return SabotageResult(sabotage, False, "", 0.0, was_run=False)

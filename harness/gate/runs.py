@@ -1,4 +1,7 @@
-"""Runs of scenarios: pytest processes, each in a sandbox of its own with its own lab and service."""
+"""Runs of scenarios: pytest processes, each in a sandbox of its own with its own lab and service.
+
+Here they are programs; `forked_runs` makes those of a service in a lab.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import reduction
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from harness.gate import results
 from harness.gate.plugin import SCENARIO_NUMBER
@@ -94,6 +98,40 @@ class RunResult:
         return bool(self.outcomes) and not self.complaint and not any(each.was_run for each in self.outcomes)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Descriptors that runs share. A process of `multiprocessing` that gets this value has copies of its own.
+
+    Attributes:
+        events: pipe for events.
+        evidence: folder for the evidence of failed scenarios.
+        numbers: pipe of `scenario_numbers`; None for a run that shares no scenarios.
+    """
+
+    events: int
+    evidence: int
+    numbers: int | None = None
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Descriptors that a program has to inherit."""
+        return [each for each in (self.events, self.evidence, self.numbers) if each is not None]
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of pytest that name the descriptors of this process."""
+        numbers = [] if self.numbers is None else [f"--numbers={self.numbers}"]
+        return [f"--events={self.events}", f"--evidence=/dev/fd/{self.evidence}", *numbers]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        numbers = None if self.numbers is None else reduction.DupFd(self.numbers)
+        return _received, (reduction.DupFd(self.events), reduction.DupFd(self.evidence), numbers)
+
+
+def _received(events: Any, evidence: Any, numbers: Any) -> Shared:
+    return Shared(events.detach(), evidence.detach(), None if numbers is None else numbers.detach())
+
+
 @contextmanager
 def scenario_numbers() -> Iterator[int]:
     """Opens a pipe of scenario numbers, from which several runs draw, so that they share the scenarios (``--numbers``).
@@ -110,18 +148,19 @@ def scenario_numbers() -> Iterator[int]:
         os.close(read)
 
 
-def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> RunResult:
+def run(options: RunOptions, *arguments: str, shared: Shared | None = None) -> RunResult:
     """Runs scenarios until they end, or until the deadline. The calling thread has to outlive the run.
 
     Args:
         options: options of the run.
         arguments: further arguments for pytest.
-        inherited: descriptors that the arguments name, since the sandbox has its own temporary files.
+        shared: descriptors that it shares with others.
     """
+    named, inherited = ([], []) if shared is None else (shared.arguments, shared.descriptors)
     live = () if options.live is None else options.live.descriptors
     with tempfile.TemporaryFile() as file:
         results_file = Path(f"/dev/fd/{file.fileno()}")
-        pytest = [sys.executable, "-m", "pytest", *pytest_arguments(options, results_file), *arguments]
+        pytest = [sys.executable, "-m", "pytest", *pytest_arguments(options, results_file), *named, *arguments]
         try:
             done = subprocess.run(
                 sandbox.command(pytest, die_with_parent=True),

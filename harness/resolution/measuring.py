@@ -12,7 +12,7 @@ from enum import Enum
 
 import msgspec
 
-from harness.gate import broken_runs
+from harness.gate import forked_runs
 from harness.gate.runs import RunOptions, RunResult
 from harness.journal import Journal
 from harness.paths import ROOT, version_of
@@ -90,7 +90,7 @@ Runner = Callable[[Cell, RunOptions], RunResult]
 
 def run_cell(cell: Cell, options: RunOptions) -> RunResult:
     """Runs the scenarios of a cell against a service with its fault."""
-    return broken_runs.run_scenarios(options, cell.sabotage, cell.target.scenarios)
+    return forked_runs.run_scenarios(options, cell.sabotage, cell.target.scenarios)
 
 
 class Measurement:

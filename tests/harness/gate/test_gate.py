@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,11 @@ import pytest
 from rich.console import Console
 
 from harness.events.feed import Feed
-from harness.gate import broken_runs as broken
-from harness.gate import gate, runs
+from harness.gate import forked_runs, gate, runs
 from harness.gate.gate import Concurrency, GatePlan, concurrency, judge_sabotage
 from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
-from harness.gate.runs import RunOptions, RunResult
+from harness.gate.runs import RunOptions, RunResult, Shared
 from harness.sabotage.entry import Sabotage
 from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
@@ -100,9 +100,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
     """Replaces runs: notes seed and arguments of each, and takes the next verdict of its seed from `VERDICTS`."""
     noted: list[tuple[int, tuple[str, ...]]] = []
 
-    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
-        del inherited
-        noted.append((options.seed, arguments))
+    def run(options: RunOptions, *arguments: str, shared: Shared | None = None) -> RunResult:
+        noted.append((options.seed, (*(shared.arguments if shared else ()), *arguments)))
         verdict = VERDICTS[options.seed].pop(0)
         (outcome,) = result_with(verdict, None if verdict == "proven" else "it failed").outcomes
         return RunResult((msgspec.structs.replace(outcome, seed=options.seed),), "")
@@ -112,11 +111,17 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
         noted.append((options.seed, (f"--sabotage={sabotage.id}",)))
         return result_with("proven", None)
 
-    monkeypatch.setattr(runs, "run", run)
-    monkeypatch.setattr(broken, "run", run_broken)
+    replace_runs(monkeypatch, run)
+    monkeypatch.setattr(forked_runs, "run", run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (LEAK,))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(1, 1))
     return noted
+
+
+def replace_runs(monkeypatch: pytest.MonkeyPatch, run: Callable[..., RunResult]) -> None:
+    """Replaces runs of scenarios, both programs and forks."""
+    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(forked_runs, "run_product", lambda options, shared, *more: run(options, *more, shared=shared))
 
 
 VERDICTS: dict[int, list[str]] = {}
@@ -183,12 +188,12 @@ def noted_options(
     noted: list[RunOptions] = []
     result = outcome or result_with("proven", None).outcomes[0]
 
-    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
-        del arguments, inherited
+    def run(options: RunOptions, *arguments: str, shared: Shared | None = None) -> RunResult:
+        del arguments, shared
         noted.append(options)
         return RunResult((result,), "")
 
-    monkeypatch.setattr(runs, "run", run)
+    replace_runs(monkeypatch, run)
     monkeypatch.setattr(gate, "SABOTAGES", ())
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(2, 2))
     with Feed() as feed:
@@ -205,7 +210,7 @@ def test_a_sabotage_s_result_names_what_was_drawn(tmp_path: Path, monkeypatch: p
         stores.add(options.store)
         return RunResult((outcome,), "")
 
-    monkeypatch.setattr(broken, "run", run_broken)
+    monkeypatch.setattr(forked_runs, "run", run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", [replace(LEAK, id=f"leak-{number}") for number in range(20)])
     with Feed() as feed:
         run = gate.run(GatePlan(RunOptions(), sabotages_only=True), tmp_path, Console(file=io.StringIO()), feed)
@@ -226,8 +231,8 @@ class Machine:
         self._lock = threading.Lock()
         self._running = 0
 
-    def run(self, options: RunOptions, *arguments: str, inherited: object = ()) -> RunResult:
-        del options, inherited
+    def run(self, options: RunOptions, *arguments: str, shared: Shared | None = None) -> RunResult:
+        del options, shared
         skips, is_again = "--exclusive=skip" in arguments, f"--scenario={TIMED.scenario}" in arguments
         self._occupy("again" if is_again else "scenarios" if skips else "exclusive scenarios", waits=skips)
         timed = None if skips else ("proven", None) if is_again else ("refuted", "slow")
@@ -266,8 +271,8 @@ def outcomes(verdicts: dict[str, tuple[str, str | None] | None]) -> RunResult:
 
 def test_an_exclusive_scenario_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(together=4)
-    monkeypatch.setattr(runs, "run", machine.run)
-    monkeypatch.setattr(broken, "run", machine.run_broken)
+    replace_runs(monkeypatch, machine.run)
+    monkeypatch.setattr(forked_runs, "run", machine.run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (TIMED, LEAK))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(scenarios=2, runs=4))
     with Feed() as feed:

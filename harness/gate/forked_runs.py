@@ -1,6 +1,6 @@
-"""Runs against a sabotaged service, forked from one process that has imported all modules.
+"""Runs forked from one process that has imported all modules: of the scenarios, and against a sabotaged service.
 
-Separate programs would spend half of their processor time on imports.
+Separate programs would spend half of their processor time on imports, those of sabotages at least.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from harness.gate import runs
-from harness.gate.runs import RunOptions, RunResult
+from harness.gate.runs import RunOptions, RunResult, Shared
 from harness.paths import ROOT
 from harness.sabotage.entry import Sabotage
 from netlab import sandbox
@@ -46,9 +46,23 @@ def run_scenarios(options: RunOptions, sabotage: str | None, scenarios: Sequence
         more: further arguments for pytest.
     """
     broken = [] if sabotage is None else [f"--sabotage={sabotage}"]
-    arguments = [*broken, *(f"--scenario={each}" for each in scenarios), *more]
+    return _run(options, [*broken, *(f"--scenario={each}" for each in scenarios), *more])
+
+
+def run_product(options: RunOptions, shared: Shared, *more: str) -> RunResult:
+    """Runs scenarios against the product's service, which is a program; see `runs.run`.
+
+    Args:
+        options: options of the run.
+        shared: descriptors that it shares with others.
+        more: further arguments for pytest.
+    """
+    return _run(options, more, shared)
+
+
+def _run(options: RunOptions, arguments: Sequence[str], shared: Shared | None = None) -> RunResult:
     ours, theirs = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=_forked, args=(options, arguments, theirs))
+    process = _CONTEXT.Process(target=_forked, args=(options, arguments, shared, theirs))
     process.start()
     theirs.close()
     try:
@@ -64,9 +78,10 @@ def run_scenarios(options: RunOptions, sabotage: str | None, scenarios: Sequence
         ours.close()
 
 
-def _forked(options: RunOptions, arguments: Sequence[str], gate: Connection) -> None:
+def _forked(options: RunOptions, arguments: Sequence[str], shared: Shared | None, gate: Connection) -> None:
     try:
-        gate.send(_in_a_sandbox(options, arguments))
+        named = [] if shared is None else shared.arguments
+        gate.send(_in_a_sandbox(options, [*named, *arguments]))
     except Exception:  # noqa: BLE001 - the gate prints it
         gate.send(RunResult((), traceback.format_exc()))
 

@@ -1,13 +1,16 @@
-"""Runs against a sabotaged service, each a fork in a sandbox of its own."""
+"""Runs as forks, each in a sandbox of its own."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from harness.gate import broken_runs, gate, runs
-from harness.gate.runs import RunOptions
+from harness.events.feed import Feed
+from harness.gate import forked_runs, gate, runs
+from harness.gate.plugin import SCENARIO_NUMBER
+from harness.gate.runs import RunOptions, Shared
 from harness.sabotage.catalogue import BY_ID
 from tests.waiting import wait_until
 
@@ -33,9 +36,23 @@ def forks() -> set[int]:
 
 def test_a_sabotage_is_noticed_and_no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESHWG_LISTEN", "no address")
-    finished = broken_runs.run(OPTIONS, BREAK)
+    finished = forked_runs.run(OPTIONS, BREAK)
     assert gate.judge_sabotage(BREAK, finished)[0], finished
     assert finished.hub_wireguard
+    assert not forks()
+
+
+def test_a_run_of_the_product_shares_scenarios_and_events(tmp_path: Path) -> None:
+    told: list[str] = []
+    folder = os.open(tmp_path, os.O_RDONLY)
+    with runs.scenario_numbers() as numbers, Feed(lambda event, _: told.append(type(event).__name__)) as feed:
+        shared = Shared(feed.descriptor, folder, numbers)
+        finished = forked_runs.run_product(OPTIONS, shared, f"--scenario={BREAK.scenario}")
+        # One for its scenario, and one that was too high.
+        assert SCENARIO_NUMBER.unpack(os.read(numbers, SCENARIO_NUMBER.size)) == (2,)
+    os.close(folder)
+    assert [each.verdict for each in finished.outcomes] == ["proven"], finished
+    assert "ScenarioEnded" in told
     assert not forks()
 
 
@@ -43,11 +60,11 @@ def test_a_run_past_its_deadline_is_ended_with_all_its_processes(monkeypatch: py
     monkeypatch.setitem(runs.DEADLINES_S, "quick", 1.0)
     wrong_key = BY_ID["wrong-hub-key"]
     assert wrong_key.waits
-    finished = broken_runs.run(RunOptions(claim=wrong_key.claim), wrong_key)
+    finished = forked_runs.run(RunOptions(claim=wrong_key.claim), wrong_key)
     assert (finished.outcomes, finished.complaint) == ((), "It was ended after 1 s.")
     wait_until(lambda: not forks(), forks)
 
 
 def test_a_run_without_a_service_gives_the_reason() -> None:
-    finished = broken_runs.run(RunOptions(claim=BREAK.claim, wireguard="no-such-wireguard"), BREAK)
+    finished = forked_runs.run(RunOptions(claim=BREAK.claim, wireguard="no-such-wireguard"), BREAK)
     assert "no-such-wireguard" in str(finished.outcomes[0].failure)
