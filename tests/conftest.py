@@ -10,16 +10,17 @@ import gc
 import resource
 import subprocess
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import is_hypothesis_test
+from nftables import Nftables
 
 from harness.gate.plugin import is_of_profile
 from netlab import sandbox
-from tests import properties
+from tests import draws, properties
 
 _LEFT = pytest.StashKey[list["LeftOut"]]()
 # As many between two looks for garbage. With Python's 700, a fifth of a run's time goes into them.
@@ -32,16 +33,19 @@ class LeftOut:
 
     Attributes:
         tests: number of tests.
+        drawn: how many of them are cases that a run with another number might have drawn.
         properties: number of properties of which it tries some examples only.
     """
 
     tests: int
+    drawn: int
     properties: int
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options of long runs."""
     parser.addoption("--examples", type=int, default=4, help="how many requests are made up for each call of the API")
+    parser.addoption("--draw", type=int, default=0, help="number that the quick profile draws cases by")
     parser.addoption(
         "--over-ssh",
         default="concurrent-adds",
@@ -51,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sets the profile of properties, and makes the folder of temporary files that the workers' parent chose."""
+    config.addinivalue_line("markers", f"{draws.MARK}(*parameters): the quick profile draws their values")
     config.stash[_LEFT] = []
     gc.set_threshold(_NEW_OBJECTS)
     properties.load(config.getoption("--profile"))
@@ -62,18 +67,25 @@ def pytest_configure(config: pytest.Config) -> None:
         (folder / ".lock").touch()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Counts what the profile leaves out, before the gate's plugin takes it away."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Draws cases for the quick profile, and counts what it leaves out."""
     if config.getoption("--profile") == "full":
-        return
-    kept = [item for item in items if is_of_profile(item)]
-    found = LeftOut(len(items) - len(kept), sum(is_hypothesis_test(getattr(item, "obj", None)) for item in kept))
-    if not (found.tests or found.properties):
-        return
-    config.stash[_LEFT].append(found)
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["left out"] = (found.tests, found.properties)
+        return (yield)
+    marked = [item for item in items if not is_of_profile(item)]
+    result = yield
+    kept = draws.draw(items, config.getoption("--draw"))
+    left = set(items).difference(kept)
+    if left:
+        config.hook.pytest_deselected(items=list(left))
+    items[:] = kept
+    shortened = sum(is_hypothesis_test(getattr(item, "obj", None)) for item in kept)
+    found = LeftOut(len(marked) + len(left), len(left), shortened)
+    if found.tests or found.properties:
+        config.stash[_LEFT].append(found)
+        if hasattr(config, "workeroutput"):
+            config.workeroutput["left out"] = astuple(found)
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -103,9 +115,10 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Tells what the profile left out; all workers collect the same."""
     for found in config.stash[_LEFT][-1:]:
+        drawn = f" ({found.drawn} of them by --draw={config.getoption('--draw')})" if found.drawn else ""
         terminalreporter.write_line(
-            f"left to --profile full: {found.tests} tests, and {properties.SHARE - 1} of {properties.SHARE} examples"
-            f" of {found.properties} properties"
+            f"left to --profile full: {found.tests} tests{drawn}, and {properties.SHARE - 1} of {properties.SHARE}"
+            f" examples of {found.properties} properties"
         )
 
 
@@ -141,6 +154,9 @@ def _has_running_loop() -> bool:
 def _network() -> tuple[object, ...]:
     if not sandbox.inside():
         return ()
-    looks = (["nft", "list", "tables"], ["ip", "-brief", "address"], ["ip", "netns", "list"])
-    told = [subprocess.run(look, capture_output=True, text=True, check=True).stdout for look in looks]
-    return (Path("/run/netns").stat().st_mode, *told)
+    # Through its library and the folder of ip-netns(8): two programs less to start, twice for each module.
+    failed, tables, why = Nftables().cmd("list tables")
+    assert not failed, why
+    addresses = subprocess.run(["ip", "-brief", "address"], capture_output=True, text=True, check=True).stdout
+    named = Path("/run/netns")
+    return (named.stat().st_mode, sorted(each.name for each in named.iterdir()), tables, addresses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -83,9 +84,10 @@ def unit(profile: str) -> StageResult:
     """Runs unit tests in parallel, each worker in a sandbox of its own.
 
     Args:
-        profile: profile of the gate; all but ``quick`` run every test with all of its examples.
+        profile: profile of the gate; all but ``quick`` run every test with all of its examples and cases.
     """
-    return _in_parallel("unit", "tests", f"--profile={'quick' if profile == 'quick' else 'full'}")
+    options = [f"--draw={random.SystemRandom().randrange(2**31)}"] if profile == "quick" else ["--profile=full"]
+    return _in_parallel("unit", "tests", *options)
 
 
 def contract(seed: int) -> StageResult:

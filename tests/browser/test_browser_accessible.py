@@ -56,6 +56,7 @@ def check(desk: Desk, place: str) -> None:
     assert len(found.response["passes"]) >= 10, place
 
 
+@pytest.mark.drawn("width", "dark")
 @_LOOKS
 def test_public_pages_are_accessible(
     open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, width: int, dark: bool
@@ -68,6 +69,7 @@ def test_public_pages_are_accessible(
         check(desk, path)
 
 
+@pytest.mark.drawn("width", "dark")
 @_LOOKS
 def test_the_demonstration_is_accessible(
     open_desk: Callable[..., Desk], demonstration: FakeLab, width: int, dark: bool
@@ -82,6 +84,7 @@ def test_the_demonstration_is_accessible(
     assert desk.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.drawn("width", "dark")
 @_LOOKS
 @pytest.mark.parametrize("verdict", ["proven", "refuted"])
 def test_a_transcript_is_accessible(
@@ -96,6 +99,7 @@ def test_a_transcript_is_accessible(
     check(desk, "unfolded")
 
 
+@pytest.mark.drawn("width", "dark")
 @_LOOKS
 def test_a_member_s_pages_are_accessible(open_desk: Callable[..., Desk], width: int, dark: bool) -> None:
     desk = open_desk(width=width, dark=dark)

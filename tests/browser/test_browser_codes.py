@@ -23,6 +23,7 @@ def read(code: Locator) -> dict[str, list[str]]:
     return scanner.read(scanner.opened(code.screenshot()))
 
 
+@pytest.mark.drawn("width", "dark")
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (820, True), (360, False)])
 def test_a_configuration_s_qr_code_is_readable_for_any_names(
     open_desk: Callable[..., Desk], width: int, dark: bool
@@ -39,6 +40,7 @@ def test_a_configuration_s_qr_code_is_readable_for_any_names(
         }  # fmt: skip
 
 
+@pytest.mark.drawn("width")
 @pytest.mark.parametrize("width", [1200, 360])
 def test_a_second_factor_s_qr_code_is_readable_for_any_address(open_desk: Callable[..., Desk], width: int) -> None:
     desk = open_desk(width=width)

@@ -13,6 +13,7 @@ from tests.appliance.published import ALL, BOUND, written
 from tests.browser.conftest import Desk
 
 
+@pytest.mark.drawn("width", "dark")
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
 def test_the_price_is_calculated_by_keyboard_without_scripts(
     open_desk: Callable[..., Desk], width: int, dark: bool
@@ -52,6 +53,7 @@ def test_a_reader_gets_from_a_claim_to_its_place_in_a_run(
     desk.complaints[:] = [each for each in desk.complaints if not each.startswith("Blocked script execution")]
 
 
+@pytest.mark.drawn("dark")
 @pytest.mark.parametrize("dark", [False, True])
 def test_drawings_have_names_and_readable_words(open_desk: Callable[..., Desk], dark: bool) -> None:
     desk = open_desk(width=360, height=740, dark=dark, scripts=False)

@@ -53,6 +53,7 @@ def on_the_page(open_desk: Callable[..., Desk], live: LivePage, **options: objec
     return desk
 
 
+@pytest.mark.drawn("width", "dark")
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (NARROW, True)])
 def test_a_scenario_runs_and_is_proven_and_a_sabotage_noticed(
     open_desk: Callable[..., Desk], live: LivePage, tmp_path: Path, width: int, dark: bool

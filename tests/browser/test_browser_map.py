@@ -79,6 +79,7 @@ def furnish(desk: Desk, store: Store, hub: FakeHub, email: str) -> None:
     hub.counts.append(RuleCount(None, 1_204, 72_000))
 
 
+@pytest.mark.drawn("width", "dark")
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (NARROW, False), (NARROW, True)])
 def test_the_map_is_accessible_and_fits(
     open_desk: Callable[..., Desk], store: Store, hub: FakeHub, width: int, dark: bool

@@ -48,6 +48,7 @@ def check_sign_out(desk: Desk) -> None:
 
 
 # One long word of the widest letter, and words of clusters and pictures that may be broken.
+@pytest.mark.drawn("letter")
 @pytest.mark.parametrize("letter", ["W", "मुं🦙 "])
 def test_no_page_scrolls_sideways_however_long_names_are(
     open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, letter: str

@@ -75,6 +75,7 @@ def test_an_operator_s_first_day_works_in_a_browser(
     expect(page.get_by_role("cell", name="organization.suspended").first).to_be_visible()
 
 
+@pytest.mark.drawn("dark")
 @pytest.mark.parametrize("dark", [False, True])
 def test_an_operator_s_pages_are_accessible_and_narrow(
     open_desk: Callable[..., Desk],

@@ -74,6 +74,7 @@ def test_the_table_is_read_by_heads_and_followed_by_links(open_desk: Callable[..
     expect(page.get_by_role("status")).to_contain_text("The policy is saved")
 
 
+@pytest.mark.drawn("dark")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_wide_table_scrolls_by_itself(open_desk: Callable[..., Desk], dark: bool) -> None:
     desk = open_desk(width=NARROW, height=740, dark=dark)

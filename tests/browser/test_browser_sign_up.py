@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Desk
 
 
+@pytest.mark.drawn("width")
 @pytest.mark.parametrize("width", [360, 1200])
 def test_a_range_common_in_homes_gives_a_warning(open_desk: Callable[..., Desk], width: int) -> None:
     desk = open_desk(width=width)

@@ -31,6 +31,7 @@ def forgive(desk: Desk) -> None:
     desk.complaints[:] = [each for each in desk.complaints if not each.startswith(_BLOCKED)]
 
 
+@pytest.mark.drawn("width", "dark")
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
 def test_a_transcript_is_drawn_under_a_restrictive_csp(
     open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, width: int, dark: bool
@@ -61,6 +62,7 @@ def test_a_transcript_is_drawn_under_a_restrictive_csp(
     forgive(desk)
 
 
+@pytest.mark.drawn("width", "height", "screens")
 @pytest.mark.parametrize(("width", "height", "screens"), [(1200, 900, 2), (360, 740, 5)])
 def test_a_run_of_all_claims_is_a_page_of_few_screens(
     open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, width: int, height: int, screens: int
