@@ -46,6 +46,14 @@ def test_a_profile_decides_how_many_examples_are_tried() -> None:
         load(now)
 
 
+def test_numbers_of_examples_come_from_the_profile() -> None:
+    """A number of a property's own would be the same in the quick profile."""
+    own = ROOT / "tests"
+    # The calls of the API have an option for theirs.
+    known = {own / name for name in ("properties.py", "test_properties.py", "appliance/web/api/test_contract.py")}
+    assert {file for file in own.rglob("*.py") if "max_examples" in file.read_text()} == known
+
+
 @pytest.mark.full
 def test_the_full_profile_runs_what_is_marked(request: pytest.FixtureRequest) -> None:
     assert request.config.getoption("--profile") == "full"

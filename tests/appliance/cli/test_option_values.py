@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.cli import secret
@@ -22,6 +22,7 @@ from appliance.cli.settings import Settings, resolve
 from appliance.cli.up import up
 from appliance.store import Store, times
 from appliance.web import tls
+from tests.properties import examples
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = {
@@ -142,7 +143,7 @@ def test_the_documentation_has_every_option_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("key", OPTIONS)
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_any_text_on_the_command_line_is_valid_or_one_sentence(key: str, data: st.DataObject) -> None:
     text = data.draw(texts(key))
@@ -150,7 +151,7 @@ def test_any_text_on_the_command_line_is_valid_or_one_sentence(key: str, data: s
 
 
 @pytest.mark.parametrize("key", OPTIONS)
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=100)
+@examples(100)
 @given(data=st.data())
 def test_any_text_in_the_environment_is_valid_or_one_sentence(key: str, data: st.DataObject) -> None:
     # No environment has that character.
@@ -161,7 +162,7 @@ def test_any_text_in_the_environment_is_valid_or_one_sentence(key: str, data: st
 
 
 @pytest.mark.parametrize("key", OPTIONS)
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=60)
+@examples(60)
 @given(data=st.data())
 def test_any_value_in_the_file_is_valid_or_one_sentence(key: str, data: st.DataObject) -> None:
     value = data.draw(st.one_of(TOML_VALUES, texts(key)))
@@ -190,7 +191,6 @@ def as_toml(value: Any) -> str:
 @example("\ufeffendpoint = 'a'".encode())
 @example(b"audit_days = 0x" + b"f" * 5000)
 @example(b'"a\\nb" = 1')
-@settings(deadline=None)
 def test_a_settings_file_of_any_content_is_valid_or_one_sentence(content: bytes) -> None:
     with tempfile.NamedTemporaryFile(suffix=".toml") as file:
         file.write(content)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyotp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.model.errors import Conflict, NotFound, Unauthenticated
@@ -17,6 +17,7 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.service.clock import Clock
 from tests.appliance.sites import make_store
+from tests.properties import examples
 
 EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
 DAYS_3 = timedelta(hours=72)
@@ -75,7 +76,7 @@ class Account:
 
 
 @given(STEPS)
-@settings(max_examples=40)
+@examples(40)
 def test_a_factor_is_removed_after_three_days_without_a_stop(steps: list[str | timedelta]) -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:

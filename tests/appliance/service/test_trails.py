@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -19,6 +19,7 @@ from appliance.store.organizations import find
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
 from tests.appliance.service.trail_history import organization_in
+from tests.properties import examples
 
 START = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -120,7 +121,7 @@ def test_a_change_of_groups_tells_what_changed(context: Context, owner: Actor) -
 
 
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 9)), max_size=30))
-@settings(max_examples=40)
+@examples(40)
 def test_the_days_bytes_are_those_of_the_last_day(steps: list[tuple[int, int]]) -> None:
     """Sets the clock to any times: a day's bytes are those written since the clock came to that day."""
     with organization_in() as (transaction, organization):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.model.errors import NotFound
@@ -17,6 +17,7 @@ from appliance.service.trails import tidy
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
 from tests.appliance.service.trail_history import history_of, metered, upgraded
+from tests.properties import examples
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = 24 * 60
@@ -105,7 +106,7 @@ def test_a_minute_of_many_plan_changes_is_billed_once() -> None:
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
-@settings(max_examples=60)
+@examples(60)
 def test_plan_switches_never_bill_less_than_was_used(pauses: list[int]) -> None:
     """Switches the plan to and fro: all started minutes are billed, and at most one more for each switch."""
     now, used, is_paid = 0, 0, False
@@ -236,13 +237,13 @@ def trails(draw: st.DrawFn, *, with_disabling: bool = True) -> list[AuditEntry]:
 
 
 @given(trails(), st.integers(0, 100))
-@settings(max_examples=60)
+@examples(60)
 def test_statements_from_meters_equal_those_from_the_whole_trail(entries: list[AuditEntry], days: int) -> None:
     kept(entries, days)
 
 
 @given(st.lists(trails(with_disabling=False), min_size=3, max_size=6))
-@settings(max_examples=8)
+@examples(8)
 def test_a_migrated_store_has_the_same_meters(of_each: list[list[AuditEntry]]) -> None:
     until = START + timedelta(days=100)
     for entries, found in zip(of_each, upgraded(of_each, until), strict=True):
