@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from appliance.model.desired import Desired
-from harness.proof import Reading
+from harness.proof import Proof, Reading
 from harness.proof.engines import ENGINES, prove_by
 from harness.proof.replay.showing import show
 from tests.harness.proof.compiled import BY_SECOND_IN_FULL, in_buckets, mixed, policy_of
-from tests.harness.proof.test_proof import FAULTS, FAULTS_OF_HASHES, Edit, edited
+from tests.harness.proof.test_proof import FAULTS, FAULTS_OF_HASHES, Edit, check_refuted, edited
 
 
 @pytest.mark.parametrize("engine", BY_SECOND_IN_FULL)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_shown_by_real_packets(reading: Reading, fault: Edit, engine: str, tmp_path: Path) -> None:
-    _are_shown(edited(reading, fault), mixed(), engine, tmp_path)
+    check_refuted(_are_shown(edited(reading, fault), mixed(), engine, tmp_path))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -44,6 +44,7 @@ def without_forwarding(reading: Reading) -> Reading:
     return replace(reading, settings={**reading.settings, **dict.fromkeys(names, "0")})
 
 
+@pytest.mark.drawn("engine")
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("changed", [without_rules, without_the_route, without_forwarding])
 def test_what_is_missing_is_shown(
@@ -52,10 +53,11 @@ def test_what_is_missing_is_shown(
     _are_shown(changed(reading), mixed(), engine, tmp_path, most=1)
 
 
-def _are_shown(wrong: Reading, wanted: Desired, engine: str, folder: Path, most: int = 3) -> None:
-    """Checks that a real packet of each counterexample has the computed fate."""
+def _are_shown(wrong: Reading, wanted: Desired, engine: str, folder: Path, most: int = 3) -> Proof:
+    """Checks that a real packet of each counterexample has the computed fate; returns the refutation."""
     (proof,) = prove_by([engine], wrong, policy_of(wanted), most=most)
     shown = show(wrong, proof.counterexamples, folder, "acme")
     assert len(shown) == len(proof.counterexamples) > 0
     for example, each in zip(proof.counterexamples, shown, strict=True):
         assert each.is_as_computed, (str(example), each.says)
+    return proof
