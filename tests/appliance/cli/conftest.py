@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,34 +28,57 @@ def _dumps() -> Iterator[None]:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Provides the path of a data folder that does not exist yet."""
-    if not sandbox.inside():
-        pytest.fail("tests of `up` run in a sandbox: use `./meshwg test --only unit`")
-    # The web process is another user, who can't get through pytest's private folders.
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o011 != 0o011 and folder != Path("/"):
-            folder.chmod(0o755)
-    return tmp_path / "data"
+    return place(tmp_path)
 
 
 @pytest.fixture
 def runs(swept: None) -> Iterator[list[Run]]:
     """Collects the processes that a test starts, and kills those that still run at its end."""
     del swept
-    started: list[Run] = []
-    yield started
-    for run in started:
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.communicate()
+    with ended() as started:
+        yield started
 
 
 @pytest.fixture
 def swept() -> Iterator[None]:
     """Removes everything that an ended or killed hub has left on the host."""
-    yield
-    backend = choose("auto")
-    for name in namespace.names():
-        backend.remove(KernelNames(namespace=name, link=name))
-        namespace.remove(name)
-    # A front door outlives its service too; the next test's would be the second for the same port.
-    subprocess.run(["nft", "flush", "ruleset"], check=True)
+    with sweeping():
+        yield
+
+
+def place(folder: Path) -> Path:
+    """Returns the path of a data folder in this folder, which the service's users can get through."""
+    if not sandbox.inside():
+        pytest.fail("tests of `up` run in a sandbox: use `./meshwg test --only unit`")
+    # The web process is another user, who can't get through pytest's private folders.
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_mode & 0o011 != 0o011 and parent != Path("/"):
+            parent.chmod(0o755)
+    return folder / "data"
+
+
+@contextmanager
+def ended() -> Iterator[list[Run]]:
+    """Collects started processes, and kills those that still run at the end."""
+    started: list[Run] = []
+    try:
+        yield started
+    finally:
+        for run in started:
+            if run.process.poll() is None:
+                run.process.kill()
+                run.process.communicate()
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Removes at the end what an ended or killed hub has left on the host."""
+    try:
+        yield
+    finally:
+        backend = choose("auto")
+        for name in namespace.names():
+            backend.remove(KernelNames(namespace=name, link=name))
+            namespace.remove(name)
+        # A front door outlives its service too; the next test's would be the second for the same port.
+        subprocess.run(["nft", "flush", "ruleset"], check=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from appliance.cli.errors import Exit
-from appliance.cli.privileged import NEEDED_CAPABILITIES
 from tests.appliance.cli.started import (
     PORT,
     Run,
@@ -132,19 +129,6 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     assert run.stop() == 0
 
 
-def test_the_web_process_loads_while_the_hub_starts(data: Path, runs: list[Run]) -> None:
-    run = start_program(runs, data)
-    run.wait_until_ready()
-    begun = {name: _begun(pid) for name, pid in children(run.process.pid).items()}
-    assert begun["web"] <= begun["hub"]
-    assert run.stop() == 0
-
-
-def _begun(pid: int) -> int:
-    """Returns the time at which a process began, in the kernel's ticks."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-
-
 @pytest.mark.parametrize("is_dead", [False, True])
 def test_a_stop_while_the_hub_restarts_leaves_nothing(data: Path, runs: list[Run], is_dead: bool) -> None:
     """The hub loads its code, or died so soon that its next start has to wait."""
@@ -161,70 +145,3 @@ def test_a_stop_while_the_hub_restarts_leaves_nothing(data: Path, runs: list[Run
         os.kill(children(run.process.pid)["hub"], signal.SIGKILL)
     assert run.stop() == 0
     assert set(namespaces.iterdir()) == found
-
-
-def test_the_threads_of_each_process_share_a_heap(data: Path, runs: list[Run]) -> None:
-    run = start_program(runs, data)
-    run.wait_until_ready()
-    for number in range(3):
-        sign_up(f"organization-{number}")
-    assert {name: _heaps_of_threads(pid) for name, pid in children(run.process.pid).items()} == {"hub": 0, "web": 0}
-
-
-def _heaps_of_threads(pid: int) -> int:
-    """Counts the heaps of single threads: each begins and ends at a multiple of 64 MiB (HEAP_MAX_SIZE in glibc)."""
-    found = re.findall(r"^(\w+)-(\w+) (\S+)", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)
-    return sum(
-        int(first[0], 16) % 2**26 == int(second[1], 16) % 2**26 == 0 and (first[2], second[2]) == ("rw-p", "---p")
-        for first, second in pairwise(found)
-    )
-
-
-def test_the_hub_has_only_the_privileges_that_it_needs(data: Path, runs: list[Run]) -> None:
-    run = start_program(runs, data)
-    run.wait_until_ready()
-    sign_up("acme")
-    hub = children(run.process.pid)["hub"]
-    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{hub}/status").read_text().splitlines())
-    needed = sum(1 << capability for capability in NEEDED_CAPABILITIES)
-    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == needed
-    assert status["NoNewPrivs"] == "1"
-    assert leaves_no_core(hub)
-    assert run.stop() == 0
-
-
-def leaves_no_core(pid: int) -> bool:
-    """Tells if the process can't leave a core dump; its files in /proc are root's then."""
-    limits = Path(f"/proc/{pid}/limits").read_text()
-    is_private = Path(f"/proc/{pid}/environ").stat().st_uid == 0
-    return is_private and re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE) is not None
-
-
-def test_sighup_restarts_both_processes_and_keeps_tunnels(data: Path, runs: list[Run]) -> None:
-    run = start_program(runs, data)
-    run.wait_until_ready()
-    sign_up("acme")
-    before, (tunnel,) = children(run.process.pid), answer(data, "census")["organizations"]
-    run.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: were_replaced(run.process.pid, before))
-    wait_for_health("/readyz")
-    (after,) = answer(data, "census")["organizations"]
-    assert after == tunnel
-    assert run.stop() == 0
-
-
-def test_the_web_process_has_no_privilege_and_no_secret(data: Path, runs: list[Run]) -> None:
-    secret = "a secret that nobody guesses"
-    run = start_program(runs, data, MESHWG_UNLOCK_SECRET=secret)
-    run.wait_until_ready()
-    web, hub = (children(run.process.pid)[name] for name in ("web", "hub"))
-    assert secret.encode() not in Path(f"/proc/{hub}/environ").read_bytes()
-    assert leaves_no_core(run.process.pid)
-    for pid in (web, *(int(each) for each in Path(f"/proc/{web}/task/{web}/children").read_text().split())):
-        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-        assert "0" not in status["Uid"].split()
-        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
-        assert status["NoNewPrivs"] == "1"
-        assert leaves_no_core(pid)
-        assert secret.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
-    assert run.stop() == 0
