@@ -24,6 +24,7 @@ ALL = sorted({*LEAVES, *GROUPS})
 _ESCAPE = "\x1b"
 
 
+@pytest.mark.drawn("columns")
 @pytest.mark.parametrize("columns", [40, 64, 80, 200])
 @pytest.mark.parametrize("command", ALL)
 def test_help_fits_the_terminal_and_breaks_lines_once(command: str, columns: int) -> None:

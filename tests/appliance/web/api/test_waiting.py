@@ -326,6 +326,7 @@ def _ask_and_lose(scene: Scene, loss: Callable[[Scene], None], ask: Callable[[],
     return answer
 
 
+@pytest.mark.drawn("loss")
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 @pytest.mark.parametrize("name", WISHES)
 def test_a_caller_that_lost_its_access_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
@@ -343,6 +344,7 @@ def test_control_a_caller_that_keeps_its_access_succeeds(scene: Scene, name: str
     assert scene.stored() != before
 
 
+@pytest.mark.drawn("loss")
 @pytest.mark.parametrize("loss", TOKEN_LOSSES.values(), ids=TOKEN_LOSSES)
 @pytest.mark.parametrize("name", [name_of(row) for row in ROUTES if row.access.scope and name_of(row) in WISHES])
 def test_a_call_whose_api_token_ended_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
