@@ -167,7 +167,7 @@ def seen(names: Names, backend: Backend, state: Desired) -> str:
     try:
         allowed = str(sorted(backend.allowed(own).items()))
         ready = backend.is_ready(own, state.hub_public_key, state.port)
-        return "\n".join([*(shell(command) for command in commands), allowed, str(ready)])
+        return "\n".join([shell("\n".join(["set -e", *commands])), allowed, str(ready)])
     except (CommandFailed, LinkError) as error:
         return str(error)
 
