@@ -1,4 +1,4 @@
-"""Cases that the quick profile draws."""
+"""Cases that the quick profile draws, and the order of a run."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ def test_a_parameter_that_a_test_does_not_have_is_refused(request: pytest.Fixtur
     case.add_marker(pytest.mark.drawn("lock"), append=False)
     with pytest.raises(pytest.UsageError, match="a parameter that it does not have: lock"):
         draws.draw([case], 1)
+
+
+def test_the_tests_of_this_folder_run_first(request: pytest.FixtureRequest) -> None:
+    """Compares all tests of the run, which are of several folders if it is a whole one."""
+    are_elsewhere = [item.path.parent != request.path.parent for item in request.session.items]
+    assert are_elsewhere == sorted(are_elsewhere)
 
 
 def _cases(request: pytest.FixtureRequest) -> list[pytest.Function]:
