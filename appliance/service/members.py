@@ -90,7 +90,7 @@ def remove(context: Context, actor: Actor, member_id: str) -> None:
 
 
 def transfer(context: Context, actor: Actor, member_id: str) -> Membership:
-    """Make another member an owner and the actor an admin, in one step.
+    """Make another member an owner and the actor an admin, in one step; the actor's pending invitations are revoked.
 
     Returns:
         The new owner.
@@ -103,9 +103,13 @@ def transfer(context: Context, actor: Actor, member_id: str) -> Membership:
         raise Conflict("The organization is yours already.", field="member")
     with recording(context, actor) as record:
         heir = _find(record.transaction, actor, member_id)
+        former = _find(record.transaction, actor, actor.member_id)
         members.change_role(record.transaction, heir.id, Role.OWNER)
-        members.change_role(record.transaction, actor.member_id, Role.ADMIN)
-        record.note("organization.transferred", to=heir.email, previous_role=heir.role.value)
+        members.change_role(record.transaction, former.id, Role.ADMIN)
+        revoked = _revoke_invitations(record, former)
+        record.note(
+            "organization.transferred", to=heir.email, previous_role=heir.role.value, invitations_revoked=revoked
+        )
         return _find(record.transaction, actor, member_id)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated, WrongProof
 from appliance.model.organization import Role
-from appliance.service import Actor, Context, accounts, api_tokens, log_in, members, organizations
+from appliance.service import Actor, Context, accounts, api_tokens, invitations, log_in, members, organizations
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, colleague, join, sign_in
 
@@ -118,6 +118,16 @@ def test_ownership_is_transferred_in_one_step(context: Context, owner: Actor) ->
     assert latest(context, owner) == (owner.email, "organization.transferred")
     with pytest.raises(Conflict):
         members.transfer(context, owner, owner.member_id)
+
+
+def test_who_hands_over_ownership_keeps_no_way_back(context: Context, owner: Actor) -> None:
+    heir = colleague(context, owner, Role.ADMIN)
+    link = invitations.invite(context, owner, email="second@example.net", role="owner").link
+    assert link is not None
+    members.transfer(context, owner, heir.member_id)
+    with pytest.raises(NotFound):
+        invitations.accept(context, token=link.rpartition("/")[2], password=PASSWORD)
+    assert roles(context, heir) == {owner.email: "admin", heir.email: "owner"}
 
 
 def test_leaving_needs_the_password_and_removes_the_account(context: Context, owner: Actor) -> None:
