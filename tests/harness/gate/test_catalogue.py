@@ -40,11 +40,19 @@ PUBLISHED = {
 }
 
 
+@pytest.fixture(scope="module")
+def collected() -> list[pytest.Item]:
+    """Keeps what the first test that needs it collects, which takes a second."""
+    return []
+
+
 @pytest.fixture
-def scenarios(pytester: pytest.Pytester) -> list[pytest.Item]:
+def scenarios(collected: list[pytest.Item], request: pytest.FixtureRequest) -> list[pytest.Item]:
     """Collects every scenario of the checkout as the gate does."""
-    items, _ = pytester.inline_genitems(str(SCENARIOS), "-p", "no:cacheprovider", "-p", "no:xdist")
-    return items
+    if not collected:
+        pytester: pytest.Pytester = request.getfixturevalue("pytester")
+        collected += pytester.inline_genitems(str(SCENARIOS), "-p", "no:cacheprovider", "-p", "no:xdist")[0]
+    return collected
 
 
 def claim_of(item: pytest.Item) -> str:
