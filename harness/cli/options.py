@@ -241,6 +241,17 @@ def chart(
     _command("bench").chart(history, drawing)
 
 
+@bench.command()
+def scale(
+    figures: Annotated[Path, typer.Argument(metavar="FIGURES", help="A file of figures, as docs/scale.toml is.")],
+) -> None:
+    """Print the tables of docs/scale.md: what each part carries, and what more organizations take.
+
+    Exit codes: 0 printed, 66 the figures can't be read.
+    """
+    _command("bench").scale(figures)
+
+
 def burst(
     organizations: Annotated[int, typer.Option(metavar="N", min=1, help="Number of organizations.")] = 20,
     at_once: Annotated[

@@ -12,6 +12,7 @@ from harness.bench import chart as charts
 from harness.bench import compare as comparison
 from harness.bench import history as histories
 from harness.bench import run as benches
+from harness.bench import scale as scales
 from harness.bench.beside import Measured
 from harness.bench.compare import Verdict
 from harness.bench.goals import GOALS, GoalRow, rows
@@ -89,6 +90,15 @@ def chart(history: Path, drawing: Path) -> None:
         end(str(error), NO_INPUT)
     check_writable(drawing)
     drawing.write_text(charts.draw(runs), encoding="utf-8")
+
+
+def scale(figures: Path) -> None:
+    """Prints the capacity that follows from a file of figures, and ends with the exit code."""
+    try:
+        found = scales.load(figures)
+    except scales.Unreadable as error:
+        end(str(error), NO_INPUT)
+    print(scales.tables(found))
 
 
 def _read(path: Path) -> list[GoalRow]:
