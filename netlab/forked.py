@@ -53,6 +53,8 @@ def become(
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     logging.getLogger().handlers.clear()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Objects of the parent that nobody can reach any more would close files of this process, which have their numbers.
+    gc.freeze()
     gc.enable()
     end_with(function)
 

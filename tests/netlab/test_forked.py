@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import logging.config
 import os
@@ -20,6 +21,23 @@ def _configure_logging() -> None:
     """Opens files, then configures logging, which closes earlier handlers; prints the number that stays open."""
     descriptors = [os.memfd_create("mine") for _ in range(64)]
     logging.config.dictConfig({"version": 1})
+    print(sum(Path(f"/proc/self/fd/{each}").exists() for each in descriptors))
+
+
+class _Cycle:
+    """A file that only the garbage collector closes."""
+
+    def __init__(self) -> None:
+        self.itself, self.descriptor = self, os.memfd_create("theirs")
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
+def _collect_garbage() -> None:
+    """Opens files, then collects garbage; prints the number that stays open."""
+    descriptors = [os.memfd_create("mine") for _ in range(64)]
+    gc.collect()
     print(sum(Path(f"/proc/self/fd/{each}").exists() for each in descriptors))
 
 
@@ -47,6 +65,19 @@ def _compare_ignored_signals() -> None:
     done = subprocess.run(["false"], preexec_fn=fork, capture_output=True, text=True, check=False, timeout=30)
     assert done.stdout == wanted.stdout, done.stderr
     assert int(done.stdout.split()[1], 16) & 1 << signal.SIGPIPE - 1
+
+
+def test_the_parent_s_garbage_closes_no_file_of_the_fork() -> None:
+    gc.disable()
+    try:
+        for _ in range(8):
+            _Cycle()
+        fork = partial(forked.become, "fork", _collect_garbage, dict(os.environ))
+        done = subprocess.run(["false"], preexec_fn=fork, capture_output=True, text=True, check=False, timeout=30)
+    finally:
+        gc.enable()
+        gc.collect()
+    assert done.stdout == "64\n", done.stderr
 
 
 def test_the_parent_s_logging_closes_no_file_of_the_fork(tmp_path: Path) -> None:
