@@ -55,6 +55,7 @@ class Claim(Enum):
     NEWEST = "the index that a link gives out in an answer is no other link's from then on"
     SOURCES = "a link makes a source known for itself alone, and for no other link's"
     LEAVING = "what a link sends leaves from the public port"
+    ADDRESS = "what a link sends in a session comes from the door's address, where it has one"
     UNTRACKED = "connection tracking, and so NAT, sees nothing of this"
 
 

@@ -5,7 +5,7 @@ It shares the parsed rules with z3's formula (`formula`, `questions`), and nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.proof.errors import Unmodelled
@@ -109,6 +109,7 @@ class _Seen:
         self.world = world
         self.machine = Machine(door, world)
         self.accepted = self.machine.passes(hook)
+        self.address = door.address
 
     def port(self, name: str) -> int:
         """A port as it came."""
@@ -117,6 +118,23 @@ class _Seen:
     def final(self, name: str) -> int:
         """A port in the end."""
         return self.machine.written.get(name, self.port(name))
+
+    def is_to(self, public: int) -> bool:
+        """True if it came to the public port, of the door's address where it has only one."""
+        return self.port("udp dport") == public and self._is_of_its_family() and self._has_address("daddr", {})
+
+    def is_from_the_address(self) -> bool:
+        """True if it leaves from the door's address, or the door has any, or it is of the other protocol."""
+        return not self._is_of_its_family() or self._has_address("saddr", self.machine.written)
+
+    def _is_of_its_family(self) -> bool:
+        return self.address is None or self.world.field("meta nfproto") == self.address.family
+
+    def _has_address(self, end: str, written: Mapping[str, int]) -> bool:
+        if self.address is None:
+            return True
+        name = f"{self.address.protocol} {end}"
+        return written.get(name, self.world.field(name)) == self.address.value
 
     @property
     def is_udp(self) -> bool:
@@ -173,7 +191,7 @@ def _inward(seen: _Seen, public: int) -> Iterator[Claim]:
     yield from _on_entries_inward(seen)
     if not seen.is_udp:
         return
-    is_public, kind = seen.port("udp dport") == public, seen.kind
+    is_public, kind = seen.is_to(public), seen.kind
     if seen.accepted and seen.world.field("fib daddr type") != UNICAST:
         yield from _on_delivery(seen, seen.final("udp dport"), public)
     if is_public and kind == DATA and seen.world.field("fib daddr type") == LOCAL:
@@ -184,7 +202,7 @@ def _inward(seen: _Seen, public: int) -> Iterator[Claim]:
 
 
 def _on_delivery(seen: _Seen, port: int, public: int) -> Iterator[Claim]:
-    is_public, kind = seen.port("udp dport") == public, seen.kind
+    is_public, kind = seen.is_to(public), seen.kind
     to_link, to_desk = seen.is_in(INNER, port), seen.is_in(DESK, port)
     if is_public and kind == INITIATION and not (to_desk or port == public):
         yield Claim.FIRST
@@ -251,6 +269,8 @@ def _wrong_on_leaving(seen: _Seen, public: int) -> Iterator[Claim]:
             yield Claim.NEWEST
     if seen.accepted and seen.final("udp sport") != public:
         yield Claim.LEAVING
+    if seen.accepted and seen.kind == DATA and not seen.is_from_the_address():
+        yield Claim.ADDRESS
     if seen.accepted and not seen.machine.untracked:
         yield Claim.UNTRACKED
 

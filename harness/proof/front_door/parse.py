@@ -36,9 +36,9 @@ from harness.proof.front_door.statements import (
 from harness.proof.ruleset import Field, Hook, Raw, Verdict
 
 _CHANGE = re.compile(r"(add|update|delete) @(\S+) \{ ([^{}]+) : ([^{}]+) \}")
-_TYPES = {"integer": 32, "ipv4_addr": 32, "ipv6_addr": 128, "inet_service": 16}
+_TYPES = {"integer": 32, "ipv4_addr": 32, "ipv6_addr": 128, "inet_service": 16, "inet_proto": 8}
 _NO_EFFECT = ("counter", "log", "comment")
-_WRITABLE = ("udp sport", "udp dport", "ip saddr", "meta mark")
+_WRITABLE = ("udp sport", "udp dport", "ip saddr", "ip6 saddr", "meta mark")
 _HOOKS = ("prerouting", "output")
 _BEFORE_TRACKING = range(-399, -200)
 

@@ -6,7 +6,7 @@ Nothing else is assumed of their contents, and an entry that expires only makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import z3
@@ -40,6 +40,7 @@ from harness.proof.front_door.statements import (
     SLICES,
     UDP,
     UNICAST,
+    WIDTHS,
     Door,
 )
 
@@ -109,6 +110,7 @@ class _Side:
 
     def __init__(self, door: Door, index: Number, desk: frozenset[int]) -> None:
         self._desk = desk
+        self._address = door.address
         self.datagram = Datagram()
         self.walk = Walk(door, self.datagram, self.hook)
         self.index = index
@@ -133,6 +135,19 @@ class _Side:
             *(opposite(self.is_in(INNER, number(each, 16))) for each in closed),
             *(self.is_in(DESK, each) == is_one_of(each, self._desk) for each in (self.dport, self.final_dport)),
         ]
+
+    def has_address(self, end: str, fields: Mapping[str, Number]) -> Condition:
+        """True if an end's address is the door's, or the door has any."""
+        if self._address is None:
+            return z3.BoolVal(val=True)
+        name = f"{self._address.protocol} {end}"
+        return fields[name] == number(self._address.value, WIDTHS[name])
+
+    def is_of_its_family(self) -> Condition:
+        """True if the datagram has the protocol of the door's address, or the door has any."""
+        if self._address is None:
+            return z3.BoolVal(val=True)
+        return self.datagram.fields["meta nfproto"] == number(self._address.family, 8)
 
     def is_in(self, name: str, key: Number) -> Condition:
         return self.walk.before[name].there[key]
@@ -185,7 +200,7 @@ class _In(_Side):
     def violations(self, port: int) -> Iterator[tuple[Claim, Condition]]:
         """Each claim with the condition under which it is contradicted."""
         fields, public = self.datagram.fields, number(port, 16)
-        is_public = self.dport == public
+        is_public = both(self.dport == public, self.is_of_its_family(), self.has_address("daddr", fields))
         # A packet that is for nobody here is forwarded or discarded, whatever its port is.
         delivered = both(self.passes, fields["fib daddr type"] != number(UNICAST, 32))
         # The hub's process hands first messages to the links over lo, as does who else is trusted on this host.
@@ -290,6 +305,8 @@ class _Out(_Side):
         """Each claim with the condition under which it is contradicted."""
         from_link, index = self._from_link(), self.index
         yield Claim.LEAVING, both(from_link, self.passes, self.final_sport != number(port, 16))
+        elsewhere = both(self.is_of_its_family(), opposite(self.has_address("saddr", self.walk.fields)))
+        yield Claim.ADDRESS, both(from_link, self.passes, self.is_kind(DATA), elsewhere)
         gives_out = both(self.is_udp, self.is_in(INNER, self.sport), self.has_first, self.first == index)
         changed = []
         for name, kind in ((SESSIONS, ANSWER), (OFFERS, INITIATION)):

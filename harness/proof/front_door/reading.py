@@ -117,14 +117,19 @@ def _without_counts(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _table(entries: Sequence[tuple[str, Any]]) -> str:
     """The table that has the front door's maps."""
+    found = _tables(entries, frozenset((SESSIONS, OFFERS, INNER, DESK)))
+    if len(found) != 1:
+        raise Unmodelled(f"a host with {len(found)} front doors", "nftables")
+    return found[0]
+
+
+def _tables(entries: Iterable[tuple[str, Any]], wanted: frozenset[str]) -> list[str]:
+    """Tables of the family ``inet`` that have sets or maps of all these names."""
     names: dict[str, set[str]] = {}
     for kind, each in entries:
         if kind in ("set", "map") and each["family"] == "inet":
             names.setdefault(each["table"], set()).add(each["name"])
-    found = [table for table, sets in names.items() if {SESSIONS, OFFERS, INNER, DESK} <= sets]
-    if len(found) != 1:
-        raise Unmodelled(f"a host with {len(found)} front doors", "nftables")
-    return found[0]
+    return [table for table, sets in names.items() if wanted <= sets]
 
 
 def _ports(listing: Mapping[str, Any]) -> frozenset[int]:

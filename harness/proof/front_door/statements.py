@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from harness.proof.errors import Unmodelled
 from harness.proof.ruleset import Field, Hook, Raw, Verdict
 
 HEADER_BYTES = 64
@@ -177,6 +178,23 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Address:
+    """An address of this host.
+
+    Attributes:
+        family: `IPV4` or `IPV6`.
+    """
+
+    family: int
+    value: int
+
+    @property
+    def protocol(self) -> str:
+        """Name of its protocol in the names of fields."""
+        return "ip" if self.family == IPV4 else "ip6"
+
+
+@dataclass(frozen=True)
 class Door:
     """A front door's table."""
 
@@ -205,6 +223,39 @@ class Door:
     def _of_chain(self, name: str) -> Iterator[Statement]:
         for rule in self.chains[name].rules:
             yield from rule.statements
+
+    @property
+    def public_port(self) -> int:
+        """The port that rules make links' messages leave from.
+
+        Raises:
+            Unmodelled: they set none, or several.
+        """
+        found = {
+            each.value.value
+            for each in self.statements()
+            if isinstance(each, Store) and each.field.name == "udp sport" and isinstance(each.value, Constant)
+        }
+        if len(found) != 1:
+            raise Unmodelled(f"links that leave from {len(found)} ports", f"table inet {self.name}")
+        return found.pop()
+
+    @property
+    def address(self) -> Address | None:
+        """The only address that links send from, where rules set one: nothing else is the door's; None: any address.
+
+        Raises:
+            Unmodelled: rules set several.
+        """
+        families = {"ip saddr": IPV4, "ip6 saddr": IPV6}
+        found = {
+            Address(families[each.field.name], each.value.value)
+            for each in self.statements()
+            if isinstance(each, Store) and each.field.name in families and isinstance(each.value, Constant)
+        }
+        if len(found) > 1:
+            raise Unmodelled("links that send from several addresses", f"table inet {self.name}")
+        return next(iter(found), None)
 
     @property
     def written(self) -> frozenset[str]:

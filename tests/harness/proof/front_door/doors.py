@@ -5,27 +5,32 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 from appliance.hub.front_door import rules
 from appliance.hub.front_door.rules import Layout
 from harness.proof.front_door import DoorReading, read_door
 
 PORT, DESK, LINKS = 51820, 40001, (20000, 20001)
-_LAYOUT = Layout("mwtestdoor", PORT, DESK)
+ADDRESS = ip_address("192.0.2.100")
+LAYOUT = Layout("mwtestdoor", PORT, DESK)
+OF_A_SHARD = Layout("mwtestdoor", PORT, DESK, ADDRESS)
+"""Door of one of many hubs, which has one address."""
 _NAMESPACE = "front-door"
 
 
 class Doorway:
     """A namespace that has a front door."""
 
-    def load(self, *changes: tuple[str, str], more: str = "") -> None:
+    def load(self, *changes: tuple[str, str], more: str = "", layout: Layout = LAYOUT) -> None:
         """Loads the product's rules in place of what is there.
 
         Args:
             changes: a text of the rules each, and what stands there instead; each has to be met.
             more: further rules, in nft's language.
+            layout: of the door.
         """
-        text = rules.in_place(_LAYOUT) + rules.admitted(_LAYOUT.table, LINKS) + more
+        text = rules.in_place(layout) + rules.admitted(layout.table, LINKS) + more
         for old, new in changes:
             assert old in text, f"the rules have no {old!r}"
             text = text.replace(old, new)
