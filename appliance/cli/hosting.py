@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Mapping, Sequence
-
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from functools import partial
 
 from appliance import release
 from appliance.cli import checks, operations, running, secret, several
@@ -17,58 +14,16 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, instance_locked
 from appliance.cli.handover import Handover
 from appliance.cli.ownership import web_user
+from appliance.cli.presence import Presence
 from appliance.cli.settings import Settings
 from appliance.cli.shard_process import VARIABLE
 from appliance.cli.supervision import Child, NotStarted, Signals, watch
 from appliance.cli.unlocking import unlock
-from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.guidance import Guidance
-from appliance.model.errors import Unavailable
-from appliance.store import Store, shards
 from appliance.store import operations as trail
 from appliance.store.shards import Shard
 
-log = structlog.get_logger()
-
-_LOOK_S = 1.0
 # A hub that gives its shard up removes everything of it from the host.
 _GIVING_UP_S = 120.0
-
-
-class _Watch:
-    """Thread that looks for new shards, and tells the other hosts that this one is there."""
-
-    def __init__(self, host: str, store: Store, guidance: Guidance) -> None:
-        self._host, self._store, self._guidance = host, store, guidance
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
-        self.shards = self._found()
-
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        try:
-            self._guidance.leave()
-        except EtcdUnreachable as error:
-            log.warning("other hosts take this one for present for some seconds more", error=str(error))
-
-    def _found(self) -> Sequence[Shard]:
-        with self._store.read() as transaction:
-            return shards.find_all(transaction)
-
-    def _look(self) -> None:
-        while True:
-            try:
-                self._guidance.show_up(self._host)
-                self.shards = self._found()
-            except (EtcdUnreachable, SQLAlchemyError, Unavailable) as error:
-                log.warning("etcd or the database can't be asked", error=str(error))
-            if self._ended.wait(_LOOK_S):
-                return
 
 
 class _Hubs:
@@ -107,6 +62,7 @@ def run(settings: Settings, signals: Signals, environment: Mapping[str, str], we
     assert settings.host_name is not None
     with folder.locked():
         checks.check_address(settings)
+        # Before anything else, as a wrong identity is the operator's to mend.
         guidance = several.guidance(settings)
         unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
         certificate_has_changed = changes(settings, folder)
@@ -118,7 +74,7 @@ def run(settings: Settings, signals: Signals, environment: Mapping[str, str], we
         with (
             instance_locked(unlocked.instance.id),
             Handover.made(unlocked.secret, unlocked.vault.key) as handover,
-            _Watch(settings.host_name, unlocked.store, guidance) as here,
+            Presence(settings.host_name, unlocked.store, guidance, partial(several.guidance, settings)) as here,
         ):
             where = ", ".join(each.endpoint for each in here.shards) or "no address yet (`meshwg hub add` makes one)"
             announced = running.announcement(settings, folder, unlocked, where, implementation)

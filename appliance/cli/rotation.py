@@ -17,7 +17,7 @@ from appliance.cli.present import Present
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings
 from appliance.hub.errors import HubError
 from appliance.store import operations as trail
-from appliance.store import rotation
+from appliance.store import rotation, shards
 from appliance.vault import WrongSecret
 
 
@@ -29,29 +29,73 @@ def rotate_unlock_secret(
 ) -> None:
     """Seal every key anew, so that another unlock secret opens the store. The present one is supplied as `up` takes it.
 
-    Traffic goes on, and so does a running service.
+    Traffic goes on, and so does a running service of one hub. Many hubs have to be stopped on every host.
 
-    Exit codes: 69 the store is as it was, 73 something can't be written, 75 a service is just starting, 77 not root, 78
-    settings that make no sense, no unlock secret or a wrong one, or no store yet.
+    Exit codes: 69 the store is as it was, 73 something can't be written, 75 a service is just starting, or one of many
+    hubs runs, 77 not root, 78 settings that make no sense, no unlock secret or a wrong one, or no store yet.
     """
     new_secret_file = value_of(PATH, Given(name_of("new_secret_file"), new_secret_file))
     with present.opened(settings) as found:
         if settings.has_many_hubs:
-            raise CommandError(
-                "The unlock secret can't be rotated with many hubs yet: each of them has it in memory.",
-                Exit.NOT_CONFIGURED,
-            )
-        unlocking.check_one_hub(found.store)
-        is_running = found.hub_status() is not None
+            _check_all_stopped(found)
+            is_running = False
+        else:
+            unlocking.check_one_hub(found.store)
+            is_running = found.hub_status() is not None
         if not _is_done(found, new_secret_file):
             old = found.secret()
             _rotate(found, old, secrets.successor(new_secret_file, found.folder.path), is_running=is_running)
             operations.note(found.store, trail.ROTATED)
+        if settings.has_many_hubs:
+            _check_none_came(found, new_secret_file)
     start = f"with {SECRET_FILE_VARIABLE}={new_secret_file}"
     print(
         f"Only the unlock secret in {new_secret_file} opens the store now. "
         + (f"The running service knows it; start the next one {start}" if is_running else f"Start the service {start}")
     )
+
+
+def _running_hosts(found: Present) -> list[str]:
+    """Names of the hosts of many hubs that run, or own a shard.
+
+    Raises:
+        CommandError: etcd does not answer.
+    """
+    from appliance.cli import several
+    from appliance.cluster.errors import EtcdUnreachable
+
+    with found.store.read() as transaction:
+        ids = [each.id for each in shards.find_all(transaction)]
+    try:
+        guidance = several.guidance(found.settings)
+        there = {each.name for each in guidance.hosts() if each.is_there}
+        return sorted(there | {each.name for each in guidance.owners(ids).values()})
+    except EtcdUnreachable as error:
+        raise CommandError(
+            f"etcd does not answer, so hubs may be running and the secret stays: {error}.", Exit.UNAVAILABLE
+        ) from None
+
+
+def _check_all_stopped(found: Present) -> None:
+    """Raise `CommandError` if a host of many hubs runs: it goes on sealing with the secret that it was started with."""
+    running = _running_hosts(found)
+    if running:
+        raise CommandError(
+            f"Hubs keep the unlock secret in memory. Stop `up` on {', '.join(running)} first, and start it with the "
+            "new secret afterwards; the networks are silent meanwhile.",
+            Exit.BUSY,
+        )
+
+
+def _check_none_came(found: Present, new_secret_file: Path) -> None:
+    """Raise `CommandError` if a host of many hubs was started during the rotation, and so with the former secret."""
+    running = _running_hosts(found)
+    if running:
+        raise CommandError(
+            f"Only the unlock secret in {new_secret_file} opens the store now, but {', '.join(running)} started "
+            "meanwhile: start `up` there again, with this secret.",
+            Exit.BUSY,
+        )
 
 
 def _is_done(found: Present, new_secret_file: Path) -> bool:

@@ -351,11 +351,18 @@ def _renew(children: list[Child]) -> None:
     for child in children:
         child.prepare()
     if all(child.is_prepared(_LOAD_DEADLINE) for child in children):
-        # Both are asked first, so that they end in parallel.
+        # All are asked first, so that they end in parallel; and whichever has ended gives its turn at once, since the
+        # lease of one of many hubs runs on for two seconds only.
         for child in children:
             child.end()
-        for child in children:
-            child.renew()
+        deadline, waiting = time.monotonic() + _GRACE, list(children)
+        while waiting:
+            is_late = time.monotonic() > deadline
+            ended = [child for child in waiting if is_late or child.ends_within(0)]
+            for child in ended:
+                child.renew()
+            waiting = [child for child in waiting if child not in ended]
+            time.sleep(_POLL if waiting else 0)
         return
     for child in children:
         child.forget_successor()
