@@ -13,7 +13,9 @@ from pathlib import Path
 
 import structlog
 
+from appliance.cli import operations
 from appliance.cluster.addresses import AddressUnavailable, PublicAddress
+from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Endpoint, Etcd, Identity
 from appliance.cluster.guidance import Guidance
@@ -25,10 +27,12 @@ from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.front_door.lease_gate import LeaseGate
 from appliance.hub.names import Names
+from appliance.hub.rpc.messages import ShardStatus
 from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
 from appliance.store import Store, shards
+from appliance.store import operations as trail
 from appliance.store.shards import Fence, Shard
 from appliance.vault import Vault
 
@@ -72,18 +76,25 @@ class Host:
 
 
 class _Passage:
-    """The gate and the address of a shard, which come and go together."""
+    """The gate and the address of a shard, which come and go together.
+
+    Attributes:
+        renewed: time of the latest renewal that is known to have succeeded, from before it was asked for (`boottime`).
+    """
 
     def __init__(self, gate: LeaseGate, address: PublicAddress, trusted_s: float) -> None:
         self._gate = gate
         self._address = address
         self._trusted_s = trusted_s
+        self._offered = self.renewed = boottime()
 
     def offer(self, seconds: float) -> None:
+        self._offered = boottime()
         self._gate.offer(seconds)
 
     def accept(self) -> None:
         self._gate.accept()
+        self.renewed = self._offered
         try:
             self._address.take(self._trusted_s)
         except AddressUnavailable as error:
@@ -106,6 +117,11 @@ class _Desk:
         self._is_open = threading.Event()
         self._listener = Listener(host.calls, host.identity, self._serve)
         self.owner = Owner(host.name, Endpoint(host.calls.host, self._listener.port))
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Connections of other hosts that were refused, by reason."""
+        return dict(self._listener.refused)
 
     def open(self, server: Server) -> None:
         self._server = server
@@ -148,7 +164,25 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         return
     host.store.fence = Fence(shard.id, tenure.token)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
-    hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder)
+    taken, counting = boottime(), threading.Lock()
+    # One of its own, as the thread that renews the lease uses the other.
+    watched = LeaseGate(names.gate, shard.port)
+
+    def status() -> ShardStatus:
+        now = boottime()
+        with counting:
+            shut_out = watched.turned_away()
+        return ShardStatus(
+            shard.endpoint,
+            host.name,
+            tenure.token,
+            now - taken,
+            now - max(passage.renewed, taken),
+            shut_out,
+            desk.refused,
+        )
+
+    hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=status)
     is_lost = False
 
     def lose() -> None:
@@ -160,6 +194,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     threading.Thread(target=_follow, args=(host, shard), name="guidance", daemon=True).start()
     with host.store.write() as transaction:
         shards.begin(transaction, host.store.fence)
+        if not has_been_ours:
+            trail.record(transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name))
     if not has_been_ours:
         # What an earlier time of ownership left may allow what others have denied since.
         hub.upkeep.clear()
@@ -176,7 +212,6 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     def end(came: int) -> None:
         desk.close()
         if came == signal.SIGTERM:
-            tenure.leave()
             return
         if not is_lost:
             # While writes are still ours: the next owner turns to the machines there.
@@ -191,6 +226,9 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
             log_error("a part of the shard remains on this host", error)
 
     service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end)
+    # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing more,
+    # but to open the store.
+    tenure.leave()
 
 
 def _obtain(tenure: Tenure, is_admitted: Callable[[], bool]) -> bool | None:

@@ -98,6 +98,7 @@ def document(now: ServiceStatus) -> dict[str, Any]:
         "machines": now.machines,
         "front_door": None if hub is None else {"port": hub.public_port, "packets": hub.door},
         "repairs": None if hub is None else hub.repairs,
+        "shards": None if hub is None else {each.endpoint: each.host for each in hub.shards},
         "schema": {"revision": now.revision, "newest": now.newest},
     }
 
@@ -115,6 +116,7 @@ def words(now: ServiceStatus) -> str:
         "machines": str(now.machines),
         "front door": "unknown while the hub does not answer" if hub is None else f"UDP port {hub.public_port}",
         "repairs": _repairs(hub),
+        **({} if hub is None or not hub.shards else {"shards": _shards(hub)}),
         "store": schema,
     }
     return "\n".join([_sentence(now), *(f"  {name:15}{value}" for name, value in facts.items())])
@@ -127,6 +129,10 @@ def _repairs(hub: HubStatus | None) -> str:
     return f"since the hub's start: {parts or 'none'}"
 
 
+def _shards(hub: HubStatus) -> str:
+    return ", ".join(f"{each.endpoint} {each.host or 'has no hub that answers'}" for each in hub.shards)
+
+
 def _sentence(now: ServiceStatus) -> str:
     if now.is_up:
         return "The service is up, and every organization is enforced."
@@ -137,5 +143,6 @@ def _sentence(now: ServiceStatus) -> str:
     if not now.alive:
         return f"The service is not working: its hub answers, but nothing does at {now.url}"
     if not now.enforces:
-        return f"The service is not ready: {now.hub.progress}"
+        lost = f"no hub answers for {', '.join(now.hub.lost)}. " if now.hub.lost else ""
+        return f"The service is not ready: {lost}{now.hub.progress}"
     return "The service is not ready yet."

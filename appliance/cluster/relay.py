@@ -66,6 +66,9 @@ class Listener:
         identity: of this host.
         serve: gets each plain socket in a thread of its own, and closes it.
 
+    Attributes:
+        refused: numbers of refused connections, by reason: ``stranger`` (no certificate of the authority), ``crowded``.
+
     Raises:
         OSError: the address is taken or not this host's.
     """
@@ -78,6 +81,8 @@ class Listener:
         self._context = self.identity.context(ssl.PROTOCOL_TLS_SERVER)
         self._free = threading.Semaphore(_MOST_CONNECTIONS)
         self._closed = threading.Event()
+        self.refused = {"crowded": 0, "stranger": 0}
+        self._counting = threading.Lock()
         family = socket.AF_INET6 if ":" in self.where.host else socket.AF_INET
         self._socket = socket.create_server((self.where.host, self.where.port), family=family, backlog=128)
         self.port = int(self._socket.getsockname()[1])
@@ -103,6 +108,7 @@ class Listener:
                 continue
             if not self._free.acquire(blocking=False):
                 log.error("a host was turned away: there are too many connections", most=_MOST_CONNECTIONS)
+                self._count("crowded")
                 plain.close()
                 continue
             threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
@@ -114,6 +120,7 @@ class Listener:
             connection = self._context.wrap_socket(plain, server_side=True)
         except OSError as error:
             log.warning("a stranger was turned away", sender=sender, error=str(error))
+            self._count("stranger")
             plain.close()
             self._free.release()
             return
@@ -121,6 +128,10 @@ class Listener:
             self.serve(_carried(connection))
         finally:
             self._free.release()
+
+    def _count(self, reason: str) -> None:
+        with self._counting:
+            self.refused[reason] += 1
 
 
 def _notice_death(plain: socket.socket) -> None:

@@ -38,6 +38,7 @@ class Hub:
         state_folder: keeps the notes for a later hub process of the same boot.
         remember_secret: receives a new unlock secret just before it becomes the one that opens the store, for the hub
             that is started next.
+        shard_status: tells of the shard that this hub owns; None where there is one hub.
 
     Attributes:
         keyring: seals and opens what the store keeps.
@@ -54,8 +55,10 @@ class Hub:
         vault: Vault,
         state_folder: Path,
         remember_secret: Callable[[str], None] | None = None,
+        shard_status: Callable[[], messages.ShardStatus] | None = None,
     ) -> None:
         self._store = store
+        self._shard_status = shard_status
         self.keyring = Keyring(store, vault, remember_secret)
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder)
         self.turns = ChangeScheduler()
@@ -151,6 +154,7 @@ class Hub:
             machine_calls=upkeep.machine_calls.figures(),
             pings=upkeep.pings.figures(),
             measurements=upkeep.measurements.figures(),
+            shards=() if self._shard_status is None else (self._shard_status(),),
         )
 
 

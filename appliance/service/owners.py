@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -15,7 +16,7 @@ from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.relay import connect
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.client import HubClient
-from appliance.hub.rpc.messages import HubStatus, together
+from appliance.hub.rpc.messages import HubStatus, ShardStatus, together
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.probes import Probe
 from appliance.store import Store, organizations, shards
@@ -44,6 +45,7 @@ class OwningHubs:
         self._etcd = etcd
         self._identity = identity
         self._known: dict[str, tuple[Claim, HubClient]] = {}
+        self._unanswered = Counter[str]()
         self._lock = threading.Lock()
         self._local = threading.local()
 
@@ -116,7 +118,7 @@ class OwningHubs:
         Raises:
             HubError: no shard has an owner that answers.
         """
-        answers = list[HubStatus]()
+        answers, lost = list[HubStatus](), list[ShardStatus]()
         complaint: HubError = HubUnreachable("there is no shard")
         with self._store.read() as transaction:
             all_shards = shards.find_all(transaction)
@@ -126,9 +128,13 @@ class OwningHubs:
                 answers.append(self._at(shard.id, lambda hub: hub.status()))
             except HubError as error:
                 complaint = error
+                lost.append(ShardStatus(shard.endpoint, None))
         if not answers:
             raise complaint
-        return replace(together(answers), expected=expected)
+        found = together(answers)
+        with self._lock:
+            unanswered = dict(self._unanswered)
+        return replace(found, expected=expected, shards=(*found.shards, *lost), unanswered=unanswered)
 
     def _at_owner(self, organization: str, ask: Callable[[HubClient], T]) -> T:
         """Ask the owner, and its successor if it does not answer; for calls that may be made twice."""
@@ -171,8 +177,10 @@ class OwningHubs:
         try:
             claim = self._etcd.holder(owner_key(shard))
         except ClusterError as error:
+            self._count("etcd")
             raise HubUnreachable(f"the owner of shard {shard} can't be found: {error}") from error
         if claim is None:
+            self._count("unowned")
             raise HubUnreachable(f"shard {shard} has no owner now")
         owner = Owner.parse(claim.value)
         made = claim, HubClient(lambda: self._connected(owner), _WAITS_S)
@@ -184,7 +192,12 @@ class OwningHubs:
         try:
             return connect(owner.calls, owner.name, self._identity)
         except ClusterError as error:
+            self._count("unreached")
             raise HubUnreachable(str(error)) from error
+
+    def _count(self, reason: str) -> None:
+        with self._lock:
+            self._unanswered[reason] += 1
 
     def _forget(self, shard: str, claim: Claim) -> None:
         with self._lock:

@@ -35,6 +35,7 @@ OPERATOR_SIGNED_IN = "operator.signed-in"
 VIEWED = "organization.viewed"
 SHARD_ADDED = "shard.added"
 SHARD_MOVED = "shard.moved"
+SHARD_TAKEN = "shard.taken"
 HOST_DRAINED = "host.drained"
 HOST_JOINED = "host.joined"
 

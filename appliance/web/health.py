@@ -51,7 +51,8 @@ def look(status: Callable[[], HubStatus]) -> Readiness:
 def _in_full(now: Readiness) -> Response:
     reason = reason_of(now)
     if reason is None and isinstance(now, HubStatus):
-        return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected})
+        shards = {"shards": {each.endpoint: each.host for each in now.shards}} if now.shards else {}
+        return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected} | shards)
     return problems.unexpected(503, "Not ready", str(reason))
 
 
@@ -61,6 +62,8 @@ def reason_of(now: Readiness) -> str | None:
         return f"The hub does not answer: {now}."
     if isinstance(now, HubError):
         return f"The hub can't tell: {now}"
+    if now.lost:
+        return f"No hub answers for {', '.join(now.lost)}. {now.progress}"
     if now.enforcing < now.expected:
         return now.progress
     return None

@@ -18,7 +18,7 @@ from appliance.model.errors import Unavailable
 from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
 from appliance.store import Store, machines, unused
-from appliance.web import tracked
+from appliance.web import sharded, tracked
 from appliance.web.handler import Handler
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
@@ -147,6 +147,7 @@ class _HubCollector(Collector):
                 family.add_metric([memory], value)
             yield family
         yield from tracked.families(status.tracking)
+        yield from sharded.families(status)
         calls = CounterMetricFamily(
             "meshwg_machine_calls",
             "Organizations whose machines were called after damage to the front door, by the outcome",

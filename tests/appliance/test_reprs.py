@@ -27,6 +27,7 @@ HARMLESS = {
     ("IssuedToken", "token"): "facts about a token",
     ("Claim", "token"): "number of an owner",
     ("Fence", "token"): "number of an owner",
+    ("ShardStatus", "token"): "number of an owner",
     ("RestoredMember", "recovery_codes"): "number of codes",
     ("OperatorStanding", "recovery_codes"): "number of codes",
     ("FreshProof", "code"): "step or digest of a code",

@@ -216,6 +216,29 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 @dataclass(frozen=True)
+class ShardStatus:
+    """A shard of many hubs as it is now.
+
+    Attributes:
+        endpoint: its public address and port.
+        host: name of the host whose hub owns it; None if no owner answers, which leaves the rest empty.
+        token: number of this time of ownership; greater for each later owner.
+        owned_s: seconds since this process of the owner took the shard.
+        lease_age_s: seconds since the owner last renewed its lease.
+        shut_out: packets that found the front door shut by the lease's gate.
+        refused: connections of other hosts that the owner refused, by reason (`cluster.relay.Listener`).
+    """
+
+    endpoint: str
+    host: str | None
+    token: int = 0
+    owned_s: float = 0.0
+    lease_age_s: float = 0.0
+    shut_out: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class HubStatus:
     """The hub as it is now.
 
@@ -234,6 +257,8 @@ class HubStatus:
         pings: pings of machines since the start, by outcome (`Pings.figures`).
         measurements: measurements of rules since the start, by outcome (`Measurements.figures`).
         work: processor time and waiting of changes since the start (`ChangeScheduler.figures`).
+        shards: of many hubs; empty where there is one hub.
+        unanswered: calls of the asking process that no hub answered, by reason; empty where there is one hub.
     """
 
     wireguard: str
@@ -251,6 +276,13 @@ class HubStatus:
     machine_calls: dict[str, int] = field(default_factory=dict)
     pings: dict[str, int] = field(default_factory=dict)
     measurements: dict[str, int] = field(default_factory=dict)
+    shards: tuple[ShardStatus, ...] = ()
+    unanswered: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Endpoints of the shards whose owner does not answer."""
+        return tuple(each.endpoint for each in self.shards if each.host is None)
 
     @property
     def progress(self) -> str:
@@ -279,6 +311,7 @@ def together(hubs: Sequence[HubStatus]) -> HubStatus:
         machine_calls=_sum([each.machine_calls for each in hubs]),
         pings=_sum([each.pings for each in hubs]),
         measurements=_sum([each.measurements for each in hubs]),
+        shards=tuple(shard for each in hubs for shard in each.shards),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance.hub.rpc.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.languages import formats, ngettext
 from appliance.languages import gettext as _
 from appliance.service import oversight
@@ -17,6 +17,8 @@ from appliance.web.pages import words
 from appliance.web.response import Response
 
 _SOON_DAYS = 14
+# A lease is renewed 0.4 s after the last time, and trusted for 1.7 s.
+_LATE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def _sections(visit: OperatorVisit, now: health.Readiness) -> Iterator[Section]:
     yield Section(_("Capacity"), list(_capacity(now, store)))
     yield Section(_("Store"), list(_store(store)))
     yield Section(_("Certificate"), [_certificate(visit.facts.certificate_ends, visit.context.clock())])
+    if isinstance(now, HubStatus) and now.shards:
+        yield Section(_("Shards"), [_shard(each) for each in now.shards])
+        yield Section(_("Calls that no hub answered"), _counts(now.unanswered))
     if isinstance(now, HubStatus):
         yield Section(_("Repairs since the start of the hub"), _counts(now.repairs))
         yield Section(_("Packets to the front door, without those of sessions"), _counts(now.door))
@@ -83,6 +88,22 @@ def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
             yield _filled(_("Front door: {memory}", memory=memory), entries, now.door_room.get(memory, 0))
     yield Figure(_("Machines"), formats.number(store.machines))
     yield _filled(_("Unused organizations"), store.unused, store.most_unused)
+
+
+def _shard(shard: ShardStatus) -> Figure:
+    """Tell where a shard is; it is high if nobody has it, or its lease was not renewed in time."""
+    if shard.host is None:
+        return Figure(shard.endpoint, _("no hub answers"), is_high=True)
+    text = _(
+        "{host}, for {minutes} min; lease renewed {seconds} s ago; {packets} packets found the door shut; "
+        "{refused} connections of hosts refused",
+        host=shard.host,
+        minutes=formats.number(shard.owned_s // 60),
+        seconds=formats.number(shard.lease_age_s, decimals=1),
+        packets=formats.number(shard.shut_out),
+        refused=formats.number(sum(shard.refused.values())),
+    )
+    return Figure(shard.endpoint, text, is_high=shard.lease_age_s > _LATE_S or shard.refused.get("stranger", 0) > 0)
 
 
 def _filled(name: str, value: int, most: int) -> Figure:

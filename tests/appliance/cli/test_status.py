@@ -13,7 +13,7 @@ import pytest
 from appliance.cli import present, status
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
-from appliance.hub.rpc.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.store.migration import known_revisions
 from tests.appliance.cli.started import PORT, Run, assert_refused, children, meshwg, sign_up, start
 
@@ -21,6 +21,7 @@ LISTEN = f"--listen=127.0.0.1:{PORT}"
 UP = status.ServiceStatus(
     "abc", "https://h:1/", HubStatus("kernel", "6.1", 2, 2), True, True, 2, 5, "0001", known_revisions()[0]
 )
+LOST = HubStatus("kernel", "6.1", 1, 2, shards=(ShardStatus("192.0.2.1:1", "hub1"), ShardStatus("192.0.2.1:2", None)))
 
 
 def test_status_tells_up_without_hub_and_down_apart(data: Path, runs: list[Run]) -> None:
@@ -67,6 +68,7 @@ def test_status_tells_up_without_hub_and_down_apart(data: Path, runs: list[Run])
         (replace(UP, alive=False, ready=False), 69, "nothing does at https://h:1/"),
         (replace(UP, hub=HubStatus("kernel", "6.1", 1, 2), ready=False), 69, "1 of 2 organizations are enforced"),
         (replace(UP, hub=HubStatus("kernel", "6.1", 0, 1), ready=False), 69, "0 of 1 organization is enforced"),
+        (replace(UP, hub=LOST, ready=False), 69, "no hub answers for 192.0.2.1:2. 1 of 2 organizations are enforced"),
         (replace(UP, ready=False), 69, "not ready yet"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import ssl
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.owner import Owner, owner_key
 from appliance.store import Store, machines
 from netlab import Lab, LabHost, Link, Process, UdpStream, wg_quick
 from tests.appliance.cluster.authority import Authority
@@ -80,6 +83,7 @@ class World:
     store: Store
     hubs: list[HubHost]
     machines: list[LabHost]
+    authority: Authority
     organization: str = ""
     token: str = ""
     addresses: list[str] = field(default_factory=list)
@@ -158,7 +162,7 @@ def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
         # The web process, another user, has to get to its store.
         data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         data.chmod(0o755)
-        made = World(store, [], [])
+        made = World(store, [], [], authority)
         for number in (1, 2):
             host = lab.host(f"hub{number}")
             public = lab.connect(host, internet, f"192.0.2.{number}/24")
@@ -235,7 +239,7 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
     assert first.refusal("hub", "move", "no-shard", first.name) == 66
     assert first.refusal("hub", "add", "192.0.2.101", str(_PORT)) == 64
     assert first.refusal("census") == 78
-    assert first.refusal("rotate-unlock-secret", "--new-secret-file=/run/new-secret") == 78
+    assert first.refusal("rotate-unlock-secret", "--new-secret-file=/run/new-secret") == 75
     first.meshwg("hub", "join", second.name)
     # Its end gives the shard up at once, and removes everything of it.
     assert first.up is not None
@@ -243,3 +247,66 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
     assert first.host.run("ip", "netns").stdout == ""
     wait_until(lambda: world.owner(second) == second.name, world.logs)
     wait_until(world.reaches, world.logs)
+
+
+@on_postgresql
+def test_the_unlock_secret_is_rotated_while_no_host_runs(world: World, tmp_path: Path) -> None:
+    first, second = world.hubs
+    world.sign_up(first)
+    wait_until(world.reaches, world.logs)
+    new = tmp_path / "new-secret"
+    for each in world.hubs:
+        assert each.up is not None
+        assert each.up.stop(DEADLINE) == 0
+    first.meshwg("rotate-unlock-secret", f"--new-secret-file={new}")
+    # A host with the former secret does not start.
+    assert second.refusal("up") == 78
+    for each in world.hubs:
+        each.environment["MESHWG_UNLOCK_SECRET_FILE"] = str(new)
+        each.start()
+    wait_until(world.reaches, world.logs)
+    assert world.save(second, "deny")[0] == 200
+
+
+@on_postgresql
+def test_a_host_s_new_certificate_is_taken_by_sighup(world: World) -> None:
+    name = world.owner(world.hubs[0])
+    first, second = sorted(world.hubs, key=lambda each: each.name != name)
+    world.sign_up(second)
+    wait_until(world.reaches, world.logs)
+    # A busy machine may need longer than the lease lasts to start a hub: then the shard is to come back here.
+    first.meshwg("hub", "drain", second.name)
+    number = certificate(world, first)
+    identity = world.authority.identity(first.name)
+    identity.key.chmod(0o600)
+    with world.stream() as stream:
+        stream.wait_delivery(time.monotonic_ns(), DEADLINE)
+        assert first.up is not None
+        first.up.signal(signal.SIGHUP)
+        wait_until(lambda: certificate(world, first) not in (None, number), world.logs)
+        assert world.owner(second) == first.name
+        stream.wait_delivery(time.monotonic_ns(), DEADLINE)
+    wait_until(lambda: world.save(second, "deny")[0] == 200, world.logs)
+
+
+def certificate(world: World, hub: HubHost) -> str | None:
+    """Returns the serial number of the certificate of the shard's owner; None if there is none that answers."""
+    shard = json.loads(hub.meshwg("hub", "list", "--json"))["shards"][0]["id"]
+    members, context = hub.environment["MESHWG_ETCD"].split(","), world.authority.client("asking")
+    endpoints = [Endpoint(host, int(port)) for host, _, port in (each.partition(":") for each in members)]
+
+    def ask() -> str | None:
+        claim = Etcd(endpoints, 1.0, context).holder(owner_key(shard))
+        if claim is None:
+            return None
+        owner = Owner.parse(claim.value)
+        try:
+            with (
+                socket.create_connection((owner.calls.host, owner.calls.port), DEADLINE) as plain,
+                context.wrap_socket(plain, server_hostname=owner.name) as connection,
+            ):
+                return str((connection.getpeercert() or {})["serialNumber"])
+        except OSError:
+            return None
+
+    return hub.host.in_network(ask)

@@ -16,7 +16,7 @@ import pytest
 from appliance.cluster.etcd import Endpoint
 from appliance.cluster.relay import Listener, Unreached, connect
 from tests.appliance.cluster.authority import Authority
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 _HERE = "127.0.0.1"
 _MOST_OF_SELECT = 1024
@@ -36,10 +36,16 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def where(authority: Authority) -> Iterator[Endpoint]:
-    """Provides the address of a host that sends everything back."""
+def listener(authority: Authority) -> Iterator[Listener]:
+    """Provides a host that sends everything back."""
     with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo)) as made:
-        yield Endpoint(_HERE, made.port)
+        yield made
+
+
+@pytest.fixture
+def where(listener: Listener) -> Endpoint:
+    """Provides the address of that host."""
+    return Endpoint(_HERE, listener.port)
 
 
 def test_megabytes_go_both_ways_at_once(authority: Authority, where: Endpoint) -> None:
@@ -98,7 +104,9 @@ def test_a_host_of_another_name_is_not_taken_for_it(authority: Authority, where:
         connect(where, "hub2", authority.client("web1"))
 
 
-def test_hosts_of_another_authority_are_turned_away(authority: Authority, where: Endpoint, tmp_path: Path) -> None:
+def test_hosts_of_another_authority_are_turned_away(
+    authority: Authority, listener: Listener, where: Endpoint, tmp_path: Path
+) -> None:
     stranger = Authority(tmp_path / "strangers").identity("web1")
     with pytest.raises(Unreached):
         connect(where, "hub1", stranger.context(ssl.PROTOCOL_TLS_CLIENT))
@@ -107,6 +115,7 @@ def test_hosts_of_another_authority_are_turned_away(authority: Authority, where:
     with connect(where, "hub1", mixed.context(ssl.PROTOCOL_TLS_CLIENT)) as connection:
         connection.settimeout(DEADLINE)
         assert refused(connection)
+    wait_until(lambda: listener.refused == {"crowded": 0, "stranger": 2})
 
 
 def refused(connection: socket.socket) -> bool:

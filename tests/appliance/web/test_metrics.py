@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from appliance import release
 from appliance.hub.errors import HubUnreachable
-from appliance.hub.rpc.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
@@ -67,6 +67,40 @@ def busy(hub: FakeHub) -> HubStatus:
         pings={"answered": 6},
         measurements={"made": 8},
     )
+
+
+def shared_out(hub: FakeHub) -> HubStatus:
+    shards = (
+        ShardStatus("192.0.2.1:1", "hub1", 7, 60.0, 0.25, 5, {"crowded": 2, "stranger": 3}),
+        ShardStatus("192.0.2.1:2", "hub1", 9, 61.0, 0.5, 6, {"crowded": 0, "stranger": 0}),
+        ShardStatus("192.0.2.1:3", None),
+    )
+    return replace(busy(hub), shards=shards, unanswered={"unowned": 4})
+
+
+def test_a_scrape_tells_of_each_shard_and_its_owner(context: Context, hub: FakeHub) -> None:
+    samples = scraped(make(context, shared_out(hub)))
+    assert value(samples, "meshwg_shards") == 3
+    assert value(samples, "meshwg_shards_lost") == 1
+    assert samples["meshwg_shards_owned"] == {frozenset({("host", "hub1")}): 2}
+    of_first = {"shard": "192.0.2.1:1"}
+    assert value(samples, "meshwg_shard_token", **of_first) == 7
+    assert value(samples, "meshwg_shard_owned_seconds", **of_first) == 60
+    assert value(samples, "meshwg_shard_lease_age_seconds", **of_first) == 0.25
+    assert value(samples, "meshwg_shard_shut_out_packets_total", **of_first) == 5
+    assert value(samples, "meshwg_shard_connections_refused_total", **of_first, reason="stranger") == 3
+    assert value(samples, "meshwg_hub_calls_unanswered_total", reason="unowned") == 4
+    assert value(samples, "meshwg_hub_calls_unanswered_total", reason="etcd") == 0
+
+
+def test_a_service_of_one_hub_tells_of_no_shards(context: Context, hub: FakeHub) -> None:
+    assert not [name for name in scraped(make(context, busy(hub))) if "shard" in name]
+
+
+def test_every_alert_of_many_hubs_has_a_runbook() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (MONITORING / "alerts-hubs.yml").read_text(encoding="utf-8"))
+    runbooks = re.findall(r"^\| `(MeshWG\w+)` \|", (MONITORING.parents[1] / "docs" / "operating.md").read_text(), re.M)
+    assert sorted(alerts) == sorted(runbooks)
 
 
 def test_a_scrape_counts_refusals_beyond_a_share(context: Context, hub: FakeHub) -> None:
@@ -130,6 +164,13 @@ def test_a_scrape_reports_a_store_that_can_not_be_read(context: Context, hub: Fa
         file.unlink()
     context.store.close()
     assert value(scraped(make(context, busy(hub))), "meshwg_store_up") == 0
+
+
+@pytest.mark.parametrize("name", ["alerts-hubs.yml", "alerts-hubs.test.yml"])
+def test_alerts_of_many_hubs_use_existing_metrics(context: Context, hub: FakeHub, name: str) -> None:
+    spoken = set(re.findall(r"\bmeshwg_[a-z_]+", (MONITORING / name).read_text(encoding="utf-8")))
+    assert len(spoken) > 5
+    assert spoken <= set(scraped(make(context, shared_out(hub))))
 
 
 @pytest.mark.parametrize("name", ["alerts.yml", "alerts.test.yml", "dashboard.json"])

@@ -11,7 +11,7 @@ import bottle
 import pytest
 
 from appliance.hub.errors import HubUnreachable
-from appliance.hub.rpc.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.service import Actor, Context, operators
 from appliance.web.app import make_app
 from appliance.web.limits import OPERATOR_STRANGERS, STRANGERS
@@ -237,6 +237,23 @@ def test_a_service_that_is_not_ready_says_why(site: Site, clock: Clock, context:
         assert re.search(r"Repairs since the start of the hub\s*rules\s*3", text)
     else:
         assert "The hub does not answer: no socket." in text
+
+
+def test_shards_are_shown_with_their_owners(site: Site, clock: Clock, context: Context) -> None:
+    shards = (
+        ShardStatus("192.0.2.1:1", "hub1", 7, 180.0, 0.25, 5, {"stranger": 0}),
+        ShardStatus("192.0.2.1:2", None),
+    )
+
+    def status() -> HubStatus:
+        return HubStatus("kernel", "1.0", 1, 2, shards=shards, unanswered={"unowned": 4})
+
+    visitor = Operator(make_app(site, status, clock.now + timedelta(days=3)), clock=clock)
+    visitor.join(operators.add(context, EMAIL))
+    text = " ".join(visitor.get("/operator/hub").page.text.split())
+    for expected in ("No hub answers for 192.0.2.1:2.", "hub1, for 3 min", "5 packets found", "no hub answers"):
+        assert expected in text, expected
+    assert re.search(r"Calls that no hub answered\s*unowned\s*4", text)
 
 
 def test_the_log_tells_who_did_what(operator: Operator, owner: Actor) -> None:
