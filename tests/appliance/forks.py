@@ -32,7 +32,11 @@ class Forked:
     """
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], streams: tuple[IO[str], IO[str]] | None = None
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        streams: tuple[IO[str], IO[str]] | None = None,
+        stdin: int | None = None,
     ) -> None:
         self.returncode: int | None = None
         output, written = os.pipe() if streams is None else (None, None)
@@ -40,7 +44,7 @@ class Forked:
         told, tells = os.pipe()
         request = {"arguments": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())}
         with Path(os.devnull).open() as nothing:
-            passed = [nothing.fileno(), *outputs, tells]
+            passed = [nothing.fileno() if stdin is None else stdin, *outputs, tells]
             socket.send_fds(_line(), [json.dumps(request).encode()], passed)
         os.close(tells)
         if written is not None:

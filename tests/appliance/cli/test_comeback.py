@@ -25,6 +25,7 @@ from appliance.store.instance import Instance
 from appliance.vault import Vault
 from tests.appliance.cli.started import assert_one_sentence, meshwg
 from tests.appliance.fakes import FakeHub
+from tests.appliance.forks import Forked
 from tests.appliance.postgres import Cluster
 from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_store
@@ -97,11 +98,9 @@ def restore_at_a_terminal(new: Path, file: Path, typed: str) -> tuple[int, str]:
     """Runs the command in a terminal with this input; returns the exit code and the output."""
     controller, terminal = pty.openpty()
     with closing(os.fdopen(controller, "r+b", buffering=0)) as screen:
-        command = [sys.executable, "-m", "appliance", "restore", str(file), f"--data={new}"]
-        process = subprocess.Popen(
-            command, stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, **SECRET}, close_fds=True
-        )
-        os.close(terminal)
+        with os.fdopen(terminal, "w") as shown:
+            arguments = ["restore", str(file), f"--data={new}"]
+            process = Forked(arguments, {**os.environ, **SECRET}, (shown, shown), stdin=terminal)
         screen.write(typed.encode())
         said = b""
         while True:
