@@ -12,11 +12,24 @@ from appliance.languages.reader import reader
 from appliance.model.sentences import Sentence
 
 
-def say(sentence: Sentence) -> str:
-    """Translate a sentence, and fill in its values.
+class SentenceFormatter(Formatter):
+    """Formatter of values in sentences: times are written as the language does, unless the message has a format."""
 
-    Values that are terms of ours are translated too (`terms`), and times are written as the language does, unless the
-    message has a format for them.
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """Format a value."""
+        if isinstance(value, datetime) and not format_spec:
+            return formats.moment(value)
+        return super().format_field(value, format_spec)
+
+
+_FORMATTER = SentenceFormatter()
+
+
+def say(sentence: Sentence, formatter: SentenceFormatter = _FORMATTER) -> str:
+    """Translate a sentence, and fill in its values; those that are terms of ours are translated too (`terms`).
+
+    Args:
+        formatter: fills the values in.
     """
     language = reader().language
     if sentence.many:
@@ -25,22 +38,12 @@ def say(sentence: Sentence) -> str:
         message = language.message(sentence.message)
     if not sentence.values:
         return message
-    return _FORMATTER.vformat(message, (), {name: _said(name, value) for name, value in sentence.values.items()})
+    return formatter.vformat(message, (), {name: _said(name, value) for name, value in sentence.values.items()})
 
 
 def translated(value: Any) -> Any:
     """Translate a value that is a `Sentence`; any other stays as it is."""
     return say(value) if isinstance(value, Sentence) else value
-
-
-class _Formatter(Formatter):
-    def format_field(self, value: Any, format_spec: str) -> Any:
-        if isinstance(value, datetime) and not format_spec:
-            return formats.moment(value)
-        return super().format_field(value, format_spec)
-
-
-_FORMATTER = _Formatter()
 
 
 def _said(name: str, value: object) -> object:

@@ -40,7 +40,7 @@ def allocate(change: OpenChange, now: datetime) -> IPv4Address:
     free_at = min(each.at for each in quiet) + QUIET_TIME
     raise Conflict(
         "Every address of {network} is taken, or was a removed machine's less than an hour ago. The next one "
-        "is free at {free_at:%Y-%m-%d %H:%M:%S} UTC.",
+        "is free at {free_at:%Y-%m-%d %H:%M:%S UTC}.",
         field="network",
         retry_after=max(1, math.ceil((free_at - now).total_seconds())),
         network=organization.network,

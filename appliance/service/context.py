@@ -150,6 +150,7 @@ class Actor:
             of the operator.
         request: key under which `repeats` notes the request as done, if it has one.
         account: e-mail address of an operator on the pages, for the log of operations; organizations are not told it.
+        permit: takes a proof that permits one change, in the transaction that commits it.
     """
 
     organization_id: str
@@ -161,16 +162,24 @@ class Actor:
     credential: Credential | None = field(default=None, compare=False)
     request: RequestKey | None = field(default=None, compare=False)
     account: str = field(default="", compare=False)
+    permit: Callable[[Connection], None] | None = field(default=None, compare=False)
 
     @classmethod
-    def operator(cls, organization_id: str, credential: Credential | None = None, account: str = "") -> Actor:
+    def operator(
+        cls,
+        organization_id: str,
+        credential: Credential | None = None,
+        account: str = "",
+        permit: Callable[[Connection], None] | None = None,
+    ) -> Actor:
         """Make the actor for the operator's work on an organization.
 
         Args:
             credential: the operator's session on the pages; None for a command.
             account: e-mail address of the operator on the pages.
+            permit: takes the code for a change on the pages (`operator_sessions.permit`).
         """
-        return cls(organization_id, "", "operator", Role.OWNER, credential=credential, account=account)
+        return cls(organization_id, "", "operator", Role.OWNER, credential=credential, account=account, permit=permit)
 
     @property
     def is_operator(self) -> bool:
@@ -258,17 +267,21 @@ def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bo
     Every change calls this in the transaction that commits it, so that rights lost meanwhile count.
 
     Args:
-        locked: True to lock the organization's row until the transaction ends.
+        locked: True in the transaction that commits: the organization's row is locked until it ends, and the actor's
+            permit is taken.
 
     Raises:
         NotFound: the organization was removed.
         Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
+        WrongProof: the permit was taken meanwhile.
     """
     find = organizations.find_locked if locked else organizations.find
     organization = find(transaction, actor.organization_id)
     if organization is None:
         raise gone()
     check_standing(context, transaction, actor, organization, locked=locked)
+    if locked and actor.permit is not None:
+        actor.permit(transaction)
     return organization
 
 

@@ -34,6 +34,8 @@ MOST_OWNERS = 100
 BEGUN = "factor-removal.begun"
 STOPPED = "factor-removal.stopped"
 DONE = "factor-removal.done"
+DUE_FORMAT = "%Y-%m-%d %H:%M UTC"
+"""Form of the moment in an entry's fact ``due``."""
 
 _AT_ONCE = 100
 
@@ -54,13 +56,13 @@ def begin(context: Context, email: str) -> FactorRemoval:
         present = factor_removals.find(transaction, member.id)
         if present is not None:
             raise Conflict(
-                "The removal has begun already, and takes effect at {due_at:%Y-%m-%d %H:%M} UTC.", due_at=present.due_at
+                "The removal has begun already, and takes effect at {due_at:%Y-%m-%d %H:%M UTC}.", due_at=present.due_at
             )
         if not _has_second_factor(transaction, member) and not passkeys.of_member(transaction, member.id):
             raise Conflict("This account has neither a second factor nor passkeys: its password alone opens it.")
         now = _present(context, transaction, member)
         factor_removals.begin(transaction, member.id, now, now + DELAY)
-        _notify(context, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:%Y-%m-%d %H:%M} UTC"})
+        _notify(context, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:{DUE_FORMAT}}"})
         return FactorRemoval(member.id, member.organization_id, member.email, now, now + DELAY)
 
 

@@ -78,11 +78,11 @@ class GateProgress(msgspec.Struct, frozen=True):
 
     Attributes:
         at: when it was written; seconds since the epoch.
-        title: what the run is doing, or how it ended.
+        stage: "running", "passed", "failed", or "ended early" without a verdict.
     """
 
     at: float
-    title: _Text
+    stage: _Text
     is_over: bool
     started_at: _Text
     profile: _Text

@@ -171,12 +171,16 @@ def compose(context: Context, transaction: Connection, invitation_id: str) -> Le
     organization = invitation and organizations.find(transaction, invitation.organization_id)
     if not invitation or not organization:
         return None
-    # Nobody knows the language of a person without an account.
     account = people.by_email(transaction, invitation.email)
+    if account is not None:
+        language = account.language
+    else:
+        # Nobody knows the language of a person without an account; those who invite share one with their guests.
+        language = people.language_of_inviter(transaction, organization.id, invitation.invited_by)
     # An organization's name is free text: it stands where it can't be taken for a part of our letter.
     return mail.written(
         invitation.email,
-        account.language if account else None,
+        language,
         sentence("An invitation to MeshWG"),
         sentence("You are invited to join an organization on MeshWG as {role}.", role=invitation.role),
         (

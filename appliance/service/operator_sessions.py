@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -28,6 +29,7 @@ MOST_OF_ONE = 10
 """Most sessions of an operator; beyond, a new session ends the least recently used one."""
 _NOTED_EVERY = timedelta(minutes=1)
 _WRONG = sentence("The e-mail address, the password or the code is wrong.")
+_ENDED = sentence("This session has ended. Sign in again.")
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def holder(context: Context, token: str, *, is_use: bool = True) -> SignedOperat
     with context.store.read() as transaction:
         found = operators.by_session(transaction, token_hash, now, now - IDLE)
     if found is None:
-        raise Unauthenticated("This session has ended. Sign in again.")
+        raise Unauthenticated(_ENDED)
     operator, seen = found
     if is_use and now - seen > _NOTED_EVERY:
         # Reading goes on while the disk is full.
@@ -112,6 +114,25 @@ def log_out(context: Context, token: str) -> None:
     """End the session of a token."""
     with context.store.write() as transaction:
         operators.sessions.close(transaction, tokens.hash_of(token))
+
+
+def permit(context: Context, who: SignedOperator, code: str | None) -> Callable[[Connection], None]:
+    """Examine a fresh code, for a change in an organization's name: a session may be in other hands.
+
+    Returns:
+        Takes the code, in the transaction of the change that it permits.
+
+    Raises:
+        CodeNeeded: ``code`` is empty or None.
+        WrongProof: the code is wrong, or was used.
+        Unauthenticated: the operator was removed meanwhile.
+        NotNow: the hub, which checks the code, does not answer.
+    """
+    code_holder = holder_of(who.operator)
+    examined = one_time_codes.examine(context, code_holder, code)
+    if examined.factor is None:
+        raise Unauthenticated(_ENDED)
+    return lambda transaction: one_time_codes.take(transaction, code_holder, examined)
 
 
 def holder_of(operator: Operator) -> CodeHolder:

@@ -1,9 +1,13 @@
-"""Operators' view of organizations, and decisions about them, on the pages. The organizations' trails tell of both."""
+"""Operators' view of organizations, and decisions about them, on the pages. The organizations' trails tell of both.
+
+A decision takes a fresh code of the operator's second factor, which permits it and nothing else: whoever has a session
+only can look. A code is examined first (`operator_sessions.permit`), and a decision that is refused uses up none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from appliance.model.errors import Invalid, NotFound
@@ -68,23 +72,29 @@ def look(context: Context, who: SignedOperator, organization_id: str) -> Organiz
     return found
 
 
-def suspend(context: Context, who: SignedOperator, organization_id: str) -> None:
+def suspend(context: Context, who: SignedOperator, organization_id: str, *, code: str | None) -> None:
     """Suspend an organization (`suspension.suspend`)."""
-    suspension.suspend(context, organization_id, actor_for(who, organization_id))
+    suspension.suspend(context, organization_id, _permitted(context, who, organization_id, code))
 
 
-def resume(context: Context, who: SignedOperator, organization_id: str) -> None:
+def resume(context: Context, who: SignedOperator, organization_id: str, *, code: str | None) -> None:
     """Resume a suspended organization (`suspension.resume`)."""
-    suspension.resume(context, organization_id, actor_for(who, organization_id))
+    suspension.resume(context, organization_id, _permitted(context, who, organization_id, code))
 
 
-def invite(context: Context, who: SignedOperator, organization_id: str, *, email: str, role: str) -> Invited:
+def invite(
+    context: Context, who: SignedOperator, organization_id: str, *, email: str, role: str, code: str | None
+) -> Invited:
     """Invite a person into an organization (`invitations.invite`)."""
+    return invitations.invite(context, _permitted(context, who, organization_id, code), email=email, role=role)
+
+
+def _permitted(context: Context, who: SignedOperator, organization_id: str, code: str | None) -> Actor:
     actor = actor_for(who, organization_id)
     with context.store.read() as transaction:
-        # Told before what is wrong with the address or the role.
+        # Told before what is wrong with the code, the address or the role.
         organization_of(transaction, actor)
-    return invitations.invite(context, actor, email=email, role=role)
+    return replace(actor, permit=operator_sessions.permit(context, who, code))
 
 
 def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> str:

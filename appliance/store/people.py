@@ -64,6 +64,20 @@ def choose_language(transaction: Connection, member_id: str, language: str) -> N
     transaction.execute(update(members).where(members.c.id == member_id).values(language=language))
 
 
+def language_of_inviter(transaction: Connection, organization_id: str, email: str) -> str | None:
+    """Tag of the language of an organization's member, or of its oldest owner if it has no member of this address.
+
+    Returns:
+        None if they have chosen none.
+    """
+    return transaction.execute(
+        select(members.c.language)
+        .where(members.c.organization_id == organization_id)
+        .order_by(members.c.email != email, members.c.role != Role.OWNER.value, members.c.created_at, members.c.id)
+        .limit(1)
+    ).scalar_one_or_none()
+
+
 def verify(transaction: Connection, member_id: str, now: datetime) -> None:
     """Mark the member's e-mail address as verified."""
     transaction.execute(update(members).where(members.c.id == member_id).values(verified_at=times.stored(now)))

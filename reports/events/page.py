@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from enum import Enum
 from typing import Any
 
 from reports.events.board import RUNNING, SabotageRow, ScenarioRow, View
@@ -18,6 +19,23 @@ header, main { overflow-wrap: anywhere; }
 a { color: inherit; }
 #now { min-height: 1.55em; }
 """
+
+
+class Stage(str, Enum):
+    """Stage of a run."""
+
+    RUNS = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    CUT = "ended early"
+
+
+_TITLES = {
+    Stage.RUNS: "runs",
+    Stage.PASSED: "passes",
+    Stage.FAILED: "does not pass",
+    Stage.CUT: "ended early",
+}
 
 
 def style() -> str:
@@ -68,12 +86,16 @@ def running(view: View) -> list[ScenarioRow | SabotageRow]:
     return [*scenarios, *(row for row in view.sabotages if row.state == RUNNING)]
 
 
-def title(view: View) -> str:
+def stage(view: View) -> Stage:
     """Returns what the run is doing, or how it ended."""
-    state = "ended early" if view.is_cut else "runs"
     if view.end is not None:
-        state = "passes" if view.end.verdict == "pass" else "does not pass"
-    return f"MeshWG gate {state}"
+        return Stage.PASSED if view.end.verdict == "pass" else Stage.FAILED
+    return Stage.CUT if view.is_cut else Stage.RUNS
+
+
+def title(view: View) -> str:
+    """Returns the title of the page."""
+    return f"MeshWG gate {_TITLES[stage(view)]}"
 
 
 def counts(view: View) -> dict[str, int]:

@@ -52,7 +52,7 @@ class RunState(msgspec.Struct, frozen=True):
 
     Attributes:
         at: when it was written; seconds since the epoch.
-        title: what the run is doing, or how it ended.
+        stage: what the run is doing, or how it ended.
         is_over: True if nothing more will happen.
         counts: numbers of scenarios by verdict, and of sabotages by outcome.
         running: what goes on, at most `MOST_ROWS`.
@@ -60,7 +60,7 @@ class RunState(msgspec.Struct, frozen=True):
     """
 
     at: float
-    title: str
+    stage: page.Stage
     is_over: bool
     started_at: str
     profile: str
@@ -80,7 +80,7 @@ def state_of(view: View, at: float) -> RunState:
     ended = sorted((row for row in rows if row.state not in _OPEN), key=lambda row: -row.changed)
     return RunState(
         at=at,
-        title=page.title(view),
+        stage=page.stage(view),
         is_over=view.is_over,
         started_at="" if view.run is None else view.run.started_at,
         profile="" if view.run is None else view.run.profile,

@@ -28,8 +28,7 @@ _DATA = re.compile(
     | [\d.,]+\ [KMG]?i?B | [\d.,]+[kM] | [+\d.,\ ]+ | \d{4}-\d\d(-\d\dT.*)? | [\w+/=]{43,44} | [a-z0-9]{12}
     | TCP | UDP | ICMP | WireGuard | wireguard-go | fake | SQLite | MeshWG
     | tunnel-handshake | quick | website | ([\w.-]+\.(html|json|xml|pub|svg|png|dsse|tlog-proof))+
-    | fake\ 1 | operator | [a-z-]+\.[a-z-]+ | live-change | running
-    | MeshWG\ gate\ runs\. | It\ works\. | the\ old\ rules\ go\ before\ the\ new\ ones\ come
+    | fake\ 1 | operator | [a-z-]+\.[a-z-]+
     | leaked:.* | :?\ ?It | held:.* | the\ door\ is\ open | nobody\ looks
     """,
     re.VERBOSE,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
-from appliance.languages import formats, ngettext
+from appliance.languages import formats
 from appliance.languages import gettext as _
 from appliance.service import oversight
 from appliance.service.oversight import StoreFacts
@@ -26,20 +26,28 @@ class Figure:
     """A named value.
 
     Attributes:
+        value: its text, or a moment, which is shown in the reader's zone.
         is_high: True if it is close to its bound, or needs attention.
+        is_code: True if the name is that of a label in the metrics, which is the same in every language.
     """
 
     name: str
-    value: str
+    value: str | datetime
     is_high: bool = False
+    is_code: bool = False
 
 
 @dataclass(frozen=True)
 class Section:
-    """Figures with one subject."""
+    """Figures with one subject.
+
+    Attributes:
+        metric: name of the metric with the same figures; empty if there is none.
+    """
 
     title: str
     figures: list[Figure]
+    metric: str = ""
 
 
 def _show(visit: OperatorVisit) -> Response:
@@ -52,17 +60,26 @@ def _sections(visit: OperatorVisit, now: health.Readiness) -> Iterator[Section]:
     yield Section(_("Versions"), _versions(visit.facts.version, now, store))
     yield Section(_("Capacity"), list(_capacity(now, store)))
     yield Section(_("Store"), list(_store(store)))
-    yield Section(_("Certificate"), [_certificate(visit.facts.certificate_ends, visit.context.clock())])
+    yield Section(_("Certificate"), list(_certificate(visit.facts.certificate_ends, visit.context.clock())))
     if isinstance(now, HubStatus) and now.shards:
         yield Section(_("Shards"), [_shard(each) for each in now.shards])
         yield Section(_("Calls that no hub answered"), _counts(now.unanswered))
     if isinstance(now, HubStatus):
-        yield Section(_("Repairs since the start of the hub"), _counts(now.repairs))
-        yield Section(_("Packets to the front door, without those of sessions"), _counts(now.door))
+        yield Section(_("Repairs since the start of the hub"), _counts(now.repairs), "meshwg_repairs_total")
+        yield Section(
+            _("Packets to the front door, without those of sessions"),
+            _counts(now.door),
+            "meshwg_front_door_packets_total",
+        )
+        yield Section(_("Memories of the front door"), list(_memories(now)), "meshwg_front_door_entries")
         yield Section(_("Changes in the hub"), list(_work(now)))
     reached = {f"{limit}, {level}": count for (limit, level), count in visit.site.limits.refused.items()}
-    yield Section(_("Requests that a limit refused, since the start of the web process"), _counts(reached))
-    yield Section(_("Requests beyond a share"), _counts(visit.facts.turned_away))
+    yield Section(
+        _("Requests that a limit refused, since the start of the web process"),
+        _counts(reached),
+        "meshwg_limits_reached_total",
+    )
+    yield Section(_("Requests beyond a share"), _counts(visit.facts.turned_away), "meshwg_requests_turned_away_total")
     yield Section(_("Changes that a bound refused"), _counts(visit.context.refusals))
 
 
@@ -79,13 +96,11 @@ def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
     if isinstance(now, HubStatus):
         yield Figure(
             _("Organizations enforced"),
-            _("{count} of {most}", count=now.enforcing, most=now.expected),
+            _("{count} of {most}", count=formats.number(now.enforcing), most=formats.number(now.expected)),
             is_high=now.enforcing < now.expected,
         )
         tracking = now.tracking
         yield _filled(_("Tracked connections"), tracking.get("connections", 0), tracking.get("limit", 0))
-        for memory, entries in sorted(now.door_entries.items()):
-            yield _filled(_("Front door: {memory}", memory=memory), entries, now.door_room.get(memory, 0))
     yield Figure(_("Machines"), formats.number(store.machines))
     yield _filled(_("Unused organizations"), store.unused, store.most_unused)
 
@@ -106,6 +121,11 @@ def _shard(shard: ShardStatus) -> Figure:
     return Figure(shard.endpoint, text, is_high=shard.lease_age_s > _LATE_S or shard.refused.get("stranger", 0) > 0)
 
 
+def _memories(now: HubStatus) -> Iterator[Figure]:
+    for memory, entries in sorted(now.door_entries.items()):
+        yield replace(_filled(memory, entries, now.door_room.get(memory, 0)), is_code=True)
+
+
 def _filled(name: str, value: int, most: int) -> Figure:
     if not most:
         return Figure(name, formats.number(value))
@@ -120,15 +140,13 @@ def _store(store: StoreFacts) -> Iterator[Figure]:
     yield Figure(_("Letters that wait"), formats.number(store.letters))
 
 
-def _certificate(ends: datetime | None, now: datetime) -> Figure:
+def _certificate(ends: datetime | None, now: datetime) -> Iterator[Figure]:
     if ends is None:
-        return Figure(_("Ends"), _("a proxy serves another one"))
+        yield Figure(_("Ends"), _("a proxy serves another one"))
+        return
+    yield Figure(_("Ends"), ends)
     days = (ends - now).days
-    return Figure(
-        _("Ends"),
-        ngettext("{moment}, in {n} day", "{moment}, in {n} days", days, moment=formats.moment(ends)),
-        is_high=days < _SOON_DAYS,
-    )
+    yield Figure(_("Days until then"), formats.number(days), is_high=days < _SOON_DAYS)
 
 
 def _work(now: HubStatus) -> Iterator[Figure]:
@@ -141,7 +159,7 @@ def _work(now: HubStatus) -> Iterator[Figure]:
 
 
 def _counts(counts: Mapping[str, int]) -> list[Figure]:
-    return [Figure(name.replace("_", " "), formats.number(count)) for name, count in sorted(counts.items())]
+    return [Figure(name, formats.number(count), is_code=True) for name, count in sorted(counts.items())]
 
 
 PAGES = (OperatorPage("GET", f"{HOME}/hub", _show),)

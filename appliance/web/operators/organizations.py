@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from appliance.model.errors import Refused
 from appliance.model.organization import Role
 from appliance.service import invitations, oversight, permits
+from appliance.web import login_guard
 from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.response import Response
@@ -30,10 +34,11 @@ def _list(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
     )
 
 
-def _show(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
+def _show(visit: OperatorVisit, refusal: Refused | None = None, form: str = "") -> Response:
     return visit.page(
         "operator_organization.html",
         refusal=refusal,
+        refused_form=form,
         organization=oversight.look(visit.context, visit.signed_in, visit.parameters["id"]),
         roles=_ROLES,
         days=invitations.LIFETIME.days,
@@ -42,22 +47,38 @@ def _show(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
     )
 
 
+@contextmanager
+def _guessing(visit: OperatorVisit) -> Iterator[None]:
+    """Count a wrong code in the block like one at log-in."""
+    account = login_guard.operator_account(visit.signed_in.operator.email)
+    with login_guard.guessing(visit.site, visit.request, account):
+        yield
+
+
 def _suspend(visit: OperatorVisit) -> Response:
-    oversight.suspend(visit.context, visit.signed_in, visit.parameters["id"])
+    with _guessing(visit):
+        oversight.suspend(visit.context, visit.signed_in, visit.parameters["id"], code=visit.form.text("code"))
     return visit.done(_path(visit), "suspended")
 
 
 def _resume(visit: OperatorVisit) -> Response:
-    oversight.resume(visit.context, visit.signed_in, visit.parameters["id"])
+    with _guessing(visit):
+        oversight.resume(visit.context, visit.signed_in, visit.parameters["id"], code=visit.form.text("code"))
     return visit.done(_path(visit), "resumed")
 
 
 def _invite(visit: OperatorVisit) -> Response:
     form, who = visit.form, visit.signed_in
     visit.site.limits.invitation(visit.request.address, who.operator.id)
-    invited = oversight.invite(
-        visit.context, who, visit.parameters["id"], email=form.text("email"), role=form.text("role")
-    )
+    with _guessing(visit):
+        invited = oversight.invite(
+            visit.context,
+            who,
+            visit.parameters["id"],
+            email=form.text("email"),
+            role=form.text("role"),
+            code=form.text("code"),
+        )
     if invited.link is None:
         return visit.done(_path(visit), "invited")
     answer = visit.page("operator_link.html", link=invited.link, invitation=invited.invitation, back=_path(visit))
@@ -72,6 +93,10 @@ def _invite_sign_up(visit: OperatorVisit) -> Response:
     return reply(answer, Outcome(HOME, "operator-link"))
 
 
+def _again(form: str) -> Callable[[OperatorVisit, Refused], Response]:
+    return lambda visit, refusal: _show(visit, refusal, form)
+
+
 def _path(visit: OperatorVisit) -> str:
     return f"{HOME}/organizations/{visit.parameters['id']}"
 
@@ -80,7 +105,7 @@ PAGES = (
     OperatorPage("GET", HOME, _list),
     OperatorPage("POST", f"{HOME}/sign-up-links", _invite_sign_up, again=_list),
     OperatorPage("GET", _ONE, _show),
-    OperatorPage("POST", f"{_ONE}/suspend", _suspend, again=_show),
-    OperatorPage("POST", f"{_ONE}/resume", _resume, again=_show),
-    OperatorPage("POST", f"{_ONE}/invitations", _invite, again=_show),
+    OperatorPage("POST", f"{_ONE}/suspend", _suspend, again=_again("state")),
+    OperatorPage("POST", f"{_ONE}/resume", _resume, again=_again("state")),
+    OperatorPage("POST", f"{_ONE}/invitations", _invite, again=_again("invite")),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from appliance.model.errors import Refused
 from appliance.service import gate_progress, run_visibility
 from appliance.service.transcripts import NEWEST
+from appliance.web.operators import gate_words
 from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
 from appliance.web.pages import transcripts
 from appliance.web.pages.routes import LIVE
@@ -22,9 +23,12 @@ def _list(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
 
 def _progress(visit: OperatorVisit) -> Part:
     folder = visit.site.published.folder
+    gate = gate_progress.read(folder)
     return visit.part(
         "operator_gate.html",
-        gate=gate_progress.read(folder),
+        gate=gate,
+        stage=gate_words.stage(gate) if gate is not None else "",
+        verdict=gate_words.verdict,
         file=folder / gate_progress.NAME,
         now=visit.context.clock(),
     )

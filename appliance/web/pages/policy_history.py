@@ -31,7 +31,7 @@ class VersionLine:
     version: int
     at: datetime | None
     actor: str
-    facts: list[tuple[str, str]]
+    facts: list[tuple[str, str | datetime]]
 
 
 def _show(visit: Visit) -> Response:

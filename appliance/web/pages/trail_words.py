@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 
 from appliance.languages import say
 from appliance.model.sentences import Sentence, sentence
+from appliance.service.factor_removals import DUE_FORMAT
+
+_DUE = "due"
+"""Key of the one fact that is a moment."""
 
 _ACTIONS = {
     "organization.created": sentence("founded the organization"),
@@ -69,6 +74,7 @@ _FACTS = {
         sentence("days"),
         sentence("default"),
         sentence("device"),
+        sentence("due"),
         sentence("email"),
         sentence("enabled"),
         sentence("expectations removed"),
@@ -113,13 +119,22 @@ _FACTS = {
 }
 
 
-def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
+def facts(detail: Mapping[str, object]) -> list[tuple[str, str | datetime]]:
     """List the facts of an audit entry for display, each value of a list by itself."""
     return [
-        (say(_FACTS.get(key) or Sentence(key.replace("_", " "))), str(each))
+        (say(_FACTS.get(key) or Sentence(key.replace("_", " "))), _value(key, each))
         for key, value in detail.items()
         for each in (value if isinstance(value, list) else [value])
     ]
+
+
+def _value(key: str, stored: object) -> str | datetime:
+    if key != _DUE:
+        return str(stored)
+    try:
+        return datetime.strptime(str(stored), DUE_FORMAT).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return str(stored)
 
 
 # By table; one that is not here is named by its own name.

@@ -19,7 +19,7 @@ from appliance.model.sentences import Sentence, sentence
 from appliance.model.usage import PRICE
 from appliance.store import times
 from appliance.web import conditions
-from appliance.web.pages import forms, notices, trail_words, undo, words
+from appliance.web.pages import forms, notices, shown, trail_words, undo, words
 from appliance.web.pages.assets import Assets
 from appliance.web.refusals import status_of, title_of
 from appliance.web.request import Request
@@ -79,8 +79,8 @@ class View:
             undefined=jinja2.StrictUndefined,
             auto_reload=False,
             cache_size=-1,
-            # Sentences that other code made are in the reader's language wherever a template shows them.
-            finalize=languages.translated,
+            # Sentences and moments that other code made are the reader's wherever a template shows them.
+            finalize=shown.shown,
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
@@ -221,7 +221,7 @@ def _said(text: str | Sentence) -> str:
 
 
 def _translated(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: languages.translated(value) for name, value in values.items()}
+    return {name: shown.shown(value) for name, value in values.items()}
 
 
 def _sent_once(csrf: str) -> markupsafe.Markup:

@@ -57,13 +57,15 @@ def test_an_operator_is_added_set_up_and_removed(data: Path, tmp_path: Path, run
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith("https://mesh.example/operator/join/mwi_")
         phone = enrol(browser, done.stdout.strip().partition("mesh.example")[2])
+        recovery = next(word for word in browser.page.text.split() if word.count("-") == 3)
         assert_refused(meshwg(data, "admin", "operator", "add", EMAIL), Exit.REFUSED)
         (listed,) = answer(data, "admin", "operator", "list")["operators"]
         assert (listed["email"], listed["set_up"], listed["recovery_codes"]) == (EMAIL, True, 10)
 
         path = f"/operator/organizations/{organization}"
         assert browser.get(path) == 200
-        assert browser.send(f"{path}/suspend") == 303
+        assert browser.send(f"{path}/suspend", code="000000") == 403
+        assert browser.send(f"{path}/suspend", code=recovery) == 303
         (line,) = answer(data, "admin", "list")["organizations"]
         assert line["suspended_at"] is not None
         assert browser.get("/operator/hub") == 200

@@ -21,7 +21,7 @@ def test_the_state_is_read_as_the_gate_writes_it(tmp_path: Path) -> None:
     with StateFile(tmp_path / NAME, after(RUN[: RUN.index(FIGURES) + 1])):
         found = gate_progress.read(tmp_path)
         assert found is not None
-        assert (found.title, found.is_over) == ("MeshWG gate runs", False)
+        assert (found.stage, found.is_over) == ("running", False)
         scenario, sabotage = found.running
         stream = scenario.streams[0]
         assert (stream.name, stream.sent, stream.delivered, stream.denied) == (STREAM, 1500, 1234, 266)

@@ -14,7 +14,7 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, accounts, invitations, log_in, members, organizations, postman, tokens
 from appliance.service.letters import COMPOSERS
-from appliance.store import schema
+from appliance.store import people, schema
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
@@ -217,3 +217,44 @@ def test_a_revoked_invitation_sends_no_letter(context: Context, owner: Actor) ->
 
     assert postman.deliver_one(sending, Relay(), COMPOSERS)
     assert not postman.deliver_one(sending, Relay(), COMPOSERS)
+
+
+def chooses(context: Context, actor: Actor, language: str) -> None:
+    """Sets the language of letters to a member."""
+    with context.store.write() as transaction:
+        people.choose_language(transaction, actor.member_id, language)
+
+
+def subject_of_letter(context: Context, actor: Actor) -> str:
+    """Invites somebody without an account, and reads the subject of the letter."""
+    sending = replace(context, sends_mail=True)
+    invitations.invite(sending, actor, email="new@example.net", role="viewer")
+    (letter,) = delivered(sending)
+    return letter.subject
+
+
+def test_a_letter_to_a_new_person_is_in_the_inviter_s_language(context: Context, owner: Actor) -> None:
+    second = colleague(context, owner, Role.OWNER)
+    chooses(context, second, "hi")
+    assert subject_of_letter(context, second) == "MeshWG में निमंत्रण"
+
+
+@pytest.mark.parametrize(("first", "subject"), [("hi", "MeshWG में निमंत्रण"), ("en", "An invitation to MeshWG")])
+def test_the_operator_s_letter_is_in_the_oldest_owner_s_language(
+    context: Context, owner: Actor, first: str, subject: str
+) -> None:
+    chooses(context, owner, first)
+    for role in Role:
+        chooses(context, colleague(context, owner, role), "en" if first == "hi" else "hi")
+    assert subject_of_letter(context, Actor.operator(owner.organization_id)) == subject
+
+
+def test_a_letter_to_a_person_with_an_account_is_in_theirs(context: Context, owner: Actor) -> None:
+    chooses(context, owner, "hi")
+    chooses(context, sign_up(context, "new@example.net"), "en")
+    assert subject_of_letter(context, owner) == "An invitation to MeshWG"
+
+
+def test_the_language_is_that_of_no_other_organization(context: Context, owner: Actor) -> None:
+    chooses(context, owner, "hi")
+    assert subject_of_letter(context, sign_up(context, "other@example.net")) == "An invitation to MeshWG"

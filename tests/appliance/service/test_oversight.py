@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import pytest
 from appliance.model.errors import Conflict, Invalid, NotFound, Unauthenticated
 from appliance.service import Actor, Context, machines, operator_sessions, operators, organizations, oversight
 from appliance.service.operator_sessions import SignedOperator
+from appliance.service.operators import Enrolled
 from appliance.service.sessions import NOWHERE
 from appliance.store import operations, permits
 from tests.appliance.conftest import sign_up
@@ -31,12 +33,23 @@ def context(context: Context, clock: Clock) -> Context:
 
 
 @pytest.fixture
-def who(context: Context) -> SignedOperator:
-    """Provides a signed-in operator."""
+def enrolled(context: Context) -> Enrolled:
+    """Provides an operator who has just been set up."""
     token = operators.add(context, EMAIL).rpartition("/")[2]
     phone = pyotp.TOTP(operators.propose(context, token, "an operator's own words").secret)
-    enrolled = operators.enrol(context, token, phone.at(context.clock()), NOWHERE)
+    return operators.enrol(context, token, phone.at(context.clock()), NOWHERE)
+
+
+@pytest.fixture
+def who(context: Context, enrolled: Enrolled) -> SignedOperator:
+    """Provides a signed-in operator."""
     return operator_sessions.holder(context, enrolled.session.token)
+
+
+@pytest.fixture
+def codes(enrolled: Enrolled) -> Iterator[str]:
+    """Provides codes that were not used yet."""
+    return iter(enrolled.codes)
 
 
 def trail(context: Context, owner: Actor) -> list[tuple[str, str]]:
@@ -99,11 +112,13 @@ def test_a_look_is_in_the_trail_once_an_hour(context: Context, owner: Actor, who
     assert len(trail(context, owner)) == 2
 
 
-def test_nobody_of_the_organization_learns_who_looked(context: Context, owner: Actor, who: SignedOperator) -> None:
+def test_nobody_of_the_organization_learns_who_looked(
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str]
+) -> None:
     oversight.look(context, who, owner.organization_id)
-    oversight.suspend(context, who, owner.organization_id)
-    oversight.resume(context, who, owner.organization_id)
-    oversight.invite(context, who, owner.organization_id, email="new@example.net", role="viewer")
+    oversight.suspend(context, who, owner.organization_id, code=next(codes))
+    oversight.resume(context, who, owner.organization_id, code=next(codes))
+    oversight.invite(context, who, owner.organization_id, email="new@example.net", role="viewer", code=next(codes))
     entries, _ = organizations.trail(context, owner)
     assert EMAIL not in str(entries)
     assert [action for _, action in trail(context, owner)] == [
@@ -111,33 +126,37 @@ def test_nobody_of_the_organization_learns_who_looked(context: Context, owner: A
     ]  # fmt: skip
 
 
-def test_the_log_of_operations_tells_who_but_not_on_whom(context: Context, owner: Actor, who: SignedOperator) -> None:
-    oversight.suspend(context, who, owner.organization_id)
+def test_the_log_of_operations_tells_who_but_not_on_whom(
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str]
+) -> None:
+    oversight.suspend(context, who, owner.organization_id, code=next(codes))
     oversight.invite_sign_up(context, who, None)
     assert acts(context)[:2] == [(EMAIL, operations.SIGN_UP_INVITED), (EMAIL, operations.SUSPENDED)]
     assert owner.organization_id not in str(oversight.log(context, 20))
 
 
 def test_a_suspension_is_enforced_and_taken_back(
-    context: Context, owner: Actor, who: SignedOperator, hub: FakeHub
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str], hub: FakeHub
 ) -> None:
-    oversight.suspend(context, who, owner.organization_id)
+    oversight.suspend(context, who, owner.organization_id, code=next(codes))
     assert owner.organization_id not in hub.enforced
     assert oversight.look(context, who, owner.organization_id).summary.suspended_at is not None
     with pytest.raises(Conflict):
-        oversight.suspend(context, who, owner.organization_id)
-    oversight.resume(context, who, owner.organization_id)
+        oversight.suspend(context, who, owner.organization_id, code=next(codes))
+    oversight.resume(context, who, owner.organization_id, code=next(codes))
     assert owner.organization_id in hub.enforced
 
 
 def test_an_operator_who_is_removed_meanwhile_changes_nothing(
-    context: Context, owner: Actor, who: SignedOperator, hub: FakeHub
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str], hub: FakeHub
 ) -> None:
     operators.remove(context, EMAIL)
     for call in (
-        lambda: oversight.suspend(context, who, owner.organization_id),
+        lambda: oversight.suspend(context, who, owner.organization_id, code=next(codes)),
         lambda: oversight.look(context, who, owner.organization_id),
-        lambda: oversight.invite(context, who, owner.organization_id, email="new@example.net", role="owner"),
+        lambda: oversight.invite(
+            context, who, owner.organization_id, email="new@example.net", role="owner", code=next(codes)
+        ),
         lambda: oversight.invite_sign_up(context, who, None),
     ):
         with pytest.raises(Unauthenticated):
@@ -150,24 +169,24 @@ def test_an_operator_who_is_removed_meanwhile_changes_nothing(
 
 
 def test_the_log_of_operations_is_bounded(
-    context: Context, owner: Actor, who: SignedOperator, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oversight, "LOG_ENTRIES", 3)
     assert oversight.tidy_log(context) == 0
     for _ in range(2):
-        oversight.suspend(context, who, owner.organization_id)
-        oversight.resume(context, who, owner.organization_id)
+        oversight.suspend(context, who, owner.organization_id, code=next(codes))
+        oversight.resume(context, who, owner.organization_id, code=next(codes))
     assert oversight.tidy_log(context) == 2
     assert [action for _, action in acts(context)] == [
         operations.RESUMED, operations.SUSPENDED, operations.RESUMED,
     ]  # fmt: skip
 
 
-def test_what_does_not_exist_is_not_found(context: Context, who: SignedOperator) -> None:
+def test_what_does_not_exist_is_not_found(context: Context, who: SignedOperator, codes: Iterator[str]) -> None:
     for call in (
         lambda: oversight.look(context, who, "nowhere"),
-        lambda: oversight.suspend(context, who, "nowhere"),
-        lambda: oversight.invite(context, who, "nowhere", email="new@example.net", role="owner"),
+        lambda: oversight.suspend(context, who, "nowhere", code=next(codes)),
+        lambda: oversight.invite(context, who, "nowhere", email="new@example.net", role="owner", code=next(codes)),
     ):
         with pytest.raises(NotFound):
             call()

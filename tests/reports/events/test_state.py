@@ -10,6 +10,7 @@ import pytest
 
 from reports.events.board import Board
 from reports.events.format import ScenarioBegun, ScenarioEnded
+from reports.events.page import Stage
 from reports.events.state import MOST_ROWS, RunState, StateFile, state_of
 from tests.reports.events.samples import BEGUN, CLAIM, FIGURES, RUN, after
 from tests.waiting import DEADLINE
@@ -23,7 +24,7 @@ def state(file: Path) -> RunState:
 def test_the_file_follows_the_run_and_keeps_its_end(tmp_path: Path) -> None:
     file, board = tmp_path / "live.json", Board()
     with StateFile(file, board, pause_s=0.01):
-        assert (state(file).title, state(file).running) == ("MeshWG gate runs", ())
+        assert (state(file).stage, state(file).running) == (Stage.RUNS, ())
         for event in RUN[: RUN.index(FIGURES) + 1]:
             board.apply(event)
         until = time.monotonic() + DEADLINE
@@ -33,7 +34,7 @@ def test_the_file_follows_the_run_and_keeps_its_end(tmp_path: Path) -> None:
         assert running[0].streams[0].sent == FIGURES.sent
         for event in RUN[RUN.index(FIGURES) + 1 :]:
             board.apply(event)
-    assert (state(file).title, state(file).is_over, state(file).running) == ("MeshWG gate passes", True, ())
+    assert (state(file).stage, state(file).is_over, state(file).running) == (Stage.PASSED, True, ())
     assert file.stat().st_mode & 0o777 == 0o644
     assert [each.name for each in tmp_path.iterdir()] == ["live.json"]
 
@@ -41,9 +42,8 @@ def test_the_file_follows_the_run_and_keeps_its_end(tmp_path: Path) -> None:
 def test_a_run_without_a_verdict_ended_early(tmp_path: Path) -> None:
     with StateFile(tmp_path / "live.json", after([BEGUN])):
         pass
-    assert (state(tmp_path / "live.json").title, state(tmp_path / "live.json").is_over) == (
-        "MeshWG gate ended early", True,
-    )  # fmt: skip
+    told = state(tmp_path / "live.json")
+    assert (told.stage, told.is_over) == (Stage.CUT, True)
 
 
 def test_the_newest_of_many_scenarios_are_told() -> None:

@@ -41,6 +41,12 @@ class Operator(Visitor):
         self.codes = [word for word in answer.page.text.split() if word.count("-") == 3]
         return answer
 
+    def act(self, action: str, code: str | None = None, **fields: str) -> Answer:
+        """Opens the organization's page and sends a form of it with a fresh code, unless another one is given."""
+        self.clock.wait()
+        self.get(action.rpartition("/")[0])
+        return self.send(action, code=self.phone.at(self.clock.now) if code is None else code, **fields)
+
     def enter(self, code: str | None = None, email: str = EMAIL, password: str = PASSWORD) -> Answer:
         """Signs in with a fresh code, unless another one is given."""
         self.clock.wait()

@@ -144,20 +144,20 @@ def test_organizations_are_listed_and_searched(operator: Operator, owner: Actor,
 
 def test_an_operator_suspends_and_resumes_an_organization(operator: Operator, owner: Actor, hub: FakeHub) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
-    operator.get(path)
-    answer = operator.send(f"{path}/suspend")
+    answer = operator.act(f"{path}/suspend")
     assert (answer.status, answer.headers["location"]) == (303, path)
     assert owner.organization_id not in hub.enforced
     page = operator.get(path).page
     assert "The organization is suspended: no packet of it passes" in page.text
-    operator.send(f"{path}/resume")
+    operator.act(f"{path}/resume")
     assert owner.organization_id in hub.enforced
     assert operator.get("/operator/organizations/nowhere").status == 404
 
 
-def test_a_form_that_is_sent_twice_is_done_once(operator: Operator, owner: Actor) -> None:
+def test_a_form_that_is_sent_twice_is_done_once(operator: Operator, owner: Actor, clock: Clock) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
-    form = operator.get(path).page.forms[f"{path}/suspend"]
+    clock.wait()
+    form = operator.get(path).page.forms[f"{path}/suspend"] | {"code": operator.phone.at(clock.now)}
     assert operator.post(f"{path}/suspend", form).status == 303
     assert operator.post(f"{path}/suspend", form).status == 303
     assert "This form came twice, and was done once." in operator.get(path).page.text
@@ -165,21 +165,18 @@ def test_a_form_that_is_sent_twice_is_done_once(operator: Operator, owner: Actor
 
 def test_a_refused_change_is_shown_with_its_reason(operator: Operator, owner: Actor, hub: FakeHub) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
-    operator.get(path)
     hub.refuses = True
-    answer = operator.send(f"{path}/suspend")
+    answer = operator.act(f"{path}/suspend")
     assert answer.status == 503
     assert owner.organization_id in hub.enforced
     hub.refuses = False
-    operator.get(path)
-    answer = operator.send(f"{path}/invitations", email="nobody", role="viewer")
+    answer = operator.act(f"{path}/invitations", email="nobody", role="viewer")
     assert (answer.status, "This is not an e-mail address." in answer.page.text) == (422, True)
 
 
 def test_invitations_are_links_to_pass_on(operator: Operator, owner: Actor, app: bottle.Bottle) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
-    operator.get(path)
-    page = operator.send(f"{path}/invitations", email="new@example.net", role="admin").page
+    page = operator.act(f"{path}/invitations", email="new@example.net", role="admin").page
     link = next(word for word in page.text.split() if "/join/" in word)
     guest = Visitor(app, address="198.51.100.9")
     assert "The operator" not in guest.get(link.partition("hub.example.net")[2]).page.text
@@ -201,10 +198,8 @@ def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:
 def test_changes_are_bounded_and_leaving_is_not(operator: Operator, owner: Actor) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
     for act in ("suspend", "resume") * 30:
-        operator.get(path)
-        assert operator.send(f"{path}/{act}").status == 303
-    operator.get(path)
-    assert operator.send(f"{path}/suspend").status == 429
+        assert operator.act(f"{path}/{act}").status == 303
+    assert operator.act(f"{path}/suspend").status == 429
     operator.get(path)
     assert operator.send("/operator/logout").headers["location"] == "/operator/login"
     assert operator.get(path).headers["location"] == "/operator/login"
@@ -230,7 +225,8 @@ def test_a_service_that_is_not_ready_says_why(site: Site, clock: Clock, context:
     visitor.join(operators.add(context, EMAIL))
     text = " ".join(visitor.get("/operator/hub").page.text.split())
     assert "Not ready." in text
-    assert "in 3 days" in text
+    assert re.search(r"Ends\s*4 Mar 2026, 12:00 UTC\s*Days until then\s*3", text)
+    assert '<time datetime="2026-03-04T12:00:00Z" data-shown="moment">' in visitor.answer.text
     if is_there:
         for expected in ("1 of 2 organizations are enforced.", "95 of 100 (95%)", "kernel 1.0"):
             assert expected in text, expected
@@ -268,3 +264,42 @@ def test_a_removed_operator_is_out_at_once(operator: Operator, context: Context)
     operators.add(context, "second@example.net")
     operators.remove(context, EMAIL)
     assert operator.get("/operator").headers["location"] == "/operator/login"
+
+
+@pytest.mark.parametrize("act", ["suspend", "resume", "invitations"])
+def test_a_session_alone_does_nothing_in_a_tenant_s_name(
+    operator: Operator, owner: Actor, hub: FakeHub, clock: Clock, act: str
+) -> None:
+    """Codes: none, a wrong one, the one of the log-in, and one that permitted something before."""
+    path = f"/operator/organizations/{owner.organization_id}"
+    operator.enter()
+    of_log_in = operator.phone.at(clock.now)
+    if act == "resume":
+        operator.act(f"{path}/suspend")
+    fields = {"email": "new@example.net", "role": "owner"} if act == "invitations" else {}
+    before = dict(hub.enforced)
+    operator.get(path)
+    for code in ("", "000000", of_log_in, operator.phone.at(clock.now)):
+        answer = operator.send(f"{path}/{act}", code=code, **fields)
+        assert answer.status == (403 if code else 401)
+        code_field = next(each for each in answer.page.all("input") if "aria-invalid" in each)
+        assert (code_field["name"], code_field.get("value")) == ("code", "")
+        assert f"{path}/{act}" in answer.page.forms
+    assert hub.enforced == before
+    assert "/join/" not in answer.text
+    assert operator.act(f"{path}/{act}", operator.codes[0], **fields).status in (200, 303)
+    assert operator.act(f"{path}/invitations", operator.codes[0], email="b@example.net", role="owner").status == 403
+
+
+def test_a_code_that_permitted_nothing_is_good_yet(operator: Operator, owner: Actor) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    assert operator.act(f"{path}/invitations", email="nobody", role="owner").status == 422
+    code = operator.phone.at(operator.clock.now)
+    assert operator.send(f"{path}/invitations", email="new@example.net", role="owner", code=code).status == 200
+
+
+def test_wrong_codes_of_a_stolen_session_are_bounded(operator: Operator, owner: Actor) -> None:
+    path = f"/operator/organizations/{owner.organization_id}"
+    operator.get(path)
+    statuses = [operator.send(f"{path}/suspend", code="000000").status for _ in range(8)]
+    assert statuses == [403] * 5 + [429] * 3

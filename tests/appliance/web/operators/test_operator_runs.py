@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,16 +12,19 @@ import bottle
 import msgspec
 import pytest
 
+from appliance.languages import loaded
 from appliance.service import Context, gate_progress, operators
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import hidden_runs, operations
 from appliance.web.operators.visits import COOKIE
 from appliance.web.site import Site
+from reports.events.format import AnyEvent, RunEnded
 from reports.events.state import StateFile, state_of
 from tests.appliance.published import ALL, written
 from tests.appliance.service.clock import Clock
 from tests.appliance.web.client import call
 from tests.appliance.web.operators.conftest import EMAIL, Operator
+from tests.browser.pseudo import Pseudo, untranslated
 from tests.reports.events.samples import BEGUN, FIGURES, RUN, after, view_of
 
 
@@ -138,15 +142,15 @@ def test_a_run_that_goes_on_is_shown_with_its_streams(operator: Operator, state:
     with state:
         answer = operator.get("/operator/runs/live")
         for text in (
-            "MeshWG gate runs.",
+            "The gate is running.",
             "It works.",
-            "1500 sent, 1234 delivered, 266 denied",
+            "1,500 sent, 1,234 delivered, 266 denied",
             BEGUN.sabotages[0].broke,
         ):
             assert text in answer.page.text
         # In the reader's zone.
         assert f'Begun <time datetime="{BEGUN.started_at}" data-shown="moment">' in answer.text
-        assert "MeshWG gate runs." in operator.get("/operator/runs").page.text
+        assert "The gate is running." in operator.get("/operator/runs").page.text
         unchanged = call(
             operator.app,
             "GET",
@@ -174,3 +178,35 @@ def test_asking_by_itself_keeps_no_session_alive(
         answer = operator.get("/operator/runs/live")
     assert (answer.status, "Your session has ended" in answer.text) == (401, True)
     assert new_operator().get("/operator/runs/live").status == 401
+
+
+@pytest.mark.parametrize(
+    ("told", "stage"),
+    [
+        (RUN, "The gate has passed: every claim is proven."),
+        (RUN[:-1], "The gate has ended early, without a verdict."),
+        ((*RUN[:-1], RunEnded(verdict="fail", seconds=4.1, at=4.1)), "The gate has not passed."),
+    ],
+)
+def test_every_word_of_the_gate_s_own_is_translated(
+    operator: Operator,
+    published: PublishedRuns,
+    state: StateFile,
+    monkeypatch: pytest.MonkeyPatch,
+    told: Sequence[AnyEvent],
+    stage: str,
+) -> None:
+    """Names of scenarios, what a sabotage broke and reasons are marked as English instead."""
+    monkeypatch.setitem(loaded(), "hi", replace(loaded()["hi"], translations=Pseudo()))
+    operator.get("/language?language=hi")
+    with state:
+        page = operator.get("/operator/runs/live")
+        assert "⟦running⟧" in page.text
+        assert untranslated(page.text) == []
+    with StateFile(published.folder / gate_progress.NAME, after(told)):
+        pass
+    page = operator.get("/operator/runs/live")
+    assert f"⟦{stage}⟧" in page.text
+    assert "⟦proven⟧" in page.text
+    assert "⟦noticed⟧" in page.text
+    assert untranslated(page.text) == []
