@@ -177,10 +177,11 @@ def serve(
     server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve, name="hub-accept")
     thread.start()
+    # Before the restoring, whose first handshakes would be lost at a gate that this opens.
+    on_ready(server)
     # A call for an organization that is not restored yet restores it first.
     restoring = threading.Thread(target=hub.upkeep.restore, name="hub-restore", daemon=True)
     restoring.start()
-    on_ready(server)
     came = signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.close()
     thread.join()

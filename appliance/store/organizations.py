@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Network
@@ -36,6 +36,7 @@ _REVISION = select(_table.c.revision, _table.c.shard).where(_table.c.id == bindp
 _CREATE = insert(_table)
 _ACTIVATE = update(_table).where(_table.c.id == bindparam("organization")).values(active=True)
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
+_NOTE_HEARD = update(_table).where(_table.c.id == bindparam("organization")).values(heard_at=bindparam("at"))
 
 
 def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
@@ -142,8 +143,12 @@ def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
 
 
 def enforced_ids(transaction: Connection, shard: str | None = None) -> Sequence[str]:
-    """Ids of the organizations that the data plane should have; with a shard, of those of this shard."""
-    query = select(_table.c.id).where(*_ENFORCED, *_of(shard)).order_by(_table.c.created_at)
+    """Ids of the organizations that the data plane should have; with a shard, of those of this shard.
+
+    Those whose machines were heard from lately come first.
+    """
+    latest = func.coalesce(_table.c.heard_at, 0).desc()
+    query = select(_table.c.id).where(*_ENFORCED, *_of(shard)).order_by(latest, _table.c.created_at)
     return transaction.execute(query).scalars().all()
 
 
@@ -151,6 +156,13 @@ def count_enforced(transaction: Connection, shard: str | None = None) -> int:
     """Number of organizations that the data plane should have; with a shard, of those of this shard."""
     query = select(func.count()).select_from(_table).where(*_ENFORCED, *_of(shard))
     return transaction.execute(query).scalar_one()
+
+
+def note_heard(transaction: Connection, heard: Mapping[str, float]) -> None:
+    """Store the times of the organizations' latest handshakes, in seconds since the epoch, by id."""
+    rows = [{"organization": organization, "at": at} for organization, at in heard.items()]
+    if rows:
+        transaction.execute(_NOTE_HEARD, rows)
 
 
 def _of(shard: str | None) -> tuple[ColumnElement[bool], ...]:

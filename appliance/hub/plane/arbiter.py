@@ -203,6 +203,11 @@ class Arbiter:
         if desired.organization != organization:
             raise Distrusted("the state can't be trusted: it is another organization's")
         check_state(desired, self._plane.states().values(), self._door.port)
+        if self._plane.state(organization) is None:
+            # Machines that an earlier link has heard from may wait for the hub to turn to them.
+            with self._store.read() as transaction:
+                endpoints = machines.endpoints(transaction, organization)
+            self._plane.expect_machines(organization, usable_endpoints(endpoints))
         with self._door_put_back(organization):
             self._door.admit(desired)
             self._plane.apply(desired, caller.check_waiting)

@@ -29,8 +29,9 @@ from appliance.model.desired import Desired, PeerStatus, RuleCount
 log = structlog.get_logger()
 
 _MOST_LOOKS = 5
-_HEALING_WAITS_S = 0.02
 _READING_WAITS_S = 1.0
+HEALING_WAITS_S = 0.02
+"""Longest wait of a thread that looks after all organizations for a change of one; seconds."""
 _MOST_DISABLED = 1_000
 """Largest number of one organization's disabled machines whose endpoints are remembered."""
 
@@ -90,6 +91,12 @@ class DataPlane:
             self._wanted[organization] = desired
             self._whole.add(organization)
 
+    def expect_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
+        """Remember the last endpoints of the machines of an organization that has no state yet, by public key."""
+        with self._locks[organization]:
+            if organization not in self._wanted:
+                self._endpoints[organization] = endpoints
+
     def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:
         """Enforce a state that the store has already, unless a newer one was applied.
 
@@ -120,7 +127,7 @@ class DataPlane:
             HubError: it can't be repaired now.
         """
         start = time.monotonic()
-        with self._holding(organization, _HEALING_WAITS_S):
+        with self._holding(organization, HEALING_WAITS_S):
             desired = self._wanted.get(organization)
             if desired is None:
                 return None
@@ -172,6 +179,10 @@ class DataPlane:
             found = self._backend.peers(names) if namespace.exists(names.namespace) else ()
             return self._handshakes.dated(organization, found)
 
+    def heard(self) -> dict[str, float]:
+        """Times of the organizations' latest handshakes when they were read last; seconds since the epoch."""
+        return self._handshakes.latest()
+
     def counters(self, organization: str) -> Sequence[RuleCount]:
         """Read the counter of each rule of the organization; empty without a namespace."""
         if not namespace.exists(self._names.of(organization).namespace):
@@ -191,7 +202,7 @@ class DataPlane:
         Raises:
             HubError: the kernel did not answer, or a change is in progress.
         """
-        with self._holding(organization, _HEALING_WAITS_S):
+        with self._holding(organization, HEALING_WAITS_S):
             return self._reconciler.openers(organization)
 
     def refuse(self, organization: str, full: FullMachines) -> None:
@@ -200,7 +211,7 @@ class DataPlane:
         Raises:
             HubError: it can't be changed now. The next repair includes it.
         """
-        with self._holding(organization, _HEALING_WAITS_S):
+        with self._holding(organization, HEALING_WAITS_S):
             if organization in self._wanted:
                 self._reconciler.refuse(organization, full)
 
@@ -210,7 +221,7 @@ class DataPlane:
         Raises:
             HubError: the kernel did not answer, or a change is in progress.
         """
-        with self._holding(organization, _HEALING_WAITS_S):
+        with self._holding(organization, HEALING_WAITS_S):
             return self._reconciler.refused(organization)
 
     def call_machines(self, organization: str, misled_until: float) -> None:
@@ -224,25 +235,27 @@ class DataPlane:
             Occupied: a change is in progress.
             HubError: the link can't be read.
         """
-        with self._holding(organization, _HEALING_WAITS_S):
+        with self._holding(organization, HEALING_WAITS_S):
             desired = self._wanted.get(organization)
             if desired is not None:
                 self._reconciler.call_machines(desired, misled_until)
 
-    def note_endpoints(self, organization: str) -> Mapping[str, str] | None:
+    def note_endpoints(self, organization: str, patience_s: float = HEALING_WAITS_S) -> Mapping[str, str] | None:
         """Remember the last endpoints of the machines, for a later rebuild of their link.
+
+        Args:
+            patience_s: longest wait for a change or a check in progress; seconds.
 
         Returns:
             Endpoints by public key; None if nothing has changed.
 
         Raises:
+            Occupied: the change takes longer.
             HubError: the link can't be read.
         """
         known = self._endpoints.get(organization, {})
         heard = {
-            status.public_key: status.endpoint
-            for status in self.peers(organization, _HEALING_WAITS_S)
-            if status.endpoint
+            status.public_key: status.endpoint for status in self.peers(organization, patience_s) if status.endpoint
         }
         wanted = self._wanted.get(organization)
         if wanted is None:
@@ -309,6 +322,7 @@ class DataPlane:
     def _undo(self, before: Desired | None, organization: str) -> None:
         try:
             if before is None:
+                self._endpoints.pop(organization, None)
                 self._reconciler.clear(organization)
             else:
                 self._reconciler.make_whole(before)

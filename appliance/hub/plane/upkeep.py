@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from appliance.hub.errors import HubError, log_error
+from appliance.hub.errors import HubError, LinkError, NamespaceError, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.kernel import tracking
@@ -21,9 +21,10 @@ from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
-from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.dataplane import HEALING_WAITS_S, DataPlane
 from appliance.hub.plane.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.plane.healing import Healer
+from appliance.hub.plane.liveness import Liveness
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.measurements import Measurements
 from appliance.hub.plane.pings import Pings
@@ -39,6 +40,8 @@ log = structlog.get_logger()
 _AT_ONCE = 4
 _ACTOR = "hub"
 _HANDSHAKE_S = 0.05
+# Longest wait for a change or a check of an organization whose endpoints are noted for the last time.
+_LAST_NOTING_WAITS_S = 1.0
 
 
 class Upkeep:
@@ -82,6 +85,7 @@ class Upkeep:
         self.door = Doorkeeper(door, self.plane, self.machine_calls)
         self.arbiter = Arbiter(store, self.door, self.plane)
         self.agreement = Agreement(store, self.plane.states, self.arbiter.settle, self.arbiter.stored, self._mended)
+        self._liveness = Liveness(store, self.plane.heard)
         self.warden = Warden(self.plane, tracking.host_limit)
         self.repairs: Counter[str] = Counter()
         self.is_restored = False
@@ -200,7 +204,12 @@ class Upkeep:
     def _heal(self, organization: str, event: NamespaceEvent) -> Repair | None:
         if organization == FRONT_DOOR:
             return self.door.heal()
-        repair = None if event is NamespaceEvent.MACHINES else self.plane.heal(organization, event)
+        if event is NamespaceEvent.MACHINES:
+            # Occupied passes: the check is made again when the change or the check in progress has ended.
+            with suppress(LinkError, NamespaceError, Unavailable):
+                self._note_endpoints(organization)
+            return None
+        repair = self.plane.heal(organization, event)
         if event is not NamespaceEvent.RULES:
             with suppress(HubError, Unavailable):
                 self._note_endpoints(organization)
@@ -210,8 +219,8 @@ class Upkeep:
         # WireGuard knows the machine's endpoint once it has read the initiation, whatever becomes of the handshake.
         self._healer.notice(organization, NamespaceEvent.MACHINES, _HANDSHAKE_S)
 
-    def _note_endpoints(self, organization: str) -> None:
-        heard = self.plane.note_endpoints(organization) or self._not_stored.pop(organization, None)
+    def _note_endpoints(self, organization: str, patience_s: float = HEALING_WAITS_S) -> None:
+        heard = self.plane.note_endpoints(organization, patience_s) or self._not_stored.pop(organization, None)
         if heard is not None:
             # Otherwise a write that fails would be made up for only when an endpoint changes again.
             self._not_stored[organization] = heard
@@ -220,13 +229,24 @@ class Upkeep:
             self._not_stored.pop(organization, None)
 
     def note_endpoints(self) -> None:
-        """Store all endpoints for a later hub that has to rebuild the links."""
-        for organization in self.plane.organizations():
-            with suppress(HubError, Unavailable):
-                self._note_endpoints(organization)
+        """Store all endpoints for a later hub that has to rebuild the links.
+
+        A machine whose endpoint is missing there is silent until it begins a handshake itself, up to three minutes, so
+        this waits for changes and checks in progress.
+        """
+        for organization in self.plane.wanted():
+            try:
+                self._note_endpoints(organization, _LAST_NOTING_WAITS_S)
+            except HubError as error:
+                log_error("endpoints of machines could not be read", error, organization=organization)
+            except Unavailable as error:
+                log_error("endpoints of machines could not be stored", error, (Unavailable,))
+                return
 
     def _sweep(self) -> tuple[str, ...]:
         self.plane.close_idle()
+        with suppress(Unavailable):
+            self._liveness.note()
         return (FRONT_DOOR, *self.plane.wanted())
 
     def _mended(self, repair: Repair) -> None:

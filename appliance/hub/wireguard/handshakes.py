@@ -23,10 +23,12 @@ class _Look:
     Attributes:
         at: steady second of the look; None before the first one.
         known: for a public key, the time that WireGuard reported, and its steady second.
+        latest: time of the latest handshake of all, corrected; 0 if there was none. Seconds since the epoch.
     """
 
     at: float | None = None
     known: dict[str, tuple[int, float]] = field(default_factory=dict)
+    latest: float = 0.0
 
     def steady_second_of(self, public_key: str, reported: int, age: float, steady: float) -> float:
         """Compute the steady second of a handshake.
@@ -77,11 +79,16 @@ class Handshakes:
                 at = before.steady_second_of(status.public_key, reported, wall - reported, steady)
                 now.known[status.public_key] = (reported, at)
                 corrected = wall - (steady - at)
+                now.latest = max(now.latest, corrected)
                 if abs(corrected - reported) > _SAME_S:
                     status = replace(status, last_handshake=int(corrected))
             dated.append(status)
         self._looks[organization] = now
         return dated
+
+    def latest(self) -> dict[str, float]:
+        """Time of the latest handshake of each organization that had one; seconds since the epoch."""
+        return {organization: look.latest for organization, look in list(self._looks.items()) if look.latest}
 
     def forget(self, organization: str) -> None:
         """Drop the handshakes of a removed organization."""

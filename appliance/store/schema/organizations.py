@@ -70,6 +70,8 @@ organizations = Table(
     Column("created_at", Float, nullable=False),
     # Shard whose address its configurations name (`shards`); null where there is one hub.
     Column("shard", String(3), nullable=True, index=True),
+    # Time of the latest handshake of its machines, to some minutes; null if none was noted (`liveness`).
+    Column("heard_at", Float, nullable=True),
     # Minutes since the epoch: of its first metered change, of its last one, and the one after that (`meters`).
     Column("meter_from", Integer, nullable=False, server_default="0"),
     Column("meter_at", Integer, nullable=False, server_default="0"),

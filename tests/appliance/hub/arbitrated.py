@@ -25,11 +25,13 @@ class MadeUpPlane:
 
     Attributes:
         wanted: desired states by organization.
+        endpoints: last endpoints that came with the first state of each organization.
         works: called during each change, before it takes effect.
         refuses: True to let every change fail.
     """
 
     wanted: dict[str, Desired] = field(default_factory=dict)
+    endpoints: dict[str, Mapping[str, str]] = field(default_factory=dict)
     works: Callable[[], None] = lambda: None
     refuses: bool = False
 
@@ -39,6 +41,9 @@ class MadeUpPlane:
     def states(self) -> dict[str, Desired]:
         return dict(self.wanted)
 
+    def expect_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
+        self.endpoints[organization] = endpoints
+
     def apply(self, desired: Desired, last_check: LastCheck = no_check) -> None:
         self.works()
         self._check()
@@ -46,7 +51,7 @@ class MadeUpPlane:
         self.wanted[desired.organization] = desired
 
     def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:
-        del endpoints
+        self.expect_machines(desired.organization, endpoints)
         self.apply(desired)
 
     def remove(self, organization: str) -> None:

@@ -154,7 +154,7 @@ def test_restoring_and_healing_wait_for_no_change(
     monkeypatch.setattr(hub.upkeep.plane, "wanted", lambda: (ACME,))
     monkeypatch.setattr(hub.upkeep.plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
     monkeypatch.setattr(hub.upkeep.plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
-    monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", lambda _: None)
+    monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", lambda *_: None)
     for name in ("admit", "settle", "close"):
         monkeypatch.setattr(hub.upkeep.door, name, lambda *_: None)
     with hub.turns.turn("another", LOCAL):

@@ -89,7 +89,7 @@ def test_a_machine_s_endpoint_is_recorded_at_its_handshake(
     noted: Queue[str] = Queue()
     monkeypatch.setattr(upkeep.plane, "present", tuple)
     monkeypatch.setattr(upkeep.plane, "restore", lambda *_: None)
-    monkeypatch.setattr(upkeep.plane, "note_endpoints", noted.put)
+    monkeypatch.setattr(upkeep.plane, "note_endpoints", lambda organization, _: noted.put(organization))
     with closing(upkeep):
         upkeep.open()
         upkeep.restore()
@@ -102,8 +102,8 @@ def test_endpoints_that_could_not_be_stored_are_stored_later(
 ) -> None:
     heard, stored = {"key": "192.0.2.1:40000"}, list[object]()
     changes = iter([heard, None, None])
-    monkeypatch.setattr(upkeep.plane, "organizations", lambda: (ACME,))
-    monkeypatch.setattr(upkeep.plane, "note_endpoints", lambda _: next(changes, None))
+    monkeypatch.setattr(upkeep.plane, "wanted", lambda: (ACME,))
+    monkeypatch.setattr(upkeep.plane, "note_endpoints", lambda *_: next(changes, None))
     monkeypatch.setattr(machines, "note_endpoints", lambda _, *what: stored.append(what))
     with closing(upkeep):
         with monkeypatch.context() as away:

@@ -18,6 +18,7 @@ from appliance.service import Actor, Context, changes, deletion, machines, suspe
 from appliance.service import organizations as profile
 from appliance.service import policy as policies
 from appliance.store import Store, database, organizations
+from appliance.store import machines as stored_machines
 from tests.appliance import databases
 from tests.appliance.conftest import sign_up
 from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpCaller, MadeUpDoor, MadeUpPlane, make_arbiter, stored
@@ -132,6 +133,22 @@ def test_a_change_of_an_outdated_revision_is_computed_again(
     assert found.sealed_data_key == b"sealed anew"
     assert plane.wanted[owner.organization_id] == found
     assert len(found.peers) == 1
+
+
+def test_a_link_that_comes_back_knows_where_its_machines_are(
+    context: Context, plane: MadeUpPlane, door: MadeUpDoor, store: Store, owner: Actor
+) -> None:
+    """Resumes a suspended organization, and confirms a save at a hub that has not restored the organization yet."""
+    machine = machines.add(context, owner, name="mumbai").machine
+    heard = {machine.public_key: "192.0.2.1:40000"}
+    with store.write() as transaction:
+        stored_machines.note_endpoints(transaction, owner.organization_id, heard)
+    suspension.suspend(context, owner.organization_id)
+    suspension.resume(context, owner.organization_id)
+    assert plane.endpoints[owner.organization_id] == heard
+    later = MadeUpPlane()
+    make_arbiter(store, later, door).confirm(owner.organization_id, revision(store, owner))
+    assert later.endpoints[owner.organization_id] == heard
 
 
 def test_only_a_killed_caller_s_change_is_settled(
