@@ -105,6 +105,8 @@ class Store:
         begun = connection.begin()
         if self.is_sqlite:
             engines.begin_sqlite(connection, writes=writes)
+        elif writes:
+            engines.begin_writing(connection)
         return begun
 
     @contextmanager

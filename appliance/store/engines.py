@@ -11,6 +11,13 @@ from sqlalchemy.engine import ExceptionContext
 WAIT_FOR_WRITER_S = 10.0
 """Seconds that a transaction waits for one of another process."""
 
+MOST_IDLE_S = 3.0
+"""Seconds after which PostgreSQL ends a writing transaction whose process says nothing.
+
+A process that is stopped, or whose host is gone, would keep its locks for hours otherwise, and with them a change of
+the same organization, or the next owner of its shard.
+"""
+
 _WAIT_FOR_SERVER = 5
 
 
@@ -42,6 +49,11 @@ def postgresql(url: str) -> Engine:
                 error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
 
     return engine
+
+
+def begin_writing(connection: Connection) -> None:
+    """Limit how long the transaction of a connection to PostgreSQL, which has begun, may keep its locks idly."""
+    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{MOST_IDLE_S * 1000:.0f}ms'")
 
 
 def sqlite(url: str) -> Engine:

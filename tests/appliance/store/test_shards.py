@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from appliance.model.errors import Unavailable
 from appliance.service import Actor, Context, machines
 from appliance.service import organizations as service
 from appliance.store import Store, organizations, shards
@@ -98,6 +99,37 @@ def test_the_next_owner_waits_for_a_commit_that_passed(store: Store, owned: Stor
         assert not begun.is_set()
     assert begun.wait(DEADLINE)
     follower.join()
+    owned.close()
+
+
+@on_postgresql
+def test_the_next_owner_does_not_wait_for_a_hub_that_stopped(store: Store, owned: Store, owner: Actor) -> None:
+    """Stops a former owner between the check of its token and the commit."""
+    checked, goes_on = threading.Event(), threading.Event()
+    refusals: list[Unavailable] = []
+
+    def write() -> None:
+        try:
+            with owned.write() as transaction:
+                found = organizations.find(transaction, owner.organization_id)
+                assert found is not None
+                organizations.change(transaction, owner.organization_id, name="late", plan=found.plan)
+                shards.check(transaction, Fence(_SHARD.id, 7))
+                checked.set()
+                goes_on.wait(DEADLINE)
+        except Unavailable as refusal:
+            refusals.append(refusal)
+
+    former = threading.Thread(target=write)
+    former.start()
+    assert checked.wait(DEADLINE)
+    # It waits for a lock for ten seconds at most.
+    with store.write() as other:
+        shards.begin(other, Fence(_SHARD.id, 8))
+    goes_on.set()
+    former.join()
+    assert len(refusals) == 1
+    assert name_of(store, owner) == "acme-networks"
     owned.close()
 
 
