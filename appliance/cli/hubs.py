@@ -94,7 +94,7 @@ def list_hubs(as_json: AsJson = False, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def add(
     address: Annotated[str, typer.Argument(help="Public IPv4 or IPv6 address.")],
-    port: Annotated[int, typer.Argument(min=1, max=HIGHEST_PORT, help="UDP port, on each host of one shard alone.")],
+    port: Annotated[int, typer.Argument(min=1, max=HIGHEST_PORT, help="Its UDP port.")],
     *,
     settings: Settings,
 ) -> None:
@@ -107,8 +107,8 @@ def add(
     except ValueError:
         raise CommandError(f"{address!r} is no address.", Exit.REFUSED) from None
     with _opened(settings) as cluster:
-        if any(each.port == port for each in cluster.shards()):
-            raise CommandError(f"Another shard has port {port}, and one host must be able to own both.", Exit.REFUSED)
+        if any(each.address == shard.address for each in cluster.shards()):
+            raise CommandError(f"Another shard has {shard.address}, which leads to one host at a time.", Exit.REFUSED)
         try:
             with cluster.store.write() as transaction:
                 shards.create(transaction, shard)

@@ -146,7 +146,9 @@ class FrontDoor:
         self._directory = Directory()
         self._levels, self._measure_at = {}, 0.0
         try:
-            self._sockets = self._external_sockets or DoorSockets.open(self._port, table.known_port(self._name))
+            self._sockets = self._external_sockets or DoorSockets.open(
+                self._port, table.known_port(self._name), self._address
+            )
             if self._sockets.public_port != self._port:
                 raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
             self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port, self._address))

@@ -10,12 +10,15 @@ There are two such sets. One counts, and the next renewal uses the other.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import nftables
 
 from appliance.hub.errors import RulesetError
 from appliance.hub.front_door.netfilter import Reader
+
+Address = IPv4Address | IPv6Address
 
 CLOSED = "closed"
 """Counter of packets that found the gate shut."""
@@ -27,8 +30,9 @@ _SLOTS = (0, 1)
 _BEFORE_THE_DOOR, _BEHIND_THE_DOOR = "raw - 10", "raw + 10"
 
 
-def rules(table: str, port: int) -> str:
+def rules(table: str, address: Address, port: int) -> str:
     """Transaction that makes a table with the gate shut, and replaces one that there is: pure."""
+    family = "ip" if address.version == 4 else "ip6"
     sets = "\n".join(
         f"    set offered{slot} {{ type inet_proto; flags timeout; }}\n    set counts{slot} {{ type inet_proto; }}"
         for slot in _SLOTS
@@ -46,11 +50,11 @@ table inet {table} {{
     }}
     chain enter {{
         type filter hook prerouting priority {_BEFORE_THE_DOOR}; policy accept;
-        udp dport {port} fib daddr type local goto judge
+        {family} daddr {address} udp dport {port} fib daddr type local goto judge
     }}
     chain leave {{
         type filter hook output priority {_BEHIND_THE_DOOR}; policy accept;
-        udp sport {port} fib saddr type local goto judge
+        {family} saddr {address} udp sport {port} goto judge
     }}
 }}
 """
@@ -66,21 +70,24 @@ class LeaseGate:
 
     Args:
         table: name of its nftables table.
+        address: the front door's only address. The gate judges what leaves from it even while the host lacks it, since
+            links send before the address comes and after it has ended.
         port: the front door's public UDP port.
 
     Raises:
         RulesetError: (every method) the kernel refused.
     """
 
-    def __init__(self, table: str, port: int) -> None:
+    def __init__(self, table: str, address: Address, port: int) -> None:
         self._table = table
+        self._address = address
         self._port = port
         self._nftables: Any = nftables.Nftables()
         self._reader = Reader(table)
 
     def put_up(self) -> None:
         """Make the gate, shut; a gate that an earlier process left is made anew."""
-        self._load(rules(self._table, self._port))
+        self._load(rules(self._table, self._address, self._port))
 
     def is_up(self) -> bool:
         """Tell whether there is a gate, open or shut."""

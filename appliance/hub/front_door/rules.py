@@ -225,8 +225,7 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         "enter": (
             # A host that forwards may carry other people's packets to a port of the same number.
             f"{layout.to_the_door} goto public",
-            # Broadcast and multicast.
-            f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",
+            *_kept_off(layout),
             f'iif "lo" udp dport @{INNER} notrack accept',
             f"udp dport @{INNER} {_NOT_FORWARDED} {_drop('closed')}",
             f'iif != "lo" udp dport @{DESK} {_NOT_FORWARDED} {_drop("closed")}',
@@ -269,6 +268,16 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),
     }
+
+
+def _kept_off(layout: Layout) -> tuple[str, ...]:
+    """Statement against broadcast and multicast, which the sockets of a door with one address don't get.
+
+    That door leaves the port on other addresses to other shards' doors.
+    """
+    if layout.address is not None:
+        return ()
+    return (f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",)
 
 
 def _set_value(name: str, key: str, value: str) -> tuple[str, str]:

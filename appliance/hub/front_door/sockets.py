@@ -11,14 +11,22 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 from appliance.hub.front_door.datagram import Arrival
 from appliance.hub.front_door.errors import DoorError, PortTaken
 from appliance.hub.front_door.initiation import LENGTH
 
+Address = IPv4Address | IPv6Address
+
 # <linux/in.h>, <linux/in6.h>, <asm-generic/socket.h>
 _IP_PKTINFO = 8
 _SO_RCVBUFFORCE = 33
+# Options IP_FREEBIND and IPV6_FREEBIND: a shard's address comes after its door was opened.
+_FREEBIND: dict[int, tuple[int, int]] = {
+    socket.AF_INET: (socket.IPPROTO_IP, 15),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 78),
+}
 _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
 _MEMINFO = struct.Struct("=9I")
@@ -34,37 +42,40 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class DoorSockets:
-    """UDP sockets of the front door, bound on every address; those of IPv6 are None on a host without it.
+    """UDP sockets of the front door, bound on every address or on one.
+
+    Those of IPv6 are None on a host without it; with one address, so are those of the other version.
 
     Attributes:
         public4, public6: the public port, for strangers.
         known4, known6: an internal port, the same for both, to which initiations of known sources are redirected.
     """
 
-    public4: socket.socket
+    public4: socket.socket | None
     public6: socket.socket | None
-    known4: socket.socket
+    known4: socket.socket | None
     known6: socket.socket | None
 
     @classmethod
-    def open(cls, port: int, known_port: int = 0) -> DoorSockets:
+    def open(cls, port: int, known_port: int = 0, address: Address | None = None) -> DoorSockets:
         """Bind the sockets.
 
         Args:
             port: public UDP port.
             known_port: preferred internal port; the kernel chooses another if it is taken or 0.
+            address: the only address, which the host need not have yet; None: every address.
 
         Raises:
             PortTaken: the public port is taken, in IPv4 or IPv6.
             DoorError: the host refused a socket.
         """
-        public = _pair(port, _STRANGERS_QUEUE)
+        public = _pair(port, _STRANGERS_QUEUE, address)
         try:
             known = None
             if known_port:
                 with suppress(PortTaken):
-                    known = _pair(known_port, _REGULARS_QUEUE)
-            return cls(*public, *(known or _pair(0, _REGULARS_QUEUE)))
+                    known = _pair(known_port, _REGULARS_QUEUE, address)
+            return cls(*public, *(known or _pair(0, _REGULARS_QUEUE, address)))
         except BaseException:
             _close(public)
             raise
@@ -89,12 +100,12 @@ class DoorSockets:
 
     @property
     def public_port(self) -> int:
-        return int(self.public4.getsockname()[1])
+        return int(self.public[0].getsockname()[1])
 
     @property
     def known_port(self) -> int:
         """Internal UDP port for known sources."""
-        return int(self.known4.getsockname()[1])
+        return int(self.known[0].getsockname()[1])
 
     @property
     def public(self) -> tuple[socket.socket, ...]:
@@ -140,7 +151,14 @@ def overflowed(sock: socket.socket) -> int:
     return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_MEMINFO_DROPS])
 
 
-def _pair(port: int, queue: int) -> tuple[socket.socket, socket.socket | None]:
+def _pair(port: int, queue: int, address: Address | None = None) -> tuple[socket.socket | None, socket.socket | None]:
+    """Bind a port in IPv4, and the same one in IPv6; with an address, in its version alone."""
+    if address is not None:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        only = _bound(family, port, queue, str(address))
+        if only is None:
+            raise DoorError(f"this host has no IPv{address.version}")
+        return (only, None) if address.version == 4 else (None, only)
     for _ in range(_ATTEMPTS):
         first = _bound(socket.AF_INET, port, queue)
         if first is None:
@@ -158,7 +176,7 @@ def _pair(port: int, queue: int) -> tuple[socket.socket, socket.socket | None]:
     raise DoorError("no port is free in both IPv4 and IPv6")
 
 
-def _bound(family: int, port: int, queue: int) -> socket.socket | None:
+def _bound(family: int, port: int, queue: int, address: str = "") -> socket.socket | None:
     try:
         made = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     except OSError as error:
@@ -176,7 +194,9 @@ def _bound(family: int, port: int, queue: int) -> socket.socket | None:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, queue // 2)
             with suppress(PermissionError):
                 made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, queue // 2)
-        made.bind(("", port))
+        if address:
+            made.setsockopt(*_FREEBIND[family], 1)
+        made.bind((address, port))
     except OSError as error:
         made.close()
         if error.errno == errno.EADDRINUSE:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 import pytest
 from scapy.layers.inet import IP, UDP
@@ -286,6 +287,30 @@ def test_two_instances_share_a_host(world: World, door: FrontDoor) -> None:
     assert "zzzdoor" not in world.hub.run("nft", "list", "tables").stdout
     assert machine.reaches_the_hub()
     assert door.is_whole()
+
+
+@pytest.mark.parametrize("other", ["192.0.2.2", HUB6])
+def test_doors_of_one_port_share_a_host(world: World, other: str) -> None:
+    """Opens the doors before the host has their addresses, as a hub does that becomes the owner of a shard."""
+    world.hub.run("ip", "address", "del", f"{HUB4}/24", "dev", "eth0")
+    world.hub.run("ip", "-6", "address", "del", f"{HUB6}/64", "dev", "eth0")
+    machines, doors = [], []
+    for number, address in enumerate((HUB4, other), 11):
+        organization = world.organization()
+        door = FrontDoor(Names(f"zz{number}"[-3:]), PORT, address=ip_address(address))
+        world.hub.in_network(door.open)
+        door.admit(organization.id, organization.keys.public, organization.inner_port)
+        door.settle()
+        doors.append(door)
+        length, options = ("64", ["nodad"]) if ":" in address else ("24", [])
+        world.hub.run("ip", "address", "add", f"{address}/{length}", "dev", "eth0", *options)
+        machines.append(world.machine(organization, number, address))
+    for machine in machines:
+        machine.tunnel.wait_for_handshake(DEADLINE)
+        assert machine.reaches_the_hub(DEADLINE)
+    assert all(door.counters().demultiplexed for door in doors)
+    for door in doors:
+        door.close()
 
 
 def test_a_taken_port_is_reported(world: World, door: FrontDoor) -> None:
