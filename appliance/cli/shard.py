@@ -152,21 +152,22 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         HubError, Unavailable: the host or the database refused something. The lease ends by itself.
     """
     names = Names(shard.id)
-    gate = LeaseGate(names.gate, shard.port)
-    if not gate.is_up():
-        gate.put_up()
+    gate = LeaseGate(names.gate, ip_address(shard.address), shard.port)
     desk = _Desk(host)
     passage = _Passage(gate, host.address, host.pace.trusted_s)
     tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.pace)
     has_been_ours = _obtain(tenure, lambda: host.guidance.admits(shard.id, host.name))
     if has_been_ours is None:
         desk.close()
+        gate.close()
         return
+    if not gate.is_up():
+        gate.put_up()
     host.store.fence = Fence(shard.id, tenure.token)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
     taken, counting = boottime(), threading.Lock()
     # One of its own, as the thread that renews the lease uses the other.
-    watched = LeaseGate(names.gate, shard.port)
+    watched = LeaseGate(names.gate, ip_address(shard.address), shard.port)
 
     def status() -> ShardStatus:
         now = boottime()
@@ -222,13 +223,17 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
                 log.warning("the next owner has to wait for the end of the lease", shard=shard.id, error=str(error))
         try:
             hub.upkeep.tear_down()
+            gate.remove()
         except (HubError, Unavailable) as error:
+            # The gate stays, shut, before what is left.
             log_error("a part of the shard remains on this host", error)
 
     service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end)
     # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing more,
     # but to open the store.
     tenure.leave()
+    gate.close()
+    watched.close()
 
 
 def _obtain(tenure: Tenure, is_admitted: Callable[[], bool]) -> bool | None:
@@ -248,11 +253,15 @@ def _obtain(tenure: Tenure, is_admitted: Callable[[], bool]) -> bool | None:
 def _follow(host: Host, shard: Shard) -> None:
     """Give the shard up as soon as operators want it elsewhere."""
     never = threading.Event()
+    is_silent = False
     while not never.wait(_LOOK_FOR_WISHES_S):
         try:
             if not host.guidance.admits(shard.id, host.name):
                 log.info("operators want the shard elsewhere", shard=shard.id)
                 os.kill(os.getpid(), signal.SIGINT)
                 return
+            is_silent = False
         except EtcdUnreachable as error:
-            log.warning("etcd can't be asked for wishes", error=str(error))
+            if not is_silent:
+                log.warning("etcd can't be asked for wishes", error=str(error))
+            is_silent = True

@@ -87,11 +87,13 @@ class Claim:
         value: what its owner wrote.
         token: revision of etcd at which the key was made. A later owner of the key has a greater one.
         lease: id of the lease.
+        changed: revision of etcd at which the key was written last.
     """
 
     value: str
     token: int
     lease: int
+    changed: int
 
 
 class Etcd:
@@ -124,8 +126,27 @@ class Etcd:
         return self._any(lambda client: client.lease(ttl_s).id)
 
     def renew(self, lease: int) -> bool:
-        """Let a lease last its whole time from now on; returns False if it has ended."""
-        return self._any(lambda client: Lease(lease, client).refresh() > 0)
+        """Let a lease last its whole time from now on; returns False if it has ended.
+
+        A member that was stopped while it led may answer this before it learns that it leads no longer.
+        """
+        return self._any(lambda client: _refreshed(client, lease))
+
+    def renew_holder(self, key: str, lease: int) -> Claim | None:
+        """Read a key as a majority has it, and then let this lease last its whole time, by the same member.
+
+        After this call began, that member led a majority or followed who did. Both answers come in less than an
+        election timeout, so no other leader was elected meanwhile.
+
+        Returns:
+            None if the key does not exist, or the lease has ended.
+        """
+
+        def ask(client: Etcd3Client) -> Claim | None:
+            found = _holder(client, key)
+            return found if found is not None and _refreshed(client, lease) else None
+
+        return self._any(ask)
 
     def revoke(self, lease: int) -> None:
         """End a lease, and with it its keys."""
@@ -151,15 +172,24 @@ class Etcd:
         found = self.holder(key)
         return found if found is not None and found.lease == lease else None
 
-    def rewrite(self, key: str, claim: Claim, value: str) -> Claim | None:
-        """Give a key another value, under the same token and lease; returns None if it is not this claim's any more."""
+    def rewrite(self, key: str, claim: Claim, value: str, lease: int) -> Claim | None:
+        """Give a key another value and another lease, under the same token.
+
+        A request that is executed after its caller has given it up changes nothing, if another one came before it.
+
+        Returns:
+            None if the key was made or written again since the claim was read.
+        """
         name = _encoded(key)
         request = {
-            "compare": [{"key": name, "target": "CREATE", "result": "EQUAL", "create_revision": claim.token}],
-            "success": [{"request_put": {"key": name, "value": _encoded(value), "lease": claim.lease}}],
+            "compare": [
+                {"key": name, "target": "CREATE", "result": "EQUAL", "create_revision": claim.token},
+                {"key": name, "target": "MOD", "result": "EQUAL", "mod_revision": claim.changed},
+            ],
+            "success": [{"request_put": {"key": name, "value": _encoded(value), "lease": lease}}],
         }
         done = self._any(lambda client: client.transaction(request))
-        return Claim(value, claim.token, claim.lease) if done.get("succeeded") else None
+        return Claim(value, claim.token, lease, int(done["header"]["revision"])) if done.get("succeeded") else None
 
     def keep(self, key: str, value: str) -> None:
         """Make a key without a lease, or give it another value."""
@@ -179,15 +209,7 @@ class Etcd:
 
     def holder(self, key: str) -> Claim | None:
         """Read a key as a majority of the members has it now; None if it does not exist."""
-
-        def ask(client: Etcd3Client) -> Claim | None:
-            found = client.get(key, metadata=True)
-            if not found:
-                return None
-            value, about = found[0]
-            return Claim(value.decode(), int(about["create_revision"]), int(about.get("lease", 0)))
-
-        return self._any(ask)
+        return self._any(lambda client: _holder(client, key))
 
     def _any(self, ask: Callable[[Etcd3Client], T]) -> T:
         """Ask the members in turn until one answers."""
@@ -210,6 +232,19 @@ def _client(endpoint: Endpoint, timeout_s: float, identity: ssl.SSLContext | Non
         session.mount("https://", _Confident(identity))
     protocol = "http" if identity is None else "https"
     return Etcd3Client(endpoint.host, endpoint.port, protocol, timeout=timeout_s, api_path=_API, session=session)
+
+
+def _holder(client: Etcd3Client, key: str) -> Claim | None:
+    found = client.get(key, metadata=True)
+    if not found:
+        return None
+    value, about = found[0]
+    made, changed = int(about["create_revision"]), int(about["mod_revision"])
+    return Claim(value.decode(), made, int(about.get("lease", 0)), changed)
+
+
+def _refreshed(client: Etcd3Client, lease: int) -> bool:
+    return bool(Lease(lease, client).refresh() > 0)
 
 
 def _encoded(text: str) -> str:

@@ -6,6 +6,9 @@ is the token of this time: every later owner has a greater one.
 The hub believes in its lease for less long than etcd does: it counts from before it asked, and up to a margin before
 the end. What lets packets through is a `Gate`, in which the kernel counts the same time, so that it also ends for a
 process that is stopped. See docs/decisions/0062.
+
+A hub that can't renew is silent, and keeps what it has built. Its time goes on when etcd answers, by a majority, that
+the key is still the one of this time, which is then bound to a new lease.
 """
 
 from __future__ import annotations
@@ -77,6 +80,8 @@ class Tenure:
         self._pace = pace
         self._claim: Claim | None = None
         self._trusted_until = 0.0
+        # Leases that `acquire` was given; a key with another one is an earlier process's.
+        self._granted: set[int] = set()
         self._opens = False
         # Renewals, and the change from shut to open.
         self._turn = threading.Lock()
@@ -106,10 +111,15 @@ class Tenure:
         Raises:
             EtcdUnreachable: no majority of etcd answers.
         """
-        if self._etcd.holder(self._key) is not None or not is_admitted():
+        found = self._etcd.holder(self._key)
+        if found is not None:
+            # An earlier call may have made the key without hearing of it.
+            return found.lease in self._granted and self._taken_up(found)
+        if not is_admitted():
             return False
         asked = boottime()
         lease = self._etcd.grant(self._pace.ttl_s)
+        self._granted.add(lease)
         self._claim = self._etcd.claim(self._key, self._owner.text(), lease)
         if self._claim is None:
             self._etcd.revoke(lease)
@@ -128,28 +138,27 @@ class Tenure:
             EtcdUnreachable: no majority of etcd answers.
         """
         found = self._etcd.holder(self._key)
-        if found is None or Owner.parse(found.value).name != self._owner.name:
+        if found is None or found.lease in self._granted or Owner.parse(found.value).name != self._owner.name:
             return False
-        self._claim = self._etcd.rewrite(self._key, found, self._owner.text())
-        # As little as any of it: the first renewal tells.
-        self._trusted_until = boottime() + self._pace.trusted_s
-        return self._renewed()
+        return self._taken_up(found)
 
     def open(self) -> None:
         """Open the gate, and keep it open with each renewal; returns when it is open.
 
-        To be called when the shard's state is enforced.
-
         Raises:
             Lost: the time has ended.
+            EtcdUnreachable: no majority of etcd answers; the next renewal opens it.
         """
         with self._turn:
             self._opens = True
         if not self._renewed():
-            raise Lost("the lease ended before the front door could be opened")
+            raise EtcdUnreachable("etcd answered too late")
 
     def keep(self, on_end: Callable[[], None]) -> None:
-        """Renew the lease in a thread of its own until `release`, or until it can't be renewed in time.
+        """Renew the lease in a thread of its own until `release`, or until the shard is another hub's to take.
+
+        While etcd does not answer, nobody can have taken it: the gate shuts in time, and opens again when etcd answers
+        that the key is still the one of this time.
 
         Args:
             on_end: called by that thread when the shard is lost.
@@ -173,48 +182,105 @@ class Tenure:
         """Stop renewing, and leave gate and lease to a later process of this hub."""
         self._stop()
 
+    def _taken_up(self, found: Claim) -> bool:
+        """Have this time's key be ours, if it still exists."""
+        self._claim = found
+        try:
+            is_ours = self._renewed()
+        except Lost:
+            return False
+        log.info("the shard is ours", key=self._key, token=found.token)
+        return is_ours
+
     def _stop(self) -> None:
         self._ended.set()
         if self._thread is not None:
             self._thread.join()
 
     def _keep(self, on_end: Callable[[], None]) -> None:
+        is_silent = has_lapsed = False
         while not self._ended.wait(self._pace.period_s):
             try:
                 if self._renewed():
+                    if has_lapsed:
+                        log.info("the shard is still ours; the front door is open again", key=self._key)
+                    is_silent = has_lapsed = False
                     continue
+                self._note_silence("etcd answers too late", is_silent=is_silent)
             except EtcdUnreachable as error:
-                left = self._trusted_until - boottime()
-                log.warning("the lease could not be renewed", key=self._key, left_s=round(left, 3), error=str(error))
-                if left > 0:
-                    continue
+                self._note_silence(str(error), is_silent=is_silent)
             except Exception as error:  # noqa: BLE001 - it is logged, and the shard is lost
-                log.error("the lease can't be renewed", key=self._key, error=str(error))
-            if not self._ended.is_set():
-                self._ended.set()
-                log.error("the shard is lost", key=self._key)
+                self._lose(on_end, str(error))
+                return
+            is_silent = True
+            if not has_lapsed and boottime() >= self._trusted_until:
+                has_lapsed = True
+                log.error("the front door is shut until etcd says whose the shard is", key=self._key)
+                self._shut()
+
+    def _note_silence(self, reason: str, *, is_silent: bool) -> None:
+        """Log the first of several renewals that etcd does not answer."""
+        if not is_silent:
+            left = round(self._trusted_until - boottime(), 3)
+            log.warning("the lease could not be renewed", key=self._key, left_s=left, error=reason)
+
+    def _lose(self, on_end: Callable[[], None], reason: str) -> None:
+        if self._ended.is_set():
+            return
+        self._ended.set()
+        log.error("the shard is lost", key=self._key, reason=reason)
+        self._shut()
+        on_end()
+
+    def _shut(self) -> None:
+        with self._turn:
+            try:
                 self._gate.shut()
-                on_end()
+            except Exception as error:  # noqa: BLE001 - it is logged, and the kernel shuts it in time
+                log.error("the front door can't be shut", key=self._key, error=str(error))
 
     def _renewed(self) -> bool:
-        """Renew the lease; returns False if the shard is lost.
+        """Renew the lease; returns False if that took so long that it does not count.
 
         Raises:
+            Lost: the shard is another hub's, or nobody's.
             EtcdUnreachable: no majority of etcd answers, so nobody knows.
         """
         with self._turn:
             claim, asked = self._claim, boottime()
-            if claim is None or asked >= self._trusted_until:
-                # Late renewals are not believed: see the decision on members that lag behind.
-                return False
+            if claim is None:
+                raise Lost("the shard was not acquired")
             if self._opens:
                 self._gate.offer(self._pace.trusted_s)
-            if not self._etcd.renew(claim.lease):
+            if asked < self._trusted_until:
+                renewed = self._extended(claim)
+                is_in_time = boottime() < self._trusted_until
+            else:
+                # Late renewals are not believed: see the decision on members that lag behind.
+                renewed = self._leased_anew(claim)
+                is_in_time = boottime() < asked + self._pace.trusted_s
+            if renewed is None or not is_in_time:
                 return False
-            found = self._etcd.holder(self._key)
-            if found is None or found.token != claim.token or boottime() >= self._trusted_until:
-                return False
-            self._trusted_until = asked + self._pace.trusted_s
+            self._claim, self._trusted_until = renewed, asked + self._pace.trusted_s
             if self._opens:
                 self._gate.accept()
             return True
+
+    def _extended(self, claim: Claim) -> Claim | None:
+        """Let the lease last longer; returns None if the key has another one by now."""
+        found = _checked(claim, self._etcd.renew_holder(self._key, claim.lease))
+        return found if found.lease == claim.lease else None
+
+    def _leased_anew(self, claim: Claim) -> Claim | None:
+        """Bind the key to a new lease, which takes a majority of etcd; returns None if that was done just now."""
+        found = _checked(claim, self._etcd.holder(self._key))
+        return self._etcd.rewrite(self._key, found, self._owner.text(), self._etcd.grant(self._pace.ttl_s))
+
+
+def _checked(claim: Claim, found: Claim | None) -> Claim:
+    """Raise `Lost` unless the key that was found is of this time of ownership."""
+    if found is None:
+        raise Lost("the lease has ended")
+    if found.token != claim.token:
+        raise Lost("another hub has the shard")
+    return found

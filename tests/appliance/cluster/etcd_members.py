@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from appliance.cluster.errors import EtcdUnreachable
 from appliance.cluster.etcd import Endpoint, Etcd, Identity
 from netlab import Lab, LabHost, Process, Switch
 from tests.appliance.cluster.authority import Authority
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE, wait_until
 
 _CLIENTS, _PEERS = 2379, 2380
 _NETWORK = "198.51.100"
@@ -25,6 +26,7 @@ class EtcdMembers:
 
     Attributes:
         hosts: their hosts, in the order of `endpoints`.
+        processes: the running ones, in this order as well.
         endpoints: their addresses for clients.
     """
 
@@ -33,24 +35,35 @@ class EtcdMembers:
         protocol = "http" if authority is None else "https"
         self.endpoints = [Endpoint(address, _CLIENTS) for address in addresses.values()]
         self.hosts: list[LabHost] = []
-        self.processes: list[Process] = []
+        self._commands: list[tuple[str | Path, ...]] = []
         peers = ",".join(f"{name}=http://{address}:{_PEERS}" for name, address in addresses.items())
         for name, address in addresses.items():
             host = lab.host(name)
             lab.connect(host, switch, f"{address}/24")
             self.hosts.append(host)
-            self.processes.append(
-                host.start(
-                    "etcd",
+            self._commands.append(
+                (
                     *("--name", name, "--data-dir", folder / name, "--log-level", "warn"),
                     *("--initial-cluster", peers, "--initial-advertise-peer-urls", f"http://{address}:{_PEERS}"),
                     *("--listen-peer-urls", f"http://{address}:{_PEERS}"),
                     *("--listen-client-urls", f"{protocol}://{address}:{_CLIENTS}"),
                     *("--advertise-client-urls", f"{protocol}://{address}:{_CLIENTS}"),
                     *(() if authority is None else _tls(authority.identity(name, address))),
-                    log="etcd",
                 )
             )
+        self.processes = [self._started(number) for number in range(len(addresses))]
+
+    def kill(self, number: int) -> None:
+        """Ends a member without a word; its data stays."""
+        self.processes[number].signal(signal.SIGKILL)
+        self.processes[number].wait(DEADLINE)
+
+    def start(self, number: int) -> None:
+        """Starts a member that was killed."""
+        self.processes[number] = self._started(number)
+
+    def _started(self, number: int) -> Process:
+        return self.hosts[number].start("etcd", *self._commands[number], log="etcd")
 
     def log(self) -> str:
         """Returns what the members have written."""

@@ -62,10 +62,10 @@ active proctype Time() {
 }
 
 proctype Hub(byte h) {
-    bool held, was_ours;
+    bool was_ours;
 
 start:
-    atomic { serves[h] = false; held = false }
+    serves[h] = false;
     /* A process that was started again goes on, if the shard has had no other owner since. */
     if
     :: atomic { owner == h && mine[h] == token -> lease = LEASE; was_ours = true }
@@ -94,13 +94,13 @@ renewal:
     offered[h] = TRUSTED;
 #endif
     if
-    :: atomic { owner == h && mine[h] == token -> lease = LEASE; held = true }
-    :: atomic { owner != h || mine[h] != token -> held = false }
-    :: held = false                  /* nobody answers in time */
-    fi;
-    if
-    :: held
-    :: !held -> goto lost
+    :: atomic { owner == h && mine[h] == token -> lease = LEASE }
+    :: atomic { owner != h || mine[h] != token -> goto lost }
+#ifdef BLIND
+    :: true
+#else
+    :: goto renewal                  /* nobody answers in time: it is silent soon, keeps what it has, and asks again */
+#endif
     fi;
 #ifdef LATE_OFFER
     counts[h] = TRUSTED;             /* as if the process set what its clock says is left */

@@ -17,6 +17,7 @@ _MODEL = Path(__file__).with_name("ownership.pml")
 _BREAKS = {
     "LONG_OFFER": "the kernel counts longer than the lease lasts",
     "LATE_OFFER": "the kernel begins to count when the renewal is known, not before it is asked for",
+    "BLIND": "a hub that nobody answers opens its front door all the same",
     "NO_CLEAR": "a hub that owns the shard again keeps what it enforced before",
     "NO_FENCE": "a save commits without a look at who owns the shard",
 }

@@ -237,7 +237,7 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
     wait_until(world.reaches, world.logs)
     assert first.refusal("hub", "move", shard, second.name) == 64
     assert first.refusal("hub", "move", "no-shard", first.name) == 66
-    assert first.refusal("hub", "add", "192.0.2.101", str(_PORT)) == 64
+    assert first.refusal("hub", "add", _ADDRESS, "51821") == 64
     assert first.refusal("census") == 78
     assert first.refusal("rotate-unlock-secret", "--new-secret-file=/run/new-secret") == 75
     first.meshwg("hub", "join", second.name)

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address, ip_address
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from appliance.service import Actor, Context, policy
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, machines, organizations, policies, shards, times
 from appliance.store.shards import Shard
-from netlab import Lab, LabHost, Link, NamespaceHost, Process, UdpStream, wg_quick
+from netlab import Capture, Lab, LabHost, Link, NamespaceHost, Process, Tunnel, UdpStream, wg_quick
 from tests.appliance.cluster.authority import Authority
 from tests.appliance.cluster.etcd_members import EtcdMembers, members
 from tests.appliance.databases import on_postgresql
@@ -70,6 +71,7 @@ class World:
     etcd: EtcdMembers
     hubs: list[HubHost]
     machines: list[LabHost]
+    tunnels: list[Tunnel]
     folder: Path
     authority: Authority
     web: LabHost
@@ -128,6 +130,10 @@ class World:
         with self.store.read() as transaction:
             return len(machines.endpoints(transaction, ACME)) == len(self.machines)
 
+    def handshakes(self) -> list[int]:
+        """Reads when each machine has completed its last handshake; seconds since the epoch, 0 for never."""
+        return [tunnel.peers()[0].latest_handshake for tunnel in self.tunnels]
+
     def reaches(self) -> bool:
         """Tells whether the first machine reaches the second one."""
         return bool(self.machines[0].ping("10.100.0.3", timeout=1.0, interval=0.05))
@@ -150,7 +156,7 @@ def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     with Lab() as lab, ExitStack() as stack:
         internet, inner = lab.switch("internet"), lab.switch("inner")
         etcd = stack.enter_context(members(lab, inner))
-        made = World(store, database, etcd, [], [], tmp_path, Authority(tmp_path / "authority"), lab.host("web"))
+        made = World(store, database, etcd, [], [], [], tmp_path, Authority(tmp_path / "authority"), lab.host("web"))
         lab.connect(made.web, inner, "198.51.100.50/24")
         for number in (1, 2):
             host = lab.host(f"hub{number}")
@@ -166,7 +172,7 @@ def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
             text = Configuration(
                 "m", "acme", pair.private, address, DEFAULT_NETWORK, organization.hub_public_key, endpoint
             ).text()
-            wg_quick(host, text)
+            made.tunnels.append(wg_quick(host, text))
         for hub in made.hubs:
             made.start(hub)
         yield made
@@ -199,7 +205,10 @@ def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost]
     first = world.owner()
     wait_until(world.reaches, world.logs)
     wait_until(world.knows_endpoints, world.logs)
-    with UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.01) as stream:
+    with (
+        Capture(world.machines[1], "eth0", f"udp and src host {_SHARD.address}") as heard,
+        UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.01) as stream,
+    ):
         stream.wait_delivery(time.monotonic_ns(), DEADLINE)
         moment = time.monotonic_ns()
         harm(first)
@@ -207,11 +216,57 @@ def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost]
         wait_until(second.has_the_address, world.logs)
         took = time.monotonic_ns()
         wait_until(lambda: bool(stream.received_since(took)), world.logs)
+        # By their hardware addresses: after the second hub's first packet, none comes from the first one.
+        assert len(list(groupby(packet.src for packet in heard.packets()))) == 2
     gap = max(b.received_ns - a.received_ns for a, b in zip(stream.received(), stream.received()[1:], strict=False))
     print(f"{harm.__name__}: address after {(took - moment) / 1e9:.2f} s, silent for {gap / 1e9:.2f} s")
+    if harm is is_cut_off_from_etcd:
+        # It keeps what it has until it hears that another has the shard.
+        first.inner.up()
     if harm in (gives_it_up, is_cut_off_from_etcd):
         # Nothing of the shard is left on the first host.
         wait_until(lambda: not first.has_the_address() and not first.host.run("ip", "netns").stdout, world.logs)
+
+
+@on_postgresql
+def test_machines_without_traffic_are_turned_to_after_a_move(world: World) -> None:
+    """Moves the shard from hub to hub, with machines that send nothing, and begin no handshake for two minutes."""
+    for _ in range(3):
+        owner = world.owner()
+        wait_until(lambda: all(world.handshakes()), world.logs)
+        before = max(world.handshakes())
+        wait_until(partial(_is_over, before + 1))
+        gives_it_up(owner)
+        wait_until(partial(_have_shaken_hands_since, world, before), world.logs)
+        world.start(owner)
+
+
+def _is_over(second: int) -> bool:
+    return time.time() > second
+
+
+def _have_shaken_hands_since(world: World, before: int) -> bool:
+    return min(world.handshakes()) > before
+
+
+@on_postgresql
+def test_a_shard_goes_on_when_etcd_has_its_majority_again(world: World) -> None:
+    first = world.owner()
+    wait_until(world.reaches, world.logs)
+    with UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.01) as stream:
+        stream.wait_delivery(time.monotonic_ns(), DEADLINE)
+        for number in (0, 1):
+            world.etcd.kill(number)
+        wait_until(lambda: not first.has_the_address(), world.logs)
+        wait_until(lambda: not _flows(stream), world.logs)
+        back = time.monotonic_ns()
+        for number in (0, 1):
+            world.etcd.start(number)
+        wait_until(lambda: bool(stream.received_since(back)), world.logs)
+        print(f"flows {(stream.received_since(back)[0].received_ns - back) / 1e9:.2f} s after etcd is back")
+    assert first.has_the_address()
+    # Nothing was built anew.
+    assert first.processes[-1].log_text().count("organization enforced") == 1
 
 
 @on_postgresql
