@@ -98,10 +98,15 @@ class Layout:
     address: IPv4Address | IPv6Address | None = None
 
     @property
+    def of_the_door(self) -> str:
+        """Condition of packets with the door's address and port."""
+        of_address = "" if self.address is None else f"{_family(self.address)} daddr {self.address} "
+        return f"{of_address}udp dport {self.public_port}"
+
+    @property
     def to_the_door(self) -> str:
         """Condition of packets that come to the public port."""
-        of_address = "" if self.address is None else f"{_family(self.address)} daddr {self.address} "
-        return f"{of_address}udp dport {self.public_port} fib daddr type local"
+        return f"{self.of_the_door} fib daddr type local"
 
     @property
     def from_the_door(self) -> tuple[str, ...]:
@@ -225,7 +230,8 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         "enter": (
             # A host that forwards may carry other people's packets to a port of the same number.
             f"{layout.to_the_door} goto public",
-            *_kept_off(layout),
+            # Broadcast and multicast. A door with one address leaves the port on others to other shards' doors.
+            f"{layout.of_the_door} {_NOT_FORWARDED} {_drop('closed')}",
             f'iif "lo" udp dport @{INNER} notrack accept',
             f"udp dport @{INNER} {_NOT_FORWARDED} {_drop('closed')}",
             f'iif != "lo" udp dport @{DESK} {_NOT_FORWARDED} {_drop("closed")}',
@@ -268,16 +274,6 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),
     }
-
-
-def _kept_off(layout: Layout) -> tuple[str, ...]:
-    """Statement against broadcast and multicast, which the sockets of a door with one address don't get.
-
-    That door leaves the port on other addresses to other shards' doors.
-    """
-    if layout.address is not None:
-        return ()
-    return (f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",)
 
 
 def _set_value(name: str, key: str, value: str) -> tuple[str, str]:
