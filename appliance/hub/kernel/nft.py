@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ from appliance.hub.kernel import namespace
 from appliance.hub.ruleset import TABLE, UNKNOWN, Count, NameSet, Ruleset, is_leaf
 
 _MOST_OPEN = 700
+# Names of priorities that the compiler uses; nft(8), table 6.
+_PRIORITIES = {-300: "raw", -150: "mangle", 0: "filter"}
 IDLE_S = 10.0
 """Seconds after which an unused context is closed: it takes 0.7 MB, nearly all of it for tables of names."""
 
@@ -47,17 +50,25 @@ def counters(name: str) -> dict[str, Count]:
 
 
 def present(name: str) -> Ruleset:
-    """Chains and counters of our table in the namespace of that name, without the chains' contents.
+    """Hooks, chains and counters of our table in the namespace of that name, without the chains' contents.
 
     Raises:
         NamespaceError: there is no such namespace.
     """
-    chains = [found["name"] for found in _objects(name, "list chains inet", "chain") if found["table"] == TABLE]
+    found = [each for each in _objects(name, "list chains inet", "chain") if each["table"] == TABLE]
+    chains = [each["name"] for each in found]
     return Ruleset(
+        hooks={each["name"]: _hook(each) for each in found if "hook" in each},
         chains=dict.fromkeys((chain for chain in chains if not is_leaf(chain)), UNKNOWN),
         leaves=dict.fromkeys(filter(is_leaf, chains), UNKNOWN),
         counters=NameSet.of(counters(name)),
     )
+
+
+def _hook(chain: Mapping[str, Any]) -> str:
+    """Write a listed chain's hook as the compiler does (`Ruleset.hooks`)."""
+    priority = _PRIORITIES.get(chain["prio"], chain["prio"])
+    return f"type {chain['type']} hook {chain['hook']} priority {priority}; policy {chain['policy']};"
 
 
 def _objects(name: str, command: str, kind: str) -> list[dict[str, Any]]:

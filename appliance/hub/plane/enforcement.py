@@ -231,6 +231,9 @@ class Enforcement:
         if noted is None or now not in (noted.generation - 1, noted.generation):
             return False
         present = nft.present(name)
+        # Another release's hooks and tables: a change of chains would leave them as they are.
+        if present.hooks != wanted.hooks or nft.tables(name) != (f"inet {TABLE}",):
+            return False
         if noted == LedgerEntry(now, wanted.fingerprint) and wanted.counters <= present.counters:
             left = dict.fromkeys(present.beyond(wanted), time.monotonic())
             self._active[name] = _ActiveRules(desired, wanted, wanted.activated(present), left)

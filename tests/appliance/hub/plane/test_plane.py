@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -21,7 +21,7 @@ from appliance.hub.names import Names
 from appliance.hub.plane import enforcement
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.ruleset import Compiler, Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Count, Ruleset, compile_ruleset
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
@@ -256,6 +256,43 @@ def test_a_new_process_adopts_the_old_one_s_organizations(
     (after,) = successor.census()
     assert after == before
     assert in_force(names, backend, desired)[0] == {each.public_key for each in changed.peers}
+
+
+def test_rules_of_a_release_with_other_hooks_are_replaced(
+    plane: DataPlane,
+    make_plane: Callable[..., DataPlane],
+    names: Names,
+    desired: Desired,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wanted = compile_ruleset(desired, names.of(desired.organization).link)
+    other = {**wanted.hooks, "transit": "type filter hook forward priority 10; policy accept;"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Compiler, "compile", lambda *_: replace(wanted, hooks=other))
+        plane.apply(desired)
+    make_plane().apply(desired)
+    assert nft.present(names.of(desired.organization).namespace).hooks == wanted.hooks
+
+
+def test_tables_of_another_release_are_removed(
+    plane: DataPlane,
+    make_plane: Callable[..., DataPlane],
+    names: Names,
+    desired: Desired,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loading, own = Ruleset.loading, names.of(desired.organization)
+
+    def with_a_second_table(self: Ruleset, counted: Mapping[str, Count] | None = None) -> tuple[str, ...]:
+        *parts, last = loading(self, counted)
+        return *parts, f"{last}add table ip older\n"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ruleset, "loading", with_a_second_table)
+        plane.apply(desired)
+    assert len(nft.tables(own.namespace)) == 2
+    make_plane().apply(desired)
+    assert nft.tables(own.namespace) == ("inet mesh",)
 
 
 def test_a_damaged_namespace_is_built_again(
