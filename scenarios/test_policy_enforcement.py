@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -14,6 +16,7 @@ from harness.overlay import drawn, truth, volley
 from harness.overlay.mesh import Machine, Mesh, Rule
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
+from harness.wire.witness import Marks, Witness
 from harness.world.world import World
 from netlab import NothingArrived, TcpListener, TcpStream
 
@@ -50,17 +53,27 @@ def test_a_denied_machine_hears_nothing(world: World, record: Record, profile: s
 
 def test_a_running_connection_is_cut_with_the_next_packet(world: World, record: Record) -> None:
     """An open TCP connection carries no line in either direction after the answer of a deny rule, and goes on when it
-    is allowed again.
+    is allowed again. Of a connection that was at rest, no packet arrives that its opener sends after the answer.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
+    marks = Marks()
     with (
         TcpListener(pune.host, 0, pune.address) as listener,
+        TcpListener(pune.host, 0, pune.address) as of_rested,
         TcpStream(mumbai.host, pune.address, listener.port) as stream,
+        closing(mumbai.host.socket(socket.AF_INET, socket.SOCK_STREAM)) as rested,
+        Witness(pune.host, pune.tunnel.interface, f"tcp dst port {of_rested.port}") as arrivals,
     ):
-        with record.control("the connection carries data before the rule"):
+        with record.control("the connections carry data before the rule"):
             stream.wait_echo(stream.mark(), 5.0)
+            rested.connect((pune.address, of_rested.port))
+            rested.sendall(marks.mark(0))
+            assert arrivals.wait_for(marks, {0})
         change = mesh.deny(mumbai, pune, protocol="tcp")
+        # Where answers are lost and nothing else, the stream fills its window before a late answer of the save. A
+        # connection at rest sends at once.
+        rested.sendall(marks.mark(1))
         # Ten intervals of the stream: time for more than the kernel's first retransmissions.
         _wait(0.5)
         now = stream.mark()
@@ -69,11 +82,16 @@ def test_a_running_connection_is_cut_with_the_next_packet(world: World, record: 
         record.none_of("lines sent after the answer that arrived", arrived, "data crossed a denied connection", of=sent)
         echoed = stream.echoed_in(change.answered_ns, now)
         record.none_of("echoes of lines sent after the answer", echoed, "answers crossed a denied connection", of=sent)
+        mesh.fence(mumbai, pune)
+        late = sorted(arrivals.marks(marks))
+        record.none_of("packets of a connection at rest", late, "data crossed a denied connection", of=1)
         change = mesh.allow(mumbai, pune, protocol="tcp")
         try:
             record.measure("connection goes on after", stream.wait_echo(change.answered_ns, 10.0), "s")
         except NothingArrived as error:
             raise Refuted("a connection that is allowed again does not go on") from error
+        with record.control("the packet that was denied arrives once it is allowed"):
+            assert arrivals.wait_for(marks, {1})
 
 
 def test_every_pair_protocol_and_port_follows_the_policy(world: World, record: Record, profile: str) -> None:
