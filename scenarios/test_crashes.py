@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from contextlib import nullcontext
 from functools import partial
@@ -11,11 +10,9 @@ import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.drawn import GROUPS, defaults, draw_rules, groups_of
+from harness.overlay.drawn import GROUPS, draw_rules, groups_of
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
-from harness.proof import read
-from harness.proof.replay.restoring import comparable, replacing, restored
 from harness.subject.disk import Disk
 from harness.subject.service import Service
 from harness.subject.syncs import watched
@@ -111,39 +108,6 @@ def test_a_power_cut_loses_no_answered_change(world: World, record: Record, prof
     record.measure("files with lost writes", sum(lost))
     record.measure("syncs of files", disk.syncs)
     _measure(record, counts)
-
-
-@pytest.mark.restarts
-@pytest.mark.announces(*REPORTED)
-def test_a_hub_that_starts_over_older_rules_replaces_them(world: World, record: Record) -> None:
-    """All processes are killed. Before they start again, the kernel gets the rules of an earlier policy, as if a disk
-    had been restored or an older release had made them. What is then in force is the policy that the store has: for
-    all packets by proof, and by real ones.
-    """
-    service, chance = world.subject.service, random.Random(f"older rules {world.seed}")
-    mesh = world.organization(record)
-    machines = mesh.machines(*NAMES, groups=map(groups_of, range(len(NAMES))))
-    namespace = service.census()[mesh.organization["id"]]["host"]["namespace"]
-
-    def inside(*command: str, text: str | None = None) -> str:
-        return service.host.run("ip", "netns", "exec", namespace, *command, input=text).stdout
-
-    # Half of the earlier policy's rules stay, so that its counters do, and look like the newer policy's.
-    rules, kept = draw_rules(chance, [each.id for each in machines]), []
-    for default, number in zip(defaults(chance, 2), (len(rules), len(rules) // 2), strict=True):
-        mesh.save(default, rules[:number])
-        kept.append(read(inside))
-    older, newer = kept
-    service.crash()
-    commands = replacing(restored(older.listing, older.parsed()[0]))
-    inside("nft", "--json", "--file", "-", text=json.dumps(commands))
-    with record.control("the kernel has the older rules before the start"):
-        found, *both = (comparable(each.parsed()[0]) for each in (read(inside), older, newer))
-        assert found == both[0] != both[1]
-    service.start()
-    record.proved(prove_policy(partial(of_token, mesh.api), run_there(service)).certificate)
-    counted = Tables(mesh, SERVICES, chance).check(machines)
-    record.measure("probes in the end", counted.allowed + counted.denied)
 
 
 def _measure(record: Record, counts: CrashCounts) -> None:

@@ -11,7 +11,7 @@ import pytest
 from harness.sabotage import catalogue
 from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live
-from harness.subject.service import Broken
+from harness.subject.options import Broken
 from harness.subject.subject import Site, Subject
 from harness.target import Target
 from harness.world.conditions import draw_store
@@ -31,6 +31,7 @@ def subject_factory(config: pytest.Config) -> Callable[[Site], Subject]:
         broken=_broken(config),
         endpoint=ENDPOINT,
         has_postgresql=store_of(config) == "PostgreSQL",
+        release=partial(_release, config),
     )
 
 
@@ -62,15 +63,23 @@ def hub_of(config: pytest.Config) -> type[Target] | None:
 
 def _broken(config: pytest.Config) -> Broken | None:
     sabotage = config.getoption("--sabotage")
-    if sabotage is None:
-        return None
-    return Broken(("harness.sabotage", sabotage), partial(_run_broken, sabotage), _run_operator)
+    return None if sabotage is None else _with(sabotage)
 
 
-def _run_broken(sabotage: str, arguments: Sequence[str]) -> None:
+def _release(config: pytest.Config, name: str) -> Broken:
+    """Returns an older release, of a service that has the run's sabotage."""
+    sabotage = config.getoption("--sabotage")
+    return _with(name, *([] if sabotage is None else [sabotage]))
+
+
+def _with(*sabotages: str) -> Broken:
+    return Broken(("harness.sabotage", "+".join(sabotages)), partial(_run_broken, sabotages), _run_operator)
+
+
+def _run_broken(sabotages: Sequence[str], arguments: Sequence[str]) -> None:
     from harness.sabotage import forks  # imports the appliance, which only the forked process needs
 
-    forks.command_line(sabotage, arguments)
+    forks.command_line(sabotages, arguments)
 
 
 def _run_operator(arguments: Sequence[str]) -> None:

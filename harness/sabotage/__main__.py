@@ -1,4 +1,4 @@
-"""``python -m harness.sabotage ID ARGUMENTS…``: the appliance's command line with one sabotage in it."""
+"""``python -m harness.sabotage ID[+ID…] ARGUMENTS…``: the appliance's command line with sabotages in it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ if __name__ == "__main__":
     from harness.sabotage import catalogue, forks
 
     gc.enable()
+    sabotages = sys.argv[1].split("+")
     try:
-        catalogue.check(sys.argv[1])
+        for each in sabotages:
+            catalogue.check(each)
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(64)
-    forks.command_line(sys.argv[1], sys.argv[2:])
+    forks.command_line(sabotages, sys.argv[2:])

@@ -15,26 +15,35 @@ from harness.sabotage.catalogue_traffic import TRAFFIC
 SABOTAGES = TRAFFIC + POLICY + STATE
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
 
+RELEASES = {
+    "open-port": "older:open_a_port",
+    "other-layout": "older:lay_out_otherwise",
+    "other-frame": "older:frame_otherwise",
+}
+"""Older releases of the hub's compiler: their names, and the functions that make today's one of them."""
+
 
 def check(sabotage: str) -> None:
-    """Checks the id of a sabotage.
+    """Checks the id of a sabotage, or the name of an older release.
 
     Raises:
         ValueError: there is none of this id, or its value is out of bounds; the message is one sentence.
     """
-    if sabotage not in BY_ID and calibrated.parse(sabotage) is None:
+    if sabotage not in BY_ID | RELEASES and calibrated.parse(sabotage) is None:
         raise ValueError(f"There is no sabotage {sabotage!r}.")
 
 
 def function_of(sabotage: str) -> Callable[[], None]:
-    """Returns the function that puts a sabotage into the service. It imports the appliance.
+    """Returns the function that puts a sabotage, or parts of an older release, into the service.
+
+    It imports the appliance.
 
     Raises:
         ValueError: there is none of this id, or its value is out of bounds; the message is one sentence.
     """
     check(sabotage)
     sized = calibrated.parse(sabotage)
-    name = BY_ID[sabotage].function if sized is None else sized[0].function
+    name = sized[0].function if sized is not None else RELEASES.get(sabotage) or BY_ID[sabotage].function
     module, _, function = name.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(f"harness.sabotage.{module}"), function)
     return found if sized is None else partial(found, sized[1])

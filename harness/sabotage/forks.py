@@ -19,18 +19,19 @@ _LITTLE_WORK = WorkFactor(2**4, 8, 1)
 _LITTLE_HASHING = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-def command_line(sabotage: str, arguments: Sequence[str]) -> None:
-    """Runs the appliance's command line with a sabotage in it, in a process that was forked for it.
+def command_line(sabotages: Sequence[str], arguments: Sequence[str]) -> None:
+    """Runs the appliance's command line with sabotages in it, in a process that was forked for it.
 
     Args:
-        sabotage: id of the sabotage.
+        sabotages: ids of sabotages, or names of older releases; later ones replace parts of those before.
         arguments: arguments of the command line.
     """
     # A seventh of a start would go into the sealing key, twice, and as much into the password of a sign-up. No sabotage
     # is about the cost of guessing.
     replace_part(Vault, "make", staticmethod(partial(Vault.make, work=_LITTLE_WORK)))
     replace_part(passwords, "hasher", _LITTLE_HASHING)
-    catalogue.function_of(sabotage)()
+    for each in sabotages:
+        catalogue.function_of(each)()
     children.command_line(arguments)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
-from appliance.hub.kernel import generation
+from appliance.hub.kernel import generation, nft
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.ruleset import Compiler, Ruleset
+from appliance.hub.ruleset import TABLE, Compiler, Ruleset
+from appliance.hub.ruleset.frame import HOOKS
 from appliance.model.desired import Desired
 from harness.sabotage import rules
+from harness.sabotage.parts import replace_part
 
 _present = DataPlane.present
 
@@ -44,3 +47,39 @@ def trust_the_ledger() -> None:
         return None if entry is None else replace(entry, generation=generation.current(NetfilterSockets(), name))
 
     Ledger.noted = as_noted  # type: ignore[method-assign]
+
+
+def trust_the_hub_before() -> None:
+    """Takes rules that nobody changed since the hub before made them for those of the store, whatever they are."""
+
+    def is_same_generation(self: LedgerEntry, other: object) -> bool:
+        return isinstance(other, LedgerEntry) and self.generation == other.generation
+
+    replace_part(LedgerEntry, "__eq__", is_same_generation)
+
+
+def note_policies_for_rules() -> None:
+    """Notes the rules in force by the policy that they were made from, in place of what they are."""
+
+    def noted(good: Ruleset, desired: Desired, _link: str) -> Ruleset:
+        marked = replace(good)
+        digest = hashlib.blake2b(repr(desired.policy).encode(), digest_size=12)
+        # Where the ruleset keeps it once it was computed.
+        vars(marked)["fingerprint"] = digest.hexdigest()
+        return marked
+
+    rules.change_rulesets(noted)
+
+
+def take_every_frame_for_its_own() -> None:
+    """Changes the chains of rules that a hub finds at its start, whatever hooks and further tables there are."""
+    found = nft.present
+
+    def present(name: str) -> Ruleset:
+        return replace(found(name), hooks=HOOKS)
+
+    def tables(name: str) -> tuple[str, ...]:
+        del name
+        return (f"inet {TABLE}",)
+
+    nft.present, nft.tables = present, tables

@@ -24,13 +24,16 @@ def _compiled(desired: Desired, link: str) -> Ruleset:
 def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
     """Makes the compiler apply a change to each ruleset.
 
+    Changes add up, in the order of the calls.
+
     Args:
         change: takes ruleset, desired state and link's name; returns the changed ruleset.
     """
+    compiled = Compiler.compile
 
     def compile_wrong(self: Compiler, desired: Desired, link: str) -> Ruleset:
         del self
-        return change(_compiled(desired, link), desired, link)
+        return change(compiled(Compiler(), desired, link), desired, link)
 
     Compiler.compile = compile_wrong  # type: ignore[method-assign]
 

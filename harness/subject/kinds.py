@@ -14,7 +14,8 @@ from harness.subject import postgresql
 from harness.subject.faults import FaultWatch
 from harness.subject.installed import Installed, OverSsh
 from harness.subject.live import Live, LiveService
-from harness.subject.service import Broken, Service, ServiceOptions
+from harness.subject.options import Broken, ServiceOptions
+from harness.subject.service import Service
 from harness.subject.subject import Site, Subject
 from harness.subject.translation import URL, Translation
 from harness.target import Stops, Target
@@ -29,6 +30,7 @@ class OwnService(Subject):
         broken: sabotaged service to start in its place; None for the product itself.
         endpoint: name that machines know the hub by; None for its address.
         has_postgresql: True to store in PostgreSQL, where this machine can run it.
+        release: makes an older release of the service; see `ServiceOptions`.
 
     Attributes:
         store: its store in words.
@@ -42,6 +44,7 @@ class OwnService(Subject):
         broken: Broken | None = None,
         endpoint: str | None = None,
         has_postgresql: bool = False,
+        release: Callable[[str], Broken] | None = None,
     ) -> None:
         super().__init__(site, "")
         self._address = site.address
@@ -61,6 +64,7 @@ class OwnService(Subject):
                 broken=broken,
                 endpoint=endpoint,
                 has_postgresql=has_postgresql and missing is None,
+                release=release,
             ),
         )
         self._watch = FaultWatch(self._service.whole_log, self._service.metrics)

@@ -25,7 +25,7 @@ _SETTINGS = ("fsync=off", "full_page_writes=off", "listen_addresses=")
 
 def why_not(host: LabHost) -> str | None:
     """Returns the reason why a host can't run PostgreSQL; None if it can."""
-    if any(_find(host, program) is None for program in ("initdb", "postgres", "pg_dump")):
+    if any(_find(host, program) is None for program in ("initdb", "postgres", "pg_dump", "psql")):
         return "it is not installed"
     if host.run(*_ORDINARY, "true", check=False).returncode != 0:
         return "there are no user namespaces, and it does not run as root"
@@ -67,6 +67,20 @@ class PostgreSql:
     def dump(self) -> str:
         """Returns everything that is stored, as SQL."""
         return self._run("pg_dump", f"--host={self._folder}", f"--username={_USER}", _NAME)
+
+    def load(self, dump: str) -> None:
+        """Puts a dump in place of everything that is stored.
+
+        Args:
+            dump: result of `dump`.
+        """
+        for command in (f"DROP DATABASE {_NAME} WITH (FORCE)", f"CREATE DATABASE {_NAME}"):
+            self._sql("postgres", "--command", command)
+        self._sql(_NAME, "--single-transaction", input=dump)
+
+    def _sql(self, database: str, *words: str, input: str | None = None) -> None:
+        place = (f"--host={self._folder}", f"--username={_USER}", f"--dbname={database}")
+        self._run("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *place, *words, input=input)
 
     def _make_data(self, kept: Path) -> None:
         data = self._folder / "data"

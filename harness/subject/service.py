@@ -10,9 +10,8 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ import httpx
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
+from harness.subject.options import Broken, ServiceOptions
 from harness.subject.postgresql import PostgreSql
 from netlab import LabHost, NamespaceHost, Process, wait_until
 from netlab.errors import NothingArrived
@@ -35,44 +35,6 @@ _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up"
 # For a service that hangs: one that ends is noticed at once, and an emulated processor takes minutes.
 _START_DEADLINE = _STOP_GRACE = 300.0
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A service with a sabotage in it.
-
-    Attributes:
-        program: words after ``python -m`` that start it.
-        body: function that runs it with the service's arguments, in a process that is forked for it.
-        operator: function that runs the operator's command line, without the sabotage, in such a process.
-    """
-
-    program: Sequence[str]
-    body: Callable[[Sequence[str]], None]
-    operator: Callable[[Sequence[str]], None]
-
-
-@dataclass(frozen=True)
-class ServiceOptions:
-    """Options of the service's start.
-
-    Attributes:
-        address: address of the host, which the service listens on.
-        trusted: values of ``--trusted-source``.
-        proxies: values of ``--trusted-proxy``.
-        wireguard: value of ``--wireguard``.
-        broken: sabotaged service to start in its place; None for the product itself.
-        endpoint: value of ``--endpoint``; None for the address.
-        has_postgresql: store in a PostgreSQL on the same host, which starts with the service; not in SQLite.
-    """
-
-    address: str
-    trusted: Sequence[str] = ()
-    proxies: Sequence[str] = ()
-    wireguard: str = "auto"
-    broken: Broken | None = None
-    endpoint: str | None = None
-    has_postgresql: bool = False
 
 
 class Service:
@@ -109,6 +71,11 @@ class Service:
         return self.data / "tls" / "certificate.pem"
 
     @property
+    def postgresql(self) -> PostgreSql | None:
+        """The server that it stores in; None with SQLite."""
+        return self._postgresql
+
+    @property
     def database_url(self) -> str:
         """URL of its store."""
         if self._postgresql is not None:
@@ -138,23 +105,25 @@ class Service:
     ) -> None:
         self.stop()
 
-    def start(self, deadline_s: float = _START_DEADLINE) -> float:
+    def start(self, deadline_s: float = _START_DEADLINE, release: str | None = None) -> float:
         """Starts the service, and waits until its log says that it is up.
 
         Args:
             deadline_s: longest wait in seconds.
+            release: older release to start, by its name in `harness.sabotage.older`; None for the service as it is.
 
         Returns:
             The seconds until it was up.
 
         Raises:
-            Inconclusive: it did not come up.
+            Inconclusive: it did not come up, or there is no older release.
         """
+        broken = self.options.broken if release is None else self._older(release)
         if self.options.has_postgresql and self._postgresql is None:
             self._postgresql = PostgreSql(self.host)
         # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
-        self._process = self._begin(f"service-{number}")
+        self._process = self._begin(f"service-{number}", broken)
         self._starts_so_far.append(self._process)
         try:
             return self._process.wait_for_log(_READY, deadline_s)
@@ -170,7 +139,12 @@ class Service:
         if self._process is None or self._process.poll() is not None:
             self.start()
 
-    def _begin(self, log: str) -> Process:
+    def _older(self, release: str) -> Broken:
+        if self.options.release is None:
+            raise Inconclusive("the run knows no older release of the service")
+        return self.options.release(release)
+
+    def _begin(self, log: str, broken: Broken | None) -> Process:
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
         arguments = [
             "up",
@@ -181,7 +155,7 @@ class Service:
             *trusted,
             *(word for proxy in self.options.proxies for word in ("--trusted-proxy", proxy)),
         ]
-        return self._launch(log, arguments, self.unlock_secret)
+        return self._launch(log, arguments, self.unlock_secret, broken)
 
     def try_start(self, data: Path, secret: str | None) -> tuple[int, str]:
         """Starts the same program on another data folder, where it must fail, and waits for its end.
@@ -194,32 +168,27 @@ class Service:
         """
         listen = f"--listen={self.options.address}:{_OTHER_PORT}"
         arguments = ["up", f"--data={data}", listen, f"--wireguard={self.options.wireguard}"]
-        process = self._launch(f"try-{next(self._tries)}", arguments, secret)
+        process = self._launch(f"try-{next(self._tries)}", arguments, secret, self.options.broken)
         return process.wait(_START_DEADLINE), process.log_text().strip()
 
-    def _launch(self, log: str, arguments: Sequence[str], secret: str | None) -> Process:
+    def _launch(self, log: str, arguments: Sequence[str], secret: str | None, broken: Broken | None) -> Process:
         environment = {**({_SECRET: secret} if secret else {}), **self._store_setting()}
-        if (forking := self._forking()) is not None:
-            host, broken = forking
+        if broken is not None and (host := self._forking()) is not None:
             return host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
-        return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
+        program = (_PROGRAM,) if broken is None else broken.program
+        return self.host.start(sys.executable, "-m", *program, *arguments, env=environment, log=log)
 
-    def _forking(self) -> tuple[NamespaceHost, Broken] | None:
-        """Returns the host on which a sabotaged service is forked; None where it is a program, or is not sabotaged.
+    def _forking(self) -> NamespaceHost | None:
+        """Returns the host on which processes of a sabotaged service are forked; None where they are programs.
 
         A thread of this program could hold a lock that a fork needs.
         """
-        host, broken = self.host, self.options.broken
-        if broken is None or not isinstance(host, NamespaceHost) or threading.active_count() > 1:
-            return None
-        return host, broken
+        host = self.host
+        is_possible = self.options.broken is not None and threading.active_count() == 1
+        return host if is_possible and isinstance(host, NamespaceHost) else None
 
     def _store_setting(self) -> dict[str, str]:
         return {} if self._postgresql is None else {_DATABASE_URL: self._postgresql.url}
-
-    @property
-    def _program(self) -> Sequence[str]:
-        return self.options.broken.program if self.options.broken is not None else (_PROGRAM,)
 
     def stop(self, grace_s: float = _STOP_GRACE) -> int:
         """Stops the service by SIGTERM, after ``grace_s`` seconds by SIGKILL.
@@ -302,7 +271,7 @@ class Service:
         Raises:
             Inconclusive: the command fails.
         """
-        listed = json.loads(self._operator("census", "--json", failure="there is no census"))
+        listed = json.loads(self.operate("census", "--json", failure="there is no census"))
         return {each["id"]: each for each in listed["organizations"]}
 
     def reset_link(self, email: str) -> str:
@@ -314,21 +283,32 @@ class Service:
         Raises:
             Inconclusive: the command fails.
         """
-        link = self._operator("admin", "reset-link", email, failure="there is no password reset link")
+        link = self.operate("admin", "reset-link", email, failure="there is no password reset link")
         return link.strip().partition("token=")[2]
 
-    def _operator(self, *words: str, failure: str) -> str:
-        """Runs an operator's command on the service's data folder; returns its output."""
+    def operate(self, *words: str, failure: str) -> str:
+        """Runs an operator's command on the service's data folder, with its unlock secret.
+
+        Args:
+            words: the command and its arguments.
+            failure: first words of the error.
+
+        Returns:
+            The command's output.
+
+        Raises:
+            Inconclusive: the command fails.
+        """
         arguments = [*words, f"--data={self.data}"]
-        if (forking := self._forking()) is not None:
-            host, broken = forking
+        environment = {_SECRET: self.unlock_secret, **self._store_setting()}
+        if (broken := self.options.broken) is not None and (host := self._forking()) is not None:
             log = f"operator-{next(self._tries)}"
-            process = host.fork(partial(broken.operator, arguments), "operator", log=log, env=self._store_setting())
+            process = host.fork(partial(broken.operator, arguments), "operator", log=log, env=environment)
             if process.wait(_START_DEADLINE) != 0:
                 raise Inconclusive(f"{failure}: {process.log_text()[-2000:]}")
             return process.log_text()
-        command = (sys.executable, "-m", "appliance", *arguments)
-        done = self.host.run(*command, env=self._store_setting(), timeout=_START_DEADLINE, check=False)
+        command = (sys.executable, "-m", _PROGRAM, *arguments)
+        done = self.host.run(*command, env=environment, timeout=_START_DEADLINE, check=False)
         if done.returncode != 0:
             raise Inconclusive(f"{failure}: {done.stderr[-2000:]}")
         return done.stdout

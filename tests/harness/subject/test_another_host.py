@@ -7,7 +7,8 @@ from pathlib import Path
 
 from harness.judging.record import Record
 from harness.overlay.mesh import Mesh
-from harness.subject.service import Service, ServiceOptions
+from harness.subject.options import ServiceOptions
+from harness.subject.service import Service
 from harness.world.world import HUB, OFFICE, PASSWORD
 from netlab import Lab, LabHost
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.overlay.mesh import Mesh
-from harness.subject.service import PORT, Service, ServiceOptions
+from harness.subject.options import ServiceOptions
+from harness.subject.service import PORT, Service
 from harness.world.world import OFFICE, PASSWORD
 from netlab import Lab, LabHost
 from tests.harness.subject.test_another_host import client

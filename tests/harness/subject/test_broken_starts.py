@@ -11,7 +11,8 @@ from harness.paths import ROOT
 _PROGRAM = """
 import json, signal, threading
 from harness.judging.verdicts import Inconclusive
-from harness.subject.service import Broken, Service, ServiceOptions
+from harness.subject.options import Broken, ServiceOptions
+from harness.subject.service import Service
 from netlab import Lab
 
 def body(arguments):

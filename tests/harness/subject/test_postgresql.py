@@ -23,7 +23,7 @@ def lab() -> Iterator[Lab]:
         yield made
 
 
-def test_a_server_stores_and_dumps(lab: Lab) -> None:
+def test_a_server_stores_dumps_and_loads(lab: Lab) -> None:
     host = lab.host("hub")
     if (missing := why_not(host)) is not None:
         pytest.skip(missing)
@@ -33,7 +33,14 @@ def test_a_server_stores_and_dumps(lab: Lab) -> None:
         connection.execute(text("CREATE TABLE kept (word text)"))
         connection.execute(text("INSERT INTO kept VALUES ('zzyzx')"))
     engine.dispose()
-    assert "zzyzx" in server.dump()
+    dump = server.dump()
+    assert "zzyzx" in dump
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE kept SET word = 'later'"))
+    engine.dispose()
+    server.load(dump)
+    assert "zzyzx" in (again := server.dump())
+    assert "later" not in again
 
 
 def test_a_second_server_begins_as_empty_as_the_first(lab: Lab, tmp_path: Path) -> None:
