@@ -65,6 +65,7 @@ BOUNDED: tuple[Column[float], ...] = (
     organizations.c.created_at,
     organizations.c.deleting_since,
     organizations.c.trail_oldest_at,
+    organizations.c.heard_at,
 )
 """Times that are limited to the value that they would have if they were stored now.
 
