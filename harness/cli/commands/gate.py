@@ -16,6 +16,7 @@ from harness.cli import checks, stages
 from harness.cli.checks import check_choice, check_folder, check_number, check_ssh, checked_target, end
 from harness.cli.choices import PROFILES, WIREGUARD
 from harness.cli.console import CONSOLE
+from harness.cli.installed import MUTATION, require
 from harness.cli.watching import Watch, entered
 from harness.events.feed import Feed
 from harness.gate import gate as gates
@@ -138,7 +139,12 @@ def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool =
 
     Returns:
         True if it passed, the number of scenarios and sabotages that did, and the number of those that did not.
+
+    Raises:
+        Exit: the plan has mutants, and what makes them is not installed.
     """
+    if plan.mutants:
+        require(*MUTATION)
     logged = _begin(plan, throwaway_key=throwaway_key)
     evidence_folder, recorder = evidence.new_folder(REPORTS), Recorder(REPORTS)
     try:

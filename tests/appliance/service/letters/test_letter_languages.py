@@ -183,7 +183,7 @@ def test_a_further_language_needs_no_code(context: Context, owner: Actor, monkey
     must_be_in(only(context), "en")
 
 
-def test_a_person_without_an_account_reads_the_inviter_s_language(context: Context, owner: Actor) -> None:
+def test_a_new_person_reads_the_inviter_s_language(context: Context, owner: Actor) -> None:
     accounts.choose_language(context, owner, "hi")
     invitations.invite(context, owner, email="ravi@example.net", role="viewer")
     must_be_in(only(context, "ravi@example.net"), "hi")

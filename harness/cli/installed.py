@@ -1,0 +1,53 @@
+"""Modules that commands need and that may not be installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.util import find_spec
+from types import ModuleType
+from typing import NoReturn
+
+import typer
+
+MUTATION = ("mutmut", "libcst", "coverage")
+"""Modules that make mutants of the product, and judge them."""
+
+_UNAVAILABLE = 69
+
+
+def body_of(command: str, *needed: str) -> ModuleType:
+    """Imports the module of a command's body.
+
+    Args:
+        command: name of the module.
+        needed: further modules that the command needs, as for `require`.
+
+    Raises:
+        Exit: one is missing, which was said.
+    """
+    try:
+        body = importlib.import_module(f"harness.cli.commands.{command}")
+    except ModuleNotFoundError as error:
+        _lack(error.name)
+    require(*needed)
+    return body
+
+
+def require(*modules: str) -> None:
+    """Checks that modules can be imported, without importing them: only the processes of locust may import it.
+
+    Raises:
+        Exit: one is missing, which was said.
+    """
+    for name in modules:
+        if find_spec(name) is None:
+            _lack(name)
+
+
+def _lack(module: str | None) -> NoReturn:
+    print(
+        f"meshwg: This command needs {module}, which comes with the harness: pip install 'meshwg[harness]'.",
+        file=sys.stderr,
+    )
+    raise typer.Exit(_UNAVAILABLE) from None
