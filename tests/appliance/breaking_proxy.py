@@ -58,16 +58,16 @@ class BreakingProxy:
                 if when == "before":
                     break
                 lost.set()
-            server.sendall(data)
+            if not _sent(server, data):
+                break
         _close(server)
 
     @staticmethod
     def _to_client(client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
         while data := _received(server):
             # The server's answer shows that the commit has taken place.
-            if lost.is_set():
+            if lost.is_set() or not _sent(client, data):
                 break
-            client.sendall(data)
         _close(client)
         _close(server)
 
@@ -77,6 +77,15 @@ def _received(end: socket.socket) -> bytes:
         return end.recv(_LONGEST)
     except OSError:
         return b""
+
+
+def _sent(end: socket.socket, data: bytes) -> bool:
+    try:
+        end.sendall(data)
+    except OSError:
+        # The other thread may have closed it.
+        return False
+    return True
 
 
 def _close(end: socket.socket) -> None:
