@@ -21,7 +21,8 @@ from appliance.service import Actor, deletion
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, organizations, shards
 from appliance.store.shards import Fence
-from tests.appliance.cluster.three_hubs import BETA, CONFINED, Break, HubHost, Streams, World
+from tests.appliance.cluster.hub_hosts import Break, HubHost
+from tests.appliance.cluster.three_hubs import BETA, CONFINED, Streams, World
 from tests.appliance.databases import on_postgresql
 from tests.appliance.postgres import Cluster
 from tests.appliance.sealed import ACME

@@ -5,108 +5,34 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv4Address, ip_address
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from appliance.cli import shard as shard_hub
-from appliance.cluster.addresses import LanAddress
-from appliance.cluster.etcd import Endpoint, Etcd
-from appliance.cluster.guidance import Guidance
-from appliance.cluster.tenure import Pace
-from appliance.hub.wireguard import choose
-from appliance.model.addresses import DEFAULT_NETWORK
-from appliance.model.configuration import Configuration
 from appliance.model.errors import NotEnforced, Unavailable
-from appliance.model.keys import new_key_pair
-from appliance.model.organization import Machine
 from appliance.model.policy import Action, Policy
 from appliance.service import Actor, Context, policy
-from appliance.service.owners import OwningHubs
-from appliance.store import Store, machines, organizations, policies, shards, times
-from appliance.store.shards import Shard
-from netlab import Capture, Lab, LabHost, Link, NamespaceHost, Process, Tunnel, UdpStream, wg_quick
-from tests.appliance.cluster.authority import Authority
-from tests.appliance.cluster.etcd_members import EtcdMembers, members
+from appliance.store import Store, machines, organizations, policies, shards
+from netlab import Capture, LabHost, Tunnel, UdpStream
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts
 from tests.appliance.databases import on_postgresql
-from tests.appliance.sealed import ACME, OLD, opens, sealed
+from tests.appliance.sealed import ACME, sealed
 from tests.waiting import DEADLINE, wait_until
 
-_SHARD = Shard("xyz", "192.0.2.100", 51820)
-_PACE = Pace()
 _PORT = 9000
 
 pytestmark = pytest.mark.full
 
 
 @dataclass
-class HubHost:
-    """A host that competes for the shard.
+class World(HubHosts):
+    """Two hub hosts, and two machines of one organization."""
 
-    Attributes:
-        processes: its hubs so far, the latest last.
-    """
-
-    host: NamespaceHost
-    public: Link
-    inner: Link
-    processes: list[Process] = field(default_factory=list)
-
-    def has_the_address(self) -> bool:
-        """Tells whether the shard's address leads here."""
-        return f"{_SHARD.address}/32" in self.host.addresses()
-
-
-@dataclass
-class World:
-    """Hub hosts, etcd, and two machines of one organization."""
-
-    store: Store
-    url: str
-    etcd: EtcdMembers
-    hubs: list[HubHost]
-    machines: list[LabHost]
-    tunnels: list[Tunnel]
-    folder: Path
-    authority: Authority
-    web: LabHost
-
-    def start(self, hub: HubHost) -> None:
-        """Starts a hub for the shard on a host."""
-        name = hub.host.name
-
-        def body() -> None:
-            # Before any thread starts, as the command does it.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-            store = Store(self.url)
-            host = shard_hub.Host(
-                name=name,
-                etcd=Etcd(self.etcd.endpoints, 0.4),
-                guidance=Guidance(Etcd(self.etcd.endpoints, 0.4)),
-                store=store,
-                vault=opens(store, OLD),
-                backend=choose("auto"),
-                address=LanAddress(ip_address(_SHARD.address), hub.public.interface),
-                state_folder=self.folder / name / "rules",
-                socket_path=self.folder / name / "hub.sock",
-                allowed_uids={0},
-                calls=Endpoint(hub.inner.addresses[0].partition("/")[0], 0),
-                identity=self.authority.identity(name),
-                pace=_PACE,
-            )
-            shard_hub.serve(_SHARD, host)
-
-        hub.processes.append(hub.host.fork(body, name, log="hub"))
-
-    def context(self) -> Context:
-        """Makes what the web host's use cases work with."""
-        etcd = Etcd(self.etcd.endpoints, 0.4)
-        return Context(self.store, OwningHubs(self.store, etcd, self.authority.client("web")), "vpn.example.net", 51820)
+    machines: list[LabHost] = field(default_factory=list)
+    tunnels: list[Tunnel] = field(default_factory=list)
 
     def save(self, context: Context, default: Action) -> None:
         """Saves a policy without rules, from the web host."""
@@ -116,14 +42,6 @@ class World:
         """Reads the default of the policy that is stored."""
         with self.store.read() as transaction:
             return policies.load(transaction, ACME).policy.default
-
-    def owner(self) -> HubHost:
-        """Waits until a host has the address."""
-        wait_until(lambda: any(each.has_the_address() for each in self.hubs), self.logs)
-        return next(each for each in self.hubs if each.has_the_address())
-
-    def logs(self) -> str:
-        return "\n".join(each.log_text() for hub in self.hubs for each in hub.processes)
 
     def knows_endpoints(self) -> bool:
         """Tells whether the store has an endpoint of each machine, to which another owner would turn."""
@@ -143,48 +61,21 @@ class World:
 def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     """Two hosts that compete for a shard with one organization of two machines."""
     sealed(store)
-    pairs = [new_key_pair() for _ in range(2)]
     with store.write() as transaction:
-        shards.create(transaction, _SHARD)
-        organizations.place(transaction, ACME, _SHARD.id)
-        organization = organizations.find(transaction, ACME)
-        assert organization is not None
-        for number, pair in enumerate(pairs, 2):
-            name, address = f"machine{number}", IPv4Address(f"10.100.0.{number}")
-            machine = Machine(f"{name}xyz", name, name, address, pair.public, (), times.now())
-            machines.create(transaction, ACME, machine)
-    with Lab() as lab, ExitStack() as stack:
-        internet, inner = lab.switch("internet"), lab.switch("inner")
-        etcd = stack.enter_context(members(lab, inner))
-        made = World(store, database, etcd, [], [], [], tmp_path, Authority(tmp_path / "authority"), lab.host("web"))
-        lab.connect(made.web, inner, "198.51.100.50/24")
-        for number in (1, 2):
-            host = lab.host(f"hub{number}")
-            assert isinstance(host, NamespaceHost)
-            public = lab.connect(host, internet, f"192.0.2.{number}/24")
-            made.hubs.append(HubHost(host, public, lab.connect(host, inner, f"198.51.100.{number}/24")))
-        for number, pair in enumerate(pairs, 2):
-            host = lab.host(f"machine{number}")
-            lab.connect(host, internet, f"192.0.2.{10 + number}/24")
+        shards.create(transaction, SHARD)
+        organizations.place(transaction, ACME, SHARD.id)
+    with hub_hosts(World, store, database, tmp_path, 2) as made:
+        for number in (2, 3):
+            host, tunnel = made.connect_machine(ACME, number)
             made.machines.append(host)
-            address = IPv4Address(f"10.100.0.{number}")
-            endpoint = f"{_SHARD.address}:{_SHARD.port}"
-            text = Configuration(
-                "m", "acme", pair.private, address, DEFAULT_NETWORK, organization.hub_public_key, endpoint
-            ).text()
-            made.tunnels.append(wg_quick(host, text))
+            made.tunnels.append(tunnel)
         for hub in made.hubs:
             made.start(hub)
         yield made
-        # A lab's end kills what would clear its host.
-        for hub in made.hubs:
-            hub.processes[-1].signal(signal.SIGCONT)
 
 
 def power_is_cut(hub: HubHost) -> None:
-    hub.public.down()
-    hub.inner.down()
-    hub.processes[-1].signal(signal.SIGKILL)
+    hub.loses_power()
 
 
 def is_stopped(hub: HubHost) -> None:
@@ -206,7 +97,7 @@ def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost]
     wait_until(world.reaches, world.logs)
     wait_until(world.knows_endpoints, world.logs)
     with (
-        Capture(world.machines[1], "eth0", f"udp and src host {_SHARD.address}") as heard,
+        Capture(world.machines[1], "eth0", f"udp and src host {SHARD.address}") as heard,
         UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.01) as stream,
     ):
         stream.wait_delivery(time.monotonic_ns(), DEADLINE)
