@@ -15,7 +15,7 @@ from datetime import timedelta
 
 import structlog
 
-from appliance.model.errors import InProgress, KeyReused, Refused, TooMany, Unavailable
+from appliance.model.errors import KeyReused, Refused, TooMany, Unavailable
 from appliance.service.context import Actor, Context, check_standing, gone
 from appliance.store import organizations, repeats
 from appliance.store.repeats import RequestKey, StoredAnswer
@@ -115,7 +115,7 @@ def _begin(
         # What another process began was cut off with it, or, with many hubs, goes on: then it can't commit any more, as
         # this attempt is the later one.
         if not is_alone:
-            raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
+            raise repeats.in_progress()
         repeats.forget_undone(transaction, key)
         _check_room(context, repeats.count(transaction, key), is_form=key.member_id is not None)
         return repeats.begin(transaction, key, request_hash, now)

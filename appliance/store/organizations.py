@@ -159,10 +159,8 @@ def count_enforced(transaction: Connection, shard: str | None = None) -> int:
 
 
 def note_heard(transaction: Connection, heard: Mapping[str, float]) -> None:
-    """Store the times of the organizations' latest handshakes, in seconds since the epoch, by id."""
-    rows = [{"organization": organization, "at": at} for organization, at in heard.items()]
-    if rows:
-        transaction.execute(_NOTE_HEARD, rows)
+    """Store the times of the latest handshakes of one organization or more, in seconds since the epoch, by id."""
+    transaction.execute(_NOTE_HEARD, [{"organization": each, "at": at} for each, at in heard.items()])
 
 
 def _of(shard: str | None) -> tuple[ColumnElement[bool], ...]:

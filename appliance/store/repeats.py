@@ -55,6 +55,11 @@ class RequestKey:
     began_at: datetime | None = None
 
 
+def in_progress() -> InProgress:
+    """Make the refusal of a request while an equal one is in progress."""
+    return InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
+
+
 def find(transaction: Connection, key: RequestKey) -> StoredRequest | None:
     """The stored request with this key, if there is one."""
     row = transaction.execute(select(_table).where(_is(key))).one_or_none()
@@ -97,7 +102,7 @@ def mark_done(transaction: Connection, key: RequestKey, location: str | None) ->
     marked = transaction.execute(update(_table).where(_is_attempt(key)).values(done=True, location=location))
     # Without a row, the change has removed it together with the organization or the member.
     if marked.rowcount == 0 and find(transaction, key) is not None:
-        raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
+        raise in_progress()
 
 
 def finish(transaction: Connection, key: RequestKey, answer: StoredAnswer) -> None:

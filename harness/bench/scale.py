@@ -122,30 +122,10 @@ def limits(found: Figures) -> list[Limit]:
     """List what one of each part carries, the tightest first."""
     hosts = found.hosts
     memory_mb = hosts.memory_gb * 1000 * hosts.used
-    processors = hosts.processors * hosts.used
-    restored = found.organizations_restored_per_s.value / _MEASURED_PROCESSORS * hosts.processors
-    left_s = hosts.failover_s - found.takeover_s.value
     requests = hosts.requests_each_per_minute / 60
     web_ms = 0.9 * found.read_ms.value + 0.1 * found.save_web_ms.value
     made = [
-        Limit(
-            f"one shard, all of it back within {hosts.failover_s:g} s",
-            int(left_s * restored),
-            f"{left_s:g} s after the takeover, {restored:.0f} restored a second",
-            "more shards",
-        ),
-        Limit(
-            "one shard's memory of last endpoints",
-            int(found.resumed_machines.value / hosts.machines_each),
-            f"{found.resumed_machines.value:,.0f} machines",
-            "more shards",
-        ),
-        Limit(
-            "one shard's pace of handshakes",
-            int(found.handshakes_per_s.value * _REKEYS_S / hosts.machines_each),
-            f"{found.handshakes_per_s.value:,.0f} a second, one of each machine in {_REKEYS_S} s",
-            "more shards",
-        ),
+        *_limits_of_a_shard(found),
         Limit(
             "one host's memory",
             int(memory_mb / found.organization_mb.value),
@@ -154,7 +134,7 @@ def limits(found: Figures) -> list[Limit]:
         ),
         Limit(
             "one host's processors, without traffic",
-            int(processors / found.idle_processors_per_1000.value * 1000),
+            _carried_by_processors(found),
             f"{found.idle_processors_per_1000.value:g} processors for 1,000",
             "more hosts; the kernel's WireGuard",
         ),
@@ -178,6 +158,37 @@ def limits(found: Figures) -> list[Limit]:
         ),
     ]
     return sorted(made, key=lambda each: each.organizations)
+
+
+def _limits_of_a_shard(found: Figures) -> list[Limit]:
+    hosts = found.hosts
+    restored = found.organizations_restored_per_s.value / _MEASURED_PROCESSORS * hosts.processors
+    left_s = hosts.failover_s - found.takeover_s.value
+    return [
+        Limit(
+            f"one shard, all of it back within {hosts.failover_s:g} s",
+            int(left_s * restored),
+            f"{left_s:g} s after the takeover, {restored:.0f} restored a second",
+            "more shards",
+        ),
+        Limit(
+            "one shard's memory of last endpoints",
+            int(found.resumed_machines.value / hosts.machines_each),
+            f"{found.resumed_machines.value:,.0f} machines",
+            "more shards",
+        ),
+        Limit(
+            "one shard's pace of handshakes",
+            int(found.handshakes_per_s.value * _REKEYS_S / hosts.machines_each),
+            f"{found.handshakes_per_s.value:,.0f} a second, one of each machine in {_REKEYS_S} s",
+            "more shards",
+        ),
+    ]
+
+
+def _carried_by_processors(found: Figures) -> int:
+    """Organizations without traffic that the processors of one host carry."""
+    return int(found.hosts.processors * found.hosts.used / found.idle_processors_per_1000.value * 1000)
 
 
 @dataclass(frozen=True)
@@ -204,11 +215,11 @@ class Installation:
 def installation(found: Figures, organizations: int) -> Installation:
     """Compute the parts that so many organizations take."""
     hosts = found.hosts
-    shards = math.ceil(organizations / _of(found, "shard"))
+    shards = math.ceil(organizations / min(each.organizations for each in _limits_of_a_shard(found)))
     processes_gb = shards * found.shard_process_mb.value / 1000
     room_mb = (hosts.memory_gb - processes_gb) * 1000 * hosts.used
     by_memory = organizations * found.organization_mb.value / room_mb if room_mb > 0 else math.inf
-    by_processors = organizations / _of(found, "one host's processors")
+    by_processors = organizations / _carried_by_processors(found)
     if math.isinf(by_memory):
         return Installation(organizations, organizations * hosts.machines_each, shards, 0, processes_gb, 0.0, False)
     count = math.ceil(max(by_memory, by_processors)) + _SPARE
@@ -219,11 +230,6 @@ def installation(found: Figures, organizations: int) -> Installation:
     return Installation(
         organizations, organizations * hosts.machines_each, shards, count, processes_gb, share, is_possible
     )
-
-
-def _of(found: Figures, part: str) -> int:
-    """The tightest limit of one part."""
-    return min(each.organizations for each in limits(found) if part in each.of)
 
 
 def tables(found: Figures) -> str:

@@ -35,7 +35,7 @@ def body_of(command: str, *needed: str) -> ModuleType:
 
 
 def require(*modules: str) -> None:
-    """Checks that modules can be imported, without importing them: only the processes of locust may import it.
+    """Checks that modules can be imported, and imports none: locust changes the process that imports it.
 
     Raises:
         Exit: one is missing, which was said.

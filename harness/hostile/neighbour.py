@@ -210,13 +210,12 @@ class Neighbour:
             Refuted: beside the attack a call was too slow or refused, a packet lost, or a handshake not completed.
             Inconclusive: the attack failed.
         """
-
-        def violations(found: Slowdown) -> list[str]:
-            return found.violations(self._patience)
-
-        found, results = self.measure_by_turns(attack, seconds, newcomers, lambda so_far: not violations(so_far))
-        if violations(found):
-            raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(violations(found))}")
+        found, results = self.measure_by_turns(
+            attack, seconds, newcomers, lambda so_far: not so_far.violations(self._patience)
+        )
+        violations = found.violations(self._patience)
+        if violations:
+            raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(violations)}")
         return results
 
     def _note(self, quiet: CallTimes, attacked: CallTimes, found: Slowdown, waits: Sequence[float]) -> None:

@@ -15,7 +15,7 @@ from appliance.vault import Vault, WorkFactor
 from harness.sabotage import catalogue, children
 from harness.sabotage.parts import replace_part
 
-_LITTLE_WORK = WorkFactor(2**4, 8, 1)
+LITTLE_WORK = WorkFactor(2**4, 8, 1)
 _LITTLE_HASHING = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
@@ -28,7 +28,7 @@ def command_line(sabotages: Sequence[str], arguments: Sequence[str]) -> None:
     """
     # A seventh of a start would go into the sealing key, twice, and as much into the password of a sign-up. No sabotage
     # is about the cost of guessing.
-    replace_part(Vault, "make", staticmethod(partial(Vault.make, work=_LITTLE_WORK)))
+    replace_part(Vault, "make", staticmethod(partial(Vault.make, work=LITTLE_WORK)))
     replace_part(passwords, "hasher", _LITTLE_HASHING)
     for each in sabotages:
         catalogue.function_of(each)()

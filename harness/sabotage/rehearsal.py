@@ -23,15 +23,15 @@ from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, engines, machines, migration, organizations
-from appliance.vault import SealedKeys, Vault, WorkFactor
+from appliance.vault import SealedKeys, Vault
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from harness.client.api import Api
+from harness.sabotage.forks import LITTLE_WORK
 from harness.sabotage.parts import replace_part
 
 _NOWHERE = Path("/nonexistent")
-_LITTLE_WORK = WorkFactor(2**4, 8, 1)
 _PAGES = ("/", "/login", "/signup", "/machines", "/policy", "/settings")
 
 
@@ -40,7 +40,7 @@ class _NoDataPlane(HubClient):
 
     def __init__(self) -> None:
         super().__init__(_NOWHERE)
-        self._vault, _ = Vault.make("rehearsal", _LITTLE_WORK)
+        self._vault, _ = Vault.make("rehearsal", LITTLE_WORK)
 
     def create_keys(self, organization: str) -> SealedKeys:
         return self._vault.new_organization_keys(organization)

@@ -17,6 +17,7 @@ import nftables
 
 from appliance.hub.errors import RulesetError
 from appliance.hub.front_door.netfilter import Reader
+from appliance.hub.front_door.rules import family_of
 
 Address = IPv4Address | IPv6Address
 
@@ -32,7 +33,7 @@ _BEFORE_THE_DOOR, _BEHIND_THE_DOOR = "raw - 10", "raw + 10"
 
 def rules(table: str, address: Address, port: int) -> str:
     """Transaction that makes a table with the gate shut, and replaces one that there is: pure."""
-    family = "ip" if address.version == 4 else "ip6"
+    family = family_of(address)
     sets = "\n".join(
         f"    set offered{slot} {{ type inet_proto; flags timeout; }}\n    set counts{slot} {{ type inet_proto; }}"
         for slot in _SLOTS

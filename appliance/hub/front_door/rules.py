@@ -100,7 +100,7 @@ class Layout:
     @property
     def of_the_door(self) -> str:
         """Condition of packets with the door's address and port."""
-        of_address = "" if self.address is None else f"{_family(self.address)} daddr {self.address} "
+        of_address = "" if self.address is None else f"{family_of(self.address)} daddr {self.address} "
         return f"{of_address}udp dport {self.public_port}"
 
     @property
@@ -111,7 +111,7 @@ class Layout:
     @property
     def from_the_door(self) -> tuple[str, ...]:
         """Statement that makes a link's packet come from the door's address."""
-        return () if self.address is None else (f"{_family(self.address)} saddr set {self.address}",)
+        return () if self.address is None else (f"{family_of(self.address)} saddr set {self.address}",)
 
 
 def objects(layout: Layout) -> str:
@@ -294,7 +294,7 @@ def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, 
     )
 
 
-def _family(address: IPv4Address | IPv6Address) -> str:
+def family_of(address: IPv4Address | IPv6Address) -> str:
     return "ip" if address.version == 4 else "ip6"
 
 
