@@ -21,9 +21,9 @@ def at_work(settings: Settings) -> Iterator[tuple[Present, Context]]:
         CommandError: a use case refused, or there is no store.
     """
     with present.opened(settings) as found:
-        context = Context(
-            found.store, found.hubs(), *settings.endpoint.host_and_port(found.instance.port or 0), settings.public_url
-        )
+        # With many hubs, each shard has an address and port of its own.
+        endpoint = settings.endpoint.in_full(found.instance.port or 0)
+        context = Context(found.store, found.hubs(), endpoint, settings.public_url)
         try:
             yield found, context
         except NotEnforced as error:

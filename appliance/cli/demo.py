@@ -19,6 +19,7 @@ from appliance.cli.folder import demo_state
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings, resolve
 from appliance.cli.succession import wait_for_turn
+from appliance.model.hosts import authority
 from appliance.service import demo as service
 from appliance.service.demo_lab import READINGS, DemoLab
 from appliance.service.machines import IssuedMachine
@@ -47,8 +48,7 @@ def demo() -> None:
 
 def _run(settings: Settings, supervisor: int) -> None:
     with at_work(settings) as (found, context):
-        host, port = demonstration.ENDPOINT
-        issued = service.found(replace(context, endpoint_host=host, endpoint_port=port))
+        issued = service.found(replace(context, endpoint=authority(*demonstration.ENDPOINT)))
         instance = found.instance
     # Set again: changing the user for file access has cleared it.
     lifeline.end_with_parent(supervisor)

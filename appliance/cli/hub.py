@@ -58,7 +58,7 @@ def hub() -> None:
                 log.warning("only nearby machines can reach the endpoint", reason=settings.endpoint.warning)
             # Without `up`, the hub does this before the web process can sign anybody up.
             client = HubClient(hub_socket(name))
-            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(public.port)))
+            accounts.forget_unfinished(Context(unlocked.store, client, settings.endpoint.in_full(public.port)))
             demo.forget(unlocked.store)
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = service.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)

@@ -71,10 +71,10 @@ def run(settings: Settings, signals: Signals, hub: Child, web: Child, *, with_de
             Handover.made(unlocked.secret, unlocked.vault.key) as handover,
         ):
             _tell_of(voice, settings, door)
-            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(door.port)))
+            where = settings.endpoint.in_full(door.port)
+            accounts.forget_unfinished(Context(unlocked.store, client, where))
             demo.forget(unlocked.store)
             operations.note(unlocked.store, trail.STARTED, version=release.version())
-            where = authority(*settings.endpoint.host_and_port(door.port))
             announced = announcement(settings, folder, unlocked, where, implementation)
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=release.version())

@@ -115,7 +115,7 @@ def site(text: str) -> str:
     if found is None:
         raise ValueError("not an origin")
     endpoint = Endpoint.parse(found[1])
-    return origin(*endpoint.host_and_port(_HTTPS))
+    return origin(endpoint.host, endpoint.port or _HTTPS)
 
 
 def origin(host: str, port: int) -> str:

@@ -36,8 +36,6 @@ def web() -> None:
     store.close()
     if found is None or (found.port is None and not settings.has_many_hubs):
         raise CommandError("The store is new; start the hub first.", Exit.NOT_CONFIGURED)
-    # With many hubs, each shard has an address and port of its own.
-    host, port = settings.endpoint.host_and_port(found.port or USUAL_PORT)
     process.serve(
         process.WebSettings(
             host=settings.host,
@@ -46,8 +44,8 @@ def web() -> None:
             database_url=settings.database_url,
             connect=partial(_connect, settings, found.id),
             is_alone=not settings.has_many_hubs,
-            endpoint_host=host,
-            endpoint_port=port,
+            # With many hubs, each shard has an address and port of its own.
+            endpoint=settings.endpoint.in_full(found.port or USUAL_PORT),
             trusted=settings.trusted_source,
             proxies=settings.trusted_proxy,
             site=settings.public_url,

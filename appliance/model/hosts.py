@@ -145,9 +145,9 @@ class Endpoint:
     def __str__(self) -> str:
         return in_brackets(self.host) if self.port is None else authority(self.host, self.port)
 
-    def host_and_port(self, own_port: int) -> tuple[str, int]:
-        """Host and port, with the hub's own port as the default."""
-        return self.host, own_port if self.port is None else self.port
+    def in_full(self, own_port: int) -> str:
+        """``HOST:PORT``, as configurations name it, with the hub's own port as the default."""
+        return authority(self.host, own_port if self.port is None else self.port)
 
     @property
     def warning(self) -> str | None:

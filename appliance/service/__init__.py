@@ -6,10 +6,12 @@ Each function takes a `Context` and the `Actor` that calls it. It succeeds as a 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from appliance.service.context import Actor, Context
+    from appliance.service.actor import Actor
+    from appliance.service.context import Context
 
 __all__ = ["Actor", "Context"]
 
@@ -18,6 +20,4 @@ def __getattr__(name: str) -> Any:
     """Load context and actor when they are asked for: a census needs neither, and starts faster without."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from appliance.service import context
-
-    return getattr(context, name)
+    return getattr(import_module(f"{__name__}.{name.lower()}"), name)

@@ -13,7 +13,8 @@ from appliance.model.ids import new_id, new_organization_id
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
 from appliance.service import passwords, permits, sessions, tokens, verification
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.founding import founded
 from appliance.service.sessions import NOWHERE, Session

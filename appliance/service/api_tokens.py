@@ -17,9 +17,12 @@ from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
 from appliance.service import notices, pages, proof, tokens, verification
-from appliance.service.context import SUSPENDED, Actor, Context, check_trail, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.credentials import Credential, CredentialKind
+from appliance.service.recording import check_trail, recording
 from appliance.service.sessions import NOWHERE
+from appliance.service.standing import SUSPENDED
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.session_table import ClientDevice

@@ -24,7 +24,10 @@ from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooM
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.model.sentences import Sentence, sentence
-from appliance.service.context import Actor, Context, Note, admit, check_trail, gone, write_trail
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.recording import Note, check_trail, write_trail
+from appliance.service.standing import admit, gone
 from appliance.store import machines, organizations, shards
 from appliance.store.shards import Fence
 

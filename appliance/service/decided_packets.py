@@ -10,7 +10,8 @@ import structlog
 
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.model.errors import Unavailable
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.store import decided_packets, organizations
 
 log = structlog.get_logger()

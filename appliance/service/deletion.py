@@ -15,8 +15,10 @@ import structlog
 from sqlalchemy import Connection
 
 from appliance.model.errors import Invalid, NotEnforced, Unavailable
+from appliance.service.actor import Actor
 from appliance.service.changes import NOT_ENFORCED, clear, enforce
-from appliance.service.context import Actor, Context, check_standing, gone
+from appliance.service.context import Context
+from appliance.service.standing import check_standing, gone
 from appliance.store import deletions, organizations
 from appliance.store.deletions import DeletionTarget, Tombstone
 

@@ -14,8 +14,9 @@ from appliance.model.organization import Plan
 from appliance.model.policy import Action, Policy, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange
 from appliance.service import deletion, machines, policy
+from appliance.service.actor import Actor
 from appliance.service.changes import clear
-from appliance.service.context import Actor, Context
+from appliance.service.context import Context
 from appliance.service.founding import founded
 from appliance.service.machines import IssuedMachine
 from appliance.store import Store, organizations

@@ -18,9 +18,11 @@ from appliance.service import (
     sessions,
     verification,
 )
-from appliance.service.context import Actor, Context, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.one_time_codes import Proposal
 from appliance.service.proof import FreshProof
+from appliance.service.recording import recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import second_factors
 from appliance.store.session_table import ClientDevice

@@ -15,8 +15,10 @@ from appliance.model.policy import Policy, SelectorKind
 from appliance.model.reach import MOST_WORK
 from appliance.model.sentences import Sentence, numbered, sentence
 from appliance.model.verdict import ConnectionEnd
+from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange, carry_out, prepared
-from appliance.service.context import Actor, Context, organization_of
+from appliance.service.context import Context
+from appliance.service.standing import organization_of
 from appliance.store import expectations as stored
 from appliance.store import machines
 

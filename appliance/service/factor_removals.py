@@ -18,8 +18,10 @@ from appliance.model.letters import Letter
 from appliance.model.organization import AuditEntry, Member, Role
 from appliance.model.sentences import sentence
 from appliance.service import account_holders, sessions
-from appliance.service.context import Actor, Context, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.mail import Part, written
+from appliance.service.recording import recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, factor_removals, mail, members, organizations, passkeys, people, second_factors
 from appliance.store.factor_removals import FactorRemoval

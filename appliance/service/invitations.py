@@ -18,9 +18,11 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.model.sentences import sentence
 from appliance.service import mail, passwords, sessions, tokens
-from appliance.service.context import Actor, Context, Recording, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.members import parse_role
+from appliance.service.recording import Recording, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import invitations, members, organizations, people
 from appliance.store.invitations import Invitation

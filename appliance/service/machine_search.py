@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from appliance.model.desired import PeerStatus
 from appliance.model.errors import Invalid
 from appliance.service import machines, pages
-from appliance.service.context import Actor, Context, Statuses
+from appliance.service.actor import Actor
+from appliance.service.context import Context, Statuses
 from appliance.service.observed import MachineState, ObservedMachine, is_online, observed, state_of, statuses
 from appliance.store import machine_outlines
 from appliance.store.fitting import count_fitting

@@ -16,8 +16,9 @@ from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
 from appliance.model.verdict import ConnectionEnd
 from appliance.service import addresses, expectations, file_names, organizations, pages, policy_trail
+from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange, carry_out
-from appliance.service.context import Actor, Context
+from appliance.service.context import Context
 from appliance.service.observed import ObservedMachine, observed
 from appliance.service.policy_saves import store_policy
 from appliance.store import machines

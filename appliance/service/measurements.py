@@ -14,8 +14,10 @@ from appliance.model.policy import Action
 from appliance.model.probes import MOST_PROBES, MOST_RULE_BYTES, Probe, choose, services_of
 from appliance.model.verdict import ConnectionEnd, decide
 from appliance.service import policy as policies
-from appliance.service.context import Actor, Context, organization_of
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.observed import is_online, statuses
+from appliance.service.standing import organization_of
 
 MOST_COMPARISONS = 200_000
 """Rules that verdicts are looked up in, over all probes: some tenths of a second."""

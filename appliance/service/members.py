@@ -13,7 +13,9 @@ from sqlalchemy import Connection
 from appliance.model.errors import Conflict, Invalid
 from appliance.model.organization import Role
 from appliance.service import account_holders, pages, proof
-from appliance.service.context import Actor, Context, Recording, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.recording import Recording, recording
 from appliance.service.sessions import NOWHERE
 from appliance.store import invitations, members
 from appliance.store.members import Membership

@@ -9,7 +9,8 @@ from appliance.model.matrix import Party, parties_of
 from appliance.model.policy import Policy
 from appliance.model.verdict import ConnectionEnd
 from appliance.service import policy as policies
-from appliance.service.context import Actor, Context, Counts
+from appliance.service.actor import Actor
+from appliance.service.context import Context, Counts
 from appliance.service.observed import MachineState, is_online, state_of, statuses
 from appliance.service.trends import Trend
 

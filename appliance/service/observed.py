@@ -10,7 +10,8 @@ from appliance.hub.errors import HubError
 from appliance.model.desired import PeerStatus
 from appliance.model.organization import Machine
 from appliance.model.sentences import Sentence
-from appliance.service.context import Actor, Context, Statuses
+from appliance.service.actor import Actor
+from appliance.service.context import Context, Statuses
 
 ONLINE_SECONDS = 180
 """A peer that talks makes a new handshake every two minutes (WireGuard, section 6.1); three is silence."""

@@ -8,8 +8,10 @@ from appliance.model.errors import Conflict, Invalid
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
+from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange, carry_out
-from appliance.service.context import Actor, Context, organization_of
+from appliance.service.context import Context
+from appliance.service.standing import organization_of
 from appliance.store import audit, organizations, trails
 from appliance.store.trails import TrailSize
 

@@ -12,9 +12,12 @@ from datetime import timedelta
 
 from appliance.model.errors import Invalid, NotFound
 from appliance.service import invitations, operator_sessions, pages, permits, suspension, unused
-from appliance.service.context import Actor, Context, organization_of, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.invitations import Invited
 from appliance.service.operator_sessions import SignedOperator
+from appliance.service.recording import recording
+from appliance.service.standing import organization_of
 from appliance.store import audit, machines, mail, operations, overview, size
 from appliance.store import unused as stored_unused
 from appliance.store.operations import OperatorCommand

@@ -17,7 +17,9 @@ from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Member
 from appliance.service import accounts, factor_removals, notices, proof, sessions, tokens, verification
-from appliance.service.context import Actor, Context, check_trail, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.recording import check_trail, recording
 from appliance.service.relying_party import NotValid, RelyingParty
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, passkeys, people

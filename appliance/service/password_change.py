@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from appliance.service import notices, organizations, passwords, proof, sessions, ways_in
-from appliance.service.context import Actor, Context, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.recording import recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import people
 from appliance.store.session_table import ClientDevice

@@ -6,7 +6,8 @@ from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Conflict, NotNow, TooMany
 from appliance.model.sentences import Sentence
 from appliance.service import machines
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 
 
 def ping(context: Context, actor: Actor, machine_id: str) -> float | None:

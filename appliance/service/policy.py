@@ -14,10 +14,12 @@ from appliance.model.errors import Invalid, NotFound
 from appliance.model.matrix import Matrix
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
+from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, state_of
-from appliance.service.context import Actor, Context, Counts, organization_of
+from appliance.service.context import Context, Counts
 from appliance.service.policy_saves import check_seen, check_version, write_policy
 from appliance.service.readings import Reading
+from appliance.service.standing import organization_of
 from appliance.service.trends import Trend
 from appliance.store import machines, policies
 from appliance.store.policies import SavedPolicy

@@ -10,9 +10,11 @@ from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.policy import Policy
 from appliance.model.sentences import numbered, sentence
 from appliance.service import pages
+from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, prepared
-from appliance.service.context import Actor, Context, organization_of
+from appliance.service.context import Context
 from appliance.service.policy_saves import check_seen, unknown_machines, write_policy
+from appliance.service.standing import organization_of
 from appliance.store import meters, policy_history
 from appliance.store.policies import SavedPolicy
 from appliance.store.policy_history import PolicyVersion

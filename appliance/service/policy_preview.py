@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from appliance.model.policy import Policy
 from appliance.model.preview import Preview, compare
+from appliance.service.actor import Actor
 from appliance.service.changes import prepared
-from appliance.service.context import Actor, Context, organization_of
+from appliance.service.context import Context
 from appliance.service.expectations import ends_of
 from appliance.service.policy_saves import check_policy, check_version
+from appliance.service.standing import organization_of
 
 
 def preview(context: Context, actor: Actor, policy: Policy, *, version: int | None = None) -> Preview:

@@ -14,8 +14,9 @@ from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, Rule, SelectorKind
 from appliance.service import expectations, policy_trail
+from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange
-from appliance.service.context import Actor, Context
+from appliance.service.context import Context
 from appliance.store import policies
 from appliance.store.policies import SavedPolicy
 from appliance.store.policy_history import Save

@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 from appliance.model.errors import WrongProof
 from appliance.model.organization import Member
 from appliance.service import passwords, second_factor
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.one_time_codes import ExaminedCode
 from appliance.store import people
 from appliance.store.session_table import ClientDevice

@@ -1,6 +1,6 @@
 """Idempotent requests: a request with a key of the caller's is done once, even if its answer is lost.
 
-The transaction that does the work also marks the key (`context.write_trail`). So the store itself knows whether a
+The transaction that does the work also marks the key (`recording.write_trail`). So the store itself knows whether a
 request was done, also if the answer, the process or the database was lost during the commit.
 """
 
@@ -16,7 +16,9 @@ from datetime import timedelta
 import structlog
 
 from appliance.model.errors import KeyReused, Refused, TooMany, Unavailable
-from appliance.service.context import Actor, Context, check_standing, gone
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.standing import check_standing, gone
 from appliance.store import organizations, repeats
 from appliance.store.repeats import RequestKey, StoredAnswer
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance.service.context import Actor
+from appliance.service.actor import Actor
 from appliance.store import Store, audit, operators, revival
 from appliance.store.operators import OperatorStanding
 from appliance.store.revival import RestoredOrganization

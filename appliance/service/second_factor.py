@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 
 from appliance.model.organization import Member
 from appliance.service import factor_removals, notices, one_time_codes
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.one_time_codes import CodeHolder, ExaminedCode
 from appliance.store import second_factors
 from appliance.store.session_table import ClientDevice

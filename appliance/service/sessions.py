@@ -15,7 +15,10 @@ from sqlalchemy import Connection
 from appliance.model.errors import NotFound, Suspended, Unauthenticated, Unavailable
 from appliance.model.organization import Member
 from appliance.service import credentials, tokens
-from appliance.service.context import GONE, SUSPENDED, Actor, Context, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.recording import recording
+from appliance.service.standing import GONE, SUSPENDED
 from appliance.store import organizations, sessions, tickets
 from appliance.store.session_table import ClientDevice
 from appliance.store.tickets import TicketKind

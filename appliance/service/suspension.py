@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from appliance.model.errors import Conflict
 from appliance.service import factor_removals
+from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange, carry_out
-from appliance.service.context import Actor, Context
+from appliance.service.context import Context
 from appliance.store import factor_removals as stored
 from appliance.store import organizations, sessions
 

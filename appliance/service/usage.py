@@ -5,7 +5,8 @@ from __future__ import annotations
 from appliance.model import usage
 from appliance.model.errors import NotFound
 from appliance.model.usage import Item, Month, UsageHistory
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.store import meters
 
 

@@ -13,7 +13,9 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.model.sentences import sentence
 from appliance.service import account_holders, mail, tickets
-from appliance.service.context import Actor, Context, recording
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.recording import recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, organizations, people
 from appliance.store.tickets import TicketKind

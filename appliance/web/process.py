@@ -59,7 +59,7 @@ class WebSettings:
         host, port: address to listen on.
         connect: makes the client of the hub, or of all hubs.
         is_alone: False if other hosts may serve pages of the same store.
-        endpoint_host, endpoint_port: the hub's public address in machines' configurations.
+        endpoint: ``HOST:PORT`` of the one hub in machines' configurations.
         trusted: ranges whose addresses are limited only in guessing and in asking for letters.
         proxies: ranges of proxies whose X-Forwarded-For is trusted.
         site: public URL of the pages.
@@ -80,8 +80,7 @@ class WebSettings:
     database_url: str = field(repr=False)
     connect: Callable[[Store], ServedHub]
     is_alone: bool
-    endpoint_host: str
-    endpoint_port: int
+    endpoint: str
     trusted: Sequence[Network]
     proxies: Sequence[Network]
     site: str
@@ -103,8 +102,7 @@ def serve(settings: WebSettings) -> None:
     context = Context(
         store,
         hub,
-        settings.endpoint_host,
-        settings.endpoint_port,
+        settings.endpoint,
         settings.site,
         sends_mail=settings.relay is not None,
         sign_up=settings.sign_up,

@@ -8,7 +8,8 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from appliance.service import machines, repeats
-from appliance.service.context import Actor, Context
+from appliance.service.actor import Actor
+from appliance.service.context import Context
 from appliance.service.machines import IssuedMachine
 from appliance.service.repeats import Work
 from appliance.store import audit

@@ -54,7 +54,8 @@ def give_each_organization_a_port() -> None:
         plain = _configuration(context, organization, machine, private_key)
         with context.store.read() as transaction:
             desired = organizations.desired(transaction, organization.id)
-        return plain if desired is None else replace(plain, endpoint=f"{context.endpoint_host}:{desired.port}")
+        host = context.endpoint.rpartition(":")[0]
+        return plain if desired is None else replace(plain, endpoint=f"{host}:{desired.port}")
 
     machines.configuration_of = configuration
     FrontDoor.admit = lambda *_: None  # type: ignore[method-assign]

@@ -76,7 +76,7 @@ def rehearse() -> None:
         _opened(f"sqlite:///{folder}/store.sqlite") as store,
     ):
         hub = _NoDataPlane()
-        app = make_app(Site(Context(store, hub, "", 0), RateLimits(), PublishedRuns(_NOWHERE)), hub.status)
+        app = make_app(Site(Context(store, hub, ""), RateLimits(), PublishedRuns(_NOWHERE)), hub.status)
         with closing(Api("https://localhost:8443", transport=httpx.WSGITransport(app))) as api:
             _serve(api, store)
 

@@ -10,8 +10,9 @@ import structlog
 
 from appliance.model.policy import Rule
 from appliance.service import policy as policies
+from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut
-from appliance.service.context import Actor, Context
+from appliance.service.context import Context
 from appliance.store.policies import SavedPolicy
 
 _LATE_S = 0.15

@@ -113,7 +113,7 @@ def hub() -> FakeHub:
 
 @pytest.fixture
 def context(store: Store, hub: FakeHub) -> Context:
-    return Context(store, hub, "vpn.example.net", 51820)
+    return Context(store, hub, "vpn.example.net:51820")
 
 
 @pytest.fixture

@@ -44,4 +44,4 @@ def make_data(folder: Path) -> Store:
 
 
 def make_site(store: Store, hub: FakeHub, transcripts: Path = Path("nowhere")) -> Site:
-    return Site(Context(store, hub, "vpn.example.net", 51820), RateLimits(), PublishedRuns(transcripts))
+    return Site(Context(store, hub, "vpn.example.net:51820"), RateLimits(), PublishedRuns(transcripts))

@@ -54,7 +54,7 @@ def furnish(desk: Desk, store: Store, hub: FakeHub, email: str) -> None:
     """Signs up an organization of several groups, in which packets were decided about."""
     desk.sign_up(email, "Acme Networks")
     cookie = next(each["value"] for each in desk.page.context.cookies() if each["name"] == COOKIE)
-    context = Context(store, hub, "vpn.example.net", 51820)
+    context = Context(store, hub, "vpn.example.net:51820")
     actor = accounts.actor_of(context, cookie)
     organizations.change(context, actor, plan=Plan.PAID.value)
     ids = {

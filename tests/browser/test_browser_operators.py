@@ -47,7 +47,7 @@ def test_an_operator_s_first_day_works_in_a_browser(
     desk = open_desk(scripts=scripts)
     page = desk.page
     email = f"ops-{scripts}@example.net"
-    phone = join(desk, operators.add(Context(store, hub, "vpn.example.net", 51820, url), email))
+    phone = join(desk, operators.add(Context(store, hub, "vpn.example.net:51820", url), email))
     codes = page.locator("pre.file").inner_text().split()
     page.get_by_role("link", name="I have them").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Organizations")
@@ -99,7 +99,7 @@ def test_an_operator_s_pages_are_accessible_and_narrow(
     open_desk().sign_up(f"long-{dark}@example.net", "W" * 255)
     desk = open_desk(width=360, height=740, dark=dark)
     email = f"{'n' * 60}{int(dark)}@{'e' * 60}.example.net"
-    link = operators.add(Context(store, hub, "vpn.example.net", 51820, url), email)
+    link = operators.add(Context(store, hub, "vpn.example.net:51820", url), email)
     desk.open("/operator/login")
     check(desk, "log-in")
     check_accessible(desk, "log-in")

@@ -9,7 +9,6 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
 from appliance.model.errors import NotFound, Refused
 from appliance.model.expectations import ExpectationBroken
-from appliance.model.hosts import Endpoint
 from appliance.model.organization import Machine
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
@@ -201,11 +200,7 @@ def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, c
         download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),
         qr_code=qr.picture(issued.configuration.without_comments()) if has_private_key else None,
         platforms=platforms.PLATFORMS,
-        values=platforms.values(
-            issued.configuration,
-            issued.machine.file_name,
-            *Endpoint.parse(issued.configuration.endpoint).host_and_port(visit.context.endpoint_port),
-        ),
+        values=platforms.values(issued.configuration, issued.machine.file_name),
         hub_address=hub_address(issued.configuration.network),
         heading=heading,
     )

@@ -12,6 +12,7 @@ import msgspec
 from appliance.languages import gettext as _
 from appliance.languages import say
 from appliance.model.configuration import KEEPALIVE, MTU, Configuration
+from appliance.model.hosts import Endpoint
 from appliance.model.sentences import sentence
 
 PRIVATE_KEY = sentence("what follows PrivateKey in the configuration")
@@ -42,13 +43,13 @@ class _File(msgspec.Struct, frozen=True):
 PLATFORMS = msgspec.toml.decode(Path(__file__).with_name("platforms.toml").read_bytes(), type=_File).platforms
 
 
-def values(configuration: Configuration, file_name: str, host: str, port: int) -> dict[str, str]:
+def values(configuration: Configuration, file_name: str) -> dict[str, str]:
     """Make the values for the texts and forms of a machine, without its private key.
 
     Args:
         file_name: of the configuration.
-        host, port: the hub's endpoint.
     """
+    hub = Endpoint.parse(configuration.endpoint)
     return {
         "file": file_name,
         "interface": file_name.removesuffix(".conf"),
@@ -56,8 +57,8 @@ def values(configuration: Configuration, file_name: str, host: str, port: int) -
         "address": f"{configuration.address}/{configuration.network.prefixlen}",
         "mtu": str(MTU),
         "public_key": configuration.hub_public_key,
-        "host": host,
-        "port": str(port),
+        "host": hub.host,
+        "port": str(hub.port),
         "allowed": str(configuration.network),
         "keepalive": str(KEEPALIVE),
         "none": _("leave empty"),

@@ -65,7 +65,7 @@ def found(store: Store) -> tuple[str, dict[str, str]]:
     """Provides the organization's id and the machines' keys in a new store with two machines, a session and a token."""
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
-    context = Context(store, FakeHub(), "vpn.example.net", 51820)
+    context = Context(store, FakeHub(), "vpn.example.net:51820")
     session, _ = accounts.sign_up(
         context, email="owner@acme.example", password="correct horse battery", organization="acme", language="hi"
     )
@@ -131,7 +131,7 @@ def test_operators_are_listed_and_signed_out(data: Path, tmp_path: Path, opened:
     (tmp_path / "old").mkdir()
     store = make_store(tmp_path / "old" / "meshwg.sqlite")
     found(store)
-    context = Context(store, FakeHub(), "vpn.example.net", 51820)
+    context = Context(store, FakeHub(), "vpn.example.net:51820")
     operators.add(context, "new@ops.example")
     token = operators.add(context, "old@ops.example").rpartition("/")[2]
     phone = pyotp.TOTP(operators.propose(context, token, "an operator's own words").secret)

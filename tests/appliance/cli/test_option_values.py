@@ -276,5 +276,5 @@ def test_letters_have_a_sender_even_without_a_site_name(listen: str) -> None:
 
 def test_the_endpoint_s_port_may_differ_from_the_hub_s() -> None:
     with environment({}):
-        assert resolve({"endpoint": "vpn.example.net"}).endpoint.host_and_port(51820) == ("vpn.example.net", 51820)
-        assert resolve({"endpoint": "vpn.example.net:443"}).endpoint.host_and_port(51820) == ("vpn.example.net", 443)
+        assert resolve({"endpoint": "vpn.example.net"}).endpoint.in_full(51820) == "vpn.example.net:51820"
+        assert resolve({"endpoint": "vpn.example.net:443"}).endpoint.in_full(51820) == "vpn.example.net:443"

@@ -130,7 +130,7 @@ class HubHosts:
 
     def context(self, hubs: OwningHubs | None = None) -> Context:
         """Makes what the web host's use cases work with."""
-        return Context(self.store, hubs or self.hubs_of_web(OwningHubs), "vpn.example.net", SHARD.port)
+        return Context(self.store, hubs or self.hubs_of_web(OwningHubs), f"vpn.example.net:{SHARD.port}")
 
     def connect_machine(self, organization: str, number: int, at: int = 1) -> tuple[LabHost, Tunnel]:
         """Adds a machine to the store and to the lab, with its tunnel.

@@ -70,7 +70,7 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
     thread = threading.Thread(target=server.serve)
     thread.start()
     yield Place(
-        hub, tmp_path / "sock", Context(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend
+        hub, tmp_path / "sock", Context(store, HubClient(tmp_path / "sock"), "vpn.example.net:51820"), names, backend
     )
     HubClient(tmp_path / "sock").tear_down()
     server.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from appliance.model.hosts import Endpoint, authority, check_host, split_authority
+from appliance.model.hosts import Endpoint, check_host, split_authority
 
 PIECES = st.sampled_from(
     [
@@ -62,9 +62,9 @@ def test_an_accepted_endpoint_survives_writing_and_parsing(text: str) -> None:
     with suppress(ValueError):
         endpoint = Endpoint.parse(text)
         assert Endpoint.parse(str(endpoint)) == endpoint
-        host, port = endpoint.host_and_port(51820)
-        written = authority(host, port)
-        assert split_authority(written) == (host, port)
+        written = endpoint.in_full(51820)
+        host, port = split_authority(written)
+        assert (host, port) == (endpoint.host, endpoint.port or 51820)
         # wg(8) splits at the last colon, and takes brackets for an IPv6 address.
         before, _, after = written.rpartition(":")
         assert (before.strip("[]"), int(after)) == (host, port)

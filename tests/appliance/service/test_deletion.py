@@ -231,7 +231,7 @@ def filed(tmp_path: Path, hub: FakeHub) -> tuple[Context, Path]:
     """Provides a context on SQLite, and the folder of its files."""
     folder = tmp_path / "files"
     folder.mkdir()
-    return Context(make_store(folder / "store.sqlite"), hub, "vpn.example.net", 51820), folder
+    return Context(make_store(folder / "store.sqlite"), hub, "vpn.example.net:51820"), folder
 
 
 def test_the_store_s_files_keep_nothing_of_an_organization(filed: tuple[Context, Path]) -> None:

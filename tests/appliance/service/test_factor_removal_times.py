@@ -81,7 +81,7 @@ def test_a_factor_is_removed_after_three_days_without_a_stop(steps: list[str | t
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "store.sqlite")
-        context = Context(store, FakeHub(), "vpn.example.net", 51820, clock=lambda: clock.now)
+        context = Context(store, FakeHub(), "vpn.example.net:51820", clock=lambda: clock.now)
         account = Account(context, clock)
         for step in steps:
             if isinstance(step, str):

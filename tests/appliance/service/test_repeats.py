@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import InProgress, Invalid, KeyReused, TooMany, Unavailable
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, repeats
-from appliance.service.context import recording
+from appliance.service.recording import recording
 from appliance.service.underway import Underway
 from appliance.store import Store
 from appliance.store import repeats as stored

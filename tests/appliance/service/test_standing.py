@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from appliance.model.errors import NotFound, Unauthenticated
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, accounts, api_tokens, enrolment, invitations, log_in, machines, members
-from appliance.service.context import recording
+from appliance.service.recording import recording
 from appliance.store import schema, second_factors
 from tests.appliance.databases import on_postgresql
 from tests.appliance.members import PASSWORD, colleague

@@ -109,7 +109,7 @@ def test_changes_are_refused_while_the_database_is_locked(
     monkeypatch.setattr(engines, "WAIT_FOR_WRITER_S", 0.05)
     file = sqlite_file(database)
     assert file is not None
-    tenant = Tenant(Context(make_store(file), hub, "vpn.example.net", 51820), hub)
+    tenant = Tenant(Context(make_store(file), hub, "vpn.example.net:51820"), hub)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         tenant.is_refused()
@@ -147,7 +147,7 @@ def fill(folder: Path) -> Path:
 def tenant(disk: Path, hub: FakeHub) -> Iterator[Tenant]:
     """Provides an organization whose store is on the small disk."""
     store = make_store(disk / "store.sqlite")
-    yield Tenant(Context(store, hub, "vpn.example.net", 51820), hub)
+    yield Tenant(Context(store, hub, "vpn.example.net:51820"), hub)
     store.close()
 
 
@@ -176,7 +176,7 @@ def moved(cluster: Cluster, template: str, tmp_path: Path, hub: FakeHub) -> Iter
         try:
             cluster.move(name, folder)
             store = Store(cluster.url(name))
-            yield folder, Tenant(Context(store, hub, "vpn.example.net", 51820), hub)
+            yield folder, Tenant(Context(store, hub, "vpn.example.net:51820"), hub)
             store.close()
         finally:
             cluster.drop_moved(name)

@@ -131,7 +131,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def shared() -> tuple[bottle.Bottle, Site]:
     """Provides an application and its objects, shared because making it takes longer than a test."""
-    nowhere = Context(None, None, "vpn.example.net", 51820)  # type: ignore[arg-type]
+    nowhere = Context(None, None, "vpn.example.net:51820")  # type: ignore[arg-type]
     site = Site(nowhere, RateLimits(), PublishedRuns(Path("nowhere")))
     return make_app(site, FakeHub().status), site
 

@@ -66,7 +66,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def context(store: Store, hub: FakeHub, clock: Clock) -> Context:
-    return Context(store, hub, "vpn.example.net", 51820, "https://hub.example.net", clock=lambda: clock.now)
+    return Context(store, hub, "vpn.example.net:51820", "https://hub.example.net", clock=lambda: clock.now)
 
 
 @pytest.fixture

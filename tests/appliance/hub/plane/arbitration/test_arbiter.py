@@ -34,7 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def other(store: Store, arbiter: Arbiter) -> Context:
     """Provides the hub client of another process."""
-    return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
+    return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net:51820")
 
 
 def revision(store: Store, owner: Actor) -> int:

@@ -1,0 +1,99 @@
+"""Changes of the store alone, and the entry in the audit trail that every change may get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from appliance.model import retention
+from appliance.model.errors import TooMany
+from appliance.model.organization import Organization
+from appliance.service.actor import Actor
+from appliance.service.context import Context
+from appliance.service.standing import admit
+from appliance.store import audit, operations, repeats, trails
+from appliance.store.operations import OperatorCommand
+
+
+@dataclass
+class Note:
+    """Content of a change's entry in the audit trail, if it gets one.
+
+    Attributes:
+        made: API path of what the change creates; a repeated request is told of it.
+    """
+
+    action: str = field(default="", init=False)
+    detail: dict[str, Any] | None = field(default=None, init=False)
+    made: str | None = field(default=None, init=False)
+
+    def note(self, action: str, **detail: Any) -> None:
+        """Set the entry's content, which must not contain secrets."""
+        self.action, self.detail = action, detail
+
+
+@dataclass
+class Recording(Note):
+    """A change of the store alone, with its open transaction and its entry in the audit trail.
+
+    Attributes:
+        organization: before the change; its row is locked.
+    """
+
+    transaction: Connection
+    organization: Organization
+
+
+@contextmanager
+def recording(context: Context, actor: Actor) -> Iterator[Recording]:
+    """Change one organization in the store alone, and record it in the audit trail when the block ends.
+
+    Raises:
+        NotFound: the organization was removed.
+        Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
+    """
+    with context.store.write() as transaction:
+        record = Recording(transaction, admit(context, transaction, actor, locked=True))
+        yield record
+        write_trail(context, transaction, actor, record)
+
+
+def check_trail(context: Context, organization: Organization, actor: Actor) -> None:
+    """Check that the organization may write more to its audit trail today.
+
+    Changes that revoke access skip this check, so that they work also after somebody has filled the trail.
+
+    Raises:
+        TooMany: the organization's changes have filled the day's share.
+    """
+    now = context.clock()
+    written = trails.written_on(organization, now)
+    if written < retention.MOST_A_DAY or actor.is_operator:
+        return
+    context.refusals["trail"] += 1
+    midnight = datetime.combine(now.date() + timedelta(days=1), time.min, now.tzinfo)
+    raise TooMany(
+        "Your organization's changes filled {size} MB of its audit trail today, "
+        "and that is the most. Changes are possible again from midnight (UTC).",
+        retry_after=int((midnight - now).total_seconds()) + 1,
+        size=retention.MOST_A_DAY // retention.MEGABYTE,
+    )
+
+
+def write_trail(context: Context, transaction: Connection, actor: Actor, note: Note) -> None:
+    """Record a change in the audit trail if it has an entry, and mark its request as done.
+
+    An operator's change on the pages is recorded in the log of operations, too, which does not name the organization.
+    """
+    if actor.request is not None:
+        repeats.mark_done(transaction, actor.request, note.made)
+    if note.detail is not None:
+        now = context.clock()
+        audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, now)
+        if actor.account:
+            operations.record(transaction, OperatorCommand(now, actor.account, note.action, {}))
