@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from appliance.cli import operations
+from appliance.cli.endings import is_asked_to_end
 from appliance.cluster.addresses import AddressUnavailable, PublicAddress
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
@@ -40,7 +41,6 @@ log = structlog.get_logger()
 
 _LOOK_S = 0.1
 _LOOK_FOR_WISHES_S = 0.3
-_ENDING = {signal.SIGTERM, signal.SIGINT}
 _CALLS_WAIT_S = 1.0
 
 
@@ -246,7 +246,7 @@ def _obtain(tenure: Tenure, is_admitted: Callable[[], bool]) -> bool | None:
                 return False
         except EtcdUnreachable as error:
             log.warning("etcd can't be asked", error=str(error))
-        if signal.sigtimedwait(_ENDING, _LOOK_S) is not None:
+        if is_asked_to_end(_LOOK_S):
             return None
 
 

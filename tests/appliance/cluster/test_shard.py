@@ -23,6 +23,8 @@ from tests.appliance.sealed import ACME, sealed
 from tests.waiting import DEADLINE, wait_until
 
 _PORT = 9000
+# Longer than a hub that waits for its shard waits between two looks.
+_STOPPED_S = 0.5
 
 pytestmark = pytest.mark.full
 
@@ -117,6 +119,20 @@ def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost]
     if harm in (gives_it_up, is_cut_off_from_etcd):
         # Nothing of the shard is left on the first host.
         wait_until(lambda: not first.has_the_address() and not first.host.run("ip", "netns").stdout, world.logs)
+
+
+@on_postgresql
+def test_a_hub_that_was_stopped_while_it_waited_follows(world: World) -> None:
+    first = world.owner()
+    second = next(each for each in world.hubs if each is not first)
+    # It listens before it looks for an owner for the first time.
+    wait_until(lambda: bool(second.host.run("ss", "-Hltn").stdout), world.logs)
+    for _ in range(3):
+        second.processes[-1].signal(signal.SIGSTOP)
+        time.sleep(_STOPPED_S)
+        second.processes[-1].signal(signal.SIGCONT)
+    power_is_cut(first)
+    wait_until(second.has_the_address, world.logs)
 
 
 @on_postgresql
