@@ -37,7 +37,13 @@ def rotate_unlock_secret(
     new_secret_file = value_of(PATH, Given(name_of("new_secret_file"), new_secret_file))
     with present.opened(settings) as found:
         if settings.has_many_hubs:
-            _check_all_stopped(found)
+            # Each seals with the secret that it was started with.
+            if hosts := _running_hosts(found):
+                raise CommandError(
+                    f"Hubs keep the unlock secret in memory. Stop `up` on {hosts} first, and start it with the new "
+                    "secret afterwards; the networks are silent meanwhile.",
+                    Exit.BUSY,
+                )
             is_running = False
         else:
             unlocking.check_one_hub(found.store)
@@ -46,8 +52,12 @@ def rotate_unlock_secret(
             old = found.secret()
             _rotate(found, old, secrets.successor(new_secret_file, found.folder.path), is_running=is_running)
             operations.note(found.store, trail.ROTATED)
-        if settings.has_many_hubs:
-            _check_none_came(found, new_secret_file)
+        if settings.has_many_hubs and (hosts := _running_hosts(found)):
+            raise CommandError(
+                f"Only the unlock secret in {new_secret_file} opens the store now, but {hosts} started meanwhile: "
+                "start `up` there again, with this secret.",
+                Exit.BUSY,
+            )
     start = f"with {SECRET_FILE_VARIABLE}={new_secret_file}"
     print(
         f"Only the unlock secret in {new_secret_file} opens the store now. "
@@ -55,8 +65,8 @@ def rotate_unlock_secret(
     )
 
 
-def _running_hosts(found: Present) -> list[str]:
-    """Names of the hosts of many hubs that run, or own a shard.
+def _running_hosts(found: Present) -> str:
+    """Names of the hosts of many hubs that run, or own a shard, in a sentence; empty without any.
 
     Raises:
         CommandError: etcd does not answer.
@@ -69,33 +79,11 @@ def _running_hosts(found: Present) -> list[str]:
     try:
         guidance = several.guidance(found.settings)
         there = {each.name for each in guidance.hosts() if each.is_there}
-        return sorted(there | {each.name for each in guidance.owners(ids).values()})
+        return ", ".join(sorted(there | {each.name for each in guidance.owners(ids).values()}))
     except EtcdUnreachable as error:
         raise CommandError(
             f"etcd does not answer, so hubs may be running and the secret stays: {error}.", Exit.UNAVAILABLE
         ) from None
-
-
-def _check_all_stopped(found: Present) -> None:
-    """Raise `CommandError` if a host of many hubs runs: it goes on sealing with the secret that it was started with."""
-    running = _running_hosts(found)
-    if running:
-        raise CommandError(
-            f"Hubs keep the unlock secret in memory. Stop `up` on {', '.join(running)} first, and start it with the "
-            "new secret afterwards; the networks are silent meanwhile.",
-            Exit.BUSY,
-        )
-
-
-def _check_none_came(found: Present, new_secret_file: Path) -> None:
-    """Raise `CommandError` if a host of many hubs was started during the rotation, and so with the former secret."""
-    running = _running_hosts(found)
-    if running:
-        raise CommandError(
-            f"Only the unlock secret in {new_secret_file} opens the store now, but {', '.join(running)} started "
-            "meanwhile: start `up` there again, with this secret.",
-            Exit.BUSY,
-        )
 
 
 def _is_done(found: Present, new_secret_file: Path) -> bool:
