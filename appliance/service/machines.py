@@ -8,24 +8,20 @@ from ipaddress import AddressValueError, IPv4Address
 
 from appliance.model.configuration import Configuration
 from appliance.model.desired import Peer
-from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
+from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
-from appliance.model.names import check_group, check_name, check_new_group
+from appliance.model.names import check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
 from appliance.model.verdict import ConnectionEnd
-from appliance.service import addresses, expectations, file_names, organizations, pages, policy_trail
+from appliance.service import addresses, expectations, file_names, machine_bounds, organizations, pages, policy_trail
 from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Context
 from appliance.service.observed import ObservedMachine, observed
 from appliance.service.policy_saves import store_policy
 from appliance.store import machines
-
-MOST_MACHINES = 10_000
-MOST_GROUPS = 32
-MOST_GROUP_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ def add(
         PlanLimit: the plan covers no further machine.
     """
     actor.must_change()
-    checked_name, checked_groups = check_name(name), _check_groups(groups)
+    checked_name, checked_groups = check_name(name), machine_bounds.check_groups(groups)
     for group in checked_groups:
         check_new_group(group)
     private, public = _keys(public_key)
@@ -65,7 +61,7 @@ def add(
 
     def edit(change: OpenChange) -> IssuedMachine:
         organization = change.organization
-        _check_plan(change)
+        machine_bounds.check_another(change.organization, change.machine_count)
         _check_not_hub(organization, public)
         machine = Machine(
             id=machine_id,
@@ -160,7 +156,7 @@ def change(
     """
     actor.must_change()
     checked_name = None if name is None else check_name(name)
-    checked_groups = None if groups is None else _check_groups(groups)
+    checked_groups = None if groups is None else machine_bounds.check_groups(groups)
 
     def edit(open_change: OpenChange) -> None:
         before = _find(open_change, machine_id)
@@ -299,33 +295,6 @@ def _keys(public_key: str | None) -> tuple[str | None, str]:
 def _check_not_hub(organization: Organization, public_key: str) -> None:
     if public_key == organization.hub_public_key:
         raise Invalid("This is the hub's public key, and no machine can have it.", field="public_key")
-
-
-def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
-    checked = tuple(sorted({check_group(group) for group in groups}))
-    if len(checked) > MOST_GROUPS:
-        raise Invalid("A machine is in at most {most} groups.", field="groups", most=MOST_GROUPS)
-    if sum(map(len, checked)) > MOST_GROUP_CHARACTERS:
-        raise Invalid(
-            "The names of a machine's groups have at most {most} characters together.",
-            field="groups",
-            most=MOST_GROUP_CHARACTERS,
-        )
-    return checked
-
-
-def _check_plan(open_change: OpenChange) -> None:
-    organization = open_change.organization
-    if open_change.machine_count >= MOST_MACHINES:
-        raise Conflict("An organization has at most {most} machines.", most=MOST_MACHINES)
-    limit = organization.plan.machine_limit
-    if limit is not None and open_change.machine_count >= limit:
-        raise PlanLimit(
-            "The {plan} plan covers {limit} machines. Switch the organization to the paid plan to add more.",
-            field="plan",
-            plan=organization.plan,
-            limit=limit,
-        )
 
 
 def configuration_of(

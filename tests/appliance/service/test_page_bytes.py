@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from appliance.model.entries import LONGEST
 from appliance.model.errors import Conflict, Invalid
-from appliance.service import Actor, Context, machines, organizations, pages
+from appliance.service import Actor, Context, machine_bounds, machines, organizations, pages
 from appliance.store import audit, schema, times
 
 Turn = Callable[[Any], tuple[Sequence[Any], Any]]
@@ -75,7 +75,7 @@ def test_the_groups_of_a_machine_are_bounded_in_characters(context: Context, own
 def test_the_machines_of_an_organization_are_bounded(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machines, "MOST_MACHINES", 1)
+    monkeypatch.setattr(machine_bounds, "MOST_MACHINES", 1)
     machines.add(context, owner, name="a")
     with pytest.raises(Conflict):
         machines.add(context, owner, name="b")

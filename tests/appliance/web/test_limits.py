@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from appliance.model.errors import NotEnforced, TooMany, Unauthenticated
-from appliance.service.machines import MOST_MACHINES
+from appliance.service.machine_bounds import MOST_MACHINES
 from appliance.web.limits import GUESSES_PER_ACCOUNT, SIGN_UPS, RateLimits
 
 AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
