@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 from appliance.model import usage
 from appliance.model.access import PUBLIC
-from appliance.model.addresses import DEFAULT_NETWORK, MOST_MACHINES
+from appliance.model.addresses import DEFAULT_NETWORK, MOST_ADDRESSES_OF_MACHINES
 from appliance.model.configuration import Configuration
 from appliance.model.errors import Invalid, Refused
 from appliance.web.pages import transcripts
@@ -57,8 +57,8 @@ def _machines(visit: Visit) -> int | None:
     if typed is None:
         return None
     machines = int(typed) if _WHOLE.fullmatch(typed) else 0
-    if not 1 <= machines <= MOST_MACHINES:
-        raise Invalid("A network has 1 to {most:,} machines.", field="machines", most=MOST_MACHINES)
+    if not 1 <= machines <= MOST_ADDRESSES_OF_MACHINES:
+        raise Invalid("A network has 1 to {most:,} machines.", field="machines", most=MOST_ADDRESSES_OF_MACHINES)
     return machines
 
 
