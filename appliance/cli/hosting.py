@@ -10,6 +10,7 @@ from appliance import release
 from appliance.cli import checks, operations, running, secret, several
 from appliance.cli.announcement import Voice
 from appliance.cli.certificate import changes
+from appliance.cli.child import Child, NotStarted
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, instance_locked
 from appliance.cli.handover import Handover
@@ -17,7 +18,7 @@ from appliance.cli.ownership import web_user
 from appliance.cli.presence import Presence
 from appliance.cli.settings import Settings
 from appliance.cli.shard_process import VARIABLE
-from appliance.cli.supervision import Child, NotStarted, Signals, watch
+from appliance.cli.supervision import Signals, watch
 from appliance.cli.unlocking import unlock
 from appliance.store import operations as trail
 from appliance.store.shards import Shard

@@ -15,6 +15,7 @@ from appliance import release
 from appliance.cli import checks, demonstration, operations, probe, public_port, secret
 from appliance.cli.announcement import Announcement, Voice
 from appliance.cli.certificate import certificate, changes
+from appliance.cli.child import Child, NotStarted, pause
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, demo_state, hub_socket, instance_locked
 from appliance.cli.handover import Handover
@@ -22,7 +23,7 @@ from appliance.cli.option_table import OPTIONS
 from appliance.cli.ownership import web_user
 from appliance.cli.public_port import PublicPort
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
-from appliance.cli.supervision import Child, NotStarted, Signals, pause, watch
+from appliance.cli.supervision import Signals, watch
 from appliance.cli.unlocking import Unlocked, check_one_hub, unlock
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient

@@ -10,12 +10,13 @@ import typer
 
 from appliance import loading, logs, privileges
 from appliance.cli import trust
+from appliance.cli.child import Child, prepared
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_settings
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings
-from appliance.cli.supervision import Child, Signals, prepared
+from appliance.cli.supervision import Signals
 
 # Variables of the system, Python, PostgreSQL and OpenSSL; settings are passed on separately.
 _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")

@@ -13,7 +13,7 @@ from functools import partial
 import pyroute2.iproute  # noqa: F401
 
 from appliance import lifeline
-from appliance.cli import admin, census, hub, main, running, supervision, up, web  # noqa: F401
+from appliance.cli import admin, census, hub, launching, main, running, up, web  # noqa: F401
 from harness.sabotage.parts import replace_part
 from netlab import forked
 
@@ -27,7 +27,7 @@ def command_line(arguments: Sequence[str]) -> None:
     # The start method may have been set for the process that this one was forked from.
     multiprocessing.set_start_method(None, force=True)
     # The supervisor forks its children in place of starting programs.
-    replace_part(supervision, "launch", _forked)
+    replace_part(launching, "launch", _forked)
     sys.argv[1:] = arguments
     main()
 
@@ -43,4 +43,4 @@ def _forked(
 
     begin = partial(forked.become, command, body, environment, descriptors)
     # The program is never executed, since the function before it does not return.
-    return supervision.spawn(["false"], begin, descriptors, is_piped=is_piped)
+    return launching.spawn(["false"], begin, descriptors, is_piped=is_piped)

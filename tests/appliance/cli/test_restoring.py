@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from appliance.cli import running
-from appliance.cli.supervision import Child, NotStarted, Signals
+from appliance.cli.child import Child, NotStarted
+from appliance.cli.supervision import Signals
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import HubStatus

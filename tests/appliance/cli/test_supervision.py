@@ -17,8 +17,9 @@ from threading import Thread
 import pytest
 from structlog.testing import capture_logs
 
-from appliance.cli import supervision
-from appliance.cli.supervision import Child, NotStarted, Signals, prepared, watch
+from appliance.cli import launching
+from appliance.cli.child import Child, NotStarted, pause, prepared
+from appliance.cli.supervision import Signals, watch
 from tests.waiting import DEADLINE, Clock, wait_until
 
 _LOOKS = 0.002
@@ -47,9 +48,9 @@ while True:
 
 
 def test_pauses_grow_with_each_early_crash_not_with_each_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-S", "-c", ""))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-S", "-c", ""))
     clock = Clock()
-    monkeypatch.setattr(supervision, "time", clock)
+    monkeypatch.setattr("appliance.cli.child.time", clock)
     child = Child("hub", {}, lambda: True)
     child.start(DEADLINE)
     starts = [clock.now]
@@ -77,7 +78,7 @@ def _is_dead(child: Child) -> bool:
 @contextmanager
 def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
     """Starts two programs that write a diary and one beside them, and a supervisor that watches them."""
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
     children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web", "demo")]
     signals = Signals()
     for child in children:
@@ -130,7 +131,7 @@ def test_a_successor_loads_before_its_predecessor_ends(tmp_path: Path, monkeypat
 
 
 def test_a_prepared_process_loads_and_waits_to_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
     child = Child("web", {}, partial(_is_at_work, tmp_path, "web"))
     child.prepare()
     wait_until(lambda: bool(diary(tmp_path, "web")))
@@ -142,7 +143,7 @@ def test_a_prepared_process_loads_and_waits_to_be_started(tmp_path: Path, monkey
 
 def test_a_prepared_process_that_still_loads_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = "import time; time.sleep(0.5)" + _DIARIST
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", slow, str(tmp_path)))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", slow, str(tmp_path)))
     child = Child("web", {}, partial(_is_at_work, tmp_path, "web"))
     child.prepare()
     child.start(DEADLINE)
@@ -151,7 +152,7 @@ def test_a_prepared_process_that_still_loads_is_waited_for(tmp_path: Path, monke
 
 
 def test_a_prepared_process_that_does_not_load_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
     (tmp_path / "broken").touch()
     child = Child("web", {}, partial(_is_at_work, tmp_path, "web"))
     child.prepare()
@@ -161,7 +162,7 @@ def test_a_prepared_process_that_does_not_load_is_told_of(tmp_path: Path, monkey
 
 
 def test_a_prepared_process_that_is_not_started_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", _DIARIST, str(tmp_path)))
     with prepared(Child("web", {}), Child("hub", {})):
         wait_until(lambda: all(diary(tmp_path, command) for command in ("web", "hub")))
     for command in ("web", "hub"):
@@ -181,7 +182,7 @@ wait_for_turn()
 handed = [int(each) for name in ("SECRET", "DOOR") for each in os.environ[name].split(",")]
 print([os.read(each, 9) for each in handed], any(map(os.get_inheritable, handed)), len(before))
 """
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", program))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", program))
     pipes = [os.pipe() for _ in range(3)]
     for (_, writing), text in zip(pipes, (b"secret", b"door 1", b"door 2"), strict=True):
         os.write(writing, text)
@@ -215,8 +216,8 @@ def test_a_program_that_can_t_be_executed_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with diarists(tmp_path, monkeypatch) as signals:
-        program = supervision.PROGRAM
-        monkeypatch.setattr(supervision, "PROGRAM", (str(tmp_path / "nowhere"),))
+        program = launching.PROGRAM
+        monkeypatch.setattr(launching, "PROGRAM", (str(tmp_path / "nowhere"),))
         signals.renewed = True
         wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
         # Nor does one that has died keep the other one from being watched.
@@ -224,7 +225,7 @@ def test_a_program_that_can_t_be_executed_is_retried(
         os.kill(int(hub), signal.SIGKILL)
         wait_until(lambda: "can't be started" in capfd.readouterr().out)
         assert works(tmp_path, "web") == [web]
-        monkeypatch.setattr(supervision, "PROGRAM", program)
+        monkeypatch.setattr(launching, "PROGRAM", program)
         wait_until(lambda: _was_renewed(tmp_path, "hub"))
 
 
@@ -232,7 +233,7 @@ _ROUNDS = 5000
 _TELLS = f"""
 import os
 from appliance.cli import supervision
-supervision._LOOK = 0.0001
+supervision.LOOK_S = 0.0001
 for _ in range({_ROUNDS}):
     signals = supervision.Signals.handled()
     os.write(1, b"looks\\n")
@@ -257,7 +258,7 @@ def test_a_signal_right_after_the_start_is_handled() -> None:
 
 
 def test_a_slow_start_is_checked_less_often() -> None:
-    pauses = [supervision.pause(waited) for waited in (0.0, 0.5, 5.0, 20.0, 1000.0)]
+    pauses = [pause(waited) for waited in (0.0, 0.5, 5.0, 20.0, 1000.0)]
     assert pauses == pytest.approx([0.02, 0.02, 0.1, 0.4, 0.5])
 
 
@@ -270,7 +271,7 @@ kinds = [stat.S_ISFIFO(os.fstat(each).st_mode) for each in (1, 2)]
 print(kinds, os.getcwd(), os.isatty(0), flush=True)
 os.write(2, b"x" * 100_000 + b"last words")
 """
-    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", program))
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-c", program))
     monkeypatch.chdir(tmp_path)
     child = Child("web", {}, lambda: True, is_confined=True)
     child.start(DEADLINE)

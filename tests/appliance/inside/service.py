@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from appliance import cli
-from appliance.cli import supervision
+from appliance.cli import launching
 from appliance.hub.rpc import codec
 from appliance.web import process, server
 from tests.appliance.inside.catalogue import ROWS, Targets
@@ -26,7 +26,7 @@ from tests.appliance.inside.catalogue import ROWS, Targets
 def main() -> None:
     """Runs a command of the appliance."""
     asked_on = Path(sys.argv.pop(1))
-    supervision.PROGRAM = (sys.executable, __file__, str(asked_on))
+    launching.PROGRAM = (sys.executable, __file__, str(asked_on))
     make_server = server.make_server
 
     def make_visited_server(*arguments: Any) -> Any:
