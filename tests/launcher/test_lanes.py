@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import re
 import subprocess
 from pathlib import Path
 
@@ -19,6 +21,10 @@ WITH_VALUES = [
     *(("kernel", option) for option in ("--only", "--suite", "--mirror")),
     ("scan", "--seconds"),
 ]
+
+
+_ROW = re.compile(r"^\| `([\w-]+)` \| `deploy/([\w-]+)/prove` \|", re.MULTILINE)
+_OF_TOX = re.compile(r"\{toxinidir\}/deploy/([\w-]+)/prove")
 
 
 def prove(lane: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -57,3 +63,15 @@ def test_an_unknown_option_is_one_sentence(lane: str) -> None:
 def test_an_option_without_its_value_is_one_sentence(lane: str, option: str) -> None:
     done = prove(lane, option)
     assert (done.returncode, done.stdout, done.stderr) == (64, "", f"{lane}: {option} takes a value\n")
+
+
+def test_each_lane_is_documented_and_has_a_name_in_tox() -> None:
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    named = {
+        section.removeprefix("testenv:"): found[0]
+        for section in tox.sections()
+        if section.startswith("testenv:") and (found := _OF_TOX.findall(tox[section]["commands"]))
+    }
+    assert sorted(named.values()) == sorted(_OF_TOX.findall(tox["testenv"]["allowlist_externals"])) == LANES
+    assert dict(_ROW.findall((ROOT / "CONTRIBUTING.md").read_text())) == named

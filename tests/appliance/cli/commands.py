@@ -51,3 +51,16 @@ def help_of(*command: str, columns: int = 80) -> str:
         found = found.get_command(context, name)
         context = found.context_class(found, info_name=name, parent=context)
     return str(context.get_help())
+
+
+@cache
+def options_of(*command: str) -> frozenset[str] | None:
+    """Returns the options of a command or a group, as they are typed; None if there is no such command."""
+    found = typer.main.get_command(make_app())
+    for name in command:
+        if not hasattr(found, "get_command"):
+            return None
+        found = found.get_command(found.context_class(found), name)
+        if found is None:
+            return None
+    return frozenset(option for each in found.params for option in (*each.opts, *each.secondary_opts)) | {"--help"}
