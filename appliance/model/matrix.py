@@ -84,8 +84,11 @@ class Matrix:
         self.parties = parties_of(policy, machines)
 
     def find(self, selector: Selector | None) -> Party | None:
-        """Find the party of a selector; None if it has none."""
-        return next((party for party in self.parties if party.selector == selector), None)
+        """Find the party of a selector, or make the one of a machine that no rule names; None if there is none."""
+        found = next((party for party in self.parties if party.selector == selector), None)
+        if found is None and selector is not None and selector.group is None and selector.name in self._sources:
+            return Party(selector, (selector.name,))
+        return found
 
     def split(self, party: Party) -> list[Party]:
         """Split a party into machines that the policy can't tell apart; between such parties no cell is mixed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 from urllib.parse import quote_plus, urlencode
 
 from appliance.languages import gettext as _
@@ -18,7 +19,7 @@ from appliance.model.sentences import sentence
 from appliance.service import measurements
 from appliance.service import policy as policies
 from appliance.service.measurements import Measurement, ProbedCell
-from appliance.web.pages import words
+from appliance.web.pages import measured_packets, words
 from appliance.web.pages.routes import Again, Page, Visit
 from appliance.web.response import Response
 
@@ -28,8 +29,6 @@ MOST_CHARACTERS = 1000
 """Characters of a page's row keys, and of its column keys: the URL of each cell has both."""
 MOST_RULES = 50
 """Rules that the page of a cell lists."""
-MOST_DIFFERENCES = 20
-"""Packets that the page of a measurement lists."""
 _MOST_NAMED = 3
 _FIXED = {
     CellKind.ALLOWED: (sentence("Allowed"), "allowed"),
@@ -42,6 +41,8 @@ _FIXED = {
 _quoted = lru_cache(maxsize=512)(quote_plus)
 _OTHERS = "others"
 _PATH = "/policy/matrix"
+_Ends: TypeAlias = tuple[Party | None, Party | None]
+"""Source and destination of the connections that a page is about; None for any."""
 
 
 @dataclass(frozen=True)
@@ -96,29 +97,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A packet that the kernel treats in another way than the policy says; all in words."""
-
-    source: str
-    destination: str
-    packet: str
-
-
-@dataclass(frozen=True)
-class ToldMeasurement:
-    """A measurement as the page tells it.
-
-    Attributes:
-        differing: number of packets that the kernel treats in another way than the policy says.
-        differences: the first of them.
-    """
-
-    measured: Measurement
-    differences: list[Difference]
-    differing: int
-
-
-@dataclass(frozen=True)
 class RuleLink:
     """A rule that matters for a cell."""
 
@@ -131,20 +109,23 @@ def _show(visit: Visit, refusal: Refused | None = None, measured: Measurement | 
     try:
         version, matrix = policies.matrix(visit.context, visit.actor)
     except TooMuchWork:
-        return visit.page("policy_matrix.html", refusal=refusal, table=None)
-    ends = _asked(visit, matrix)
-    if ends is not None:
-        return _show_cell(visit, matrix, ends, refusal, measured)
+        heading = _("Who reaches whom")
+        return visit.page("policy_matrix.html", refusal=refusal, is_whole=True, heading=heading, table=None)
+    source, destination = ends = _asked(visit, matrix)
+    if source is not None and destination is not None:
+        return _show_cell(visit, matrix, (source, destination), refusal, measured)
     return visit.page(
         "policy_matrix.html",
         refusal=refusal,
-        told=_told(visit, measured),
+        told=measured_packets.told(visit, measured),
         here=_here(visit),
         version=version,
+        is_whole=source is destination is None,
+        heading=_heading(visit, matrix, ends),
         table=_table(
             visit,
             matrix,
-            [matrix.parties] * 2,
+            _axes(matrix, ends),
             _cell_url,
             lambda one, names: words.party(one, matrix.parties, names),
             measured,
@@ -154,8 +135,7 @@ def _show(visit: Visit, refusal: Refused | None = None, measured: Measurement | 
 
 def _measure(visit: Visit) -> Response:
     def shown(matrix: Matrix) -> tuple[Sequence[Party], Sequence[Party]]:
-        ends = _asked(visit, matrix)
-        sources, destinations = [matrix.parties] * 2 if ends is None else map(matrix.split, ends)
+        sources, destinations = _axes(matrix, _asked(visit, matrix))
         starts = _starts(visit, [sources, destinations])
         return _part(sources, starts[0]), _part(destinations, starts[1])
 
@@ -168,33 +148,33 @@ def _measure(visit: Visit) -> Response:
         return _show(visit, refusal)
 
 
-def _asked(visit: Visit, matrix: Matrix) -> tuple[Party, Party] | None:
-    """Find the parties of the cell that the visitor asks for; None for the whole matrix."""
-    source, destination = (visit.query.text(side) for side in ("source", "destination"))
-    return (_party(matrix, source), _party(matrix, destination)) if source or destination else None
+def _asked(visit: Visit, matrix: Matrix) -> _Ends:
+    """Find the parties whose connections the visitor asks for; None for all of them."""
+    source, destination = (
+        _party(matrix, key) if (key := visit.query.text(side)) else None for side in ("source", "destination")
+    )
+    return source, destination
+
+
+def _axes(matrix: Matrix, ends: _Ends) -> list[Sequence[Party]]:
+    """Rows and columns: of a cell, machines that the policy can't tell apart; else, parties."""
+    if None not in ends:
+        return [matrix.split(each) for each in ends if each is not None]
+    return [matrix.parties if each is None else [each] for each in ends]
+
+
+def _heading(visit: Visit, matrix: Matrix, ends: _Ends) -> str:
+    source, destination = ends
+    one = source or destination
+    if one is None:
+        return _("Who reaches whom")
+    name = words.party(one, matrix.parties, policies.names_of(visit.context, visit.actor, one.ids[:1]))
+    return _("Whom {party} reaches", party=name) if source else _("Who reaches {party}", party=name)
 
 
 def _here(visit: Visit) -> str:
     fields = visit.query.fields
     return f"{_PATH}?{urlencode(fields)}" if fields else _PATH
-
-
-def _told(visit: Visit, measured: Measurement | None) -> ToldMeasurement | None:
-    if measured is None:
-        return None
-    differing = measured.differing
-    shown = differing[:MOST_DIFFERENCES]
-    names = policies.names_of(
-        visit.context, visit.actor, {end for each in shown for end in (each.source, each.destination)}
-    )
-    return ToldMeasurement(
-        measured,
-        [
-            Difference(words.machine(each.source, names), words.machine(each.destination, names), words.probe(each))
-            for each in shown
-        ],
-        len(differing),
-    )
 
 
 def _show_cell(
@@ -208,10 +188,10 @@ def _show_cell(
     return visit.page(
         "policy_matrix_cell.html",
         refusal=refusal,
-        told=_told(visit, measured),
+        told=measured_packets.told(visit, measured),
         here=_here(visit),
         ends=[words.party(party, matrix.parties, names) for party in ends],
-        table=_table(visit, matrix, [matrix.split(each) for each in ends], _check_url, _list, measured),
+        table=_table(visit, matrix, _axes(matrix, ends), _check_url, _list, measured),
         rules=[RuleLink(rule.id, rule.action is Action.DENY, words.rule_sentence(rule, names)) for rule in shown],
         rule_count=len(rules),
     )
@@ -285,7 +265,7 @@ def _span(visit: Visit, side: str, axis: Sequence[Party], start: int, length: in
 def _party(matrix: Matrix, key: str) -> Party:
     found = matrix.find(None if key == _OTHERS else Selector.parse(key, field="source"))
     if found is None:
-        raise NotFound("No rule names these machines any more.")
+        raise NotFound("These machines are disabled or removed, or no rule names them any more.")
     return found
 
 

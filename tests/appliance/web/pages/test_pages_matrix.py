@@ -134,6 +134,39 @@ def test_disabled_machines_are_left_out(
     assert cells(owner.get(MATRIX))[1:] == [["every machine", "Itself"]]
 
 
+def test_a_machine_has_a_row_and_a_column_of_its_own(
+    owner: Visitor, add: Callable[..., str], save: Callable[..., None]
+) -> None:
+    asha = add("asha", "staff")
+    add("ravi", "staff")
+    web = add("web", "servers")
+    save("deny", "allow group:staff group:servers tcp 22", f"deny machine:{web} any", "allow group:servers any udp 53")
+    reached = owner.get(links(owner.get(f"/machines/{asha}"))["Whom it reaches"])
+    assert "<h1>Whom asha reaches</h1>" in reached.text
+    assert cells(reached) == [
+        ["from ↓ to →", "group servers 1 machine", "group staff 2 machines", "web"],
+        ["asha", "Some: TCP 22", "Denied", "Some: TCP 22"],
+    ]
+    detail = owner.get(links(reached)["Some: TCP 22"])
+    assert "From asha to web" in detail.page.text
+    assert "allow TCP, port 22 from group staff to group servers" in links(detail)
+    reaching = owner.get(links(owner.get(f"/machines/{asha}"))["Who reaches it"])
+    assert "<h1>Who reaches asha</h1>" in reaching.text
+    assert cells(reaching) == [
+        ["from ↓ to →", "asha"],
+        ["group servers 1 machine", "Denied"],
+        ["group staff 2 machines", "Denied"],
+        ["web", "Denied"],
+    ]
+
+
+def test_a_disabled_machine_has_no_row(owner: Visitor, site: Site, actor: Actor, add: Callable[..., str]) -> None:
+    off = add("off")
+    machines.change(site.context, actor, off, enabled=False)
+    assert not links(owner.get(f"/machines/{off}")).keys() & {"Whom it reaches", "Who reaches it"}
+    assert owner.get(f"{MATRIX}?source=machine:{off}").status == 404
+
+
 def test_a_large_matrix_comes_in_parts(owner: Visitor, add: Callable[..., str], save: Callable[..., None]) -> None:
     ids = [add(f"machine-{number}") for number in range(45)]
     save("allow", *(f"deny machine:{each} machine:{ids[0]} tcp {at + 1}" for at, each in enumerate(ids)))
@@ -179,7 +212,9 @@ def test_a_policy_too_large_for_a_table_says_so(
     assert cells(detail)[2][1] == "Some: all but TCP 2-3; UDP 53"
 
 
-@pytest.mark.parametrize("query", ["source=group:none&destination=others", "source=others"])
+@pytest.mark.parametrize(
+    "query", ["source=group:none&destination=others", "source=group:none", "destination=machine:none", "source=nobody"]
+)
 def test_an_unknown_cell_is_a_problem(owner: Visitor, add: Callable[..., str], query: str) -> None:
     add("one")
     assert owner.get(f"{MATRIX}?{query}").status in (404, 422)
