@@ -14,8 +14,8 @@ from netlab import LabHost
 from tests.appliance.hub.front_door.world import HUB4, PORT, World
 from tests.waiting import DEADLINE, wait_until
 
-_NAMES = {53001: "ordinary", 53002: "hostile"}
-V, T = 53001, 53002
+_NAMES = {23001: "ordinary", 23002: "hostile"}
+V, T = 23001, 23002
 """Inner ports: of an ordinary organization, and of a hostile one."""
 
 

@@ -126,7 +126,7 @@ def test_a_flooding_address_leaves_other_addresses_their_turn(scene: Scene, door
 def test_all_machines_behind_one_address_connect_at_once(scene: Scene, door: FrontDoor) -> None:
     """Queues as many initiations of one address as the rules let through."""
     key = new_key_pair()
-    door.admit("office", key.public, 53009, machines=100)
+    door.admit("office", key.public, 23009, machines=100)
     send_from(scene.machine(66).host, [(("198.18.0.1", 4000 + n), initiation(key.public)) for n in range(100)])
     wait_until(lambda: door.counters().demultiplexed == 100)
     assert (door.counters().crowded, door.counters().link_share) == (0, 0)
@@ -196,7 +196,7 @@ def test_real_clients_connect_beside_a_flooding_organization(world: World, scene
 def test_an_organization_s_share_follows_its_machines(world: World, door: FrontDoor) -> None:
     keys = new_key_pair()
     for machines in (1, 300):
-        door.admit("grows", keys.public, 53009, machines)
+        door.admit("grows", keys.public, 23009, machines)
     host = world.host(66)
     send_from(host, [((f"198.18.{n % 5}.{n}", 4000), initiation(keys.public)) for n in range(250)])
     wait_until(lambda: (c := door.counters()).demultiplexed + c.link_share + c.overflow == 250)

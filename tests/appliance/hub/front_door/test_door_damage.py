@@ -15,7 +15,7 @@ _IN_PLACE = (
     "flush chain inet {table} answer",
     "flush chain inet {table} enter",
     "flush set inet {table} inner",
-    "delete element inet {table} inner {{ 52001 }}",
+    "delete element inet {table} inner {{ 22001 }}",
     "flush set inet {table} desk",
     "insert rule inet {table} public drop",
     "flush chain inet {table} hand_on",

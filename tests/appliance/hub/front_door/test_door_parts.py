@@ -53,7 +53,7 @@ def test_any_datagram_is_recognized_or_refused(datagram: bytes) -> None:
 def test_an_initiation_is_delivered_to_its_organization_only(key: str, position: int, change: int) -> None:
     directory = Directory()
     for number, each in enumerate(_KEYS):
-        directory.admit(str(number), each, 52000 + number)
+        directory.admit(str(number), each, 22000 + number)
     datagram = initiation(key)
     found = directory.find(datagram)
     assert found is not None
@@ -65,14 +65,14 @@ def test_an_initiation_is_delivered_to_its_organization_only(key: str, position:
 
 def test_a_link_s_port_leads_to_its_present_organization() -> None:
     directory = Directory()
-    before, mine = directory.admit("one", _KEYS[0], 52001), initiation(_KEYS[0])
-    assert directory.at(52001, mine) is before
-    assert directory.at(52001, initiation(_KEYS[1])) is None
-    after = directory.admit("one", _KEYS[0], 52002)
-    assert (directory.at(52001, mine), directory.at(52002, mine)) == (None, after)
+    before, mine = directory.admit("one", _KEYS[0], 22001), initiation(_KEYS[0])
+    assert directory.at(22001, mine) is before
+    assert directory.at(22001, initiation(_KEYS[1])) is None
+    after = directory.admit("one", _KEYS[0], 22002)
+    assert (directory.at(22001, mine), directory.at(22002, mine)) == (None, after)
     directory.dismiss("one")
     directory.dismiss("one")
-    assert (directory.at(52002, mine), directory.find(mine)) == (None, None)
+    assert (directory.at(22002, mine), directory.find(mine)) == (None, None)
 
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4), _ports, _ports, st.binary(max_size=200))
@@ -239,10 +239,10 @@ def test_a_growing_share_is_not_refilled() -> None:
 
 def test_each_link_has_its_share_of_room_for_sources(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=100))
-    flows = [LastEndpoint(IPv4Address(number), 1, 52001) for number in range(200)]
-    flows += [LastEndpoint(IPv4Address(2**31 + number), 1, 52002) for number in range(9)]
+    flows = [LastEndpoint(IPv4Address(number), 1, 22001) for number in range(200)]
+    flows += [LastEndpoint(IPv4Address(2**31 + number), 1, 22002) for number in range(9)]
     lines = [each for each in resumed("mwabcdoor", flows).splitlines() if each.startswith("add element")]
-    assert [(each.count(": 52001"), each.count(": 52002")) for each in lines if "known4" in each] == [(90, 9)]
+    assert [(each.count(": 22001"), each.count(": 22002")) for each in lines if "known4" in each] == [(90, 9)]
 
 
 def test_a_session_s_packets_meet_few_rules() -> None:

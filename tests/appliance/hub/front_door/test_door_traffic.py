@@ -62,7 +62,7 @@ def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: Fro
 
 def test_an_answer_comes_from_the_address_that_the_machine_used(world: World, door: FrontDoor) -> None:
     """Asks two addresses from one source: the kernel's WireGuard forgets which, so the door has to remember."""
-    other, keys, port = "192.0.2.2", new_key_pair(), 53001
+    other, keys, port = "192.0.2.2", new_key_pair(), 23001
     world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
     door.admit("forgetful", keys.public, port)
     client, asked = world.host(11), {other: keys.public, HUB4: world.organizations[0].keys.public}
