@@ -33,8 +33,11 @@ def test_a_visitor_denies_a_stream_and_sees_it_stop(open_desk: Callable[..., Des
 def test_without_scripts_a_reload_shows_it(open_desk: Callable[..., Desk], demonstration: FakeLab) -> None:
     desk = open_desk(scripts=False)
     desk.open("/demo")
+    row = desk.page.locator("#demo-streams tbody tr").nth(1)
     desk.page.get_by_role("button", name=_DENY).click()
+    # A reload on the way to the answer would be one of the page before.
+    expect(row).to_contain_text("enforced in")
     demonstration.clock.now += 2 * 10**9
     demonstration.arrive(0, 2)
     desk.page.reload()
-    expect(desk.page.locator("#demo-streams tbody tr").nth(1)).to_contain_text("deny stopped 0 2 seconds ago")
+    expect(row).to_contain_text("deny stopped 0 2 seconds ago")
