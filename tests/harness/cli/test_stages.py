@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 import typer
@@ -10,6 +11,7 @@ import typer
 from harness.cli import stages
 from harness.cli.commands import everything
 from harness.cli.stages import StageResult
+from tests.waiting import DEADLINE
 
 SOME = """
 import pytest
@@ -92,6 +94,39 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
     assert output[-1] == "7 passed, 0 failed, 15 skipped"
     assert "unit     passed  7 passed, 0 failed, 15 skipped, 1 s" in output
     assert output.index("   13  no daemon") < output.index("    2  no browser [bold]")
+
+
+def test_types_are_checked_beside_tests_and_shown_after_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests_run, types_begun = Event(), Event()
+
+    def types() -> StageResult:
+        types_begun.set()
+        assert tests_run.wait(DEADLINE)
+        return StageResult("types", 0, 1, 1.0, said="a.py:1: error\n")
+
+    def unit(_profile: str) -> StageResult:
+        assert types_begun.wait(DEADLINE)
+        tests_run.set()
+        return StageResult("unit", 7, 0, 1.0)
+
+    def gate(*_: object, **__: object) -> tuple[None, int, int]:
+        print("gate runs")
+        return None, 5, 0
+
+    monkeypatch.setattr(stages, "types", types)
+    monkeypatch.setattr(stages, "unit", unit)
+    monkeypatch.setattr(stages, "CHECKS", dict.fromkeys(stages.CHECKS, lambda: StageResult("check", 1, 0, 1.0)))
+    monkeypatch.setattr(everything, "run_and_publish", gate)
+    monkeypatch.setattr("harness.cli.entering.enter_sandbox", lambda: None)
+    with pytest.raises(typer.Exit) as ended:
+        everything.run(None, "quick", None, throwaway_key=True)
+    assert ended.value.exit_code == 1
+    output = capsys.readouterr().out.splitlines()
+    places = [output.index(line) for line in ("a.py:1: error", "gate runs", "14 passed, 1 failed")]
+    assert output[places[0] - 1].startswith("types ")
+    assert places == sorted(places)
 
 
 def test_without_skipped_tests_the_summary_does_not_mention_them() -> None:
