@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.web import operators, pages
+from appliance.web.languages import COOKIE
 from tests.browser import example
 from tests.browser.example import Example
 
@@ -215,11 +216,19 @@ def take(browser: Browser, shown: Example, folder: Path, chosen: Sequence[Pictur
                 file.unlink()
 
 
-def opened(browser: Browser, shown: Example, chosen: Sequence[Picture]) -> Iterator[tuple[Picture, Page]]:
-    """Open pages, each by somebody who may see it, and do the work on them; each is closed before the next one."""
+def opened(
+    browser: Browser, shown: Example, chosen: Sequence[Picture], language: str = "en"
+) -> Iterator[tuple[Picture, Page]]:
+    """Open pages, each by somebody who may see it, and do the work on them; each is closed before the next one.
+
+    Args:
+        language: of the pages; work on them finds fields and buttons by their English names.
+    """
     with _window(browser) as strangers, _window(browser) as members, _window(browser) as staff:
         _sign_in(members, shown)
         _enrol(staff, shown)
+        for window in (strangers, members, staff):
+            window.add_cookies([{"name": COOKIE, "value": language, "url": shown.site}])
         for picture in chosen:
             window = members if picture.area in _MEMBERS else staff if picture.area == _OPERATOR else strangers
             # Without a session: an operator who is signed in is led on.

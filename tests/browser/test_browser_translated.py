@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Browser
 
 from appliance import languages
-from appliance.web.languages import COOKIE
 from tests.browser import example, gallery
 from tests.browser.pseudo import Pseudo, untranslated
 
@@ -43,14 +42,10 @@ def test_a_text_outside_of_the_catalogue_is_found() -> None:
 def test_texts_of_pages_come_from_catalogues(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pseudo = replace(languages.loaded()["hi"], translations=Pseudo())
     monkeypatch.setitem(languages.loaded(), "hi", pseudo)
-    cookie = {"name": COOKIE, "value": "hi"}
     found: list[str] = []
     chosen = [each for each in gallery.PICTURES if each.work is None and each.name not in _ENGLISH_ALONE]
     with example.running(tmp_path) as shown:
-        for picture, page in gallery.opened(browser, shown, chosen):
-            # Forms were filled in by the names of their English fields.
-            page.context.add_cookies([{**cookie, "url": shown.site}])  # type: ignore[typeddict-item]
-            page.reload()
+        for picture, page in gallery.opened(browser, shown, chosen, "hi"):
             html = page.content()
             assert "⟦" in html, picture.name
             texts = [text.removesuffix(" · MeshWG").strip(" ·;") for text in untranslated(html)]
