@@ -21,8 +21,9 @@ _CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "con
 _DEADLINE = 1200.0
 _CONTRACT = "tests/appliance/web/api/test_contract.py"
 _EXAMPLES = 50
-# One more than there are cores, as tests also wait: for packets, processes and timers.
-_WORKERS = (os.cpu_count() or 1) + 1
+# Three more than there are cores. Tests wait for more than half of their time: for packets, processes, timers, and for
+# the kernel to make and remove links and rules.
+_WORKERS = (os.cpu_count() or 1) + 3
 # Beginning of the line in which tests/conftest.py tells what the profile left out.
 _LEFT = "left to --profile full: "
 # A line of pytest's summary: how many, where, and why.
