@@ -6,6 +6,7 @@ Each worker of a parallel run has a sandbox of its own, so that no test sees ano
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import resource
 import subprocess
@@ -101,6 +102,19 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, object, object]:
+    """Lets one worker at a time load a module, so that the first one compiles it for all.
+
+    Compiling the assertions of all tests takes longer than everything else until the first test.
+    """
+    if not isinstance(collector, pytest.Module):
+        return (yield)
+    with collector.path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
 
 
 def pytest_unconfigure() -> None:

@@ -16,8 +16,8 @@ from appliance.store import Store, times
 from reports.events.state import StateFile
 from tests.appliance.fakes import FakeHub
 from tests.appliance.published import written
+from tests.browser.axe import check as check_accessible
 from tests.browser.conftest import Desk
-from tests.browser.test_browser_accessible import check as check_accessible
 from tests.browser.test_browser_narrow import check, check_sign_out
 from tests.reports.events.samples import BEGUN, BREAKS, FIGURES, FLOWS, RUNS, after
 
@@ -102,23 +102,23 @@ def test_an_operator_s_pages_are_accessible_and_narrow(
     link = operators.add(Context(store, hub, "vpn.example.net:51820", url), email)
     desk.open("/operator/login")
     check(desk, "log-in")
-    check_accessible(desk, "log-in")
+    check_accessible(desk.page, "log-in")
     join(desk, link)
     check(desk, "recovery codes")
-    check_accessible(desk, "recovery codes")
+    check_accessible(desk.page, "recovery codes")
     shown, other = (shelf.publish(written(tmp_path / "out", f"2026-03-0{day}T12:00:00Z")).id for day in (1, 2))
     with StateFile(shelf.folder / gate_progress.NAME, after([BEGUN, BREAKS, RUNS, FLOWS])) as state:
         desk.open("/operator/runs")
         expect(desk.page.get_by_text("What runs now")).to_be_visible()
         check(desk, "a run that goes on")
-        check_accessible(desk, "a run that goes on")
+        check_accessible(desk.page, "a run that goes on")
         state.board.apply(FIGURES)
         expect(desk.page.get_by_text("1,500 sent, 1,234 delivered")).to_be_visible()
     expect(desk.page.get_by_text("ended early")).to_be_visible()
     desk.page.locator(f"form[action*='{other}']").get_by_role("button").click()
     expect(desk.page.get_by_role("status")).to_contain_text("The run is withdrawn")
     check(desk, "a withdrawn run")
-    check_accessible(desk, "a withdrawn run")
+    check_accessible(desk.page, "a withdrawn run")
     desk.page.get_by_role("button", name="Publish").click()
     expect(desk.page.get_by_role("status")).to_contain_text("The run is published")
     desk.page.locator(f"a[href$='{shown}']").click()
@@ -128,8 +128,8 @@ def test_an_operator_s_pages_are_accessible_and_narrow(
         desk.open(path)
         check(desk, path)
         check_sign_out(desk)
-        check_accessible(desk, path)
+        check_accessible(desk.page, path)
     desk.open("/operator?query=WWW")
     desk.page.locator("tbody a").first.click()
     check(desk, "an organization")
-    check_accessible(desk, "an organization")
+    check_accessible(desk.page, "an organization")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import check
 from tests.browser.conftest import Desk
-from tests.browser.test_browser_accessible import check
 
 NARROW = 360
 
@@ -43,7 +43,7 @@ def test_a_rule_is_changed_with_the_keyboard(open_desk: Callable[..., Desk], scr
     expect(page.get_by_role("status")).to_contain_text("The policy is saved, and the hub enforces it.")
     expect(page.locator("tbody tr")).to_contain_text("TCP, ports 22, 443")
     if scripts:
-        check(desk, "a notice with an offer to undo")
+        check(desk.page, "a notice with an offer to undo")
     page.get_by_role("button", name="Undo").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_contain_text("The earlier version of the policy is saved again")
@@ -63,7 +63,7 @@ def test_the_table_is_read_by_heads_and_followed_by_links(open_desk: Callable[..
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Measured").get_by_role("status")).to_contain_text("as the policy says")
     expect(row.get_by_role("cell").nth(1)).to_contain_text("passed")
-    check(desk, "a measured table")
+    check(desk.page, "a measured table")
     cell = row.get_by_role("link", name="Some: all but TCP 22")
     cell.focus()
     page.keyboard.press("Enter")

@@ -1,0 +1,22 @@
+"""Workers of a run load a module one after the other."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+
+def _is_locked() -> bool:
+    with Path(__file__).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+_WAS_LOCKED = _is_locked()
+
+
+def test_a_module_is_loaded_by_one_worker_at_a_time() -> None:
+    assert _WAS_LOCKED
