@@ -114,7 +114,9 @@ def contract(seed: int) -> StageResult:
 
 def _in_parallel(stage: str, *arguments: str) -> StageResult:
     worker = shlex.join(sandbox.command([sys.executable]))
-    return run_pytest(stage, *arguments, "--dist=load", f"--tx={_WORKERS}*popen//python={worker}")
+    # A worker without tests takes over half of another's. Otherwise the one that has the long tests, which are
+    # neighbours, would run alone at the end.
+    return run_pytest(stage, *arguments, "--dist=worksteal", f"--tx={_WORKERS}*popen//python={worker}")
 
 
 def run_pytest(stage: str, *arguments: str) -> StageResult:
