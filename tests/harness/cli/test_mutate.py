@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 
 import pytest
 
-from tests.waiting import DEADLINE
+from tests.appliance import forks
 
 
 def mutate(*options: str) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
-    command = [sys.executable, "-m", "appliance", "mutate", *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    return forks.run(["mutate", *options], os.environ)
 
 
 def test_a_list_depends_on_the_seed_alone() -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 
 import pytest
 
-from tests.waiting import DEADLINE
+from tests.appliance import forks
 
 
 @pytest.mark.parametrize(
     ("option", "value"), [("claim", "one-hub"), ("kind", "flood"), ("profile", "soak"), ("minutes", "nan")]
 )
 def test_an_unknown_value_is_refused(option: str, value: str) -> None:
-    command = [sys.executable, "-m", "appliance", "resolution", f"--{option}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
+    done = forks.run(["resolution", f"--{option}={value}"], os.environ)
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.startswith(f"meshwg: --{option} takes ")
     assert len(done.stderr.splitlines()) == 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -16,15 +14,13 @@ from harness.cli.watching import Watch, entered
 from netlab import sandbox
 from reports.events.format import encode
 from reports.events.server import LivePage
+from tests.appliance import forks
 from tests.reports.events.samples import BEGUN, PASSES
 
 
 def ended(*arguments: str) -> tuple[int, str]:
     """Runs a command outside of a sandbox; returns its exit code and what it said."""
-    outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
-    done = subprocess.run(
-        [sys.executable, "-m", "appliance", *arguments], env=outside, capture_output=True, text=True, check=False
-    )
+    done = forks.run(arguments, {key: value for key, value in os.environ.items() if key != sandbox.MARK})
     assert done.stdout == ""
     return done.returncode, done.stderr
 
