@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from appliance.model.errors import Forbidden, Unauthenticated
 from appliance.service import Actor, Context, accounts, api_tokens, tokens
 from appliance.web.request import Request
@@ -20,11 +23,23 @@ def authenticated(site: Site, request: Request) -> tuple[Actor, str]:
     held = request.token
     if held is None:
         raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
-    actor = holder_of(site.context, held, is_cookie=request.is_by_cookie)
+    with noting_refusal(request):
+        actor = holder_of(site.context, held, is_cookie=request.is_by_cookie)
     note_organization(request, actor)
     if not request.is_safe and request.is_by_cookie and not matches_csrf(held, request.header(CSRF_HEADER)):
         raise Forbidden("A change by cookie needs the {csrf_header} header.", csrf_header=CSRF_HEADER)
     return actor, held
+
+
+@contextmanager
+def noting_refusal(request: Request) -> Iterator[None]:
+    """Count later requests with this token for the caller's address, if the block finds that it does not hold."""
+    try:
+        yield
+    except Unauthenticated:
+        if request.payer is not None:
+            request.payer.is_refused = True
+        raise
 
 
 def note_organization(request: Request, actor: Actor) -> None:

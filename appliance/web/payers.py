@@ -2,7 +2,8 @@
 
 A request waits for its turn before it is authenticated, so its organization is known only from an earlier request with
 the same token; on operators' pages, an operator's. A request with an unknown token counts for its network: an IPv4
-address, or an IPv6 /48.
+address, or an IPv6 /48. So does one with a token that was refused since, or that nobody has authenticated with for
+`KNOWN_S`: whoever was removed from an organization uses nothing of its share.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ processor is used up."""
 PROCESSOR = (Rate(2, 8.0),)
 """Processor seconds of a payer: two in a burst, and over time a quarter of a processor."""
 
+KNOWN_S = 600.0
+"""Seconds after a request for which its token tells the organization of further ones."""
+
 _RESERVE = 1.0
 
 _SECONDS_A_BYTE = 1e-8
@@ -57,7 +61,9 @@ class Payers:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._trusted = trusted
-        self._organizations: OrderedDict[bytes, str] = OrderedDict()
+        self._clock = clock
+        # With the end of `KNOWN_S`.
+        self._organizations: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
         self._processor = Allowance(*PROCESSOR, clock=clock)
         self._lines = Allowance(_A_LINE_EACH, clock=clock)
@@ -72,7 +78,9 @@ class Payers:
         token = _token(environ)
         with self._lock:
             known = None if token is None else self._organizations.get(token)
-        return Payer(known or networks_of(address)[-1])
+        if known is not None and self._clock() < known[1]:
+            return Payer(known[0])
+        return Payer(networks_of(address)[-1])
 
     def check(self, payer: Payer) -> None:
         """Raise `TooMany` if the payer has used up its share of the processor."""
@@ -96,7 +104,7 @@ class Payers:
         return SHARE if payer == NOBODY or not self._processor.wait(payer, _RESERVE) else 1
 
     def used(self, environ: Mapping[str, Any], seconds: float, length: int = 0) -> None:
-        """Count a request's use of the processor, and note its organization or operator for later requests.
+        """Count a request's use of the processor, and note whose its token is for later requests, or that it is nobody's.
 
         Args:
             seconds: processor time to make the answer.
@@ -107,12 +115,16 @@ class Payers:
             return
         self._processor.spend(payer.organization or payer.name, seconds + length * _SECONDS_A_BYTE)
         token = _token(environ)
-        if payer.organization and token is not None:
-            with self._lock:
-                self._organizations[token] = payer.organization
+        if token is None:
+            return
+        with self._lock:
+            if payer.organization:
+                self._organizations[token] = payer.organization, self._clock() + KNOWN_S
                 self._organizations.move_to_end(token)
                 if len(self._organizations) > _MOST_TOKENS:
                     self._organizations.popitem(last=False)
+            elif payer.is_refused:
+                self._organizations.pop(token, None)
 
     def note_turned_away(self, payer: Payer, reason: str) -> None:
         """Count a request that was refused before any work; logged once a minute for each payer.

@@ -44,10 +44,12 @@ class Payer:
     Attributes:
         name: id of the organization or the operator, or the network.
         organization: id of the organization or operator that the request was authenticated for; empty until then.
+        is_refused: True if the request has a token that does not hold, or not any more.
     """
 
     name: str
     organization: str = ""
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)

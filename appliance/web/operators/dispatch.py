@@ -8,6 +8,7 @@ from dataclasses import replace
 from appliance.model.errors import NotFound, Refused, Unauthenticated
 from appliance.service import operator_sessions, operators
 from appliance.store import times
+from appliance.web.authentication import noting_refusal
 from appliance.web.handler import Handler
 from appliance.web.operators.visits import COOKIE, HOME, OperatorAtWork, OperatorPage, OperatorVisit, ServiceFacts
 from appliance.web.pages import forms, once, routes
@@ -101,6 +102,7 @@ def _who(site: Site, request: Request, *, is_use: bool) -> OperatorAtWork | None
     if not held:
         return None
     try:
-        return OperatorAtWork(operator_sessions.holder(site.context, held, is_use=is_use))
+        with noting_refusal(request):
+            return OperatorAtWork(operator_sessions.holder(site.context, held, is_use=is_use))
     except Unauthenticated:
         return None

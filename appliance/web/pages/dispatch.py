@@ -13,7 +13,7 @@ from appliance.service import Actor, repeats, tokens
 from appliance.service.repeats import NothingDone
 from appliance.store import times
 from appliance.store.repeats import StoredAnswer
-from appliance.web.authentication import note_organization
+from appliance.web.authentication import note_organization, noting_refusal
 from appliance.web.handler import Handler
 from appliance.web.pages import forms, once, routes, signing_in
 from appliance.web.pages.forms import Form
@@ -160,7 +160,8 @@ def _who(site: Site, request: Request, *, is_use: bool) -> SignedIn | None:
     if held is None:
         return None
     try:
-        who = signing_in.holder(site, held, is_use=is_use)
+        with noting_refusal(request):
+            who = signing_in.holder(site, held, is_use=is_use)
     except (Unauthenticated, NotFound):
         return None
     note_organization(request, who.actor)

@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from appliance.model.errors import TooMany
-from appliance.web.payers import Payers
-from appliance.web.request import PAYER, Payer, Request
+from appliance.service import Context, operator_sessions, sessions
+from appliance.service import log_in as login
+from appliance.service.sessions import NOWHERE
+from appliance.store import operators as stored
+from appliance.store import times
+from appliance.store.operators import Operator
+from appliance.web.app import make_app
+from appliance.web.payers import KNOWN_S, Payers
+from appliance.web.request import COOKIE, OPERATOR_COOKIE, PAYER, Payer, Request
 from appliance.web.turns import NOBODY
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site
+from tests.appliance.web.client import call
 
 OFFICE = ip_network("198.51.100.0/24")
 
@@ -157,3 +167,56 @@ def test_refused_requests_are_counted() -> None:
     payers.note_turned_away(Payer("acme"), "waiting")
     payers.note_turned_away(Payer("acme"), "waiting")
     assert payers.turned_away == {"waiting": 2}
+
+
+def answered(context: Context, hub: FakeHub, payers: Payers, path: str, headers: dict[str, str]) -> str:
+    """Sends a request to the service; returns who pays for the next one like it."""
+    app = make_app(make_site(context.store, hub), hub.status)
+    seen: list[dict[str, Any]] = []
+
+    def gateway(environ: dict[str, Any], start: Any) -> Any:
+        environ[PAYER] = payers.payer_of(environ)
+        answer = app(environ, start)
+        payers.used(environ, 0.0)
+        seen.append(environ)
+        return answer
+
+    call(gateway, "GET", path, headers=headers, address="203.0.113.9")
+    return payers.payer_of(seen[0]).name
+
+
+@pytest.mark.usefixtures("owner")
+@pytest.mark.parametrize(
+    "path", ["/api/v1/machines", "/machines", "/machines/live", "/operator", "/operator/runs/live"]
+)
+def test_a_token_that_holds_no_more_has_no_share(context: Context, hub: FakeHub, path: str) -> None:
+    """A member or operator who was removed, and sends their token all the same, is a stranger from then on."""
+    if path.startswith("/operator"):
+        with context.store.write() as transaction:
+            who = Operator("ops", "ops@example.net", times.now())
+            stored.create(transaction, who)
+            token = operator_sessions.begin(context, transaction, who, NOWHERE).token
+        headers, end = {"Cookie": f"{OPERATOR_COOKIE}={token}"}, operator_sessions.log_out
+    else:
+        token = login.log_in(context, email="owner@example.net", password="correct horse battery").token
+        is_call = path.startswith("/api/")
+        headers = {"Authorization": f"Bearer {token}"} if is_call else {"Cookie": f"{COOKIE}={token}"}
+        end = sessions.log_out
+    payers = Payers()
+    assert answered(context, hub, payers, path, headers) != "203.0.113.9"
+    end(context, token)
+    assert answered(context, hub, payers, path, headers) == "203.0.113.9"
+
+
+def test_a_token_tells_its_organization_for_a_time() -> None:
+    """Sends a token where nobody is authenticated, so that nothing tells whether it holds."""
+    clock = Clock()
+    payers, asked = Payers(clock=clock), environ(authorization=BEARER)
+    answer(payers, asked, "acme")
+    clock.now += KNOWN_S - 1
+    answer(payers, asked)
+    assert payers.payer_of(asked) == Payer("acme")
+    clock.now += 1
+    assert payers.payer_of(asked) == Payer("203.0.113.9")
+    answer(payers, asked, "acme")
+    assert payers.payer_of(asked) == Payer("acme")
