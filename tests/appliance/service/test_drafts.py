@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.model.organization import Member, Role
 from appliance.service.drafts import LIFETIME, LONGEST, Draft, mark_of, opened, sealed
+from appliance.vault import Vault
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 ASHA = Member("m1", "o1", "asha@example.net", "$argon2id$one", Role.OWNER)
@@ -58,3 +63,29 @@ def test_a_draft_is_bounded_in_size_and_encrypted() -> None:
     assert "aaaa" not in kept
     assert sealed(Draft("/machines", {"name": "a" * LONGEST}), mark_of(ASHA), NOW) is None
     assert opened("a" * (LONGEST + 4), mark_of(ASHA), NOW) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1",
+        "[]",
+        '["now", "/machines", {}]',
+        "[1, 2, {}]",
+        '[1, "/machines", []]',
+        '[1, "/machines", {"name": 1}]',
+        "[" * 9000,
+    ],
+    ids=["number", "empty", "time", "path", "fields", "field", "nested"],
+)
+def test_a_draft_of_another_shape_does_not_open(content: str) -> None:
+    """Seals what the service would not, as a person can with their own mark, which their forms contain."""
+    vault = Vault(hashlib.sha256(b"drafts\0" + mark_of(ASHA).encode()).digest())
+
+    def kept(text: str) -> str:
+        return base64.urlsafe_b64encode(vault.sealed(text.encode(), b"draft of a form")).decode()
+
+    assert opened(kept(json.dumps([int(NOW.timestamp()), "/machines", {}])), mark_of(ASHA), NOW) == Draft(
+        "/machines", {}
+    )
+    assert opened(kept(content), mark_of(ASHA), NOW) is None
