@@ -22,6 +22,8 @@ from appliance.hub.names import KernelNames
 from appliance.hub.plane import packets
 
 REQUESTS = 3
+MOST_HEARD = 100
+"""Packets that a ping looks at. The machine can send any number that only look like replies to it."""
 
 _ETH_P_IP = 0x0800
 _SO_ATTACH_FILTER = 26
@@ -101,9 +103,9 @@ def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address, pace:
 
 
 def _exchanged(opened: socket.socket, link: str, ping: _Ping, pace: Pace) -> float | None:
-    begun = time.monotonic()
+    begun, heard = time.monotonic(), 0
     sent: list[float] = []
-    while (now := time.monotonic()) < begun + pace.longest_s:
+    while heard < MOST_HEARD and (now := time.monotonic()) < begun + pace.longest_s:
         if len(sent) < REQUESTS and now >= begun + pace.every_s * len(sent):
             _send(opened, link, ping.request(len(sent)))
             sent.append(now)
@@ -113,6 +115,7 @@ def _exchanged(opened: socket.socket, link: str, ping: _Ping, pace: Pace) -> flo
             packet = opened.recv(_LONGEST_PACKET)
         except TimeoutError:
             continue
+        heard += 1
         sequence = ping.sequence_of(packet)
         if sequence is not None and sequence < len(sent):
             return time.monotonic() - sent[sequence]

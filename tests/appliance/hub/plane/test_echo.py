@@ -83,6 +83,12 @@ def test_what_is_no_reply_to_this_ping_does_not_count(wire: Wire) -> None:
     assert exchange(wire, *FORGED.values(), reply) is not None
 
 
+def test_a_flood_of_forged_replies_ends_the_ping(wire: Wire) -> None:
+    """Sends more of them than the ping looks at, and then the right one: a machine can hide itself so, and no more."""
+    assert exchange(wire, *[FORGED["other content"]] * (echo.MOST_HEARD - 1), reply) is not None
+    assert exchange(wire, *[FORGED["other content"]] * echo.MOST_HEARD, reply) is None
+
+
 def test_a_ping_sends_three_requests_and_gives_up(wire: Wire) -> None:
     assert echo.round_trip(wire.names, HUB, MACHINE, BRISK) is None
     sequences = [struct.unpack_from("!H", request_on(wire), 26)[0] for _ in range(echo.REQUESTS)]
