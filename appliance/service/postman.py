@@ -34,7 +34,7 @@ def pause_after(attempt: int) -> timedelta:
     Args:
         attempt: its number, from 1.
     """
-    return min(_FIRST_PAUSE * pow(4.0, attempt - 1), LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * pow(4.0, min(attempt, MOST_ATTEMPTS) - 1), LONGEST_PAUSE)
 
 
 Admission = Callable[[QueuedLetter, Letter], bool]
@@ -63,6 +63,12 @@ def deliver_one(
     if queued is None:
         return False
     attempt = queued.attempts + 1
+    if attempt > MOST_ATTEMPTS:
+        # Each attempt failed before the relay was asked, or the process ended in it.
+        log.error("a letter was given up", reason="it could not be written", **_facts(queued))
+        with context.store.write() as transaction:
+            mail.drop(transaction, queued)
+        return True
     with context.store.write() as transaction:
         is_ours = mail.claim(transaction, queued, context.clock() + pause_after(attempt))
     if is_ours:
@@ -75,8 +81,7 @@ def _deliver(
 ) -> None:
     with context.store.write() as transaction:
         letter = compose(context, transaction, queued.about)
-    # Neither the facts nor the reasons contain the person or the text.
-    facts = {"kind": queued.kind, "organization": queued.organization_id, "attempt": attempt}
+    facts = _facts(queued)
     if letter is not None and attempt == 1 and not admits(queued, letter):
         log.warning("a letter was dropped: too many by this sender or to this recipient", **facts)
     elif letter is not None:
@@ -93,3 +98,8 @@ def _deliver(
             log.info("a letter was sent", **facts)
     with context.store.write() as transaction:
         mail.drop(transaction, queued)
+
+
+def _facts(queued: QueuedLetter) -> dict[str, object]:
+    """List facts for the log; neither they nor the reasons contain the person or the text."""
+    return {"kind": queued.kind, "organization": queued.organization_id, "attempt": queued.attempts + 1}

@@ -132,6 +132,28 @@ def test_attempts_are_bounded_and_their_pauses_grow(context: Context, owner: Act
     assert timedelta(hours=12) < sum(pauses, timedelta()) < timedelta(days=1)
 
 
+def test_a_letter_that_can_t_be_written_stops_no_other(context: Context, owner: Actor) -> None:
+    """Tries a letter whose writing fails for as long as the store has it: it is given up like any other."""
+
+    def fail(context: Context, transaction: Connection, about: str) -> Letter | None:
+        if about == "broken":
+            raise LookupError("a fault of ours")
+        return compose(context, transaction, about)
+
+    queue(context, owner, "broken")
+    later = context
+    for attempt in range(1, postman.MOST_ATTEMPTS + 1):
+        with pytest.raises(LookupError):
+            postman.deliver_one(later, FakeRelay(), {"greeting": fail})
+        later = after(later, postman.pause_after(attempt))
+    queue(later, owner, "asha")
+    relay = FakeRelay()
+    while postman.deliver_one(later, relay, {"greeting": fail}):
+        pass
+    assert [letter.recipient for letter in relay.letters] == ["asha@example.net"]
+    assert queued(context) == 0
+
+
 def test_a_permanent_refusal_is_not_tried_again(context: Context, owner: Actor) -> None:
     queue(context, owner, "asha")
     assert deliver(context, FakeRelay([Undeliverable("no such person")])) == []
