@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from appliance.model.errors import Invalid
+from appliance.model.names import is_plain
 
 LONGEST_EMAIL = 254
 # Narrower than RFC 5321: one @, a domain, one line. Lone surrogates, which stand for bytes of a command line that are
-# not UTF-8, can't be stored.
+# not UTF-8, can't be stored. Like a name, an address has no character that makes it look like another one.
 _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NEVER}]+@[^{_NEVER}]+\.[^{_NEVER}.]+")
 
@@ -20,6 +21,6 @@ def check_email(text: str) -> str:
         Invalid: it is not an e-mail address.
     """
     email = text.strip().lower()
-    if len(email) > LONGEST_EMAIL or _EMAIL.fullmatch(email) is None:
+    if len(email) > LONGEST_EMAIL or _EMAIL.fullmatch(email) is None or not all(map(is_plain, email)):
         raise Invalid("This is not an e-mail address.", field="email")
     return email

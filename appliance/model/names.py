@@ -27,6 +27,11 @@ _VISIBLE_CATEGORIES = frozenset("LNPS")
 _LIKE_AN_END = re.compile(r"(?is)any(\s+machine)?|(machine|group|resource)\s*:.*")
 
 
+def is_plain(character: str) -> bool:
+    """True unless a character is invisible, may have any shape, or moves what is around it."""
+    return unicodedata.category(character) not in _FORBIDDEN_CATEGORIES or character in _FORMAT_OF_SCRIPTS
+
+
 def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -> str:
     """The name in Unicode's composed form (NFC), without surrounding spaces.
 
@@ -35,7 +40,7 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     """
     name = unicodedata.normalize("NFC", text).strip(_SPACES)
     for character in name:
-        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES and character not in _FORMAT_OF_SCRIPTS:
+        if not is_plain(character):
             raise Invalid(
                 "The {field} has a character that a name can't have: U+{code:04X}.", field=field, code=ord(character)
             )

@@ -105,6 +105,25 @@ def test_an_invalid_address_is_refused(context: Context, email: str) -> None:
         sign_up(context, email)
 
 
+@pytest.mark.parametrize("code", [0x200B, 0x202E, 0x2066, 0xFEFF, 0x00AD, 0xE0041, 0xE000, 0x0378])
+def test_an_address_has_no_invisible_character(context: Context, code: int) -> None:
+    """They make an address look like another one, or turn the text around it, in lists of members and in letters."""
+    with pytest.raises(Invalid):
+        sign_up(context, f"as{chr(code)}ha@example.net")
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "\u091c\u092f\u092a\u0941\u0930@\u0909\u0926\u093e\u0939\u0930\u0923.\u092d\u093e\u0930\u0924",
+        "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc@example.net",
+        "a.b+c'd&e=f@x-1.example.net",
+    ],
+)
+def test_an_address_may_be_in_any_script(email: str) -> None:
+    assert check_email(email) == email
+
+
 @pytest.mark.parametrize("password", ["", "short", "x" * 1025])
 def test_too_short_and_too_long_passwords_are_refused(context: Context, password: str) -> None:
     with pytest.raises(Invalid):
