@@ -13,7 +13,8 @@ from appliance.service.transcripts import FILES, NEWEST, ClaimVerdict, Run, late
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
 
-# A run's page contains its style, and needs neither scripts nor frames nor cookies.
+# A run's page contains its style, and needs neither scripts nor frames nor cookies. Its other files need even less, and
+# the XML could contain a page.
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; frame-ancestors 'none'"
 _KEPT = "public, max-age=3600"
 
@@ -37,11 +38,8 @@ def shown(visit: Visit) -> tuple[Run, ...]:
 
 
 def document(data: bytes, name: str) -> Response:
-    """Answer with a file of a run; its page gets a policy under which it runs no scripts."""
-    headers = {"Content-Type": FILES[name]}
-    if name == "transcript.html":
-        headers["Content-Security-Policy"] = _ALONE
-    return Response(data, headers=headers)
+    """Answer with a file of a run, with a policy under which it runs no scripts."""
+    return Response(data, headers={"Content-Type": FILES[name], "Content-Security-Policy": _ALONE})
 
 
 def _claims(visit: Visit) -> Response:
