@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from appliance.cli import factors, operations, operators, policies, present
+from appliance.cli import factors, operations, operators, policies, present, sign_up_links
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, with_settings
@@ -33,6 +33,7 @@ admin = typer.Typer(
 )
 admin.add_typer(factors.factors, name="factors")
 admin.add_typer(operators.operators, name="operator")
+admin.add_typer(sign_up_links.sign_up_links, name="sign-up-links")
 admin.command("policies", epilog=policies.EXITS)(policies.print_policies)
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
@@ -118,10 +119,12 @@ def invite_sign_up(
 ) -> None:
     """Print a link with which somebody signs an organization up. It works once, and for seven days.
 
+    `sign-up-links revoke` ends it earlier.
+
     Needed where the service runs with --sign-up invited; good with any other setting but closed.
     """
     with at_work(settings) as (found, context):
-        link = permits.invite(context, email)
+        link = permits.invite(context, email, made_by=operations.user())
         operations.note(found.store, trail.SIGN_UP_INVITED)
     print(link)
 

@@ -53,10 +53,10 @@ def note(store: Store, action: str, **detail: Any) -> None:
 
 def command(action: str, **detail: Any) -> OperatorCommand:
     """Make the entry about a command that this process carries out."""
-    return OperatorCommand(times.now(), _user(), action, detail)
+    return OperatorCommand(times.now(), user(), action, detail)
 
 
-def _user() -> str:
+def user() -> str:
     """Find the name of the person behind sudo, or else of this process's user."""
     given = os.environ.get("SUDO_USER")
     if given:

@@ -19,7 +19,7 @@ from appliance.service import one_time_codes, operator_sessions, passwords, toke
 from appliance.service.context import Context
 from appliance.service.one_time_codes import Proposal
 from appliance.service.sessions import Session
-from appliance.store import operations, operators
+from appliance.store import operations, operators, permits
 from appliance.store.operators import Operator, OperatorStanding
 from appliance.store.session_table import ClientDevice
 
@@ -75,7 +75,7 @@ def all_of(context: Context) -> list[OperatorStanding]:
 
 
 def remove(context: Context, email: str) -> None:
-    """Remove an operator; their sessions have ended when this returns.
+    """Remove an operator; their sessions, and the links to sign up that they made, have ended when this returns.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -87,6 +87,8 @@ def remove(context: Context, email: str) -> None:
         if found is None:
             raise NotFound("There is no operator with this address.")
         operators.remove(transaction, found.id)
+        # After that, as the session that makes a link now holds no more.
+        permits.revoke_all(transaction, context.clock(), made_by=address)
 
 
 def by_link(context: Context, token: str) -> Operator:

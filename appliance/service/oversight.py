@@ -19,14 +19,18 @@ from appliance.service.operator_sessions import SignedOperator
 from appliance.service.recording import recording
 from appliance.service.standing import organization_of
 from appliance.store import audit, machines, mail, operations, overview, size
+from appliance.store import permits as stored_permits
 from appliance.store import unused as stored_unused
 from appliance.store.operations import OperatorCommand
 from appliance.store.overview import OrganizationSize
+from appliance.store.permits import SignUpLink
 from appliance.store.revision import NEWEST, revision
 
 LONGEST_QUERY = 100
 LOG_ENTRIES = 100_000
 """Entries of the log of operations that are kept; an operator adds 2,000 a day at most."""
+MOST_LINKS = 100
+"""Links to sign up that the pages list; commands list all."""
 _SEEN_EVERY = timedelta(hours=1)
 
 
@@ -108,9 +112,28 @@ def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> 
         Unauthenticated: the session has ended.
     """
     with context.store.write() as transaction:
-        link = permits.invite_within(context, transaction, email)
+        link = permits.invite_within(context, transaction, email, who.operator.email)
         operator_sessions.note_act(context, transaction, who, operations.SIGN_UP_INVITED)
         return link
+
+
+def sign_up_links(context: Context) -> tuple[Sequence[SignUpLink], int]:
+    """List the newest links to sign up that nobody has used, `MOST_LINKS` at most, and count all of them."""
+    now = context.clock()
+    with context.store.read() as transaction:
+        return stored_permits.links(transaction, now, MOST_LINKS), stored_permits.count_links(transaction, now)
+
+
+def revoke_sign_up(context: Context, who: SignedOperator, permit_id: str) -> None:
+    """Revoke a link to sign up (`permits.revoke`), whoever made it.
+
+    Raises:
+        NotFound: there is no such link.
+        Unauthenticated: the session has ended.
+    """
+    with context.store.write() as transaction:
+        permits.revoke_within(context, transaction, permit_id)
+        operator_sessions.note_act(context, transaction, who, operations.SIGN_UP_REVOKED)
 
 
 def log(context: Context, limit: int) -> list[OperatorCommand]:

@@ -2,7 +2,7 @@
 
 If addresses are verified first, a stranger asks for the link, and a letter brings it to the future account's address.
 Nothing else is stored of a stranger, and the answer is the same if the address has an account. If the operator invites,
-`meshwg admin` prints the link.
+`meshwg admin` or an operator's page shows the link, and each of them can be revoked until it is used.
 """
 
 from __future__ import annotations
@@ -60,25 +60,48 @@ def ask(context: Context, email: str, language: str | None = None) -> None:
         mail.queue(context, transaction, None, LETTER, new.id)
 
 
-def invite(context: Context, email: str | None = None) -> str:
+def invite(context: Context, email: str | None = None, *, made_by: str = "") -> str:
     """Make a link to sign up, for the operator to hand over.
 
     Args:
         email: the only address that may sign up with it; None for any.
+        made_by: user of the host, or e-mail address of the operator on the pages.
     """
     with context.store.write() as transaction:
-        return invite_within(context, transaction, email)
+        return invite_within(context, transaction, email, made_by)
 
 
-def invite_within(context: Context, transaction: Connection, email: str | None) -> str:
+def invite_within(context: Context, transaction: Connection, email: str | None, made_by: str) -> str:
     """Make a link as `invite` does; it is valid once the transaction has committed."""
     now = context.clock()
     address = None if email is None else check_email(email)
-    new = Permit(new_id(), address, by_letter=False, expires_at=now + INVITED_FOR)
+    new = Permit(new_id(), address, by_letter=False, expires_at=now + INVITED_FOR, made_by=made_by)
     token = tokens.new_token(tokens.INVITATION)
     permits.forget(transaction, now)
     permits.create(transaction, new, tokens.hash_of(token), now)
     return _link(context, token)
+
+
+def revoke(context: Context, permit_id: str) -> None:
+    """Revoke a link that `invite` made.
+
+    Raises:
+        NotFound: there is no such link.
+    """
+    with context.store.write() as transaction:
+        revoke_within(context, transaction, permit_id)
+
+
+def revoke_within(context: Context, transaction: Connection, permit_id: str) -> None:
+    """Revoke a link as `revoke` does, once the transaction has committed."""
+    if not permits.revoke(transaction, permit_id, context.clock()):
+        raise NotFound("There is no link to sign up with the id {id}; it may have been used.", id=permit_id)
+
+
+def revoke_all(context: Context) -> int:
+    """Revoke every link that `invite` made; returns their number."""
+    with context.store.write() as transaction:
+        return permits.revoke_all(transaction, context.clock())
 
 
 def find(context: Context, token: str | None) -> Permit | None:

@@ -104,7 +104,7 @@ class Payers:
         return SHARE if payer == NOBODY or not self._processor.wait(payer, _RESERVE) else 1
 
     def used(self, environ: Mapping[str, Any], seconds: float, length: int = 0) -> None:
-        """Count a request's use of the processor, and note whose its token is for later requests, or that it is nobody's.
+        """Count a request's use of the processor, and note for later requests whose its token is, if it is anybody's.
 
         Args:
             seconds: processor time to make the answer.

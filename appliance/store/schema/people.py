@@ -164,6 +164,8 @@ permits = Table(
     Column("language", String(35), nullable=True),
     # Null until the letter with the link is sent.
     Column("token_hash", String(64), nullable=True, unique=True),
+    # E-mail address of the operator who made the link on the pages, or user of the host; null if a letter brings it.
+    Column("made_by", Text, nullable=True),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
 )

@@ -21,6 +21,7 @@ _ROLES = [(role.value, role.value) for role in reversed(Role)]
 def _list(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
     query, after = visit.query.text("query"), visit.query.optional("after")
     found, following = oversight.page(visit.context, query=query, after=after, limit=_PAGE_LENGTH)
+    links, link_count = oversight.sign_up_links(visit.context)
     return visit.page(
         "operator_organizations.html",
         refusal=refusal,
@@ -30,6 +31,8 @@ def _list(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
         following=following,
         days=permits.INVITED_FOR.days,
         sign_up=visit.context.sign_up,
+        links=links,
+        link_count=link_count,
         typed=visit.form,
     )
 
@@ -93,6 +96,11 @@ def _invite_sign_up(visit: OperatorVisit) -> Response:
     return reply(answer, Outcome(HOME, "operator-link"))
 
 
+def _revoke_sign_up(visit: OperatorVisit) -> Response:
+    oversight.revoke_sign_up(visit.context, visit.signed_in, visit.parameters["id"])
+    return visit.done(HOME, "link-revoked")
+
+
 def _again(form: str) -> Callable[[OperatorVisit, Refused], Response]:
     return lambda visit, refusal: _show(visit, refusal, form)
 
@@ -104,6 +112,8 @@ def _path(visit: OperatorVisit) -> str:
 PAGES = (
     OperatorPage("GET", HOME, _list),
     OperatorPage("POST", f"{HOME}/sign-up-links", _invite_sign_up, again=_list),
+    # A link in wrong hands must not stay for lack of an operator's share of changes.
+    OperatorPage("POST", f"{HOME}/sign-up-links/<id>/revoke", _revoke_sign_up, is_limited=False),
     OperatorPage("GET", _ONE, _show),
     OperatorPage("POST", f"{_ONE}/suspend", _suspend, again=_again("state")),
     OperatorPage("POST", f"{_ONE}/resume", _resume, again=_again("state")),

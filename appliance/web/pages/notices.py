@@ -37,6 +37,7 @@ _NOTICES = {
     "sessions-ended": sentence("Every other session of yours has ended."),
     "invited": sentence("A letter with a link is on its way."),
     "revoked": sentence("The invitation is revoked, and its link leads nowhere."),
+    "link-revoked": sentence("The link is revoked, and leads nowhere."),
     "role": sentence("The role is changed, and holds at once."),
     "factors-kept": sentence("The removal is stopped; the account keeps its second factor and passkeys."),
     "member": sentence("The member is removed, and signed out everywhere."),

@@ -9,6 +9,7 @@ import pytest
 from appliance.cli.errors import Exit
 from tests.appliance.cli.started import Run, answer, assert_refused, call, meshwg, sign_up, start, wait_for_health
 from tests.appliance.sealed import OLD, sealed_store
+from tests.appliance.sites import make_data
 
 
 def test_admin_decides_under_a_running_service(data: Path, runs: list[Run]) -> None:
@@ -103,3 +104,29 @@ def test_admin_decides_nothing_without_a_service(data: Path, command: str, code:
     done = meshwg(data, "admin", command, before["organizations"][0]["id"])
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
     assert answer(data, "admin", "list") == before
+
+
+def test_links_to_sign_up_are_listed_and_revoked(data: Path) -> None:
+    """Without a service: whoever has such a link can do nothing meanwhile, and it is gone when one starts."""
+    make_data(data).close()
+    assert answer(data, "admin", "sign-up-links", "list") == {"sign_up_links": []}
+    for options in ((), ("--email=asha@example.net",), ("--email=ravi@example.net",)):
+        assert meshwg(data, "admin", "invite-sign-up", *options, SUDO_USER="ops").returncode == 0
+    listed = answer(data, "admin", "sign-up-links", "list")["sign_up_links"]
+    by_email = {each["email"]: each["id"] for each in listed}
+    assert set(by_email) == {None, "asha@example.net", "ravi@example.net"}
+    assert {each["made_by"] for each in listed} == {"ops"}
+    told = meshwg(data, "admin", "sign-up-links", "list").stdout.splitlines()
+    assert f"{by_email[None]}  for any address, made 2" in "\n".join(told)
+    assert told[-1] == "3 links; times are UTC."
+
+    assert_refused(meshwg(data, "admin", "sign-up-links", "revoke"), Exit.REFUSED)
+    assert_refused(meshwg(data, "admin", "sign-up-links", "revoke", "nothing"), Exit.NO_INPUT)
+    assert len(answer(data, "admin", "sign-up-links", "list")["sign_up_links"]) == 3
+    assert_refused(meshwg(data, "admin", "sign-up-links", "revoke", by_email[None], "--all"), Exit.REFUSED)
+    done = meshwg(data, "admin", "sign-up-links", "revoke", by_email[None])
+    assert (done.returncode, done.stdout) == (0, "1 link revoked.\n")
+    assert meshwg(data, "admin", "sign-up-links", "revoke", "--all").stdout == "2 links revoked.\n"
+    assert answer(data, "admin", "sign-up-links", "list") == {"sign_up_links": []}
+    acts = [each["action"] for each in answer(data, "operations")["operations"]]
+    assert acts[:2] == ["sign-up.revoked"] * 2

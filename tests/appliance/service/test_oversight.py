@@ -10,7 +10,9 @@ import pyotp
 import pytest
 
 from appliance.model.errors import Conflict, Invalid, NotFound, Unauthenticated
-from appliance.service import Actor, Context, machines, operator_sessions, operators, organizations, oversight
+from appliance.model.sign_up import SignUpMode
+from appliance.service import Actor, Context, accounts, machines, operator_sessions, operators, organizations, oversight
+from appliance.service import permits as permits_service
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.operators import Enrolled
 from appliance.service.sessions import NOWHERE
@@ -135,6 +137,95 @@ def test_the_log_of_operations_tells_who_but_not_on_whom(
     assert owner.organization_id not in str(oversight.log(context, 20))
 
 
+def token_of(link: str) -> str:
+    return link.rpartition("=")[2]
+
+
+def enter(context: Context, link: str) -> None:
+    accounts.sign_up(
+        context, email="new@example.net", password="a good password", organization="new", invitation=token_of(link)
+    )
+
+
+def test_a_revoked_link_to_sign_up_leads_nowhere(context: Context, who: SignedOperator) -> None:
+    first = oversight.invite_sign_up(context, who, "asha@example.net")
+    second = oversight.invite_sign_up(context, who, None)
+    links, count = oversight.sign_up_links(context)
+    assert (count, {(each.email, each.made_by) for each in links}) == (2, {("asha@example.net", EMAIL), (None, EMAIL)})
+    assert {each.expires_at for each in links} == {context.clock() + timedelta(days=7)}
+    assert token_of(second) not in str(links)
+    open_to_any = next(each for each in links if each.email is None)
+    oversight.revoke_sign_up(context, who, open_to_any.id)
+    assert acts(context)[0] == (EMAIL, operations.SIGN_UP_REVOKED)
+    with pytest.raises(NotFound):
+        enter(context, second)
+    with pytest.raises(NotFound):
+        oversight.revoke_sign_up(context, who, open_to_any.id)
+    assert acts(context).count((EMAIL, operations.SIGN_UP_REVOKED)) == 1
+    (left,), count = oversight.sign_up_links(context)
+    assert (left.email, count) == ("asha@example.net", 1)
+    with pytest.raises(Invalid, match="another e-mail address"):
+        enter(context, first)
+
+
+def test_a_link_that_is_revoked_during_a_sign_up_founds_nothing(
+    context: Context, who: SignedOperator, hub: FakeHub
+) -> None:
+    link = oversight.invite_sign_up(context, who, None)
+    (made,), _ = oversight.sign_up_links(context)
+    create_keys = hub.create_keys
+
+    def revoke_meanwhile(organization: str) -> object:
+        oversight.revoke_sign_up(context, who, made.id)
+        return create_keys(organization)
+
+    hub.create_keys = revoke_meanwhile  # type: ignore[method-assign, assignment]
+    with pytest.raises(NotFound):
+        enter(context, link)
+    assert not hub.enforced
+    assert oversight.page(context) == ([], None)
+
+
+def test_a_letter_s_link_is_no_operator_s(context: Context, who: SignedOperator) -> None:
+    """It is somebody's who asked for it, ends after a day, and no operator knows of it."""
+    permits_service.ask(replace(context, sign_up=SignUpMode.VERIFIED, sends_mail=True), "asha@example.net")
+    assert oversight.sign_up_links(context) == ([], 0)
+    assert permits_service.revoke_all(context) == 0
+    with context.store.read() as transaction:
+        assert permits.count(transaction) == 1
+    assert who
+
+
+def test_a_removed_operator_s_links_lead_nowhere(context: Context, who: SignedOperator) -> None:
+    link = oversight.invite_sign_up(context, who, None)
+    other = permits_service.invite(context, made_by="root")
+    operators.remove(context, EMAIL)
+    with pytest.raises(NotFound):
+        enter(context, link)
+    enter(context, other)
+
+
+def test_old_links_and_used_ones_are_not_listed(context: Context, who: SignedOperator, clock: Clock) -> None:
+    enter(context, oversight.invite_sign_up(context, who, None))
+    oversight.invite_sign_up(context, who, None)
+    clock.wait(timedelta(days=6))
+    permits_service.invite(context, made_by="root")
+    assert oversight.sign_up_links(context)[1] == 2
+    clock.wait(timedelta(days=1, seconds=1))
+    assert oversight.sign_up_links(context)[1] == 1
+
+
+def test_the_newest_of_many_links_are_listed(
+    context: Context, who: SignedOperator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oversight, "MOST_LINKS", 2)
+    for number in range(3):
+        clock.wait()
+        oversight.invite_sign_up(context, who, f"{number}@example.net")
+    links, count = oversight.sign_up_links(context)
+    assert ([each.email for each in links], count) == (["2@example.net", "1@example.net"], 3)
+
+
 def test_a_suspension_is_enforced_and_taken_back(
     context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str], hub: FakeHub
 ) -> None:
@@ -150,6 +241,8 @@ def test_a_suspension_is_enforced_and_taken_back(
 def test_an_operator_who_is_removed_meanwhile_changes_nothing(
     context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str], hub: FakeHub
 ) -> None:
+    permits_service.invite(context, made_by="root")
+    (link,), _ = oversight.sign_up_links(context)
     operators.remove(context, EMAIL)
     for call in (
         lambda: oversight.suspend(context, who, owner.organization_id, code=next(codes)),
@@ -158,11 +251,12 @@ def test_an_operator_who_is_removed_meanwhile_changes_nothing(
             context, who, owner.organization_id, email="new@example.net", role="owner", code=next(codes)
         ),
         lambda: oversight.invite_sign_up(context, who, None),
+        lambda: oversight.revoke_sign_up(context, who, link.id),
     ):
         with pytest.raises(Unauthenticated):
             call()
     with context.store.read() as transaction:
-        assert permits.count(transaction) == 0
+        assert permits.count(transaction) == 1
     assert operations.SIGN_UP_INVITED not in [action for _, action in acts(context)]
     assert owner.organization_id in hub.enforced
     assert trail(context, owner) == []

@@ -12,9 +12,10 @@ import pytest
 
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
+from appliance.model.errors import TooMany
 from appliance.service import Actor, Context, operators
 from appliance.web.app import make_app
-from appliance.web.limits import OPERATOR_STRANGERS, STRANGERS
+from appliance.web.limits import OPERATOR_CHANGES, OPERATOR_STRANGERS, STRANGERS
 from appliance.web.operators.visits import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
@@ -185,6 +186,34 @@ def test_invitations_are_links_to_pass_on(operator: Operator, owner: Actor, app:
     page = operator.send("/operator/sign-up-links", email="").page
     link = next(word for word in page.text.split() if "/signup?" in word)
     assert guest.get(link.partition("hub.example.net")[2]).status == 200
+
+
+def test_a_link_to_sign_up_is_revoked(
+    operator: Operator, new_operator: Callable[[], Operator], context: Context, app: bottle.Bottle, site: Site
+) -> None:
+    """Also by another operator, whose changes are used up: whoever has the link must not keep it for that."""
+    operator.get("/operator")
+    assert "Links to sign up" not in operator.answer.page.text
+    answer = operator.send("/operator/sign-up-links", email="")
+    link = re.search(r"https://hub\.example\.net(/signup\?invitation=\S+?)<", answer.text)
+    assert link is not None
+    other = new_operator()
+    other.join(operators.add(context, "second@example.net"))
+    page = other.get("/operator").page
+    assert "any address" in page.text
+    assert EMAIL in page.text
+    (action,) = [each for each in page.forms if each.endswith("/revoke")]
+    second = next(each.operator.id for each in operators.all_of(context) if each.operator.email != EMAIL)
+    for _ in range(OPERATOR_CHANGES[0].amount):
+        site.limits.operator_change(second)
+    with pytest.raises(TooMany):
+        site.limits.operator_change(second)
+    answer = other.send(action)
+    assert (answer.status, answer.headers["location"]) == (303, "/operator")
+    page = other.get("/operator").page
+    assert "The link is revoked" in page.text
+    assert not [each for each in page.forms if each.endswith("/revoke")]
+    assert Visitor(app, address="198.51.100.9").get(link[1]).status == 404
 
 
 def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:

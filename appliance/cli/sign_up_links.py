@@ -1,0 +1,77 @@
+"""``admin sign-up-links``: links with which somebody signs an organization up, until they are used."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from appliance.cli import operations, present
+from appliance.cli.at_work import at_work
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.options import AsJson, with_settings
+from appliance.cli.settings import Settings
+from appliance.model.plural import counted
+from appliance.service import permits as service
+from appliance.store import operations as trail
+from appliance.store import permits, times
+from appliance.store.permits import SignUpLink
+from appliance.store.times import rfc3339
+
+sign_up_links = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Links to sign up that operators made and nobody has used. `admin invite-sign-up` makes one.",
+)
+
+_EXITS = (
+    "Exit codes: 0 done, 64 neither a link nor --all, 66 no such link, 73 the database can't be used, 77 not root, 78 "
+    "settings that make no sense or no store yet."
+)
+
+
+@sign_up_links.command("list", epilog=_EXITS)
+@with_settings("data", "database_url")
+def list_links(as_json: AsJson = False, *, settings: Settings) -> None:
+    """List the links, newest first. The links themselves are shown once, when they are made."""
+    with present.opened(settings) as found, found.store.read() as transaction:
+        listed = permits.links(transaction, times.now())
+    if as_json:
+        print(json.dumps({"sign_up_links": [_document(each) for each in listed]}, indent=2))
+        return
+    for each in listed:
+        made = f"made {each.created_at:%Y-%m-%d %H:%M} by {each.made_by}"
+        print(f"{each.id}  for {each.email or 'any address'}, {made}, until {each.expires_at:%Y-%m-%d %H:%M}")
+    print(f"{counted(len(listed), 'link')}; times are UTC.")
+
+
+@sign_up_links.command("revoke", epilog=_EXITS)
+@with_settings("data", "database_url")
+def revoke(
+    link: Annotated[str | None, typer.Argument(metavar="ID", help="Id of a link, as `list` shows it.")] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="All links.")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Revoke a link, or all of them: it leads nowhere when this returns."""
+    if (link is None) != everyone:
+        raise CommandError("Name the link to revoke, or give --all.", Exit.REFUSED)
+    with at_work(settings) as (found, context):
+        count = 1
+        if link is None:
+            count = service.revoke_all(context)
+        else:
+            service.revoke(context, link)
+        operations.note(found.store, trail.SIGN_UP_REVOKED, links=count)
+    print(f"{counted(count, 'link')} revoked.")
+
+
+def _document(each: SignUpLink) -> dict[str, object]:
+    return {
+        "id": each.id,
+        "email": each.email,
+        "made_by": each.made_by,
+        "created_at": rfc3339(each.created_at),
+        "expires_at": rfc3339(each.expires_at),
+    }
