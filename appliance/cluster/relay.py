@@ -18,13 +18,15 @@ import structlog
 
 from appliance.cluster.errors import ClusterError
 from appliance.cluster.etcd import Endpoint, Identity
+from appliance.cluster.handshakes import Handshakes
 
 log = structlog.get_logger()
 
 _HANDSHAKE_S = 2.0
 _PIECE = 2**16
 _PAUSE_S = 0.1
-_MOST_CONNECTIONS = 512
+# A handshake takes work, and whoever fails may try again at once.
+_AFTER_FAILURE_S = 1.0
 # A host that is gone without a word: a dead connection is noticed after some seconds (tcp(7)).
 _DEAD_AFTER_MS = 5000
 
@@ -65,9 +67,11 @@ class Listener:
         where: address to listen on; port 0 takes a free one.
         identity: of this host.
         serve: gets each plain socket in a thread of its own, and closes it.
+        most: most connections of hosts.
 
     Attributes:
-        refused: numbers of refused connections, by reason: ``stranger`` (no certificate of the authority), ``crowded``.
+        refused: numbers of refused connections, by reason: ``stranger`` (no certificate of the authority), ``unproven``
+            (too many handshakes of the address or of strangers were in progress), ``crowded``.
 
     Raises:
         OSError: the address is taken or not this host's.
@@ -76,12 +80,14 @@ class Listener:
     where: Endpoint
     identity: Identity
     serve: Callable[[socket.socket], None]
+    most: int = 512
 
     def __post_init__(self) -> None:
         self._context = self.identity.context(ssl.PROTOCOL_TLS_SERVER)
-        self._free = threading.Semaphore(_MOST_CONNECTIONS)
+        self._free = threading.Semaphore(self.most)
         self._closed = threading.Event()
-        self.refused = {"crowded": 0, "stranger": 0}
+        self.refused = {"crowded": 0, "stranger": 0, "unproven": 0}
+        self._handshakes = Handshakes()
         self._counting = threading.Lock()
         family = socket.AF_INET6 if ":" in self.where.host else socket.AF_INET
         self._socket = socket.create_server((self.where.host, self.where.port), family=family, backlog=128)
@@ -106,10 +112,9 @@ class Listener:
                     log.error("a connection could not be taken", error=str(error))
                     self._closed.wait(_PAUSE_S)
                 continue
-            if not self._free.acquire(blocking=False):
-                log.error("a host was turned away: there are too many connections", most=_MOST_CONNECTIONS)
-                self._count("crowded")
+            if not self._handshakes.begin(sender[0]):
                 plain.close()
+                self._refuse("unproven", sender[0], "too many of its connections, or of strangers', are unproven")
                 continue
             threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
 
@@ -119,19 +124,28 @@ class Listener:
             _notice_death(plain)
             connection = self._context.wrap_socket(plain, server_side=True)
         except OSError as error:
-            log.warning("a stranger was turned away", sender=sender, error=str(error))
-            self._count("stranger")
             plain.close()
-            self._free.release()
+            self._refuse("stranger", sender, str(error))
+            self._closed.wait(_AFTER_FAILURE_S)
+            self._handshakes.end(sender, is_host=False)
+            return
+        self._handshakes.end(sender, is_host=True)
+        if not self._free.acquire(blocking=False):
+            connection.close()
+            self._refuse("crowded", sender, f"there are {self.most} connections of hosts")
             return
         try:
             self.serve(_carried(connection))
         finally:
             self._free.release()
 
-    def _count(self, reason: str) -> None:
+    def _refuse(self, reason: str, sender: str, error: str) -> None:
+        """Count a refused connection, and log it unless others of its sender were logged lately."""
         with self._counting:
             self.refused[reason] += 1
+        if self._handshakes.is_to_be_told(sender):
+            who = "a host" if reason == "crowded" else "a stranger"
+            log.warning(f"{who} was turned away", sender=sender, error=error, refused=dict(self.refused))
 
 
 def _notice_death(plain: socket.socket) -> None:

@@ -7,13 +7,16 @@ import resource
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
+import structlog
 
 from appliance.cluster.etcd import Endpoint
+from appliance.cluster.handshakes import OF_ONE
 from appliance.cluster.relay import Listener, Unreached, connect
 from tests.appliance.cluster.authority import Authority
 from tests.waiting import DEADLINE, wait_until
@@ -115,7 +118,72 @@ def test_hosts_of_another_authority_are_turned_away(
     with connect(where, "hub1", mixed.context(ssl.PROTOCOL_TLS_CLIENT)) as connection:
         connection.settimeout(DEADLINE)
         assert refused(connection)
-    wait_until(lambda: listener.refused == {"crowded": 0, "stranger": 2})
+    wait_until(lambda: listener.refused == {"crowded": 0, "stranger": 2, "unproven": 0})
+
+
+def silent(where: Endpoint, sender: str, count: int) -> Iterator[socket.socket]:
+    """Opens connections from an address that say nothing."""
+    for _ in range(count):
+        yield socket.create_connection((where.host, where.port), DEADLINE, source_address=(sender, 0))
+
+
+def answers(where: Endpoint, authority: Authority) -> bool:
+    """Tells whether a host's call is answered now."""
+    try:
+        with connect(where, "hub1", authority.client("web1")) as connection:
+            connection.settimeout(DEADLINE)
+            connection.sendall(b"x")
+            return connection.recv(1) == b"x"
+    except (Unreached, ConnectionError):
+        return False
+
+
+def test_one_address_takes_no_place_of_hosts(authority: Authority) -> None:
+    """Opens more connections than the hub takes of hosts, as a stranger whose handshakes never end."""
+    few = Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo, most=4)
+    with closing(few), ExitStack() as opened:
+        for each in silent(Endpoint(_HERE, few.port), "127.0.0.2", OF_ONE + 8):
+            opened.enter_context(each)
+        assert answers(Endpoint(_HERE, few.port), authority)
+        wait_until(lambda: few.refused["unproven"] == 8)
+        assert few.refused["crowded"] == 0
+
+
+def test_hosts_beyond_the_bound_are_turned_away(authority: Authority) -> None:
+    few = Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo, most=1)
+    where = Endpoint(_HERE, few.port)
+    with closing(few):
+        with connect(where, "hub1", authority.client("web1")) as first:
+            first.settimeout(DEADLINE)
+            first.sendall(b"x")
+            assert first.recv(1) == b"x"
+            assert not answers(where, authority)
+            assert few.refused == {"crowded": 1, "stranger": 0, "unproven": 0}
+        wait_until(lambda: answers(where, authority))
+
+
+def test_many_addresses_take_no_place_of_known_hosts(authority: Authority, listener: Listener, where: Endpoint) -> None:
+    assert answers(where, authority)
+    with structlog.testing.capture_logs() as lines, ExitStack() as opened:
+        for number in range(60):
+            for each in silent(where, f"127.0.1.{number}", 10):
+                opened.enter_context(each)
+        assert answers(where, authority)
+        wait_until(lambda: listener.refused["unproven"] + listener.refused["stranger"] == 600)
+    assert listener.refused["unproven"] > 0
+    senders = [line["sender"] for line in lines]
+    assert len(senders) == len(set(senders)) == 30
+
+
+def test_handshakes_that_fail_are_paced(listener: Listener, where: Endpoint) -> None:
+    """Sends handshakes of no sense as fast as they are taken: each is work for the hub."""
+    began = time.monotonic()
+    for each in silent(where, "127.0.0.2", 400):
+        with each, suppress(ConnectionError):
+            each.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    wait_until(lambda: sum(listener.refused.values()) == 400)
+    assert listener.refused["stranger"] <= OF_ONE * (2 + time.monotonic() - began)
+    assert listener.refused["unproven"] > 0
 
 
 def refused(connection: socket.socket) -> bool:

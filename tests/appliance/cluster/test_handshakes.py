@@ -1,0 +1,51 @@
+"""Bounds of connections that have proven nothing yet."""
+
+from __future__ import annotations
+
+from appliance.cluster.handshakes import OF_ONE, OF_STRANGERS, Handshakes
+
+HOST = "192.0.2.1"
+
+
+def strangers(handshakes: Handshakes) -> int:
+    """Begins handshakes from ever new addresses until there is no place; returns their number."""
+    number = 0
+    while handshakes.begin(f"198.51.100.{number}"):
+        number += 1
+    return number
+
+
+def test_an_address_has_so_many_places_and_no_more() -> None:
+    handshakes = Handshakes()
+    assert [handshakes.begin(HOST) for _ in range(OF_ONE + 1)] == [True] * OF_ONE + [False]
+    assert handshakes.begin("192.0.2.2")
+    handshakes.end(HOST, is_host=False)
+    assert [handshakes.begin(HOST) for _ in range(2)] == [True, False]
+
+
+def test_strangers_leave_room_for_addresses_of_hosts() -> None:
+    handshakes = Handshakes()
+    assert handshakes.begin(HOST)
+    handshakes.end(HOST, is_host=True)
+    assert strangers(handshakes) == OF_STRANGERS
+    assert [handshakes.begin(HOST) for _ in range(OF_ONE + 1)] == [True] * OF_ONE + [False]
+    # A host's handshakes take none of the strangers' places.
+    handshakes.end("198.51.100.7", is_host=False)
+    assert [handshakes.begin("203.0.113.1") for _ in range(2)] == [True, False]
+
+
+def test_an_address_whose_handshake_failed_is_a_stranger_s() -> None:
+    handshakes = Handshakes()
+    assert handshakes.begin(HOST)
+    handshakes.end(HOST, is_host=False)
+    assert strangers(handshakes) == OF_STRANGERS
+    assert not handshakes.begin(HOST)
+
+
+def test_few_lines_tell_of_many_strangers() -> None:
+    now = 0.0
+    handshakes = Handshakes(lambda: now)
+    assert [handshakes.is_to_be_told(HOST) for _ in range(3)] == [True, False, False]
+    assert sum(handshakes.is_to_be_told(f"198.51.100.{number}") for number in range(100)) == 29
+    now = 61.0
+    assert handshakes.is_to_be_told(HOST)
