@@ -28,7 +28,7 @@ _SECRET_TEXTS = (
     re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])"),
     re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{43,}", re.ASCII),
     # Credentials of URLs and of Authorization headers.
-    re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),
+    re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"),
     re.compile(r"(?i)(?<=bearer )\S+"),
 )
 ROUTINE = frozenset(

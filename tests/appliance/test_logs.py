@@ -116,6 +116,13 @@ fail()
     assert KEY not in done.stderr
 
 
+@pytest.mark.parametrize("part", ["a:", "://a:", "a@", "aA1-", " mwa_", "bearer ", "0", "A"])
+def test_a_long_hostile_text_is_written_soon(written: io.StringIO, part: str) -> None:
+    """Logs a text that would take a quarter of an hour if the time for it grew with the square of its length."""
+    structlog.get_logger().info("asked", path=f"://{part * (400_000 // len(part))}")
+    assert len(written.getvalue().splitlines()) == 1
+
+
 def test_values_that_are_no_secrets_stay_in_the_log(written: io.StringIO) -> None:
     facts: dict[str, Any] = {
         "organization": "tcbm838zt8",
