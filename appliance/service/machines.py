@@ -8,12 +8,13 @@ from ipaddress import AddressValueError, IPv4Address
 
 from appliance.model.configuration import Configuration
 from appliance.model.desired import Peer
-from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
+from appliance.model.sentences import sentence
 from appliance.model.verdict import ConnectionEnd
 from appliance.service import addresses, expectations, file_names, machine_bounds, organizations, pages, policy_trail
 from appliance.service.actor import Actor
@@ -151,7 +152,8 @@ def change(
         force: True to break expectations of the policy.
 
     Raises:
-        Conflict: it has another name or other groups than ``seen``, or another machine has the name.
+        PreconditionFailed: it has another name or other groups than ``seen``.
+        Conflict: another machine has the name.
         ExpectationBroken: other groups would break expectations, and ``force`` is False.
     """
     actor.must_change()
@@ -161,7 +163,12 @@ def change(
     def edit(open_change: OpenChange) -> None:
         before = _find(open_change, machine_id)
         if seen is not None and (before.name, set(before.groups)) != (seen[0], set(seen[1])):
-            raise Conflict("Nothing was undone: the name or the groups of this machine were changed again since.")
+            raise PreconditionFailed(
+                "Nothing was done, because somebody else has changed this machine meanwhile. It is called “{name}” "
+                "now, and its groups are: {groups}.",
+                name=before.name,
+                groups=", ".join(before.groups) or sentence("none"),
+            )
         name = before.name if checked_name is None else checked_name
         after = replace(
             before,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from appliance.languages import gettext as _
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
-from appliance.model.errors import NotFound, Refused
+from appliance.model.errors import NotFound, PreconditionFailed, Refused
 from appliance.model.expectations import ExpectationBroken
 from appliance.model.organization import Machine
 from appliance.model.policy import Selector, SelectorKind
@@ -57,6 +58,7 @@ def _change(visit: Visit) -> Response:
             machine_id,
             name=form.text("name"),
             groups=words.parse_groups(form.text("groups")),
+            seen=_seen(form),
             force=forcing.is_forced(visit),
         ).machine
     except ExpectationBroken as refusal:
@@ -70,8 +72,19 @@ def _reverse(before: Machine, after: Machine) -> Undo | None:
     if (before.name, set(before.groups)) == (after.name, set(after.groups)):
         return None
     fields = {"name": before.name, "groups": words.group_list(before.groups)}
-    seen = {"seen_name": after.name, "seen_groups": words.group_list(after.groups)}
-    return Undo(f"/machines/{after.id}/undo", {**fields, **seen})
+    return Undo(f"/machines/{after.id}/undo", {**fields, **_seen_fields(after)})
+
+
+def _seen_fields(machine: Machine) -> dict[str, str]:
+    """Fields of a form with what it was made for, so that a change by somebody else is not overwritten."""
+    return {"seen_name": machine.name, "seen_groups": words.group_list(machine.groups)}
+
+
+def _seen(form: Form) -> tuple[str, Sequence[str]] | None:
+    """Name and groups that a form was made for; None if it has no such fields."""
+    if "seen_name" not in form.fields:
+        return None
+    return form.text("seen_name"), words.parse_groups(form.text("seen_groups"))
 
 
 def _undo(visit: Visit) -> Response:
@@ -83,7 +96,7 @@ def _undo(visit: Visit) -> Response:
             machine_id,
             name=form.text("name"),
             groups=words.parse_groups(form.text("groups")),
-            seen=(form.text("seen_name"), words.parse_groups(form.text("seen_groups"))),
+            seen=_seen(form),
             force=forcing.is_forced(visit),
         )
     except ExpectationBroken as refusal:
@@ -166,14 +179,18 @@ def _remove(visit: Visit) -> Response:
 
 def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
     seen = machines.get(visit.context, visit.actor, visit.parameters["id"])
-    as_it_is = Form({"name": seen.machine.name, "groups": words.group_list(seen.machine.groups)})
+    as_it_is = {"name": seen.machine.name, "groups": words.group_list(seen.machine.groups)}
+    typed = visit.form.fields if refused_form == "change" else as_it_is
+    # A refusal because of another change tells what that was.
+    known = {} if isinstance(refusal, PreconditionFailed) else typed
     return visit.page(
         "machine.html",
         refusal=refusal,
         refused_form=refused_form,
         seen=seen,
         facts=_facts(visit, seen),
-        typed=visit.form if refused_form == "change" else as_it_is,
+        typed=Form(typed),
+        made_for={name: known.get(name, text) for name, text in _seen_fields(seen.machine).items()},
     )
 
 
@@ -214,7 +231,13 @@ PAGES = (
     Page("POST", "/machines", _add, access=CHANGE, again=Again(machine_list.table, ("name", "groups", "public_key"))),
     Page("GET", "/machines/<id>", _one, access=LOOK),
     Page("GET", f"/machines/<id>{LIVE}", _poll, access=LOOK, polled=True),
-    Page("POST", "/machines/<id>", _change, access=CHANGE, again=_again("change", "name", "groups")),
+    Page(
+        "POST",
+        "/machines/<id>",
+        _change,
+        access=CHANGE,
+        again=_again("change", "name", "groups", "seen_name", "seen_groups"),
+    ),
     Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),
     Page("GET", "/machines/<id>/rotate", _ask_rotation, access=CHANGE),
     Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE, again=Again(_ask_rotation, ("public_key",))),

@@ -279,6 +279,8 @@ TYPED = {
     "keep_tokens": "yes",
     "keep_passkeys": "yes",
     "plan": "paid",
+    "seen_name": "before",
+    "seen_groups": "old",
 }
 """Something for each field that any form keeps."""
 

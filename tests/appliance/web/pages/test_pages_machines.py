@@ -97,6 +97,28 @@ def test_a_machine_s_name_and_groups_are_changed(owner: Visitor, site: Site, hub
     assert next(iter(hub.enforced.values())).peers[0].groups == {"db", "a,b"}
 
 
+def test_a_change_by_somebody_else_is_not_overwritten(owner: Visitor, site: Site, hub: FakeHub) -> None:
+    """One renames a machine, while another puts it into a group, whose rules must not cease to hold for that."""
+    owner.add_machine("one", groups="office")
+    machine = one_of(site, owner).machine
+    owner.get(f"/machines/{machine.id}")
+    other = Visitor(owner.app, cookies=dict(owner.cookies))
+    other.get(f"/machines/{machine.id}")
+    assert other.send(f"/machines/{machine.id}", name="one", groups="office, quarantine").status == 303
+    # Input that is refused for another reason stays input about what was shown at first.
+    assert owner.send(f"/machines/{machine.id}", name="", groups="office").status == 422
+    refused = owner.send(f"/machines/{machine.id}", name="uno", groups="office")
+    assert refused.status == 412
+    assert "somebody else has changed this machine" in refused.page.text
+    assert "office, quarantine" in refused.page.text
+    assert next(iter(hub.enforced.values())).peers[0].groups == {"office", "quarantine"}
+    assert 'value="uno"' in refused.text
+    # Whoever has seen it may save it all the same.
+    assert owner.send(f"/machines/{machine.id}", name="uno", groups="office").status == 303
+    found = one_of(site, owner).machine
+    assert (found.name, set(found.groups)) == ("uno", {"office"})
+
+
 def test_a_refused_rename_keeps_the_input(owner: Visitor, site: Site) -> None:
     owner.add_machine("one")
     owner.add_machine("two")

@@ -125,8 +125,8 @@ def test_a_machine_s_name_and_groups_are_undone(owner: Visitor, site: Site, acto
     place = offered(owner)
     machines.change(site.context, actor, machine, name="fifth")
     refused = owner.send(place)
-    assert refused.status == 409
-    assert "Nothing was undone" in refused.page.text
+    assert refused.status == 412
+    assert "Nothing was done" in refused.page.text
     assert machines.get(site.context, actor, machine).machine.name == "fifth"
 
 
