@@ -19,6 +19,7 @@ from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import HubStatus, ShardStatus, together
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.probes import Probe
+from appliance.service.side_by_side import SideBySide
 from appliance.store import Store, organizations, shards
 from appliance.store.shards import Fence
 from appliance.vault import CodeSecret, SealedKeys
@@ -26,6 +27,8 @@ from appliance.vault import CodeSecret, SealedKeys
 T = TypeVar("T")
 
 _WAITS_S = 20.0
+# For all shards together: less than a scrape's usual time-out of 10 s.
+_STATUS_WITHIN_S = 5.0
 
 
 class OwningHubs:
@@ -48,6 +51,7 @@ class OwningHubs:
         self._unanswered = Counter[str]()
         self._lock = threading.Lock()
         self._local = threading.local()
+        self._statuses = SideBySide(lambda shard: self._at(shard, lambda hub: hub.status()))
 
     def create_keys(self, organization: str) -> SealedKeys:
         """Generate a hub key pair for a new organization, at any hub; returned sealed."""
@@ -113,7 +117,7 @@ class OwningHubs:
         return self._at_owner(organization, lambda hub: hub.counters(organization))
 
     def status(self) -> HubStatus:
-        """Read the status of all shards together; organizations of those that don't answer count as not enforced.
+        """Read the status of all shards side by side; organizations of those that don't answer count as not enforced.
 
         Raises:
             HubError: no shard has an owner that answers.
@@ -123,9 +127,13 @@ class OwningHubs:
         with self._store.read() as transaction:
             all_shards = shards.find_all(transaction)
             expected = organizations.count_enforced(transaction)
+        asked = self._statuses.answers([shard.id for shard in all_shards], _STATUS_WITHIN_S)
         for shard in all_shards:
+            answer = asked[shard.id]
             try:
-                answers.append(self._at(shard.id, lambda hub: hub.status()))
+                if not answer.done():
+                    raise HubUnreachable(f"the hub of {shard.endpoint} did not answer in {_STATUS_WITHIN_S:.0f} s")
+                answers.append(answer.result())
             except HubError as error:
                 complaint = error
                 lost.append(ShardStatus(shard.endpoint, None))

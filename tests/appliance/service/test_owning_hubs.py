@@ -1,0 +1,120 @@
+"""The status of many hubs is that of all that answer, which are asked side by side."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from appliance.cluster.etcd import Claim, Endpoint, Etcd
+from appliance.cluster.owner import Owner, owner_key
+from appliance.cluster.relay import Listener
+from appliance.hub.errors import HubUnreachable
+from appliance.hub.rpc import codec, messages
+from appliance.hub.rpc.messages import HubStatus, ShardStatus
+from appliance.service.owners import OwningHubs
+from appliance.store import Store, shards
+from appliance.store.shards import Shard
+from tests.appliance.cluster.authority import Authority
+from tests.appliance.databases import on_sqlite
+from tests.waiting import DEADLINE
+
+_HERE = "127.0.0.1"
+SHARDS = [Shard(f"shard{number}", f"192.0.2.{number}", 51820) for number in range(1, 4)]
+
+
+@dataclass
+class Owners:
+    """Stand-in for etcd that knows who owns what."""
+
+    known: dict[str, Owner]
+
+    def holder(self, key: str) -> Claim | None:
+        """Returns the key of a shard's owner."""
+        owner = self.known.get(key)
+        return None if owner is None else Claim(owner.text(), 1, 1, 1)
+
+
+def answers(shard: Shard, together: threading.Barrier) -> Callable[[socket.socket], None]:
+    """Makes a hub that tells its status once as many are asked as there are hubs."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            while codec.receive(connection) is not None:
+                together.wait(DEADLINE)
+                status = HubStatus("wireguard-go", "1", 1, 1, shards=(ShardStatus(shard.endpoint, "hub1", 7),))
+                codec.send(connection, messages.Done(msgspec.Raw(codec.encode(status))))
+
+    return serve
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """Provides the cluster's authority."""
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def owners(authority: Authority) -> Iterator[dict[str, Owner]]:
+    """Provides the owners of all shards but the last, which nobody owns."""
+    identity, together = authority.identity("hub1"), threading.Barrier(len(SHARDS) - 1)
+    with ExitStack() as opened:
+        known = {}
+        for each in SHARDS[:-1]:
+            listener = opened.enter_context(closing(Listener(Endpoint(_HERE, 0), identity, answers(each, together))))
+            known[owner_key(each.id)] = Owner("hub1", Endpoint(_HERE, listener.port))
+        yield known
+
+
+def hubs(
+    store: Store, known: dict[str, Owner], authority: Authority, stored: Sequence[Shard] = tuple(SHARDS)
+) -> OwningHubs:
+    """Makes a client of all hubs, whose shards are in the store."""
+    with store.write() as transaction:
+        for each in stored:
+            shards.create(transaction, each)
+    return OwningHubs(store, cast("Etcd", Owners(known)), authority.client("web"))
+
+
+@on_sqlite
+def test_shards_are_asked_side_by_side(store: Store, owners: dict[str, Owner], authority: Authority) -> None:
+    asked = hubs(store, owners, authority)
+    for _ in range(2):
+        found = asked.status()
+        assert found.enforcing == 2
+        assert [(each.endpoint, each.host) for each in found.shards] == [
+            (SHARDS[0].endpoint, "hub1"),
+            (SHARDS[1].endpoint, "hub1"),
+            (SHARDS[2].endpoint, None),
+        ]
+    assert found.unanswered == {"unowned": 2}
+
+
+def says_nothing(connection: socket.socket) -> None:
+    """Stands in for a hub that hangs."""
+    with connection:
+        while codec.receive(connection) is not None:
+            pass
+
+
+@pytest.mark.full
+@on_sqlite
+def test_a_hub_that_hangs_is_waited_for_in_a_bound(store: Store, authority: Authority) -> None:
+    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub2"), says_nothing)) as hanging:
+        known = {owner_key(SHARDS[0].id): Owner("hub2", Endpoint(_HERE, hanging.port))}
+        # A call alone waits for 20 s.
+        with pytest.raises(HubUnreachable, match=f"{SHARDS[0].endpoint} did not answer in 5 s"):
+            hubs(store, known, authority, SHARDS[:1]).status()
+
+
+@on_sqlite
+def test_without_any_owner_there_is_no_status(store: Store, authority: Authority) -> None:
+    with pytest.raises(HubUnreachable, match="no owner"):
+        hubs(store, {}, authority).status()
