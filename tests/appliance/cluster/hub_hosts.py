@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.cli import shard as shard_hub
-from appliance.cluster.addresses import LanAddress
+from appliance.cluster.addresses import LanAddress, PublicAddress
 from appliance.cluster.etcd import Endpoint, Etcd
 from appliance.cluster.guidance import Guidance
 from appliance.cluster.tenure import Pace
@@ -106,7 +106,7 @@ class HubHosts:
                 store=store,
                 vault=opens(store, OLD),
                 backend=choose("auto"),
-                address=LanAddress(ip_address(SHARD.address), hub.public.interface),
+                address=self.public_address(hub),
                 state_folder=self.folder / name / "rules",
                 socket_path=self.folder / name / "hub.sock",
                 allowed_uids={0},
@@ -117,6 +117,10 @@ class HubHosts:
             shard_hub.serve(SHARD, host)
 
         hub.processes.append(hub.host.fork(body, name, log="hub"))
+
+    def public_address(self, hub: HubHost) -> PublicAddress:
+        """Makes what leads the shard's address to a host; called there."""
+        return LanAddress(ip_address(SHARD.address), hub.public.interface)
 
     def owner(self, *, after: HubHost | None = None) -> HubHost:
         """Waits until a host has the address, other than one that had it."""
@@ -148,11 +152,15 @@ class HubHosts:
             found = organizations.find(transaction, organization)
         assert found is not None
         host = self.lab.host(f"{organization[:4]}{number}")
-        self.lab.connect(host, self.internet, f"192.0.2.{10 * at + number}/24")
+        self.attach(host, 10 * at + number)
         text = Configuration(
             "m", organization, pair.private, address, DEFAULT_NETWORK, found.hub_public_key, SHARD.endpoint
         ).text()
         return host, wg_quick(host, text)
+
+    def attach(self, host: LabHost, number: int) -> None:
+        """Connects a machine outside; the number is the last byte of its address."""
+        self.lab.connect(host, self.internet, f"192.0.2.{number}/24")
 
     def logs(self) -> str:
         """Returns what the hubs have logged."""

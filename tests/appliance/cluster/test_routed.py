@@ -1,0 +1,193 @@
+"""A shard's address leads to its owner by BGP, with real BIRDs on hubs and router that have the example's files."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from appliance.cluster.addresses import HostAddress, PublicAddress
+from appliance.store import Store, machines, organizations, shards
+from netlab import LabHost, Switch, UdpStream
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts
+from tests.appliance.databases import on_postgresql
+from tests.appliance.sealed import ACME, sealed
+from tests.waiting import DEADLINE, wait_until
+
+pytestmark = pytest.mark.full
+
+_EXAMPLE = Path(__file__).parents[3] / "deploy" / "hubs" / "example"
+_ROUTER = "192.0.2.254"
+_PORT = 9000
+_SOCKET = "/run/bird.ctl"
+_MAJORITY = 2
+
+
+def bird() -> str:
+    """Finds the program; skips the test if the machine has none."""
+    program = shutil.which("bird", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("no bird is installed: deploy/hubs/prove installs it")
+    return program
+
+
+def asked(host: LabHost, *words: str) -> str:
+    """Returns what a host's BIRD answers; nothing if it does not yet."""
+    return host.run("/usr/sbin/birdc", "-s", _SOCKET, *words, check=False).stdout
+
+
+@dataclass
+class World(HubHosts):
+    """Two hub hosts behind a router, and two machines beyond it.
+
+    Attributes:
+        beyond: switch of the machines.
+        routers: the router, once it is there.
+    """
+
+    beyond: list[Switch] = field(default_factory=list)
+    routers: list[LabHost] = field(default_factory=list)
+    machines: list[LabHost] = field(default_factory=list)
+
+    def public_address(self, hub: HubHost) -> PublicAddress:
+        """Puts the address where BIRD looks for it."""
+        del hub
+        return HostAddress(ip_address(SHARD.address), "lo")
+
+    def attach(self, host: LabHost, number: int) -> None:
+        """Connects a machine beyond the router."""
+        self.lab.connect(host, self.beyond[0], f"203.0.113.{number}/24")
+        host.route("default", via="203.0.113.254")
+
+    def put_up_routers(self) -> None:
+        """Puts the router up, and a BIRD on it and on each hub host."""
+        program = bird()
+        self.beyond.append(self.lab.switch("beyond"))
+        router = self.lab.router("router")
+        self.lab.connect(router, self.internet, f"{_ROUTER}/24")
+        self.lab.connect(router, self.beyond[0], "203.0.113.254/24")
+        self.routers.append(router)
+        router.start(program, "-f", "-c", _EXAMPLE / "router.conf", "-s", _SOCKET, log="bird")
+        for hub in self.hubs:
+            own = hub.public.addresses[0].partition("/")[0]
+            file = self.folder / f"{hub.host.name}.conf"
+            text = (_EXAMPLE / "bird.conf").read_text()
+            file.write_text(text.replace("192.0.2.1;", f"{own};").replace("local 192.0.2.1 ", f"local {own} "))
+            hub.host.route("default", via=_ROUTER)
+            hub.host.start(program, "-f", "-c", file, "-s", _SOCKET, log="bird")
+        wait_until(lambda: all(map(self.is_neighbour, self.hubs)), self.told)
+
+    def is_neighbour(self, hub: HubHost) -> bool:
+        """Tells whether the router speaks BGP with a hub host."""
+        return "Established" in asked(self.routers[0], "show", "protocols", hub.host.name)
+
+    def told(self) -> str:
+        """Returns what the router's BIRD has to tell, and the hubs' logs."""
+        return asked(self.routers[0], "show", "protocols", "all") + self.logs()
+
+    def way(self) -> str | None:
+        """Next hop of the shard's address in the router's kernel; None if there is none."""
+        words = self.routers[0].run("ip", "route", "show", f"{SHARD.address}/32").stdout.split()
+        return words[words.index("via") + 1] if "via" in words else None
+
+    def leads_to(self, hub: HubHost) -> bool:
+        """Tells whether the router sends the shard's packets to a hub host."""
+        return self.way() == hub.public.addresses[0].partition("/")[0]
+
+    def knows_endpoints(self) -> bool:
+        """Tells whether the store has an endpoint of each machine, to which another owner would turn."""
+        with self.store.read() as transaction:
+            return len(machines.endpoints(transaction, ACME)) == len(self.machines)
+
+    def stream(self) -> UdpStream:
+        return UdpStream(self.machines[0], self.machines[1], "10.100.0.3", _PORT, interval_s=0.01)
+
+
+@pytest.fixture
+def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
+    """Provides two hubs behind a router, for a shard with one organization of two machines."""
+    bird()
+    sealed(store)
+    with store.write() as transaction:
+        shards.create(transaction, SHARD)
+        organizations.place(transaction, ACME, SHARD.id)
+    with hub_hosts(World, store, database, tmp_path, 2) as made:
+        made.put_up_routers()
+        for number in (2, 3):
+            made.machines.append(made.connect_machine(ACME, number)[0])
+        assert made.way() is None
+        for hub in made.hubs:
+            made.start(hub)
+        yield made
+
+
+def power_is_cut(hub: HubHost) -> None:
+    hub.loses_power()
+
+
+def is_killed(hub: HubHost) -> None:
+    hub.is_killed()
+
+
+def is_stopped(hub: HubHost) -> None:
+    hub.processes[-1].signal(signal.SIGSTOP)
+
+
+def gives_it_up(hub: HubHost) -> None:
+    hub.processes[-1].signal(signal.SIGINT)
+
+
+def flowing(world: World, stream: UdpStream) -> None:
+    """Waits until the stream flows, and the store knows where the machines are."""
+    stream.wait_delivery(stream.mark(), DEADLINE)
+    wait_until(world.knows_endpoints, world.told)
+
+
+@on_postgresql
+@pytest.mark.parametrize("harm", [power_is_cut, is_killed, is_stopped, gives_it_up])
+def test_the_router_follows_a_shard_to_its_next_owner(world: World, harm: Callable[[HubHost], None]) -> None:
+    first = world.owner()
+    wait_until(lambda: world.leads_to(first), world.told)
+    second = next(each for each in world.hubs if each is not first)
+    with world.stream() as stream:
+        flowing(world, stream)
+        moment = stream.mark()
+        harm(first)
+        wait_until(lambda: world.leads_to(second), world.told)
+        led = stream.mark()
+        stream.wait_delivery(led, DEADLINE)
+    gap = max(later.received_ns - earlier.received_ns for earlier, later in pairwise(stream.received())) / 1e9
+    print(f"{harm.__name__}: led elsewhere after {(led - moment) / 1e9:.2f} s, silent for {gap:.2f} s")
+
+
+@on_postgresql
+def test_the_route_is_gone_while_the_door_is_shut(world: World) -> None:
+    first = world.owner()
+    wait_until(lambda: world.leads_to(first), world.told)
+    with world.stream() as stream:
+        flowing(world, stream)
+        lost = world.etcd.processes[:_MAJORITY]
+        for each in lost:
+            each.signal(signal.SIGSTOP)
+        wait_until(lambda: world.way() is None, world.told)
+        for each in lost:
+            each.signal(signal.SIGCONT)
+        wait_until(lambda: world.way() is not None, world.told)
+        stream.wait_delivery(stream.mark(), DEADLINE)
+
+
+@on_postgresql
+def test_other_addresses_of_the_link_are_not_announced(world: World) -> None:
+    first = world.owner()
+    wait_until(lambda: world.leads_to(first), world.told)
+    first.host.run("ip", "address", "add", "192.0.2.77/32", "dev", "lo")
+    wait_until(lambda: "192.0.2.77" in asked(first.host, "show", "route"), world.told)
+    told = asked(first.host, "show", "route", "export", "upstream")
+    assert SHARD.address in told
+    assert "192.0.2.77" not in told
