@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from harness.judging.exhibits import clipped
 from harness.proof import Proof, Unmodelled, read_ways
-from harness.proof.front_door import Claim, DoorReading, door_kinds, prove_door, read_door, wrong_links
+from harness.proof.front_door import (
+    GATE_CLAIM,
+    Claim,
+    DoorReading,
+    door_kinds,
+    prove_door,
+    read_door,
+    wrong_gate,
+    wrong_links,
+)
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.words import Counterexample
 from harness.world.organizations import Command, Organization, Unavailable
@@ -28,12 +37,13 @@ class DoorProven:
     Attributes:
         table: name of its nftables table.
         proofs: one of each engine; they agree.
-        strays: ports that lead elsewhere than to an organization's link, in words.
+        strays: ports that lead elsewhere than to an organization's link, and what a lease's gate does wrong, in words.
         kinds: kinds of statements and expressions that the rules are made of; each has a meaning in the proof.
         links, rules: their numbers.
         shown: counterexamples as real datagrams, in their order; none if this was not asked for.
         compared: computed fates beside those of real datagrams; None if this was not asked for.
         control: the same beside a wrong meaning of the rules; None if this was not asked for.
+        has_gate: a lease's gate stands before it.
     """
 
     table: str
@@ -45,6 +55,7 @@ class DoorProven:
     shown: tuple[Shown, ...] = ()
     compared: DoorComparison | None = None
     control: DoorComparison | None = None
+    has_gate: bool = False
 
     @property
     def examples(self) -> tuple[Counterexample, ...]:
@@ -69,7 +80,7 @@ class DoorProven:
             ruleset=first.ruleset,
             kernel=clipped(first.kernel),
             engines=engine_runs(self.proofs),
-            claims=[each.value for each in Claim],
+            claims=[*(each.value for each in Claim), *([GATE_CLAIM] if self.has_gate else [])],
             kinds=list(map(clipped, self.kinds[:MOST_KINDS])),
             wrong=list(map(clipped, self.wrong[:MOST_WRONG])),
         )
@@ -102,11 +113,13 @@ def prove_front_door(
         links = {each.name: _port(each, run) for each in organizations}
         door = reading.parsed()
         proofs = prove_door(reading)
+        wrong = tuple(wrong_gate(reading))
     except Unmodelled as error:
         raise Unavailable(str(error)) from error
-    strays = tuple(wrong_links(reading, links, are_all=are_all))
+    strays = (*wrong_links(reading, links, are_all=are_all), *wrong)
     rules = sum(len(chain.rules) for chain in door.chains.values())
-    proven = DoorProven(reading.table, proofs, strays, door_kinds(door), len(reading.inner), rules)
+    kinds, has_gate = door_kinds(door), reading.gate is not None
+    proven = DoorProven(reading.table, proofs, strays, kinds, len(reading.inner), rules, has_gate=has_gate)
     try:
         return _with_datagrams(proven, reading, options, most)
     except (Unmodelled, Unreplayable) as error:

@@ -19,6 +19,12 @@ KNOWN4, KNOWN6 = "known4", "links6"
 INNER, DESK = "inner", "desk"
 """Ports of the links, and of the hub's process that looks at first messages of known sources."""
 
+GATE = (("counts0", "offered0"), ("counts1", "offered1"))
+"""Pairs of sets of a lease's gate. By the first one the hub says that the pair counts; the other one's elements end."""
+
+LEASE_S = 2
+"""Seconds of a lease, after which another hub may have taken the shard."""
+
 _FORMS = {
     SESSIONS: (32, 16),
     OFFERS: (32, 16),

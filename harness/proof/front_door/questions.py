@@ -33,6 +33,7 @@ from harness.proof.front_door.claims import (
 )
 from harness.proof.front_door.formula import Contents, Datagram, Walk, slice_of
 from harness.proof.front_door.sendable import can_be_sent
+from harness.proof.front_door.solving import solved
 from harness.proof.front_door.statements import (
     IPV4,
     IPV6,
@@ -91,11 +92,11 @@ class Questions:
         for side in (self._inward, self._outward):
             for claim, condition in side.violations(self.port):
                 asked = [*side.known(self.port), condition]
-                model = _solved(asked)
+                model = solved(asked)
                 if model is not None:
                     # One that can be sent says more.
                     wishes = (can_be_sent(side.datagram, is_whole=each) for each in (True, False))
-                    better = filter(None, (_solved([*asked, each]) for each in wishes))
+                    better = filter(None, (solved([*asked, each]) for each in wishes))
                     yield Contradiction(claim, next(better, model), side.walk)
 
 
@@ -296,7 +297,7 @@ class _Out(_Side):
             Unmodelled: none leaves from another port than its link's.
         """
         leaves = both(self._from_link(), self.passes, self.final_sport != self.sport)
-        model = _solved([leaves])
+        model = solved([leaves])
         if model is None:
             raise Unmodelled("a front door from which nothing leaves", "output")
         return int(model.eval(self.final_sport, model_completion=True).as_long())
@@ -345,12 +346,3 @@ class _Out(_Side):
 
 def _leads(contents: Contents, key: Number, port: Number) -> Condition:
     return both(contents.there[key], contents.value[key] == port)
-
-
-def _solved(conditions: list[Condition]) -> z3.ModelRef | None:
-    solver = z3.Solver()
-    solver.add(*conditions)
-    result = solver.check()
-    if result == z3.unknown:
-        raise Unmodelled(f"a question that z3 does not answer ({solver.reason_unknown()})", "proof")
-    return solver.model() if result == z3.sat else None

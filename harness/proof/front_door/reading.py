@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from harness.proof.errors import Unmodelled
-from harness.proof.front_door.claims import DESK, INNER, OFFERS, SESSIONS, check
+from harness.proof.front_door.claims import DESK, GATE, INNER, LEASE_S, OFFERS, SESSIONS, check
 from harness.proof.front_door.parse import parse
 from harness.proof.front_door.statements import Door
 from harness.proof.readback import Run, check_programs, without_handles
@@ -37,6 +37,8 @@ class DoorReading:
         links: index of each link by its name.
         kernel: its release.
         text: the front door's table in nft's language, with handles and without elements and counts.
+        gate: name of the table of a lease's gate; None where there is none.
+        lasting: sets of the gate with an element that outlasts a lease.
     """
 
     table: str
@@ -46,6 +48,13 @@ class DoorReading:
     links: dict[str, int]
     kernel: str
     text: str = ""
+    gate: str | None = None
+    lasting: tuple[str, ...] = ()
+
+    @property
+    def entries(self) -> list[tuple[str, Any]]:
+        """Kinds and objects of the listing."""
+        return _entries(self.listing)
 
     def parsed(self) -> Door:
         """The front door's table, parsed.
@@ -57,7 +66,7 @@ class DoorReading:
 
     @cached_property
     def _parsed(self) -> Door:
-        entries = _entries(self.listing)
+        entries = self.entries
         _check_others(entries, self.table)
         door = parse(entries, self.table, self.links)
         check(door)
@@ -94,11 +103,27 @@ def read_door(run: Run) -> DoorReading:
 def _read(run: Run, links: Iterable[Mapping[str, Any]]) -> DoorReading:
     listing = json.loads(run("nft", "-j", "-t", "list", "ruleset"))
     listing["nftables"] = [_without_counts(each) for each in listing["nftables"]]
-    table = _table(_entries(listing))
+    entries = _entries(listing)
+    table = _table(entries)
+    gates = _tables(entries, frozenset(name for pair in GATE for name in pair))
+    if len(gates) > 1:
+        raise Unmodelled(f"a host with {len(gates)} gates of leases", "nftables")
     inner, desk = (_ports(json.loads(run("nft", "-j", "list", "set", "inet", table, name))) for name in (INNER, DESK))
     indexes = {each["ifname"]: each["ifindex"] for each in links}
     text = run("nft", "-a", "-s", "-t", "list", "table", "inet", table)
-    return DoorReading(table, listing, inner, desk, indexes, run("uname", "-r").strip(), text)
+    lasting = tuple(_lasting(run, gates[0])) if gates else ()
+    kernel = run("uname", "-r").strip()
+    return DoorReading(table, listing, inner, desk, indexes, kernel, text, next(iter(gates), None), lasting)
+
+
+def _lasting(run: Run, gate: str) -> Iterator[str]:
+    """Sets of a gate with an element that the kernel does not take before a lease is over."""
+    for _, name in GATE:
+        listing = json.loads(run("nft", "-j", "list", "set", "inet", gate, name))
+        elements = [each for kind, body in _entries(listing) if kind == "set" for each in body.get("elem", ())]
+        # nft tells whole seconds; one that has less than a second left has a time-out all the same.
+        if not all(isinstance(each, dict) and 0 <= each["elem"].get("timeout", -1) <= LEASE_S for each in elements):
+            yield name
 
 
 def _entries(listing: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -16,6 +16,9 @@ ADDRESS = ip_address("192.0.2.100")
 LAYOUT = Layout("mwtestdoor", PORT, DESK)
 OF_A_SHARD = Layout("mwtestdoor", PORT, DESK, ADDRESS)
 """Door of one of many hubs, which has one address."""
+ADDRESS6 = ip_address("2001:db8::100")
+OF_A_SHARD6 = Layout("mwtestdoor", PORT, DESK, ADDRESS6)
+"""Door of one of many hubs over IPv6."""
 _NAMESPACE = "front-door"
 
 
