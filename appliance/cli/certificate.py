@@ -6,9 +6,8 @@ Its key is root's. The web process reads it before it gives up root, or gets it 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
+from appliance.host.clocks import HOST, HostClocks
 from appliance.web import tls
 from appliance.web.tls import Certificate
 
@@ -28,10 +28,15 @@ _CERTIFICATE, _KEY = "certificate.pem", "key.pem"
 # Folder with the files of LoadCredential= (systemd.exec(5)).
 _CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _LOOK_EVERY = 3600.0
+# Seconds by which a clock that is set can make a certificate begin too late or end too early.
+_CLOCK_SET = 60.0
 
 
-def certificate(settings: Settings, folder: Folder) -> Certificate:
+def certificate(settings: Settings, folder: Folder, clocks: HostClocks = HOST) -> Certificate:
     """Load the certificate; a self-signed one is made if none fits.
+
+    Args:
+        clocks: clocks of the host.
 
     Raises:
         CommandError: this user may not read it, the file has no certificate, or the key belongs to another one.
@@ -47,31 +52,36 @@ def certificate(settings: Settings, folder: Folder) -> Certificate:
             "deploy/systemd/meshwg-web.service does.",
             Exit.NOT_CONFIGURED,
         )
-    return _self_signed(folder, _names(settings))
+    return _self_signed(folder, _names(settings), clocks.now())
 
 
-def changes(settings: Settings, folder: Folder, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+def changes(settings: Settings, folder: Folder, clocks: HostClocks = HOST) -> Callable[[], bool]:
     """Make a function that returns True if the certificate has changed since its last call.
 
-    The function looks once an hour, and renews a self-signed certificate that is about to end.
+    The function looks once an hour, and when the wall clock was set. It renews a self-signed certificate that is about
+    to end, or that is not valid yet because the clock was ahead when it was made.
 
     Args:
-        clock: monotonic time in seconds.
+        clocks: clocks of the host.
     """
-    known, looked_at = certificate(settings, folder).certificate, clock()
+    known, looked_at, ahead = certificate(settings, folder, clocks).certificate, clocks.steady(), _ahead(clocks)
 
     def has_changed() -> bool:
-        nonlocal known, looked_at
-        if clock() - looked_at < _LOOK_EVERY:
+        nonlocal known, looked_at, ahead
+        if clocks.steady() - looked_at < _LOOK_EVERY and abs(_ahead(clocks) - ahead) < _CLOCK_SET:
             return False
-        before, looked_at = known, clock()
+        before, looked_at, ahead = known, clocks.steady(), _ahead(clocks)
         try:
-            known = certificate(settings, folder).certificate
+            known = certificate(settings, folder, clocks).certificate
         except CommandError as error:
             log.error("the certificate can't be looked at", error=str(error))
         return known != before
 
     return has_changed
+
+
+def _ahead(clocks: HostClocks) -> float:
+    return clocks.wall() - clocks.steady()
 
 
 def _read(path: Path, key: Path) -> Certificate:
@@ -104,18 +114,18 @@ def _names(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name and name not in everywhere))
 
 
-def _self_signed(folder: Folder, names: tuple[str, ...]) -> Certificate:
+def _self_signed(folder: Folder, names: tuple[str, ...], now: datetime) -> Certificate:
     path, key = folder.certificate, folder.tls / _KEY
     try:
         found = Certificate(path.read_bytes(), key.read_bytes())
     except OSError:
         reason = None
     else:
-        fault = found.fault(names, datetime.now(timezone.utc))
+        fault = found.fault(names, now)
         if fault is None:
             return found
         reason = fault
-    made = tls.self_signed(names)
+    made = tls.self_signed(names, now=now)
     try:
         # If this is killed in between, the next start finds a mismatch and makes both again.
         _replace(key, made.key, 0o600)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
 
+from appliance.host.clocks import HOST, HostClocks
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.names import Names
@@ -39,6 +40,7 @@ class Hub:
         remember_secret: receives a new unlock secret just before it becomes the one that opens the store, for the hub
             that is started next.
         shard_status: tells of the shard that this hub owns; None where there is one hub.
+        clocks: clocks of the host.
 
     Attributes:
         keyring: seals and opens what the store keeps.
@@ -56,11 +58,12 @@ class Hub:
         state_folder: Path,
         remember_secret: Callable[[str], None] | None = None,
         shard_status: Callable[[], messages.ShardStatus] | None = None,
+        clocks: HostClocks = HOST,
     ) -> None:
         self._store = store
         self._shard_status = shard_status
         self.keyring = Keyring(store, vault, remember_secret)
-        self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder)
+        self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder, clocks)
         self.turns = ChangeScheduler()
 
     def answer(self, call: messages.Call, caller: WaitingCaller = LOCAL) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from appliance.languages.catalogues import Language, loaded
@@ -18,10 +19,12 @@ class Reader:
     Attributes:
         page: path with query to come back to after a choice of language; None for a letter, and for the answer to a
             form, which can't be asked for again.
+        at: the moment of writing; by default the host's present time.
     """
 
     language: Language
     page: str | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 
 _READER: ContextVar[Reader] = ContextVar("reader")

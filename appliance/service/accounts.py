@@ -57,7 +57,7 @@ def sign_up(
     owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER, language=language)
 
     def create_owner(transaction: Connection) -> None:
-        people.create(transaction, owner)
+        people.create(transaction, owner, context.clock())
 
     with (
         founded(context, organization_id, name=name, network=overlay, plan=Plan.FREE, write=create_owner) as new,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from appliance.host import clocks
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.organization import Organization
 from appliance.model.probes import Probe
@@ -70,6 +71,8 @@ class Context:
         sign_up: who may sign up.
         unused_after: unused organizations (`unused`) are removed after this time; None: never.
         clock: returns the current time in UTC.
+        steady: seconds since the boot, by a clock that can't be set.
+        removal_clock: `clock` for what is removed for good when it is old enough (`Unhurried`); None: `clock` itself.
         states: desired states of recently changed organizations.
         counts: recent packet counts by rule.
         trends: earlier packet counts by rule.
@@ -90,6 +93,8 @@ class Context:
     sign_up: SignUpMode = SignUpMode.OPEN
     unused_after: timedelta | None = None
     clock: Callable[[], datetime] = times.now
+    steady: Callable[[], float] = clocks.boottime
+    removal_clock: Callable[[], datetime] | None = None
     states: States = field(default_factory=States)
     counts: Readings[Counts] = field(default_factory=Readings)
     trends: Trends = field(default_factory=Trends)
@@ -100,6 +105,10 @@ class Context:
     refusals: Counter[str] = field(default_factory=Counter)
     underway: Underway = field(default_factory=Underway)
     shard_endpoints: dict[str, str] = field(default_factory=dict)
+
+    def removal_time(self) -> datetime:
+        """The time by which a thing is old enough to be removed for good, in UTC."""
+        return (self.removal_clock or self.clock)()
 
     def endpoint_of(self, organization: Organization) -> str:
         """``HOST:PORT`` that an organization's configurations name: its shard's, or the one hub's."""

@@ -120,7 +120,7 @@ def finish_due(context: Context) -> int:
     Returns:
         Number of accounts that lost something.
     """
-    now, finished = context.clock(), 0
+    now, finished = context.removal_time(), 0
     with context.store.read() as transaction:
         found = factor_removals.due(transaction, now, _AT_ONCE)
     for each in found:

@@ -151,7 +151,7 @@ def _join(context: Context, actor: Actor, member: Member, invitation: Invitation
     with recording(context, actor) as record:
         invitations.remove(record.transaction, invitation.organization_id, invitation.id)
         try:
-            people.create(record.transaction, member)
+            people.create(record.transaction, member, context.clock())
         except Conflict:
             # Only the reader of this address's letters is told that it has an account. An owner who got the link to
             # pass on may have invited any address.

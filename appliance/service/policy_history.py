@@ -102,7 +102,7 @@ def restore(
 
 def tidy(context: Context) -> int:
     """Remove saves that are older than audit trails are kept; returns their number."""
-    oldest, removed = context.retention.oldest(context.clock()), 0
+    oldest, removed = context.retention.oldest(context.removal_time()), 0
     while True:
         with context.store.read() as transaction:
             overdue = policy_history.overdue(transaction, oldest, _ORGANIZATIONS)

@@ -108,7 +108,8 @@ def _begin(
         if organization is None:
             raise gone()
         check_standing(context, transaction, actor, organization, locked=True)
-        repeats.forget_older(transaction, now - REMEMBERED)
+        # A form shown before its memory went must not be taken for a new one when a set clock is right again.
+        repeats.forget_older(transaction, context.removal_time() - REMEMBERED)
         known = repeats.find(transaction, key)
         if known is not None and not hmac.compare_digest(known.request_hash, request_hash):
             raise KeyReused("Another request came with this key before. Choose a new one for each request.")

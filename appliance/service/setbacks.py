@@ -47,12 +47,12 @@ _NOTEWORTHY = timedelta(seconds=1)
 
 
 def settle(
-    context: Context, steady: Callable[[], float] = clocks.boottime, boot: Callable[[], str] = clocks.boot_id
+    context: Context, steady: Callable[[], float] | None = None, boot: Callable[[], str] = clocks.boot_id
 ) -> timedelta | None:
     """Move expiry times by as much as the clock was set back since the last call.
 
     Args:
-        steady: time in seconds of a clock that is never set.
+        steady: time in seconds of a clock that is never set; None: the context's.
         boot: id of the boot that this clock counts from.
 
     Returns:
@@ -61,7 +61,7 @@ def settle(
     with context.store.write() as transaction:
         known = setbacks.find(transaction)
         now = context.clock()
-        stand = ClockOffset(boot(), now.timestamp() - steady())
+        stand = ClockOffset(boot(), now.timestamp() - (steady or context.steady)())
         if known is not None and known.boot == stand.boot:
             back = timedelta(seconds=known.offset - stand.offset)
             if abs(back) < _NOTEWORTHY:
@@ -69,9 +69,11 @@ def settle(
         else:
             back = timedelta()
         if back > timedelta():
-            log.warning("the clock was set back; expiry times are corrected", seconds=back.total_seconds())
             setbacks.move_back(transaction, back)
         if back >= timedelta():
             setbacks.limit(transaction, now, LONGEST, tickets.LIFETIMES)
         setbacks.store(transaction, stand)
-    return back if back > timedelta() else None
+    if back > timedelta():
+        log.warning("the clock was set back; expiry times are corrected", seconds=back.total_seconds())
+        return back
+    return None

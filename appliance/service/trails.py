@@ -21,7 +21,7 @@ def tidy(context: Context, *, portion: int = _PORTION, portions: int = _PORTIONS
         portion: most entries of a transaction.
         portions: most transactions; the rest is left to the next call.
     """
-    now, removed = context.clock(), 0
+    now, removed = context.removal_time(), 0
     while portions > 0:
         with context.store.read() as transaction:
             overdue = trails.overdue(transaction, context.retention, now, _ORGANIZATIONS)

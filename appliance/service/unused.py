@@ -44,7 +44,7 @@ def remove(context: Context) -> int:
     """
     if context.unused_after is None:
         return 0
-    until = context.clock() - context.unused_after
+    until = context.removal_time() - context.unused_after
 
     def check(transaction: Connection, doomed: DeletionTarget) -> None:
         if not unused.is_unused(transaction, doomed.id, until):

@@ -16,8 +16,8 @@ from appliance.store.schema import members, organizations
 _CREATE = insert(members)
 
 
-def create(transaction: Connection, member: Member) -> None:
-    """Store a new member.
+def create(transaction: Connection, member: Member, now: datetime) -> None:
+    """Store a new member, who joins now.
 
     Raises:
         Conflict: the e-mail address has an account already.
@@ -32,7 +32,7 @@ def create(transaction: Connection, member: Member) -> None:
                 "password_hash": member.password_hash,
                 "role": member.role.value,
                 "language": member.language,
-                "created_at": times.stored(times.now()),
+                "created_at": times.stored(now),
             },
         )
     except IntegrityError as error:

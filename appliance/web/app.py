@@ -12,6 +12,7 @@ from appliance import release
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
 from appliance.model.sentences import Sentence, sentence
+from appliance.service import Context
 from appliance.web import api, health, languages, metrics, operators, origin, pages, problems
 from appliance.web.handler import Handler
 from appliance.web.headers import HEADERS
@@ -71,9 +72,9 @@ def make_app(
         *health.handlers(status, watchers),
         metrics.handler(counted, watchers),
     ):
-        app.route(handler.path, method=handler.method, callback=_callback(handler, counted, view, site.context.site))
+        app.route(handler.path, method=handler.method, callback=_callback(handler, counted, view, site.context))
     router.complete()
-    app.default_error_handler = _error(view)
+    app.default_error_handler = _error(view, site.context)
 
     def finish() -> None:
         # Past bottle's own methods, which check each name and value anew for each answer.
@@ -89,18 +90,14 @@ def make_app(
 
 
 def _callback(
-    handler: Handler, counted: metrics.Metrics, view: pages.View, site: str
+    handler: Handler, counted: metrics.Metrics, view: pages.View, context: Context
 ) -> Callable[..., bottle.HTTPResponse]:
-    """Make the function that bottle calls for a handler.
-
-    Args:
-        site: public URL of the pages.
-    """
+    """Make the function that bottle calls for a handler."""
 
     def callback(**parameters: str) -> bottle.HTTPResponse:
         request = Request.of(bottle.request.environ, parameters)
-        with counted.timed(handler.method, handler.path), languages.serving(request):
-            response = _answer(handler, request, view, site)
+        with counted.timed(handler.method, handler.path), languages.serving(request, context.clock()):
+            response = _answer(handler, request, view, context.site)
         headers = [*response.headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies.values())]
         return bottle.HTTPResponse(response.body, response.status, headers)
 
@@ -127,12 +124,12 @@ def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> 
         return _unexpected(view, request.path, 500, *_FAULT)
 
 
-def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
+def _error(view: pages.View, context: Context) -> Callable[[bottle.HTTPError], bytes]:
     """Make the handler of bottle's own errors, which keeps the error's headers, such as Allow."""
 
     def handle(error: bottle.HTTPError) -> bytes:
         status = error.status_code
-        with languages.serving(Request.head(bottle.request.environ)):
+        with languages.serving(Request.head(bottle.request.environ), context.clock()):
             answer = _unexpected(view, bottle.request.path, status, *_ERRORS.get(status, _OTHER))
         for name, value in answer.headers.items():
             bottle.response.set_header(name, value)

@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import libc
-from appliance.host import clocks
 from appliance.model.errors import Refused
 from appliance.service import (
     Context,
@@ -60,7 +59,7 @@ def keep_at_it(context: Context, begun_until: datetime, every_s: float = _EVERY_
         # What hashes of many passwords took.
         libc.malloc_trim()
         never.wait(every_s)
-        begun_until = context.clock() - LONGEST_CALL
+        begun_until = context.removal_time() - LONGEST_CALL
 
 
 def watch_clock(context: Context, pause_s: float = _PAUSE_S, again_s: float = _EVERY_S) -> None:
@@ -72,7 +71,7 @@ def watch_clock(context: Context, pause_s: float = _PAUSE_S, again_s: float = _E
     """
     never, known = threading.Event(), None
     while True:
-        offset = context.clock().timestamp() - clocks.boottime()
+        offset = context.clock().timestamp() - context.steady()
         if known is None or abs(offset - known) >= _STEP_S:
             known = offset if _try(setbacks.settle, context) else None
         never.wait(pause_s if known is not None else again_s)

@@ -19,6 +19,7 @@ import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 import idna.uts46data  # noqa: F401
 
 from appliance import lifeline, privileges
+from appliance.host.clocks import HOST, HostClocks, Unhurried
 from appliance.hub.rpc.messages import HubStatus
 from appliance.mail import Relay
 from appliance.model.addresses import Network
@@ -72,6 +73,7 @@ class WebSettings:
         retention: how much of each audit trail is kept.
         transcripts: folder of published runs of the gate.
         demo: state of the demonstration, if one runs.
+        clocks: clocks of the host.
     """
 
     host: str
@@ -93,6 +95,7 @@ class WebSettings:
     retention: Retention
     transcripts: Path
     demo: DemoLab
+    clocks: HostClocks = HOST
 
 
 def serve(settings: WebSettings) -> None:
@@ -108,6 +111,9 @@ def serve(settings: WebSettings) -> None:
         sign_up=settings.sign_up,
         unused_after=None if settings.unused_days is None else timedelta(days=settings.unused_days),
         retention=settings.retention,
+        clock=settings.clocks.now,
+        steady=settings.clocks.steady,
+        removal_clock=Unhurried(settings.clocks).now,
     )
     # No connection exists before the fork: the threads that use them open them.
     demo = Demonstration(settings.demo)

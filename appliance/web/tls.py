@@ -79,6 +79,9 @@ class Certificate:
             return "the service's names are others"
         if self.ends_at() - now < _RENEWED_BEFORE:
             return f"it ends on {self.ends_at():%Y-%m-%d}"
+        # It was made while the clock was ahead.
+        if now < self.parsed.not_valid_before_utc:
+            return f"it is not valid before {self.parsed.not_valid_before_utc:%Y-%m-%d}"
         return None
 
     def as_files(self) -> tuple[Path, Path]:
@@ -103,23 +106,25 @@ def _in_memory(name: str, data: bytes) -> Path:
     return _Descriptor(f"/proc/self/fd/{descriptor}")
 
 
-def self_signed(names: Iterable[str], lifetime: timedelta = _LIFETIME) -> Certificate:
+def self_signed(names: Iterable[str], lifetime: timedelta = _LIFETIME, now: datetime | None = None) -> Certificate:
     """Make a new key and a self-signed certificate, which is no certificate authority.
 
     Args:
         names: host names and addresses that it is valid for.
         lifetime: time from now until it ends.
+        now: the present time; None to read the host's clock.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     return Certificate(
-        _certificate(key, names, lifetime).public_bytes(serialization.Encoding.PEM),
+        _certificate(key, names, lifetime, now or datetime.now(timezone.utc)).public_bytes(serialization.Encoding.PEM),
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
     )
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str], lifetime: timedelta) -> x509.Certificate:
+def _certificate(
+    key: ec.EllipticCurvePrivateKey, names: Iterable[str], lifetime: timedelta, now: datetime
+) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "MeshWG")])
-    now = datetime.now(timezone.utc)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         x509.CertificateBuilder()

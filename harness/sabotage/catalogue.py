@@ -11,6 +11,7 @@ from harness.sabotage import calibrated
 from harness.sabotage.catalogue_policy import POLICY
 from harness.sabotage.catalogue_state import STATE
 from harness.sabotage.catalogue_traffic import TRAFFIC
+from harness.subject.turnedclock import TURNED
 
 SABOTAGES = TRAFFIC + POLICY + STATE
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
@@ -21,6 +22,8 @@ RELEASES = {
     "other-frame": "older:frame_otherwise",
 }
 """Older releases of the hub's compiler: their names, and the functions that make today's one of them."""
+_RELEASES = RELEASES | {TURNED: "clocks:turn"}
+"""Also the service whose clocks a scenario turns."""
 
 
 def check(sabotage: str) -> None:
@@ -29,7 +32,7 @@ def check(sabotage: str) -> None:
     Raises:
         ValueError: there is none of this id, or its value is out of bounds; the message is one sentence.
     """
-    if sabotage not in BY_ID | RELEASES and calibrated.parse(sabotage) is None:
+    if sabotage not in BY_ID | _RELEASES and calibrated.parse(sabotage) is None:
         raise ValueError(f"There is no sabotage {sabotage!r}.")
 
 
@@ -43,7 +46,7 @@ def function_of(sabotage: str) -> Callable[[], None]:
     """
     check(sabotage)
     sized = calibrated.parse(sabotage)
-    name = sized[0].function if sized is not None else RELEASES.get(sabotage) or BY_ID[sabotage].function
+    name = sized[0].function if sized is not None else _RELEASES.get(sabotage) or BY_ID[sabotage].function
     module, _, function = name.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(f"harness.sabotage.{module}"), function)
     return found if sized is None else partial(found, sized[1])

@@ -123,6 +123,14 @@ STATE = (
         store="SQLite",
     ),
     Sabotage(
+        "handshakes-by-the-wall-clock",
+        "self-healing",
+        "times of handshakes are told by the wall clock of then, whatever it was set to since",
+        "clocks:believe_wireguard",
+        "test_a_set_clock_lets_no_machine_appear_or_vanish",
+        "pune is online, and shook no hands",
+    ),
+    Sabotage(
         "any-secret-opens",
         "keys-at-rest",
         "the sealing key is derived from the store alone, whatever the unlock secret is",
@@ -209,6 +217,22 @@ STATE = (
         "signin:let_tokens_live_on",
         "test_sessions_and_tokens_end_with_their_time",
         "the token in use is open after",
+    ),
+    Sabotage(
+        "set-back-lengthens-sessions",
+        "sign-in",
+        "ends of sessions stay as they are when the clock is set back",
+        "clocks:keep_ends",
+        "test_a_set_clock_lengthens_no_session_and_no_guessing",
+        "the idle session is open after",
+    ),
+    Sabotage(
+        "limits-by-the-wall-clock",
+        "sign-in",
+        "limits of guesses are reckoned by a clock that can be set",
+        "clocks:limit_by_the_wall_clock",
+        "test_a_set_clock_lengthens_no_session_and_no_guessing",
+        "too many guesses were forgotten",
     ),
     Sabotage(
         "tokens-outlive-the-password",

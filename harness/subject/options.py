@@ -33,7 +33,7 @@ class ServiceOptions:
         broken: sabotaged service to start in its place; None for the product itself.
         endpoint: value of ``--endpoint``; None for the address.
         has_postgresql: store in a PostgreSQL on the same host, which starts with the service; not in SQLite.
-        release: makes an older release of the service, by its name in `harness.sabotage.older`; None if there is none.
+        release: makes another release of the service, by its name in the catalogue of sabotages; None if there is none.
     """
 
     address: str

@@ -10,8 +10,8 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
 from harness.subject.options import Broken, ServiceOptions
 from harness.subject.postgresql import PostgreSql
+from harness.subject.turnedclock import TURNED, VARIABLE, TurnedClock
 from netlab import LabHost, NamespaceHost, Process, wait_until
 from netlab.errors import NothingArrived
 
@@ -47,6 +48,7 @@ class Service:
     Attributes:
         data: data folder.
         unlock_secret: secret in the environment that unlocks the service's keys.
+        clock: turns its clocks within `turned`.
     """
 
     def __init__(self, host: LabHost, options: ServiceOptions) -> None:
@@ -54,6 +56,8 @@ class Service:
         self.options = options
         self.data = host.folder / "data"
         self.unlock_secret = secrets.token_urlsafe(24)
+        self._clock_file = host.folder / "clock"
+        self.clock = TurnedClock(self._clock_file)
         self._postgresql: PostgreSql | None = None
         self._starts = itertools.count(1)
         self._tries = itertools.count(1)
@@ -110,13 +114,13 @@ class Service:
 
         Args:
             deadline_s: longest wait in seconds.
-            release: older release to start, by its name in `harness.sabotage.older`; None for the service as it is.
+            release: release to start, by its name in `harness.sabotage.catalogue`; None for the service as it is.
 
         Returns:
             The seconds until it was up.
 
         Raises:
-            Inconclusive: it did not come up, or there is no older release.
+            Inconclusive: it did not come up, or there is no other release.
         """
         broken = self.options.broken if release is None else self._older(release)
         if self.options.has_postgresql and self._postgresql is None:
@@ -129,6 +133,21 @@ class Service:
             return self._process.wait_for_log(_READY, deadline_s)
         except NothingArrived as error:
             raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
+
+    @contextmanager
+    def turned(self) -> Iterator[TurnedClock]:
+        """Starts the service again with clocks that can be turned within the context, and without them afterwards.
+
+        The host's clocks stay as they are, and so do clocks that cannot be set, such as those of rate limits.
+        """
+        self.stop()
+        self.start(release=TURNED)
+        try:
+            yield self.clock
+        finally:
+            self.stop()
+            self.clock.turn_back()
+            self.start()
 
     def ensure_running(self) -> None:
         """Starts the service if a failed scenario left it stopped.
@@ -172,7 +191,11 @@ class Service:
         return process.wait(_START_DEADLINE), process.log_text().strip()
 
     def _launch(self, log: str, arguments: Sequence[str], secret: str | None, broken: Broken | None) -> Process:
-        environment = {**({_SECRET: secret} if secret else {}), **self._store_setting()}
+        environment = {
+            **({_SECRET: secret} if secret else {}),
+            VARIABLE: str(self._clock_file),
+            **self._store_setting(),
+        }
         if broken is not None and (host := self._forking()) is not None:
             return host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
         program = (_PROGRAM,) if broken is None else broken.program

@@ -17,7 +17,7 @@ def join(context: Context, organization_id: str, role: Role) -> str:
     """Adds a member with this role and signs in; returns the session's token."""
     member = Member(new_id(), organization_id, f"{new_id()}@example.net", passwords.hash_password(PASSWORD), role)
     with context.store.write() as transaction:
-        people.create(transaction, member)
+        people.create(transaction, member, context.clock())
     return sign_in(context, member.id)
 
 

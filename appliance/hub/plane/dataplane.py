@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 
 import structlog
 
+from appliance.host.clocks import HOST, HostClocks
 from appliance.hub.errors import GivenUp, HubError, Occupied
 from appliance.hub.findings import Damage, Repair
 from appliance.hub.host_objects import HostObjects
@@ -45,6 +46,7 @@ class DataPlane:
         open_key: returns the hub's private key for an organization, in base64.
         ledger: expected generations of the namespaces' rules.
         watcher: watches each organization's namespace; its events should lead to `heal`.
+        clocks: clocks of the host.
     """
 
     def __init__(
@@ -54,11 +56,12 @@ class DataPlane:
         open_key: Callable[[Desired], str],
         ledger: Ledger,
         watcher: Watcher,
+        clocks: HostClocks = HOST,
     ) -> None:
         self._names = names
         self._backend = backend
         self._endpoints: dict[str, Mapping[str, str]] = {}
-        self._handshakes = Handshakes()
+        self._handshakes = Handshakes(clocks)
         self._reconciler = Reconciler(
             names, backend, open_key, ledger, watcher, lambda each: self._endpoints.get(each, {})
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import IntegrityError
 
+from appliance.host.clocks import HOST, HostClocks
 from appliance.hub.errors import HubError, LinkError, NamespaceError, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.front_door import FrontDoor
@@ -50,6 +51,7 @@ class Upkeep:
     Args:
         open_key: returns the hub's private key for an organization, in base64.
         state_folder: keeps the notes for a later hub process of the same boot.
+        clocks: clocks of the host.
 
     Attributes:
         plane: the organizations' parts of the kernel.
@@ -73,12 +75,13 @@ class Upkeep:
         store: Store,
         open_key: Callable[[Desired], str],
         state_folder: Path,
+        clocks: HostClocks = HOST,
     ) -> None:
         self._store = store
         self._healer = Healer(self._heal, self._sweep, self._mended)
         self._watcher = Watcher(self._healer.notice)
         self._ledger = Ledger(state_folder)
-        self.plane = DataPlane(names, backend, open_key, self._ledger, self._watcher)
+        self.plane = DataPlane(names, backend, open_key, self._ledger, self._watcher, clocks)
         self.machine_calls = MachineCalls(self.plane.organizations, self.plane.call_machines)
         self.pings = Pings(names, self.plane.state)
         self.measurements = Measurements(names, self.plane.state)

@@ -6,11 +6,10 @@ long seems to have been there just now. So each new handshake is also noted by a
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from appliance.host.clocks import boottime
+from appliance.host.clocks import HOST, HostClocks
 from appliance.model.desired import PeerStatus
 
 _SAME_S = 2.0
@@ -54,13 +53,11 @@ class Handshakes:
     """Remembers the last handshake of every machine.
 
     Args:
-        wall: seconds since the epoch, as WireGuard reads them.
-        steady: seconds of a clock that is never set.
+        clocks: clocks of the host; WireGuard reads its wall clock.
     """
 
-    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = boottime) -> None:
-        self._wall = wall
-        self._steady = steady
+    def __init__(self, clocks: HostClocks = HOST) -> None:
+        self._clocks = clocks
         self._looks: dict[str, _Look] = {}
 
     def dated(self, organization: str, statuses: Collection[PeerStatus]) -> Sequence[PeerStatus]:
@@ -69,7 +66,7 @@ class Handshakes:
         A time in the future counts as now. A new handshake was never before the last look. Calls for one organization
         must not overlap.
         """
-        wall, steady = self._wall(), self._steady()
+        wall, steady = self._clocks.wall(), self._clocks.steady()
         before = self._looks.get(organization, _Look())
         now = _Look(steady)
         dated = []

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from appliance.model.errors import NotFound, Refused, Unauthenticated
 from appliance.service import operator_sessions, operators
-from appliance.store import times
 from appliance.web.authentication import noting_refusal
 from appliance.web.handler import Handler
 from appliance.web.operators.visits import COOKIE, HOME, OperatorAtWork, OperatorPage, OperatorVisit, ServiceFacts
@@ -92,7 +91,7 @@ def _check(page: OperatorPage, visit: OperatorVisit) -> None:
     else:
         who = visit.signed_in
         forms.check_csrf(visit.form, who.token, who.operator.id)
-    forms.check_once(visit.form, times.now())
+    forms.check_once(visit.form, visit.context.clock())
     if page.is_limited and visit.who is not None:
         visit.site.limits.operator_change(visit.who.operator.id)
 

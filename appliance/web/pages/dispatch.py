@@ -11,7 +11,6 @@ from appliance.model.errors import NotFound, Refused, Unauthenticated
 from appliance.model.sentences import sentence
 from appliance.service import Actor, repeats, tokens
 from appliance.service.repeats import NothingDone
-from appliance.store import times
 from appliance.store.repeats import StoredAnswer
 from appliance.web.authentication import note_organization, noting_refusal
 from appliance.web.handler import Handler
@@ -133,7 +132,7 @@ def _refused(page: Page, visit: Visit) -> Response | None:
     else:
         forms.check_csrf(visit.form, visit.signed_in.token, visit.signed_in.mark)
     if page.once:
-        forms.check_once(visit.form, times.now())
+        forms.check_once(visit.form, visit.context.clock())
     if not page.access.is_public:
         visit.site.limits.write(visit.request.address, visit.actor.organization_id)
     return None

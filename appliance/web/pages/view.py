@@ -228,4 +228,4 @@ def _sent_once(csrf: str) -> markupsafe.Markup:
     """Make the hidden fields of every form that changes something: CSRF token and the form's own token."""
     # Without autocomplete="off" some browsers restore old values of hidden fields.
     field = markupsafe.Markup('<input type="hidden" name="{}" value="{}" autocomplete="off">')
-    return field.format(forms.CSRF_FIELD, csrf) + field.format(forms.ONCE_FIELD, forms.new_once(times.now()))
+    return field.format(forms.CSRF_FIELD, csrf) + field.format(forms.ONCE_FIELD, forms.new_once(languages.reader().at))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 import stat
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings, resolve
+from appliance.host.clocks import HostClocks
 from appliance.users import User
 from appliance.web import tls
 from appliance.web.tls import Certificate
@@ -36,6 +36,17 @@ def folder(tmp_path: Path) -> Folder:
 
 def settings_of(folder: Folder, **more: str) -> Settings:
     return resolve({"data": folder.path, "endpoint": "vpn.example.net", **more})
+
+
+class SetClocks:
+    """Clocks that a test sets; the wall clock is right at first."""
+
+    def __init__(self) -> None:
+        self.wall, self.steady = datetime.now(timezone.utc).timestamp(), 50.0
+
+    @property
+    def clocks(self) -> HostClocks:
+        return HostClocks(lambda: self.wall, lambda: self.steady)
 
 
 def authority() -> Certificate:
@@ -163,13 +174,38 @@ def test_an_expiring_or_misnamed_certificate_is_replaced(folder: Folder, days: i
 
 
 def test_a_running_service_loads_a_new_certificate_hourly(folder: Folder, tmp_path: Path) -> None:
-    times: Iterator[float] = iter((0.0, 10.0, 3601.0, 3601.0, 7300.0, 7300.0))
+    host = SetClocks()
     given = own(tmp_path)
-    has_changed = changes(settings_of(folder, **given), folder, lambda: next(times))
+    has_changed = changes(settings_of(folder, **given), folder, host.clocks)
     write(tmp_path / "own", tls.self_signed(["vpn.example.net"]))
+    host.steady += 10.0
     assert not has_changed()
+    host.steady += 3600.0
     assert has_changed()
+    host.steady += 3700.0
     assert not has_changed()
+
+
+@pytest.mark.parametrize("days", [-1000, 1000])
+def test_a_certificate_by_a_wrong_clock_is_made_anew(folder: Folder, days: int) -> None:
+    """The clock is years behind or ahead while a certificate is made, and set right a moment later."""
+    host = SetClocks()
+    right, host.wall = host.wall, host.wall + timedelta(days=days).total_seconds()
+    has_changed = changes(settings_of(folder), folder, host.clocks)
+    assert not has_changed()
+    host.wall = right
+    assert has_changed()
+    found = certificate(settings_of(folder), folder).parsed
+    assert found.not_valid_before_utc < host.clocks.now() < found.not_valid_after_utc
+    assert not has_changed()
+
+
+def test_a_clock_that_is_set_a_little_replaces_no_certificate(folder: Folder) -> None:
+    host = SetClocks()
+    has_changed = changes(settings_of(folder), folder, host.clocks)
+    for seconds in (-3000.0, 50.0, 86400.0):
+        host.wall += seconds
+        assert not has_changed()
 
 
 def test_the_operator_s_certificate_is_read_in_place(folder: Folder, tmp_path: Path) -> None:

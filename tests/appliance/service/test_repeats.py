@@ -326,6 +326,17 @@ def test_a_key_is_known_for_a_day(context: Context, owner: Actor) -> None:
     assert once(later, again(later, owner), work) is None
 
 
+@WAYS
+def test_a_clock_ahead_for_a_while_forgets_no_request(context: Context, owner: Actor, way: Way) -> None:
+    """The clock is two days ahead while another request comes, and set right after that."""
+    work, other = Work(context), Work(context)
+    way(context, owner, work)
+    ahead = replace(context, clock=lambda: context.clock() + timedelta(days=2), removal_clock=context.clock)
+    assert once(ahead, again(ahead, owner), other, "another key") is None
+    assert way(context, again(context, owner), work) is not None
+    assert work.done == 1
+
+
 def test_the_keys_of_an_organization_are_bounded(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,3 +112,10 @@ def test_unused_organizations_are_bounded_in_number(context: Context, monkeypatc
         unused.check_room(context)
     connect(context, another)
     unused.check_room(context)
+
+
+@pytest.mark.usefixtures("owner")
+def test_a_clock_that_is_set_forward_removes_no_organization(context: Context, hub: FakeHub) -> None:
+    there, ahead = set(hub.enforced), replace(later(context, 400 * DAYS), removal_clock=context.clock)
+    assert unused.remove(ahead) == 0
+    assert set(hub.enforced) == there

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from appliance.host.clocks import HostClocks
 from appliance.hub.wireguard.handshakes import Handshakes
 from appliance.model.desired import PeerStatus
 
@@ -36,7 +37,7 @@ class Host:
 
 
 def on(host: Host) -> Handshakes:
-    return Handshakes(lambda: host.wall, lambda: host.steady)
+    return Handshakes(HostClocks(lambda: host.wall, lambda: host.steady))
 
 
 def test_a_clock_set_back_leaves_a_silent_machine_offline() -> None:

@@ -282,6 +282,15 @@ def test_a_clock_set_back_and_forth_makes_no_removal_earlier(context: Context, c
 
 
 @pytest.mark.usefixtures("phone")
+def test_a_clock_set_forward_makes_no_removal_earlier(context: Context, clock: Clock) -> None:
+    factor_removals.begin(context, EMAIL)
+    right = clock.now
+    clock.now = right + 10 * factor_removals.DELAY
+    assert factor_removals.finish_due(replace(context, removal_clock=lambda: right)) == 0
+    assert factor_removals.finish_due(context) == 1
+
+
+@pytest.mark.usefixtures("phone")
 def test_a_removal_waits_while_nobody_could_stop_it(context: Context, owner: Actor, clock: Clock) -> None:
     factor_removals.begin(context, EMAIL)
     suspension.suspend(context, owner.organization_id)

@@ -17,7 +17,7 @@ AT = datetime(2026, 11, 30, 14, 5, 9, tzinfo=timezone.utc)
 
 
 def said(language: str, make: Callable[[], str]) -> str:
-    with serving(Request("GET", "/", headers={"accept-language": language})):
+    with serving(Request("GET", "/", headers={"accept-language": language}), AT):
         return make().replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
@@ -68,7 +68,7 @@ languages.loaded()
 def refuse(*_, **__):
     raise PermissionError
 builtins.open = io.open = os.open = os.listdir = refuse
-with serving(Request("GET", "/", headers={{"accept-language": "{language}"}})):
+with serving(Request("GET", "/", headers={{"accept-language": "{language}"}}), datetime.now(timezone.utc)):
     at = datetime(2026, 11, 30, tzinfo=timezone.utc)
     said = formats.number(1.5, decimals=1), formats.rupees(1), formats.whole_rupees(1), formats.listed(["a", "b"])
     said += formats.moment(at), formats.day(at), formats.clock(at)

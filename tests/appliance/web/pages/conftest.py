@@ -105,7 +105,8 @@ def colleague(app: bottle.Bottle, site: Site, owner: Visitor) -> Callable[[Role]
         organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
         email = f"{role.value}@example.net"
         with site.context.store.write() as transaction:
-            people.create(transaction, Member(new_id(), organization, email, passwords.hash_password(PASSWORD), role))
+            member = Member(new_id(), organization, email, passwords.hash_password(PASSWORD), role)
+            people.create(transaction, member, times.now())
         visitor = Visitor(app)
         assert visitor.log_in(email).status == 303
         return visitor
