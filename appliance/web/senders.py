@@ -19,11 +19,11 @@ def organization(site: Site, environ: Mapping[str, Any]) -> str:
         TooMany: the caller's address sends too many such requests.
     """
     head = Request.head(environ)
-    held = head.token
+    held = head.credential
     try:
         if held is None:
             raise Unauthenticated("A body this large needs a session or a token.")
-        return holder_of(site.context, held, is_cookie=head.is_by_cookie).organization_id
+        return holder_of(site.context, held, is_cookie=head.is_by_cookie or held != head.token).organization_id
     except Unauthenticated:
         site.limits.stranger(head.address)
         raise

@@ -16,6 +16,8 @@ from appliance.web import senders
 from appliance.web.limits import STRANGERS, RateLimits
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
+from tests.appliance.conftest import sign_up
+from tests.appliance.members import sign_in
 
 
 @pytest.fixture
@@ -25,7 +27,9 @@ def organization(context: Context) -> Callable[[dict[str, str]], str]:
 
 
 def head(address: str = "203.0.113.7", **headers: str) -> dict[str, str]:
-    return {"REMOTE_ADDR": address} | {f"HTTP_{name}": value for name, value in headers.items()}
+    return {"REMOTE_ADDR": address, "PATH_INFO": "/api/v1/policy"} | {
+        f"HTTP_{name}": value for name, value in headers.items()
+    }
 
 
 def test_a_signed_in_request_is_counted_for_its_organization(
@@ -42,6 +46,16 @@ def test_a_signed_in_request_is_counted_for_its_organization(
     sessions.log_out(context, token)
     with pytest.raises(Unauthenticated):
         organization(head(AUTHORIZATION=f"Bearer {token}"))
+
+
+def test_a_request_with_two_tokens_is_counted_for_who_is_let_in(
+    organization: Callable[[dict[str, str]], str], context: Context, owner: Actor
+) -> None:
+    other = sign_up(context, "other@example.net")
+    ours, theirs = (sign_in(context, each.member_id) for each in (owner, other))
+    both = head(COOKIE=f"{COOKIE}={ours}", AUTHORIZATION=f"Bearer {theirs}")
+    assert organization(both | {"PATH_INFO": "/policy"}) == owner.organization_id
+    assert organization(both) == other.organization_id
 
 
 def test_an_anonymous_request_is_counted_for_its_address(organization: Callable[[dict[str, str]], str]) -> None:
