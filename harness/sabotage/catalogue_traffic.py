@@ -148,6 +148,14 @@ TRAFFIC = (
         "packets that are allowed were lost",
     ),
     Sabotage(
+        "cookies-before-bearers",
+        "org-isolation",
+        "a request with a bearer token and another organization's session cookie is let in by the cookie",
+        "signin:take_cookies_first",
+        "test_of_two_tokens_of_a_request_one_counts",
+        "a request was answered for the organization of its other token",
+    ),
+    Sabotage(
         "namespace-shared-by-range",
         "org-isolation",
         "organizations with the same address range share one network namespace",

@@ -18,6 +18,7 @@ from appliance.store import schema, second_factors
 from appliance.store.factor_table import FactorTable
 from appliance.web import authentication, proxies
 from appliance.web.limits import RateLimits
+from appliance.web.request import Request
 from harness.sabotage.parts import replace_part
 
 
@@ -29,6 +30,16 @@ def trust_every_cookie() -> None:
         return True
 
     authentication.matches_csrf = matches
+
+
+def take_cookies_first() -> None:
+    """Lets a request with a bearer token and a session cookie in by the cookie."""
+
+    def token(self: Request) -> str | None:
+        _, _, bearer = self.header("Authorization").partition(" ")
+        return self.session_token or bearer.strip() or None
+
+    replace_part(Request, "token", property(token))
 
 
 def count_no_guesses() -> None:

@@ -1,0 +1,41 @@
+"""Requests that carry tokens of two organizations."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.client.visitor import SESSION_COOKIE
+from harness.judging.record import Record
+from harness.overlay.mesh import Mesh
+from harness.world.world import World
+
+pytestmark = pytest.mark.claim("org-isolation")
+
+
+def test_of_two_tokens_of_a_request_one_counts(world: World, record: Record) -> None:
+    """A request carries the session cookie of one organization's owner, and the bearer token of another's. The API
+    reads and changes what is the bearer token's, and a page shows what is the cookie's; neither mixes them.
+    """
+    of_cookie, of_bearer = world.organization(record, "of-the-cookie"), world.organization(record, "of-the-bearer")
+    headers = {"Cookie": f"{SESSION_COOKIE}={of_cookie.api.token}", "Authorization": f"Bearer {of_bearer.api.token}"}
+    api, browser = of_cookie.api.anonymous(), of_cookie.api.visitor()
+    with record.control("each token by itself opens its own organization"):
+        assert [_name(each) for each in (of_cookie, of_bearer)] == ["of-the-cookie", "of-the-bearer"]
+    wrong = []
+    if api.send("GET", "/organization", headers=headers).body.get("name") != "of-the-bearer":
+        wrong.append("a call that reads")
+    # A change by cookie needs another header too, so one that the cookie lets in here has escaped that.
+    changed = api.send("PATCH", "/organization", {"name": "renamed"}, headers=headers)
+    if changed.status != 200 or [_name(each) for each in (of_cookie, of_bearer)] != ["of-the-cookie", "renamed"]:
+        wrong.append("a call that changes something")
+    shown = browser.send("GET", "/settings", headers=headers).text
+    if "of-the-cookie" not in shown or "renamed" in shown:
+        wrong.append("a page")
+    browser.close()
+    record.none_of(
+        "for the other organization", wrong, "a request was answered for the organization of its other token"
+    )
+
+
+def _name(mesh: Mesh) -> str:
+    return str(mesh.api.call("GET", "/organization").body["name"])
