@@ -14,11 +14,11 @@ from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import parse_ports
-from appliance.service import Actor, Context, accounts, deletion, machines, organizations
+from appliance.service import Actor, Context, accounts, deletion, invitations, machines, organizations
 from appliance.service import policy as policies
 from appliance.service.states import States
+from appliance.store import audit, schema, shards
 from appliance.store import organizations as stored
-from appliance.store import schema, shards
 from appliance.store.shards import Fence, Fenced, Shard
 from tests.appliance.fakes import FakeHub
 
@@ -59,6 +59,8 @@ WISHES = [
     ),
 ]
 
+INVITE = Wish("invite", lambda w, a, _: invitations.invite(w, a, email="ravi@example.net", role="viewer"))
+
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
 def test_a_refusal_by_the_data_plane_leaves_the_store_unchanged(
@@ -83,6 +85,24 @@ def test_a_refusal_by_the_store_is_undone_in_the_data_plane(
     with pytest.raises(OSError, match="disk full"):
         wish.ask(context, owner, machine)
     monkeypatch.undo()
+    assert everything(context) == before
+    assert hub.enforced == enforced
+
+
+@pytest.mark.parametrize("wish", [*WISHES[:-2], INVITE], ids=str)
+def test_a_change_whose_entry_is_refused_is_not_made(
+    wish: Wish, context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry in the audit trail belongs to the transaction of its change."""
+    machine = machines.add(context, owner, name="first").machine.id
+    before, enforced = everything(context), dict(hub.enforced)
+
+    def record(*_: object) -> int:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(audit, "record", record)
+    with pytest.raises(OSError, match="disk full"):
+        wish.ask(context, owner, machine)
     assert everything(context) == before
     assert hub.enforced == enforced
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import Conflict, NotEnforced, NotFound, Suspended, Unauthenticated
 from appliance.model.organization import Plan
+from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import (
     Actor,
     Context,
@@ -21,6 +22,7 @@ from appliance.service import (
     organizations,
     suspension,
 )
+from appliance.service import policy as policies
 from appliance.store import Store
 from appliance.store import organizations as stored
 from tests.appliance.conftest import sign_up
@@ -32,8 +34,12 @@ PASSWORD = "correct horse battery"
 
 def test_a_suspended_organization_comes_back_as_it_was(context: Context, owner: Actor, hub: FakeHub) -> None:
     other = sign_up(context, "other@example.net")
-    machines.add(context, owner, name="one")
-    before = dict(hub.enforced)
+    one, two = (machines.add(context, owner, name=name, groups=["red", name]).machine.id for name in ("one", "two"))
+    machines.change(context, owner, two, enabled=False)
+    ends = [Selector(SelectorKind.MACHINE, one), Selector(SelectorKind.GROUP, "red"), ANYONE]
+    rules = tuple(Rule(f"r{at}", Action.ALLOW, ends[0], each) for at, each in enumerate(ends))
+    policies.save(context, owner, Policy(Action.DENY, rules))
+    before, policy = dict(hub.enforced), policies.get(context, owner)
     suspension.suspend(context, owner.organization_id)
     assert set(hub.enforced) == {other.organization_id}
     with context.store.read() as transaction:
@@ -42,6 +48,8 @@ def test_a_suspended_organization_comes_back_as_it_was(context: Context, owner: 
         assert stored.count(transaction) == 2
     suspension.resume(context, owner.organization_id)
     assert hub.enforced == before
+    assert policies.get(context, owner) == policy
+    assert not machines.get(context, owner, two).machine.enabled
 
 
 def test_members_are_refused_and_told_of_the_suspension(context: Context, owner: Actor) -> None:
