@@ -1,15 +1,20 @@
-"""Requests that carry tokens of two organizations."""
+"""Requests of two organizations that carry the tokens of both, or the same key."""
 
 from __future__ import annotations
+
+import secrets
 
 import pytest
 
 from harness.client.visitor import SESSION_COOKIE
 from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import Mesh
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("org-isolation")
+
+MIXED = "an organization's request key counted for another's request"
 
 
 def test_of_two_tokens_of_a_request_one_counts(world: World, record: Record) -> None:
@@ -35,6 +40,30 @@ def test_of_two_tokens_of_a_request_one_counts(world: World, record: Record) -> 
     record.none_of(
         "for the other organization", wrong, "a request was answered for the organization of its other token"
     )
+
+
+def test_equal_request_keys_of_organizations_are_two(world: World, record: Record) -> None:
+    """Two organizations add a machine of the same name with the same Idempotency-Key. Each gets a machine of its own,
+    and who asks again is told of its own one.
+    """
+    headers = {"Idempotency-Key": f"key {secrets.token_hex(16)}"}
+    made: dict[Mesh, str] = {}
+    for name in ("first", "second"):
+        mesh = world.organization(record, name)
+        answer = mesh.api.send("POST", "/machines", {"name": "mumbai"}, headers=headers)
+        if answer.status != 201 or _machines(mesh) != [answer.body["machine"]["id"]]:
+            raise Refuted(f"{MIXED}: a new request was answered {answer.status}")
+        made[mesh] = answer.body["machine"]["id"]
+    for mesh, machine in made.items():
+        # The first answer held a key, which is shown once.
+        answer = mesh.api.send("POST", "/machines", {"name": "mumbai"}, headers=headers)
+        told = (answer.status, answer.headers.get("Location", "").rpartition("/")[2], _machines(mesh))
+        if told != (409, machine, [machine]):
+            raise Refuted(f"{MIXED}: a repeated request for {machine} was answered {told}")
+
+
+def _machines(mesh: Mesh) -> list[str]:
+    return [each["id"] for each in mesh.api.call("GET", "/machines").body["machines"]]
 
 
 def _name(mesh: Mesh) -> str:

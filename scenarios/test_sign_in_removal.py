@@ -24,11 +24,12 @@ WAITING_CALLS, MOST_ROUNDS, LEAST_REFUSED = 8, 10, 3
 PROBES = 2
 # A policy of this length takes a good part of a second to read and enforce.
 RULES = 2000
+READS = ("/organization", "/machines", "/account")
 
 
 def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Record) -> None:
     """Calls of a second owner wait behind a long change of the same organization. Meanwhile this owner is removed; the
-    audit trail must have no later entry of them.
+    audit trail must have no later entry of them. The session of the removed owner reads nothing any more.
     """
     waited, refused = 0, 0
     with record.control("the second owner's calls are made before the removal"):
@@ -43,6 +44,9 @@ def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Re
         removed_at = next(at for at, each in enumerate(trail) if each["action"] == "member.removed")
         after = [each["action"] for each in trail[:removed_at] if each["actor"] == second.email]
         record.none_of("made after the removal", after, "calls of a removed member were made")
+        # The session was used until the removal.
+        reads = [path for path in READS if second.api.send("GET", path).status != 401]
+        record.none_of("answered after the removal", reads, "a removed member's session is open")
         if refused >= LEAST_REFUSED:
             break
     record.measure("calls that were answered after the removal", waited)

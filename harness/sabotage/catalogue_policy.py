@@ -24,6 +24,15 @@ POLICY = (
         "arrived, though denied",
     ),
     Sabotage(
+        "another-version-restored",
+        "policy-enforcement",
+        "the return to a version of the policy restores the one after it",
+        "saving:restore_the_next_version",
+        "test_a_restored_policy_is_enforced_when_answered",
+        "is allowed, and nothing arrives",
+        waits=True,
+    ),
+    Sabotage(
         "low-source-ports-pass",
         "policy-enforcement",
         "datagrams from the ports of well-known services pass",

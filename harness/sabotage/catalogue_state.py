@@ -259,6 +259,14 @@ STATE = (
         "calls of a removed member were made",
     ),
     Sabotage(
+        "removed-members-read",
+        "sign-in",
+        "the member of a session is looked up once and remembered",
+        "deletion:remember_sessions",
+        "test_waiting_calls_of_a_removed_member_do_nothing",
+        "a removed member's session is open",
+    ),
+    Sabotage(
         "codes-accepted-twice",
         "sign-in",
         "used codes of a second factor are accepted again",

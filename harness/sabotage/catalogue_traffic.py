@@ -156,6 +156,14 @@ TRAFFIC = (
         "a request was answered for the organization of its other token",
     ),
     Sabotage(
+        "request-keys-shared",
+        "org-isolation",
+        "a remembered request is found by its Idempotency-Key alone, whatever organization it is of",
+        "keys:mix_request_keys",
+        "test_equal_request_keys_of_organizations_are_two",
+        "an organization's request key counted for another's request",
+    ),
+    Sabotage(
         "namespace-shared-by-range",
         "org-isolation",
         "organizations with the same address range share one network namespace",

@@ -6,18 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from sqlalchemy import Connection, select
 
 from appliance.service import machines, repeats
 from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.machines import IssuedMachine
 from appliance.service.repeats import Work
-from appliance.store import audit
+from appliance.store import audit, schema
+from appliance.store import repeats as stored_repeats
+from appliance.store.repeats import RequestKey, StoredRequest
 from appliance.vault import Lock, vault
 from appliance.web.posts import Posts
 from harness.sabotage.parts import replace_part
 
-_add, _derive = machines.add, vault.derive_key
+_add, _derive, _find = machines.add, vault.derive_key, stored_repeats.find
 
 
 class _NoContext:
@@ -38,6 +41,17 @@ class _NoContext:
 def seal_without_context() -> None:
     """Seals keys without the organization in the context."""
     replace_part(vault, "ChaCha20Poly1305", _NoContext)
+
+
+def mix_request_keys() -> None:
+    """Finds a remembered request by its key alone, whatever organization it is of."""
+
+    def find(transaction: Connection, key: RequestKey) -> StoredRequest | None:
+        same = select(schema.repeats.c.organization_id).where(schema.repeats.c.key_hash == key.hash)
+        first = transaction.execute(same.order_by(schema.repeats.c.began_at).limit(1)).scalar_one_or_none()
+        return None if first is None else _find(transaction, RequestKey(first, key.hash))
+
+    stored_repeats.find = find
 
 
 def derive_from_nothing() -> None:

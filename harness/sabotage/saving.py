@@ -7,18 +7,21 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
-from appliance.model.policy import Rule
+from appliance.model.policy import Policy, Rule
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut
 from appliance.service.context import Context
+from appliance.store import policy_history
 from appliance.store.policies import SavedPolicy
 
 _LATE_S = 0.15
 _add_rule = policies.add_rule
 _change_rule = policies.change_rule
 _save = policies.save
+_earlier = policy_history.earlier
 
 log = structlog.get_logger()
 
@@ -33,6 +36,17 @@ def answer_single_rules_first() -> None:
         return CarriedOut(rule, None)
 
     policies.add_rule = add_rule
+
+
+def restore_the_next_version() -> None:
+    """Restores the version of a policy that came after the wanted one."""
+
+    def earlier(
+        transaction: Connection, organization_id: str, present: Policy, present_version: int, version: int
+    ) -> Policy | None:
+        return _earlier(transaction, organization_id, present, present_version, min(version + 1, present_version))
+
+    policy_history.earlier = earlier
 
 
 def leave_the_action_of_a_changed_rule() -> None:
