@@ -70,7 +70,8 @@ def test_peers_are_added_and_removed_one_by_one(
 ) -> None:
     one, two, three = peer(0), peer(1), peer(2)
     moved = replace(two, address=three.address)
-    for machines in ((one,), (one, two), (one, two, three), (two,), (moved,), ()):
+    rotated = replace(moved, public_key=new_key_pair().public)
+    for machines in ((one,), (one, two), (one, two, three), (two,), (moved,), (rotated,), ()):
         plane.apply(replace(desired, peers=machines))
         allowed = backend.allowed(names.of(desired.organization))
         assert allowed == {machine.public_key: (f"{machine.address}/32",) for machine in machines}
