@@ -7,7 +7,8 @@ import socket
 from contextlib import suppress
 
 from appliance.hub.errors import LinkError, NamespaceError, reason
-from appliance.hub.kernel import namespace, rtnetlink
+from appliance.hub.kernel import namespace
+from appliance.hub.kernel.rtnetlink import RouteSocket
 from appliance.hub.names import KernelNames
 from appliance.model.configuration import MTU
 
@@ -15,7 +16,8 @@ from appliance.model.configuration import MTU
 def set_up(link: str) -> None:
     """Bring a link of the calling thread's namespace up."""
     try:
-        rtnetlink.set_up(index(link), MTU)
+        with RouteSocket() as netlink:
+            netlink.set_up(index(link), MTU)
     except OSError as error:
         raise LinkError(f"link {link} can't be brought up: {reason(error)}") from error
 
@@ -25,7 +27,8 @@ def move(names: KernelNames) -> None:
     try:
         there = namespace.descriptor_of(names.namespace)
         try:
-            rtnetlink.move(index(names.link), there)
+            with RouteSocket() as netlink:
+                netlink.move(index(names.link), there)
         finally:
             os.close(there)
     except OSError as error:
@@ -44,7 +47,8 @@ def is_in(names: KernelNames) -> bool:
 def names() -> tuple[str, ...]:
     """Names of the links in the calling thread's namespace, without ``lo``."""
     try:
-        return tuple(sorted(name for link in rtnetlink.links() if (name := str(link.get("ifname"))) != "lo"))
+        with RouteSocket() as netlink:
+            return tuple(sorted(link.name for link in netlink.links() if link.name != "lo"))
     except OSError as error:
         raise LinkError(f"the links can't be listed: {reason(error)}") from error
 
@@ -61,8 +65,8 @@ def delete_here(link: str) -> bool:
     """Delete the link in the calling thread's namespace; tell whether it was there."""
     if not is_here(link):
         return False
-    with suppress(OSError, LinkError):
-        rtnetlink.delete(index(link))
+    with suppress(OSError, LinkError), RouteSocket() as netlink:
+        netlink.delete_link(index(link))
     return True
 
 

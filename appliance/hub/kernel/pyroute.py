@@ -1,7 +1,6 @@
 """Parts of pyroute2, loaded one by one at their first use.
 
-Its package loads all parts at once, most of which the hub does not use, and all commands that name a part of the kernel
-would wait for them.
+Its package loads all parts at once, most of which the kernel's WireGuard does not need.
 """
 
 from __future__ import annotations
@@ -27,11 +26,6 @@ def connection() -> Any:
 def wireguard() -> Any:
     """Open a `WireGuard`, for links in the calling thread's namespace."""
     return _part("netlink.generic.wireguard", "WireGuard")()
-
-
-def message(kind: str) -> Any:
-    """Load the decoder of a message of rtnetlink(7)."""
-    return _part(f"netlink.rtnl.{kind}", kind)
 
 
 @cache

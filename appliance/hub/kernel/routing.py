@@ -5,18 +5,16 @@ Fail closed by routing: the main table has no overlay route. Only packets that c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
-from ipaddress import IPv4Network
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.errors import LinkError, reason
 from appliance.hub.findings import Damage, Part
-from appliance.hub.kernel import links, namespace, pyroute, rtnetlink
-from appliance.hub.kernel.pyroute import NetlinkError
+from appliance.hub.kernel import links, namespace
+from appliance.hub.kernel.netlink import KernelRefusal
+from appliance.hub.kernel.rtnetlink import UNICAST, UNREACHABLE, Route, RouteSocket, Rule
 from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK
 from appliance.model.addresses import hub_address
@@ -26,15 +24,13 @@ _TABLE = 100
 _MAIN, _DEFAULT, _LOCAL = 254, 253, 255
 # The kernel's largest metric, so that nothing is less preferred than "unreachable" (ip-route(8)).
 _LAST_METRIC = 4278198272
-# <linux/rtnetlink.h>
-_UNICAST, _UNREACHABLE = 1, 7
-_ANY_SCOPE = 255
 _ANYWHERE = "0.0.0.0/0"
+_LONGEST_VALUE = 64
 # Kinds of link that the hub makes; such a link with a foreign name was renamed.
 _OURS = ("wireguard", "tun")
 
-# Priority, table, mark: the kernel's own three, and the one that lets marked packets find the overlay.
-_RULES = {(0, _LOCAL, 0), (100, _TABLE, ALLOWED_MARK), (32766, _MAIN, 0), (32767, _DEFAULT, 0)}
+# The kernel's own three, and the one that lets marked packets find the overlay.
+_RULES = {Rule(0, _LOCAL, 0), Rule(100, _TABLE, ALLOWED_MARK), Rule(32766, _MAIN, 0), Rule(32767, _DEFAULT, 0)}
 
 # What a router between machines of one link must not do: tell them of each other, drop what comes back the same way.
 _PER_LINK = {"send_redirects": "0", "rp_filter": "0", "accept_redirects": "0", "accept_source_route": "0"}
@@ -64,21 +60,6 @@ _PER_NAMESPACE = {
 }
 
 
-_Changes = Callable[[], Any]
-"""Opens the netlink connection for changes at the first call: a check that finds no damage needs none."""
-
-
-@dataclass(frozen=True)
-class _Route:
-    """Attributes that distinguish routes."""
-
-    kind: int
-    table: int
-    destination: str
-    oif: int
-    metric: int
-
-
 def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
     """Repair everything around the link and return the damage found; intact parts are not touched.
 
@@ -97,15 +78,15 @@ def mend_here(link: str, network: IPv4Network) -> tuple[Damage, ...]:
         LinkError: the kernel refused a change, or there is no such link.
     """
     try:
-        with _changes() as netlink:
+        with RouteSocket() as netlink:
             return (
                 *_mend_link(netlink, link),
                 *_mend_settings(link),
-                *_mend_addresses(netlink, link, f"{hub_address(network)}/32"),
+                *_mend_addresses(netlink, link, hub_address(network)),
                 *_mend_routes(netlink, link, network),
                 *_mend_rules(netlink),
             )
-    except (NetlinkError, OSError) as error:
+    except OSError as error:
         raise LinkError(f"the namespace of {link} can't be configured: {reason(error)}") from error
 
 
@@ -117,42 +98,35 @@ def remove_strangers(names: KernelNames) -> tuple[Damage, ...]:
     """
     with namespace.entered(names.namespace):
         try:
-            with _changes() as netlink:
+            with RouteSocket() as netlink:
                 return tuple(_remove_strangers(netlink, names.link))
-        except (NetlinkError, OSError) as error:
+        except OSError as error:
             raise LinkError(f"the links of {names.namespace} can't be listed: {reason(error)}") from error
 
 
-@contextmanager
-def _changes() -> Iterator[_Changes]:
-    with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(pyroute.connection()))
-
-
-def _remove_strangers(netlink: _Changes, own: str) -> Iterator[Damage]:
-    for link in rtnetlink.links():
-        name, kind = str(link.get("ifname")), link.get(("linkinfo", "kind"))
+def _remove_strangers(netlink: RouteSocket, own: str) -> Iterator[Damage]:
+    for link in netlink.links():
         # A kernel puts the idle ends of its own tunnels (sit0, tunl0, …) into every namespace; they stay down.
-        if name in (own, "lo") or (link.get("state") != "up" and kind not in _OURS):
+        if link.name in (own, "lo") or (not link.is_up and link.kind not in _OURS):
             continue
         try:
-            netlink().link("del", index=link["index"])
-        except NetlinkError:
-            netlink().link("set", index=link["index"], state="down")
-        yield Damage(Part.LINK, f"a link {name} that does not belong here")
+            netlink.delete_link(link.index)
+        except KernelRefusal:
+            netlink.set_down(link.index)
+        yield Damage(Part.LINK, f"a link {link.name} that does not belong here")
 
 
-def _mend_link(netlink: _Changes, own: str) -> Iterator[Damage]:
-    found = {str(link.get("ifname")): link for link in rtnetlink.links()}
+def _mend_link(netlink: RouteSocket, own: str) -> Iterator[Damage]:
+    found = {link.name: link for link in netlink.links()}
     if own not in found:
         raise LinkError(f"there is no link {own}")
     for name in ("lo", own):
-        if found[name].get("state") != "up":
-            netlink().link("set", index=found[name]["index"], state="up")
+        if not found[name].is_up:
+            netlink.set_up(found[name].index)
             yield Damage(Part.LINK, f"{'the link' if name == own else name} was down")
-    if found[own].get("mtu") != MTU:
-        netlink().link("set", index=found[own]["index"], mtu=MTU)
-        yield Damage(Part.LINK, f"an MTU of {found[own].get('mtu')}")
+    if found[own].mtu != MTU:
+        netlink.set_mtu(found[own].index, MTU)
+        yield Damage(Part.LINK, f"an MTU of {found[own].mtu}")
 
 
 def _mend_settings(link: str) -> Iterator[Damage]:
@@ -165,80 +139,60 @@ def _mend_settings(link: str) -> Iterator[Damage]:
         with suppress(FileNotFoundError):
             present = _setting(name)
             if present != value:
-                Path("/proc/sys", name).write_text(value)
+                _set(name, value)
                 yield Damage(Part.SETTING, f"{name.replace(link, 'LINK')} was {present}")
 
 
+# Some thirty for each organization at each look: objects for files would take three times as long.
 def _setting(name: str) -> str:
-    # Some thirty for each organization at each look: `Path.read_text` takes three times as long.
-    with open(f"/proc/sys/{name}", "rb", 0) as file:  # noqa: PTH123
-        return file.read().decode().strip()
+    descriptor = os.open(f"/proc/sys/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _LONGEST_VALUE).decode().strip()
+    finally:
+        os.close(descriptor)
 
 
-def _mend_addresses(netlink: _Changes, link: str, wanted: str) -> Iterator[Damage]:
+def _set(name: str, value: str) -> None:
+    descriptor = os.open(f"/proc/sys/{name}", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, value.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _mend_addresses(netlink: RouteSocket, link: str, wanted: IPv4Address) -> Iterator[Damage]:
     own, loopback = links.index(link), links.index("lo")
-    present = {
-        (address["index"], f"{address.get('local') or address.get('address')}/{address['prefixlen']}")
-        for address in rtnetlink.addresses()
-    }
-    if (own, wanted) not in present:
-        netlink().addr("add", index=own, address=wanted.partition("/")[0], prefixlen=32)
+    present = {(address.index, str(address)): address for address in netlink.addresses()}
+    kept = {(own, f"{wanted}/32"), (loopback, "127.0.0.1/8")}
+    if (own, f"{wanted}/32") not in present:
+        netlink.add_address(own, wanted)
         yield Damage(Part.ADDRESS, "the hub's address was missing")
-    for index, text in sorted(present - {(own, wanted), (loopback, "127.0.0.1/8")}):
-        address, _, length = text.partition("/")
-        netlink().addr("del", index=index, address=address, prefixlen=int(length))
-        yield Damage(Part.ADDRESS, f"an address {text} that does not belong here")
+    for key in sorted(present.keys() - kept):
+        netlink.delete_address(present[key])
+        yield Damage(Part.ADDRESS, f"an address {present[key]} that does not belong here")
 
 
-def _mend_routes(netlink: _Changes, link: str, network: IPv4Network) -> Iterator[Damage]:
+def _mend_routes(netlink: RouteSocket, link: str, network: IPv4Network) -> Iterator[Damage]:
     wanted = {
-        _Route(_UNREACHABLE, _MAIN, _ANYWHERE, 0, _LAST_METRIC),
-        _Route(_UNICAST, _TABLE, str(network), links.index(link), 0),
+        Route(UNREACHABLE, _MAIN, _ANYWHERE, 0, _LAST_METRIC),
+        Route(UNICAST, _TABLE, str(network), links.index(link), 0),
     }
-    present = {_route(found) for found in rtnetlink.routes() if _table(found) != _LOCAL}
+    present = {found for found in netlink.routes() if found.table != _LOCAL}
     for route in wanted - present:
-        _change_route(netlink, "replace", route)
+        netlink.replace_route(route)
         yield Damage(Part.ROUTE, f"no route to {route.destination} in table {route.table}")
     for route in present - wanted:
         # Deleting one route may take others along.
-        with suppress(NetlinkError):
-            _change_route(netlink, "del", route, scope=_ANY_SCOPE)
+        with suppress(KernelRefusal):
+            netlink.delete_route(route)
         yield Damage(Part.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here")
 
 
-def _change_route(netlink: _Changes, change: str, route: _Route, **more: int) -> None:
-    what: dict[str, Any] = {"dst": route.destination, "table": route.table, "type": route.kind, **more}
-    if route.oif:
-        what["oif"] = route.oif
-    if route.metric:
-        what["priority"] = route.metric
-    netlink().route(change, **what)
-
-
-def _route(found: Any) -> _Route:
-    destination = found.get("dst")
-    network = _ANYWHERE if destination is None else f"{destination}/{found['dst_len']}"
-    return _Route(found["type"], _table(found), network, found.get("oif") or 0, found.get("priority") or 0)
-
-
-def _table(found: Any) -> int:
-    return int(found.get("table") or 0)
-
-
-def _mend_rules(netlink: _Changes) -> Iterator[Damage]:
-    present = {_rule(found): found for found in rtnetlink.rules()}
-    for priority, table, mark in sorted(_RULES - set(present)):
-        netlink().rule("add", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
-        yield Damage(Part.ROUTE, f"no rule {priority} for table {table}")
-    for key in set(present) - _RULES:
-        _delete_rule(netlink, *key)
-        yield Damage(Part.ROUTE, f"a rule {key[0]} for table {key[1]} that does not belong here")
-
-
-def _delete_rule(netlink: _Changes, priority: int, table: int, mark: int) -> None:
-    delete: Callable[..., Any] = netlink().rule
-    delete("del", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
-
-
-def _rule(found: Any) -> tuple[int, int, int]:
-    return int(found.get("priority") or 0), _table(found), int(found.get("fwmark") or 0)
+def _mend_rules(netlink: RouteSocket) -> Iterator[Damage]:
+    present = set(netlink.rules())
+    for rule in sorted(_RULES - present):
+        netlink.add_rule(rule)
+        yield Damage(Part.ROUTE, f"no rule {rule.priority} for table {rule.table}")
+    for rule in present - _RULES:
+        netlink.delete_rule(rule)
+        yield Damage(Part.ROUTE, f"a rule {rule.priority} for table {rule.table} that does not belong here")

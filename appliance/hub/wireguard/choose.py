@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from appliance.hub.errors import HubError, NoBackend, reason
-from appliance.hub.kernel import links, rtnetlink
+from appliance.hub.kernel import links
+from appliance.hub.kernel.rtnetlink import RouteSocket
 from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.protocol import Backend
 from appliance.hub.wireguard.wireguard_go import WireguardGo
@@ -36,8 +37,9 @@ def choose(wanted: str) -> Backend:
 
 def _kernel() -> Backend:
     try:
-        rtnetlink.add(_PROBE, "wireguard")
-        rtnetlink.delete(links.index(_PROBE))
+        with RouteSocket() as netlink:
+            netlink.add_link(_PROBE, "wireguard")
+            netlink.delete_link(links.index(_PROBE))
     except OSError as error:
         raise NoBackend(f"the kernel makes no WireGuard link ({reason(error)})") from error
     # Loaded on a host that has it, as it takes pyroute2.

@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from appliance.hub.errors import LinkError, reason
-from appliance.hub.kernel import links, rtnetlink
+from appliance.hub.kernel import links, netlink
+from appliance.hub.kernel.rtnetlink import RouteSocket
 
 _DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
+# <linux/if_link.h>, IFLA_TUN_PI and IFLA_TUN_VNET_HDR
+_PROTOCOL_INFORMATION, _OFFLOADS = 4, 5
 # struct ifreq: the name, and of the union the flags.
 _REQUEST = struct.Struct("16sH22x")
 
@@ -68,8 +71,9 @@ def format_of(link: str) -> Format:
     """
     try:
         index = links.index(link)
-        (found,) = (each for each in rtnetlink.links() if each["index"] == index)
+        with RouteSocket() as socket:
+            (found,) = (each for each in socket.links() if each.index == index)
     except (ValueError, OSError) as error:
         raise LinkError(f"link {link} can't be looked at: {reason(error)}") from error
-    data = found.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA")
-    return Format(bool(data.get_attr("IFLA_TUN_PI")), bool(data.get_attr("IFLA_TUN_VNET_HDR")))
+    information = dict(netlink.attributes(found.information))
+    return Format(*(any(information.get(kind, b"")) for kind in (_PROTOCOL_INFORMATION, _OFFLOADS)))
