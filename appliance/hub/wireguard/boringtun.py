@@ -45,12 +45,14 @@ class Boringtun(Userspace):
     def __init__(self) -> None:
         super().__init__(PROGRAM)
 
-    def _bring_up(self, link: str, private_key: str, port: int) -> None:
+    def _bring_up(self, names: KernelNames, private_key: str, port: int) -> None:
+        link = names.link
         self._start(link)
         self._wait_until(link, lambda _: True)
         uapi.set_device(link, uapi.device_lines(private_key, port))
         links.set_up(link)
         self._wait_until(link, lambda device: device.listen_port == port, f"its UDP port {port} can't be bound")
+        links.move(names)
 
     def change(
         self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE

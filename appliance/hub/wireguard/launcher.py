@@ -13,15 +13,16 @@ log = structlog.get_logger()
 
 _SOCKADDR_NL_BYTES = 12
 """Addresses of other families that a WireGuard binds are longer: 16 (IPv4), 28 (IPv6), a path."""
-_SIOCSIFMTU = 0x8922
+_SIOCSIFMTU, _SIOCGIFINDEX = 0x8922, 0x8933
 
 
 class Launcher:
-    """Starts processes for which joining a netlink group and setting a link's MTU succeed and do nothing.
+    """Starts processes for which joining a netlink group, setting a link's MTU and asking for its index do nothing.
 
     wireguard-go listens for every change of a link, address or route in the namespace that it was started in. All of
     them are started in one, so that the making of a link would wake them all: work that grows with the square of their
-    number. The MTU is the one thing that it needs a capability for, and the hub has set it already.
+    number. The MTU is the one thing that it needs a capability for, and the hub has set it already. The index tells the
+    link's changes from others'; a link in another namespace has none there, for which the process would end.
 
     A filter belongs to a thread and to the processes that it starts (seccomp(2)), so the launcher has its own thread.
     """
@@ -44,7 +45,8 @@ def _filter() -> bool:
         rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
         rules.set_attr(pyseccomp.Attr.CTL_SSB, 1)
         rules.add_rule(pyseccomp.ERRNO(0), "bind", pyseccomp.Arg(2, pyseccomp.EQ, _SOCKADDR_NL_BYTES))
-        rules.add_rule(pyseccomp.ERRNO(0), "ioctl", pyseccomp.Arg(1, pyseccomp.EQ, _SIOCSIFMTU))
+        for request in (_SIOCSIFMTU, _SIOCGIFINDEX):
+            rules.add_rule(pyseccomp.ERRNO(0), "ioctl", pyseccomp.Arg(1, pyseccomp.EQ, request))
         rules.load()
     except (OSError, RuntimeError) as error:
         # It works without, only slower the more organizations there are.

@@ -1,7 +1,6 @@
 """Common base of wireguard-go and boringtun: one process for each link, which outlives the hub's process.
 
-The process starts in the hub's network namespace, where its UDP socket stays; then the TUN link moves into the
-organization's.
+The process runs in the hub's network namespace, where its UDP socket is; its TUN link is in the organization's.
 """
 
 from __future__ import annotations
@@ -54,15 +53,14 @@ class Userspace(ABC):
 
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
-            self._bring_up(names.link, private_key, port)
-            links.move(names)
+            self._bring_up(names, private_key, port)
         except BaseException:
             self.remove(names)
             raise
 
     @abstractmethod
-    def _bring_up(self, link: str, private_key: str, port: int) -> None:
-        """Make a link in the calling thread's namespace, up, with a process that has bound its UDP port."""
+    def _bring_up(self, names: KernelNames, private_key: str, port: int) -> None:
+        """Make a link in its namespace, with a process that has bound its UDP port in the calling thread's."""
 
     def _start(
         self,

@@ -12,6 +12,7 @@ import pytest
 from pyroute2.netlink import rtnl
 
 from appliance import privileges
+from appliance.hub.kernel.rtnetlink import RouteSocket
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.wireguard import Backend, processes, uapi, userspace
@@ -73,6 +74,23 @@ def test_a_process_hears_of_no_other_link(plane: DataPlane, names: Names, backen
         ours.bind((0, rtnl.RTMGRP_LINK))
         assert groups_heard(os.getpid()) >= {rtnl.RTMGRP_LINK}
         assert groups_heard(process) == set()
+
+
+def test_a_link_is_made_in_its_namespace(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+    """Listens for links in the hub's namespace."""
+    if backend.name != "wireguard-go":
+        pytest.skip("the others move a link that they made in the hub's namespace")
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as ours:
+        ours.bind((0, rtnl.RTMGRP_LINK))
+        plane.apply(desired)
+        # The last one heard of.
+        with RouteSocket() as netlink:
+            netlink.add_link("mwlast", "bridge")
+            netlink.delete_link(socket.if_nametoindex("mwlast"))
+        heard = b""
+        while b"mwlast" not in heard:
+            heard += ours.recv(65536)
+    assert names.of(desired.organization).link.encode() not in heard
 
 
 def status_of(pid: int) -> dict[str, str]:
