@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from appliance.model.desired import Peer
 from appliance.model.errors import Conflict
 from appliance.model.organization import Machine
 from appliance.store import times
@@ -20,10 +21,13 @@ from appliance.store.schema import machines as _table
 ROW_BYTES = 330
 """Approximate bytes of a machine in an answer, without its name and groups."""
 
-_ENABLED = (
-    select(_table)
+_PEERS = (
+    select(_table.c.id, _table.c.public_key, _table.c.address, _table.c.groups)
     .where(_table.c.organization_id == bindparam("organization"), _table.c.enabled)
     .order_by(_table.c.address)
+)
+_ENDPOINTS = select(_table.c.public_key, _table.c.endpoint).where(
+    _table.c.organization_id == bindparam("organization"), _table.c.endpoint.is_not(None)
 )
 _DISABLED = select(_table.c.id, _table.c.address).where(
     _table.c.organization_id == bindparam("organization"), IS_DISABLED
@@ -112,9 +116,10 @@ def find(transaction: Connection, organization_id: str, machine_id: str) -> Mach
     return None if row is None else loaded(row)
 
 
-def enabled_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
-    """The organization's enabled machines, sorted by address."""
-    return [loaded(row) for row in transaction.execute(_ENABLED, {"organization": organization_id})]
+def peers_of(transaction: Connection, organization_id: str) -> tuple[Peer, ...]:
+    """The organization's enabled machines as peers of its link, sorted by address."""
+    rows = transaction.execute(_PEERS, {"organization": organization_id})
+    return tuple(Peer(row.id, row.public_key, IPv4Address(row.address), frozenset(row.groups)) for row in rows)
 
 
 def disabled_of(transaction: Connection, organization_id: str) -> dict[str, IPv4Address]:
@@ -147,10 +152,8 @@ def all_named(transaction: Connection, organization_id: str) -> list[tuple[str, 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
     """Last known endpoints of the machines, ``address:port`` by public key; without machines that never connected."""
-    query = select(_table.c.public_key, _table.c.endpoint).where(
-        _table.c.organization_id == organization_id, _table.c.endpoint.is_not(None)
-    )
-    return {row.public_key: row.endpoint for row in transaction.execute(query)}
+    rows = transaction.execute(_ENDPOINTS, {"organization": organization_id})
+    return {row.public_key: row.endpoint for row in rows}
 
 
 def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping[str, str]) -> None:

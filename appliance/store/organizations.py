@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Network
@@ -12,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
-from appliance.model.desired import Desired, Peer
+from appliance.model.desired import Desired
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization, Plan
 from appliance.model.policy import Action
@@ -37,6 +38,20 @@ _CREATE = insert(_table)
 _ACTIVATE = update(_table).where(_table.c.id == bindparam("organization")).values(active=True)
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 _NOTE_HEARD = update(_table).where(_table.c.id == bindparam("organization")).values(heard_at=bindparam("at"))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Facts about an organization that the data plane needs.
+
+    Attributes:
+        desired: its desired state; None if it is suspended.
+        is_active: false while it is being signed up or deleted.
+    """
+
+    revision: int
+    desired: Desired | None
+    is_active: bool
 
 
 def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
@@ -245,6 +260,18 @@ def desired(transaction: Connection, organization_id: str) -> Desired | None:
     return None if row is None or row.suspended_at is not None else _state(transaction, row)
 
 
+def standing(transaction: Connection, organization_id: str, shard: str | None = None) -> Standing | None:
+    """Revision and desired state of an organization, also of one that is not active; None if there is none.
+
+    Args:
+        shard: an organization of another shard does not count as one; None: all shards.
+    """
+    row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
+    if row is None or (shard is not None and row.shard != shard):
+        return None
+    return Standing(row.revision, None if row.suspended_at is not None else _state(transaction, row), row.active)
+
+
 def state(transaction: Connection, organization_id: str) -> Desired | None:
     """Desired state of an organization, even if it is suspended; None if there is no such organization."""
     row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
@@ -259,11 +286,8 @@ def _state(transaction: Connection, row: Any) -> Desired:
         hub_public_key=row.hub_public_key,
         sealed_data_key=row.sealed_data_key,
         sealed_private_key=row.sealed_private_key,
-        peers=tuple(
-            Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
-            for machine in machines.enabled_of(transaction, row.id)
-        ),
-        policy=policies.load(transaction, row.id).policy,
+        peers=machines.peers_of(transaction, row.id),
+        policy=policies.with_rules(transaction, row.id, row.policy_default),
     )
 
 

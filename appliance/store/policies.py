@@ -49,8 +49,13 @@ class SavedPolicy:
 def load(transaction: Connection, organization_id: str) -> SavedPolicy:
     parameters = {"organization": organization_id}
     head = transaction.execute(_HEAD, parameters).one()
-    rows = transaction.execute(_RULES, parameters)
-    return SavedPolicy(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
+    return SavedPolicy(with_rules(transaction, organization_id, head.policy_default), head.policy_version)
+
+
+def with_rules(transaction: Connection, organization_id: str, default: str) -> Policy:
+    """The policy with this stored default and the organization's stored rules."""
+    rows = transaction.execute(_RULES, {"organization": organization_id})
+    return Policy(Action(default), tuple(_loaded(row) for row in rows))
 
 
 def growth(gone: Sequence[Rule], new: Sequence[Rule]) -> int:

@@ -37,7 +37,7 @@ def choose_early() -> None:
         force: bool = False,
     ) -> IssuedMachine:
         with context.store.read() as transaction:
-            taken = [machine.address for machine in stored.enabled_of(transaction, actor.organization_id)]
+            taken = [machine.address for machine in stored.peers_of(transaction, actor.organization_id)]
         chosen.after = max(taken, default=None)
         time.sleep(_MEANWHILE_S)
         return _add(context, actor, name=name, groups=groups, public_key=public_key, force=force)

@@ -52,7 +52,7 @@ def take_the_address_that_was_free() -> None:
         return change.organization.network[2]
 
     def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
-        filed = len(machines.enabled_of(transaction, organization_id))
+        filed = len(machines.peers_of(transaction, organization_id))
         _create(transaction, organization_id, replace(machine, address=machine.address + filed))
 
     addresses.allocate = allocate

@@ -33,7 +33,7 @@ def introduce_mates() -> None:
     ) -> Configuration:
         plain = _configuration(context, organization, machine, private_key)
         with context.store.read() as transaction:
-            addresses = {each.public_key: each.address for each in stored.enabled_of(transaction, organization.id)}
+            addresses = {each.public_key: each.address for each in stored.peers_of(transaction, organization.id)}
         mates = "".join(
             f"\n[Peer]\nPublicKey = {peer.public_key}\nEndpoint = {peer.endpoint}\n"
             f"AllowedIPs = {addresses[peer.public_key]}/32\n"

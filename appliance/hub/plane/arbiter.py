@@ -155,15 +155,13 @@ class Arbiter:
 
     def _restore(self, organization: str) -> None:
         with self._store.read() as transaction:
-            desired = organizations.desired(transaction, organization)
+            stored = organizations.standing(transaction, organization, self._store.shard)
             endpoints = machines.endpoints(transaction, organization)
-            is_active = organizations.find(transaction, organization) is not None
-            revision = organizations.revision(transaction, organization, self._store.shard)
-        if is_active and revision is not None and desired is not None:
-            check_state(desired, self._plane.states().values(), self._door.port)
-            self._applied[organization] = _Applied(revision, revision)
-            self._door.admit(desired)
-            self._plane.restore(desired, usable_endpoints(endpoints))
+        if stored is not None and stored.is_active and stored.desired is not None:
+            check_state(stored.desired, self._plane.states().values(), self._door.port)
+            self._applied[organization] = _Applied(stored.revision, stored.revision)
+            self._door.admit(stored.desired)
+            self._plane.restore(stored.desired, usable_endpoints(endpoints))
 
     def _check(self, organization: str, applied: _Applied | None, base: int) -> None:
         """Raise `Overtaken` unless the store is at this revision and no change is in progress."""
@@ -176,20 +174,21 @@ class Arbiter:
 
     def _settle(self, organization: str) -> bool:
         with self._store.read() as transaction:
-            revision = organizations.revision(transaction, organization, self._store.shard)
-            stored = None if revision is None else organizations.desired(transaction, organization)
-            is_active = organizations.find(transaction, organization) is not None
+            stored = organizations.standing(transaction, organization, self._store.shard)
         applied = self._applied.get(organization)
-        if revision is not None and (not is_active or (applied is not None and applied.is_under_way(revision))):
+        if stored is not None and (
+            not stored.is_active or (applied is not None and applied.is_under_way(stored.revision))
+        ):
             # A change is in progress; or a sign-up or a deletion, which the web process completes.
             return False
-        is_same = is_alike(self._plane.state(organization), stored)
+        desired = None if stored is None else stored.desired
+        is_same = is_alike(self._plane.state(organization), desired)
         if not is_same:
-            self._enforce(organization, stored, LOCAL)
-        if revision is None:
+            self._enforce(organization, desired, LOCAL)
+        if stored is None:
             self._applied.pop(organization, None)
         else:
-            self._applied[organization] = _Applied(revision, revision)
+            self._applied[organization] = _Applied(stored.revision, stored.revision)
         return not is_same
 
     def _put_back(self, organization: str, applied: _Applied) -> None:

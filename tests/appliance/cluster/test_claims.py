@@ -20,6 +20,7 @@ from appliance.model.policy import Action, Policy
 from appliance.service import Actor, deletion
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, organizations, shards
+from appliance.store.organizations import Standing
 from appliance.store.shards import Fence
 from tests.appliance.cluster.hub_hosts import Break, HubHost
 from tests.appliance.cluster.three_hubs import BETA, CONFINED, Streams, World
@@ -111,15 +112,20 @@ def tell(name: str, streams: Streams) -> None:
 
 def opens_for_a_while() -> None:
     """Break: a new owner enforces an open policy first, and the stored one when it compares itself with the store."""
-    real, begun = organizations.desired, list[float]()
+    desired, standing, begun = organizations.desired, organizations.standing, list[float]()
 
-    def desired(*arguments: Any) -> Desired | None:
+    def opened(found: Desired | None) -> Desired | None:
         begun.append(time.monotonic())
-        found = real(*arguments)
         is_early = time.monotonic() < begun[0] + _OPEN_FOR_S
         return replace(found, policy=_OPEN) if is_early and found is not None else found
 
-    pytest.MonkeyPatch().setattr(organizations, "desired", desired)
+    def standing_opened(*arguments: Any) -> Standing | None:
+        found = standing(*arguments)
+        return None if found is None else replace(found, desired=opened(found.desired))
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(organizations, "desired", lambda *arguments: opened(desired(*arguments)))
+    patch.setattr(organizations, "standing", standing_opened)
 
 
 def remembered(store: Store) -> Break:
@@ -128,6 +134,7 @@ def remembered(store: Store) -> Break:
         ids = tuple(organizations.enforced_ids(transaction))
         held = {each: organizations.desired(transaction, each) for each in ids}
         found = {each: organizations.find(transaction, each) for each in ids}
+        standing = {each: organizations.standing(transaction, each) for each in ids}
         names, revisions = organizations.names(transaction), organizations.revisions(transaction)
 
     def harm() -> None:
@@ -135,7 +142,7 @@ def remembered(store: Store) -> Break:
         patch.setattr(organizations, "enforced_ids", lambda *_: ids)
         patch.setattr(organizations, "names", lambda *_: names)
         patch.setattr(organizations, "revisions", lambda *_: revisions)
-        for name, values in (("desired", held), ("find", found), ("revision", revisions)):
+        for name, values in (("desired", held), ("find", found), ("revision", revisions), ("standing", standing)):
             patch.setattr(organizations, name, partial(_of, values))
 
     return harm
