@@ -311,11 +311,6 @@ def admitted(table: str, ports: Iterable[int]) -> str:
     return elements("add", table, INNER, map(str, sorted(ports)))
 
 
-def dismissed(table: str, ports: Iterable[int]) -> str:
-    """Transaction that drops packets to these inner ports, which must be admitted."""
-    return elements("delete", table, INNER, map(str, sorted(ports)))
-
-
 def sentinel(table: str, name: str) -> str:
     """Transaction that adds the sentinel, whose absence shows that a map was emptied."""
     return f"add element inet {table} {name} {{ {SENTINELS[name][0]} timeout {_SENTINEL_LEASE} : 0 }}\n"

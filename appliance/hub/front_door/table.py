@@ -14,7 +14,7 @@ from appliance.hub.errors import RulesetError
 from appliance.hub.front_door import last_endpoints, rules
 from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
-from appliance.hub.front_door.netfilter import Reader, TableStructure
+from appliance.hub.front_door.netfilter import PortSet, Reader, TableStructure
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.kernel import namespace
 
@@ -40,6 +40,7 @@ class Table:
         self._lock = threading.Lock()
         self._nftables: Any = nftables.Nftables()
         self._reader = Reader(layout.table)
+        self._inner = PortSet(layout.table, rules.INNER)
         # Some kernels have to list what they are asked to count: nothing else waits for that.
         self._counting = threading.Lock()
         self._counter = Reader(layout.table)
@@ -49,6 +50,7 @@ class Table:
         """Close the netlink sockets; the table stays."""
         with self._lock:
             self._reader.close()
+            self._inner.close()
             self._nftables = None
         with self._counting:
             self._counter.close()
@@ -91,14 +93,13 @@ class Table:
         Raises:
             RulesetError: the kernel refused.
         """
-        table, admit, dismiss = self._layout.table, frozenset(admit), frozenset(dismiss)
+        admit, dismiss = frozenset(admit), frozenset(dismiss)
         with self._lock:
             try:
-                self._load(rules.dismissed(table, dismiss) + rules.admitted(table, admit))
+                self._inner.change(admit, dismiss)
             except RulesetError:
                 # The kernel refuses to take out what somebody else has taken out.
-                there = self._reader.ports(rules.INNER)
-                self._load(rules.dismissed(table, dismiss & there) + rules.admitted(table, admit))
+                self._inner.change(admit, dismiss & self._reader.ports(rules.INNER))
 
     def resume(self, sessions: Iterable[LastEndpoint]) -> None:
         """Find these sessions by their source where their index is unknown; replaces earlier ones.

@@ -32,6 +32,8 @@ _BODY = _HEADER.size + _FAMILY.size
 _NESTED = 0x8000
 _KIND = 0x3FFF  # without the flags of nested and byte-ordered attributes
 _LARGEST = 1 << 16
+_SO_SNDBUFFORCE = 32
+_ROOM = 4 << 20
 
 
 class Message(NamedTuple):
@@ -57,6 +59,14 @@ class KernelRefusal(OSError):
 def opened(family: int = NETFILTER) -> socket.socket:
     """Open a socket in the network namespace of the calling thread."""
     return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
+
+
+def make_room(connection: socket.socket) -> None:
+    """Make room for a large transaction, as far as the host allows."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _ROOM)
+    except PermissionError:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
 
 
 def exchange(connection: socket.socket, kind: int, body: bytes, flags: int) -> Iterator[bytes]:

@@ -48,8 +48,6 @@ _NAMES_A_SET = {"lookup": 1, "dynset": 1, "objref": 4}
 """Attribute with the name of the set, by the kind of expression."""
 
 _AT_ONCE = 100_000
-_SO_SNDBUFFORCE = 32
-_ROOM = 4 << 20
 _MOST_TRIES = 3
 _TIMEOUT_S = 5.0
 
@@ -75,7 +73,7 @@ class TableCopy:
         with closing(netlink.opened()) as connection:
             connection.settimeout(_TIMEOUT_S)
             try:
-                _grow(connection)
+                netlink.make_room(connection)
                 for messages in _batches((*((each,) for each in self.head), *self.parts)):
                     if error := next(netlink.complaints(connection, messages, batch=netlink.NFTABLES), 0):
                         raise OSError(error, "")
@@ -198,11 +196,3 @@ def _generation(connection: socket.socket) -> bytes | None:
         return netlink.answer(connection, _GENERATION)
     except OSError as error:
         raise RulesetError(f"the kernel did not answer: {reason(error)}") from error
-
-
-def _grow(connection: socket.socket) -> None:
-    """Make room for a large transaction, as far as the host allows."""
-    try:
-        connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _ROOM)
-    except PermissionError:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)
