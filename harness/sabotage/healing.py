@@ -84,11 +84,13 @@ def remember_machines_as_given() -> None:
     """Does not add the machines again to a link that was replaced."""
     given: dict[str, tuple[Peer, ...]] = {}
 
-    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+    def ensure_peers(
+        self: Reconciler, names: KernelNames, desired: Desired, *, is_new: bool = False
+    ) -> tuple[Damage, ...]:
         if given.get(desired.organization) == desired.peers:
             return ()
         given[desired.organization] = desired.peers
-        return _ensure_peers(self, names, desired)
+        return _ensure_peers(self, names, desired, is_new=is_new)
 
     def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
         _change(self, before, after, last_check)

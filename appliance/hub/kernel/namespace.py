@@ -112,13 +112,11 @@ def create(name: str) -> None:
     """
     _reserve(name)
 
-    def make() -> None:
-        with _explained(f"namespace {name} could not be made"):
-            libc.unshare(libc.CLONE_NEWNET)
-        _give_name(name, _own_network())
-
     try:
-        _in_thread(make)
+        with _returning():
+            with _explained(f"namespace {name} could not be made"):
+                libc.unshare(libc.CLONE_NEWNET)
+            _give_name(name, _own_network())
     except BaseException:
         (FOLDER / name).unlink()
         raise
@@ -198,14 +196,21 @@ def entered(name: str) -> Iterator[None]:
 @contextmanager
 def inside(descriptor: int) -> Iterator[None]:
     """Put the calling thread into the namespace behind a descriptor for the length of the block."""
-    home = os.open(_own_network(), os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with _returning():
         with _explained("a namespace could not be entered"):
             libc.setns(descriptor, libc.CLONE_NEWNET)
+        yield
+
+
+@contextmanager
+def _returning() -> Iterator[None]:
+    """Put the calling thread back into its present namespace at the end of the block."""
+    home = os.open(_own_network(), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
         try:
-            yield
-        finally:
             with _explained("the way back from a namespace is gone"):
                 libc.setns(home, libc.CLONE_NEWNET)
-    finally:
-        os.close(home)
+        finally:
+            os.close(home)

@@ -75,7 +75,7 @@ class Reconciler:
         found += routing.remove_strangers(names)
         found += (rebuilt := self._ensure_link(names, desired))
         found += routing.mend(names, desired.network)
-        found += self.ensure_peers(names, desired)
+        found += self.ensure_peers(names, desired, is_new=any(finding.part is Part.LINK for finding in rebuilt))
         if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
             self._begun[desired.organization] = time.monotonic()
             self._start_handshakes(names, self.last_endpoints(desired.organization, desired.peers))
@@ -210,9 +210,13 @@ class Reconciler:
         self._backend.create(names, private_key, desired.port)
         return (Damage(Part.LINK, "there was no link that worked"),)
 
-    def ensure_peers(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
-        """Make the link have the machines of this state; return the damage found."""
-        present = self._backend.allowed(names)
+    def ensure_peers(self, names: KernelNames, desired: Desired, *, is_new: bool = False) -> tuple[Damage, ...]:
+        """Make the link have the machines of this state; return the damage found.
+
+        Args:
+            is_new: the link was made just now, so it has no machines.
+        """
+        present = {} if is_new else self._backend.allowed(names)
         wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
         add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
         remove = set(present) - set(wanted)
