@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.hostile import policies
+from tests.harness.hostile.served import serving
 from tests.harness.hostile.test_reads import Starter
 
 
@@ -31,8 +32,6 @@ def saved() -> Iterator[Saved]:
     found = Saved()
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def _take(self) -> None:
             found.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
             found.seen[self.command, self.path] += 1
@@ -45,16 +44,8 @@ def saved() -> Iterator[Saved]:
 
         do_PUT = do_POST = _take  # noqa: N815 - the server's own names
 
-        def log_message(self, *_: object) -> None:
-            """Logs nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Handler) as found.port:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 def test_saves_go_on_whatever_the_answers(saved: Saved, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from harness.hostile import programs, reads
 from harness.judging.verdicts import Inconclusive
 from netlab import Process
 from netlab.process import LocalProcess
+from tests.harness.hostile.served import serving
 
 BODY = b"x" * 300_000
 
@@ -46,8 +47,6 @@ def served() -> Iterator[Served]:
     found = Served()
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_GET(self) -> None:
             status, body = found.answer(self.path, self.headers["Authorization"])
             self.send_response(status)
@@ -55,16 +54,8 @@ def served() -> Iterator[Served]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            """Logs nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Handler) as found.port:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import pytest
 from harness.hostile import strangers
 from harness.hostile.crowd import LARGE, addresses_of
 from harness.judging.verdicts import Inconclusive
+from tests.harness.hostile.served import serving
 from tests.harness.hostile.test_reads import Starter
 
 
@@ -37,8 +38,6 @@ def served() -> Iterator[Served]:
     found = Served()
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             found.seen.append((self.headers.get("X-Forwarded-For", ""), self.path, body))
@@ -62,16 +61,8 @@ def served() -> Iterator[Served]:
             self.end_headers()
             self.wfile.write(b"{}")
 
-        def log_message(self, *_: object) -> None:
-            """Logs nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Handler) as found.port:
         yield found
-        server.shutdown()
-        thread.join()
 
 
 def test_a_crowd_with_a_count_is_waited_for(served: Served, tmp_path: Path) -> None:

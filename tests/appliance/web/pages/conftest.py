@@ -13,8 +13,10 @@ from appliance.model.ids import new_id
 from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine, Member, Plan, Role
 from appliance.service import Actor, accounts, machines, organizations, passwords
+from appliance.service import policy as policies
 from appliance.store import Store, people, times
 from appliance.store import machines as store_machines
+from appliance.store.policies import SavedPolicy
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
@@ -66,6 +68,13 @@ def actor(site: Site, owner: Visitor) -> Actor:
     found = accounts.actor_of(site.context, owner.cookies[COOKIE])
     organizations.change(site.context, found, plan=Plan.PAID.value)
     return found
+
+
+@pytest.fixture
+def saved(site: Site, owner: Visitor) -> Callable[[], SavedPolicy]:
+    """Returns a function that loads the policy as the store has it."""
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    return lambda: policies.get(site.context, actor)
 
 
 @pytest.fixture

@@ -6,31 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance.model.organization import Plan
-from appliance.service import Actor, accounts, machines, organizations
-from appliance.service import policy as policies
+from appliance.service import Actor, machines
 from appliance.store.policies import SavedPolicy
 from appliance.web.pages.policy_forms import MOST_CHOICES
-from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.web.pages.visitor import Visitor
 
 
 @pytest.fixture
-def actor(site: Site, owner: Visitor) -> Actor:
-    return accounts.actor_of(site.context, owner.cookies[COOKIE])
-
-
-@pytest.fixture
-def saved(site: Site, actor: Actor) -> Callable[[], SavedPolicy]:
-    """Returns the policy as the store has it."""
-    return lambda: policies.get(site.context, actor)
-
-
-@pytest.fixture
 def ids(site: Site, actor: Actor) -> dict[str, str]:
     """Provides ids of many machines by name; one has the name of a group, one that of any machine."""
-    organizations.change(site.context, actor, plan=Plan.PAID.value)
     names = [*(f"machine-{number}" for number in range(MOST_CHOICES)), "group office", "any machine", "machine:x"]
     return {name: machines.add(site.context, actor, name=name, groups=["office"]).machine.id for name in names}
 

@@ -27,13 +27,6 @@ from tests.appliance.web.pages.visitor import Visitor
 
 
 @pytest.fixture
-def saved(site: Site, owner: Visitor) -> Callable[[], SavedPolicy]:
-    """Returns the policy as the store has it."""
-    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
-    return lambda: policies.get(site.context, actor)
-
-
-@pytest.fixture
 def pair(site: Site, owner: Visitor) -> tuple[str, str]:
     """Provides the ids of two machines, mumbai and pune."""
     owner.add_machine("mumbai", groups="office")

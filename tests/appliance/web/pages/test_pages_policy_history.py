@@ -9,26 +9,14 @@ import pytest
 from appliance.model.ids import new_id
 from appliance.model.organization import Role
 from appliance.model.policy import ANYONE, Action, Policy, Rule
-from appliance.service import Actor, accounts, machines
+from appliance.service import Actor, machines
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
-from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 
 HISTORY = "/policy/history"
-
-
-@pytest.fixture
-def actor(site: Site, owner: Visitor) -> Actor:
-    return accounts.actor_of(site.context, owner.cookies[COOKIE])
-
-
-@pytest.fixture
-def saved(site: Site, actor: Actor) -> Callable[[], SavedPolicy]:
-    """Returns the policy as the store has it."""
-    return lambda: policies.get(site.context, actor)
 
 
 @pytest.fixture

@@ -9,19 +9,11 @@ import pytest
 from appliance.model.organization import Role
 from appliance.model.policy import Action, Protocol, Rule
 from appliance.service import accounts, machines
-from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
-
-
-@pytest.fixture
-def saved(site: Site, owner: Visitor) -> Callable[[], SavedPolicy]:
-    """Returns the policy as the store has it."""
-    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
-    return lambda: policies.get(site.context, actor)
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import Unavailable
 from appliance.model.organization import Role
 from appliance.model.policy import Action
-from appliance.service import Actor, accounts, api_tokens, invitations, machines, repeats
-from appliance.service import policy as policies
+from appliance.service import Actor, api_tokens, invitations, machines, repeats
 from appliance.service.observed import ObservedMachine
 from appliance.store import Store, times
 from appliance.store.policies import SavedPolicy
@@ -35,20 +34,9 @@ LIFETIME = int(forms.LIFETIME.total_seconds())
 
 
 @pytest.fixture
-def actor(site: Site, owner: Visitor) -> Actor:
-    return accounts.actor_of(site.context, owner.cookies[COOKIE])
-
-
-@pytest.fixture
 def seen(site: Site, actor: Actor) -> Callable[[], Sequence[ObservedMachine]]:
     """Lists the organization's machines."""
     return lambda: machines.page(site.context, actor)[0]
-
-
-@pytest.fixture
-def saved(site: Site, actor: Actor) -> Callable[[], SavedPolicy]:
-    """Returns the policy as the store has it."""
-    return lambda: policies.get(site.context, actor)
 
 
 def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
