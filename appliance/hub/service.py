@@ -153,7 +153,7 @@ class Hub:
             door_entries={name: level.entries for name, level in levels.items()},
             door_room={name: level.room for name, level in levels.items()},
             work=self.turns.figures(),
-            tracking=upkeep.warden.figures(),
+            tracking=upkeep.connections.figures(),
             machine_calls=upkeep.machine_calls.figures(),
             pings=upkeep.pings.figures(),
             measurements=upkeep.measurements.figures(),

@@ -18,7 +18,7 @@ import structlog
 
 from appliance.hub.errors import HubError, Overtaken
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.plane.doorkeeper import Doorkeeper
+from appliance.hub.plane.door_upkeep import DoorUpkeep
 from appliance.hub.plane.state_checks import Distrusted, check_state, usable_endpoints
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.model.desired import Desired
@@ -52,7 +52,7 @@ class _Applied:
 class Arbiter:
     """Applies changes, one at a time for each organization, without an open transaction."""
 
-    def __init__(self, store: Store, door: Doorkeeper, plane: DataPlane) -> None:
+    def __init__(self, store: Store, door: DoorUpkeep, plane: DataPlane) -> None:
         self._store = store
         self._door = door
         self._plane = plane

@@ -22,14 +22,14 @@ from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
+from appliance.hub.plane.connection_watch import ConnectionWatch
 from appliance.hub.plane.dataplane import HEALING_WAITS_S, DataPlane
-from appliance.hub.plane.doorkeeper import FRONT_DOOR, Doorkeeper
+from appliance.hub.plane.door_upkeep import FRONT_DOOR, DoorUpkeep
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.liveness import Liveness
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.measurements import Measurements
 from appliance.hub.plane.pings import Pings
-from appliance.hub.plane.warden import Warden
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
@@ -58,7 +58,7 @@ class Upkeep:
         door: the front door with its repairs.
         arbiter: admission of changes.
         agreement: comparison with the store.
-        warden: bounds of connections.
+        connections: counts connections, and enforces their bounds.
         machine_calls: calls to machines after damage to the front door.
         pings: pings of machines that their organizations ask for.
         measurements: measurements of rules that their organizations ask for.
@@ -85,11 +85,11 @@ class Upkeep:
         self.machine_calls = MachineCalls(self.plane.organizations, self.plane.call_machines)
         self.pings = Pings(names, self.plane.state)
         self.measurements = Measurements(names, self.plane.state)
-        self.door = Doorkeeper(door, self.plane, self.machine_calls)
+        self.door = DoorUpkeep(door, self.plane, self.machine_calls)
         self.arbiter = Arbiter(store, self.door, self.plane)
         self.agreement = Agreement(store, self.plane.states, self.arbiter.settle, self.arbiter.stored, self._mended)
         self._liveness = Liveness(store, self.plane.heard)
-        self.warden = Warden(self.plane, tracking.host_limit)
+        self.connections = ConnectionWatch(self.plane, tracking.host_limit)
         self.repairs: Counter[str] = Counter()
         self.is_restored = False
         self.ending = threading.Event()
@@ -178,7 +178,7 @@ class Upkeep:
         self.is_restored = True
         self._healer.start()
         self.machine_calls.start()
-        self.warden.start()
+        self.connections.start()
         self.agreement.start()
 
     def _end_looking(self) -> None:
@@ -187,7 +187,7 @@ class Upkeep:
         with self._restoring:
             pass
         self.agreement.stop()
-        self.warden.stop()
+        self.connections.stop()
         self._healer.stop()
         self.machine_calls.stop()
         self.note_endpoints()

@@ -9,7 +9,7 @@ from typing import cast
 from appliance.hub.errors import HubError
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.plane.doorkeeper import Doorkeeper
+from appliance.hub.plane.door_upkeep import DoorUpkeep
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.model.desired import Desired
@@ -84,7 +84,7 @@ class MadeUpDoor:
 
 def make_arbiter(store: Store, plane: MadeUpPlane, door: MadeUpDoor) -> Arbiter:
     """Makes the arbiter over that data plane and behind that door."""
-    return Arbiter(store, cast("Doorkeeper", door), cast("DataPlane", plane))
+    return Arbiter(store, cast("DoorUpkeep", door), cast("DataPlane", plane))
 
 
 def stored(store: Store, owner: Actor) -> Desired | None:

@@ -21,8 +21,8 @@ from appliance.hub.plane.bounds import (
     full_machines,
     is_full,
 )
+from appliance.hub.plane.connection_watch import ConnectionWatch
 from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.plane.warden import Warden
 from appliance.hub.ruleset import FULL, PACED, FullMachines
 from appliance.model.policy import Action, Policy
 from tests.appliance.hub.ruled import Kernel, members, state_of
@@ -108,13 +108,15 @@ class Watch:
         return self.now
 
 
-def warden(plane: FakePlane, watch: Watch) -> Warden:
-    return Warden(plane, lambda: 800, watch, lambda limit: SMALL if limit == 800 else ConnectionBounds.of(limit))
+def watching(plane: FakePlane, watch: Watch) -> ConnectionWatch:
+    return ConnectionWatch(
+        plane, lambda: 800, watch, lambda limit: SMALL if limit == 800 else ConnectionBounds.of(limit)
+    )
 
 
 def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
     plane, watch = FakePlane({"acme": {A: 99, B: 40}}), Watch()
-    looking = warden(plane, watch)
+    looking = watching(plane, watch)
     looking.look()
     assert plane.refusals == []
     plane.connections["acme"][A] = 100
@@ -136,7 +138,7 @@ def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
 
 def test_an_organization_at_its_bound_is_refused() -> None:
     plane, watch = FakePlane({"acme": {A: 75, B: 75, C: 75}, "bolt": {A: 3}}), Watch()
-    looking = warden(plane, watch)
+    looking = watching(plane, watch)
     looking.look()
     assert plane.refusals == []
     plane.connections["acme"] |= {IPv4Address("10.100.0.9"): 75}
@@ -152,14 +154,14 @@ def test_an_organization_at_its_bound_is_refused() -> None:
 def test_where_all_have_too_many_the_largest_are_refused() -> None:
     crowd = {f"crowd{number}": {A: 90, B: 90} for number in range(4)}
     plane = FakePlane({**crowd, "small": {A: 20}})
-    warden(plane, Watch()).look()
+    watching(plane, Watch()).look()
     assert {name for name, full in plane.refusals if full.everybody} == set(crowd)
 
 
 def test_connections_are_not_listed_all_the_time() -> None:
     """Lists them only when a machine could have come to the bound, and pauses after each list."""
     plane, watch = FakePlane({"small": {A: 50}, "acme": {A: 60, B: 60}, "bolt": {A: 60, B: 60}}), Watch()
-    looking = warden(plane, watch)
+    looking = watching(plane, watch)
     looking.look()
     looking.look()
     assert sorted(plane.listed) == ["acme", "bolt"]
@@ -170,7 +172,7 @@ def test_connections_are_not_listed_all_the_time() -> None:
 
 def test_an_organization_being_changed_is_checked_later() -> None:
     plane, watch = FakePlane({"acme": {A: 150}}, is_busy=True), Watch()
-    looking = warden(plane, watch)
+    looking = watching(plane, watch)
     looking.look()
     assert plane.refusals == []
     plane.is_busy = False
@@ -180,7 +182,7 @@ def test_an_organization_being_changed_is_checked_later() -> None:
 
 def test_a_removed_organization_is_forgotten() -> None:
     plane, watch = FakePlane({"acme": {A: 150}}), Watch()
-    looking = warden(plane, watch)
+    looking = watching(plane, watch)
     looking.look()
     del plane.connections["acme"]
     looking.look()
@@ -188,7 +190,7 @@ def test_a_removed_organization_is_forgotten() -> None:
 
 
 class OnAWire:
-    """One organization in a real namespace, with the interface that the warden uses."""
+    """One organization in a real namespace, with the interface that the watch uses."""
 
     def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
         self.kernel, self.names = kernel, kernel.wire.names
@@ -220,7 +222,7 @@ def on_a_wire(kernel: Kernel, ledger: Ledger) -> OnAWire:
 
 def test_a_machine_at_its_bound_leaves_room_for_other_machines(on_a_wire: OnAWire) -> None:
     wire, watch = on_a_wire.kernel.wire, Watch()
-    looking = Warden(on_a_wire, lambda: 800, watch, lambda _: SMALL)
+    looking = ConnectionWatch(on_a_wire, lambda: 800, watch, lambda _: SMALL)
     greedy = [Flow(FIRST.address, SECOND.address, "udp", 9, number) for number in range(1, 400)]
     held = set()
     for number, flow in enumerate(greedy):

@@ -18,7 +18,7 @@ FRONT_DOOR = ""
 """Id of the front door in place of an organization's id."""
 
 
-class Doorkeeper:
+class DoorUpkeep:
     """Repairs the front door, and then reloads its sessions and has its machines called.
 
     Args:

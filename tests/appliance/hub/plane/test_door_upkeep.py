@@ -12,7 +12,7 @@ import pytest
 
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import DoorRepair, LastEndpoint
-from appliance.hub.plane.doorkeeper import Doorkeeper
+from appliance.hub.plane.door_upkeep import DoorUpkeep
 
 PORTS = {"one": 40001, "two": 40002}
 HEARD = {"one": {"key": "192.0.2.7:4000"}, "two": {"key": "[2001:db8::7%eth0]:4001"}, "gone": {"key": "192.0.2.9:1"}}
@@ -68,9 +68,9 @@ class MadeUpCalls:
         self.due.append(misled_until)
 
 
-def made(door: MadeUpDoor) -> tuple[Doorkeeper, MadeUpCalls]:
+def made(door: MadeUpDoor) -> tuple[DoorUpkeep, MadeUpCalls]:
     calls = MadeUpCalls()
-    return Doorkeeper(cast(Any, door), cast(Any, MadeUpPlane()), cast(Any, calls)), calls
+    return DoorUpkeep(cast(Any, door), cast(Any, MadeUpPlane()), cast(Any, calls)), calls
 
 
 @pytest.mark.parametrize("repair", DoorRepair)

@@ -34,7 +34,7 @@ _NOTEWORTHY = 1024
 
 
 class Tracked(Protocol):
-    """The part of the data plane that the warden uses."""
+    """The part of the data plane that the watch uses."""
 
     def tracked(self) -> Mapping[str, int]:
         """Count the connections of each organization."""
@@ -49,7 +49,7 @@ class Tracked(Protocol):
         """Packets that bounds and paces have dropped, by counter; raises `HubError`."""
 
 
-class Warden:
+class ConnectionWatch:
     """Counts connections once a second, in a thread of its own.
 
     Args:
@@ -79,7 +79,7 @@ class Warden:
         self._counts: Mapping[str, int] = {}
         self._limit = 0
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="hub-warden", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="hub-connections", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
