@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from appliance import privileges
-from appliance.cli import backup, comeback, operations, present, unlocking
+from appliance.cli import backup, operations, present, restored_access, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.backup import Passphrase
 from appliance.cli.errors import CommandError, Exit
@@ -107,7 +107,7 @@ def _settle_present(settings: Settings, answers: _Answers) -> None:
 def _settle(store: Store, answers: _Answers) -> str:
     now = times.now()
     _show(
-        comeback.listing(
+        restored_access.listing(
             restoration.revived(store, now), restoration.revived_operators(store), restoration.newest(store)
         )
     )
@@ -125,7 +125,7 @@ def _settle(store: Store, answers: _Answers) -> str:
         )
     settled = restoration.settle(store, now, disable_machines=disable_machines)
     operations.note(store, trail.RESTORED, machines_disabled=settled.disabled)
-    return comeback.told(settled)
+    return restored_access.told(settled)
 
 
 def _show(lines: Iterable[str]) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.service.actor import Actor
-from appliance.store import Store, audit, operators, revival
+from appliance.store import Store, audit, operators, restored_access
 from appliance.store.operators import OperatorStanding
-from appliance.store.revival import RestoredOrganization
+from appliance.store.restored_access import RestoredOrganization
 from appliance.store.times import rfc3339
 
 
@@ -35,7 +35,7 @@ class Settled:
 def revived(store: Store, now: datetime) -> Iterator[RestoredOrganization]:
     """List everything that works again when this store is served, by organization."""
     with store.read() as transaction:
-        yield from revival.restored_organizations(transaction, now)
+        yield from restored_access.restored_organizations(transaction, now)
 
 
 def revived_operators(store: Store) -> list[OperatorStanding]:
@@ -47,7 +47,7 @@ def revived_operators(store: Store) -> list[OperatorStanding]:
 def newest(store: Store) -> datetime | None:
     """Find the time of the store's latest record."""
     with store.read() as transaction:
-        return revival.newest(transaction)
+        return restored_access.newest(transaction)
 
 
 def settle(store: Store, now: datetime, *, disable_machines: bool) -> Settled:
@@ -57,12 +57,12 @@ def settle(store: Store, now: datetime, *, disable_machines: bool) -> Settled:
         disable_machines: True to disable every machine until somebody enables it.
     """
     with store.write() as transaction:
-        as_of = revival.newest(transaction)
-        ended, disabled, count = revival.end_access(transaction), 0, 0
-        for each in revival.restored_organizations(transaction, now):
+        as_of = restored_access.newest(transaction)
+        ended, disabled, count = restored_access.end_access(transaction), 0, 0
+        for each in restored_access.restored_organizations(transaction, now):
             organization_id = each.line.id
-            here = revival.disable_machines(transaction, organization_id) if disable_machines else 0
-            revival.revise(transaction, organization_id)
+            here = restored_access.disable_machines(transaction, organization_id) if disable_machines else 0
+            restored_access.revise(transaction, organization_id)
             detail = {
                 "as_of": None if as_of is None else rfc3339(as_of),
                 "machines": len(each.machines),

@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from harness.gate import runs
+from harness.mutation.outcome import Failure, Outcome
 from harness.paths import ROOT
 from netlab import kernel, sandbox
 
@@ -30,44 +31,6 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 # Folders of the sandbox's own.
 _MUTANT, _EXAMPLES = Path("/run/mutant.py"), "/run/hypothesis"
 _NOT_COLLECTED, _NO_TESTS = 4, 5
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """First failure of a run.
-
-    Attributes:
-        test: node id of the test, or of the file that could not be imported.
-        error: name of the exception's class.
-        words: its text, in brief.
-    """
-
-    test: str
-    error: str
-    words: str
-
-
-Lines = dict[str, dict[int, list[str]]]
-"""Node ids of the tests that run a line, by path (relative to the repository) and number of the line."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """Outcome of a run.
-
-    Attributes:
-        passed: number of tests that passed.
-        failure: the first failure; None if there was none.
-        trouble: the reason why the run says nothing; "" if it says something.
-        seconds: processor time of the run and its processes.
-        costs: processor time of each test, without that of its processes.
-        lines: tests by line, of a run that recorded them.
-    """
-
-    passed: int = 0
-    failure: Failure | None = None
-    trouble: str = ""
-    seconds: float = 0.0
-    costs: dict[str, float] = {}
-    lines: Lines = {}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import msgspec
 
 from harness import journal, paths
 from harness.mutation.areas import Area
-from harness.mutation.forks import Lines
+from harness.mutation.outcome import Lines
 from harness.paths import ROOT
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import coverage
 import pytest
 
-from harness.mutation.forks import Failure, Lines
+from harness.mutation.outcome import Failure, Lines
 from harness.paths import ROOT
 
 _BRIEF = 300

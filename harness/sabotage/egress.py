@@ -85,12 +85,8 @@ def connect_the_organizations() -> None:
             before.append(names.namespace)
         return found
 
-    def remove_no_strangers(names: KernelNames) -> tuple[Damage, ...]:
-        del names
-        return ()
-
     routing.mend = mend
-    routing.remove_strangers = remove_no_strangers
+    routing.remove_strangers = _remove_no_strangers
 
 
 def connect(names: KernelNames, other: str) -> None:
@@ -131,12 +127,14 @@ def keep_uplinks(*, leads_in: bool) -> None:
         _make_uplink(names, network, next(numbers), leads_in=leads_in)
         return found
 
-    def remove_no_strangers(names: KernelNames) -> tuple[Damage, ...]:
-        del names
-        return ()
-
     routing.mend = mend
-    routing.remove_strangers = remove_no_strangers
+    routing.remove_strangers = _remove_no_strangers
+
+
+def _remove_no_strangers(names: KernelNames) -> tuple[Damage, ...]:
+    """Lets links that the hub did not make stay."""
+    del names
+    return ()
 
 
 def _make_uplink(names: KernelNames, network: IPv4Network, number: int, *, leads_in: bool) -> None:

@@ -18,7 +18,9 @@ from appliance.model.policy import Action
 UNMATCHED = "unmatched"
 """Counter of packets that no rule matches."""
 
-# What the lowest byte of the mark says of a packet; between them lie the lookups that it is past.
+# The lowest byte of a packet's mark counts the denials that it is past: from the first number those for its protocol,
+# from the second those for any. The third is behind all of them, and the last is that of a packet whose classes were
+# not looked up.
 _BEGUN, _FOR_ANY, _NOT_DENIED, _NOWHERE = 0x00, 0x80, 0xFE, 0xFF
 
 # The errors that a network without routers' advice needs; redirects and source quench (RFC 6633) are none of them.
@@ -80,7 +82,7 @@ def _add_base(draft: ChainDraft, network: IPv4Network, link: str) -> None:
 
 
 def _add_judge(draft: ChainDraft, *, has_classes: bool) -> None:
-    """Add the chain that sends packets through the denials, and those with the final number on to the allowances."""
+    """Add the chain that sends packets through the denials, and those that none denied on to the allowances."""
     onward = f"meta mark & {STATE:#x} == {_NOT_DENIED:#x} goto allowances"
     if not has_classes:
         draft.add("judge", f"meta mark set {in_mark(NO_CLASS)} jump denials", onward)
@@ -96,7 +98,11 @@ def _add_judge(draft: ChainDraft, *, has_classes: bool) -> None:
 
 
 def _add_denials(draft: ChainDraft, lookups: Sequence[Lookup]) -> None:
-    """Add the denials: lookups for the packet's protocol, then those for any; passing all of them sets a mark."""
+    """Add the denials: lookups for the packet's protocol, then those for any.
+
+    Each lookup that a packet is past raises a number in its mark. Only the number behind the last one leads on, so that
+    a lookup that somebody removed lets nothing pass.
+    """
     for topic in Topic:
         of_topic = [lookup for lookup in lookups if lookup.topic is topic]
         begin, end = (_FOR_ANY, _NOT_DENIED) if topic is Topic.ANY else (_BEGUN, _FOR_ANY)

@@ -10,7 +10,7 @@ from appliance.model.plural import counted
 from appliance.service.restoration import Settled
 from appliance.store.api_tokens import ApiToken
 from appliance.store.operators import OperatorStanding
-from appliance.store.revival import RestoredMember, RestoredOrganization
+from appliance.store.restored_access import RestoredMember, RestoredOrganization
 
 
 def listing(
