@@ -9,8 +9,6 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-import msgspec
-
 from harness.proof import parse, routing
 from harness.proof.errors import Unmodelled
 from harness.proof.listing import KernelSets
@@ -42,7 +40,7 @@ _LITTLE_ENDIAN = ("x86_64", "aarch64", "i686", "armv7l", "riscv64", "ppc64le", "
 
 @dataclass(frozen=True)
 class Reading:
-    """A namespace's state as the tools printed it; goes through JSON unchanged.
+    """A namespace's state as the tools printed it.
 
     Attributes:
         listing: of ``nft -j list ruleset``.
@@ -59,15 +57,6 @@ class Reading:
     links: list[dict[str, Any]]
     settings: dict[str, str]
     kernel: tuple[str, str] = field(default=("", ""))
-
-    @classmethod
-    def from_json(cls, text: str) -> Reading:
-        """A reading that `to_json` wrote."""
-        return msgspec.json.decode(text, type=cls)
-
-    def to_json(self) -> str:
-        """This reading as text, to be kept or sent."""
-        return msgspec.json.encode(self).decode()
 
     def parsed(self) -> tuple[Ruleset, Routing]:
         """The ruleset and the routing, parsed once.

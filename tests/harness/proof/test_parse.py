@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -334,15 +335,6 @@ def test_without_the_kernel_s_listing_they_are_refused() -> None:
         parsed([IN_PART], chains={"other": []})
 
 
-def test_a_reading_survives_json(reading: Reading) -> None:
-    """A saved reading is parsed like a fresh one."""
-    again = Reading.from_json(reading.to_json())
-    assert again == reading
-    assert again.parsed() == reading.parsed()
-    assert again.digest == reading.digest
-
-
 def test_another_order_of_bytes_is_refused(reading: Reading) -> None:
-    saved = reading.to_json().replace(reading.kernel[1], "s390x")
     with pytest.raises(Unmodelled, match="s390x"):
-        Reading.from_json(saved).parsed()
+        replace(reading, kernel=(reading.kernel[0], "s390x")).parsed()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from itertools import cycle
 from typing import Any
 
 import pytest
 
-from harness.proof import Reading, Unmodelled, read
+from harness.proof import Unmodelled, read
 from tests.harness.proof.listings import DROP, ct, listing, match
 
 LINK = {"ifindex": 2, "ifname": "wg", "mtu": 1420}
@@ -52,15 +53,13 @@ def test_what_programs_print_is_kept() -> None:
     assert found.links == [{"ifindex": 2, "ifname": "wg"}]
     assert found.settings == {"net.ipv4.ip_forward": "1", "net.ipv4.conf.wg.rp_filter": "0"}
     assert found.kernel == ("6.1.0", "x86_64")
-    assert Reading.from_json(found.to_json()) == found
 
 
 def test_rules_are_parsed_once_and_kept_as_printed() -> None:
     found = read(Host(listings=[listing([match(ct("state"), "new", "in"), DROP])] * 2).run)
-    written = found.to_json()
+    printed = deepcopy(found)
     assert found.parsed() is found.parsed()
-    assert found.to_json() == written
-    assert Reading.from_json(written) == found
+    assert found == printed
 
 
 @pytest.mark.parametrize("kind", ["ingress", "clsact"])
