@@ -26,7 +26,7 @@ class OutOfReach(Unsupported):
     """
 
     def __init__(self, host: str, what: str) -> None:
-        """Words the message from the facts; see the attributes."""
+        """Makes the message from the facts; see the attributes."""
         super().__init__(f"{host} is on another machine: {what} is out of this program's reach")
         self.host = host
         self.what = what
@@ -41,7 +41,7 @@ class HostUnavailable(NetlabError):
     """
 
     def __init__(self, host: str, reason: str) -> None:
-        """Words the message from the facts; see the attributes."""
+        """Makes the message from the facts; see the attributes."""
         super().__init__(f"{host}: {reason}")
         self.host = host
         self.reason = reason
@@ -63,7 +63,7 @@ class NothingArrived(NetlabError):
     """
 
     def __init__(self, what: str, waited_s: float) -> None:
-        """Words the message.
+        """Makes the message.
 
         Args:
             what: what was awaited, as the message names it.
@@ -85,7 +85,7 @@ class CommandFailed(NetlabError):
     """
 
     def __init__(self, host: str, argv: Sequence[str], returncode: int | None, stdout: str, stderr: str) -> None:
-        """Words the message from the facts; see the attributes."""
+        """Makes the message from the facts; see the attributes."""
         self.host = host
         self.argv = tuple(argv)
         self.returncode = returncode

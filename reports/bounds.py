@@ -9,7 +9,7 @@ from reports.texts import figure
 
 
 def bound_of(scenarios: Iterable[Scenario]) -> str:
-    """Words the measurement that found none among most chances, with the share that this leaves possible.
+    """Describes the measurement that found none among most chances, with the share that this leaves possible.
 
     Args:
         scenarios: results of a claim; only proven ones count.

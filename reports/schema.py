@@ -251,7 +251,7 @@ def load(path: Path) -> Transcript:
 
 
 def check_proofs(transcript: Transcript) -> None:
-    """Check that no scenario is called proven beside a certificate that refutes it.
+    """Checks that no scenario is called proven beside a certificate that refutes it.
 
     Raises:
         TranscriptError: one is.
@@ -278,7 +278,7 @@ def is_folder(path: Path) -> bool:
 
 
 def _fault(said: str) -> str:
-    """Words the decoder's message in one clause, with the names of the contract."""
+    """Puts the decoder's message in one clause, with the names of the contract."""
     missing, place = re.search("missing required field `(.+?)`", said), re.search(r"at `\$\.?(.+?)`", said)
     where = f" in {place[1]}" if place else ""
     if missing:

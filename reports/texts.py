@@ -26,7 +26,7 @@ def _is_shown(character: str) -> bool:
 
 
 def figure(value: Any) -> str:
-    """Words a measured value with its unit; a time gets the unit that leaves two or three digits.
+    """Writes a measured value with its unit; a time gets the unit that leaves two or three digits.
 
     A count of none among known chances is followed by the largest share that it leaves possible.
 
@@ -53,12 +53,12 @@ def limit(value: Any) -> str:
 
 
 def conditions(drawn: Mapping[str, str]) -> str:
-    """Words the conditions of a scenario on one line."""
+    """Writes the conditions of a scenario on one line."""
     return "; ".join(f"{name} {value}" for name, value in drawn.items())
 
 
 def duration(seconds: float) -> str:
-    """Words a duration, such as 340 µs, 12 ms, 3.2 s or 2 min 5 s."""
+    """Writes a duration, such as 340 µs, 12 ms, 3.2 s or 2 min 5 s."""
     # Where rounding would show the next unit's first value, the next unit does.
     if seconds < 0.0009995:
         return f"{seconds * 1e6:.0f} µs"
@@ -70,7 +70,7 @@ def duration(seconds: float) -> str:
 
 
 def outcome(cell: Cell) -> str:
-    """Words the policy's verdict on a cell of a truth table and the measurement, in capitals where the two differ."""
+    """Writes the policy's verdict on a cell of a truth table and the measurement, in capitals where the two differ."""
     many = f" {cell.arrived} of {cell.sent}" if cell.sent > 1 else ""
     if cell.allowed:
         return (
@@ -82,14 +82,14 @@ def outcome(cell: Cell) -> str:
 
 
 def passed(of: Passed) -> str:
-    """Words the delivery of a stream's packets after a save, in capitals where it differs from the policy."""
+    """Writes the delivery of a stream's packets after a save, in capitals where it differs from the policy."""
     said = {True: "allowed", False: "denied", None: "not judged"}[of.allowed]
     wrong = f", {of.wrong} of them {'LOST' if of.allowed else 'ARRIVED'}" if of.wrong else ""
     return f"{said}, {of.delivered} of {of.sent} delivered{wrong}"
 
 
 def many(count: int, what: str) -> str:
-    """Words a count, such as "1 claim" or "2 claims".
+    """Writes a count, such as "1 claim" or "2 claims".
 
     Args:
         count: the number.
@@ -99,7 +99,7 @@ def many(count: int, what: str) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """Words a number with its unit.
+    """Writes a number with its unit.
 
     Args:
         value: the number.

@@ -19,7 +19,7 @@ MARK = "drawn"
 
 
 def draw(items: Sequence[_Item], number: int) -> list[_Item]:
-    """Return the tests of the quick profile, in their order; the same ones for the same number.
+    """Returns the tests of the quick profile, in their order; the same ones for the same number.
 
     Raises:
         pytest.UsageError: a mark names a parameter that its test does not have.

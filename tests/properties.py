@@ -26,13 +26,13 @@ def load(profile: str) -> None:
 
 
 def examples(most: int) -> settings:
-    """Return settings for a property that tries so many examples at most; a share of them in the quick profile."""
+    """Returns settings for a property that tries so many examples at most; a share of them in the quick profile."""
     is_whole = settings.get_current_profile_name() == _WHOLE
     return settings(DEFAULT, max_examples=most if is_whole else _some(most))
 
 
 def sharing_fixtures(most: int) -> settings:
-    """Return settings for a property whose examples all use what was set up once, and leave it as they found it.
+    """Returns settings for a property whose examples all use what was set up once, and leave it as they found it.
 
     Args:
         most: how many are tried at most; a share of them in the quick profile.

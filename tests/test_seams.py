@@ -16,12 +16,12 @@ _REPLACING = {"setattr", "delattr", "setitem", "delitem", "patch", "object"}
 
 
 def is_private(name: str) -> bool:
-    """Tell whether a part of a dotted name is private; `__dunder__` names are the language's own."""
+    """Tells whether a part of a dotted name is private; `__dunder__` names are the language's own."""
     return any(part.startswith("_") and not part.endswith("__") for part in name.split("."))
 
 
 def privates(source: str) -> Iterator[str]:
-    """Find the private names that are imported, or replaced by `monkeypatch.setattr` and its like."""
+    """Finds the private names that are imported, or replaced by `monkeypatch.setattr` and its like."""
     for node in ast.walk(ast.parse(source)):
         # Types of WSGI that typeshed keeps for type checkers.
         if isinstance(node, ast.ImportFrom) and node.module != "_typeshed.wsgi":

@@ -16,7 +16,7 @@ DEADLINE = 60.0
 
 
 def wait_until(condition: Callable[[], bool], otherwise: Callable[[], object] = lambda: "") -> None:
-    """Return once the condition holds, and fail after `DEADLINE`.
+    """Returns once the condition holds, and fails after `DEADLINE`.
 
     Args:
         condition: is asked every few milliseconds, more seldom later (`netlab.wait_until`).
@@ -32,9 +32,9 @@ class Clock:
     now: float = 100.0
 
     def monotonic(self) -> float:
-        """Tell the time in seconds."""
+        """Tells the time in seconds."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Lets time pass at once."""
         self.now += seconds

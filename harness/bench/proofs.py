@@ -80,7 +80,7 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
 
 
 def _add_machines(api: Api, size: Size, chance: random.Random, names: Sequence[str]) -> Iterator[str]:
-    """Add the machines of an organization, and yield their ids."""
+    """Adds the machines of an organization, and yields their ids."""
     for number in range(size.machines):
         groups = groups_of(number) if size.groups is None else draw_groups(chance, names)
         answer = api.call("POST", "/machines", {"name": f"machine {number}", "groups": groups})

@@ -82,7 +82,7 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     handshakes_per_s: Figure
 
     def sources(self) -> Iterator[tuple[str, Figure]]:
-        """Yield each figure by its name."""
+        """Yields each figure by its name."""
         for name in self.__struct_fields__:
             each = getattr(self, name)
             if isinstance(each, Figure):
@@ -90,7 +90,7 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(path: Path) -> Figures:
-    """Read a file of figures (TOML).
+    """Reads a file of figures (TOML).
 
     Raises:
         Unreadable: it can't be read, or is none.
@@ -119,7 +119,7 @@ class Limit:
 
 
 def limits(found: Figures) -> list[Limit]:
-    """List what one of each part carries, the tightest first."""
+    """Lists what one of each part carries, the tightest first."""
     hosts = found.hosts
     memory_mb = hosts.memory_gb * 1000 * hosts.used
     requests = hosts.requests_each_per_minute / 60
@@ -213,7 +213,7 @@ class Installation:
 
 
 def installation(found: Figures, organizations: int) -> Installation:
-    """Compute the parts that so many organizations take."""
+    """Computes the parts that so many organizations take."""
     hosts = found.hosts
     shards = math.ceil(organizations / min(each.organizations for each in _limits_of_a_shard(found)))
     processes_gb = shards * found.shard_process_mb.value / 1000
@@ -233,7 +233,7 @@ def installation(found: Figures, organizations: int) -> Installation:
 
 
 def tables(found: Figures) -> str:
-    """Format both tables as Markdown."""
+    """Formats both tables as Markdown."""
     lines = ["| part | organizations that it carries | by | what raises it |", "| --- | --- | --- | --- |"]
     lines += [f"| {each.of} | {each.organizations:,} | {each.by} | {each.grows} |" for each in limits(found)]
     lines += [

@@ -29,7 +29,7 @@ class Arrivals:
         self._times: deque[int] = deque(maxlen=_MOST_KEPT)
 
     def count(self) -> None:
-        """Count an arrival."""
+        """Counts an arrival."""
         self._times.append(self._clock())
 
     def reading(self) -> dict[str, int]:

@@ -28,7 +28,7 @@ def draw_groups(chance: random.Random, names: Sequence[str], most: int = 3) -> l
 
 
 def defaults(chance: random.Random, number: int) -> list[str]:
-    """Draw default actions, each as often as the other."""
+    """Draws default actions, each as often as the other."""
     return chance.sample(["allow", "deny"] * ((number + 1) // 2), number)
 
 

@@ -85,7 +85,7 @@ class Engine:
         return self._chains.trace
 
     def walk(self, focus: PacketClass | None = None) -> list[Final]:
-        """Walk all packets, or those of one class, to their ends.
+        """Walks all packets, or those of one class, to their ends.
 
         Raises:
             Unmodelled: an expression has no meaning for packets that it meets.
@@ -95,7 +95,7 @@ class Engine:
         return [*passing, *(Final(Fate.DROPPED, each) for each in merged(map(_settled, dropped)))]
 
     def passing(self) -> list[Final]:
-        """Walk all packets to their ends, without those that are dropped."""
+        """Walks all packets to their ends, without those that are dropped."""
         return self._passing(None, [])
 
     def _passing(self, focus: PacketClass | None, dropped: list[PacketClass]) -> list[Final]:
@@ -154,7 +154,7 @@ class Engine:
         return packets
 
     def _route(self, packets: PacketClass) -> Iterator[tuple[Way, PacketClass]]:
-        """Split a class by the way that routing rules and routes lead it."""
+        """Splits a class by the way that routing rules and routes lead it."""
         mark = packets.registers[Register.MARK.value]
         if not isinstance(mark, int):
             raise Unmodelled("a mark that is not known", "routing")
@@ -184,7 +184,7 @@ class Engine:
     def _reserved(
         self, packets: PacketClass, source: Variable, destination: Variable
     ) -> Iterator[tuple[Way | None, PacketClass]]:
-        """Split a class by what the kernel decides about addresses; None is for those that routes decide about.
+        """Splits a class by what the kernel decides about addresses; None is for those that routes decide about.
 
         Args:
             source, destination: variables of the packets' own addresses.
@@ -208,7 +208,7 @@ class Engine:
 
 
 def _by_ends(packets: PacketClass) -> Iterator[tuple[PacketClass, Variable, Variable]]:
-    """Split a class by the variables that its packets' source and destination are."""
+    """Splits a class by the variables that its packets' source and destination are."""
     for (source, destination), own in _flows_by_ends(packets.sets[Variable.FLOW]):
         yield packets.with_set(Variable.FLOW, own), source, destination
 

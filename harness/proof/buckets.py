@@ -42,7 +42,7 @@ class HashTable:
         self._rows: dict[int, list[tuple[int, int]]] = {}
 
     def known(self, packets: PacketClass) -> tuple[PacketClass | None, list[PacketClass]]:
-        """Split a class into packets whose bucket is known, if there are any, and the others."""
+        """Splits a class into packets whose bucket is known, if there are any, and the others."""
         others: list[PacketClass] = []
         for variable, atoms in zip(self._variables, self._known, strict=True):
             if unknown := packets.sets[variable] & ~atoms:
@@ -53,7 +53,7 @@ class HashTable:
         return packets, others
 
     def split(self, packets: PacketClass) -> Iterator[tuple[PacketClass, int]]:
-        """Split a class of packets whose buckets are known."""
+        """Splits a class of packets whose buckets are known."""
         if not self._free:
             yield packets, self._bucket(self._words)
             return
@@ -88,7 +88,7 @@ class HashTable:
 
 
 def _hashed(space: Space, part: Expression, end: End) -> Iterator[tuple[int, int]]:
-    """Yield atoms with the word that is hashed for them."""
+    """Yields atoms with the word that is hashed for them."""
     if isinstance(end, Derived):
         for number, atoms in end.rows:
             yield atoms, hash_word(part, applied(part, number))

@@ -54,7 +54,7 @@ class Chains:
         self.trace: list[Step] = []
 
     def begin(self, *, is_traced: bool) -> None:
-        """Begin a walk.
+        """Begins a walk.
 
         Args:
             is_traced: it is one of a single packet, and the rules that it meets are of interest.
@@ -62,7 +62,7 @@ class Chains:
         self._is_traced, self.trace = is_traced, []
 
     def _called(self, table: Table, name: str, packets: list[PacketClass]) -> Passage:
-        """Walk packets through a chain that another chain sends them to."""
+        """Walks packets through a chain that another chain sends them to."""
         chain = table.chains[name]
         if self._is_traced:
             return self.walk(table, chain, packets)
@@ -79,7 +79,7 @@ class Chains:
         return found
 
     def _in_boxes(self, table: Table, chain: Chain, number: int, boxes: Iterable[Hull]) -> Passage:
-        """Walk boxes through a chain, and cut what becomes of them to the packets in them."""
+        """Walks boxes through a chain, and cuts what becomes of them to the packets in them."""
         passage = Passage()
         for each in boxes:
             found = self._memory.of_box(number, each.box, lambda box: self.walk(table, chain, [box]))
@@ -92,7 +92,7 @@ class Chains:
         return passage
 
     def walk(self, table: Table, chain: Chain, packets: list[PacketClass]) -> Passage:
-        """Walk packets through a chain."""
+        """Walks packets through a chain."""
         passage = Passage(entered={(str(table), chain.name)})
         for rule in chain.rules:
             if not packets:
@@ -188,7 +188,7 @@ class Chains:
         on: list[PacketClass],
         going_on: list[PacketClass],
     ) -> list[PacketClass]:
-        """Send packets of all buckets through all chains; those for which this tells nothing are returned."""
+        """Sends packets of all buckets through all chains; those for which this tells nothing are returned."""
         leads = leads_of(key, statement.elements)
         if not all(is_plain(table, value) for _, value in leads if isinstance(value, Verdict)):
             return packets

@@ -48,7 +48,7 @@ class PacketClass(NamedTuple):
         return self._replace(registers=(*registers[:register], value, *registers[register + 1 :]))
 
     def resolved(self, *registers: int) -> Iterator[PacketClass]:
-        """Split this class until these registers have one value each."""
+        """Splits this class until these registers have one value each."""
         if not registers:
             yield self
             return
@@ -78,7 +78,7 @@ _ORDER = (
 
 
 def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
-    """Merge classes that differ in one variable alone, or in one and in a number that follows from it.
+    """Merges classes that differ in one variable alone, or in one and in a number that follows from it.
 
     Lookups cut classes that their result doesn't tell apart, and buckets of a hash cut them at random. Without merging,
     their number would grow with the product of all lookups.
@@ -117,7 +117,7 @@ def merged(classes: Iterable[PacketClass]) -> list[PacketClass]:
 
 
 def _with_joined_numbers(classes: list[PacketClass]) -> list[PacketClass]:
-    """Merge classes that differ in a register and in the variable that its number follows from."""
+    """Merges classes that differ in a register and in the variable that its number follows from."""
     of_registers = {each.registers for each in classes}
     for at, values in enumerate(map(set, zip(*of_registers, strict=True))):
         if sum(isinstance(value, Derived) for value in values) > 1:

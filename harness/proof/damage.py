@@ -54,7 +54,7 @@ class Damages:
 
 
 def damages(ruleset: Ruleset, routing: Routing, listing: Mapping[str, Any], link_indexes: Mapping[str, int]) -> Damages:
-    """Find all deletions.
+    """Finds all deletions.
 
     Args:
         listing: from which the ruleset was parsed; it has the objects that decide nothing about a packet.
@@ -128,7 +128,7 @@ def _text(route: Route) -> str:
 
 
 def left_of(ruleset: Ruleset, routing: Routing, gone: frozenset[Part]) -> tuple[Ruleset, Routing]:
-    """Remove these parts; chains that lose nothing stay the same objects."""
+    """Removes these parts; chains that lose nothing stay the same objects."""
     tables = (_table_without(table, gone) for table in ruleset.tables if ("table", str(table)) not in gone)
     routes = {
         name: tuple(route for at, route in enumerate(of_table) if ("route", name, str(at)) not in gone)

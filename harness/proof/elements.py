@@ -54,7 +54,7 @@ class ElementParser:
         return tuple(found)
 
     def interval(self, kind: str, written: Any) -> Interval:
-        """Read a constant.
+        """Reads a constant.
 
         Raises:
             Unmodelled: it is none of that kind.
@@ -84,7 +84,7 @@ class ElementParser:
         return tuple(found)
 
     def _compare(self, types: Sequence[str], printed: Sequence[Any], found: Iterable[Element]) -> None:
-        """Refuse elements of the kernel's listing that don't begin as those that nft prints."""
+        """Refuses elements of the kernel's listing that don't begin as those that nft prints."""
         parts = [_parts_of_key(each) for each in printed if each != "*"]
         known = min(map(len, parts))
         wanted = Counter(tuple(map(self.interval, types[:known], each[:known])) for each in parts)

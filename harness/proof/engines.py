@@ -47,7 +47,7 @@ def cost_of(policy: Policy) -> int:
 def prove_by(
     engines: Iterable[str], reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN
 ) -> tuple[Proof, ...]:
-    """Compare what a namespace does to all packets with a policy, by each of some engines.
+    """Compares what a namespace does to all packets with a policy, by each of some engines.
 
     Args:
         may_drop: packets that the policy allows may be dropped, as after damage that has to deny.
@@ -64,7 +64,7 @@ def prove_by(
 
 
 def check_agreement(proofs: Iterable[Proof]) -> None:
-    """Check that engines say the same.
+    """Checks that engines say the same.
 
     Raises:
         Disagreement: one proves what another one refutes.
@@ -76,7 +76,7 @@ def check_agreement(proofs: Iterable[Proof]) -> None:
 
 
 def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN) -> Proof:
-    """Compare by z3 alone, as `prove` does by atoms."""
+    """Compares by z3 alone, as `prove` does by atoms."""
     # z3 is large, and nothing else needs it.
     from harness.proof.bitvectors.question import Question
     from harness.proof.bitvectors.rendering import rendered

@@ -64,7 +64,7 @@ class FailClosed:
 
 
 def fail_closed(reading: Reading, policy: Policy, *, pairs: bool = False, most: int = SHOWN) -> FailClosed:
-    """Delete each object of a namespace, and compare what passes then with the policy.
+    """Deletes each object of a namespace, and compares what passes then with the policy.
 
     Args:
         pairs: every two of them, too.
@@ -143,7 +143,7 @@ class _Search:
         return None
 
     def _is_useless(self, first: Deletion, gone: frozenset[Part]) -> bool:
-        """Tell whether no packet comes to what is gone beside the first, once that is."""
+        """Tells whether no packet comes to what is gone beside the first, once that is."""
         met = self._met.get(first.parts)
         if met is None or gone == first.parts:
             return False

@@ -170,7 +170,7 @@ _WITH_PORTS = {"tcp": TCP, "udp": UDP}
 
 @cache
 def view(leaf: Expression, flow: Flow) -> View:
-    """Find the source of a field's value in packets of this flow.
+    """Finds the source of a field's value in packets of this flow.
 
     Raises:
         Unmodelled: the field has no meaning here.

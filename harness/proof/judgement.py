@@ -84,7 +84,7 @@ class Judge:
             yield from self._forwarded(flow, packets) if fate is Fate.FORWARDED else self._kept(fate, flow, packets)
 
     def _forwarded(self, flow: Flow, packets: PacketClass) -> Iterator[Difference]:
-        """Yield forwarded packets that the policy denies."""
+        """Yields forwarded packets that the policy denies."""
         if packets.registers[Register.LINK_OUT.value] != self._link:
             yield Difference(Fate.FORWARDED, "dropped: no machine is there", packets)
             return

@@ -42,7 +42,7 @@ class Keys:
     def of(
         self, parts: Sequence[Expression], packets: PacketClass, *, of_bits: bool = False
     ) -> Iterator[tuple[PacketClass, Ends | None]]:
-        """Split a class until each part of a key depends on a variable of its own, or is one number.
+        """Splits a class until each part of a key depends on a variable of its own, or is one number.
 
         Args:
             of_bits: single bits are asked for. Not all bits of a connection's status follow from the flow.
@@ -78,7 +78,7 @@ class Keys:
     def _read(
         self, parts: Sequence[Expression], packets: PacketClass
     ) -> Iterator[tuple[PacketClass, tuple[Source, ...] | None]]:
-        """Split a class by the flows that read a key's parts from different sources."""
+        """Splits a class by the flows that read a key's parts from different sources."""
         found: list[tuple[PacketClass, tuple[Source, ...] | None]] = [(packets, ())]
         for part in parts:
             after: list[tuple[PacketClass, tuple[Source, ...] | None]] = []

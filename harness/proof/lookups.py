@@ -86,7 +86,7 @@ class Lookups:
         return on, off
 
     def look_up(self, key: Expression, elements: Elements, packets: PacketClass) -> Iterator[Outcome]:
-        """Split a class by the element that its packets find."""
+        """Splits a class by the element that its packets find."""
         if isinstance(key, Hash):
             yield from self._look_up_hash(key, elements, packets)
             return
@@ -113,7 +113,7 @@ class Lookups:
                     yield some, self._number(expression, ends[0]), True
 
     def hashed(self, key: Hash, packets: PacketClass) -> Iterator[tuple[PacketClass, HashTable | None, bool]]:
-        """Split a class by the table that has its packets' buckets.
+        """Splits a class by the table that has its packets' buckets.
 
         None is a hash of a register that is not known. False: the key can't be read, and the rule ends.
         """

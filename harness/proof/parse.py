@@ -57,7 +57,7 @@ _ASSIGNABLE = ("meta mark", "meta priority")
 
 
 def parse(listing: Mapping[str, Any], links: Mapping[str, int], sets: KernelSets | None = None) -> Ruleset:
-    """Parse a listing.
+    """Parses a listing.
 
     Args:
         listing: output of ``nft -j list ruleset``.
@@ -82,7 +82,7 @@ def parse(listing: Mapping[str, Any], links: Mapping[str, int], sets: KernelSets
 
 
 def _check_order(ruleset: Ruleset) -> None:
-    """Refuse base chains that write something, and of which a listing does not tell the kernel's order.
+    """Refuses base chains that write something, and of which a listing does not tell the kernel's order.
 
     Of several with one priority, it calls the newest first (net/netfilter/core.c, `nf_hook_entries_grow`).
     """

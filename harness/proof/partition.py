@@ -13,7 +13,7 @@ Box = tuple[int, ...]
 
 
 def partition(box: Box, elements: Sequence[tuple[Box, V]]) -> list[tuple[Box, V | None]]:
-    """Split a box into boxes whose points all have the same first element; None where no element is.
+    """Splits a box into boxes whose points all have the same first element; None where no element is.
 
     Values of a dimension that lead to the same parts in the others stay together, so the number of parts depends on how
     many kinds of values there are and not on how many values. Costs, for each dimension, the sum of the elements over

@@ -51,7 +51,7 @@ class Proof:
 
 
 def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN) -> Proof:
-    """Compare what a namespace does to all packets with a policy.
+    """Compares what a namespace does to all packets with a policy.
 
     Args:
         may_drop: packets that the policy allows may be dropped, as after damage that has to deny.
@@ -87,7 +87,7 @@ class Question:
 
 
 def question(reading: Reading, policy: Policy) -> Question:
-    """Parse what was read, and cut the space of packets where it or the policy does.
+    """Parses what was read, and cuts the space of packets where it or the policy does.
 
     Raises:
         Unmodelled: a part of what was read has no meaning here.
@@ -101,7 +101,7 @@ def question(reading: Reading, policy: Policy) -> Question:
 
 
 def _unlike(examples: Iterable[Counterexample]) -> Iterator[Counterexample]:
-    """Yield one example of each fate and trace."""
+    """Yields one example of each fate and trace."""
     seen = set()
     for each in examples:
         key = each.fate, each.wanted, each.trace

@@ -98,7 +98,7 @@ def without_handles(value: Any) -> Any:
 
 
 def read(run: Run) -> Reading:
-    """Read a namespace back, twice: what is equal both times was there at once, between the two.
+    """Reads a namespace back, twice: what is equal both times was there at once, between the two.
 
     If something changes meanwhile, as when a hub removes remains of a save, it is read again.
 
@@ -128,7 +128,7 @@ def _changed(one: Reading, other: Reading) -> str:
 
 
 def _read_once(run: Run) -> Reading:
-    """Read everything but the kernel's own elements."""
+    """Reads everything but the kernel's own elements."""
     links = _decoded(run("ip", "-j", "link"))
     check_programs(links, _decoded(run("tc", "-j", "qdisc")))
     if tables := run("sh", "-c", _LEGACY_TABLES).split():
@@ -145,7 +145,7 @@ def _read_once(run: Run) -> Reading:
 
 
 def check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse links whose packets programs change, drop or redirect before or after nftables sees them.
+    """Refuses links whose packets programs change, drop or redirect before or after nftables sees them.
 
     Args:
         links, disciplines: as ``ip -j link`` and ``tc -j qdisc`` print them.

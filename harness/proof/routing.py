@@ -146,7 +146,7 @@ def parse(
     links: Mapping[str, int],
     settings: Mapping[str, str],
 ) -> Routing:
-    """Parse what ``ip -j rule`` and ``ip -j route show table all`` print, and the settings that matter.
+    """Parses what ``ip -j rule`` and ``ip -j route show table all`` print, and the settings that matter.
 
     Args:
         links: index by name.
@@ -174,7 +174,7 @@ def parse(
 
 
 def _check(settings: Mapping[str, str], links: Mapping[str, int]) -> None:
-    """Refuse settings under which the kernel judges by more than rules and routes, or forwards to many."""
+    """Refuses settings under which the kernel judges by more than rules and routes, or forwards to many."""
     for scope in ("all", *links):
         for name in (f"net.ipv4.conf.{scope}.{each}" for each in _OTHERWISE_OFF):
             if scope != "lo" and settings.get(name, "0") != "0":

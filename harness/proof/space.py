@@ -34,7 +34,7 @@ class Space:
 
 
 def space_of(ruleset: Ruleset, links: Iterable[int], addresses: Iterable[Interval], ports: Iterable[Interval]) -> Space:
-    """Cut the universes where a ruleset does, and where its environment does.
+    """Cuts the universes where a ruleset does, and where its environment does.
 
     Args:
         links: indexes of the links that packets arrive by.

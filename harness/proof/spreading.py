@@ -24,7 +24,7 @@ OfBuckets = tuple[Collection[int], Sequence[Outcome]]
 
 
 def is_plain(table: Table, verdict: Verdict) -> bool:
-    """Tell whether a verdict leads to chains in which each packet has one outcome and stays of its flow."""
+    """Tells whether a verdict leads to chains in which each packet has one outcome and stays of its flow."""
     chains = table.reached_from(verdict.chain) if verdict.chain else ()
     return all(_is_plain(each) for chain in chains for rule in chain.rules for each in rule.statements)
 

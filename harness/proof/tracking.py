@@ -40,7 +40,7 @@ def unseen(space: Space, focus: PacketClass | None) -> PacketClass:
 
 
 def tracked(packets: PacketClass, space: Space, focus: PacketClass | None) -> Iterator[PacketClass]:
-    """Yield packets in every state that connection tracking can give them, or those that become packets of a class."""
+    """Yields packets in every state that connection tracking can give them, or those that become packets of a class."""
     if focus is None:
         yield from states(packets, space)
         return

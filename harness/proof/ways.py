@@ -31,7 +31,7 @@ class Ways:
 
 
 def read_ways(run: Run) -> Ways:
-    """Read links and peers back."""
+    """Reads links and peers back."""
     peers: dict[str, dict[str, tuple[str, ...]]] = {}
     others = []
     for link in json.loads(run("ip", "-d", "-j", "link")):
@@ -52,7 +52,7 @@ def _peer(line: str) -> tuple[str, tuple[str, ...]]:
 
 
 def strays(ways: Ways, keys: Mapping[IPv4Address, str]) -> Iterator[str]:
-    """Say what leads elsewhere than to the machines, or not to one of them.
+    """Says what leads elsewhere than to the machines, or not to one of them.
 
     Args:
         keys: public key of each machine, by its address.

@@ -91,14 +91,14 @@ def _least(cells: Sequence[CellResult]) -> int | None:
 
 
 def size(value: int | None, *, is_share: bool) -> str:
-    """Words a size of a fault."""
+    """Writes a size of a fault."""
     if value is None:
         return "no fault"
     return f"1 in {value:,}" if is_share else f"{value} ms"
 
 
 def counted(cell: CellResult) -> str:
-    """Words the runs of a cell, such as "19 of 20 (75 to 100 %)"."""
+    """Writes the runs of a cell, such as "19 of 20 (75 to 100 %)"."""
     if cell.interval is None:
         return "-"
     low, high = cell.interval

@@ -83,7 +83,7 @@ def counted(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator
 
 
 class FaultWatch:
-    """Watch over one service, for one scenario after the other.
+    """Watches over one service, for one scenario after the other.
 
     Args:
         log: returns the whole log so far, of all starts.

@@ -97,7 +97,7 @@ def prove_front_door(
     options: ProofOptions = _DEFAULTS,
     most: int | None = None,
 ) -> DoorProven:
-    """Prove the front door of a service's host.
+    """Proves the front door of a service's host.
 
     Args:
         are_all: the service has no other organizations, so that no other port may be led to.
@@ -127,7 +127,7 @@ def prove_front_door(
 
 
 def _with_datagrams(proven: DoorProven, reading: DoorReading, options: ProofOptions, most: int | None) -> DoorProven:
-    """Add what real datagrams show."""
+    """Adds what real datagrams show."""
     if options.captures is not None and proven.examples:
         # scapy takes half a second to load, and most proofs send nothing.
         from harness.proof.front_door.replay.showing import show_door

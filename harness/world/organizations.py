@@ -39,7 +39,7 @@ class Organization:
 
 
 def of_token(api: Api) -> Organization:
-    """Read the organization that a token belongs to from the API.
+    """Reads the organization that a token belongs to from the API.
 
     Raises:
         ApiError: the service refused a call.
@@ -49,7 +49,7 @@ def of_token(api: Api) -> Organization:
 
 
 def of_operator(run: Command, chosen: str | None = None) -> list[Organization]:
-    """Read all organizations that are enforced by the operator's command.
+    """Reads all organizations that are enforced by the operator's command.
 
     Args:
         chosen: id or name of the only one to be asked for.

@@ -153,7 +153,7 @@ _DEFAULTS = ProofOptions()
 
 
 def prove_policies(ask: Ask, run: Command, options: ProofOptions = _DEFAULTS) -> Iterator[Proven | Failure]:
-    """Prove the policies of organizations.
+    """Proves the policies of organizations.
 
     Raises:
         Unavailable: the service does not say what they are.
@@ -170,7 +170,7 @@ def prove_policies(ask: Ask, run: Command, options: ProofOptions = _DEFAULTS) ->
 
 
 def prove_policy(organization: Callable[[], Organization], run: Command, options: ProofOptions = _DEFAULTS) -> Proven:
-    """Prove the policy of one organization.
+    """Proves the policy of one organization.
 
     Raises:
         Unavailable: its namespace can't be read, it has parts without a meaning, or the policy changed meanwhile.
@@ -206,7 +206,7 @@ def _concluded(organization: Organization, seen: _Seen, options: ProofOptions) -
 
 
 def _with_packets(proven: Proven, reading: Reading, options: ProofOptions) -> Proven:
-    """Add what real packets show."""
+    """Adds what real packets show."""
     examples = proven.proof.counterexamples
     openings = () if proven.damage is None else proven.damage.openings
     if options.captures is not None and (examples or openings):
@@ -239,7 +239,7 @@ def namespace_of(organization: str, run: Command) -> str:
 
 
 def run_here(command: list[str]) -> str:
-    """Run a program on this host.
+    """Runs a program on this host.
 
     Raises:
         Unavailable: there is no such program, or it failed.
@@ -254,5 +254,5 @@ def run_here(command: list[str]) -> str:
 
 
 def run_there(service: Installed) -> Command:
-    """Make a `Command` of a service's host, whose failures are those of netlab's hosts."""
+    """Makes a `Command` of a service's host, whose failures are those of netlab's hosts."""
     return lambda command: service.host.run(*command).stdout

@@ -54,13 +54,13 @@ class Forked:
         self.pid = int(self._told.readline())
 
     def poll(self) -> int | None:
-        """Return the exit code if the process has ended."""
+        """Returns the exit code if the process has ended."""
         with suppress(subprocess.TimeoutExpired):
             return self.wait(0)
         return None
 
     def wait(self, timeout: float = DEADLINE) -> int:
-        """Wait for the end of the process; returns its exit code.
+        """Waits for the end of the process; returns its exit code.
 
         Raises:
             subprocess.TimeoutExpired: it goes on after these seconds.
@@ -73,7 +73,7 @@ class Forked:
         return self.returncode
 
     def communicate(self, timeout: float = DEADLINE) -> tuple[str, None]:
-        """Read its output to the end, and wait for its own; returns the output.
+        """Reads its output to the end, and waits for its own; returns the output.
 
         Raises:
             subprocess.TimeoutExpired: it goes on after these seconds.
@@ -90,17 +90,17 @@ class Forked:
         return said[0], None
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to the process, unless it has ended."""
+        """Sends a signal to the process, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill the process."""
+        """Kills the process."""
         self.send_signal(signal.SIGKILL)
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end.
+    """Runs a command to its end.
 
     Args:
         arguments: arguments of the command line.
@@ -119,7 +119,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.
 
 @cache
 def _line() -> socket.socket:
-    """Start the program that forks, once for all tests of this process."""
+    """Starts the program that forks, once for all tests of this process."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with there:
         command = [sys.executable, "-m", "tests.appliance.loaded", str(there.fileno())]

@@ -26,7 +26,7 @@ class NoChromium(Exception):
 
 @contextmanager
 def chromium(home: Path) -> Iterator[Browser]:
-    """Run a headless Chromium for as long as ``with`` lasts.
+    """Runs a headless Chromium for as long as ``with`` lasts.
 
     The machine's own is used if there is one, otherwise the one that playwright installed.
 

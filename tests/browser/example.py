@@ -120,7 +120,7 @@ class Example:
 
 @contextmanager
 def running(folder: Path, run: Path | None = None) -> Iterator[Example]:
-    """Run the example for as long as ``with`` lasts.
+    """Runs the example for as long as ``with`` lasts.
 
     Args:
         folder: an empty folder for its files.
@@ -160,7 +160,7 @@ class _Story:
     client: httpx.Client
 
     def told(self) -> dict[str, str]:
-        """Have everything happen, some of it some weeks ago; returns the parts of paths."""
+        """Has everything happen, some of it some weeks ago; returns the parts of paths."""
         self.clock.behind = timedelta(days=45)
         for number, name in enumerate(_OTHERS):
             self._sign_up(f"owner-{number}@example.com", name)
@@ -200,7 +200,7 @@ class _Story:
         }
 
     def _pass_traffic(self, rules: list[str], machines: Mapping[str, str]) -> None:
-        """Make the hub tell of machines that are connected, and of packets."""
+        """Makes the hub tell of machines that are connected, and of packets."""
         now = int(time.time())
         desired = next(each for each in self.hub.enforced.values() if len(each.peers) == len(_MACHINES))
         silent = {machines[name] for name in _SILENT}

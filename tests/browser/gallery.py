@@ -53,7 +53,7 @@ class Picture:
 
 
 def _press(name: str, typed: Mapping[str, str] | None = None) -> Callable[[Page], object]:
-    """Make work that fills fields and presses a button of the page's main part."""
+    """Makes work that fills fields and presses a button of the page's main part."""
 
     def work(page: Page) -> None:
         main = page.locator("main")
@@ -204,7 +204,7 @@ def routes() -> set[str]:
 
 
 def take(browser: Browser, shown: Example, folder: Path, chosen: Sequence[Picture] = PICTURES) -> None:
-    """Take pictures; if these are all, write the index, and remove pictures that are none of them any more."""
+    """Takes pictures; if these are all, writes the index, and removes pictures that are none of them any more."""
     folder.mkdir(exist_ok=True)
     for picture, page in opened(browser, shown, chosen):
         _take(page, picture, folder)
@@ -283,7 +283,7 @@ def _take(page: Page, picture: Picture, folder: Path) -> None:
 
 
 def index() -> str:
-    """Write the index of all pictures."""
+    """Writes the index of all pictures."""
     return "\n".join(_lines()) + "\n"
 
 

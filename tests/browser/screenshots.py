@@ -51,7 +51,7 @@ _RULES = (
 
 
 def take(browser: Browser, run: Path, folder: Path) -> None:
-    """Take the three pictures that pages embed.
+    """Takes the three pictures that pages embed.
 
     Args:
         browser: takes them, each in a window of its own.
@@ -76,7 +76,7 @@ def take(browser: Browser, run: Path, folder: Path) -> None:
 
 
 def take_transcript(browser: Browser, run: Path, folder: Path) -> None:
-    """Take the picture of a run's page, at the first timeline of saves; see `take`."""
+    """Takes the picture of a run's page, at the first timeline of saves; see `take`."""
     transcript = (run / "transcript.html").resolve().as_uri()
 
     def open_transcript(page: Page) -> None:
@@ -94,7 +94,7 @@ def take_transcript(browser: Browser, run: Path, folder: Path) -> None:
 
 
 def take_live(browser: Browser, run: Path, folder: Path) -> None:
-    """Take the picture of the live page, in the middle of a run; see `take`."""
+    """Takes the picture of the live page, in the middle of a run; see `take`."""
     events = list(recording.read(run))
     figures = [place for place, event in enumerate(events) if isinstance(event, StreamFigures)]
     board = Board()

@@ -38,7 +38,7 @@ def pages(
     clock: Callable[[], datetime] = times.now,
     demo: DemoLab | None = None,
 ) -> Iterator[Context]:
-    """Serve the pages for as long as ``with`` lasts.
+    """Serves the pages for as long as ``with`` lasts.
 
     Args:
         store: what the pages tell of.

@@ -36,7 +36,7 @@ def public() -> Iterator[Path]:
 
 
 def as_nobody(public: Path, lent: Path) -> subprocess.CompletedProcess[str]:
-    """Run a sandbox as nobody, on a machine that lends the users in the file and opens TUN to everybody.
+    """Runs a sandbox as nobody, on a machine that lends the users in the file and opens TUN to everybody.
 
     Skips the test on a machine that can't be made so.
     """

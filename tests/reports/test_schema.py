@@ -58,7 +58,7 @@ ROW = {"source": "one", "destination": "two", "cells": []}
 
 
 def stream(slots: int) -> dict[str, Any]:
-    """Make a stream with a number of slots."""
+    """Makes a stream with a number of slots."""
     return {"name": "one→two", "sent": [1] * slots, "delivered": [1] * slots, "denied": []}
 
 

@@ -120,7 +120,7 @@ class Reader:
         return hits.is_hit
 
     def look_up(self, key: Expression, elements: Elements) -> Hits:
-        """Find a key in a set or a map.
+        """Finds a key in a set or a map.
 
         Raises:
             Unmodelled: an expression has no meaning here.

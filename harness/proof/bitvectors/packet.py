@@ -139,7 +139,7 @@ class Invariant:
 
 
 def invariants(packet: Packet, links: Iterable[int]) -> Iterator[Invariant]:
-    """Yield the invariants of packets that arrive by one of some links."""
+    """Yields the invariants of packets that arrive by one of some links."""
     connection, original = packet.connection, packet.connection.original
     going = both(connection.is_in("new", "established"), opposite(connection.is_reply))
     answering = both(connection.is_in("new", "established"), connection.is_reply)

@@ -48,7 +48,7 @@ class Wanted:
 
 
 def wanted(policy: Policy, packet: Packet, not_tracked: Condition) -> Wanted:
-    """Write the demands of a policy on a packet that comes from the machines' link.
+    """Writes the demands of a policy on a packet that comes from the machines' link.
 
     Args:
         not_tracked: true if the packet was kept from connection tracking.

@@ -112,7 +112,7 @@ class Walk:
         self._inside: list[str] = []
 
     def ends(self) -> Ends:
-        """Compute the ends of the packet's way.
+        """Computes the ends of the packet's way.
 
         Raises:
             Unmodelled: an expression has no meaning, or chains lead back to themselves.
@@ -147,7 +147,7 @@ class Walk:
         return before, after
 
     def _hook(self, bases: Iterable[tuple[Table, Chain]], state: State, dropped: list[State]) -> State:
-        """Compute the state after all base chains of a hook have accepted."""
+        """Computes the state after all base chains of a hook have accepted."""
         for table, base in bases:
             sink = _Sink()
             left = self._chain(table, base, state, sink)
@@ -159,7 +159,7 @@ class Walk:
         return state
 
     def _chain(self, table: Table, chain: Chain, state: State, sink: _Sink) -> State:
-        """Compute the state that returns from a chain."""
+        """Computes the state that returns from a chain."""
         if chain.name in self._inside:
             raise Unmodelled("a chain that leads back to itself", f"table {table}, chain {chain.name}")
         self._inside.append(chain.name)
@@ -178,7 +178,7 @@ class Walk:
     def _rule(
         self, table: Table, chain: Chain, rule: Rule, state: State, sink: _Sink, returned: list[State]
     ) -> Iterator[State]:
-        """Yield the states that go on to the next rule."""
+        """Yields the states that go on to the next rule."""
         at, name = len(self._steps), f"{table} {chain.name} handle {rule.handle}"
         reached = state.here
         for statement in rule.statements:
@@ -265,7 +265,7 @@ class Walk:
         return nothing, nothing
 
     def _route(self, state: State, dropped: list[State]) -> tuple[State, State]:
-        """Split a state into packets for the host itself and packets that leave by a link."""
+        """Splits a state into packets for the host itself and packets that leave by a link."""
         packet, mark = self._packet, state.metadata.mark
         forged = either(lies_in(packet.source, own) for own in self._routing.own())
         dropped.append(state.only(forged))

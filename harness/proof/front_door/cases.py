@@ -43,7 +43,7 @@ class Case:
 
 
 def case_of(hook: str, world: World, machine: Machine, *, accepted: bool) -> Case:
-    """Put what a run met into values; what it did not ask for has ordinary ones."""
+    """Puts what a run met into values; what it did not ask for has ordinary ones."""
     fields, header, readable = world.datagram()
     return Case(
         hook,

@@ -19,7 +19,7 @@ class Choices:
         self.made: list[tuple[int, int]] = []
 
     def one_of(self, options: Sequence[T]) -> T:
-        """Choose one of some options."""
+        """Chooses one of some options."""
         at = len(self.made)
         number = self._script[at][0] if at < len(self._script) else 0
         self.made.append((number, len(options)))
@@ -27,7 +27,7 @@ class Choices:
 
 
 def runs() -> Iterator[Choices]:
-    """Yield the choices of each run; each has to be used up before the next.
+    """Yields the choices of each run; each has to be used up before the next.
 
     Raises:
         Unmodelled: there are too many.

@@ -66,7 +66,7 @@ class Claim(Enum):
 
 
 def check(door: Door) -> None:
-    """Refuse a table that is no front door as the claims know it.
+    """Refuses a table that is no front door as the claims know it.
 
     Raises:
         Unmodelled: a set or map is missing, has another form, or is filled by somebody else.

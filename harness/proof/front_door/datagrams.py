@@ -88,7 +88,7 @@ class Values:
 
 
 def values_of(door: Door, hook: str, desk: frozenset[int], public: int = 0) -> Values:
-    """Collect the values that a hook's rules tell apart.
+    """Collects the values that a hook's rules tell apart.
 
     Args:
         desk: ports of the hub's process for known sources.

@@ -61,7 +61,7 @@ class Outcome:
 
 
 def enumerate_all(door: Door, desk: frozenset[int]) -> Outcome:
-    """Check every claim in every class, up to the first contradiction.
+    """Checks every claim in every class, up to the first contradiction.
 
     Args:
         desk: ports of the hub's process for known sources.
@@ -81,7 +81,7 @@ def enumerate_all(door: Door, desk: frozenset[int]) -> Outcome:
 
 
 def contradictions(door: Door, world: World, hook: str, public: int) -> Iterator[Contradiction]:
-    """Follow one datagram through the rules of a hook, and yield each claim that it contradicts."""
+    """Follows one datagram through the rules of a hook, and yields each claim that it contradicts."""
     seen = _Seen(door, world, hook)
     for claim in _inward(seen, public) if hook == "prerouting" else _outward(seen, public):
         case = case_of(hook, world, seen.machine, accepted=seen.accepted)
@@ -89,7 +89,7 @@ def contradictions(door: Door, world: World, hook: str, public: int) -> Iterator
 
 
 def cases(door: Door, desk: frozenset[int]) -> Iterator[Case]:
-    """Yield one datagram of each class, with contents of each class: what rules tell apart.
+    """Yields one datagram of each class, with contents of each class: what rules tell apart.
 
     Raises:
         Unmodelled: nothing leaves the door, or there are too many classes.

@@ -165,7 +165,7 @@ class Walk:
         return rest, FALSE
 
     def _passes(self, statement: Statement, going: Condition) -> Condition:
-        """Do what a statement does if `going`; the condition under which the rule goes on after it."""
+        """Does what a statement does if `going`; the condition under which the rule goes on after it."""
         if isinstance(statement, Compare):
             value, is_there = self._read(statement.left)
             equal = value == number(statement.right, value.size())

@@ -66,7 +66,7 @@ class Machine:
         self.is_consistent = True
 
     def passes(self, hook: str) -> bool:
-        """Run the base chains of a hook, and tell whether the datagram passes all of them.
+        """Runs the base chains of a hook, and tells whether the datagram passes all of them.
 
         Raises:
             Unmodelled: chains lead back to themselves.
@@ -83,7 +83,7 @@ class Machine:
         return True
 
     def read(self, value: Value) -> int:
-        """Read a value as it is now.
+        """Reads a value as it is now.
 
         Raises:
             Break: there is none.
@@ -126,7 +126,7 @@ class Machine:
         return found
 
     def _run(self, name: str) -> None:
-        """Run a chain; it returns where the packet falls off its end."""
+        """Runs a chain; it returns where the packet falls off its end."""
         self._depth += 1
         if self._depth > len(self._door.chains):
             raise Unmodelled("a chain that leads back to itself", f"table inet {self._door.name}, chain {name}")
@@ -143,7 +143,7 @@ class Machine:
         self._depth -= 1
 
     def _follow(self, verdict: Verdict) -> bool:
-        """Follow a verdict, and tell whether the chain ends with it."""
+        """Follows a verdict, and tells whether the chain ends with it."""
         if verdict.kind in ("accept", "drop"):
             raise _Ended(accepted=verdict.kind == "accept")
         if verdict.chain:
@@ -170,7 +170,7 @@ class Machine:
         return None
 
     def _known(self, outcomes: dict[K, bool], key: K, *, usual: bool) -> bool:
-        """Choose what nobody knows."""
+        """Chooses what nobody knows."""
         found = self._world.chance(usual=usual)
         self.is_consistent &= outcomes.setdefault(key, found) == found
         return found

@@ -44,7 +44,7 @@ _BEFORE_TRACKING = range(-399, -200)
 
 
 def parse(entries: Sequence[tuple[str, Any]], table: str, links: Mapping[str, int]) -> Door:
-    """Parse one table of the family ``inet``.
+    """Parses one table of the family ``inet``.
 
     Args:
         entries: kinds and objects of a listing.

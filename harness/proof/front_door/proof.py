@@ -16,7 +16,7 @@ from harness.proof.words import Counterexample
 
 
 def prove_door(reading: DoorReading) -> tuple[Proof, ...]:
-    """Show all claims (`claims.Claim`) for all datagrams and all contents of the maps, by each engine.
+    """Shows all claims (`claims.Claim`) for all datagrams and all contents of the maps, by each engine.
 
     Raises:
         Unmodelled: a part of what was read has no meaning for one of them.
@@ -54,7 +54,7 @@ def _proof(reading: DoorReading, engine: str, counted: int, examples: Iterable[C
 
 
 def wrong_links(reading: DoorReading, links: Mapping[str, int], *, are_all: bool) -> Iterator[str]:
-    """Say which ports the front door leads to that are no organization's, or that it does not lead to.
+    """Says which ports the front door leads to that are no organization's, or that it does not lead to.
 
     Args:
         links: port of each organization's link, by the organization.

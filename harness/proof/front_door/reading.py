@@ -83,7 +83,7 @@ class DoorReading:
 
 
 def read_door(run: Run) -> DoorReading:
-    """Read a host's front door back.
+    """Reads a host's front door back.
 
     Args:
         run: runs a program in the network namespace that has the public port.
@@ -163,7 +163,7 @@ def _ports(listing: Mapping[str, Any]) -> frozenset[int]:
 
 
 def _check_others(entries: Iterable[tuple[str, Any]], door: str) -> None:
-    """Refuse rules of other tables that change a datagram or lead it elsewhere.
+    """Refuses rules of other tables that change a datagram or lead it elsewhere.
 
     Raises:
         Unmodelled: there is one.

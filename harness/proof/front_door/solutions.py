@@ -21,7 +21,7 @@ _MOST_TRIES = 1000
 
 
 def of_model(found: Contradiction, door: Door, desk: frozenset[int], public: int) -> DoorExample:
-    """Put a solution into words, and follow it step by step.
+    """Puts a solution into words, and follows it step by step.
 
     Args:
         desk: ports of the hub's process for known sources.

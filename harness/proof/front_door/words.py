@@ -33,7 +33,7 @@ def counterexample(
     trace: tuple[str, ...],
     case: Case | None = None,
 ) -> DoorExample:
-    """Put a datagram into words.
+    """Puts a datagram into words.
 
     Args:
         ports: source and destination.
@@ -48,7 +48,7 @@ def counterexample(
 
 
 def described(case: Case) -> str:
-    """Put the datagram of a case into words."""
+    """Puts the datagram of a case into words."""
     kind, first, second = (int.from_bytes(case.header[at : at + 4], "big") for at in (8, 12, 16))
     sport, dport = (int.from_bytes(case.header[at : at + 2], "big") for at in (0, 2))
     found = counterexample(Claim.DATA, (sport, dport), (kind, first, second), ())
@@ -57,7 +57,7 @@ def described(case: Case) -> str:
 
 
 def of_class(found: Contradiction) -> DoorExample:
-    """Put what the enumeration found into words."""
+    """Puts what the enumeration found into words."""
     bits = found.world.bits
     ports = bits(*SLICES["udp sport"]), bits(*SLICES["udp dport"])
     message = bits(KIND_AT, 32), bits(FIRST_AT, 32), bits(SECOND_AT, 32)

@@ -238,7 +238,7 @@ def test_a_folder_closed_to_the_web_process_gets_no_restore(sealed: Sealed, tmp_
 
 @pytest.fixture
 def closed_pipe() -> Iterator[int]:
-    """Return the writing end of a pipe that nothing reads."""
+    """Returns the writing end of a pipe that nothing reads."""
     reading, writing = os.pipe()
     os.close(reading)
     yield writing
@@ -247,7 +247,7 @@ def closed_pipe() -> Iterator[int]:
 
 @pytest.fixture
 def full_disk() -> Iterator[int]:
-    """Return an open file that refuses each write with ENOSPC, as full(4) says."""
+    """Returns an open file that refuses each write with ENOSPC, as full(4) says."""
     descriptor = os.open("/dev/full", os.O_WRONLY)
     yield descriptor
     os.close(descriptor)

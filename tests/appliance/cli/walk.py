@@ -18,7 +18,7 @@ _SHORTEST = 12
 
 
 class Walk:
-    """Walk through an OpenAPI 3.1 document as one customer after the other.
+    """Walks through an OpenAPI 3.1 document as one customer after the other.
 
     Attributes:
         secrets: secrets that were made or chosen on the way, by their origin.

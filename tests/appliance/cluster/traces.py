@@ -44,7 +44,7 @@ class Trace:
     file: Path
 
     def note(self, hub: str, what: str, act: Callable[[], None], value: float = 0.0) -> None:
-        """Make a step, and write it down when it is made."""
+        """Makes a step, and writes it down when it is made."""
         before = boottime()
         act()
         line = json.dumps(asdict(Step(hub, what, before, boottime(), value))) + "\n"

@@ -33,7 +33,7 @@ LOST = StoredAnswer(None, "/machines/x", None)
 
 
 class Work:
-    """Count in the store how often the work was done.
+    """Counts in the store how often the work was done.
 
     Args:
         before: errors before anything is stored, one for each time.

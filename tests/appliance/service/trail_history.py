@@ -24,7 +24,7 @@ _SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
 
 
 def history_of(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
-    """Compute the usage history from an audit trail, oldest entry first, as of ``until``.
+    """Computes the usage history from an audit trail, oldest entry first, as of ``until``.
 
     Entries are in the order of events; after the clock was set back, no minute counts twice.
     """

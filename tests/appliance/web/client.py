@@ -39,7 +39,7 @@ def call(
     address: str = "198.51.100.7",
     site: str = "https://localhost:8443",
 ) -> Response:
-    """Send a request to a WSGI application, as a server would.
+    """Sends a request to a WSGI application, as a server would.
 
     Args:
         body: is sent as JSON, unless there is a raw one.

@@ -72,7 +72,7 @@ def ask(
     http_version: str = "1.1",
     **bounds: Any,
 ) -> dict[str, Any]:
-    """Send a request, and return the environment that the application gets.
+    """Sends a request, and returns the environment that the application gets.
 
     Args:
         headers: those that the server could read.

@@ -45,7 +45,7 @@ class Served:
 
 
 def everything(connection: socket.socket) -> bytes:
-    """Read until the other side ends the connection.
+    """Reads until the other side ends the connection.
 
     Raises:
         TimeoutError: it does not.

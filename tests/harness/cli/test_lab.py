@@ -21,7 +21,7 @@ DEADLINE = 60.0
 
 
 def pid_namespaces() -> set[str]:
-    """List the pid namespaces that have a running process."""
+    """Lists the pid namespaces that have a running process."""
     found = set()
     for entry in Path("/proc").iterdir():
         # A process may end between the listing and the look at it.
@@ -53,7 +53,7 @@ class Lab:
         self.namespaces = self._namespaces()
 
     def _namespaces(self) -> set[str]:
-        """List the pid namespaces below the lab's process: each process of a sandbox is in one of them."""
+        """Lists the pid namespaces below the lab's process: each process of a sandbox is in one of them."""
         below, found = {str(self.process.pid)}, set[str]()
         parents = {}
         for status in Path("/proc").glob("[0-9]*/stat"):

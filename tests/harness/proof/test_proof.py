@@ -71,7 +71,7 @@ def test_another_policy_is_refuted(kernel: Kernel, desired: Desired, other: Desi
 
 
 def _same_verdicts(one: Policy, other: Policy) -> bool:
-    """Compare the reference model's verdicts on all cells."""
+    """Compares the reference model's verdicts on all cells."""
     cuts = [cut for policy in (one, other) for cut in policy.cuts_of_ports()]
     # Between two of these, all ports are alike.
     ports = {0} | {port for first, last in cuts for port in (first, last + 1) if port <= _LAST_PORT}

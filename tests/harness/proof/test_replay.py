@@ -139,7 +139,7 @@ def values(flow: Flow, reading: Reading, **changed: int) -> dict[Variable, int]:
 
 
 def replayed(reading: Reading, *cases: dict[Variable, int]) -> list[Replay]:
-    """Send packets that can be sent."""
+    """Sends packets that can be sent."""
     outcomes = replay(reading, cases)
     assert all(isinstance(each, Replay) for each in outcomes), outcomes
     return [each for each in outcomes if isinstance(each, Replay)]

@@ -81,7 +81,7 @@ def test_packets_fare_alone_in_a_chain_that_many_come_to(rules: list[list[Any]],
 
 
 def check_fates(ruleset: Ruleset) -> None:
-    """Compare the fates of single packets in a walk of all with those that each has alone."""
+    """Compares the fates of single packets in a walk of all with those that each has alone."""
     space = _space(ruleset)
     engine = Engine(ruleset, ROUTING, Memory(space))
     finals = engine.walk()

@@ -42,7 +42,7 @@ class Form:
         return f"{_text(self._key, key)} {limit}{lease}{named}"
 
     def read(self, listed: Mapping[str, Any]) -> Iterator[tuple[int, Element]]:
-        """Yield keys and elements of a set or map that nft printed."""
+        """Yields keys and elements of a set or map that nft printed."""
         for each in listed.get("elem", ()):
             key, value = each if self._value else (each, 0)
             body = key.get("elem", {}) if isinstance(key, dict) else {}

@@ -169,7 +169,7 @@ def _over_lo(case: Case) -> Callable[[bytes], None]:
 
 
 def differences(case: Case, real: Replay) -> Iterator[str]:
-    """Say in what a real datagram's fate is another one than was computed."""
+    """Says in what a real datagram's fate is another one than was computed."""
     if real.passed != case.accepted:
         yield f"it {'passes' if real.passed else 'is dropped'}"
         return

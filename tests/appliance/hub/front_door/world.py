@@ -121,7 +121,7 @@ class World:
 
     @contextmanager
     def answering_the_first_initiation(self, number: int) -> Iterator[None]:
-        """Fail unless the first answer to the machine of this number is to its first initiation.
+        """Fails unless the first answer to the machine of this number is to its first initiation.
 
         Left to itself, WireGuard asks again after five seconds, and under another index.
         """

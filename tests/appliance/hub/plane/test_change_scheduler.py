@@ -69,7 +69,7 @@ class Works:
         return self.begun.empty()
 
     def _all_wait(self) -> bool:
-        """Tell whether all work that has not begun waits for its turn."""
+        """Tells whether all work that has not begun waits for its turn."""
         left = sum(not began.is_set() and not future.done() for began, future in self._asked.items())
         return self.turns.figures()["waiting"] == left
 

@@ -28,7 +28,7 @@ class Looks:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Count a look that takes a while."""
+        """Counts a look that takes a while."""
         with self._lock:
             self.now += 1
             self.most = max(self.most, self.now)

@@ -31,7 +31,7 @@ ACME = "acmeacme22"
 
 @contextmanager
 def served(folder: Path, allowed_uids: set[int], own_uid: int | None = None) -> Iterator[list[Any]]:
-    """Serve on ``folder / "sock"``; gives the calls."""
+    """Serves on ``folder / "sock"``; gives the calls."""
     made: list[Any] = []
 
     def answer(call: Any, _: WaitingCaller) -> object:

@@ -45,7 +45,7 @@ class Texts(HTMLParser):
 
 
 def unmarked(source: str) -> list[str]:
-    """List texts of a template that no catalogue can translate."""
+    """Lists texts of a template that no catalogue can translate."""
     template = ENVIRONMENT.parse(source)
     for block in template.find_all(nodes.Block):
         if block.name == "width":  # A class of the page.
@@ -60,7 +60,7 @@ def unmarked(source: str) -> list[str]:
 
 
 def _shown(part: nodes.Node) -> dict[int, str]:
-    """Collect what an expression shows without a call, by the identity of its constants; where it stands judges it."""
+    """Collects what an expression shows without a call, by the identity of its constants; where it stands judges it."""
     if isinstance(part, nodes.TemplateData):
         return {id(part): part.data}
     if isinstance(part, nodes.Const):
