@@ -34,6 +34,7 @@ _DEMANDING = {33, ICMPV6, 132, 136}
 _REJECTABLE = (TCP, UDP, ICMP, ICMPV6)
 """Protocols of which connection tracking takes some packets for invalid: by their checksum, or by their type."""
 _TRIES, _TRIES_OF_ADDRESS = 400, 8
+_ONE_DIRECTION = "both directions of the connection are the same one"
 _UNROUTED = tuple(end for each in RESERVED for end in (each.source, each.destination) if end != EVERYWHERE)
 
 
@@ -147,6 +148,9 @@ class _Choice:
         """Addresses that go together."""
         has_ports = protocol in (TCP, UDP) and headers[Variable.SOURCE_PORT] != headers[Variable.DESTINATION_PORT]
         has_directions = has_ports or protocol == ICMP or self._flow not in CONNECTED
+        if not has_directions and not self._is_free and self._is_from_itself():
+            # No try would find two addresses, and a class without ports has two hundred protocols.
+            raise Unreachable(_ONE_DIRECTION)
         names = (Variable.SOURCE, Variable.DESTINATION, Variable.SENDER)
         for _ in range(_TRIES):
             found = {each: self._address(each) for each in names}
@@ -156,7 +160,12 @@ class _Choice:
                 return found
         if self._flow in BY_OTHER:
             raise Unreachable("no two addresses were found that agree and differ as these have to")
-        raise Unreachable("both directions of the connection are the same one")
+        raise Unreachable(_ONE_DIRECTION)
+
+    def _is_from_itself(self) -> bool:
+        """True if source and destination can only be one and the same address."""
+        ends = (end for each in (Variable.SOURCE, Variable.DESTINATION) for atom in self._own(each) for end in atom)
+        return len(set(ends)) == 1
 
     def _agree(self, found: dict[Variable, int]) -> bool:
         """Has an error's sender and what it quotes agree, as the class says; False if they don't."""
@@ -186,10 +195,14 @@ class _Choice:
 
     def _any(self, variable: Variable) -> int:
         """A value out of the class's; two in three times it is an end of what nothing tells apart."""
+        first, last = self._chance.choice(self._own(variable))
+        return self._chance.choice((first, last, self._chance.randint(first, last)))
+
+    def _own(self, variable: Variable) -> list[tuple[int, int]]:
+        """The class's atoms of a variable: first and last value of each."""
         if variable not in self._atoms:
             self._atoms[variable] = [self._atom(variable, each) for each in ones(self._packets.sets[variable])]
-        first, last = self._chance.choice(self._atoms[variable])
-        return self._chance.choice((first, last, self._chance.randint(first, last)))
+        return self._atoms[variable]
 
     def _has(self, variable: Variable, value: int) -> bool:
         return self._space.of(variable).has(self._packets.sets[variable], value)

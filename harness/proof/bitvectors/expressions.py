@@ -52,6 +52,38 @@ _FROM_HEADERS = (
     *(f"ct {direction} {end}" for direction in ("original", "reply") for end in ("saddr", "daddr")),
 )
 
+_OF_METADATA = {"meta mark": "mark", "meta priority": "priority", "meta oif": "link_out", "meta oifname": "link_out"}
+_OF_PACKET = {
+    "meta iif": "link",
+    "meta iifname": "link",
+    "meta l4proto": "protocol",
+    "ip protocol": "protocol",
+    "ip saddr": "source",
+    "ip daddr": "destination",
+}
+_OF_HEADER = {
+    "icmp type": ("icmp", "kind"),
+    "icmp code": ("icmp", "code"),
+    "tcp sport": ("tcp", "source_port"),
+    "tcp dport": ("tcp", "destination_port"),
+    "udp sport": ("udp", "source_port"),
+    "udp dport": ("udp", "destination_port"),
+}
+_OF_TUPLE = {
+    "ct protocol": "protocol",
+    "ct original protocol": "protocol",
+    "ct reply protocol": "protocol",
+    "ct original saddr": "source",
+    "ct original daddr": "destination",
+    "ct original proto-src": "source_port",
+    "ct original proto-dst": "destination_port",
+    "ct reply saddr": "destination",
+    "ct reply daddr": "source",
+    "ct reply proto-src": "destination_port",
+    "ct reply proto-dst": "source_port",
+}
+"""Attributes by the names of fields: of what rules have written, the packet, its headers, the original tuple."""
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -198,57 +230,32 @@ class Reader:
         return Read(found, packet.is_long)
 
     def _field(self, name: str) -> Read:
-        packet, metadata = self._packet, self._metadata
-        of_tcp, of_udp, of_icmp = (packet.is_of(each) for each in ("tcp", "udp", "icmp"))
-        found = {
-            "meta mark": Read(metadata.mark),
-            "meta priority": Read(metadata.priority),
-            "meta iif": Read(packet.link),
-            "meta iifname": Read(packet.link),
-            "meta oif": Read(metadata.link_out),
-            "meta oifname": Read(metadata.link_out),
-            "meta nfproto": Read(number(FAMILIES["ipv4"], 8)),
-            "meta l4proto": Read(packet.protocol),
-            "ip protocol": Read(packet.protocol),
-            "ip saddr": Read(packet.source),
-            "ip daddr": Read(packet.destination),
-            "icmp type": Read(packet.kind, of_icmp),
-            "icmp code": Read(packet.code, of_icmp),
-            "tcp sport": Read(packet.source_port, of_tcp),
-            "tcp dport": Read(packet.destination_port, of_tcp),
-            "udp sport": Read(packet.source_port, of_udp),
-            "udp dport": Read(packet.destination_port, of_udp),
-        }.get(name)
-        return self._of_connection(name) if found is None else found
+        if name == "meta nfproto":
+            return Read(number(FAMILIES["ipv4"], 8))
+        if name in _OF_METADATA:
+            return Read(getattr(self._metadata, _OF_METADATA[name]))
+        if name in _OF_PACKET:
+            return Read(getattr(self._packet, _OF_PACKET[name]))
+        if name in _OF_HEADER:
+            protocol, part = _OF_HEADER[name]
+            return Read(getattr(self._packet, part), self._packet.is_of(protocol))
+        return self._of_connection(name)
 
     def _of_connection(self, name: str) -> Read:
-        connection, original = self._packet.connection, self._packet.connection.original
-        has_one = self.has_connection
+        connection = self._packet.connection
         if name == "ct state":
             none = chosen(
                 self._metadata.not_tracked, *(number(STATES[each], _WORD) for each in ("untracked", "invalid"))
             )
-            return Read(chosen(has_one, connection.state, none))
-        value = {
-            "ct direction": z3.If(
-                connection.is_reply, *(number(DIRECTIONS[each], 8) for each in ("reply", "original"))
-            ),
-            "ct status": connection.status,
-            "ct protocol": original.protocol,
-            "ct original protocol": original.protocol,
-            "ct reply protocol": original.protocol,
-            "ct original saddr": original.source,
-            "ct original daddr": original.destination,
-            "ct original proto-src": original.source_port,
-            "ct original proto-dst": original.destination_port,
-            "ct reply saddr": original.destination,
-            "ct reply daddr": original.source,
-            "ct reply proto-src": original.destination_port,
-            "ct reply proto-dst": original.source_port,
-        }.get(name)
-        if value is None:
-            raise Unmodelled(f"the field {name}", "ruleset")
-        return Read(value, has_one)
+            return Read(chosen(self.has_connection, connection.state, none))
+        if name == "ct direction":
+            directions = (number(DIRECTIONS[each], 8) for each in ("reply", "original"))
+            return Read(z3.If(connection.is_reply, *directions), self.has_connection)
+        if name == "ct status":
+            return Read(connection.status, self.has_connection)
+        if name in _OF_TUPLE:
+            return Read(getattr(connection.original, _OF_TUPLE[name]), self.has_connection)
+        raise Unmodelled(f"the field {name}", "ruleset")
 
     @property
     def has_connection(self) -> Condition:

@@ -14,6 +14,17 @@ Condition: TypeAlias = Any
 Number: TypeAlias = Any
 
 TRUE, FALSE = z3.BoolVal(val=True), z3.BoolVal(val=False)
+_TRUE, _FALSE = TRUE.ast.value, FALSE.ast.value
+
+
+def is_true(condition: Condition) -> bool:
+    """True for the constant, of which there is one: its address tells, and needs no calls of z3."""
+    return bool(condition.ast.value == _TRUE)
+
+
+def is_false(condition: Condition) -> bool:
+    """True for the constant; see `is_true`."""
+    return bool(condition.ast.value == _FALSE)
 
 
 def number(value: int, width: int) -> Number:
@@ -23,32 +34,32 @@ def number(value: int, width: int) -> Number:
 
 def both(*conditions: Condition) -> Condition:
     """Conjunction."""
-    left = [each for each in conditions if not z3.is_true(each)]
-    if any(z3.is_false(each) for each in left):
+    left = [each for each in conditions if not is_true(each)]
+    if any(is_false(each) for each in left):
         return FALSE
     return z3.And(left) if len(left) > 1 else left[0] if left else TRUE
 
 
 def either(conditions: Iterable[Condition]) -> Condition:
     """Disjunction."""
-    left = [each for each in conditions if not z3.is_false(each)]
-    if any(z3.is_true(each) for each in left):
+    left = [each for each in conditions if not is_false(each)]
+    if any(is_true(each) for each in left):
         return TRUE
     return z3.Or(left) if len(left) > 1 else left[0] if left else FALSE
 
 
 def opposite(condition: Condition) -> Condition:
     """Negation."""
-    if z3.is_true(condition):
+    if is_true(condition):
         return FALSE
-    return TRUE if z3.is_false(condition) else z3.Not(condition)
+    return TRUE if is_false(condition) else z3.Not(condition)
 
 
 def chosen(condition: Condition, then: Number, otherwise: Number) -> Number:
     """One of two numbers or conditions."""
-    if z3.is_true(condition) or then.eq(otherwise):
+    if is_true(condition) or then.eq(otherwise):
         return then
-    return otherwise if z3.is_false(condition) else z3.If(condition, then, otherwise)
+    return otherwise if is_false(condition) else z3.If(condition, then, otherwise)
 
 
 def lies_in(term: Number, interval: Interval) -> Condition:

@@ -21,6 +21,7 @@ from harness.proof.bitvectors.logic import (
     both,
     chosen,
     either,
+    is_false,
     lies_in,
     number,
     opposite,
@@ -65,7 +66,7 @@ class State:
     @property
     def is_empty(self) -> bool:
         """True if no packet comes here, as far as is plain."""
-        return bool(z3.is_false(self.here))
+        return is_false(self.here)
 
 
 @dataclass(frozen=True)
