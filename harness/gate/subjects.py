@@ -11,7 +11,7 @@ import pytest
 from harness.sabotage import catalogue
 from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live
-from harness.subject.options import Broken
+from harness.subject.options import Build
 from harness.subject.subject import Site, Subject
 from harness.target import Target
 from harness.world.conditions import draw_store
@@ -29,6 +29,7 @@ def subject_factory(config: pytest.Config) -> Callable[[Site], Subject]:
         OwnService,
         wireguard=config.getoption("--hub-wireguard"),
         broken=_broken(config),
+        product=_PRODUCT,
         endpoint=ENDPOINT,
         has_postgresql=store_of(config) == "PostgreSQL",
         release=partial(_release, config),
@@ -61,19 +62,19 @@ def hub_of(config: pytest.Config) -> type[Target] | None:
     return found
 
 
-def _broken(config: pytest.Config) -> Broken | None:
+def _broken(config: pytest.Config) -> Build | None:
     sabotage = config.getoption("--sabotage")
     return None if sabotage is None else _with(sabotage)
 
 
-def _release(config: pytest.Config, name: str) -> Broken:
+def _release(config: pytest.Config, name: str) -> Build:
     """Returns an older release, of a service that has the run's sabotage."""
     sabotage = config.getoption("--sabotage")
     return _with(name, *([] if sabotage is None else [sabotage]))
 
 
-def _with(*sabotages: str) -> Broken:
-    return Broken(("harness.sabotage", "+".join(sabotages)), partial(_run_broken, sabotages), _run_operator)
+def _with(*sabotages: str) -> Build:
+    return Build(("harness.sabotage", "+".join(sabotages)), partial(_run_broken, sabotages), _run_operator)
 
 
 def _run_broken(sabotages: Sequence[str], arguments: Sequence[str]) -> None:
@@ -86,3 +87,6 @@ def _run_operator(arguments: Sequence[str]) -> None:
     from harness.sabotage import forks  # as above
 
     forks.operator(arguments)
+
+
+_PRODUCT = Build(("appliance",), _run_operator, _run_operator)

@@ -14,7 +14,7 @@ from harness.subject import postgresql
 from harness.subject.faults import FaultWatch
 from harness.subject.installed import Installed, OverSsh
 from harness.subject.live import Live, LiveService
-from harness.subject.options import Broken, ServiceOptions
+from harness.subject.options import Build, ServiceOptions
 from harness.subject.service import Service
 from harness.subject.subject import Site, Subject
 from harness.subject.translation import URL, Translation
@@ -28,6 +28,7 @@ class OwnService(Subject):
     Args:
         wireguard: implementation to use: a value of the service's ``--wireguard``.
         broken: sabotaged service to start in its place; None for the product itself.
+        product: the product itself, for forks of it; None if it is always a program.
         endpoint: name that machines know the hub by; None for its address.
         has_postgresql: True to store in PostgreSQL, where this machine can run it.
         release: makes an older release of the service; see `ServiceOptions`.
@@ -41,10 +42,11 @@ class OwnService(Subject):
         site: Site,
         *,
         wireguard: str = "auto",
-        broken: Broken | None = None,
+        broken: Build | None = None,
+        product: Build | None = None,
         endpoint: str | None = None,
         has_postgresql: bool = False,
-        release: Callable[[str], Broken] | None = None,
+        release: Callable[[str], Build] | None = None,
     ) -> None:
         super().__init__(site, "")
         self._address = site.address
@@ -62,6 +64,7 @@ class OwnService(Subject):
                 proxies=[f"{site.proxy}/32"],
                 wireguard=wireguard,
                 broken=broken,
+                product=product,
                 endpoint=endpoint,
                 has_postgresql=has_postgresql and missing is None,
                 release=release,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A service with parts replaced: by a sabotage, or by those of an older release.
+class Build:
+    """The service as it is, or with parts replaced: by a sabotage, or by those of an older release.
 
     Attributes:
         program: words after ``python -m`` that start it.
@@ -31,6 +31,7 @@ class ServiceOptions:
         proxies: values of ``--trusted-proxy``.
         wireguard: value of ``--wireguard``.
         broken: sabotaged service to start in its place; None for the product itself.
+        product: the product itself, for forks of it; None if it is always a program.
         endpoint: value of ``--endpoint``; None for the address.
         has_postgresql: store in a PostgreSQL on the same host, which starts with the service; not in SQLite.
         release: makes another release of the service, by its name in the catalogue of sabotages; None if there is none.
@@ -40,7 +41,8 @@ class ServiceOptions:
     trusted: Sequence[str] = ()
     proxies: Sequence[str] = ()
     wireguard: str = "auto"
-    broken: Broken | None = None
+    broken: Build | None = None
+    product: Build | None = None
     endpoint: str | None = None
     has_postgresql: bool = False
-    release: Callable[[str], Broken] | None = None
+    release: Callable[[str], Build] | None = None

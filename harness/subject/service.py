@@ -21,7 +21,7 @@ import httpx
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
-from harness.subject.options import Broken, ServiceOptions
+from harness.subject.options import Build, ServiceOptions
 from harness.subject.postgresql import PostgreSql
 from harness.subject.turnedclock import TURNED, VARIABLE, TurnedClock
 from netlab import LabHost, NamespaceHost, Process, wait_until
@@ -109,12 +109,16 @@ class Service:
     ) -> None:
         self.stop()
 
-    def start(self, deadline_s: float = _START_DEADLINE, release: str | None = None) -> float:
+    def start(
+        self, deadline_s: float = _START_DEADLINE, release: str | None = None, *, is_forked: bool = False
+    ) -> float:
         """Starts the service, and waits until its log says that it is up.
 
         Args:
             deadline_s: longest wait in seconds.
             release: release to start, by its name in `harness.sabotage.catalogue`; None for the service as it is.
+            is_forked: fork it from this program, which has its code, where that is possible. A program loads the code
+                for longer than many a scenario takes; it is started for whatever looks at a start's own time.
 
         Returns:
             The seconds until it was up.
@@ -122,12 +126,12 @@ class Service:
         Raises:
             Inconclusive: it did not come up, or there is no other release.
         """
-        broken = self.options.broken if release is None else self._older(release)
+        build = self._build(is_forked=is_forked) if release is None else self._older(release)
         if self.options.has_postgresql and self._postgresql is None:
             self._postgresql = PostgreSql(self.host)
         # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
-        self._process = self._begin(f"service-{number}", broken)
+        self._process = self._begin(f"service-{number}", build)
         self._starts_so_far.append(self._process)
         try:
             return self._process.wait_for_log(_READY, deadline_s)
@@ -147,7 +151,7 @@ class Service:
         finally:
             self.stop()
             self.clock.turn_back()
-            self.start()
+            self.start(is_forked=True)
 
     def ensure_running(self) -> None:
         """Starts the service if a failed scenario left it stopped.
@@ -158,12 +162,15 @@ class Service:
         if self._process is None or self._process.poll() is not None:
             self.start()
 
-    def _older(self, release: str) -> Broken:
+    def _build(self, *, is_forked: bool) -> Build | None:
+        return self.options.broken or (self.options.product if is_forked else None)
+
+    def _older(self, release: str) -> Build:
         if self.options.release is None:
             raise Inconclusive("the run knows no older release of the service")
         return self.options.release(release)
 
-    def _begin(self, log: str, broken: Broken | None) -> Process:
+    def _begin(self, log: str, build: Build | None) -> Process:
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
         arguments = [
             "up",
@@ -174,41 +181,42 @@ class Service:
             *trusted,
             *(word for proxy in self.options.proxies for word in ("--trusted-proxy", proxy)),
         ]
-        return self._launch(log, arguments, self.unlock_secret, broken)
+        return self._launch(log, arguments, self.unlock_secret, build)
 
-    def try_start(self, data: Path, secret: str | None) -> tuple[int, str]:
+    def try_start(self, data: Path, secret: str | None, *, is_forked: bool = False) -> tuple[int, str]:
         """Starts the same program on another data folder, where it must fail, and waits for its end.
 
         Args:
             secret: unlock secret to give it, if any.
+            is_forked: fork it, where that is possible; see `start`.
 
         Returns:
             The exit code, and everything that it printed.
         """
         listen = f"--listen={self.options.address}:{_OTHER_PORT}"
         arguments = ["up", f"--data={data}", listen, f"--wireguard={self.options.wireguard}"]
-        process = self._launch(f"try-{next(self._tries)}", arguments, secret, self.options.broken)
+        build = self._build(is_forked=is_forked)
+        process = self._launch(f"try-{next(self._tries)}", arguments, secret, build)
         return process.wait(_START_DEADLINE), process.log_text().strip()
 
-    def _launch(self, log: str, arguments: Sequence[str], secret: str | None, broken: Broken | None) -> Process:
+    def _launch(self, log: str, arguments: Sequence[str], secret: str | None, build: Build | None) -> Process:
         environment = {
             **({_SECRET: secret} if secret else {}),
             VARIABLE: str(self._clock_file),
             **self._store_setting(),
         }
-        if broken is not None and (host := self._forking()) is not None:
-            return host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
-        program = (_PROGRAM,) if broken is None else broken.program
+        if build is not None and (host := self._forking()) is not None:
+            return host.fork(partial(build.body, arguments), "up", log=log, env=environment)
+        program = (_PROGRAM,) if build is None else build.program
         return self.host.start(sys.executable, "-m", *program, *arguments, env=environment, log=log)
 
     def _forking(self) -> NamespaceHost | None:
-        """Returns the host on which processes of a sabotaged service are forked; None where they are programs.
+        """Returns the host on which processes of the service are forked; None where they have to be programs.
 
         A thread of this program could hold a lock that a fork needs.
         """
         host = self.host
-        is_possible = self.options.broken is not None and threading.active_count() == 1
-        return host if is_possible and isinstance(host, NamespaceHost) else None
+        return host if threading.active_count() == 1 and isinstance(host, NamespaceHost) else None
 
     def _store_setting(self) -> dict[str, str]:
         return {} if self._postgresql is None else {_DATABASE_URL: self._postgresql.url}
@@ -261,7 +269,7 @@ class Service:
                 folder = Path(f"/proc/{pid}")
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
                 is_program = words[1:3] == ["-m", _PROGRAM]
-                # Processes of a sabotaged service are forks of the harness, and named by their command.
+                # Forks of the harness are named by their command.
                 is_fork = self.options.broken is not None or not is_program
                 name = (folder / "comm").read_text().strip() if is_fork else words[-1]
                 if name in (commands or _COMMANDS):
@@ -310,7 +318,7 @@ class Service:
         return link.strip().partition("token=")[2]
 
     def operate(self, *words: str, failure: str) -> str:
-        """Runs an operator's command on the service's data folder, with its unlock secret.
+        """Runs an operator's command on the service's data folder, with its unlock secret; as a fork, where it can.
 
         Args:
             words: the command and its arguments.
@@ -324,9 +332,9 @@ class Service:
         """
         arguments = [*words, f"--data={self.data}"]
         environment = {_SECRET: self.unlock_secret, **self._store_setting()}
-        if (broken := self.options.broken) is not None and (host := self._forking()) is not None:
+        if (build := self._build(is_forked=True)) is not None and (host := self._forking()) is not None:
             log = f"operator-{next(self._tries)}"
-            process = host.fork(partial(broken.operator, arguments), "operator", log=log, env=environment)
+            process = host.fork(partial(build.operator, arguments), "operator", log=log, env=environment)
             if process.wait(_START_DEADLINE) != 0:
                 raise Inconclusive(f"{failure}: {process.log_text()[-2000:]}")
             return process.log_text()

@@ -90,7 +90,7 @@ def compiled_afresh(service: Service, organizations: Collection[str]) -> dict[st
         The contents of each one's rules.
     """
     crash_without_rules(service, organizations)
-    service.start()
+    service.start(is_forked=True)
     return {each: contents(rules_of(service, each)) for each in organizations}
 
 

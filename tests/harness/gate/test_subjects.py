@@ -1,27 +1,32 @@
-"""Store of the lab's own service, chosen by the options of a run."""
+"""The lab's own service: its store, chosen by the options of a run, and what is forked of it."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 import pytest
 
-from harness.gate.subjects import store_of
+from harness.gate.subjects import store_of, subject_factory
 from harness.sabotage.catalogue import SABOTAGES
 from harness.world.conditions import STORES
 
 
-def store(*, seed: int = 0, named: str | None = None, sabotage: str | None = None) -> str:
-    """Returns the store of a run with these options."""
-    options = {"--seed": seed, "--store": named, "--sabotage": sabotage}
+def config(**options: object) -> pytest.Config:
+    """Returns a configuration of pytest with these options; others have no value."""
 
     class Config:
         """Options of pytest."""
 
-        def getoption(self, name: str) -> object:
-            return options[name]
+        def getoption(self, name: str, _default: object = None) -> object:
+            return options.get(name.removeprefix("--"))
 
-    return store_of(cast("pytest.Config", Config()))
+    return cast("pytest.Config", Config())
+
+
+def store(*, seed: int = 0, named: str | None = None, sabotage: str | None = None) -> str:
+    """Returns the store of a run with these options."""
+    return store_of(config(seed=seed, store=named, sabotage=sabotage))
 
 
 def test_the_seed_draws_a_store_that_no_option_names() -> None:
@@ -37,3 +42,10 @@ def test_a_sabotage_of_one_store_is_put_into_this_one() -> None:
         assert store(named=other, sabotage=sabotage.id) == sabotage.store
     others = next(each for each in SABOTAGES if each.store is None)
     assert store(named="PostgreSQL", sabotage=others.id) == "PostgreSQL"
+
+
+def test_scenarios_may_fork_the_product_itself() -> None:
+    made = subject_factory(config(seed=1))
+    assert isinstance(made, partial)
+    assert made.keywords["product"].program == ("appliance",)
+    assert made.keywords["broken"] is None

@@ -19,7 +19,7 @@ from harness.overlay import volley
 from harness.overlay.mesh import Machine
 from harness.sabotage import forks
 from harness.subject.kinds import OwnService
-from harness.subject.options import Broken
+from harness.subject.options import Build
 from harness.wire.witness import Marks, Witness
 from harness.world.outside import WEB, Outside
 from harness.world.world import World
@@ -41,7 +41,7 @@ def sabotaged(sabotage: str) -> Iterator[World]:
     """Runs a lab with a service that has a sabotage."""
     if not sandbox.inside():
         pytest.fail("these tests run in a sandbox: use `./meshwg test --only unit`")
-    broken = Broken(("harness.sabotage", sabotage), partial(forks.command_line, [sabotage]), forks.operator)
+    broken = Build(("harness.sabotage", sabotage), partial(forks.command_line, [sabotage]), forks.operator)
     with World(partial(OwnService, broken=broken)) as world:
         yield world
 

@@ -1,4 +1,4 @@
-"""Starts of a sabotaged service: forks of the run, unless a thread of it could hold a lock."""
+"""Starts of a service: forks of the run, if they are wanted and no thread of it could hold a lock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.paths import ROOT
 _PROGRAM = """
 import json, signal, threading
 from harness.judging.verdicts import Inconclusive
-from harness.subject.options import Broken, ServiceOptions
+from harness.subject.options import Build, ServiceOptions
 from harness.subject.service import Service
 from netlab import Lab
 
@@ -24,7 +24,13 @@ def operate(arguments):
 
 with Lab() as lab:
     # The program is one that says the system's name and ends.
-    with Service(lab.host("hub"), ServiceOptions("192.0.2.1", broken=Broken(["platform"], body, operate))) as service:
+    build = Build(["platform"], body, operate)
+    product = Service(lab.host("product"), ServiceOptions("192.0.2.1", product=build))
+    product.start(is_forked=True)
+    assert list(product.census()) == ["census"]
+    product.stop()
+    assert product.try_start(product.data, None)[1] != "MeshWG is up"
+    with Service(lab.host("hub"), ServiceOptions("192.0.2.1", broken=build)) as service:
         service.stop()
         service.start()
         assert list(service.census()) == ["census"]
@@ -39,7 +45,7 @@ with Lab() as lab:
 """
 
 
-def test_a_service_is_forked_again_unless_threads_run() -> None:
+def test_a_service_is_forked_unless_threads_run() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
