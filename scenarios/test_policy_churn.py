@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -32,6 +31,9 @@ from harness.world.world import World
 pytestmark = pytest.mark.claim("policy-churn")
 
 FLIPS = {"quick": 30, "full": 300}
+PARTS = 3
+"""Parts of the flips, each with its own streams and connections. Losses are judged at the end of a part."""
+
 MOST_MACHINES = 4
 # Number of histories, and most steps of each.
 HISTORIES = {"quick": (3, 8), "full": (15, 25)}
@@ -53,34 +55,45 @@ def test_each_change_takes_effect_on_running_connections(world: World, record: R
     for machine in (mumbai, pune):
         repeat_soon(machine)
     chance = random.Random(f"flips {world.seed}")
-    with ExitStack() as stack:
-        queues = stack.enter_context(world.queues(mumbai, pune))
-        canary = stack.enter_context(world.canary(mumbai, pune, record, CANARY_INTERVAL_S))
-        both_ways = [
-            stack.enter_context(Traffic(mesh, *ends, canary=canary, queues=queues))
-            for ends in ((mumbai, pune), (pune, mumbai))
-        ]
-        with record.control("everything passes in both directions before the first flip"):
-            for traffic in both_ways:
-                traffic.passes()
-            _judge_probes(mesh, both_ways)
-        for number in range(FLIPS[profile]):
-            default, rules = _another_policy(chance, mesh, (mumbai, pune))
-            try:
-                answer = mesh.save(default, rules)
-                for traffic in both_ways:
-                    traffic.follows(answer)
-                _judge_probes(mesh, both_ways)
-            except Refuted as refuted:
-                raise Refuted(f"flip {number + 1} did not land, default {default} and {rules}: {refuted}") from refuted
-        flips = sum(traffic.flips for traffic in both_ways)
-        answer = mesh.save("allow", [])
-        with record.control("everything passes again after the last flip"):
-            for traffic in both_ways:
-                traffic.follows(answer)
-                traffic.passes()
+    flips = 0
+    with (
+        world.queues(mumbai, pune) as queues,
+        world.canary(mumbai, pune, record, CANARY_INTERVAL_S) as canary,
+    ):
+        for part in range(PARTS):
+            numbers = range(part * FLIPS[profile] // PARTS, (part + 1) * FLIPS[profile] // PARTS)
+            with (
+                Traffic(mesh, mumbai, pune, canary=canary, queues=queues) as there,
+                Traffic(mesh, pune, mumbai, canary=canary, queues=queues) as back,
+            ):
+                flips += _flip(mesh, record, (there, back), chance, numbers)
     record.measure("flips", FLIPS[profile])
     record.at_least("streams and connections that they stopped or allowed", flips, FLIPS[profile])
+
+
+def _flip(mesh: Mesh, record: Record, both_ways: Sequence[Traffic], chance: random.Random, numbers: range) -> int:
+    """Flips policies beside new traffic; returns the number of streams and connections that they stopped or allowed."""
+    machines = [traffic.source for traffic in both_ways]
+    with record.control(f"everything passes in both directions before flip {numbers.start + 1}"):
+        for traffic in both_ways:
+            traffic.passes()
+        _judge_probes(mesh, both_ways)
+    for number in numbers:
+        default, rules = _another_policy(chance, mesh, machines)
+        try:
+            answer = mesh.save(default, rules)
+            for traffic in both_ways:
+                traffic.follows(answer)
+            _judge_probes(mesh, both_ways)
+        except Refuted as refuted:
+            raise Refuted(f"flip {number + 1} did not land, default {default} and {rules}: {refuted}") from refuted
+    flips = sum(traffic.flips for traffic in both_ways)
+    answer = mesh.save("allow", [])
+    with record.control(f"everything passes again after flip {numbers.stop}"):
+        for traffic in both_ways:
+            traffic.follows(answer)
+            traffic.passes()
+    return flips
 
 
 def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:

@@ -37,7 +37,7 @@ class Record:
     controls: list[str] = field(default_factory=list)
     teller: Teller = field(default_factory=Teller)
     _slowest: dict[str, float] = field(default_factory=dict)
-    _chances: dict[str, int] = field(default_factory=dict)
+    _totals: dict[str, int] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
     _saves: list[PolicySave] = field(default_factory=list)
     _events: list[HubEvent] = field(default_factory=list)
@@ -78,6 +78,11 @@ class Record:
         self._slowest[name] = max(self._slowest.get(name, 0.0), seconds)
         self.measure(name, self._slowest[name], "s")
 
+    def total(self, name: str, number: int) -> int:
+        """Returns the sum of the numbers of all calls with this name, for what is counted in parts."""
+        self._totals[name] = self._totals.get(name, 0) + number
+        return self._totals[name]
+
     def at_least(self, name: str, value: float, least: float, unit: str = "") -> None:
         """Records a figure that has to be large enough for the other figures to mean something.
 
@@ -104,7 +109,7 @@ class Record:
             Inconclusive: there was no chance of one.
         """
         if of is not None:
-            self._chances[name] = of = self._chances.get(name, 0) + of
+            of = self.total(name, of)
         self.measure(name, len(violations), limit=0, of=of)
         if violations:
             shown = ", ".join(map(str, list(violations)[:5]))

@@ -126,7 +126,8 @@ class JudgedStream:
         settled = self._stream.mark()
         self._fence()
         self._phases[-1] = replace(self._phases[-1], settled_ns=settled)
-        self._check_denied(delivered_although_denied(self._phases, self._stream.received()))
+        # Of this phase alone: a look at all packets so far would take longer with each flip.
+        self._check_denied(delivered_although_denied(self._phases[-1:], self._stream.received_since(start)))
 
     def stays_stopped(self) -> None:
         """Judges the phases of denial up to now; leaving the block judges again.
@@ -173,11 +174,12 @@ class JudgedStream:
         self._check_denied(judgement.late, of=judgement.denied)
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
-        self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
-        self._record.measure(
-            f"{self.name} longest transit", longest_transit_ns(self._phases, self._stream.received()) / 1e9, "s"
-        )
-        self._record.measure(f"{self.name} lost to a busy machine", len(judgement.overflowed), "packets")
+        # A scenario may have several streams of one name, one after the other.
+        sent, busy = f"{self.name} packets sent", f"{self.name} lost to a busy machine"
+        self._record.measure(sent, self._record.total(sent, len(self._stream.sent())))
+        longest = longest_transit_ns(self._phases, self._stream.received()) / 1e9
+        self._record.slowest(f"{self.name} longest transit", longest)
+        self._record.measure(busy, self._record.total(busy, len(judgement.overflowed)), "packets")
         if any(phase.allowed for phase in self._phases):
             self._record.none_of(
                 f"{self.name} lost although allowed",
@@ -189,6 +191,8 @@ class JudgedStream:
     def _check_denied(self, late: Sequence[int], of: int | None = None) -> None:
         if all(phase.allowed for phase in self._phases):
             return
-        self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0, of=of)
+        delivered = f"{self.name} delivered although denied"
+        chances = None if of is None else self._record.total(delivered, of)
+        self._record.measure(delivered, len(late), "packets", limit=0, of=chances)
         if late:
             raise Refuted(f"{self.name}: {len(late)} packets sent after the answer that denies them were delivered")

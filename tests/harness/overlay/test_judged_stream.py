@@ -181,6 +181,20 @@ def test_a_hub_that_does_what_it_answers_is_proven(stage: Stage) -> None:
     assert counted(stage, "mumbai→pune lost although allowed") == 0
 
 
+def test_streams_of_one_name_are_counted_together(stage: Stage) -> None:
+    sent = denied = 0
+    for _ in range(2):
+        stage.stream = MadeUpStream()
+        with stage.flow() as running:
+            running.flows()
+            flip(stage, running)
+        sent += len(stage.stream.sent())
+        figure: dict[str, Any] = cast(Any, stage.record.measured["mumbai→pune delivered although denied"])
+        assert figure["of"] > denied
+        denied = figure["of"]
+    assert stage.record.measured["mumbai→pune packets sent"] == sent
+
+
 def test_a_stream_that_is_never_denied_has_no_figure_for_denial(stage: Stage) -> None:
     with stage.flow() as running:
         running.flows()
