@@ -151,7 +151,7 @@ class Service:
         finally:
             self.stop()
             self.clock.turn_back()
-            self.start(is_forked=True)
+            self.start()
 
     def ensure_running(self) -> None:
         """Starts the service if a failed scenario left it stopped.

@@ -13,7 +13,7 @@ _AXE = Axe()
 
 
 def check(page: Page, place: str) -> None:
-    """Fail if an open page breaks a rule.
+    """Fails if an open page breaks a rule.
 
     Args:
         place: what the page is, for the failure's message.
