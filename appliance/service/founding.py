@@ -81,10 +81,11 @@ def founded(
         yield new
         context.states.keep(new.revision, desired)
     except BaseException:
-        with context.store.write() as transaction:
-            organizations.remove(transaction, organization_id)
+        # The row comes last: until it is gone, nobody else gets its port, and its shard's owner can be found.
         with suppress(HubError):
             context.hub.remove(organization_id)
+        with context.store.write() as transaction:
+            organizations.remove(transaction, organization_id)
         raise
 
 
