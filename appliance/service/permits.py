@@ -94,7 +94,8 @@ def revoke(context: Context, permit_id: str) -> None:
 
 def revoke_within(context: Context, transaction: Connection, permit_id: str) -> None:
     """Revoke a link as `revoke` does, once the transaction has committed."""
-    if not permits.revoke(transaction, permit_id, context.clock()):
+    # Ids are ASCII; a database can't even be asked about a lone surrogate, which a command line may hold.
+    if not (permit_id.isascii() and permits.revoke(transaction, permit_id, context.clock())):
         raise NotFound("There is no link to sign up with the id {id}; it may have been used.", id=permit_id)
 
 

@@ -262,7 +262,7 @@ STATE = (
         "removed-members-read",
         "sign-in",
         "the member of a session is looked up once and remembered",
-        "deletion:remember_sessions",
+        "signin:remember_members",
         "test_waiting_calls_of_a_removed_member_do_nothing",
         "a removed member's session is open",
     ),

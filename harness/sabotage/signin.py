@@ -32,6 +32,18 @@ def trust_every_cookie() -> None:
     authentication.matches_csrf = matches
 
 
+def remember_members() -> None:
+    """Looks up the member of a session once, and remembers it."""
+    known, holder = dict[str, Member](), sessions.holder
+
+    def remembered(context: Context, token: str, *, is_use: bool = True) -> Member:
+        if token not in known:
+            known[token] = holder(context, token, is_use=is_use)
+        return known[token]
+
+    sessions.holder = remembered
+
+
 def take_cookies_first() -> None:
     """Lets a request with a bearer token and a session cookie in by the cookie."""
 
