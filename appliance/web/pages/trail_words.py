@@ -11,6 +11,8 @@ from appliance.service.factor_removals import DUE_FORMAT
 
 _DUE = "due"
 """Key of the one fact that is a moment."""
+_WORDS = frozenset({"default", "plan", "previous_default", "previous_plan", "previous_role", "role", "scope"})
+"""Keys of facts that are words of the service's own, which pages translate."""
 
 _ACTIONS = {
     "organization.created": sentence("founded the organization"),
@@ -129,6 +131,8 @@ def facts(detail: Mapping[str, object]) -> list[tuple[str, str | datetime]]:
 
 
 def _value(key: str, stored: object) -> str | datetime:
+    if key in _WORDS:
+        return say(Sentence(str(stored)))
     if key != _DUE:
         return str(stored)
     try:

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from appliance.languages import Reader, loaded, reading
 from appliance.model.errors import Conflict
 from appliance.model.sentences import sentence
 from appliance.service import machines
@@ -55,3 +56,11 @@ def test_a_refusal_with_a_moment_is_shown_in_the_reader_s_zone(owner: Visitor, m
 )
 def test_facts_of_a_trail_that_are_moments_are_told_as_such(key: str, value: str, told: str | datetime) -> None:
     assert trail_words.facts({key: value}) == [(key, told)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"), [("role", "viewer", "अवलोकक"), ("previous_plan", "free", "मुफ़्त"), ("name", "free", "free")]
+)
+def test_words_of_the_service_in_a_trail_are_translated(key: str, value: str, told: str) -> None:
+    with reading(Reader(loaded()["hi"])):
+        assert [each for _, each in trail_words.facts({key: value})] == [told]
