@@ -51,8 +51,6 @@ for the old machine don't reach a new one."""
 
 SHORTEST_PREFIX = 8
 LONGEST_PREFIX = 28
-MOST_ADDRESSES_OF_MACHINES = 2 ** (32 - SHORTEST_PREFIX) - 3
-"""Machines in the largest network: all addresses but its own, the hub's and the one for broadcasts."""
 
 
 def check_network(text: str) -> IPv4Network:

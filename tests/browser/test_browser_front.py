@@ -33,7 +33,7 @@ def test_the_price_is_calculated_by_keyboard_without_scripts(
     expect(page.get_by_role("status")).to_be_in_viewport()
     field.fill("none")
     page.get_by_role("button", name="Calculate").click()
-    expect(page.get_by_text("A network has 1 to 16,777,213 machines.")).to_be_in_viewport()
+    expect(page.get_by_text("An organization has 1 to 10,000 machines.")).to_be_in_viewport()
     expect(field).to_have_attribute("aria-invalid", "true")
 
 

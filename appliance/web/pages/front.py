@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 
 from appliance.model import usage
 from appliance.model.access import PUBLIC
-from appliance.model.addresses import DEFAULT_NETWORK, MOST_ADDRESSES_OF_MACHINES
+from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.configuration import Configuration
 from appliance.model.errors import Invalid, Refused
+from appliance.service.machine_bounds import MOST_MACHINES
 from appliance.web.pages import transcripts
 from appliance.web.pages.routes import Page, Visit
 from appliance.web.response import Response
@@ -51,14 +52,14 @@ def _machines(visit: Visit) -> int | None:
     """Read the number of machines to calculate the price of; None if nobody asked.
 
     Raises:
-        Invalid: no network has so many machines.
+        Invalid: no organization has so many machines.
     """
     typed = visit.query.optional("machines")
     if typed is None:
         return None
     machines = int(typed) if _WHOLE.fullmatch(typed) else 0
-    if not 1 <= machines <= MOST_ADDRESSES_OF_MACHINES:
-        raise Invalid("A network has 1 to {most:,} machines.", field="machines", most=MOST_ADDRESSES_OF_MACHINES)
+    if not 1 <= machines <= MOST_MACHINES:
+        raise Invalid("An organization has 1 to {most:,} machines.", field="machines", most=MOST_MACHINES)
     return machines
 
 

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-from appliance.model.addresses import MOST_ADDRESSES_OF_MACHINES
 from appliance.web.site import Site
 from tests.appliance.published import written
 from tests.appliance.web.pages.visitor import Visitor
@@ -65,7 +64,7 @@ def test_the_front_page_names_the_newest_run(site: Site, stranger: Visitor, tmp_
         ("2", "2 machines: free"),
         ("3", "3 machines: ₹1,047 a month"),
         (" 12 ", "12 machines: ₹4,188 a month"),
-        (str(MOST_ADDRESSES_OF_MACHINES), f"{MOST_ADDRESSES_OF_MACHINES:,} machines: ₹5,855,247,337 a month"),
+        ("10000", "10,000 machines: ₹3,490,000 a month"),
     ],
 )
 def test_a_number_of_machines_has_a_price(stranger: Visitor, machines: str, words: str) -> None:
@@ -78,15 +77,15 @@ def test_a_number_of_machines_has_a_price(stranger: Visitor, machines: str, word
 @pytest.mark.parametrize(
     ("machines", "words"),
     [
-        ("0", "A network has 1 to 16,777,213 machines."),
-        (str(MOST_ADDRESSES_OF_MACHINES + 1), "A network has 1 to 16,777,213 machines."),
-        ("-1", "A network has"),
-        ("2.5", "A network has"),
-        ("<b>", "A network has"),
-        ("9" * 400, "A network has"),
+        ("0", "An organization has 1 to 10,000 machines."),
+        ("10001", "An organization has 1 to 10,000 machines."),
+        ("-1", "An organization has"),
+        ("2.5", "An organization has"),
+        ("<b>", "An organization has"),
+        ("9" * 400, "An organization has"),
     ],
 )
-def test_a_number_that_no_network_has_is_refused(stranger: Visitor, machines: str, words: str) -> None:
+def test_a_number_that_no_organization_has_is_refused(stranger: Visitor, machines: str, words: str) -> None:
     answer = stranger.get("/?" + urlencode({"machines": machines}))
     assert answer.status == 422
     assert words in answer.page.text
