@@ -8,11 +8,10 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from appliance.hub.rpc.client import HubClient
-from appliance.service import Actor, Context, accounts
+from appliance.service import accounts
 from appliance.store import Store, organizations, times
 from appliance.store.schema import organizations as table
-
-_actor_of = accounts.actor_of
+from harness.sabotage.parts import remembering
 
 
 def leave_the_link() -> None:
@@ -26,14 +25,7 @@ def leave_the_link() -> None:
 
 def remember_sessions() -> None:
     """Looks up the owner of a session once, and remembers it."""
-    known: dict[str, Actor] = {}
-
-    def actor_of(context: Context, token: str) -> Actor:
-        if token not in known:
-            known[token] = _actor_of(context, token)
-        return known[token]
-
-    accounts.actor_of = actor_of
+    accounts.actor_of = remembering(accounts.actor_of)
 
 
 def leave_the_files() -> None:

@@ -19,7 +19,7 @@ from appliance.store.factor_table import FactorTable
 from appliance.web import authentication, proxies
 from appliance.web.limits import RateLimits
 from appliance.web.request import Request
-from harness.sabotage.parts import replace_part
+from harness.sabotage.parts import remembering, replace_part
 
 
 def trust_every_cookie() -> None:
@@ -34,14 +34,7 @@ def trust_every_cookie() -> None:
 
 def remember_members() -> None:
     """Looks up the member of a session once, and remembers it."""
-    known, holder = dict[str, Member](), sessions.holder
-
-    def remembered(context: Context, token: str, *, is_use: bool = True) -> Member:
-        if token not in known:
-            known[token] = holder(context, token, is_use=is_use)
-        return known[token]
-
-    sessions.holder = remembered
+    sessions.holder = remembering(sessions.holder)
 
 
 def take_cookies_first() -> None:
