@@ -18,7 +18,7 @@ import structlog
 
 from appliance.cluster.errors import ClusterError
 from appliance.cluster.etcd import Endpoint, Identity
-from appliance.cluster.handshakes import Handshakes
+from appliance.cluster.tls_handshakes import TlsHandshakes
 
 log = structlog.get_logger()
 
@@ -87,7 +87,7 @@ class Listener:
         self._free = threading.Semaphore(self.most)
         self._closed = threading.Event()
         self.refused = {"crowded": 0, "stranger": 0, "unproven": 0}
-        self._handshakes = Handshakes()
+        self._handshakes = TlsHandshakes()
         self._counting = threading.Lock()
         family = socket.AF_INET6 if ":" in self.where.host else socket.AF_INET
         self._socket = socket.create_server((self.where.host, self.where.port), family=family, backlog=128)

@@ -17,8 +17,8 @@ _MOST_TOLD = 30
 _TOLD_EVERY_S = 60.0
 
 
-class Handshakes:
-    """Handshakes in progress, bounded for each address; thread-safe.
+class TlsHandshakes:
+    """TLS handshakes in progress, bounded for each address; thread-safe.
 
     Addresses of hosts are remembered, and have places that strangers can't take. Only a host's certificate makes an
     address known. IPv6 addresses count by themselves: hosts of one network have the same prefix.

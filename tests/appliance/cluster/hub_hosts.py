@@ -22,12 +22,12 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
 from appliance.service import Context
 from appliance.service.owners import OwningHubs
-from appliance.store import Store, machines, organizations, times
+from appliance.store import Store, machines, organizations, shards, times
 from appliance.store.shards import Shard
 from netlab import Lab, LabHost, Link, NamespaceHost, Process, Switch, Tunnel, wg_quick
 from tests.appliance.cluster.authority import Authority
 from tests.appliance.cluster.etcd_members import EtcdMembers, members
-from tests.appliance.sealed import ACME, OLD, opens
+from tests.appliance.sealed import ACME, OLD, opens, sealed
 from tests.waiting import DEADLINE, wait_until
 
 W = TypeVar("W", bound="HubHosts")
@@ -165,6 +165,14 @@ class HubHosts:
     def logs(self) -> str:
         """Returns what the hubs have logged."""
         return "\n".join(each.log_text() for hub in self.hubs for each in hub.processes)
+
+
+def place_acme(store: Store) -> None:
+    """Stores the shard, with one organization."""
+    sealed(store)
+    with store.write() as transaction:
+        shards.create(transaction, SHARD)
+        organizations.place(transaction, ACME, SHARD.id)
 
 
 @contextmanager

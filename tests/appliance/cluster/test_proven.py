@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from appliance.hub.names import Names
-from appliance.store import Store, organizations, shards
+from appliance.store import Store
 from harness.proof import Policy
 from harness.world.doorproving import DoorProven, prove_front_door
 from harness.world.organizations import Organization
-from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
 from tests.appliance.databases import on_postgresql
-from tests.appliance.sealed import ACME, sealed
+from tests.appliance.sealed import ACME
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.full
@@ -27,10 +27,7 @@ _GATE = Names(SHARD.id).gate
 @pytest.fixture
 def owner(database: str, store: Store, tmp_path: Path) -> Iterator[HubHost]:
     """Provides the host of a shard with one organization."""
-    sealed(store)
-    with store.write() as transaction:
-        shards.create(transaction, SHARD)
-        organizations.place(transaction, ACME, SHARD.id)
+    place_acme(store)
     with hub_hosts(HubHosts, store, database, tmp_path, 1) as made:
         made.start(made.hubs[0])
         found = made.owner()

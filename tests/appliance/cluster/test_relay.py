@@ -16,8 +16,8 @@ import pytest
 import structlog
 
 from appliance.cluster.etcd import Endpoint
-from appliance.cluster.handshakes import OF_ONE
 from appliance.cluster.relay import Listener, Unreached, connect
+from appliance.cluster.tls_handshakes import OF_ONE
 from tests.appliance.cluster.authority import Authority
 from tests.waiting import DEADLINE, wait_until
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from appliance.cluster.addresses import HostAddress, PublicAddress
-from appliance.store import Store, machines, organizations, shards
+from appliance.store import Store, machines
 from netlab import LabHost, Switch, UdpStream
-from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
 from tests.appliance.databases import on_postgresql
-from tests.appliance.sealed import ACME, sealed
+from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.full
@@ -113,10 +113,7 @@ class World(HubHosts):
 def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     """Provides two hubs behind a router, for a shard with one organization of two machines."""
     bird()
-    sealed(store)
-    with store.write() as transaction:
-        shards.create(transaction, SHARD)
-        organizations.place(transaction, ACME, SHARD.id)
+    place_acme(store)
     with hub_hosts(World, store, database, tmp_path, 2) as made:
         made.put_up_routers()
         for number in (2, 3):

@@ -15,11 +15,11 @@ import pytest
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.policy import Action, Policy
 from appliance.service import Actor, Context, policy
-from appliance.store import Store, machines, organizations, policies, shards
+from appliance.store import Store, machines, policies
 from netlab import Capture, LabHost, Tunnel, UdpStream
-from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
 from tests.appliance.databases import on_postgresql
-from tests.appliance.sealed import ACME, sealed
+from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE, wait_until
 
 _PORT = 9000
@@ -62,10 +62,7 @@ class World(HubHosts):
 @pytest.fixture
 def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     """Two hosts that compete for a shard with one organization of two machines."""
-    sealed(store)
-    with store.write() as transaction:
-        shards.create(transaction, SHARD)
-        organizations.place(transaction, ACME, SHARD.id)
+    place_acme(store)
     with hub_hosts(World, store, database, tmp_path, 2) as made:
         for number in (2, 3):
             host, tunnel = made.connect_machine(ACME, number)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from appliance.cluster.handshakes import OF_ONE, OF_STRANGERS, Handshakes
+from appliance.cluster.tls_handshakes import OF_ONE, OF_STRANGERS, TlsHandshakes
 
 HOST = "192.0.2.1"
 
 
-def strangers(handshakes: Handshakes) -> int:
+def strangers(handshakes: TlsHandshakes) -> int:
     """Begins handshakes from ever new addresses until there is no place; returns their number."""
     number = 0
     while handshakes.begin(f"198.51.100.{number}"):
@@ -16,7 +16,7 @@ def strangers(handshakes: Handshakes) -> int:
 
 
 def test_an_address_has_so_many_places_and_no_more() -> None:
-    handshakes = Handshakes()
+    handshakes = TlsHandshakes()
     assert [handshakes.begin(HOST) for _ in range(OF_ONE + 1)] == [True] * OF_ONE + [False]
     assert handshakes.begin("192.0.2.2")
     handshakes.end(HOST, is_host=False)
@@ -24,7 +24,7 @@ def test_an_address_has_so_many_places_and_no_more() -> None:
 
 
 def test_strangers_leave_room_for_addresses_of_hosts() -> None:
-    handshakes = Handshakes()
+    handshakes = TlsHandshakes()
     assert handshakes.begin(HOST)
     handshakes.end(HOST, is_host=True)
     assert strangers(handshakes) == OF_STRANGERS
@@ -35,7 +35,7 @@ def test_strangers_leave_room_for_addresses_of_hosts() -> None:
 
 
 def test_an_address_whose_handshake_failed_is_a_stranger_s() -> None:
-    handshakes = Handshakes()
+    handshakes = TlsHandshakes()
     assert handshakes.begin(HOST)
     handshakes.end(HOST, is_host=False)
     assert strangers(handshakes) == OF_STRANGERS
@@ -44,7 +44,7 @@ def test_an_address_whose_handshake_failed_is_a_stranger_s() -> None:
 
 def test_few_lines_tell_of_many_strangers() -> None:
     now = 0.0
-    handshakes = Handshakes(lambda: now)
+    handshakes = TlsHandshakes(lambda: now)
     assert [handshakes.is_to_be_told(HOST) for _ in range(3)] == [True, False, False]
     assert sum(handshakes.is_to_be_told(f"198.51.100.{number}") for number in range(100)) == 29
     now = 61.0
