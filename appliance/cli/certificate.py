@@ -64,13 +64,13 @@ def changes(settings: Settings, folder: Folder, clocks: HostClocks = HOST) -> Ca
     Args:
         clocks: clocks of the host.
     """
-    known, looked_at, ahead = certificate(settings, folder, clocks).certificate, clocks.steady(), _ahead(clocks)
+    known, looked_at, ahead = certificate(settings, folder, clocks).certificate, clocks.steady(), clocks.ahead()
 
     def has_changed() -> bool:
         nonlocal known, looked_at, ahead
-        if clocks.steady() - looked_at < _LOOK_EVERY and abs(_ahead(clocks) - ahead) < _CLOCK_SET:
+        if clocks.steady() - looked_at < _LOOK_EVERY and abs(clocks.ahead() - ahead) < _CLOCK_SET:
             return False
-        before, looked_at, ahead = known, clocks.steady(), _ahead(clocks)
+        before, looked_at, ahead = known, clocks.steady(), clocks.ahead()
         try:
             known = certificate(settings, folder, clocks).certificate
         except CommandError as error:
@@ -78,10 +78,6 @@ def changes(settings: Settings, folder: Folder, clocks: HostClocks = HOST) -> Ca
         return known != before
 
     return has_changed
-
-
-def _ahead(clocks: HostClocks) -> float:
-    return clocks.wall() - clocks.steady()
 
 
 def _read(path: Path, key: Path) -> Certificate:

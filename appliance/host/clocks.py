@@ -54,6 +54,10 @@ class HostClocks:
         """The wall clock's time, in UTC."""
         return datetime.fromtimestamp(self.wall(), timezone.utc)
 
+    def ahead(self) -> float:
+        """Seconds by which the wall clock is ahead of the other; they change when it is set."""
+        return self.wall() - self.steady()
+
 
 HOST = HostClocks()
 """The clocks of this host."""
@@ -71,7 +75,7 @@ class Unhurried:
     def __init__(self, clocks: HostClocks = HOST) -> None:
         self._clocks = clocks
         self._lock = threading.Lock()
-        self._believed = clocks.wall() - clocks.steady()
+        self._believed = clocks.ahead()
         self._ahead_since: float | None = None
 
     def now(self) -> datetime:

@@ -120,7 +120,7 @@ def _show(visit: Visit, refusal: Refused | None = None, measured: Measurement | 
         told=measured_packets.told(visit, measured),
         here=_here(visit),
         version=version,
-        is_whole=source is destination is None,
+        is_whole=ends == (None, None),
         heading=_heading(visit, matrix, ends),
         table=_table(
             visit,
