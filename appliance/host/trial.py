@@ -12,19 +12,27 @@ from typing import Any
 from appliance.host import trial_program
 from appliance.host.facts import Trial
 
-_DEADLINE = 5.0
+_DEADLINE_S = 60.0
+"""Longest time of a trial that hangs; seconds. On a busy host one takes several, and `up` would refuse to start."""
+
 # Conventional user without rights.
 _NOBODY = 65534
 
 
 def run_as_self() -> Trial:
     """Run a trial with the rights of this process."""
-    return _run() or Trial({trial_program.NAMESPACES: "the trial ended without a result"})
+    try:
+        return _run() or Trial({trial_program.NAMESPACES: "the trial ended without a result"})
+    except subprocess.TimeoutExpired as error:
+        return Trial({trial_program.NAMESPACES: f"the trial had not ended after {error.timeout:g} s"})
 
 
 def run_as_ordinary_user() -> Trial | None:
     """Run a trial as a user without rights; None if this process can't become that user, which needs root."""
-    return _run(user=_NOBODY, group=_NOBODY, extra_groups=[])
+    try:
+        return _run(user=_NOBODY, group=_NOBODY, extra_groups=[])
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _run(**identity: Any) -> Trial | None:
@@ -39,10 +47,10 @@ def _run(**identity: Any) -> Trial | None:
             text=True,
             cwd="/",
             env={},
-            timeout=_DEADLINE,
+            timeout=_DEADLINE_S,
             check=True,
             **identity,
         )
         return Trial(json.loads(done.stdout))
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return None
