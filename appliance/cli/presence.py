@@ -21,7 +21,9 @@ _LOOK_S = 1.0
 
 
 class Presence:
-    """Thread that looks for new shards, and tells the other hosts that this one is there.
+    """Threads that look for new shards, and tell the other hosts that this one is there.
+
+    Each has one, since a database that does not answer must neither make the host look gone nor hold up its end.
 
     Args:
         host: name of this host.
@@ -36,16 +38,20 @@ class Presence:
     def __init__(self, host: str, store: Store, guidance: Guidance, renewed: Callable[[], Guidance]) -> None:
         self._host, self._store, self._guidance, self._renewed = host, store, guidance, renewed
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+        self._showing = threading.Thread(target=self._show_up, name="presence", daemon=True)
+        self._looking = threading.Thread(target=self._look, name="watch", daemon=True)
         self.shards = self._found()
 
     def __enter__(self) -> Presence:
-        self._thread.start()
+        self._showing.start()
+        self._looking.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._thread.join()
+        self._showing.join()
+        # A look that the database holds up ends with the process.
+        self._looking.join(_LOOK_S)
         try:
             self._guidance.leave()
         except EtcdUnreachable as error:
@@ -55,13 +61,18 @@ class Presence:
         with self._store.read() as transaction:
             return shards.find_all(transaction)
 
-    def _look(self) -> None:
+    def _show_up(self) -> None:
         while True:
             try:
                 self._guidance.show_up(self._host)
             except EtcdUnreachable as error:
                 log.warning("etcd can't be told that this host is there", error=str(error))
                 self._renew()
+            if self._ended.wait(_LOOK_S):
+                return
+
+    def _look(self) -> None:
+        while True:
             try:
                 self.shards = self._found()
             except (SQLAlchemyError, Unavailable) as error:

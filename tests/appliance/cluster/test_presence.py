@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
+
+from sqlalchemy import Connection
 
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.presence import Presence
@@ -69,3 +73,34 @@ def test_new_shards_are_found_while_etcd_is_away(store: Store) -> None:
         with store.write() as transaction:
             shards.create(transaction, Shard("abc", "192.0.2.1", 51820))
         wait_until(lambda: len(here.shards) == 1)
+
+
+class StuckStore:
+    """Stand-in for a store that answers the first look alone, until it is released."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.looks = 0
+        self.released = threading.Event()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Reads; from the second time on, after the release."""
+        self.looks += 1
+        if self.looks > 1:
+            self.released.wait()
+        with self._store.read() as transaction:
+            yield transaction
+
+
+@on_sqlite
+def test_a_stuck_database_makes_no_host_look_gone(store: Store) -> None:
+    guidance, stuck = FakeGuidance(is_refused=False), StuckStore(store)
+    with presence(cast(Store, stuck), guidance, lambda: guidance):
+        wait_until(lambda: stuck.looks == 2)
+        before = len(guidance.shown)
+        wait_until(lambda: len(guidance.shown) > before + 1)
+    # The end did not wait for the database either.
+    assert not stuck.released.is_set()
+    assert guidance.has_left
+    stuck.released.set()
