@@ -18,11 +18,25 @@ A process that is stopped, or whose host is gone, would keep its locks for hours
 the same organization, or the next owner of its shard.
 """
 
+# Seconds for a new connection, and seconds after which a server that acknowledges nothing any more is given up. When
+# the server's host is gone, a thread meets both, one after the other, and its process has ten seconds for its end.
 _WAIT_FOR_SERVER = 5
+_GONE_AFTER_S = 4
+
+# Seconds after which the server in turn gives up a client whose host is gone. It would keep the session for hours, and
+# have no room for those of the hosts that are there (PostgreSQL's `max_connections`).
+_CLIENT_GONE_AFTER_S = 10
 
 
 def postgresql(url: str) -> Engine:
     """Engine for a PostgreSQL server."""
+    settings = {
+        "lock_timeout": f"{WAIT_FOR_WRITER_S:.0f}s",
+        "tcp_keepalives_idle": _CLIENT_GONE_AFTER_S // 2,
+        "tcp_keepalives_interval": 1,
+        "tcp_keepalives_count": _CLIENT_GONE_AFTER_S // 2,
+        "tcp_user_timeout": f"{_CLIENT_GONE_AFTER_S}s",
+    }
     engine = create_engine(
         url,
         pool_size=16,
@@ -32,12 +46,12 @@ def postgresql(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": _WAIT_FOR_SERVER,
-            "options": f"-c lock_timeout={WAIT_FOR_WRITER_S:.0f}s",
-            # An unreachable server is given up after ten seconds, not after hours (tcp(7)).
-            "keepalives_idle": _WAIT_FOR_SERVER,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+            # Not after hours, as by default (tcp(7)).
+            "keepalives_idle": _GONE_AFTER_S // 2,
             "keepalives_interval": 1,
-            "keepalives_count": 5,
-            "tcp_user_timeout": 10_000,
+            "keepalives_count": _GONE_AFTER_S // 2,
+            "tcp_user_timeout": 1000 * _GONE_AFTER_S,
         },
     )
 

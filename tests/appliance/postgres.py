@@ -44,7 +44,7 @@ class Cluster:
         self._log = folder / "log"
         folder.mkdir(mode=0o755)
         subprocess.run(
-            [*_ordinary(), _program("initdb"), "--no-sync", "--auth=trust", f"--username={_USER}", "--pgdata=data"],
+            [*ordinary(), program("initdb"), "--no-sync", "--auth=trust", f"--username={_USER}", "--pgdata=data"],
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
@@ -62,7 +62,7 @@ class Cluster:
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_ORDINARY, _program("postgres"), "-D", "data", "-k", str(self._folder), *options],
+                [*_ORDINARY, program("postgres"), "-D", "data", "-k", str(self._folder), *options],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -130,16 +130,18 @@ class Cluster:
         return f"host={self._folder} user={_USER} dbname={name}"
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Returns the path of a program of PostgreSQL; skips the test if the machine has none."""
     # Debian has one folder for each version, and only some of its programs in PATH.
     found = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))]
-    program = found[-1] if found else shutil.which(name)
-    if program is None:
+    file = found[-1] if found else shutil.which(name)
+    if file is None:
         pytest.skip(f"no {name} is installed: ./meshwg setup installs PostgreSQL")
-    return program
+    return file
 
 
-def _ordinary() -> tuple[str, ...]:
+def ordinary() -> tuple[str, ...]:
+    """Returns the words before a command that make it run as no root; skips the test if the machine can't."""
     if subprocess.run([*_ORDINARY, "true"], check=False, capture_output=True).returncode != 0:
         pytest.skip("this machine makes no user namespaces, and PostgreSQL does not run as root")
     return _ORDINARY
