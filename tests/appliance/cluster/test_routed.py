@@ -1,8 +1,7 @@
-"""A shard's address leads to its owner by BGP, with real BIRDs on hubs and router that have the example's files."""
+"""A shard's address leads to its owner by BGP, with real BIRD or FRR on the hubs and the example's files."""
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,30 +15,16 @@ from appliance.cluster.addresses import HostAddress, PublicAddress
 from appliance.store import Store, machines
 from netlab import LabHost, Switch, UdpStream
 from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
+from tests.appliance.cluster.routing import EXAMPLE, Bird, Frr, RoutingDaemon, ask_bird, program, start_bird
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.full
 
-_EXAMPLE = Path(__file__).parents[3] / "deploy" / "hubs" / "example"
 _ROUTER = "192.0.2.254"
 _PORT = 9000
-_SOCKET = "/run/bird.ctl"
 _MAJORITY = 2
-
-
-def bird() -> str:
-    """Finds the program; skips the test if the machine has none."""
-    program = shutil.which("bird", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    if program is None:
-        pytest.skip("no bird is installed: deploy/hubs/prove installs it")
-    return program
-
-
-def asked(host: LabHost, *words: str) -> str:
-    """Returns what a host's BIRD answers; nothing if it does not yet."""
-    return host.run("/usr/sbin/birdc", "-s", _SOCKET, *words, check=False).stdout
 
 
 @dataclass
@@ -56,7 +41,7 @@ class World(HubHosts):
     machines: list[LabHost] = field(default_factory=list)
 
     def public_address(self, hub: HubHost) -> PublicAddress:
-        """Puts the address where BIRD looks for it."""
+        """Puts the address where the routing daemon looks for it."""
         del hub
         return HostAddress(ip_address(SHARD.address), "lo")
 
@@ -65,31 +50,26 @@ class World(HubHosts):
         self.lab.connect(host, self.beyond[0], f"203.0.113.{number}/24")
         host.route("default", via="203.0.113.254")
 
-    def put_up_routers(self) -> None:
-        """Puts the router up, and a BIRD on it and on each hub host."""
-        program = bird()
+    def put_up_routers(self, routing: RoutingDaemon) -> None:
+        """Puts up the router, with BIRD, and a routing daemon on each hub host."""
         self.beyond.append(self.lab.switch("beyond"))
         router = self.lab.router("router")
         self.lab.connect(router, self.internet, f"{_ROUTER}/24")
         self.lab.connect(router, self.beyond[0], "203.0.113.254/24")
         self.routers.append(router)
-        router.start(program, "-f", "-c", _EXAMPLE / "router.conf", "-s", _SOCKET, log="bird")
+        start_bird(router, EXAMPLE / "router.conf")
         for hub in self.hubs:
-            own = hub.public.addresses[0].partition("/")[0]
-            file = self.folder / f"{hub.host.name}.conf"
-            text = (_EXAMPLE / "bird.conf").read_text()
-            file.write_text(text.replace("192.0.2.1;", f"{own};").replace("local 192.0.2.1 ", f"local {own} "))
             hub.host.route("default", via=_ROUTER)
-            hub.host.start(program, "-f", "-c", file, "-s", _SOCKET, log="bird")
+            routing.start(hub.host, hub.public.addresses[0].partition("/")[0], self.folder)
         wait_until(lambda: all(map(self.is_neighbour, self.hubs)), self.told)
 
     def is_neighbour(self, hub: HubHost) -> bool:
         """Tells whether the router speaks BGP with a hub host."""
-        return "Established" in asked(self.routers[0], "show", "protocols", hub.host.name)
+        return "Established" in ask_bird(self.routers[0], "show", "protocols", hub.host.name)
 
     def told(self) -> str:
         """Returns what the router's BIRD has to tell, and the hubs' logs."""
-        return asked(self.routers[0], "show", "protocols", "all") + self.logs()
+        return ask_bird(self.routers[0], "show", "protocols", "all") + self.logs()
 
     def way(self) -> str | None:
         """Next hop of the shard's address in the router's kernel; None if there is none."""
@@ -109,13 +89,21 @@ class World(HubHosts):
         return UdpStream(self.machines[0], self.machines[1], "10.100.0.3", _PORT, interval_s=0.01)
 
 
+@pytest.fixture(params=[Bird, Frr])
+def routing(request: pytest.FixtureRequest) -> RoutingDaemon:
+    """Provides each routing daemon; skips the test if the machine has none."""
+    made: RoutingDaemon = request.param()
+    made.check()
+    return made
+
+
 @pytest.fixture
-def world(database: str, store: Store, tmp_path: Path) -> Iterator[World]:
+def world(routing: RoutingDaemon, database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     """Provides two hubs behind a router, for a shard with one organization of two machines."""
-    bird()
+    program("bird")
     place_acme(store)
     with hub_hosts(World, store, database, tmp_path, 2) as made:
-        made.put_up_routers()
+        made.put_up_routers(routing)
         for number in (2, 3):
             made.machines.append(made.connect_machine(ACME, number)[0])
         assert made.way() is None
@@ -180,11 +168,11 @@ def test_the_route_is_gone_while_the_door_is_shut(world: World) -> None:
 
 
 @on_postgresql
-def test_other_addresses_of_the_link_are_not_announced(world: World) -> None:
+def test_other_addresses_of_the_link_are_not_announced(world: World, routing: RoutingDaemon) -> None:
     first = world.owner()
     wait_until(lambda: world.leads_to(first), world.told)
     first.host.run("ip", "address", "add", "192.0.2.77/32", "dev", "lo")
-    wait_until(lambda: "192.0.2.77" in asked(first.host, "show", "route"), world.told)
-    told = asked(first.host, "show", "route", "export", "upstream")
+    wait_until(lambda: "192.0.2.77" in routing.routes(first.host), world.told)
+    told = routing.announced(first.host)
     assert SHARD.address in told
     assert "192.0.2.77" not in told
