@@ -47,19 +47,24 @@ def keep_at_it(context: Context, begun_until: datetime, every_s: float = _EVERY_
     # An earlier process may have noted future times, by a clock that was ahead.
     _try(setbacks.settle, context)
     while True:
-        _try(accounts.forget_unfinished, context, begun_until)
-        _try(deletion.resume, context, begun_until)
-        _try(unused.remove, context)
-        _try(trails.tidy, context)
-        _try(oversight.tidy_log, context)
-        _try(policy_history.tidy, context)
-        _try(decided_packets.note, context)
-        _try(factor_removals.finish_due, context)
-        _try(factor_removals.forget_letters, context)
+        clean_up(context, begun_until)
         # What hashes of many passwords took.
         libc.malloc_trim()
         never.wait(every_s)
         begun_until = context.removal_time() - LONGEST_CALL
+
+
+def clean_up(context: Context, begun_until: datetime) -> None:
+    """Clean up once; see `keep_at_it`."""
+    _try(accounts.forget_unfinished, context, begun_until)
+    _try(deletion.resume, context, begun_until)
+    _try(unused.remove, context)
+    _try(trails.tidy, context)
+    _try(oversight.tidy_log, context)
+    _try(policy_history.tidy, context)
+    _try(decided_packets.note, context)
+    _try(factor_removals.finish_due, context)
+    _try(factor_removals.forget_letters, context)
 
 
 def watch_clock(context: Context, pause_s: float = _PAUSE_S, again_s: float = _EVERY_S) -> None:

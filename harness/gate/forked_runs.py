@@ -22,7 +22,8 @@ from harness.sabotage.entry import Sabotage
 from netlab import sandbox
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["harness.sabotage.loaded"])
+# The last of them freezes what is loaded by then.
+_CONTEXT.set_forkserver_preload([__name__, "netlab.launch", "harness.sabotage.loaded"])
 
 
 def run(options: RunOptions, sabotage: Sabotage, *more: str) -> RunResult:
@@ -101,6 +102,6 @@ def _in_a_sandbox(options: RunOptions, arguments: Sequence[str]) -> RunResult:
 
 
 def _pytest(arguments: list[str]) -> NoReturn:
-    import pytest  # preloaded in the forking process, and not needed in the gate's own
+    from harness.sabotage import loaded  # by the forking process; the gate's own needs nothing of it
 
-    sys.exit(pytest.main(arguments))
+    sys.exit(loaded.PYTEST.run(arguments))

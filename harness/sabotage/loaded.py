@@ -18,18 +18,25 @@ import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
-from harness.paths import SCENARIOS
+from harness.paths import ROOT, SCENARIOS
 from harness.proof.bitvectors import question  # noqa: F401
 from harness.sabotage import (
     forks,  # noqa: F401
     rehearsal,
 )
+from harness.sabotage.prepared import PreparedPytest
+
+_RUN = [str(SCENARIOS), "-p", "pytest_timeout", "-p", "no:cacheprovider"]
 
 # Once, in place of once in each fork: an application is made, and pytest's plugins and the scenarios are loaded.
 rehearsal.rehearse()
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+os.chdir(ROOT)
 with contextlib.redirect_stdout(io.StringIO()):
-    pytest.main([str(SCENARIOS), "--collect-only", "--quiet", "-p", "pytest_timeout", "-p", "no:cacheprovider"])
+    pytest.main([*_RUN, "--collect-only", "--quiet"])
+
+PYTEST = PreparedPytest(_RUN)
+"""Pytest of the runs."""
 
 # A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
 gc.collect()

@@ -20,10 +20,11 @@ from sqlalchemy import Engine
 
 from appliance.hub.rpc.client import HubClient
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.service import Context
+from appliance.service import Context, setbacks
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, engines, machines, migration, organizations
 from appliance.vault import SealedKeys, Vault
+from appliance.web import cleanup
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
@@ -35,7 +36,7 @@ _NOWHERE = Path("/nonexistent")
 _PAGES = ("/", "/login", "/signup", "/machines", "/policy", "/settings")
 
 
-class _NoDataPlane(HubClient):
+class NoDataPlane(HubClient):
     """Hub that makes keys and agrees to every change."""
 
     def __init__(self) -> None:
@@ -75,10 +76,14 @@ def rehearse() -> None:
         contextlib.redirect_stdout(io.StringIO()),
         _opened(f"sqlite:///{folder}/store.sqlite") as store,
     ):
-        hub = _NoDataPlane()
-        app = make_app(Site(Context(store, hub, ""), RateLimits(), PublishedRuns(_NOWHERE)), hub.status)
+        hub = NoDataPlane()
+        context = Context(store, hub, "")
+        app = make_app(Site(context, RateLimits(), PublishedRuns(_NOWHERE)), hub.status)
         with closing(Api("https://localhost:8443", transport=httpx.WSGITransport(app))) as api:
             _serve(api, store)
+        # What each web process does at its start.
+        setbacks.settle(context)
+        cleanup.clean_up(context, context.clock())
 
 
 @contextmanager

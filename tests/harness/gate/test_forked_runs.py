@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def forks() -> set[int]:
         if is_within and "multiprocessing.forkserver" in words:
             found.add(int(folder.name))
     return found
+
+
+def test_a_fork_finds_loaded_what_runs_it() -> None:
+    wanted = {forked_runs.__name__, "netlab.launch", "harness.sabotage.loaded"}
+    # Not a function of this module, which the fork would load, and with it all that it imports.
+    process = multiprocessing.get_context("forkserver").Process(
+        target=exec, args=(f"import sys; sys.exit(not {wanted} <= set(sys.modules))",)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def test_a_sabotage_is_noticed_and_no_process_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
