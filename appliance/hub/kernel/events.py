@@ -13,8 +13,8 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -38,7 +38,7 @@ class NamespaceEvent(Enum):
     """Kind of change."""
 
     RULES = "rules"
-    """A transaction of nftables, our own ones included."""
+    """A transaction of nftables, but for those within `Watcher.own_change`."""
     MACHINES = "machines"
     """A machine was heard from at a new endpoint."""
     ANYTHING = "anything"
@@ -124,6 +124,41 @@ class Watcher:
         """Descriptor of the namespace that is watched for that owner; this object closes it."""
         found = self._watched.get(owner)
         return None if found is None else found.namespace
+
+    @contextmanager
+    def own_change(self, owner: str) -> Iterator[Callable[[], None]]:
+        """Report no event for a transaction of nftables that the block makes in the owner's namespace.
+
+        The block calls the function that it gets after its transaction, and reads the generation after that. So a
+        change by others is either seen in the generation, or reported when the block has ended. A block that raises is
+        reported in each case. The owner must not be watched anew or forgotten meanwhile.
+        """
+        with self._lock:
+            rules = self._rules_of(owner)
+            for descriptor in rules:
+                self._epoll.unregister(descriptor)
+        try:
+            yield lambda: self._discard(rules)
+        except BaseException:
+            self._on_event(owner, NamespaceEvent.RULES)
+            raise
+        finally:
+            with self._lock:
+                for descriptor in rules:
+                    if descriptor in self._owners:
+                        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _rules_of(self, owner: str) -> tuple[int, ...]:
+        """Descriptors that tell of transactions in the owner's namespace: one, or none if it is not watched."""
+        found = self._watched.get(owner)
+        heard = () if found is None else found.descriptors
+        return tuple(each for each in heard if self._owners.get(each) == (owner, NamespaceEvent.RULES))
+
+    def _discard(self, descriptors: tuple[int, ...]) -> None:
+        with self._lock:
+            for descriptor in descriptors:
+                if descriptor in self._owners:
+                    _emptied(descriptor)
 
     def forget(self, owner: str) -> None:
         """Stop watching for an owner, and close all that keeps the namespace alive."""

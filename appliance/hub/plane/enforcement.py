@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -27,6 +28,9 @@ log = structlog.get_logger()
 
 LastCheck = Callable[[], None]
 """Called at the last moment before a change takes effect; if it raises, the change does not."""
+
+OwnChange = Callable[[str], AbstractContextManager[Callable[[], None]]]
+"""Keeps a transaction in the namespace of that name from being reported as an event (`Watcher.own_change`)."""
 
 OUT_BY_THEN_S = 0.05
 """Seconds after which no packet passes through a chain any more that nothing leads to."""
@@ -69,16 +73,25 @@ def no_check() -> None:
     """Do nothing: the last check of a change that can't be given up."""
 
 
+def _unwatched(name: str) -> AbstractContextManager[Callable[[], None]]:
+    del name
+    return nullcontext(no_check)
+
+
 class Enforcement:
     """Loads rules. The caller serializes calls for one namespace.
 
     Args:
         ledger: expected generations of the namespaces' rules.
         sockets: sockets for requests to the kernel; own ones if None.
+        own_change: entered for each of its transactions.
     """
 
-    def __init__(self, ledger: Ledger, sockets: NetfilterSockets | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, sockets: NetfilterSockets | None = None, own_change: OwnChange = _unwatched
+    ) -> None:
         self._ledger = ledger
+        self._own_change = own_change
         self._rulesets = Rulesets()
         self._sockets = sockets or NetfilterSockets()
         # By namespace: the generation after our last transaction, and the rules in force.
@@ -259,7 +272,9 @@ class Enforcement:
         expected = self._generations[name] + 1
         # Noted before the transaction: after a kill in between, the next process accepts both generations.
         self._ledger.note(name, LedgerEntry(expected, in_force.fingerprint))
-        transaction()
-        if generation.current(self._sockets, name) != expected:
-            raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
+        with self._own_change(name) as discard_events:
+            transaction()
+            discard_events()
+            if generation.current(self._sockets, name) != expected:
+                raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
         self._generations[name] = expected

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from ipaddress import IPv4Address, IPv4Interface
 
 from appliance.hub.errors import LinkError
@@ -59,7 +59,7 @@ class Reconciler:
         self._watcher = watcher
         self._endpoints = endpoints
         self._sockets = NetfilterSockets()
-        self._rules = Enforcement(ledger, self._sockets)
+        self._rules = Enforcement(ledger, self._sockets, self._own_change)
         # By organization, the time when its handshakes were begun last; monotonic seconds.
         self._begun: dict[str, float] = {}
 
@@ -157,6 +157,11 @@ class Reconciler:
         self._rules.forget(names.namespace)
         self._begun.pop(organization, None)
         namespace.remove(names.namespace)
+
+    def _own_change(self, name: str) -> AbstractContextManager[Callable[[], None]]:
+        organization = self._names.organization_of(name)
+        assert organization is not None, name
+        return self._watcher.own_change(organization)
 
     def _ensure_name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:
         watched = self._watcher.namespace_of(organization)
