@@ -158,7 +158,7 @@ class Arbiter:
             stored = organizations.standing(transaction, organization, self._store.shard)
             endpoints = machines.endpoints(transaction, organization)
         if stored is not None and stored.is_active and stored.desired is not None:
-            check_state(stored.desired, self._plane.states().values(), self._door.port)
+            check_state(stored.desired, self._plane.states(), self._door.port)
             self._applied[organization] = _Applied(stored.revision, stored.revision)
             self._door.admit(stored.desired)
             self._plane.restore(stored.desired, usable_endpoints(endpoints))
@@ -201,7 +201,7 @@ class Arbiter:
             return
         if desired.organization != organization:
             raise Distrusted("the state can't be trusted: it is another organization's")
-        check_state(desired, self._plane.states().values(), self._door.port)
+        check_state(desired, self._plane.states(), self._door.port)
         if self._plane.state(organization) is None:
             # Machines that an earlier link has heard from may wait for the hub to turn to them.
             with self._store.read() as transaction:

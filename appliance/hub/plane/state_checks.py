@@ -34,11 +34,11 @@ class Distrusted(HubError):
     """A state has an invalid part, or one that belongs to another organization; nothing was changed."""
 
 
-def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -> None:
+def check_state(desired: Desired, states: Mapping[str, Desired], public_port: int) -> None:
     """Check that a state is valid, and takes nothing that belongs to another organization.
 
     Args:
-        others: the states of all organizations, this one's earlier state included.
+        states: checked states of all organizations by id, this one's earlier state included.
         public_port: UDP port of the front door.
 
     Raises:
@@ -46,21 +46,24 @@ def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -
     """
     _expect(bool(_ORGANIZATION.fullmatch(desired.organization)), "the organization's id")
     _expect(FIRST_PORT <= desired.port <= LAST_PORT and desired.port != public_port, f"the port {desired.port}")
-    before: Desired | None = None
-    for other in others:
-        # Each change goes through all organizations, so this is kept short.
-        if other.organization == desired.organization:
-            before = other
-        elif other.port == desired.port:
-            raise _distrusted(f"the port {desired.port}, which is another organization's")
-        elif other.hub_public_key == desired.hub_public_key:
-            raise _distrusted("a hub key that is another organization's")
+    before = states.get(desired.organization)
+    if before is None or (before.port, before.hub_public_key) != (desired.port, desired.hub_public_key):
+        _check_unused(desired, states.values())
     _expect(bool(_KEY.fullmatch(desired.hub_public_key)), "the hub's public key")
     _expect(max(len(desired.sealed_data_key), len(desired.sealed_private_key)) <= _LONGEST_SEALED, "a sealed key")
     if before is None or (before.peers, before.network) != (desired.peers, desired.network):
         _check_network(desired.network)
         check_peers(desired.peers, desired)
     _check_policy(desired.policy, Policy() if before is None else before.policy)
+
+
+def _check_unused(desired: Desired, states: Iterable[Desired]) -> None:
+    """Check that no other organization has this state's port or hub key."""
+    for other in states:
+        if other.organization == desired.organization:
+            continue
+        _expect(other.port != desired.port, f"the port {desired.port}, which is another organization's")
+        _expect(other.hub_public_key != desired.hub_public_key, "a hub key that is another organization's")
 
 
 def usable_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:

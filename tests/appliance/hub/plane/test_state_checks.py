@@ -25,7 +25,7 @@ DOOR = 51820
 
 def refuses(state: Desired) -> bool:
     try:
-        check_state(state, [OTHER, GOOD], DOOR)
+        check_state(state, {each.organization: each for each in (OTHER, GOOD)}, DOOR)
     except Distrusted:
         return True
     return False
@@ -53,6 +53,8 @@ def test_an_organization_may_keep_its_own_port_and_keys() -> None:
         *(replace(GOOD, port=port) for port in (-1, 0, 53, 1024, 19_999, 32_768, 51820, 2**32)),
         replace(GOOD, port=OTHER.port),
         replace(GOOD, hub_public_key=OTHER.hub_public_key),
+        replace(OTHER, organization="bcdfghjkm4", port=20_002),
+        replace(OTHER, organization="bcdfghjkm4", hub_public_key=KEYS[1]),
         replace(GOOD, hub_public_key=KEYS[0][:-1]),
         replace(GOOD, hub_public_key=KEYS[0] + "\nlisten_port=53"),
         replace(GOOD, sealed_private_key=bytes(2000)),
@@ -88,7 +90,7 @@ def test_an_invalid_state_is_refused(state: Desired) -> None:
 
 def test_the_front_door_s_port_is_refused_for_a_link() -> None:
     with pytest.raises(Distrusted, match="port"):
-        check_state(GOOD, [], GOOD.port)
+        check_state(GOOD, {}, GOOD.port)
 
 
 @pytest.mark.parametrize("text", ["192.0.2.1:1", "[2001:db8::1]:65535"])
