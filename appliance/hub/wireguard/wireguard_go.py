@@ -29,23 +29,31 @@ class WireguardGo(Userspace):
 
     def __init__(self) -> None:
         super().__init__(PROGRAM)
-        self._launcher = Launcher()
+        self._launcher: Launcher | None = None
         self._format: tun.Format | None = None
         self._looking = threading.Lock()
 
     def _bring_up(self, names: KernelNames, private_key: str, port: int) -> None:
         link, uid = names.link, uid_of(port)
-        is_filtering = self._launcher.is_filtering
+        launcher = self._launcher_of_its_own()
+        is_filtering = launcher.is_filtering
         capabilities = "" if is_filtering else "+net_admin"
         place = namespace.entered(names.namespace) if is_filtering else nullcontext()
         with _made(link, self._format_of_its_own(), place) as device, _listening(link, uid) as control:
             descriptors = {"WG_TUN_FD": device, "WG_UAPI_FD": control}
-            self._start(link, descriptors, uid, capabilities, self._launcher.start)
+            self._start(link, descriptors, uid, capabilities, launcher.start)
         # It reports an error for a port that can't be bound only after it has bound one.
         self._wait_until(link, lambda found: found.listen_port != 0, "it binds no UDP port")
         uapi.set_device(link, uapi.device_lines(private_key, port))
         if not is_filtering:
             links.move(names)
+
+    def _launcher_of_its_own(self) -> Launcher:
+        """Launcher, made with the first link: its filter takes as long to load as a Python to start."""
+        with self._looking:
+            if self._launcher is None:
+                self._launcher = Launcher()
+            return self._launcher
 
     def _format_of_its_own(self) -> tun.Format:
         """Format that this version expects of every TUN link, read from a link that it made itself.
