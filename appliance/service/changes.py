@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
 from appliance.model.desired import Desired
-from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooMany
+from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooMany, Unavailable
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.model.sentences import Sentence, sentence
@@ -161,7 +161,7 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> Car
         if is_enforced or not isinstance(error, Overtaken | Refused):
             log.warning("a change is taken back", organization=organization.id, reason=type(error).__name__)
             # If this fails too, the hub notices by itself that the store has another state.
-            with suppress(HubError), _read_anew(context, organization.id):
+            with suppress(HubError, Unavailable), _read_anew(context, organization.id):
                 context.hub.withdraw(organization.id, revision)
         raise
     _confirm(context, organization, revision)

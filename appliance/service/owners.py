@@ -171,6 +171,10 @@ class OwningHubs:
             return ask(hub)
 
     def _shard_of(self, organization: str) -> str:
+        """Find the shard; without the store after a change, which is taken back when the store was lost."""
+        fence = self.fence(organization)
+        if fence is not None:
+            return fence.shard
         with self._store.read() as transaction:
             shard = organizations.shard(transaction, organization)
         if shard is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, func, select
 
 from appliance.hub.errors import Crowded, HubError
-from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
+from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany, Unavailable
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import parse_ports
@@ -258,3 +258,25 @@ def _break_commit(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
             self._inner.__exit__(kind, error, trace)
 
     monkeypatch.setattr(context.store, "write", Broken)
+
+
+class LostHub(FakeHub):
+    """Stand-in for a hub whose owner can't be found any more."""
+
+    def withdraw(self, organization: str, revision: int) -> None:
+        """Takes nothing back."""
+        del organization, revision
+        raise Unavailable("The store can't be asked who owns the hub.")
+
+
+def test_a_commit_of_unknown_outcome_is_told_as_such(
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = LostHub(enforced=dict(cast(FakeHub, context.hub).enforced), writes_for=Fence("xyz", 7))
+
+    def check(*_: object) -> None:
+        raise Unavailable("Look whether it was done.")
+
+    monkeypatch.setattr(shards, "check", check)
+    with pytest.raises(Unavailable, match="Look whether it was done"):
+        policies.save(replace(context, hub=lost), owner, Policy(Action.DENY, (RULE,)))

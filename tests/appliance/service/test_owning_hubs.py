@@ -1,11 +1,11 @@
-"""The status of many hubs is that of all that answer, which are asked side by side."""
+"""Many hubs as one: the status of all that answer, and changes, which end at the owner that enforces them."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -19,11 +19,14 @@ from appliance.cluster.relay import Listener
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
+from appliance.model.errors import Unavailable
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, shards
 from appliance.store.shards import Shard
 from tests.appliance.cluster.authority import Authority
+from tests.appliance.cluster.hub_hosts import SHARD, place_acme
 from tests.appliance.databases import on_sqlite
+from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE
 
 _HERE = "127.0.0.1"
@@ -118,3 +121,43 @@ def test_a_hub_that_hangs_is_waited_for_in_a_bound(store: Store, authority: Auth
 def test_without_any_owner_there_is_no_status(store: Store, authority: Authority) -> None:
     with pytest.raises(HubUnreachable, match="no owner"):
         hubs(store, {}, authority).status()
+
+
+def notes(calls: list[messages.Call]) -> Callable[[socket.socket], None]:
+    """Makes a hub that does nothing but note what it is asked."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            while (data := codec.receive(connection)) is not None:
+                calls.append(codec.decode(data, messages.TimedCall).call)
+                codec.send(connection, messages.Done(msgspec.Raw(codec.encode(None))))
+
+    return serve
+
+
+@on_sqlite
+def test_a_change_is_ended_while_the_store_is_away(store: Store, authority: Authority) -> None:
+    place_acme(store)
+    calls = list[messages.Call]()
+    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), notes(calls))) as hub:
+        known = {owner_key(SHARD.id): Owner("hub1", Endpoint(_HERE, hub.port))}
+        asked = OwningHubs(store, cast("Etcd", Owners(known)), authority.client("web"))
+        asked.apply(ACME, None, base=1, revision=2)
+        with refused(store):
+            with pytest.raises(Unavailable):
+                asked.peers("another")
+            asked.confirm(ACME, 2)
+            asked.withdraw(ACME, 2)
+    assert [type(each) for each in calls] == [messages.Apply, messages.Withdraw]
+
+
+@contextmanager
+def refused(store: Store) -> Iterator[None]:
+    """Has the store refuse to be read."""
+
+    def read() -> None:
+        raise Unavailable("The store is away.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "read", read)
+        yield
