@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.gate.gate import GatePlan, GateRun
 from harness.gate.progress import Progress
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
+from harness.sabotage.catalogue import SABOTAGES
 from reports.addresses import listen
 from reports.events import recording
 from reports.events.board import Board, View
@@ -79,8 +81,17 @@ def follow(url: str, kinds: list[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    """Provides a run that one reader follows, from which another leaves, and to which a third does not listen."""
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """Provides a run that one reader follows, from which another leaves, and to which a third does not listen.
+
+    It has two sabotages, which mostly wait, and SQLite; the gate itself tries all.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gate, "SABOTAGES", [each for each in SABOTAGES if each.waits])
+        yield watch_a_run(tmp_path_factory)
+
+
+def watch_a_run(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     out, evidence = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("evidence")
     recorder, board, printed = Recorder(out), Board(), io.StringIO()
     kinds: list[str] = []
@@ -95,7 +106,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         reader.start()
         console = Console(file=printed)
         with Feed(recorder.add, lambda event, _: board.apply(event), Progress(console).show) as feed:
-            run = gate.run(GatePlan(RunOptions(claim=CLAIM, seed=7)), evidence, console, feed)
+            run = gate.run(GatePlan(RunOptions(claim=CLAIM, seed=7, store="SQLite")), evidence, console, feed)
             feed.tell(RunEnded(verdict="pass", seconds=run.seconds))
         reader.join(DEADLINE)
         deaf.close()
@@ -115,6 +126,7 @@ def proven(watched: Watched) -> list[ScenarioResult]:
 
 def test_the_events_tell_the_results_of_the_run(watched: Watched) -> None:
     begun, *_, ended = watched.events
+    assert len(watched.run.sabotages) > 1
     assert isinstance(begun, RunBegun)
     assert [each.id for each in begun.claims] == [CLAIM]
     assert {each.id for each in begun.sabotages} == {each.sabotage.id for each in watched.run.sabotages}
@@ -193,8 +205,9 @@ from harness.gate.gate import GatePlan
 from harness.gate.runs import RunOptions
 from reports.events.recording import Recorder
 out = Path(sys.argv[1])
+gate.SABOTAGES = ()
 with Feed(Recorder(out).add) as feed:
-    gate.run(GatePlan(RunOptions(claim="live-change")), out, Console(file=io.StringIO()), feed)
+    gate.run(GatePlan(RunOptions(claim="live-change", store="SQLite")), out, Console(file=io.StringIO()), feed)
 """
 
 
