@@ -12,7 +12,7 @@ from typing import Any
 from appliance.host import trial_program
 from appliance.host.facts import Trial
 
-_DEADLINE_S = 60.0
+DEADLINE_S = 60.0
 """Longest time of a trial that hangs; seconds. On a busy host one takes several, and `up` would refuse to start."""
 
 # Conventional user without rights.
@@ -47,7 +47,7 @@ def _run(**identity: Any) -> Trial | None:
             text=True,
             cwd="/",
             env={},
-            timeout=_DEADLINE_S,
+            timeout=DEADLINE_S,
             check=True,
             **identity,
         )

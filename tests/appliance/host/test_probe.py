@@ -68,7 +68,7 @@ def test_a_trial_without_a_result_is_an_error(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_trial_that_hangs_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_DEADLINE_S", 0.1)
+    monkeypatch.setattr(trial, "DEADLINE_S", 0.1)
     monkeypatch.setattr(inspect, "getsource", lambda _: "import time; time.sleep(60)")
     assert trial.run_as_self().sandbox_error == "the trial had not ended after 0.1 s"
     assert trial.run_as_ordinary_user() is None
