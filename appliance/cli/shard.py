@@ -15,12 +15,13 @@ import structlog
 
 from appliance.cli import operations
 from appliance.cli.endings import is_asked_to_end
-from appliance.cluster.addresses import AddressUnavailable, PublicAddress
+from appliance.cluster.addresses import PublicAddress
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Endpoint, Etcd, Identity
 from appliance.cluster.guidance import Guidance
 from appliance.cluster.owner import Owner, owner_key
+from appliance.cluster.passage import Passage
 from appliance.cluster.relay import Listener
 from appliance.cluster.tenure import Pace, Tenure
 from appliance.hub import service
@@ -75,40 +76,6 @@ class Host:
     pace: Pace
 
 
-class _Passage:
-    """The gate and the address of a shard, which come and go together.
-
-    Attributes:
-        renewed: time of the latest renewal that is known to have succeeded, from before it was asked for (`boottime`).
-    """
-
-    def __init__(self, gate: LeaseGate, address: PublicAddress, trusted_s: float) -> None:
-        self._gate = gate
-        self._address = address
-        self._trusted_s = trusted_s
-        self._offered = self.renewed = boottime()
-
-    def offer(self, seconds: float) -> None:
-        self._offered = boottime()
-        self._gate.offer(seconds)
-
-    def accept(self) -> None:
-        self._gate.accept()
-        self.renewed = self._offered
-        try:
-            self._address.take(self._trusted_s)
-        except AddressUnavailable as error:
-            # It is tried again with the next renewal. Elsewhere it might succeed; that is the operator's to decide.
-            log.error("the shard's address can't be taken", error=str(error))
-
-    def shut(self) -> None:
-        self._gate.shut()
-        try:
-            self._address.drop()
-        except AddressUnavailable as error:
-            log.error("the shard's address can't be given up", error=str(error))
-
-
 class _Desk:
     """Takes calls of other hosts; a call that comes before the hub is ready waits for a moment."""
 
@@ -154,7 +121,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     names = Names(shard.id)
     gate = LeaseGate(names.gate, ip_address(shard.address), shard.port)
     desk = _Desk(host)
-    passage = _Passage(gate, host.address, host.pace.trusted_s)
+    passage = Passage(gate, host.address)
     tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.pace)
     has_been_ours = _obtain(tenure, lambda: host.guidance.admits(shard.id, host.name))
     if has_been_ours is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_an_address_that_is_not_taken_again_ends(lab: Lab, address: str) -> None
     host.in_network(lambda: holder.take(1.0))
     assert has(host, address, "lo")
     wait_until(lambda: not has(host, address, "lo"))
+
+
+@pytest.mark.parametrize(("seconds", "whole"), [(0.01, 1), (1.0, 1), (1.7, 2)])
+def test_an_address_stays_for_its_time_in_whole_seconds(lab: Lab, seconds: float, whole: int) -> None:
+    host = lab.hosts["hub1"]
+    holder = host.in_network(lambda: HostAddress(ip_address(_ADDRESSES[0]), "lo"))
+    host.in_network(lambda: holder.take(_LONG_S))
+    host.in_network(lambda: holder.take(seconds))
+    (link,) = json.loads(host.run("ip", "-json", "address", "show", "dev", "lo").stdout)
+    left = [each["valid_life_time"] for each in link["addr_info"] if each["local"] == _ADDRESSES[0]]
+    # It may have ended by now.
+    assert all(each <= whole for each in left)
 
 
 def test_a_link_that_is_missing_is_said(lab: Lab) -> None:
