@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from appliance.service import sessions
 from appliance.service.sessions import Session
-from appliance.web.pages import forms
 from appliance.web.pages.outcomes import Reply
 from appliance.web.pages.routes import Visit
 from appliance.web.request import COOKIE
@@ -19,7 +18,8 @@ def enter(visit: Visit, session: Session, path: str, notice: str = "") -> Reply:
     """Redirect to a page with a new session; the browser's former session is ended."""
     if visit.who is not None:
         sessions.log_out(visit.context, visit.who.token)
-    return give(visit, visit.done(path, notice), session).without_cookie(forms.FORM_COOKIE)
+    # The cookie of forms stays: a log-in page in another tab may hold a draft.
+    return give(visit, visit.done(path, notice), session)
 
 
 def give(visit: Visit, answer: _Answer, session: Session) -> _Answer:

@@ -107,6 +107,17 @@ def test_a_log_in_with_a_second_factor_keeps_the_input(owner: Visitor, clock: Cl
     assert (answer.status, value(answer, "name")) == (200, NAME)
 
 
+def test_a_log_in_in_another_tab_keeps_the_input(owner: Visitor, clock: Clock) -> None:
+    owner.get("/machines")
+    form = owner.answer.page.forms["/machines"] | {"name": NAME}
+    clock.pass_by()
+    owner.post("/machines", form)
+    first = owner.answer.page.forms["/login"] | {"email": EMAIL, "password": PASSWORD}
+    assert owner.log_in(EMAIL).status == 303
+    answer = owner.post("/login", first)
+    assert (answer.status, value(answer, "name")) == (200, NAME)
+
+
 def test_another_person_does_not_see_the_input(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
     other = Visitor(app)
     other.sign_up("eve@example.net", "Eve")
