@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl
 
 from appliance.model.errors import Forbidden, Invalid, Malformed, TooLarge
@@ -18,8 +18,10 @@ from appliance.web.request import Request
 
 CSRF_FIELD = "csrf"
 ONCE_FIELD = "once"
-LIFETIME = REMEMBERED
-"""Longest time between showing and sending a form: no longer than sent forms are remembered."""
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""Most that the clocks of two hosts, or a clock before and after a correction, may differ."""
+LIFETIME = REMEMBERED - CLOCKS_DIFFER
+"""Longest time between showing and sending a form: it ends before a sent form is forgotten."""
 FORM_COOKIE = "__Host-meshwg-form"
 LARGEST_FORM = 128 * 2**10
 """Most bytes of a form: enough for as many groups as a machine can have, with the longest names, escaped."""
@@ -120,9 +122,13 @@ def new_once(now: datetime) -> str:
 
 
 def check_once(form: Form, now: datetime) -> None:
-    """Raise `Forbidden` unless the form has a token of its own, and was shown within `LIFETIME`."""
+    """Raise `Forbidden` unless the form has a token of its own, and was shown within `LIFETIME`.
+
+    A form that was shown by a clock that was set back since would outlast the memory of its answer, so it is refused.
+    """
     found = _ONCE.fullmatch(form.text(ONCE_FIELD))
-    if found is None or times.stored(now) - int(found[1]) >= LIFETIME.total_seconds():
+    age = times.stored(now) - int(found[1]) if found is not None else None
+    if age is None or not -CLOCKS_DIFFER.total_seconds() <= age < LIFETIME.total_seconds():
         raise _not_ours()
 
 
