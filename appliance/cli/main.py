@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
@@ -217,6 +218,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost handler
         if isinstance(error, OSError) and _is_output_lost(error):
             return _refuse_output(error)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            # Only a path that was given can be; pathlib raises this where it looks whether a file exists.
+            return _refuse(f"{str(error.filename)[:80]}… is longer than a path can be.", Exit.CANNOT_CREATE)
         sys.excepthook(type(error), error, error.__traceback__)
         # A process of the service writes only its log to standard error.
         if sys.excepthook is not sys.__excepthook__:

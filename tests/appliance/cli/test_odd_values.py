@@ -17,7 +17,9 @@ import typer
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.main import Commands, make_app
 from appliance.cli.main import run as run_command
+from appliance.cli.present import Present
 from tests.appliance.cli.commands import LEAVES
+from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_data
 
 ODD = (
@@ -73,7 +75,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
     seen = set()
     for leaf in LEAVES:
         for each in parameters_of(leaf):
-            is_shared = each.name in ("data", "database_url", "config", "public_url", "wireguard", "profile", "listen")
+            is_shared = each.name in ("database_url", "config", "public_url", "wireguard", "profile", "listen")
             if each.name == "help" or getattr(each, "is_flag", False) or (is_shared and each.name in seen):
                 continue
             seen.add(each.name)
@@ -106,6 +108,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Provides a folder with a store in it, and commands that stop where their work would begin."""
     for name in [name for name in os.environ if name.startswith("MESHWG_")]:
         monkeypatch.delenv(name)
+    # Without a secret, commands that take a file would not come to look at it.
+    monkeypatch.setenv("MESHWG_UNLOCK_SECRET", OLD)
+    monkeypatch.setattr(Present, "opens", lambda *_: True)
     monkeypatch.chdir(tmp_path)
     make_data(tmp_path / "data").close()
 
