@@ -17,7 +17,7 @@ from appliance.cli.settings import Settings
 from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
 from appliance.store import Store, instance, migration, shards
-from appliance.store.database import sqlite_file
+from appliance.store.database import sqlite_file, staging_of
 from appliance.store.instance import Instance
 from appliance.users import User, owner_of
 from appliance.vault import Vault, WrongSecret
@@ -62,6 +62,7 @@ def unlock(
     Raises:
         CommandError: no secret was supplied or none opens the store, or the database can't be used.
     """
+    _check_no_restore(settings)
     secret = next(iter(supplied), None)
     own_database = settings.database_url.startswith("sqlite")
     if secret is None and not (make_secret and (folder.is_new or not own_database)):
@@ -92,6 +93,17 @@ def check_one_hub(store: Store) -> None:
             raise CommandError(
                 "This store is that of many hubs: give --etcd and the settings beside it.", Exit.NOT_CONFIGURED
             )
+
+
+def _check_no_restore(settings: Settings) -> None:
+    """Raise `CommandError` if a restore was interrupted: an empty store in its place would stop it for good."""
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.parent.exists() and staging_of(file).exists():
+        raise CommandError(
+            f"A restore into {file.parent} was interrupted. Run `meshwg restore` again, or remove {staging_of(file)} "
+            "to begin with an empty store.",
+            Exit.NOT_CONFIGURED,
+        )
 
 
 def _new_instance(store: Store, folder: Folder, secret: str | None) -> Unlocked:

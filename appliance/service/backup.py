@@ -11,13 +11,12 @@ from typing import BinaryIO
 
 from appliance import files
 from appliance.store import Store, instance
+from appliance.store.database import staging_of
 from appliance.store.migration import known_revisions, upgrade
 from appliance.store.revision import NEWEST, revision
 from appliance.users import User, file_access_as, owner_of
 from appliance.vault import FOR_SECRETS, WorkFactor, archive
 from appliance.vault.archive import InvalidArchive
-
-_STAGING = ".restoring"
 
 
 def write(store: Store, sealed: BinaryIO, secret: str, work: WorkFactor = FOR_SECRETS) -> None:
@@ -51,7 +50,7 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
     """
     if file.parent.exists():
         raise FileExistsError(f"{file.parent} exists")
-    staging = file.parent.with_name(file.parent.name + _STAGING)
+    staging = staging_of(file)
     # Left by a restore that was killed.
     _discard(staging)
     made = [each for each in staging.parents if not each.exists()]

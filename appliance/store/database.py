@@ -175,6 +175,11 @@ class Store:
             self._engine.dispose()
 
 
+def staging_of(file: Path) -> Path:
+    """Folder in which a restore makes this file's folder; a restore that is killed leaves it."""
+    return file.parent.with_name(f"{file.parent.name}.restoring")
+
+
 def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite store; None for any other database."""
     parsed = make_url(url)

@@ -240,6 +240,9 @@ main()
     done = subprocess.run(command, check=False, timeout=DEADLINE, env={**os.environ, **SECRET})
     assert done.returncode == -signal.SIGKILL
     assert not (new / "store").exists()
+    # An empty store would stop the restore for good.
+    code, said = refused([], new, "--listen=127.0.0.1:18444", **SECRET)
+    assert (code, "was interrupted" in said, (new / "store").exists()) == (Exit.NOT_CONFIGURED, True, False)
     again = meshwg(new, "restore", str(backed.file), "--yes", **SECRET)
     assert (again.returncode, again.stderr) == (0, "")
     store = Store(f"sqlite:///{new / 'store' / 'meshwg.sqlite'}")
