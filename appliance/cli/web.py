@@ -16,13 +16,15 @@ from appliance.cli.unlocking import open_store
 from appliance.hub.rpc.client import HubClient
 from appliance.service.demo_lab import DemoLab
 from appliance.store import Store, instance
-from appliance.web import process
+from appliance.web import pages, process
 from appliance.web.process import ServedHub
 from appliance.web.site import SecurityReports
 
 
 def web() -> None:
     """The unprivileged process that serves pages and API. It reads its settings from the environment."""
+    # Read while the process before this one works, or the hub starts.
+    pages.loaded()
     wait_for_turn()
     libc.share_heap()
     privileges.leave_groups()
