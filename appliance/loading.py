@@ -13,8 +13,8 @@ from typing import Any
 
 UNUSED = ("rich", "greenlet")
 """Modules for tracebacks in colours, and for databases in coroutines."""
-RARE = ("asyncio", "importlib.metadata")
-"""Modules that SQLAlchemy loads for features which few processes use."""
+RARE = ("asyncio", "importlib.metadata", "pyotp", "sqlalchemy.dialects.sqlite.aiosqlite")
+"""Modules for features that few processes use, most of them of SQLAlchemy; ``pyotp`` is for one-time codes."""
 
 _loading = Lock()
 

@@ -50,6 +50,16 @@ def test_no_part_of_a_module_for_later_is_loaded_twice(library: str) -> None:
     assert sys.modules[library].part is part
 
 
+def test_a_part_of_a_package_may_be_for_later(tmp_path: Path, library: str) -> None:
+    (tmp_path / library / "__init__.py").write_text("from . import part\n")
+    (tmp_path / library / "part.py").write_text("VALUE = 7\n")
+    with loading.later(f"{library}.part"):
+        some_library = import_module(library)
+    assert f"{library}.part" not in sys.modules
+    assert some_library.part.VALUE == 7
+    assert f"{library}.part" in sys.modules
+
+
 def test_a_loaded_module_is_neither_replaced_nor_hidden(library: str) -> None:
     some_library = import_module(library)
     with loading.later(library), loading.without(library):
