@@ -32,7 +32,7 @@ prepared = PreparedPytest([sys.argv[1], "-q", "--no-header", "--tb=no", "-p", "n
 for arguments in (["-k", "good", "--word=first"], ["-k", "good", "--word=second"], ["-k", "bad"], ["--unknown"]):
     if (pid := os.fork()) == 0:
         os._exit(prepared.run(arguments))
-    os.write(1, f"exit {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\\n".encode())
+    os.write(1, f"\\nexit {os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\\n".encode())
 """
 
 
