@@ -159,9 +159,7 @@ class Reconciler:
         namespace.remove(names.namespace)
 
     def _own_change(self, name: str) -> AbstractContextManager[Callable[[], None]]:
-        organization = self._names.organization_of(name)
-        assert organization is not None, name
-        return self._watcher.own_change(organization)
+        return self._watcher.own_change(self._names.organization_of(name) or name)
 
     def _ensure_name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:
         watched = self._watcher.namespace_of(organization)
