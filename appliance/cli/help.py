@@ -37,6 +37,10 @@ class Formatter(_Formatter):  # type: ignore[misc]
             for line in textwrap.wrap(explanation, room, break_long_words=False, break_on_hyphens=False):
                 self.write(f"{indent}    {line}\n")
 
+    def getvalue(self) -> str:
+        """The help, without blanks at the ends of lines: a terminal as wide as the line would break it there."""
+        return re.sub(r" +$", "", super().getvalue(), flags=re.MULTILINE)
+
 
 class HelpContext(_Context):  # type: ignore[misc]
     """A command's context, whose help has our format."""
