@@ -159,6 +159,7 @@ class Reconciler:
         namespace.remove(names.namespace)
 
     def _own_change(self, name: str) -> AbstractContextManager[Callable[[], None]]:
+        # What is no organization's is not watched under any name.
         return self._watcher.own_change(self._names.organization_of(name) or name)
 
     def _ensure_name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from appliance.cluster.errors import EtcdUnreachable
 from appliance.cluster.etcd import Endpoint, Etcd, Identity
 from netlab import Lab, LabHost, Process, Switch
 from tests.appliance.cluster.authority import Authority
+from tests.appliance.cluster.example import installed
 from tests.waiting import DEADLINE, wait_until
 
 _CLIENTS, _PEERS = 2379, 2380
@@ -78,8 +76,7 @@ def _tls(identity: Identity) -> tuple[str | Path, ...]:
 @contextmanager
 def members(lab: Lab, switch: Switch, authority: Authority | None = None) -> Iterator[EtcdMembers]:
     """Starts etcd and waits until it answers; skips the test if the machine has none."""
-    if shutil.which("etcd") is None:
-        pytest.skip("no etcd is installed: deploy/hubs/prove installs it")
+    installed("etcd")
     # In memory: each renewal of a test would wait for the disk, for which other tests wait as well.
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="etcd-") as folder:
         made = EtcdMembers(lab, switch, Path(folder), authority)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from appliance.cli.settings import resolve
 from netlab import LabHost, Link, Process
 from tests.appliance.cluster.etcd_members import EtcdMembers
+from tests.appliance.cluster.example import EXAMPLE, installed
 from tests.appliance.cluster.up_hosts import World, end_all
 from tests.appliance.postgres import ordinary, program
 from tests.waiting import wait_until
 
-_EXAMPLE = Path(__file__).parents[3] / "deploy" / "hubs" / "example"
 _NETWORK = "198.51.100"
 _SUPERUSER = {"PGUSER": "postgres", "PGPASSWORD": "change-me", "PGCONNECT_TIMEOUT": "2"}
 _OWN_FILES = "unix_socket_directories: {}, dynamic_shared_memory_type: mmap"
@@ -49,7 +46,7 @@ class DatabaseHost:
         """Has the host in the network, with Patroni running, which starts PostgreSQL."""
         self.link.up()
         home = {"HOME": str(self.file.parent)}
-        self.processes.append(self.host.start(*ordinary(), _installed("patroni"), self.file, env=home, log="patroni"))
+        self.processes.append(self.host.start(*ordinary(), installed("patroni"), self.file, env=home, log="patroni"))
 
     def lose_power(self) -> None:
         """Ends every program at once, with the link down; nobody is told."""
@@ -112,7 +109,7 @@ class Databases:
     def _patronictl(at: DatabaseHost, *words: str) -> str | None:
         """Runs a command on a host; returns its output, or None if it fails, as on a host without power."""
         home = {"HOME": str(at.file.parent)}
-        done = at.host.run(_installed("patronictl"), "--config-file", at.file, *words, check=False, env=home)
+        done = at.host.run(installed("patronictl"), "--config-file", at.file, *words, check=False, env=home)
         return done.stdout if done.returncode == 0 else None
 
 
@@ -135,7 +132,7 @@ def databases(world: World) -> Iterator[Databases]:
 
 def by_proxy(_: Databases) -> str:
     """Returns the database's URL as the example has it: HAProxy knows who leads."""
-    found = resolve({}, _EXAMPLE / "meshwg.toml").database_url
+    found = resolve({}, EXAMPLE / "meshwg.toml").database_url
     assert found is not None
     return found
 
@@ -186,19 +183,12 @@ def _start_proxy(world: World, folder: Path, host: LabHost, made: Databases) -> 
     told |= {f"10.0.0.{number}:5432": f"{each.address}:5432" for number, each in enumerate(made.hosts, 1)}
     file = own / "haproxy.cfg"
     file.write_text(_replaced("haproxy.cfg", told))
-    host.start(_installed("haproxy"), "-db", "-f", file, log="haproxy")
+    host.start(installed("haproxy"), "-db", "-f", file, log="haproxy")
 
 
 def _replaced(name: str, told: dict[str, object]) -> str:
-    text = (_EXAMPLE / name).read_text()
+    text = (EXAMPLE / name).read_text()
     for example, here in told.items():
         assert example in text, example
         text = text.replace(example, str(here))
     return text
-
-
-def _installed(name: str) -> str:
-    found = shutil.which(name, path="/usr/bin:/usr/sbin")
-    if found is None:
-        pytest.skip(f"no {name} is installed: deploy/hubs/prove installs it")
-    return found

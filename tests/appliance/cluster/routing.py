@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Protocol
 
-import pytest
-
 from netlab import LabHost
+from tests.appliance.cluster.example import EXAMPLE, installed
 from tests.waiting import wait_until
 
-EXAMPLE = Path(__file__).parents[3] / "deploy" / "hubs" / "example"
-
 _ROUTER = "192.0.2.254"
-# Where Debian's packages put what is not for every user.
-_FOLDERS = "/usr/lib/frr:/usr/sbin:/usr/bin:/usr/local/sbin"
 _SOCKET = "/run/bird.ctl"
-
-
-def program(name: str) -> str:
-    """Finds a program; skips the test if the machine has none."""
-    found = shutil.which(name, path=_FOLDERS)
-    if found is None:
-        pytest.skip(f"no {name} is installed: deploy/hubs/prove installs it")
-    return found
 
 
 class RoutingDaemon(Protocol):
@@ -50,19 +36,19 @@ class RoutingDaemon(Protocol):
 
 def start_bird(host: LabHost, file: Path) -> None:
     """Starts BIRD with a file."""
-    host.start(program("bird"), "-f", "-c", file, "-s", _SOCKET, log="bird")
+    host.start(installed("bird"), "-f", "-c", file, "-s", _SOCKET, log="bird")
 
 
 def ask_bird(host: LabHost, *words: str) -> str:
     """Returns what a host's BIRD answers; nothing if it does not yet."""
-    return host.run(program("birdc"), "-s", _SOCKET, *words, check=False).stdout
+    return host.run(installed("birdc"), "-s", _SOCKET, *words, check=False).stdout
 
 
 class Bird:
     """BIRD, with ``bird.conf``."""
 
     def check(self) -> None:
-        program("bird")
+        installed("bird")
 
     def start(self, host: LabHost, own: str, folder: Path) -> None:
         text, file = (EXAMPLE / "bird.conf").read_text(), folder / f"{host.name}.conf"
@@ -83,7 +69,7 @@ class Frr:
 
     def check(self) -> None:
         for name in (*self._DAEMONS, "vtysh"):
-            program(name)
+            installed(name)
 
     def start(self, host: LabHost, own: str, folder: Path) -> None:
         configuration = folder / f"{host.name}-frr"
@@ -92,9 +78,9 @@ class Frr:
         (configuration / "frr.conf").write_text(text.replace("router-id 192.0.2.1\n", f"router-id {own}\n"))
         host.run("install", "--directory", "--owner=frr", "--group=frr", "/run/frr")
         for name in self._DAEMONS:
-            host.start(program(name), "--config_file", "/dev/null", "--vty_port", "0", log=name)
+            host.start(installed(name), "--config_file", "/dev/null", "--vty_port", "0", log=name)
         wait_until(lambda: all(self._ask(host, "show version", "-d", name) for name in self._DAEMONS))
-        host.run(program("vtysh"), "--boot", "--config_dir", configuration)
+        host.run(installed("vtysh"), "--boot", "--config_dir", configuration)
 
     def routes(self, host: LabHost) -> str:
         return self._ask(host, "show ip route")
@@ -103,4 +89,4 @@ class Frr:
         return self._ask(host, f"show bgp ipv4 unicast neighbors {_ROUTER} advertised-routes")
 
     def _ask(self, host: LabHost, command: str, *options: str) -> str:
-        return host.run(program("vtysh"), *options, "-c", command, check=False).stdout
+        return host.run(installed("vtysh"), *options, "-c", command, check=False).stdout

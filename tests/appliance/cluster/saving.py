@@ -112,12 +112,6 @@ class Customer:
         self.allowed.wait_delivery(ends, DEADLINE)
         return self.allowed.lost_in(begun, ends)
 
-    def silence_s(self) -> float:
-        """Returns the longest time between two arrivals of the allowed stream, in seconds."""
-        return (
-            max(later.received_ns - earlier.received_ns for earlier, later in pairwise(self.allowed.received())) / 1e9
-        )
-
     def judge(self) -> None:
         """Ends the saves; fails if a denied packet arrived, if a save is lost, or if one was refused improperly."""
         self.end()
@@ -161,3 +155,20 @@ def customer(world: World, hub: HubHost) -> Iterator[Customer]:
             yield made
         finally:
             made.end()
+
+
+@contextmanager
+def undisturbed(world: World, hub: HubHost, what: str) -> Iterator[Customer]:
+    """Has a customer whom the block disturbs: saves go on, no allowed packet is lost, and all else is judged, too.
+
+    Args:
+        hub: the host whose pages the customer uses.
+        what: what the block does, in words.
+    """
+    with customer(world, hub) as made:
+        begun = made.allowed.mark()
+        yield made
+        made.await_save()
+        assert made.lost(begun) == []
+        made.judge()
+        made.tell(what)

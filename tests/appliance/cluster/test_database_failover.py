@@ -10,7 +10,8 @@ import pytest
 
 from tests.appliance.cluster import patroni_hosts
 from tests.appliance.cluster.patroni_hosts import Databases, by_list, by_proxy
-from tests.appliance.cluster.saving import customer
+from tests.appliance.cluster.saving import customer, undisturbed
+from tests.appliance.cluster.silence import silence_s
 from tests.appliance.cluster.up_hosts import World, up_hosts
 from tests.waiting import DEADLINE, wait_until
 
@@ -40,44 +41,29 @@ def test_saves_go_on_after_the_primary_lost_its_power(
 ) -> None:
     world.begin(way(databases))
     first, second = databases.standing()
-    with customer(world, world.hubs[0]) as acme:
-        begun = acme.allowed.mark()
+    with undisturbed(world, world.hubs[0], f"the primary's power is cut ({way.__name__})") as acme:
         first.lose_power()
         acme.await_save()
         moment = time.monotonic()
         first.start()
         assert databases.standing() == (second, first)
         print(f"the former primary is the standby {time.monotonic() - moment:.1f} s after its start")
-        acme.await_save()
-        assert acme.lost(begun) == []
-        acme.judge()
-        acme.tell(f"the primary's power is cut ({way.__name__})")
 
 
 def test_saves_go_on_after_a_planned_switchover(world: World, databases: Databases) -> None:
     world.begin(by_proxy(databases))
     first, second = databases.standing()
-    with customer(world, world.hubs[1]) as acme:
-        begun = acme.allowed.mark()
+    with undisturbed(world, world.hubs[1], "a planned switchover") as acme:
         databases.switch_over()
         acme.await_save()
         assert databases.standing() == (second, first)
-        acme.await_save()
-        assert acme.lost(begun) == []
-        acme.judge()
-        acme.tell("a planned switchover")
 
 
 def test_saves_wait_for_a_standby_only_until_it_is_lost(world: World, databases: Databases) -> None:
     world.begin(by_proxy(databases))
     _, second = databases.standing()
-    with customer(world, world.hubs[0]) as acme:
-        begun = acme.allowed.mark()
+    with undisturbed(world, world.hubs[0], "the standby's power is cut"):
         second.lose_power()
-        acme.await_save()
-        assert acme.lost(begun) == []
-        acme.judge()
-        acme.tell("the standby's power is cut")
 
 
 def test_a_host_with_both_leader_and_owner_is_lost(world: World, databases: Databases) -> None:
@@ -95,7 +81,7 @@ def test_a_host_with_both_leader_and_owner_is_lost(world: World, databases: Data
         moment = acme.allowed.mark()
         acme.allowed.wait_delivery(moment, DEADLINE)
         acme.judge()
-        acme.tell(f"a host with leader and owner is lost (tunnels are silent for {acme.silence_s():.1f} s)")
+        acme.tell(f"a host with leader and owner is lost (tunnels are silent for {silence_s(acme.allowed):.1f} s)")
 
 
 def test_a_host_ends_while_no_database_is_there(world: World, databases: Databases) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import socket
 import ssl
@@ -19,9 +18,9 @@ from appliance.cli.settings import resolve
 from appliance.cluster.etcd import Endpoint, Identity
 from appliance.cluster.relay import Listener, connect
 from netlab import Lab, LabHost, Process
+from tests.appliance.cluster.example import EXAMPLE, installed
 from tests.waiting import DEADLINE, wait_until
 
-_EXAMPLE = Path(__file__).parents[3] / "deploy" / "hubs" / "example"
 _HERE = "127.0.0.1"
 _VISITOR = "192.0.2.200"
 
@@ -49,7 +48,7 @@ server.serve_forever()
 def issued(tmp_path: Path) -> Path:
     """Provides the folder of an authority and two hosts."""
     made = tmp_path / "made"
-    subprocess.run([_EXAMPLE / "authority", f"hub1={_HERE}", "hub2=10.0.0.2", "--into", made], check=True)
+    subprocess.run([EXAMPLE / "authority", f"hub1={_HERE}", "hub2=10.0.0.2", "--into", made], check=True)
     return made
 
 
@@ -74,23 +73,23 @@ def test_hosts_of_the_example_s_authority_call_each_other(issued: Path) -> None:
 
 def test_an_authority_renews_a_host_and_stays_itself(issued: Path) -> None:
     authority, before = (issued / "authority.pem").read_bytes(), (issued / "hub2" / "host.pem").read_bytes()
-    subprocess.run([_EXAMPLE / "authority", "hub2=10.0.0.2", "--into", issued], check=True)
+    subprocess.run([EXAMPLE / "authority", "hub2=10.0.0.2", "--into", issued], check=True)
     assert (issued / "authority.pem").read_bytes() == authority
     assert (issued / "hub2" / "host.pem").read_bytes() != before
 
 
 def test_up_takes_the_example_s_configuration() -> None:
-    settings = resolve({}, _EXAMPLE / "meshwg.toml")
+    settings = resolve({}, EXAMPLE / "meshwg.toml")
     assert settings.has_many_hubs
     assert settings.host_name == "hub1"
     assert len(settings.etcd) == 3
 
 
 def test_the_container_has_the_settings_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = dict(re.findall(r"^      (MESHWG_\w+): (.+)$", (_EXAMPLE / "compose.yaml").read_text(), re.MULTILINE))
+    told = dict(re.findall(r"^      (MESHWG_\w+): (.+)$", (EXAMPLE / "compose.yaml").read_text(), re.MULTILINE))
     for name, value in told.items():
         monkeypatch.setenv(name, value.replace("${HOST:?}", "hub1").replace("${ADDRESS:?}", "10.0.0.1"))
-    by_file = resolve({}, _EXAMPLE / "meshwg.toml")
+    by_file = resolve({}, EXAMPLE / "meshwg.toml")
     by_variables = resolve({})
     for name in (
         "etcd",
@@ -107,12 +106,10 @@ def test_the_container_has_the_settings_of_the_file(monkeypatch: pytest.MonkeyPa
 
 
 def test_etcd_takes_every_variable_of_the_example() -> None:
-    program = shutil.which("etcd")
-    if program is None:
-        pytest.skip("no etcd is installed: deploy/hubs/prove installs it")
+    program = installed("etcd")
     options = subprocess.run([program, "--help"], check=False, capture_output=True, text=True)
     known = set(re.findall(r"--([a-z-]+)", options.stdout + options.stderr))
-    for name in re.findall(r"^ETCD_(\w+)=", (_EXAMPLE / "etcd.env").read_text(), re.MULTILINE):
+    for name in re.findall(r"^ETCD_(\w+)=", (EXAMPLE / "etcd.env").read_text(), re.MULTILINE):
         assert name.lower().replace("_", "-") in known, name
 
 
@@ -129,10 +126,8 @@ def complaints(program: str, file: Path) -> set[str]:
 
 @pytest.mark.full
 def test_patroni_takes_the_example_s_file(tmp_path: Path) -> None:
-    program = shutil.which("patroni")
-    if program is None:
-        pytest.skip("no patroni is installed: deploy/hubs/prove installs it")
-    text, file = (_EXAMPLE / "patroni.yml").read_text(), tmp_path / "patroni.yml"
+    program = installed("patroni")
+    text, file = (EXAMPLE / "patroni.yml").read_text(), tmp_path / "patroni.yml"
     file.write_text(text)
     assert complaints(program, file) == set()
     # It does complain of a file that lacks something.
@@ -143,9 +138,7 @@ def test_patroni_takes_the_example_s_file(tmp_path: Path) -> None:
 @contextmanager
 def pages(lab: Lab, issued: Path) -> Iterator[tuple[LabHost, dict[str, Process]]]:
     """Runs HAProxy with the example's file before three hosts that say who asks; yields a visitor, and their pages."""
-    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
-    if not Path(program).exists():
-        pytest.skip("no haproxy is installed: deploy/hubs/prove installs it")
+    program = installed("haproxy")
     internet, inner, own = lab.switch("internet"), lab.switch("inner"), issued / "hub1"
     started = dict[str, Process]()
     for number in (1, 2, 3):
@@ -161,7 +154,7 @@ def pages(lab: Lab, issued: Path) -> Iterator[tuple[LabHost, dict[str, Process]]
     both = issued / "pages.pem"
     both.write_bytes((own / "host.pem").read_bytes() + (own / "host.key").read_bytes())
     file = issued / "haproxy.cfg"
-    file.write_text((_EXAMPLE / "haproxy.cfg").read_text().replace("/etc/haproxy/pages.pem", str(both)))
+    file.write_text((EXAMPLE / "haproxy.cfg").read_text().replace("/etc/haproxy/pages.pem", str(both)))
     front.start(program, "-db", "-f", file, log="haproxy")
     yield visitor, started
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.appliance.cluster.example import installed
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.full
@@ -26,8 +26,7 @@ _BREAKS = {
 def verified(folder: Path, *variant: str) -> tuple[int, int]:
     """Lets spin visit all states of the model, or those up to the first error; returns errors and states."""
     for program in ("spin", "gcc"):
-        if shutil.which(program) is None:
-            pytest.skip(f"no {program} is installed: deploy/hubs/prove installs it")
+        installed(program)
     for command in (
         ["spin", "-a", *variant, str(_MODEL)],
         ["gcc", "-O1", "-DSAFETY", "-o", "pan", "pan.c"],

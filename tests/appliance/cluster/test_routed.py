@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,11 @@ import pytest
 from appliance.cluster.addresses import HostAddress, PublicAddress
 from appliance.store import Store, machines
 from netlab import LabHost, Process, Switch, UdpStream
+from tests.appliance.cluster.example import EXAMPLE, installed
 from tests.appliance.cluster.held import held, watch
 from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
-from tests.appliance.cluster.routing import EXAMPLE, Bird, Frr, RoutingDaemon, ask_bird, program, start_bird
+from tests.appliance.cluster.routing import Bird, Frr, RoutingDaemon, ask_bird, start_bird
+from tests.appliance.cluster.silence import silence_s
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE, wait_until
@@ -117,7 +118,7 @@ def routing(request: pytest.FixtureRequest) -> RoutingDaemon:
 @pytest.fixture
 def world(routing: RoutingDaemon, database: str, store: Store, tmp_path: Path) -> Iterator[World]:
     """Provides two hubs behind a router, for a shard with one organization of two machines."""
-    program("bird")
+    installed("bird")
     place_acme(store)
     with hub_hosts(World, store, database, tmp_path, 2) as made:
         made.put_up_routers(routing)
@@ -166,7 +167,7 @@ def test_the_router_follows_a_shard_to_its_next_owner(world: World, harm: Callab
         stream.wait_delivery(led, DEADLINE)
     wait_until(lambda: not first.has_the_address(), world.told)
     nobody = world.unannounced(first, second)
-    gap = max(later.received_ns - earlier.received_ns for earlier, later in pairwise(stream.received())) / 1e9
+    gap = silence_s(stream)
     after = (led - moment) / 1e9
     print(f"{harm.__name__}: led elsewhere after {after:.2f} s, silent for {gap:.2f} s, unannounced for {nobody:.2f} s")
     # Nobody hears a host whose power is cut.

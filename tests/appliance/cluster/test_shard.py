@@ -18,6 +18,7 @@ from appliance.service import Actor, Context, policy
 from appliance.store import Store, machines, policies
 from netlab import Capture, LabHost, Tunnel, UdpStream
 from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
+from tests.appliance.cluster.silence import silence_s
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE, wait_until
@@ -108,8 +109,7 @@ def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost]
         wait_until(lambda: bool(stream.received_since(took)), world.logs)
         # By their hardware addresses: after the second hub's first packet, none comes from the first one.
         assert len(list(groupby(packet.src for packet in heard.packets()))) == 2
-    gap = max(b.received_ns - a.received_ns for a, b in zip(stream.received(), stream.received()[1:], strict=False))
-    print(f"{harm.__name__}: address after {(took - moment) / 1e9:.2f} s, silent for {gap / 1e9:.2f} s")
+    print(f"{harm.__name__}: address after {(took - moment) / 1e9:.2f} s, silent for {silence_s(stream):.2f} s")
     if harm is is_cut_off_from_etcd:
         # It keeps what it has until it hears that another has the shard.
         first.inner.up()

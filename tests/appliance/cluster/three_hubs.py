@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 from appliance.model.errors import NotEnforced, Unavailable
@@ -14,6 +13,7 @@ from appliance.service import Actor, Context, policy
 from appliance.store import Store, machines, organizations, policies, shards
 from netlab import LabHost, UdpStream
 from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, HubHosts, hub_hosts, unbroken
+from tests.appliance.cluster.silence import silence_s
 from tests.appliance.sealed import ACME, OLD, add_organization, opens, sealed
 from tests.waiting import DEADLINE, wait_until
 
@@ -62,8 +62,7 @@ class Streams:
 
     def silence(self) -> float:
         """Returns the longest time between two arrivals of the allowed stream, in seconds."""
-        got = [each.received_ns for each in self.allowed.received()]
-        return max(later - earlier for earlier, later in pairwise(got)) / 1e9
+        return silence_s(self.allowed)
 
 
 @dataclass
