@@ -8,18 +8,18 @@ from ipaddress import AddressValueError, IPv4Address
 
 from appliance.model.configuration import Configuration
 from appliance.model.desired import Peer
-from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
-from appliance.model.sentences import sentence
 from appliance.model.verdict import ConnectionEnd
 from appliance.service import addresses, expectations, file_names, machine_bounds, organizations, pages, policy_trail
 from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Context
+from appliance.service.machine_versions import Condition, check_seen, differences
 from appliance.service.observed import ObservedMachine, observed
 from appliance.service.policy_saves import store_policy
 from appliance.store import machines
@@ -140,7 +140,7 @@ def change(
     name: str | None = None,
     groups: Iterable[str] | None = None,
     enabled: bool | None = None,
-    seen: tuple[str, Iterable[str]] | None = None,
+    seen: Condition | None = None,
     force: bool = False,
 ) -> ObservedMachine:
     """Rename a machine, replace its groups, enable or disable it; None leaves a property as it is.
@@ -148,11 +148,11 @@ def change(
     A disabled machine has no tunnel and keeps everything else. Enabled again, it connects with its old configuration.
 
     Args:
-        seen: name and groups that the caller has seen; None for no condition.
+        seen: tells whether it is as the caller has seen it; None for no condition.
         force: True to break expectations of the policy.
 
     Raises:
-        PreconditionFailed: it has another name or other groups than ``seen``.
+        PreconditionFailed: somebody else has changed it meanwhile.
         Conflict: another machine has the name.
         ExpectationBroken: other groups would break expectations, and ``force`` is False.
     """
@@ -161,14 +161,7 @@ def change(
     checked_groups = None if groups is None else machine_bounds.check_groups(groups)
 
     def edit(open_change: OpenChange) -> None:
-        before = _find(open_change, machine_id)
-        if seen is not None and (before.name, set(before.groups)) != (seen[0], set(seen[1])):
-            raise PreconditionFailed(
-                "Nothing was done, because somebody else has changed this machine meanwhile. It is called “{name}” "
-                "now, and its groups are: {groups}.",
-                name=before.name,
-                groups=", ".join(before.groups) or sentence("none"),
-            )
+        before = _find(open_change, machine_id, seen)
         name = before.name if checked_name is None else checked_name
         after = replace(
             before,
@@ -181,7 +174,7 @@ def change(
             check_new_group(group)
         broken = {} if after.groups == before.groups else _broken_by(open_change, after, force=force)
         _replace(open_change, after)
-        open_change.note("machine.changed", machine=machine_id, name=after.name, **_changes(before, after), **broken)
+        open_change.note("machine.changed", machine=machine_id, name=after.name, **differences(before, after), **broken)
 
     carry_out(context, actor, edit)
     return get(context, actor, machine_id)
@@ -197,20 +190,29 @@ def configured(context: Context, actor: Actor, machine_id: str) -> IssuedMachine
     return IssuedMachine(machine, configuration_of(context, organizations.get(context, actor), machine, None))
 
 
-def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str | None = None) -> IssuedMachine:
+def rotate(
+    context: Context,
+    actor: Actor,
+    machine_id: str,
+    *,
+    public_key: str | None = None,
+    seen: Condition | None = None,
+) -> IssuedMachine:
     """Replace a machine's key; the old one is refused when this returns.
 
     Args:
         public_key: None to create the key pair in this process, which keeps no private key.
+        seen: tells whether it is as the caller has seen it; None for no condition.
 
     Raises:
+        PreconditionFailed: somebody else has changed it meanwhile.
         Invalid, Conflict: ``public_key`` is invalid, or in use already.
     """
     actor.must_change()
     private, public = _keys(public_key)
 
     def edit(open_change: OpenChange) -> IssuedMachine:
-        before = _find(open_change, machine_id)
+        before = _find(open_change, machine_id, seen)
         _check_not_hub(open_change.organization, public)
         if public == before.public_key:
             raise Conflict("This is the key that the machine has already.", field="public_key")
@@ -229,15 +231,21 @@ def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str |
     return carry_out(context, actor, edit)
 
 
-def remove(context: Context, actor: Actor, machine_id: str) -> None:
+def remove(context: Context, actor: Actor, machine_id: str, *, seen: Condition | None = None) -> None:
     """Remove a machine with its tunnel, and the rules and expectations that name it.
 
     No other expectation breaks: the rules that go are about this machine.
+
+    Args:
+        seen: tells whether it is as the caller has seen it; None for no condition.
+
+    Raises:
+        PreconditionFailed: somebody else has changed it meanwhile.
     """
     actor.must_change()
 
     def edit(open_change: OpenChange) -> None:
-        machine = _find(open_change, machine_id)
+        machine = _find(open_change, machine_id, seen)
         policy, about_it = open_change.before.policy, Selector(SelectorKind.MACHINE, machine_id)
         dropped = [rule for rule in policy.rules if about_it in (rule.source, rule.destination)]
         kept = policy.without_rules({rule.id for rule in dropped})
@@ -277,17 +285,6 @@ def _replace(open_change: OpenChange, machine: Machine) -> None:
     open_change.after = before.with_peer(_peer(machine)) if machine.enabled else before.without_peer(machine.id)
 
 
-def _changes(before: Machine, after: Machine) -> dict[str, object]:
-    """List differences for the audit trail."""
-    found: dict[str, object] = {
-        "previous_name": before.name if before.name != after.name else "",
-        "joined": sorted(set(after.groups) - set(before.groups)),
-        "left": sorted(set(before.groups) - set(after.groups)),
-    }
-    kept = {key: value for key, value in found.items() if value}
-    return kept if before.enabled == after.enabled else {**kept, "enabled": after.enabled}
-
-
 def _peer(machine: Machine) -> Peer:
     return Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
 
@@ -319,10 +316,11 @@ def configuration_of(
     )
 
 
-def _find(open_change: OpenChange, machine_id: str) -> Machine:
+def _find(open_change: OpenChange, machine_id: str, seen: Condition | None) -> Machine:
     machine = machines.find(open_change.transaction, open_change.organization.id, machine_id)
     if machine is None:
         raise _no_such(machine_id)
+    check_seen(machine, seen)
     return machine
 
 

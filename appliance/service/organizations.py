@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from appliance.model.errors import Conflict, Invalid
+from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
@@ -27,14 +27,22 @@ def get(context: Context, actor: Actor) -> Organization:
 
 
 def change(
-    context: Context, actor: Actor, *, name: str | None = None, plan: str | None = None, seen_name: str | None = None
+    context: Context,
+    actor: Actor,
+    *,
+    name: str | None = None,
+    plan: str | None = None,
+    seen_name: str | None = None,
+    seen: Callable[[Organization], bool] | None = None,
 ) -> Organization:
     """Change the organization's name or plan; None leaves it as it is.
 
     Args:
         seen_name: the name that the caller has seen; None for no condition.
+        seen: tells whether all of it is as the caller has seen it; None for no condition.
 
     Raises:
+        PreconditionFailed: somebody else has changed it meanwhile.
         Invalid: there is no such plan, the name is invalid, or the policy is too large for the plan.
         Conflict: the organization has more machines than the plan covers, or another name than ``seen_name``.
     """
@@ -44,6 +52,8 @@ def change(
 
     def edit(open_change: OpenChange) -> None:
         before = open_change.organization
+        if seen is not None and not seen(before):
+            raise PreconditionFailed("Nothing was done, because the organization was changed meanwhile.")
         if seen_name is not None and before.name != seen_name:
             raise Conflict("Nothing was undone: the organization was renamed again since.", field="name")
         new_name = before.name if checked_name is None else checked_name

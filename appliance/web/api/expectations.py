@@ -16,7 +16,6 @@ from appliance.web.api.policy import ActionText, End, ProtocolText
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
-_APART = "-"
 _IGNORED = "Ignored, so that expectations can be sent back."
 
 
@@ -80,18 +79,16 @@ def _expectations(call: ApiCall) -> list[ExpectationAnswer]:
 
 def _save_expectations(call: ApiCall) -> list[ExpectationAnswer]:
     body: list[ExpectationBody] = call.body
-    tags = conditions.tags_seen(call.request)
-    seen = None if tags is None else [tag.strip('"').partition(_APART)[0] for tag in tags]
+    seen = conditions.versions_seen(call.request)
     saved = expectations.save(call.context, call.actor, [each.parsed() for each in body], seen=seen)
     return [ExpectationAnswer.of(each) for each in saved]
 
 
 def _tag(answers: Sequence[ExpectationAnswer]) -> str:
-    """Make a tag of two parts: what is kept, which a condition of a change compares, and the whole answer."""
+    """Make a tag whose version is what is kept, whether it holds or not."""
     kept = (msgspec.convert(answer, ExpectationBody, from_attributes=True) for answer in answers)
     version = expectations.version_of(each.parsed() for each in kept)
-    whole = conditions.etag_of(msgspec.json.encode(answers)).strip('"')
-    return f'"{version}{_APART}{whole}"'
+    return conditions.tag_of(version, msgspec.json.encode(answers))
 
 
 ROUTES = (

@@ -11,9 +11,11 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import PlanLimit
 from appliance.service import machine_search, machines, pings
 from appliance.service.machine_search import Search
+from appliance.service.machine_versions import Condition, version_of
 from appliance.service.machines import IssuedMachine
 from appliance.service.observed import ObservedMachine
 from appliance.store.times import rfc3339
+from appliance.web import conditions
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, Unshown
@@ -164,6 +166,7 @@ def _change_machine(call: ApiCall) -> MachineAnswer:
         name=body.name,
         groups=body.groups,
         enabled=body.enabled,
+        seen=_seen(call),
         force=call.is_forced,
     )
     return MachineAnswer.of(changed)
@@ -172,7 +175,9 @@ def _change_machine(call: ApiCall) -> MachineAnswer:
 def _rotate_machine(call: ApiCall) -> IssuedAnswer:
     body: RotateMachine = call.body
     call.site.limits.configuration(call.request.address, call.actor.organization_id)
-    issued = machines.rotate(call.context, call.actor, call.parameters["id"], public_key=body.public_key)
+    issued = machines.rotate(
+        call.context, call.actor, call.parameters["id"], public_key=body.public_key, seen=_seen(call)
+    )
     return IssuedAnswer.of(issued)
 
 
@@ -182,7 +187,18 @@ def _ping_machine(call: ApiCall) -> PingAnswer:
 
 
 def _remove_machine(call: ApiCall) -> None:
-    machines.remove(call.context, call.actor, call.parameters["id"])
+    machines.remove(call.context, call.actor, call.parameters["id"], seen=_seen(call))
+
+
+def _seen(call: ApiCall) -> Condition | None:
+    """Make the request's condition (If-Match); None if it has none."""
+    versions = conditions.versions_seen(call.request)
+    return None if versions is None else lambda machine: version_of(machine) in versions
+
+
+def _tag(answer: MachineAnswer) -> str:
+    """Make a tag whose version is what people can change."""
+    return conditions.tag_of(version_of(answer), msgspec.json.encode(answer))
 
 
 def _where(issued: IssuedAnswer) -> str:
@@ -212,7 +228,7 @@ ROUTES = (
         query=(*_SEARCH, *paging.QUERY),
         access=LOOK,
     ),
-    Route("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
+    Route("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK, etag=_tag),
     Route(
         "PATCH",
         "/machines/{id}",
@@ -222,6 +238,8 @@ ROUTES = (
         MachineAnswer,
         query=("force",),
         access=CHANGE,
+        takes_condition=True,
+        etag=_tag,
     ),
     Route(
         "POST",
@@ -232,6 +250,7 @@ ROUTES = (
         IssuedAnswer,
         access=CHANGE,
         made=_where,
+        takes_condition=True,
         refusals=(PlanLimit,),
     ),
     Route(
@@ -243,5 +262,13 @@ ROUTES = (
         access=CHANGE,
         keeps_answer=True,
     ),
-    Route("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
+    Route(
+        "DELETE",
+        "/machines/{id}",
+        "Remove a machine",
+        _remove_machine,
+        status=204,
+        access=CHANGE,
+        takes_condition=True,
+    ),
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
 
 from appliance.model.access import LOOK, MANAGE
-from appliance.model.organization import Plan
+from appliance.model.organization import Organization, Plan
 from appliance.service import deletion, organizations
+from appliance.web import conditions
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, OrganizationAnswer
 
@@ -34,8 +36,18 @@ def _organization(call: ApiCall) -> OrganizationAnswer:
 def _change_organization(call: ApiCall) -> OrganizationAnswer:
     body: ChangeOrganization = call.body
     context = call.context
-    changed = organizations.change(context, call.actor, name=body.name, plan=body.plan)
+    changed = organizations.change(context, call.actor, name=body.name, plan=body.plan, seen=_seen(call))
     return OrganizationAnswer.of(changed, context)
+
+
+def _seen(call: ApiCall) -> Callable[[Organization], bool] | None:
+    """Make the request's condition (If-Match); None if it has none."""
+    context, tags = call.context, conditions.tags_seen(call.request)
+    return None if tags is None else lambda organization: _tag(OrganizationAnswer.of(organization, context)) in tags
+
+
+def _tag(answer: OrganizationAnswer) -> str:
+    return conditions.etag_of(msgspec.json.encode(answer))
 
 
 def _delete_organization(call: ApiCall) -> Removed:
@@ -53,6 +65,8 @@ ROUTES = (
         ChangeOrganization,
         OrganizationAnswer,
         access=MANAGE,
+        takes_condition=True,
+        etag=_tag,
     ),
     Route(
         "DELETE",

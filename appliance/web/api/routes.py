@@ -150,6 +150,7 @@ def handler(route: Route, site: Site) -> Handler:
 
     def answer(request: Request) -> Response:
         signed_in = _let_in(route, site, request)
+        _check_condition(route, request)
         body = _decode(decoder, request.body) if decoder is not None else None
         call = ApiCall(site, request, body, signed_in)
         if route.method == "POST" and signed_in is not None:
@@ -209,6 +210,13 @@ def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | N
     count(request.address, signed_in[0].organization_id)
     route.access.check(signed_in[0].role, signed_in[0].scope)
     return signed_in
+
+
+def _check_condition(route: Route, request: Request) -> None:
+    """Refuse a change whose condition the call does not look at, as it would be done without it."""
+    is_looked_at = route.takes_condition or route.method in _SAFE
+    if not is_looked_at and conditions.tags_seen(request) is not None:
+        raise Malformed("This call takes no If-Match, and nothing was done.")
 
 
 def is_optional(body: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import quote
 
 from appliance.languages import gettext as _
@@ -13,6 +12,7 @@ from appliance.model.expectations import ExpectationBroken
 from appliance.model.organization import Machine
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import machines, policy
+from appliance.service.machine_versions import Condition
 from appliance.service.observed import ObservedMachine
 from appliance.web.pages import forcing, machine_connection, machine_list, platforms, qr, words
 from appliance.web.pages.forms import Form
@@ -80,11 +80,20 @@ def _seen_fields(machine: Machine) -> dict[str, str]:
     return {"seen_name": machine.name, "seen_groups": words.group_list(machine.groups)}
 
 
-def _seen(form: Form) -> tuple[str, Sequence[str]] | None:
-    """Name and groups that a form was made for; None if it has no such fields."""
+def _seen(form: Form) -> Condition | None:
+    """Make the condition that a machine is as the form was made for; None if the form has no such fields."""
     if "seen_name" not in form.fields:
         return None
-    return form.text("seen_name"), words.parse_groups(form.text("seen_groups"))
+    seen = form.text("seen_name"), set(words.parse_groups(form.text("seen_groups")))
+    return lambda machine: (machine.name, set(machine.groups)) == seen
+
+
+def _seen_key(form: Form) -> Condition | None:
+    """Make the condition that the key is the one that the form was shown for; None if it has no such field."""
+    if "seen_key" not in form.fields:
+        return None
+    seen = form.text("seen_key")
+    return lambda machine: machine.public_key == seen
 
 
 def _undo(visit: Visit) -> Response:
@@ -122,7 +131,11 @@ def _rotate(visit: Visit) -> Response:
     try:
         visit.site.limits.configuration(visit.request.address, visit.actor.organization_id)
         issued = machines.rotate(
-            visit.context, visit.actor, visit.parameters["id"], public_key=visit.form.optional("public_key")
+            visit.context,
+            visit.actor,
+            visit.parameters["id"],
+            public_key=visit.form.optional("public_key"),
+            seen=_seen_key(visit.form),
         )
     except Refused as refusal:
         return _ask_rotation(visit, refusal)

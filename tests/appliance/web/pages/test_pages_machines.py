@@ -154,6 +154,22 @@ def test_rotation_shows_a_new_configuration_once(owner: Visitor, site: Site, hub
     assert next(iter(hub.enforced.values())).peers[0].public_key == after.public_key
 
 
+def test_a_key_that_somebody_else_made_is_not_replaced(owner: Visitor, site: Site) -> None:
+    owner.add_machine("one")
+    path = f"/machines/{one_of(site, owner).machine.id}/rotate"
+    owner.get(path)
+    other = Visitor(owner.app, cookies=dict(owner.cookies))
+    other.get(path)
+    assert other.send(path, public_key="").status == 200
+    theirs = one_of(site, owner).machine.public_key
+    refused = owner.send(path, public_key="")
+    assert refused.status == 412
+    assert theirs in refused.page.text
+    assert one_of(site, owner).machine.public_key == theirs
+    # Whoever has seen that may go on.
+    assert owner.send(path, public_key="").status == 200
+
+
 def test_removal_asks_for_confirmation_and_counts_the_rules(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     machine = one_of(site, owner).machine
