@@ -228,7 +228,8 @@ def _from_file(config: Path | None) -> dict[str, Given]:
     if path is None:
         return {}
     try:
-        found = tomllib.loads(trust.read(path, "configuration file").decode())
+        # Editors of Windows begin a file with a mark that is no part of its text.
+        found = tomllib.loads(trust.read(path, "configuration file").decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CommandError(f"The configuration file {path} {_fault(error)}.", Exit.NOT_CONFIGURED) from None
     strangers = sorted(set(found) - set(OPTIONS))

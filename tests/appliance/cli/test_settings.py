@@ -145,6 +145,13 @@ def test_an_unreadable_settings_file_is_one_sentence(tmp_path: Path, text: str) 
         resolve({}, file)
 
 
+@pytest.mark.parametrize("data", [b'\xef\xbb\xbfendpoint = "file"\n', b'\xef\xbb\xbfendpoint = "file"\r\n# end\r\n'])
+def test_a_file_of_an_editor_of_windows_is_read(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "meshwg.toml"
+    file.write_bytes(data)
+    assert str(resolve({}, file).endpoint) == "file"
+
+
 def test_links_begin_with_the_address_of_the_pages(tmp_path: Path) -> None:
     given = {"data": tmp_path, "endpoint": "vpn.example.net"}
     assert resolve(given).public_url == "https://127.0.0.1:8443"
