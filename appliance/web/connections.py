@@ -14,7 +14,7 @@ import stat
 import struct
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -23,6 +23,7 @@ from pathlib import Path
 import structlog
 
 from appliance.model.addresses import Network
+from appliance.web.network_allowance import EVERYBODY, LEVELS
 from appliance.web.proxies import is_one_of, networks_of
 
 log = structlog.get_logger()
@@ -70,6 +71,20 @@ class Connection:
     silent: int
 
 
+@dataclass(frozen=True)
+class Surplus:
+    """A connection that is to end.
+
+    Attributes:
+        level: level of the limit that it is beyond.
+        network: address or network at this level; `EVERYBODY` for all of them.
+    """
+
+    connection: Connection
+    level: str
+    network: str
+
+
 def allow_many() -> None:
     """Raise this process's limit of open files as far as possible, since each connection is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -80,6 +95,7 @@ def watch(
     port: int,
     exempt: Sequence[Network],
     stopped: threading.Event,
+    note: Callable[[str, str], None],
     bounds: ConnectionLimits | None = None,
     unread_seconds: float = LONGEST_UNREAD_S,
 ) -> None:
@@ -89,6 +105,7 @@ def watch(
         port: the port that the process listens on.
         exempt: ranges whose addresses are limited only together with all others.
         stopped: set to stop.
+        note: is told level and network of each connection that was ended beyond a limit.
         bounds: the limits; None for the defaults.
         unread_seconds: time after which a connection is ended whose other side reads nothing.
     """
@@ -99,14 +116,12 @@ def watch(
         spare.close()
         try:
             end_unread(port, unread_seconds)
-            ended = trim(port, exempt, bounds)
+            for each in trim(port, exempt, bounds):
+                note(each.level, each.network)
         except OSError as error:
             # Even the spare descriptor was not free; the next round may find one.
             log.error("connections can't be listed now", error=str(error))
-            ended = 0
         spare = _spare()
-        if ended:
-            log.warning("too many connections: some were ended", count=ended)
     spare.close()
 
 
@@ -134,11 +149,11 @@ def end_unread(port: int, seconds: float, first: int = _FIRST) -> None:
                 held.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
 
 
-def trim(port: int, exempt: Sequence[Network], bounds: ConnectionLimits) -> int:
-    """End the connections beyond the limits; returns their number."""
+def trim(port: int, exempt: Sequence[Network], bounds: ConnectionLimits) -> list[Surplus]:
+    """End the connections beyond the limits, and list them."""
     descriptors = [int(each.name) for each in _DESCRIPTORS.iterdir()]
     if len(descriptors) <= min(bounds.of_one, bounds.together):
-        return 0
+        return []
     with ExitStack() as opened:
         found = []
         for descriptor in descriptors:
@@ -149,11 +164,11 @@ def trim(port: int, exempt: Sequence[Network], bounds: ConnectionLimits) -> int:
         ending = beyond(found, exempt, bounds)
         for each in ending:
             with suppress(OSError):
-                each.socket.shutdown(socket.SHUT_RDWR)
-        return len(ending)
+                each.connection.socket.shutdown(socket.SHUT_RDWR)
+        return ending
 
 
-def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds: ConnectionLimits) -> list[Connection]:
+def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds: ConnectionLimits) -> list[Surplus]:
     """List the connections to end: those beyond the limits of an address, a network or altogether, silent ones first.
 
     Args:
@@ -161,17 +176,18 @@ def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds:
     """
     exempted = [each for each in connections if is_one_of(each.address, exempt)]
     kept = [each for each in connections if not is_one_of(each.address, exempt)]
-    found: list[Connection] = []
+    found: list[Surplus] = []
     for level, factor in enumerate(_FACTORS):
         kept, surplus = _split(kept, level, bounds.of_one * factor)
         found += surplus
-    return found + sorted(kept + exempted, key=attrgetter("silent"))[bounds.together :]
+    left = sorted(kept + exempted, key=attrgetter("silent"))[bounds.together :]
+    return found + [Surplus(each, EVERYBODY, EVERYBODY) for each in left]
 
 
-def _split(connections: list[Connection], level: int, most: int) -> tuple[list[Connection], list[Connection]]:
+def _split(connections: list[Connection], level: int, most: int) -> tuple[list[Connection], list[Surplus]]:
     """Split connections into those within and beyond the limit of each network of this level."""
     kept: list[Connection] = []
-    beyond: list[Connection] = []
+    beyond: list[Surplus] = []
     by_network: defaultdict[str, list[Connection]] = defaultdict(list)
     for each in connections:
         networks = networks_of(each.address)
@@ -179,10 +195,10 @@ def _split(connections: list[Connection], level: int, most: int) -> tuple[list[C
             by_network[networks[level]].append(each)
         else:
             kept.append(each)
-    for each_of_one in by_network.values():
+    for network, each_of_one in by_network.items():
         each_of_one.sort(key=attrgetter("silent"))
         kept += each_of_one[:most]
-        beyond += each_of_one[most:]
+        beyond += (Surplus(each, LEVELS[level], network) for each in each_of_one[most:])
     return kept, beyond
 
 

@@ -286,19 +286,23 @@ class RateLimits:
         self._refuse(limit, Wait(seconds, "one", "") if seconds else None)
 
     def _refuse(self, limit: str, wait: Wait | None) -> None:
-        """Count a reached limit, log it at most once a minute, and raise `TooMany`; does nothing without a wait."""
+        """Note a reached limit, and raise `TooMany`; does nothing without a wait."""
         if wait is None:
             return
-        reached, now = (limit, wait.level), self.clock()
+        self.note(limit, wait.level, wait.network)
+        seconds = math.ceil(wait.seconds)
+        raise TooMany(
+            numbered("Too many tries. Try again in {n} second.", "Too many tries. Try again in {n} seconds.", seconds),
+            retry_after=seconds,
+        )
+
+    def note(self, limit: str, level: str, network: str) -> None:
+        """Count a reached limit, and log it at most once a minute."""
+        reached, now = (limit, level), self.clock()
         with self._lock:
             self.refused[reached] += 1
             is_new = now - self._logged_at.get(reached, -_LOGGED_EVERY_S) >= _LOGGED_EVERY_S
             if is_new:
                 self._logged_at[reached] = now
         if is_new:
-            log.warning("a limit was reached", limit=limit, level=wait.level, network=wait.network)
-        seconds = math.ceil(wait.seconds)
-        raise TooMany(
-            numbered("Too many tries. Try again in {n} second.", "Too many tries. Try again in {n} seconds.", seconds),
-            retry_after=seconds,
-        )
+            log.warning("a limit was reached", limit=limit, level=level, network=network)

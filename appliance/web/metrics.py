@@ -198,7 +198,7 @@ class _LimitsCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         refused = CounterMetricFamily(
             "meshwg_limits_reached",
-            "Requests that a limit refused, by the limit and its level",
+            "Requests that a limit refused, and connections that one ended, by the limit and its level",
             labels=["limit", "level"],
         )
         for (limit, level), count in sorted(self._limits.refused.items()):

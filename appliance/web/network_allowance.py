@@ -12,7 +12,8 @@ from appliance.web.allowance import Allowance, Rate
 EVERYBODY = "everybody"
 """Name of the level of all addresses together."""
 
-_LEVELS = ("address", "/56", "/48")
+LEVELS = ("address", "/56", "/48")
+"""Names of the levels of networks, as `proxies.networks_of` lists them."""
 # Many customers have a /56 or a /48, and few of them use all of it at once.
 _FACTORS = (1, 2, 4)
 
@@ -88,6 +89,6 @@ class NetworkAllowance:
             allowance.give_back(who)
 
     def _asked(self, address: str, *, as_everybody: bool) -> list[tuple[str, Allowance, str]]:
-        found = list(zip(_LEVELS, self._levels, proxies.networks_of(address), strict=False))
+        found = list(zip(LEVELS, self._levels, proxies.networks_of(address), strict=False))
         found.reverse()
         return [*found, (EVERYBODY, self._everybody, EVERYBODY)] if as_everybody else found

@@ -141,7 +141,9 @@ def serve(settings: WebSettings) -> None:
         if settings.relay is not None:
             _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())
         connections.allow_many()
-        _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
+        exempt = (*settings.proxies, *settings.trusted)
+        note = partial(site.limits.note, "connections")
+        _keep_doing(connections.watch, settings.port, exempt, threading.Event(), note)
         sender = partial(senders.organization, site)
         return Gateway(app, threads=THREADS, payers=payers, sender=sender, proxies=settings.proxies)
 

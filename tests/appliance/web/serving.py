@@ -10,11 +10,13 @@ import multiprocessing
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from appliance.web import connections, refusals
 from appliance.web.connections import ConnectionLimits
 from appliance.web.gateway import Gateway
+from appliance.web.limits import RateLimits
 from appliance.web.request import REFUSED
 from appliance.web.server import make_server
 from appliance.web.tls import self_signed
@@ -48,7 +50,7 @@ def serve(port: int) -> None:
     def load(_: str) -> Any:
         connections.allow_many()
         bounds = ConnectionLimits(of_one=MOST_OF_ONE_ADDRESS)
-        arguments = (port, (), threading.Event(), bounds, UNREAD_SECONDS)
+        arguments = (port, (), threading.Event(), partial(RateLimits().note, "connections"), bounds, UNREAD_SECONDS)
         threading.Thread(target=connections.watch, args=arguments, daemon=True).start()
         return Gateway(echo, threads=THREADS, patience=BODY_SECONDS)
 

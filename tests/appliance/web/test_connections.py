@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,8 +13,11 @@ from ipaddress import ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from appliance.web.connections import Connection, ConnectionLimits, beyond, end_unread, trim
+from appliance.web.connections import Connection, ConnectionLimits, beyond, end_unread, trim, watch
+from appliance.web.limits import RateLimits
+from appliance.web.network_allowance import EVERYBODY
 from tests.waiting import DEADLINE
 
 ANY = ConnectionLimits(of_one=3, together=100)
@@ -62,14 +66,14 @@ def test_connections_silent_for_longest_are_closed(crowd: Crowd) -> None:
         pass
     for each in clients[:3]:
         each.sendall(b"x")
-    assert trim(crowd.port, (), ANY) == 3
+    assert len(trim(crowd.port, (), ANY)) == 3
     assert crowd.left() == clients[:3]
-    assert trim(crowd.port, (), ANY) == 0
+    assert not trim(crowd.port, (), ANY)
 
 
 def test_each_address_has_its_own_bound(crowd: Crowd) -> None:
     clients = [crowd.connect(f"127.0.0.{number}") for number in (1, 2, 3) for _ in range(3)]
-    assert trim(crowd.port, (), ANY) == 0
+    assert not trim(crowd.port, (), ANY)
     assert crowd.left() == clients
 
 
@@ -77,15 +81,15 @@ def test_trusted_addresses_have_more_connections_but_not_all(crowd: Crowd) -> No
     for _ in range(8):
         crowd.connect("127.0.0.9")
     trusted = [ip_network("127.0.0.9/32")]
-    assert trim(crowd.port, trusted, ANY) == 0
-    assert trim(crowd.port, trusted, ConnectionLimits(of_one=3, together=5)) == 3
+    assert not trim(crowd.port, trusted, ANY)
+    assert len(trim(crowd.port, trusted, ConnectionLimits(of_one=3, together=5))) == 3
     assert len(crowd.left()) == 5
 
 
 def test_connections_of_other_ports_stay_open(crowd: Crowd) -> None:
     for _ in range(6):
         crowd.connect()
-    assert trim(crowd.port + 1, (), ANY) == 0
+    assert not trim(crowd.port + 1, (), ANY)
     assert len(crowd.left()) == 6
 
 
@@ -96,7 +100,7 @@ def test_a_network_has_one_share_for_all_its_addresses(parts: list[tuple[int, in
             Connection(any_socket, f"2001:db8:{customer:x}:{building:x}0{floor:x}::{host:x}", silent=number)
             for number, (customer, building, floor, host) in enumerate(parts)
         ]
-    ended = beyond(connections, (), ConnectionLimits(of_one=3, together=40))
+    ended = [each.connection for each in beyond(connections, (), ConnectionLimits(of_one=3, together=40))]
     kept = [each for each in connections if each not in ended]
     assert len(kept) <= 40
     for length, most in ((64, 3), (56, 6), (48, 12)):
@@ -104,6 +108,21 @@ def test_a_network_has_one_share_for_all_its_addresses(parts: list[tuple[int, in
         assert all(count <= most for count in by_network.values())
     # Of an address alone in the world, nothing ends.
     assert not beyond(connections[:1], (), ConnectionLimits(of_one=3, together=40))
+
+
+def test_an_ended_connection_is_counted_by_the_limit_it_reached(crowd: Crowd) -> None:
+    for address in ("127.0.0.1",) * 5 + ("127.0.0.2",) * 3:
+        crowd.connect(address)
+    limits, stopped = RateLimits(), threading.Event()
+
+    def note(level: str, network: str) -> None:
+        limits.note("connections", level, network)
+        stopped.set()
+
+    with capture_logs() as logs:
+        watch(crowd.port, (), stopped, note, ConnectionLimits(of_one=3, together=5))
+    assert limits.refused == {("connections", "address"): 2, ("connections", EVERYBODY): 1}
+    assert [(each["level"], each["network"]) for each in logs] == [("address", "127.0.0.1"), (EVERYBODY, EVERYBODY)]
 
 
 def _fill(server: socket.socket) -> None:
