@@ -64,11 +64,11 @@ def list_operators(as_json: AsJson = False, *, settings: Settings) -> None:
 @operators.command("remove", epilog=_EXITS)
 @with_settings("data", "database_url")
 def remove(email: Email, *, settings: Settings) -> None:
-    """Remove an operator. Their sessions, and the links to sign up that they made, have ended when this returns."""
+    """Remove an operator. Their sessions, and the links and invitations that they made, have ended when it is done."""
     with at_work(settings) as (found, context):
         service.remove(context, email)
         operations.note(found.store, trail.OPERATOR_REMOVED)
-    print("The operator is removed and signed out everywhere, and links to sign up that they made lead nowhere.")
+    print("The operator is removed and signed out everywhere, and links and invitations that they made lead nowhere.")
 
 
 def _document(each: OperatorStanding) -> dict[str, object]:

@@ -31,6 +31,7 @@ from appliance.store.session_table import ClientDevice
 LIFETIME = timedelta(days=7)
 MOST_PENDING = 100
 LETTER = "invitation"
+REVOKED = "invitation.revoked"
 _OVER = sentence(
     "This invitation can't be accepted: it was accepted or revoked, its seven days are over, or its address has an "
     "account already. Ask for another one."
@@ -68,7 +69,15 @@ def invite(context: Context, actor: Actor, *, email: str, role: str) -> Invited:
     address, wanted = check_email(email), parse_role(role)
     now = context.clock()
     new = Invitation(
-        new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME, context.sends_mail
+        id=new_id(),
+        organization_id=actor.organization_id,
+        email=address,
+        role=wanted,
+        invited_by=actor.name,
+        created_at=now,
+        expires_at=now + LIFETIME,
+        by_letter=context.sends_mail,
+        operator=actor.account or None,
     )
     with recording(context, actor) as record:
         _make_room(record, address, context)
@@ -97,8 +106,13 @@ def revoke(context: Context, actor: Actor, invitation_id: str) -> Invitation:
         revoked = invitations.remove(record.transaction, actor.organization_id, invitation_id)
         if revoked is None:
             raise NotFound("There is no such invitation any more.")
-        record.note("invitation.revoked", member=revoked.email, role=revoked.role.value)
+        record.note(REVOKED, **revocation_of(revoked))
     return revoked
+
+
+def revocation_of(invitation: Invitation) -> dict[str, str]:
+    """Describe a revoked invitation for the audit trail (`REVOKED`)."""
+    return {"member": invitation.email, "role": invitation.role.value}
 
 
 def offer(context: Context, token: str) -> Offer:

@@ -15,11 +15,13 @@ from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, NotFound
 from appliance.model.ids import new_id
 from appliance.model.sentences import sentence
-from appliance.service import one_time_codes, operator_sessions, passwords, tokens
+from appliance.service import invitations, one_time_codes, operator_sessions, passwords, tokens
+from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.one_time_codes import Proposal
 from appliance.service.sessions import Session
-from appliance.store import operations, operators, permits
+from appliance.store import audit, operations, operators, permits
+from appliance.store import invitations as stored_invitations
 from appliance.store.operators import Operator, OperatorStanding
 from appliance.store.session_table import ClientDevice
 
@@ -75,7 +77,9 @@ def all_of(context: Context) -> list[OperatorStanding]:
 
 
 def remove(context: Context, email: str) -> None:
-    """Remove an operator; their sessions, and the links to sign up that they made, have ended when this returns.
+    """Remove an operator; their sessions, and all links that they made, have ended when this returns.
+
+    These are links to sign up, and invitations into organizations, whose audit trails tell of it.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -88,7 +92,11 @@ def remove(context: Context, email: str) -> None:
             raise NotFound("There is no operator with this address.")
         operators.remove(transaction, found.id)
         # After that, as the session that makes a link now holds no more.
-        permits.revoke_all(transaction, context.clock(), made_by=address)
+        now = context.clock()
+        permits.revoke_all(transaction, now, made_by=address)
+        for each in stored_invitations.remove_all_of_operator(transaction, address):
+            actor, about = Actor.operator(each.organization_id), invitations.revocation_of(each)
+            audit.record(transaction, each.organization_id, actor.name, invitations.REVOKED, about, now)
 
 
 def by_link(context: Context, token: str) -> Operator:

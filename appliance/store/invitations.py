@@ -22,6 +22,7 @@ class Invitation:
     Attributes:
         invited_by: actor in the audit trail.
         by_letter: true if the link is only in a letter to the address.
+        operator: e-mail address of the operator who made it on the pages; None for anybody else.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Invitation:
     created_at: datetime
     expires_at: datetime
     by_letter: bool
+    operator: str | None = None
 
 
 def create(transaction: Connection, new: Invitation) -> None:
@@ -51,6 +53,7 @@ def create(transaction: Connection, new: Invitation) -> None:
                 created_at=times.stored(new.created_at),
                 expires_at=times.stored(new.expires_at),
                 by_letter=new.by_letter,
+                operator=new.operator,
             )
         )
     except IntegrityError as error:
@@ -96,6 +99,14 @@ def remove_all_of(transaction: Connection, organization_id: str, invited_by: str
     ).rowcount
 
 
+def remove_all_of_operator(transaction: Connection, operator: str) -> list[Invitation]:
+    """Remove and return the invitations that this operator made on the pages, in the order of organizations."""
+    theirs = _table.c.operator == operator
+    rows = transaction.execute(select(_table).where(theirs).order_by(_table.c.organization_id, _table.c.id)).all()
+    found = [_loaded(row) for row in rows]
+    return [each for each in found if remove(transaction, each.organization_id, each.id) is not None]
+
+
 def forget_expired(transaction: Connection, organization_id: str, now: datetime) -> None:
     """Remove the organization's expired invitations."""
     transaction.execute(
@@ -118,4 +129,5 @@ def _loaded(row: Any) -> Invitation:
         created_at=times.loaded(row.created_at),
         expires_at=times.loaded(row.expires_at),
         by_letter=row.by_letter,
+        operator=row.operator,
     )

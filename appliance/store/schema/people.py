@@ -128,6 +128,8 @@ invitations = Table(
     Column("email", Text, nullable=False),
     Column("role", String(8), nullable=False),
     Column("invited_by", Text, nullable=False),
+    # E-mail address of an operator on the pages, whom the organization is not told; null for anybody else.
+    Column("operator", Text, nullable=True),
     # Null until the letter with the link is sent.
     Column("token_hash", String(64), nullable=True, unique=True),
     # True if the link is only in a letter to the address.

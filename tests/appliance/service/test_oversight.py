@@ -11,7 +11,17 @@ import pytest
 
 from appliance.model.errors import Conflict, Invalid, NotFound, Unauthenticated
 from appliance.model.sign_up import SignUpMode
-from appliance.service import Actor, Context, accounts, machines, operator_sessions, operators, organizations, oversight
+from appliance.service import (
+    Actor,
+    Context,
+    accounts,
+    invitations,
+    machines,
+    operator_sessions,
+    operators,
+    organizations,
+    oversight,
+)
 from appliance.service import permits as permits_service
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.operators import Enrolled
@@ -203,6 +213,26 @@ def test_a_removed_operator_s_links_lead_nowhere(context: Context, who: SignedOp
     with pytest.raises(NotFound):
         enter(context, link)
     enter(context, other)
+
+
+def test_a_removed_operator_s_invitations_lead_nowhere(
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str]
+) -> None:
+    theirs = oversight.invite(
+        context, who, owner.organization_id, email="thief@example.net", role="owner", code=next(codes)
+    )
+    others = [
+        invitations.invite(context, actor, email=f"{actor.name}@example.org", role="viewer")
+        for actor in (replace(owner, email="owner"), Actor.operator(owner.organization_id))
+    ]
+    operators.remove(context, EMAIL)
+    assert theirs.link
+    with pytest.raises(NotFound):
+        invitations.offer(context, theirs.link.rpartition("/")[2])
+    assert {each.id for each in invitations.pending(context, owner)} == {each.invitation.id for each in others}
+    latest = organizations.trail(context, owner)[0][0]
+    assert (latest.actor, latest.action) == ("operator", "invitation.revoked")
+    assert latest.detail == {"member": "thief@example.net", "role": "owner"}
 
 
 def test_old_links_and_used_ones_are_not_listed(context: Context, who: SignedOperator, clock: Clock) -> None:
