@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.proof.front_door.datagrams import Element, World
+from harness.proof.front_door.datagrams import Element
 from harness.proof.front_door.interpreter import Machine
 
 
@@ -42,18 +42,19 @@ class Case:
     is_consistent: bool
 
 
-def case_of(hook: str, world: World, machine: Machine, *, accepted: bool) -> Case:
+def case_of(machine: Machine) -> Case:
     """Puts what a run met into values; what it did not ask for has ordinary ones."""
+    world = machine.world
     fields, header, readable = world.datagram()
     return Case(
-        hook,
+        machine.hook,
         fields,
         world.asked,
         header,
         readable,
-        {key: Element(each.there, each.value) for key, each in world.before.items()},
-        {key: Element(each.there, each.value, each.renewed) for key, each in world.after.items()},
-        accepted,
+        dict(world.before),
+        dict(world.after),
+        machine.accepted,
         dict(machine.written),
         machine.untracked,
         dict(machine.rates),

@@ -149,7 +149,7 @@ def _frozen(values: Mapping[K, Iterable[int]]) -> dict[K, frozenset[int]]:
     return {key: frozenset(each) for key, each in values.items()}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Element:
     """An element of a set or map, or the lack of one.
 
@@ -170,15 +170,21 @@ class World:
         before, after: elements by the set's name and key.
     """
 
-    def __init__(self, door: Door, values: Values, choices: Choices) -> None:
+    def __init__(self, door: Door, values: Values) -> None:
         self._door = door
         self._values = values
-        self._choices = choices
+        self._choices = Choices()
         self._header: dict[int, int] = {}
         self._fields: dict[str, int] = {}
         self._readable: int | None = None
         self.before: dict[tuple[str, int], Element] = {}
         self.after: dict[tuple[str, int], Element] = {}
+
+    def part(self, choices: Choices) -> None:
+        """Shares nothing that changes with what it was copied from, and makes its next choices there."""
+        self._choices = choices
+        self._header, self._fields = self._header.copy(), self._fields.copy()
+        self.before, self.after = self.before.copy(), self.after.copy()
 
     def chance(self, *, usual: bool = False) -> bool:
         """Something that nobody knows: a rate, or whether there is room."""
@@ -218,6 +224,8 @@ class World:
     def bits(self, first: int, length: int) -> int:
         """Bits of the UDP header and payload."""
         unit = 16 if first < 8 * _PAYLOAD else 32
+        if length == unit and first % unit == 0:
+            return self._segment(first // 8)
         begin = at = first // unit * unit // 8
         found = b""
         while 8 * at < first + length:
@@ -248,9 +256,7 @@ class World:
     def element(self, name: str, key: int) -> Element:
         """An element of a set or map as it is now."""
         if (name, key) not in self.after:
-            found = self._element(name, key)
-            self.before[name, key] = found
-            self.after[name, key] = Element(found.there, found.value)
+            self.before[name, key] = self.after[name, key] = self._element(name, key)
         return self.after[name, key]
 
     def first_element(self, name: str, key: int) -> Element:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from harness.proof.errors import Unmodelled
 from harness.proof.front_door.cases import Case, case_of
-from harness.proof.front_door.choices import runs
 from harness.proof.front_door.claims import (
     ANSWER,
     COOKIE,
@@ -29,8 +28,9 @@ from harness.proof.front_door.claims import (
     SESSIONS,
     Claim,
 )
-from harness.proof.front_door.datagrams import Values, World, values_of
+from harness.proof.front_door.datagrams import World, values_of
 from harness.proof.front_door.interpreter import Machine
+from harness.proof.front_door.judged import judged
 from harness.proof.front_door.statements import IPV4, LOCAL, SLICES, UDP, UNICAST, Door
 
 HOOKS = ("prerouting", "output")
@@ -69,23 +69,22 @@ def enumerate_all(door: Door, desk: frozenset[int]) -> Outcome:
     Raises:
         Unmodelled: nothing leaves the door, or there are too many classes.
     """
-    public = _public_port(door, values_of(door, "output", desk))
+    public = _public_port(door, desk)
     number = 0
     for hook in HOOKS:
-        values = values_of(door, hook, desk, public)
-        for choices in runs():
+        world = World(door, values_of(door, hook, desk, public))
+        for found in judged(Machine(door, world, hook), lambda end: next(contradictions(door, end, public), None)):
             number += 1
-            for found in contradictions(door, World(door, values, choices), hook, public):
+            if found is not None:
                 return Outcome(number, found)
     return Outcome(number)
 
 
-def contradictions(door: Door, world: World, hook: str, public: int) -> Iterator[Contradiction]:
-    """Follows one datagram through the rules of a hook, and yields each claim that it contradicts."""
-    seen = _Seen(door, world, hook)
-    for claim in _inward(seen, public) if hook == "prerouting" else _outward(seen, public):
-        case = case_of(hook, world, seen.machine, accepted=seen.accepted)
-        yield Contradiction(claim, world, tuple(seen.machine.trace), case)
+def contradictions(door: Door, end: Machine, public: int) -> Iterator[Contradiction]:
+    """Yields each claim that a datagram contradicts, after its way through the rules of a hook."""
+    seen = _Seen(door, end)
+    for claim in _inward(seen, public) if end.hook == "prerouting" else _outward(seen, public):
+        yield Contradiction(claim, end.world, tuple(end.trace), case_of(end))
 
 
 def cases(door: Door, desk: frozenset[int]) -> Iterator[Case]:
@@ -94,21 +93,19 @@ def cases(door: Door, desk: frozenset[int]) -> Iterator[Case]:
     Raises:
         Unmodelled: nothing leaves the door, or there are too many classes.
     """
-    public = _public_port(door, values_of(door, "output", desk))
+    public = _public_port(door, desk)
     for hook in HOOKS:
-        values = values_of(door, hook, desk, public)
-        for choices in runs():
-            seen = _Seen(door, World(door, values, choices), hook)
-            yield case_of(hook, seen.world, seen.machine, accepted=seen.accepted)
+        world = World(door, values_of(door, hook, desk, public))
+        yield from judged(Machine(door, world, hook), case_of)
 
 
 class _Seen:
     """A datagram after the rules of a hook, beside what it was."""
 
-    def __init__(self, door: Door, world: World, hook: str) -> None:
-        self.world = world
-        self.machine = Machine(door, world)
-        self.accepted = self.machine.passes(hook)
+    def __init__(self, door: Door, end: Machine) -> None:
+        self.world = end.world
+        self.machine = end
+        self.accepted = end.accepted
         self.address = door.address
 
     def port(self, name: str) -> int:
@@ -177,12 +174,18 @@ class _Seen:
                 yield name, key
 
 
-def _public_port(door: Door, values: Values) -> int:
+def _public_port(door: Door, desk: frozenset[int]) -> int:
     """A port that links' messages leave from."""
-    for choices in runs():
-        seen = _Seen(door, World(door, values, choices), "output")
-        if seen.accepted and "udp sport" in seen.machine.written and _is_of_link(seen):
-            return seen.final("udp sport")
+
+    def left_from(end: Machine) -> int | None:
+        seen = _Seen(door, end)
+        is_found = seen.accepted and "udp sport" in end.written and _is_of_link(seen)
+        return seen.final("udp sport") if is_found else None
+
+    world = World(door, values_of(door, "output", desk))
+    for port in judged(Machine(door, world, "output"), left_from):
+        if port is not None:
+            return port
     raise Unmodelled("a front door from which nothing leaves", "output")
 
 

@@ -12,10 +12,10 @@ from enum import Enum
 
 from harness.proof.engines import Disagreement
 from harness.proof.errors import Unmodelled
-from harness.proof.front_door.choices import runs
 from harness.proof.front_door.claims import GATE
 from harness.proof.front_door.datagrams import Values, World, values_of
 from harness.proof.front_door.interpreter import Machine
+from harness.proof.front_door.judged import judged
 from harness.proof.front_door.parse import parse
 from harness.proof.front_door.reading import DoorReading
 from harness.proof.front_door.statements import LOCAL, SLICES, UDP, Door
@@ -92,15 +92,16 @@ def _agreed(gate: Door, door: Door, hook: str) -> list[GateFault]:
 def faults_by_classes(gate: Door, door: Door, hook: str) -> set[GateFault]:
     """Find what a gate does wrong, by one datagram of each class after the other."""
     values = _with_the_doors(values_of(gate, hook, frozenset(), door.public_port), door, hook)
-    found = set[GateFault]()
-    for choices in runs():
-        world = World(gate, values, choices)
-        passes = Machine(gate, world).passes(hook)
-        if not _is_the_doors(world, door, hook):
-            found |= set() if passes else {GateFault.STRAY}
-        elif passes != _counts(world):
-            found.add(GateFault.OPEN if passes else GateFault.SHUT)
-    return found
+
+    def fault(end: Machine) -> GateFault | None:
+        if not _is_the_doors(end.world, door, hook):
+            return None if end.accepted else GateFault.STRAY
+        if end.accepted == _counts(end.world):
+            return None
+        return GateFault.OPEN if end.accepted else GateFault.SHUT
+
+    found = judged(Machine(gate, World(gate, values), hook), fault)
+    return {each for each in found if each is not None}
 
 
 def _with_the_doors(values: Values, door: Door, hook: str) -> Values:

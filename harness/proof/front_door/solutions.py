@@ -8,10 +8,11 @@ import z3
 
 from harness.proof.bitvectors.logic import Number
 from harness.proof.front_door.cases import Case
-from harness.proof.front_door.choices import runs
 from harness.proof.front_door.claims import FIRST_AT, KIND_AT, SECOND_AT
 from harness.proof.front_door.datagrams import values_of
 from harness.proof.front_door.enumeration import contradictions
+from harness.proof.front_door.interpreter import Machine
+from harness.proof.front_door.judged import judged
 from harness.proof.front_door.questions import Contradiction
 from harness.proof.front_door.statements import Door
 from harness.proof.front_door.told import Told
@@ -43,10 +44,11 @@ def of_model(found: Contradiction, door: Door, desk: frozenset[int], public: int
 def _case(found: Contradiction, door: Door, desk: frozenset[int], public: int) -> Case | None:
     """All values of a solution; z3 does not say for which rules a rate or a lack of room counts, so that is tried."""
     hook = found.walk.hook
-    values = values_of(door, hook, desk, public)
-    for choices in islice(runs(), _MOST_TRIES):
-        world = Told(door, values, choices, found.walk, found.model)
-        for each in contradictions(door, world, hook, public):
-            if each.claim is found.claim:
-                return each.case
-    return None
+    world = Told(door, values_of(door, hook, desk, public), found.walk, found.model)
+
+    def same(end: Machine) -> Case | None:
+        claimed = (each.case for each in contradictions(door, end, public) if each.claim is found.claim)
+        return next(claimed, None)
+
+    tries = islice(judged(Machine(door, world, hook), same), _MOST_TRIES)
+    return next((each for each in tries if each is not None), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from harness.proof.errors import Unmodelled
 from harness.proof.ruleset import Field, Hook, Raw, Verdict
@@ -240,7 +241,7 @@ class Door:
             raise Unmodelled(f"links that leave from {len(found)} ports", f"table inet {self.name}")
         return found.pop()
 
-    @property
+    @cached_property
     def address(self) -> Address | None:
         """The only address that links send from, where rules set one: nothing else is the door's; None: any address.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import z3
 
-from harness.proof.front_door.choices import Choices
 from harness.proof.front_door.datagrams import Element, Values, World
 from harness.proof.front_door.formula import Walk
 from harness.proof.front_door.statements import HEADER_BYTES, Door
@@ -13,8 +12,8 @@ from harness.proof.front_door.statements import HEADER_BYTES, Door
 class Told(World):
     """The unknowns of a walk with the values of a model; rates and room are chosen."""
 
-    def __init__(self, door: Door, values: Values, choices: Choices, walk: Walk, model: z3.ModelRef) -> None:
-        super().__init__(door, values, choices)
+    def __init__(self, door: Door, values: Values, walk: Walk, model: z3.ModelRef) -> None:
+        super().__init__(door, values)
         self._walk = walk
         self._model = model
         header = self._number(walk.datagram.header)
