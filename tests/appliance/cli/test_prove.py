@@ -35,7 +35,7 @@ def told(*options: str) -> tuple[int, str]:
 def test_the_operator_proves_every_organization(data: Path, runs: list[Run], packets: tuple[str, ...]) -> None:
     """Proves without a token, and again after one namespace lets through what its policy denies."""
     start(runs, data, MESHWG_UNLOCK_SECRET=OLD).wait_until_ready()
-    ids = {}
+    ids, policies = {}, {}
     for name in ("acme", "bolt", "corp"):
         ids[name], token = sign_up(name)
         first, second = (
@@ -43,9 +43,11 @@ def test_the_operator_proves_every_organization(data: Path, runs: list[Run], pac
         )
         rule = {"action": "deny", "source": f"machine:{first['id']}", "destination": f"machine:{second['id']}"}
         assert call("PUT", "/api/v1/policy", {"default": "allow", "rules": [rule]}, token)[0] == 200
+        policies[ids[name]] = call("GET", "/api/v1/policy", token=token)[1]
     assert meshwg(data, "admin", "suspend", "corp").returncode == 0
     listed = json.loads(meshwg(data, "admin", "policies").stdout)["organizations"]
     assert [each["id"] for each in listed] == list(ids.values())
+    assert {each["id"]: each["policy"] for each in listed} == policies
     assert [len(each["machines"]) for each in listed] == [2, 2, 2]
     where = {"MESHWG_DATA": str(data)}
 
