@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.chances import fewer_than
-from reports.exhibits import Cell, Passed
+from reports.exhibits import MOST_WORDS, Cell, Passed
 
 
 def printable(text: str) -> str:
@@ -23,6 +23,11 @@ def one_line(text: str) -> str:
 def _is_shown(character: str) -> bool:
     # Python calls no space but the ordinary one printable; figures and names have others.
     return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
+
+
+def clipped(text: str) -> str:
+    """Returns a text in the length that a transcript allows."""
+    return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
 
 
 def figure(value: Any) -> str:

@@ -8,13 +8,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from harness.subject.addresses import service_url
-from harness.subject.live import Ssh
 from reports import addresses, texts
+
+if TYPE_CHECKING:
+    from harness.subject.live import Ssh
 
 BAD_USAGE = 64
 NO_INPUT = 66

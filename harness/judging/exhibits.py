@@ -17,7 +17,6 @@ from reports.exhibits import (
     MOST_SAVES,
     MOST_SLOTS,
     MOST_STREAMS,
-    MOST_WORDS,
     Cell,
     Event,
     Histogram,
@@ -28,6 +27,7 @@ from reports.exhibits import (
     Timeline,
     TruthTable,
 )
+from reports.texts import clipped
 
 _STEPS = (1, 1.5, 2, 3, 5, 7)
 _EDGES = (*(float(f"{step}e{power}") for power in range(-5, 3) for step in _STEPS), 1e3)
@@ -165,11 +165,6 @@ def select_tables(tables: Sequence[TruthTable], most: int) -> list[TruthTable]:
 
     chosen = sorted(range(len(tables)), key=lambda at: rank(tables[at]))[:most]
     return [tables[at] for at in sorted(chosen)]
-
-
-def clipped(text: str) -> str:
-    """Returns a text in the length that a transcript allows."""
-    return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
 
 
 def _passed(stream: EndedStream, saves: Sequence[PolicySave], ends: Sequence[int]) -> list[Passed]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from harness.judging.exhibits import clipped
 from harness.proof import Proof, Unmodelled, read_ways
 from harness.proof.front_door import (
     GATE_CLAIM,
@@ -24,6 +23,7 @@ from harness.proof.words import Counterexample
 from harness.world.organizations import Command, Organization, Unavailable
 from harness.world.proving import ProofOptions, engine_runs, namespace_of
 from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate
+from reports.texts import clipped
 
 if TYPE_CHECKING:
     from harness.proof.front_door.replay.comparing import DoorComparison

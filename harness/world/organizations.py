@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from harness.client.api import Api
 from harness.proof import Machine, Policy, Unmodelled
+
+if TYPE_CHECKING:
+    from harness.client.api import Api
 
 Command = Callable[[list[str]], str]
 """Runs a program on the hub's host and returns its standard output."""

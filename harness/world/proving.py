@@ -10,7 +10,6 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.judging.exhibits import clipped
 from harness.proof import (
     UNITS,
     FailClosed,
@@ -28,13 +27,15 @@ from harness.proof import (
     strays,
 )
 from harness.proof.replay.errors import Unreplayable
-from harness.subject.installed import Installed
 from harness.world.organizations import Command, Organization, Unavailable, digest
 from reports.exhibits import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
+from reports.texts import clipped
 
 if TYPE_CHECKING:
+    # Tools of labs, which a proof on this host has no need of.
     from harness.proof.replay.capturing import Shown
     from harness.proof.replay.comparing import Comparison
+    from harness.subject.installed import Installed
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,21 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 import typer
 
 from harness.cli import checks
 from harness.cli.checks import check_choice, checked_target, end
 from harness.cli.console import CONSOLE
 from harness.cli.outcomes import exit_code, show_door, show_outcome, show_summary
-from harness.client.api import Api, ApiError
 from harness.proof import ENGINES, Disagreement, by_cost
 from harness.world.doorproving import DoorProven, prove_front_door
 from harness.world.organizations import Organization, Unavailable, of_operator, of_token
 from harness.world.proving import Engines, Failure, ProofOptions, Proven, prove_policies, run_here
+
+if TYPE_CHECKING:
+    from harness.client.api import Api
 
 
 def run(
@@ -51,7 +53,7 @@ def run(
                 show_outcome(outcome, CONSOLE)
                 outcomes.append(outcome)
         door = _door(outcomes, options, asked_all=api is None and organization is None)
-    except (ApiError, Unavailable, httpx.TransportError) as error:
+    except Unavailable as error:
         end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
     except Disagreement as error:
         end(f"The engines disagree, so one of them is wrong; please report it: {error}", checks.FAULT)
@@ -77,6 +79,9 @@ def _api(target: str, authority: Path | None, token_file: Path) -> Api:
             authority.read_bytes()
     except OSError as error:
         end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
+    # Clients of HTTP take long to load, and without a token nothing is asked that way.
+    from harness.client.api import Api
+
     return Api(url, authority, token)
 
 
@@ -87,4 +92,13 @@ def _engines(chosen: str | None) -> Engines:
 
 
 def _organizations(api: Api | None, chosen: str | None) -> list[Organization]:
-    return of_operator(run_here, chosen) if api is None else [of_token(api)]
+    if api is None:
+        return of_operator(run_here, chosen)
+    import httpx
+
+    from harness.client.api import ApiError
+
+    try:
+        return [of_token(api)]
+    except (ApiError, httpx.TransportError) as error:
+        raise Unavailable(str(error)) from error

@@ -10,7 +10,6 @@ from harness.judging.exhibits import (
     EndedStream,
     HubEvent,
     PolicySave,
-    clipped,
     histogram,
     select_tables,
     timeline,
@@ -30,6 +29,7 @@ from reports.exhibits import (
     Cell,
     Passed,
 )
+from reports.texts import clipped
 
 MS = 1_000_000
 times = st.floats(1e-7, 1e4)
