@@ -305,4 +305,4 @@ class RateLimits:
             if is_new:
                 self._logged_at[reached] = now
         if is_new:
-            log.warning("a limit was reached", limit=limit, level=level, network=network)
+            log.warning("a limit was reached", limit=limit, of=level, network=network)

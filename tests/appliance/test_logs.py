@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import io
 import json
@@ -175,3 +176,20 @@ def test_every_routine_event_is_logged_somewhere() -> None:
     package = Path(logs.__file__).parent
     sources = "".join(file.read_text() for file in package.rglob("*.py") if file.name != "logs.py")
     assert [event for event in logs.ROUTINE if f'log.info("{event}"' not in sources] == []
+
+
+def test_no_event_has_a_field_that_the_log_writes_itself() -> None:
+    """The log's own value would replace it: the level of a limit was lost in that of its warning."""
+    own = {"event", "exception", "level", "process", "timestamp"}
+    lost = [
+        f"{file}:{call.lineno} {each.arg}"
+        for file in Path(logs.__file__).parent.rglob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "log"
+        for each in call.keywords
+        if each.arg in own
+    ]
+    assert lost == []

@@ -122,7 +122,7 @@ def test_an_ended_connection_is_counted_by_the_limit_it_reached(crowd: Crowd) ->
     with capture_logs() as logs:
         watch(crowd.port, (), stopped, note, ConnectionLimits(of_one=3, together=5))
     assert limits.refused == {("connections", "address"): 2, ("connections", EVERYBODY): 1}
-    assert [(each["level"], each["network"]) for each in logs] == [("address", "127.0.0.1"), (EVERYBODY, EVERYBODY)]
+    assert [(each["of"], each["network"]) for each in logs] == [("address", "127.0.0.1"), (EVERYBODY, EVERYBODY)]
 
 
 def _fill(server: socket.socket) -> None:
