@@ -110,6 +110,22 @@ def invite(
     print(invited.link)
 
 
+@admin.command("take-invitation-back", epilog=_EXITS)
+@with_settings("data", "database_url")
+def take_invitation_back(
+    organization: Organization,
+    email: Annotated[str, typer.Argument(help="Address that an operator invited.")],
+    *,
+    settings: Settings,
+) -> None:
+    """Revoke an operator's invitation into an organization: its link leads nowhere when this returns."""
+    with at_work(settings) as (found, context):
+        line = _find(found, organization)
+        invitations.take_back(context, Actor.operator(line.id), email)
+        operations.note(found.store, trail.INVITATION_REVOKED)
+    print(f"The invitation into {_called(line)} is revoked.")
+
+
 @admin.command("invite-sign-up", epilog=_EXITS)
 @with_settings("public_url", "data", "database_url")
 def invite_sign_up(

@@ -44,7 +44,7 @@ class Invalid(Refused):
 
 
 class Malformed(Refused):
-    """The body is not JSON, or not of the call's shape."""
+    """The body or a header is not of its form, or not one that the call takes."""
 
     code = "malformed"
 

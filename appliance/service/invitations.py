@@ -110,6 +110,20 @@ def revoke(context: Context, actor: Actor, invitation_id: str) -> Invitation:
     return revoked
 
 
+def take_back(context: Context, actor: Actor, email: str) -> None:
+    """Revoke the operator's own invitation of an address.
+
+    Raises:
+        Invalid: this is no e-mail address.
+        NotFound: no operator has invited it, or the invitation was accepted or revoked.
+    """
+    address = check_email(email)
+    mine = [each for each in pending(context, actor) if each.email == address and each.invited_by == actor.name]
+    if not mine:
+        raise NotFound("No operator has invited this address, or the invitation was accepted or revoked.")
+    revoke(context, actor, mine[0].id)
+
+
 def revocation_of(invitation: Invitation) -> dict[str, str]:
     """Describe a revoked invitation for the audit trail (`REVOKED`)."""
     return {"member": invitation.email, "role": invitation.role.value}

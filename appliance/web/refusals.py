@@ -11,7 +11,7 @@ from appliance.model.sentences import Sentence, sentence
 
 _TABLE: Mapping[type[Refused], tuple[int, Sentence]] = {
     errors.Invalid: (422, sentence("The input is not valid")),
-    errors.Malformed: (400, sentence("The body can't be read")),
+    errors.Malformed: (400, sentence("The request can't be understood")),
     errors.Unauthenticated: (401, sentence("Sign in first")),
     errors.CodeNeeded: (401, sentence("A code is needed too")),
     errors.WrongProof: (403, sentence("The password or the code is wrong")),

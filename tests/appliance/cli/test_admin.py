@@ -106,6 +106,20 @@ def test_admin_decides_nothing_without_a_service(data: Path, command: str, code:
     assert answer(data, "admin", "list") == before
 
 
+def test_an_invitation_is_taken_back(data: Path) -> None:
+    (data / "store").mkdir(parents=True)
+    sealed_store(data / "store", "meshwg.sqlite")
+    organization = answer(data, "admin", "list")["organizations"][0]["id"]
+    invitation = (organization, "ravi@example.net")
+    assert meshwg(data, "admin", "invite", *invitation).returncode == 0
+    assert_refused(meshwg(data, "admin", "invite", *invitation), Exit.REFUSED)
+    assert meshwg(data, "admin", "take-invitation-back", *invitation).stdout.endswith(" is revoked.\n")
+    assert_refused(meshwg(data, "admin", "take-invitation-back", *invitation), Exit.NO_INPUT)
+    assert meshwg(data, "admin", "invite", *invitation).returncode == 0
+    acts = [each["action"] for each in answer(data, "operations")["operations"]]
+    assert acts[:3] == ["member.invited", "invitation.revoked", "member.invited"]
+
+
 def test_links_to_sign_up_are_listed_and_revoked(data: Path) -> None:
     """Without a service: whoever has such a link can do nothing meanwhile, and it is gone when one starts."""
     make_data(data).close()

@@ -235,6 +235,25 @@ def test_a_removed_operator_s_invitations_lead_nowhere(
     assert latest.detail == {"member": "thief@example.net", "role": "owner"}
 
 
+def test_an_operator_takes_only_own_invitations_back(
+    context: Context, owner: Actor, who: SignedOperator, codes: Iterator[str]
+) -> None:
+    operator = Actor.operator(owner.organization_id)
+    invitations.invite(context, owner, email="theirs@example.net", role="viewer")
+    invitations.invite(context, operator, email="by-command@example.net", role="viewer")
+    oversight.invite(context, who, owner.organization_id, email="by-page@example.net", role="viewer", code=next(codes))
+    for address in ("by-command@example.net", "By-Page@Example.net"):
+        invitations.take_back(context, operator, address)
+        with pytest.raises(NotFound):
+            invitations.take_back(context, operator, address)
+    with pytest.raises(NotFound):
+        invitations.take_back(context, operator, "theirs@example.net")
+    assert [each.email for each in invitations.pending(context, owner)] == ["theirs@example.net"]
+    assert trail(context, owner)[0] == ("operator", "invitation.revoked")
+    # It can be made anew, when its link was lost.
+    assert invitations.invite(context, operator, email="by-command@example.net", role="viewer").link
+
+
 def test_old_links_and_used_ones_are_not_listed(context: Context, who: SignedOperator, clock: Clock) -> None:
     enter(context, oversight.invite_sign_up(context, who, None))
     oversight.invite_sign_up(context, who, None)
