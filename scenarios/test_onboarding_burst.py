@@ -13,7 +13,7 @@ from harness.burst.run import burst
 from harness.judging.record import Record
 from harness.world.world import World
 
-pytestmark = [pytest.mark.claim("onboarding-burst"), pytest.mark.conditions(loss="none")]
+pytestmark = [pytest.mark.claim("onboarding-burst"), pytest.mark.conditions(loss="none", reorder="none")]
 
 ORGANIZATIONS = {"quick": 20, "full": 100, "soak": 500}
 AT_ONCE = 20

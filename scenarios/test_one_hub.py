@@ -38,6 +38,7 @@ _APART = "198.18.7"
 """Networks of RFC 2544 and RFC 1918 that only the hub and one machine are on."""
 
 
+@pytest.mark.conditions(reorder="none")
 def test_every_message_passes_the_hub(world: World, record: Record, profile: str) -> None:
     """Two organizations ping at once. Captures on every link account for each message: from a machine to the hub's one
     port, and from there to the other machine. Machines send and receive nothing else.

@@ -237,8 +237,12 @@ def _table(heard: Mapping[tuple[str, str], Sequence[bytes]], sent: int) -> dict[
 
 
 def _fence(mesh: Mesh, machines: Sequence[Machine]) -> bool:
-    """Pings the hub; afterwards all that it passed on has arrived, because a tunnel keeps its packets in order."""
-    return all(bool(machine.host.ping(mesh.hub_address, timeout=5.0)) for _ in range(2) for machine in machines)
+    """Waits until all that the hub passed on has arrived; returns False if a machine has lost its hub."""
+    try:
+        mesh.fence(*machines)
+    except Refuted:
+        return False
+    return True
 
 
 def _rule_about(machine_id: str) -> dict[str, str]:

@@ -19,7 +19,10 @@ from harness.wire.noiseclient import NoiseClient
 from harness.world.world import World
 from netlab import LabHost, NothingArrived, wait_until
 
-pytestmark = [pytest.mark.claim("org-isolation"), pytest.mark.conditions(outside="IPv4", loss="none")]
+pytestmark = [
+    pytest.mark.claim("org-isolation"),
+    pytest.mark.conditions(outside="IPv4", loss="none", reorder="none"),
+]
 
 _MACHINES = 6
 _ADDRESSES = 6

@@ -16,7 +16,7 @@ from harness.world.world import World
 pytestmark = [
     pytest.mark.claim("org-isolation"),
     pytest.mark.exclusive,
-    pytest.mark.conditions(outside="IPv4", loss="none"),
+    pytest.mark.conditions(outside="IPv4", loss="none", reorder="none"),
 ]
 
 SECONDS = {"quick": 2.0, "full": 6.0}

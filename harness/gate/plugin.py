@@ -19,7 +19,7 @@ from harness.judging.verdicts import Refuted
 from harness.sabotage import catalogue
 from harness.subject.kinds import OwnService
 from harness.world import evidence
-from harness.world.conditions import LOSS, OUTSIDE, STORES, draw
+from harness.world.conditions import LOSS, OUTSIDE, REORDER, STORES, draw
 from harness.world.person import Person, new_owner
 from harness.world.world import World
 from netlab import sandbox
@@ -59,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--outside", choices=OUTSIDE, help="addresses outside of the tunnels; drawn if not given")
     group.addoption("--store", choices=STORES, help="store of the lab's own service; drawn if not given")
     group.addoption("--loss", choices=LOSS, help="handshake messages that get lost; drawn if not given")
+    group.addoption("--reorder", choices=REORDER, help="messages that others overtake; drawn if not given")
     group.addoption("--patience", type=float, default=1.0, help="factor by which the machine is slower than usual")
     group.addoption("--live", help="service that others run: text of harness.subject.live.Live")
 
@@ -174,8 +175,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     _meet_conditions(item)
     announced = [name for marker in item.iter_markers("announces") for name in marker.args]
-    with item.config.stash[_WORLD].subject.without_faults(announced):
-        return (yield)
+    world = item.config.stash[_WORLD]
+    with world.subject.without_faults(announced):
+        outcome = yield
+    if _CONDITIONS in item.stash:
+        item.stash[_CONDITIONS] |= world.part()
+    return outcome
 
 
 def _meet_conditions(item: pytest.Item) -> None:
@@ -184,7 +189,7 @@ def _meet_conditions(item: pytest.Item) -> None:
     world = config.stash[_WORLD]
     if not isinstance(world.subject, OwnService):
         return
-    wanted = {name: config.getoption(f"--{name}") for name in ("outside", "loss")}
+    wanted = {name: config.getoption(f"--{name}") for name in ("outside", "loss", "reorder")}
     fixed = {name: value for marker in item.iter_markers("conditions") for name, value in marker.kwargs.items()}
     conditions = draw(config.getoption("--seed"), function_name(item), wanted, fixed)
     item.stash[_CONDITIONS] = world.meet(conditions) | {"store": world.subject.store}

@@ -45,6 +45,7 @@ class RunOptions:
         live: service that runs elsewhere; None for the lab's own.
         outside: addresses outside of the tunnels, of `harness.world.conditions`; None to draw them for each scenario.
         loss: handshake messages that get lost; None to draw them for each scenario.
+        reorder: messages that others overtake; None to draw them for each scenario.
         store: store of the lab's own service; None to draw it for each run.
     """
 
@@ -56,6 +57,7 @@ class RunOptions:
     live: Live | None = None
     outside: str | None = None
     loss: str | None = None
+    reorder: str | None = None
     store: str | None = None
 
     def stored_as_drawn(self, run: str) -> RunOptions:
@@ -201,7 +203,8 @@ def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
     live = [] if service is None else [f"--live={service.to_text()}"]
-    chosen = {"outside": options.outside, "loss": options.loss, "store": options.store}
+    names = "outside", "loss", "reorder", "store"
+    chosen = {name: getattr(options, name) for name in names}
     conditions = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
     return [
         str(SCENARIOS),

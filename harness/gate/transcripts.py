@@ -87,6 +87,7 @@ def _command(result: ScenarioResult, run: GateRun) -> str:
     conditions = {
         "outside": options.outside,
         "loss": options.loss,
+        "reorder": options.reorder,
         "store": result.store if result.conditions else None,
     }
     return command + "".join(f" --{name} {value}" for name, value in conditions.items() if value is not None)

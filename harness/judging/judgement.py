@@ -7,18 +7,21 @@ A change of the policy is judged by two rules:
 
 Packets that are sent between request and answer may go either way. The policy judges a packet where the hub meets it,
 not where it was sent, so a packet that is under way at the next change may be judged by that change. Nothing is guessed
-about packets under way: a tunnel keeps its packets in order, so all packets before one that arrived in time have passed
-the hub, and so have all packets before a ping that the hub answered.
+about packets under way. On a way that keeps their order, all packets before one that arrived in time have passed the
+hub. Where the lab holds packets back, they have once a packet arrived that was sent after the last of those was sent on
+that had come by then (`passed`).
 """
 
 from __future__ import annotations
 
 import sys
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.judging.order import HeldUntil, in_order, last, passed
 from harness.judging.queues import NEAR_NS, QueueLog, dropped_by_queues, lost_in_sleep, stalled
 from netlab import Received, Sent
 
@@ -94,6 +97,7 @@ def judge(
     received: Sequence[Received],
     canary: Sequence[Wait] | None = None,
     queues: QueueLog | None = None,
+    held_until: HeldUntil = in_order,
 ) -> Judgement:
     """Judges every packet of a stream by the phase in which it was sent.
 
@@ -101,15 +105,16 @@ def judge(
         phases: phases in the order of their times.
         canary: waits of a canary beside the stream, by their times; None without a canary.
         queues: what was seen of the queues on its way; None if they were not watched.
+        held_until: what the lab held back on its way.
     """
-    due, arrived = _due(phases, sent, received), {packet.seq for packet in received}
+    due, arrived = _due(phases, sent, received, held_until), {packet.seq for packet in received}
     lost, overflowed = split_losses([seq for seq in due if seq not in arrived], sent, received)
     if canary is not None:
         lost, overflowed = confirm_losses(lost, overflowed, sent, received, canary)
     if queues is not None:
         missing = {*lost, *overflowed}
-        excused = {*overflowed} | dropped_by_queues(missing, sent, received, queues)
-        excused -= lost_in_sleep(missing, sent, received, queues)
+        excused = {*overflowed} | dropped_by_queues(missing, sent, received, queues, held_until)
+        excused -= lost_in_sleep(missing, sent, received, queues, held_until)
         lost, overflowed = sorted(missing - excused), sorted(excused)
     late = delivered_although_denied(phases, received)
     return Judgement(late, lost, overflowed, count_denied(phases, sent), len(due))
@@ -162,12 +167,15 @@ def count_denied(phases: Sequence[Phase], sent: Sequence[Sent]) -> int:
     )
 
 
-def _due(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
-    """Returns the numbers of packets that were sent while allowed and before one of their phase that arrived."""
-    last_through: dict[int, int] = {}
+def _due(
+    phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received], held_until: HeldUntil
+) -> list[int]:
+    """Returns the numbers of packets that were sent while allowed and met the hub in the same phase."""
+    in_time: defaultdict[int, list[Received]] = defaultdict(list)
     for packet, phase in _with_phase(phases, received):
         if phase.covers(packet.sent_ns, packet.received_ns):
-            last_through[phase.start_ns] = max(packet.seq, last_through.get(phase.start_ns, 0))
+            in_time[phase.start_ns].append(packet)
+    last_through = {start: last(passed(packets, held_until)) for start, packets in in_time.items()}
     return [
         packet.seq
         for packet, phase in _with_phase(phases, sent)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from harness.judging.order import HeldUntil, in_order
 from netlab import Received, Sent
 
 NEAR_NS = 1_000_000_000
@@ -67,7 +68,11 @@ def stalled(received: Sequence[Received]) -> list[Received]:
 
 
 def dropped_by_queues(
-    lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received], log: QueueLog
+    lost: Collection[int],
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    log: QueueLog,
+    held_until: HeldUntil = in_order,
 ) -> frozenset[int]:
     """Returns the lost packets that the machine lost in a full queue, as the kernel counted.
 
@@ -77,7 +82,7 @@ def dropped_by_queues(
     busy = [*log.late_looks, *(Span(each.sent_ns, each.received_ns) for each in stalled(received))]
     left = [each.packets for each in log.overflows]
     found = set()
-    for seq, start, end in _gaps(lost, sent, received):
+    for seq, start, end in _gaps(lost, sent, received, held_until):
         if end - start > _LONGEST_NS or not any(each.meets(start - NEAR_NS, end + NEAR_NS) for each in busy):
             continue
         for number, overflow in enumerate(log.overflows):
@@ -89,15 +94,24 @@ def dropped_by_queues(
 
 
 def lost_in_sleep(
-    lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received], log: QueueLog
+    lost: Collection[int],
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    log: QueueLog,
+    held_until: HeldUntil = in_order,
 ) -> frozenset[int]:
     """Returns the lost packets for which nobody but the hub can answer, since its WireGuard slept on a filled queue."""
-    gaps = _gaps(lost, sent, received)
+    gaps = _gaps(lost, sent, received, held_until)
     return frozenset(seq for seq, start, end in gaps if any(each.meets(start, end) for each in log.sleeps))
 
 
-def _gaps(lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received]) -> list[tuple[int, int, int]]:
-    """Returns each lost packet with the time of its sending and that of the next arrival of a later one."""
+def _gaps(
+    lost: Collection[int], sent: Sequence[Sent], received: Sequence[Received], held_until: HeldUntil
+) -> list[tuple[int, int, int]]:
+    """Returns each lost packet with the time of its sending and that of the next arrival of a later one.
+
+    If packets were held back then, it may have been lost when the last of them was sent on.
+    """
     order = sorted(received, key=lambda each: each.seq)
     numbers = [each.seq for each in order]
     next_ns = list(accumulate((each.received_ns for each in reversed(order)), min))[::-1]
@@ -105,5 +119,6 @@ def _gaps(lost: Collection[int], sent: Sequence[Sent], received: Sequence[Receiv
     for seq in sorted(lost):
         later = bisect_right(numbers, seq)
         if later < len(numbers):
-            gaps.append((seq, sent[seq].sent_ns, next_ns[later]))
+            arrival = next_ns[later]
+            gaps.append((seq, sent[seq].sent_ns, max(arrival, held_until(arrival))))
     return gaps

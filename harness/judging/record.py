@@ -11,6 +11,7 @@ from harness.judging import exhibits
 from harness.judging.answer import Answer
 from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
 from harness.judging.judgement import Judgement, Phase, Wait, judge
+from harness.judging.order import HeldUntil, in_order
 from harness.judging.queues import QueueLog
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
@@ -150,17 +151,19 @@ class Record:
         received: Sequence[Received],
         canary: Sequence[Wait] | None = None,
         queues: QueueLog | None = None,
+        held_until: HeldUntil = in_order,
     ) -> Judgement:
         """Judges a stream that has ended, and records it.
 
         Args:
             canary: waits of a canary beside it, by their times; None without one.
             queues: what was seen of the queues on its way; None if they were not watched.
+            held_until: what the lab held back on its way.
 
         Returns:
             The judgement, which the transcript shows beside the saves of the same time.
         """
-        judgement = judge(phases, sent, received, canary, queues)
+        judgement = judge(phases, sent, received, canary, queues, held_until)
         self._streams.append(EndedStream(name, tuple(phases), sent, received, judgement))
         return judgement
 

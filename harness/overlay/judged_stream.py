@@ -13,6 +13,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.canary import Canary
 from harness.overlay.queues import Queues
+from harness.wire.reordering import IN_ORDER, Way
 from netlab import Host, NothingArrived, Received, UdpStream, wait_until
 
 _DEADLINE = 5.0
@@ -35,6 +36,7 @@ class JudgedStream:
         canary: stream beside it that tells what the machine loses; it has to end later. None excuses all packets that
             a full queue may have lost.
         queues: watch over the queues on its way; it has to end later.
+        way: way between machines and hub.
 
     Raises (on leaving the block):
         Refuted: a packet was delivered although denied, or lost although allowed.
@@ -53,11 +55,13 @@ class JudgedStream:
         deadline_s: float = _DEADLINE,
         canary: Canary | None = None,
         queues: Queues | None = None,
+        way: Way = IN_ORDER,
     ) -> None:
         self.name = name
         self._canary = canary
         self._queues = queues
         self._fence = fence
+        self._way = way
         self._deadline_s = deadline_s
         self._record = record
         self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
@@ -79,10 +83,17 @@ class JudgedStream:
         finally:
             self._close_phase(self._stream.mark())
             self._stream.stop()
+            self._way.settle()
             waits = None if self._canary is None else self._canary.waits()
             seen = None if self._queues is None else self._queues.log()
             self._judgement = judgement = self._record.streamed(
-                self.name, self._phases, self._stream.sent(), self._stream.received(), waits, seen
+                self.name,
+                self._phases,
+                self._stream.sent(),
+                self._stream.received(),
+                waits,
+                seen,
+                self._way.held_until,
             )
             self._teller.ended(len(judgement.late), len(judgement.lost))
         if error is None:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from harness.events.teller import Counts
 from harness.judging.judgement import split_losses
+from harness.judging.order import HeldUntil, in_order, last, passed
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
@@ -22,19 +23,21 @@ _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a healthy hub."""
 
 
-def unbroken_since(received: Sequence[Received]) -> int | None:
+def unbroken_since(received: Sequence[Received], held_until: HeldUntil = in_order) -> int | None:
     """Returns the time at which the first packet was sent from which on all have arrived; None while too few have.
 
-    Packets of a stream stay in order: one that is missing when a later one is there counts as lost.
+    One that is missing when a later one is there counts as lost, unless it may still be held back on one of its two
+    ways.
 
     Args:
         received: packets that count.
+        held_until: what the lab held back on the stream's ways.
     """
     arrived = {packet.seq: packet.sent_ns for packet in received}
-    first = last = max(arrived, default=-1)
+    first = end = last(passed(passed(received, held_until), held_until))
     while first - 1 in arrived:
         first -= 1
-    return arrived[first] if last - first + 1 >= ENOUGH else None
+    return arrived[first] if end - first + 1 >= ENOUGH else None
 
 
 def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> float:
@@ -51,25 +54,39 @@ def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, en
     return (after - lost[0].sent_ns) / 1e9
 
 
-def lost_while_healthy(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
+def lost_while_healthy(
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    start_ns: int,
+    end_ns: int,
+    held_until: HeldUntil = in_order,
+) -> list[int]:
     """Returns the numbers of packets that were lost in a time in which nothing was broken.
 
     Args:
         start_ns, end_ns: time in which the packets were sent.
+        held_until: what the lab held back on their way to the hub.
     """
     arrived = {packet.seq for packet in received}
-    return [seq for seq in due_while_healthy(sent, received, start_ns, end_ns) if seq not in arrived]
+    return [seq for seq in due_while_healthy(sent, received, start_ns, end_ns, held_until) if seq not in arrived]
 
 
-def due_while_healthy(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
+def due_while_healthy(
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    start_ns: int,
+    end_ns: int,
+    held_until: HeldUntil = in_order,
+) -> list[int]:
     """Returns the numbers of packets that had to arrive in a time in which nothing was broken.
 
     Args:
         start_ns, end_ns: time in which the packets were sent.
+        held_until: what the lab held back on their way to the hub.
     """
     # Packets under way at the next damage may be lost to it.
-    in_time = (each.seq for each in received if start_ns <= each.sent_ns and each.received_ns <= end_ns)
-    through = max(in_time, default=-1)
+    in_time = [each for each in received if start_ns <= each.sent_ns and each.received_ns <= end_ns]
+    through = last(passed(in_time, held_until))
     return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through]
 
 
@@ -100,6 +117,7 @@ class HealthStream:
         self.name = f"{source.name}→{destination.name}"
         self._record = record
         self._beside = beside
+        self._way = source.way
         self._stream = UdpStream(source.host, destination.host, destination.address, 0, interval_s=interval_s)
         self._healthy: list[tuple[int, int]] = []
         self._whole_from: int | None = None
@@ -116,6 +134,7 @@ class HealthStream:
     ) -> None:
         self.expect_loss()
         self._stream.stop()
+        self._way.settle()
         self._record.streamed(self.name, (), self._stream.sent(), self._stream.received())
         try:
             if error is None:
@@ -147,6 +166,7 @@ class HealthStream:
         stream, since = self._stream, self._stream.mark()
         if not wait_until(lambda: len(stream.sent_in(since, stream.mark() - _WAY_NS)) >= ENOUGH, deadline_s):
             raise Inconclusive(f"{self.name}: the lab sent fewer than {ENOUGH} packets in {deadline_s:.0f} s")
+        self._way.settle()
         return len(self._stream.delivered_sent_in(since, self._stream.mark()))
 
     def wait_until_whole(self, deadline_s: float) -> int:
@@ -159,7 +179,7 @@ class HealthStream:
             Refuted: packets don't arrive in ``deadline_s`` seconds.
         """
         since, start = self._stream.mark(), time.monotonic()
-        while (whole := unbroken_since(self._stream.received_since(since))) is None:
+        while (whole := unbroken_since(self._stream.received_since(since), self._way.held_until)) is None:
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"{self.name} is allowed, and its packets don't arrive for {deadline_s:.0f} s")
             time.sleep(_POLL)
@@ -174,9 +194,9 @@ class HealthStream:
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
-        sent, received = self._stream.sent(), self._stream.received()
+        sent, received, held_until = self._stream.sent(), self._stream.received(), self._way.held_until
         lost, overflowed = split_losses(
-            [seq for start, end in self._healthy for seq in lost_while_healthy(sent, received, start, end)],
+            [seq for start, end in self._healthy for seq in lost_while_healthy(sent, received, start, end, held_until)],
             sent,
             [*received, *(self._beside.received() if self._beside else ())],
         )
@@ -186,5 +206,5 @@ class HealthStream:
             f"{self.name} lost while nothing was broken",
             lost,
             f"{self.name}: packets were lost again",
-            of=sum(len(due_while_healthy(sent, received, start, end)) for start, end in self._healthy),
+            of=sum(len(due_while_healthy(sent, received, start, end, held_until)) for start, end in self._healthy),
         )

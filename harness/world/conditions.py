@@ -1,4 +1,4 @@
-"""Conditions of a scenario, drawn by the seed so that no transcript is of one corner: the addresses outside, loss."""
+"""Conditions of a scenario, drawn by the seed so that no transcript is of one corner: addresses, loss, order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ OUTSIDE = ("IPv4", "IPv6")
 """Families of the addresses by which machines reach the hub."""
 LOSS = ("none", "initiations", "responses")
 """Kinds of loss on the underlay: none, of the first initiation of each fourth machine, or of its first response."""
+REORDER = ("none", "messages")
+"""Kinds of reordering on the underlay: none, or of WireGuard's messages (`harness.wire.reordering`)."""
 STORES = ("SQLite", "PostgreSQL")
 """Stores of the lab's own service."""
 
 # A lost message costs 5 s of time (WireGuard's REKEY_TIMEOUT), so most scenarios lose none.
 _LOSS_WEIGHTS = (6, 1, 1)
+# Most scenarios find the least delay where nothing is held back.
+_REORDER_WEIGHTS = (3, 1)
 # A PostgreSQL takes a run some seconds to start.
 _STORE_WEIGHTS = (3, 1)
 
@@ -26,15 +30,18 @@ class Conditions:
     Attributes:
         outside: one of `OUTSIDE`.
         loss: one of `LOSS`.
+        reorder: one of `REORDER`.
     """
 
     outside: str = "IPv4"
     loss: str = "none"
+    reorder: str = "none"
 
     def in_words(self) -> dict[str, str]:
         """Returns the conditions for the transcript."""
         lost = "nothing" if self.loss == "none" else f"the first of the handshake {self.loss}, for each fourth machine"
-        return {"outside": self.outside, "lost": lost}
+        late = "nothing" if self.reorder == "none" else "single messages of each session"
+        return {"outside": self.outside, "lost": lost, "reordered": late}
 
 
 def draw(seed: int, scenario: str, wanted: Mapping[str, str | None], fixed: Mapping[str, str]) -> Conditions:
@@ -47,7 +54,11 @@ def draw(seed: int, scenario: str, wanted: Mapping[str, str | None], fixed: Mapp
         fixed: conditions without which the scenario shows nothing; they come first.
     """
     chance = random.Random(f"conditions {seed} {scenario}")  # noqa: S311 - a choice, no secret
-    drawn = {"outside": chance.choice(OUTSIDE), "loss": chance.choices(LOSS, _LOSS_WEIGHTS)[0]}
+    drawn = {
+        "outside": chance.choice(OUTSIDE),
+        "loss": chance.choices(LOSS, _LOSS_WEIGHTS)[0],
+        "reorder": chance.choices(REORDER, _REORDER_WEIGHTS)[0],
+    }
     return Conditions(**drawn | {name: value for name, value in wanted.items() if value is not None} | dict(fixed))
 
 

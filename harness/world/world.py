@@ -21,6 +21,7 @@ from harness.overlay.queues import Queues
 from harness.subject.kinds import OwnService
 from harness.subject.subject import Site, Subject
 from harness.wire.loss import lose_handshakes
+from harness.wire.reordering import IN_ORDER, Reordering, Way
 from harness.world.conditions import Conditions
 from netlab import Lab, LabHost
 from reports.addresses import in_brackets
@@ -67,6 +68,7 @@ class World:
         self._owned: list[Api] = []
         self._lock = threading.Lock()
         self._conditions = Conditions()
+        self._way: Way = IN_ORDER
 
     def __enter__(self) -> World:
         try:
@@ -83,6 +85,8 @@ class World:
             self.delete_organizations()
             self.subject.__exit__(kind, error, trace)
         finally:
+            with suppress(Inconclusive):
+                self.part()
             self.lab.close()
 
     def meet(self, conditions: Conditions) -> dict[str, str]:
@@ -94,13 +98,31 @@ class World:
         Raises:
             Inconclusive: the hub is reached in one way only.
         """
+        with suppress(Inconclusive):
+            self.part()
         address = HUB if conditions.outside == "IPv4" else _HUB_6
         self.subject.be_reached_at(address)
         self.lab.name(ENDPOINT, address)
         self._conditions = conditions
         impossible = lose_handshakes(self.lab, self._hub_link, conditions.loss)
         words = conditions.in_words()
-        return words if impossible is None else words | {"lost": f"nothing, because nftables can't here: {impossible}"}
+        if impossible is not None:
+            words["lost"] = f"nothing, because nftables can't here: {impossible}"
+        if conditions.reorder != "none":
+            try:
+                self._way = Reordering(self.lab, self._hub_link)
+            except OSError as error:
+                words["reordered"] = f"nothing, because this machine can't: {error}"
+        return words
+
+    def part(self) -> dict[str, str]:
+        """Ends the reordering, if there is any, and returns in words what it came to.
+
+        Raises:
+            Inconclusive: nothing was reordered although there was enough to, or the lab lost messages.
+        """
+        way, self._way = self._way, IN_ORDER
+        return way.close()
 
     @property
     def captures(self) -> Path:
@@ -190,7 +212,7 @@ class World:
             self._owned.append(api)
         self.subject.admit(api, signed_up.body["organization"])
         deadline = HANDSHAKE_DEADLINE if self._conditions.loss == "none" else _LOSSY_DEADLINE_S
-        return Mesh(api, new_host or self.client, record, deadline)
+        return Mesh(api, new_host or self.client, record, deadline, self._way)
 
     def delete_organizations(self) -> None:
         """Deletes the run's organizations on a hub that outlives the run. Skips those that can't be deleted."""

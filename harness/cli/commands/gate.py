@@ -29,7 +29,7 @@ from harness.paths import REPORTS, TESTS
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
-from harness.world.conditions import LOSS, OUTSIDE, STORES
+from harness.world.conditions import LOSS, OUTSIDE, REORDER, STORES
 from netlab import sandbox
 from reports.cli import summarize
 from reports.errors import AttestationError, NotKept
@@ -51,6 +51,7 @@ class Chosen:
 
     outside: str | None = None
     loss: str | None = None
+    reorder: str | None = None
     store: str | None = None
 
 
@@ -86,10 +87,11 @@ def run(
     check_choice("wireguard", wireguard, WIREGUARD)
     check_choice("outside", chosen.outside, (None, *OUTSIDE))
     check_choice("loss", chosen.loss, (None, *LOSS))
+    check_choice("reorder", chosen.reorder, (None, *REORDER))
     check_choice("store", chosen.store, (None, *STORES))
     if target is not None and chosen != Chosen():
         end(
-            "--outside, --loss and --store are for the lab's own service, not for --target.",
+            "--outside, --loss, --reorder and --store are for the lab's own service, not for --target.",
             checks.BAD_USAGE,
         )
     check_number("minutes", minutes)

@@ -10,7 +10,7 @@ import typer
 from harness.cli.choices import PROFILES, in_words
 from harness.cli.installed import body_of
 from harness.cli.options.shared import ThrowawayKey, Watch, Wireguard
-from harness.world.conditions import LOSS, OUTSIDE, STORES
+from harness.world.conditions import LOSS, OUTSIDE, REORDER, STORES
 
 
 def gate(
@@ -75,6 +75,13 @@ def gate(
             help=f"Handshake messages that get lost: {in_words(LOSS)}; drawn for each scenario if not given.",
         ),
     ] = None,
+    reorder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Messages that others overtake: {in_words(REORDER)}; drawn for each scenario if not given.",
+        ),
+    ] = None,
     store: Annotated[
         str | None,
         typer.Option(metavar="NAME", help=f"The service's store: {in_words(STORES)}; drawn for each run if not given."),
@@ -119,7 +126,7 @@ def gate(
         way,
         watch,
         state,
-        command.Chosen(outside, loss, store),
+        command.Chosen(outside, loss, reorder, store),
         mutants,
         sabotages_only=sabotage,
         throwaway_key=throwaway_key,

@@ -158,10 +158,12 @@ def test_a_failed_scenario_is_run_again_alone_with_the_same_seed(
 
 
 def test_a_run_is_told_the_conditions_that_options_fix() -> None:
-    fixed = runs.pytest_arguments(RunOptions(outside="IPv6", loss="none", store="SQLite"), Path("results"))
-    assert {"--outside=IPv6", "--loss=none", "--store=SQLite"} <= set(fixed)
+    fixed = runs.pytest_arguments(
+        RunOptions(outside="IPv6", loss="none", reorder="none", store="SQLite"), Path("results")
+    )
+    assert {"--outside=IPv6", "--loss=none", "--reorder=none", "--store=SQLite"} <= set(fixed)
     drawn = runs.pytest_arguments(RunOptions(), Path("results"))
-    assert not [each for each in drawn if each.startswith(("--outside", "--loss", "--store"))]
+    assert not [each for each in drawn if each.startswith(("--outside", "--loss", "--reorder", "--store"))]
 
 
 def test_runs_beside_each_other_have_both_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

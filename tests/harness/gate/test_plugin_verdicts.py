@@ -253,8 +253,11 @@ def test_a_scenario_meets_its_conditions_and_reports_them(gate: Gate, pytester: 
             met = []
 
             def meet(self, conditions):
-                self.met.append((conditions.outside, conditions.loss))
+                self.met.append((conditions.outside, conditions.loss, conditions.reorder))
                 return conditions.in_words()
+
+            def part(self):
+                return {"reordered": "7 of 8"}
 
             def delete_organizations(self):
                 pass
@@ -270,16 +273,17 @@ def test_a_scenario_meets_its_conditions_and_reports_them(gate: Gate, pytester: 
         pytestmark = claim("live-change")
 
         def test_b(lab):
-            assert lab.met == [("IPv6", "responses")]
+            assert lab.met == [("IPv6", "responses", "messages")]
 
         @pytest.mark.conditions(outside="IPv4")
         def test_c(lab):
-            assert lab.met[1:] == [("IPv4", "responses")]
+            assert lab.met[1:] == [("IPv4", "responses", "messages")]
     """,
-        *("--outside=IPv6", "--loss=responses", "--store=SQLite"),
+        *("--outside=IPv6", "--loss=responses", "--reorder=messages", "--store=SQLite"),
     )
     assert run.verdicts == {"test_b": "proven", "test_c": "proven"}
     assert [each.conditions["outside"] for each in run.outcomes.values()] == ["IPv6", "IPv4"]
+    assert {each.conditions["reordered"] for each in run.outcomes.values()} == {"7 of 8"}
     assert {each.conditions["store"] for each in run.outcomes.values()} == {"SQLite"}
 
 

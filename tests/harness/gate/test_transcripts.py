@@ -116,13 +116,14 @@ def test_the_repeat_command_names_wireguard_if_the_run_did() -> None:
 
 
 def test_the_repeat_command_names_store_and_conditions() -> None:
-    options = RunOptions(profile="full", seed=7, outside="IPv6", loss="none")
+    options = RunOptions(profile="full", seed=7, outside="IPv6", loss="none", reorder="messages")
     drawn = {"outside": "IPv6", "store": "PostgreSQL"}
     failed = msgspec.structs.replace(result(SOME, "refuted"), conditions=drawn, store="PostgreSQL")
     shown = transcripts.transcript_of(replace(GOOD, plan=GatePlan(options), scenarios=(failed,))).claims[0].scenarios[0]
     assert shown.conditions == drawn
     assert shown.rerun == (
-        f"./meshwg gate --claim {SOME} --profile full --seed 7 --outside IPv6 --loss none --store PostgreSQL"
+        f"./meshwg gate --claim {SOME} --profile full --seed 7 "
+        "--outside IPv6 --loss none --reorder messages --store PostgreSQL"
     )
 
 

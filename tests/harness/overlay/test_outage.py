@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay import outage as module
 from harness.overlay.outage import ENOUGH, HealthStream, lost_while_healthy, outage, unbroken_since
+from harness.wire.reordering import IN_ORDER
 from netlab import Received, Sent
 
 MS = 1_000_000
@@ -40,6 +42,23 @@ def test_a_stream_is_unbroken_after_its_last_loss() -> None:
 def test_too_few_packets_are_inconclusive(lost: int, whole: bool) -> None:
     assert (unbroken_since(arrived(100, lost)) is not None) is whole
     assert unbroken_since([]) is None
+
+
+def test_a_packet_that_may_be_held_back_breaks_no_stream() -> None:
+    def held_until(at_ns: int) -> int:
+        return sys.maxsize if at_ns > 97 * MS else 0
+
+    assert unbroken_since(arrived(100, 97)) is None
+    assert unbroken_since(arrived(100, 97), held_until) == 0
+    assert unbroken_since(arrived(100, 50, 97), held_until) == 51 * MS
+
+
+def test_a_packet_that_was_held_back_may_meet_the_damage() -> None:
+    def held_until(at_ns: int) -> int:
+        return 55 * MS if at_ns > 50 * MS else 0
+
+    assert lost_while_healthy(*made_up(100, 50), 10 * MS, 55 * MS, held_until) == []
+    assert lost_while_healthy(*made_up(100, 50), 10 * MS, 56 * MS, held_until) == [50]
 
 
 def test_an_outage_ends_with_the_packet_after_its_last_loss() -> None:
@@ -103,7 +122,7 @@ def test_packets_of_another_stream_that_waited_explain_losses(
         sent, [Received(p.seq, p.sent_ns, FREE * MS) if HELD <= p.seq < FREE else p for p in received]
     )
     monkeypatch.setattr(module, "UdpStream", lambda *_, **__: stream)
-    machine: Any = SimpleNamespace(name="pune", host=None, address="10.100.0.2")
+    machine: Any = SimpleNamespace(name="pune", host=None, address="10.100.0.2", way=IN_ORDER)
     beside: Any = None
     if way_beside is not None:
         other = [Received(seq, seq * MS, seq * MS + way_beside) for seq in range(HELD, 800)]

@@ -41,10 +41,18 @@ def test_machines_reach_the_hub_s_name_by_the_drawn_family(world: World, outside
 
 
 def test_the_next_conditions_take_the_place_of_the_last(world: World) -> None:
-    world.meet(Conditions("IPv6", "initiations"))
-    assert world.meet(Conditions()) == {"outside": "IPv4", "lost": "nothing"}
+    world.meet(Conditions("IPv6", "initiations", "messages"))
+    assert world.meet(Conditions()) == {"outside": "IPv4", "lost": "nothing", "reordered": "nothing"}
     assert world.subject.address == "192.0.2.1"
-    assert "handshakes" not in world.lab.fabric.run(("nft", "list", "tables")).stdout
+    assert not world.lab.fabric.run(("nft", "list", "tables")).stdout
+
+
+def test_reordering_ends_with_the_scenario(world: World) -> None:
+    assert world.meet(Conditions(reorder="messages"))["reordered"] == "single messages of each session"
+    assert "reordering" in world.lab.fabric.run(("nft", "list", "tables")).stdout
+    assert world.part() == {"reordered": "nothing: none of 0 messages that were held back for 5 ms"}
+    assert not world.lab.fabric.run(("nft", "list", "tables")).stdout
+    assert world.part() == {}
 
 
 def test_a_machine_that_can_t_lose_messages_says_so(
@@ -54,5 +62,6 @@ def test_a_machine_that_can_t_lose_messages_says_so(
     program.write_text("#!/bin/sh\necho 'no such family' >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    met = world.meet(Conditions(loss="responses"))
+    met = world.meet(Conditions(loss="responses", reorder="messages"))
     assert met["lost"] == "nothing, because nftables can't here: no such family"
+    assert met["reordered"] == "nothing, because this machine can't: no such family"
