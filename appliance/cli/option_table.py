@@ -251,6 +251,13 @@ OPTIONS = {
         note="none",
         text=lambda how: "" if how is None else ":".join(how),
     ),
+    "standby": _choice(
+        "on: prepare for shards of other hosts, where no other host does.",
+        "WORD",
+        ("on", "off"),
+        "off",
+        "see [A prepared host](#a-prepared-host)",
+    ),
     "log": _choice(
         "auto, text or json; auto is text on a terminal and json elsewhere.",
         "FORM",

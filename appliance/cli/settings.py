@@ -63,6 +63,7 @@ class Settings:
         host_name, host_address: of this host, for the calls between hosts.
         host_ca, host_cert, host_key: files of its identity.
         announce: how a shard's address comes to this host, and the link or program for it.
+        standby: ``on`` if this host prepares for shards that others own.
         log: format of the log, and of the messages of a start.
     """
 
@@ -93,6 +94,7 @@ class Settings:
     host_cert: Path | None
     host_key: Path | None
     announce: tuple[str, str] | None
+    standby: str
     unlock_secret_file: Path | None
     log: LogFormat
 
@@ -185,6 +187,8 @@ def _check(settings: Settings) -> None:
 def _check_many_hubs(settings: Settings) -> None:
     values = {key: getattr(settings, key) for key in _OF_MANY_HUBS}
     if not any(values.values()):
+        if settings.standby == "on":
+            raise CommandError("--standby on takes the settings of many hubs.", Exit.NOT_CONFIGURED)
         return
     missing = [name_of(key) for key, value in values.items() if not value]
     if missing:

@@ -15,6 +15,7 @@ import structlog
 
 from appliance.cli import operations
 from appliance.cli.endings import is_asked_to_end
+from appliance.cli.standing_by import Candidacy
 from appliance.cluster.addresses import PublicAddress
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
@@ -29,6 +30,7 @@ from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.front_door.lease_gate import LeaseGate
 from appliance.hub.names import Names
+from appliance.hub.plane.standby import Standby
 from appliance.hub.rpc.messages import ShardStatus
 from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
@@ -59,6 +61,7 @@ class Host:
         allowed_uids: users who may call.
         calls: address for calls from other hosts; a port of 0 takes a free one.
         identity: certificate of this host for these calls.
+        stands_by: it prepares for shards of others, if no other host does.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Host:
     calls: Endpoint
     identity: Identity
     pace: Pace
+    stands_by: bool = False
 
 
 class _Desk:
@@ -123,18 +127,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     desk = _Desk(host)
     passage = Passage(gate, host.address)
     tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.pace)
-    has_been_ours = _obtain(tenure, lambda: host.guidance.admits(shard.id, host.name))
-    if has_been_ours is None:
-        desk.close()
-        gate.close()
-        return
-    if not gate.is_up():
-        gate.put_up()
-    host.store.fence = Fence(shard.id, tenure.token)
+    host.store.fence = Fence(shard.id, shards.NOBODY)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
-    taken, counting = boottime(), threading.Lock()
-    # One of its own, as the thread that renews the lease uses the other.
-    watched = LeaseGate(names.gate, ip_address(shard.address), shard.port)
 
     def status() -> ShardStatus:
         now = boottime()
@@ -151,6 +145,22 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         )
 
     hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=status)
+    standby = Standby(host.store, hub.upkeep, gate.put_up) if host.stands_by else None
+    candidacy = Candidacy(host.guidance, shard.id, host.name, standby)
+    has_been_ours = _obtain(tenure, candidacy, gate)
+    candidacy.end()
+    if has_been_ours is None:
+        desk.close()
+        if candidacy.is_prepared:
+            _take_back(hub, gate)
+        gate.close()
+        return
+    if not gate.is_up():
+        gate.put_up()
+    taken, counting = boottime(), threading.Lock()
+    # One of its own, as the thread that renews the lease uses the other.
+    watched = LeaseGate(names.gate, ip_address(shard.address), shard.port)
+    host.store.fence = Fence(shard.id, tenure.token)
     is_lost = False
 
     def lose() -> None:
@@ -164,7 +174,10 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         shards.begin(transaction, host.store.fence)
         if not has_been_ours:
             trail.record(transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name))
-    if not has_been_ours:
+    prepared = standby if candidacy.is_prepared else None
+    if prepared is not None:
+        prepared.catch_up()
+    elif not has_been_ours:
         # What an earlier time of ownership left may allow what others have denied since.
         hub.upkeep.clear()
 
@@ -172,10 +185,11 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         desk.open(server)
         try:
             tenure.open()
+            on_ready()
         except (EtcdUnreachable, Lost) as error:
             log.error("the front door can't be opened", shard=shard.id, error=str(error))
-            return
-        on_ready()
+        if prepared is not None:
+            prepared.turn_to_machines()
 
     def end(came: int) -> None:
         desk.close()
@@ -203,18 +217,39 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     watched.close()
 
 
-def _obtain(tenure: Tenure, is_admitted: Callable[[], bool]) -> bool | None:
-    """Wait until the shard is ours; tells whether it has been, without another owner since. None: asked to end."""
+def _obtain(tenure: Tenure, candidacy: Candidacy, gate: LeaseGate) -> bool | None:
+    """Wait until the shard is ours; tells whether it has been, with its gate open, and without another owner since.
+
+    Returns:
+        None if asked to end, or if what was prepared has to be given up.
+    """
     while True:
         try:
             if tenure.resume():
-                return True
-            if tenure.acquire(is_admitted):
+                # An owner that was killed before it opened the gate may have left what others have changed since.
+                return gate.has_been_opened()
+            if gate.has_been_opened():
+                gate.shut()
+            if tenure.acquire(candidacy.admits):
                 return False
+            if not candidacy.wait_on():
+                return None
         except EtcdUnreachable as error:
             log.warning("etcd can't be asked", error=str(error))
         if is_asked_to_end(_LOOK_S):
             return None
+
+
+def _take_back(hub: service.Hub, gate: LeaseGate) -> None:
+    """Remove what was prepared; after SIGTERM that is left to the hub that starts at once, which prepares anew."""
+    try:
+        if signal.SIGTERM not in signal.sigpending():
+            hub.upkeep.tear_down()
+            gate.remove()
+        hub.upkeep.close()
+    except HubError as error:
+        # The gate stays, shut, before what is left.
+        log_error("a part of the shard remains on this host", error)
 
 
 def _follow(host: Host, shard: Shard) -> None:

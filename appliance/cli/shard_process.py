@@ -62,6 +62,7 @@ def shard() -> None:
             calls=Endpoint(settings.host_address, 0),
             identity=several.identity(settings),
             pace=Pace(),
+            stands_by=settings.standby == "on",
         )
         privileged.give_up_rights(supervisor)
         shard_hub.serve(found, host, lambda: log.info("the shard is served here", shard=found.id))

@@ -14,6 +14,9 @@ MOVE_S = 10
 PRESENCE_S = 10
 """Seconds after which a host that says nothing is taken for gone."""
 
+STANDBY_S = 10
+"""Seconds for which a host that says nothing keeps the place of the one that is prepared for a shard."""
+
 _HOSTS, _DRAINED = "meshwg/hosts/", "meshwg/drained/"
 
 
@@ -56,6 +59,26 @@ class Guidance:
             return False
         move = self._etcd.holder(_move_key(shard))
         return move is None or move.value == host
+
+    def stand_by(self, shard: str, host: str) -> bool:
+        """Have a host be the one that is prepared for a shard, unless another one is, or this one is drained.
+
+        To be called again well within `STANDBY_S`, after which another host may be.
+        """
+        if self._etcd.holder(_DRAINED + host) is not None:
+            return False
+        found = self._etcd.holder(_standby_key(shard))
+        if found is None:
+            return self._etcd.claim(_standby_key(shard), host, self._etcd.grant(STANDBY_S)) is not None
+        return found.value == host and self._etcd.renew(found.lease)
+
+    def yields(self, shard: str, host: str) -> bool:
+        """Tell whether a host lets another one, which is prepared, take a shard; not if it is moved to this host."""
+        found = self._etcd.holder(_standby_key(shard))
+        if found is None or found.value == host:
+            return False
+        move = self._etcd.holder(_move_key(shard))
+        return move is None or move.value != host
 
     def drain(self, host: str) -> None:
         """Have a host give up its shards, and take none."""
@@ -100,3 +123,7 @@ class Guidance:
 
 def _move_key(shard: str) -> str:
     return f"meshwg/shards/{shard}/move"
+
+
+def _standby_key(shard: str) -> str:
+    return f"meshwg/shards/{shard}/standby"

@@ -15,7 +15,7 @@ from appliance.model.errors import Conflict
 from appliance.model.organization import Machine
 from appliance.store import times
 from appliance.store.fitting import fitting
-from appliance.store.schema import IS_DISABLED
+from appliance.store.schema import IS_DISABLED, organizations
 from appliance.store.schema import machines as _table
 
 ROW_BYTES = 330
@@ -154,6 +154,18 @@ def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
     """Last known endpoints of the machines, ``address:port`` by public key; without machines that never connected."""
     rows = transaction.execute(_ENDPOINTS, {"organization": organization_id})
     return {row.public_key: row.endpoint for row in rows}
+
+
+def endpoints_by_organization(transaction: Connection, shard: str | None) -> dict[str, dict[str, str]]:
+    """Last known endpoints of the machines of a shard's organizations, ``address:port`` by public key."""
+    query = select(_table.c.organization_id, _table.c.public_key, _table.c.endpoint).where(
+        _table.c.organization_id.in_(select(organizations.c.id).where(organizations.c.shard == shard)),
+        _table.c.endpoint.is_not(None),
+    )
+    found: dict[str, dict[str, str]] = {}
+    for row in transaction.execute(query):
+        found.setdefault(row.organization_id, {})[row.public_key] = row.endpoint
+    return found
 
 
 def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping[str, str]) -> None:

@@ -59,6 +59,10 @@ class Fence:
     token: int
 
 
+NOBODY = -1
+"""Token of a hub that owns nothing yet: every write with it is refused."""
+
+
 class Fenced(Unavailable):
     """Another hub owns the organization's shard by now, so this change of its former owner is refused."""
 

@@ -94,6 +94,10 @@ class LeaseGate:
         """Tell whether there is a gate, open or shut."""
         return bool(self._reader.shape())
 
+    def has_been_opened(self) -> bool:
+        """Tell whether it was opened since it was put up or shut; the time for which it was may be over."""
+        return any(self._reader.has_element(f"counts{slot}", bytes([_UDP])) for slot in _SLOTS)
+
     def offer(self, seconds: float) -> None:
         """Have the kernel count this time for the gate, which stays as it is until `accept`.
 

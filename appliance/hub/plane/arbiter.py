@@ -144,6 +144,26 @@ class Arbiter:
             if applied is not None and applied.revision == revision:
                 self._applied[organization] = _Applied(revision, revision)
 
+    def revisions(self) -> dict[str, int]:
+        """The last revision of each organization that was applied."""
+        return {organization: applied.revision for organization, applied in list(self._applied.items())}
+
+    def prepare(self, organization: str) -> None:
+        """Make the data plane match the store, without a packet to any machine: for a hub that owns nothing yet.
+
+        Raises:
+            Unavailable, HubError: the store or the data plane failed.
+        """
+        with self._locks[organization]:
+            with self._store.read() as transaction:
+                stored = organizations.standing(transaction, organization, self._store.shard)
+            if stored is None or not stored.is_active:
+                self._take_off(organization)
+                self._applied.pop(organization, None)
+            else:
+                self._enforce(organization, stored.desired, LOCAL, turns_to_machines=False)
+                self._applied[organization] = _Applied(stored.revision, stored.revision)
+
     def settle(self, organization: str) -> bool:
         """Make the data plane match the store, unless a change is in progress; tell whether they differed.
 
@@ -195,14 +215,16 @@ class Arbiter:
         self._enforce(organization, applied.before, LOCAL)
         self._applied[organization] = _Applied(applied.base, applied.base)
 
-    def _enforce(self, organization: str, desired: Desired | None, caller: WaitingCaller) -> None:
+    def _enforce(
+        self, organization: str, desired: Desired | None, caller: WaitingCaller, *, turns_to_machines: bool = True
+    ) -> None:
         if desired is None:
             self._take_off(organization)
             return
         if desired.organization != organization:
             raise Distrusted("the state can't be trusted: it is another organization's")
         check_state(desired, self._plane.states(), self._door.port)
-        if self._plane.state(organization) is None:
+        if turns_to_machines and self._plane.state(organization) is None:
             # Machines that an earlier link has heard from may wait for the hub to turn to them.
             with self._store.read() as transaction:
                 endpoints = machines.endpoints(transaction, organization)

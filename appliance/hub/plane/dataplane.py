@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 
@@ -20,6 +20,7 @@ from appliance.hub.kernel.events import NamespaceEvent, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import census
+from appliance.hub.plane.endpoints import to_remember
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.ruleset import FullMachines
@@ -33,8 +34,6 @@ _MOST_LOOKS = 5
 _READING_WAITS_S = 1.0
 HEALING_WAITS_S = 0.02
 """Longest wait of a thread that looks after all organizations for a change of one; seconds."""
-_MOST_DISABLED = 1_000
-"""Largest number of one organization's disabled machines whose endpoints are remembered."""
 
 
 class DataPlane:
@@ -99,6 +98,13 @@ class DataPlane:
         with self._locks[organization]:
             if organization not in self._wanted:
                 self._endpoints[organization] = endpoints
+
+    def turn_to_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
+        """Begin handshakes with the machines of an organization that was prepared without their endpoints."""
+        with self._locks[organization]:
+            if (desired := self._wanted.get(organization)) is not None:
+                self._endpoints[organization] = {**endpoints, **self._endpoints.get(organization, {})}
+                self._reconciler.turn_to_machines(desired)
 
     def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:
         """Enforce a state that the store has already, unless a newer one was applied.
@@ -263,7 +269,7 @@ class DataPlane:
         wanted = self._wanted.get(organization)
         if wanted is None:
             return None
-        now = _of_machines({**known, **heard}, {peer.public_key for peer in wanted.peers})
+        now = to_remember({**known, **heard}, {peer.public_key for peer in wanted.peers})
         if now == known:
             return None
         self._endpoints[organization] = now
@@ -337,13 +343,3 @@ class DataPlane:
 
 def _other_link(before: Desired, after: Desired) -> bool:
     return (before.network, before.port, before.hub_public_key) != (after.network, after.port, after.hub_public_key)
-
-
-def _of_machines(endpoints: Mapping[str, str], enabled: Collection[str]) -> dict[str, str]:
-    """Select the endpoints to remember: those of enabled machines, and the latest of others, which may be disabled.
-
-    The others include keys that no machine has any more, with which rotations would fill the memory.
-    """
-    others = [key for key in endpoints if key not in enabled]
-    forgotten = set(others[:-_MOST_DISABLED])
-    return {key: where for key, where in endpoints.items() if key not in forgotten}

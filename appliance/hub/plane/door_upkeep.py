@@ -58,6 +58,10 @@ class DoorUpkeep:
     def dismiss(self, organization: str) -> None:
         self._door.dismiss(organization)
 
+    def renew(self) -> None:
+        """Have the next `settle` do what follows the opening of a new door: the door was prepared long before."""
+        self._needs_flows, self._misled_until = True, time.monotonic()
+
     def settle(self) -> None:
         """Start handshakes, after every organization was admitted.
 

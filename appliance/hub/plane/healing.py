@@ -71,8 +71,10 @@ class Healer:
         self._threads.append(threading.Thread(target=self._go_round, name="hub-sweep", daemon=True))
 
     def start(self) -> None:
+        """Start the threads, unless they run."""
         for thread in self._threads:
-            thread.start()
+            if not thread.is_alive():
+                thread.start()
 
     def notice(self, organization: str, event: NamespaceEvent, delay_s: float = 0.0) -> None:
         """Schedule a check of an organization after an event. Returns at once."""

@@ -77,8 +77,7 @@ class Reconciler:
         found += routing.mend(names, desired.network)
         found += self.ensure_peers(names, desired, is_new=any(finding.part is Part.LINK for finding in rebuilt))
         if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
-            self._begun[desired.organization] = time.monotonic()
-            self._start_handshakes(names, self.last_endpoints(desired.organization, desired.peers))
+            self.turn_to_machines(desired)
         if rebuilt or self._watcher.namespace_of(desired.organization) is None:
             self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
         return tuple(found)
@@ -124,6 +123,12 @@ class Reconciler:
             known = self.last_endpoints(after.organization, coming)
             self._backend.change(names, add=coming, remove=(), endpoints=known)
             self._start_handshakes(names, known)
+
+    def turn_to_machines(self, desired: Desired) -> None:
+        """Begin handshakes with the machines whose endpoints are known."""
+        self._begun[desired.organization] = time.monotonic()
+        known = self.last_endpoints(desired.organization, desired.peers)
+        self._start_handshakes(self._names.of(desired.organization), known)
 
     def call_machines(self, desired: Desired, misled_until: float) -> None:
         """Send a packet to every machine, or a handshake if it had none on this link.

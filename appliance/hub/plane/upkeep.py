@@ -93,18 +93,30 @@ class Upkeep:
         self.repairs: Counter[str] = Counter()
         self.is_restored = False
         self.ending = threading.Event()
+        self._is_open = False
         self._restoring = threading.Lock()
         # Endpoints whose write has failed, by organization.
         self._not_stored: dict[str, Mapping[str, str]] = {}
 
     def open(self) -> None:
-        """Open the front door, or adopt the one that an earlier process left open.
+        """Open the front door, or adopt the one that an earlier process left open; the next call does nothing.
 
         Raises:
             HubError: the host refused.
         """
-        self.door.open(self._met)
-        self._watcher.watch_rules_here(FRONT_DOOR)
+        if not self._is_open:
+            self.door.open(self._met)
+            self._watcher.watch_rules_here(FRONT_DOOR)
+            self._is_open = True
+
+    def stand_by(self) -> None:
+        """Open the front door behind a gate that is shut, and repair damage from now on; `restore` follows later.
+
+        Raises:
+            HubError: the host refused.
+        """
+        self.open()
+        self._healer.start()
 
     def restore(self) -> None:
         """Enforce the stored organizations, remove the parts of deleted ones, and start the threads.

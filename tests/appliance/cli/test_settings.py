@@ -117,6 +117,8 @@ def test_processes_of_a_service_without_mail_check_no_sender() -> None:
         {**MANY_HUBS, "announce": "lan:a name that is too long"},
         {**MANY_HUBS, "announce": "command:relative"},
         {**MANY_HUBS, "announce": "shouting"},
+        {**MANY_HUBS, "standby": "perhaps"},
+        {"standby": "on"},
     ],
 )
 def test_invalid_settings_give_one_sentence(given: dict[str, Any]) -> None:

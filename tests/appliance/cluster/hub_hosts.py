@@ -90,8 +90,8 @@ class HubHosts:
     lab: Lab
     internet: Switch
 
-    def start(self, hub: HubHost, harm: Break = unbroken) -> None:
-        """Starts a hub for the shard on a host."""
+    def start(self, hub: HubHost, harm: Break = unbroken, *, stands_by: bool = False) -> None:
+        """Starts a hub for the shard on a host, which is told to prepare for it, or not to."""
         name = hub.host.name
 
         def body() -> None:
@@ -113,6 +113,7 @@ class HubHosts:
                 calls=Endpoint(hub.inner.addresses[0].partition("/")[0], 0),
                 identity=self.authority.identity(name),
                 pace=Pace(),
+                stands_by=stands_by,
             )
             shard_hub.serve(SHARD, host)
 
@@ -146,7 +147,7 @@ class HubHosts:
         pair, address = new_key_pair(), IPv4Address(f"10.100.0.{number}")
         with self.store.write() as transaction:
             name = f"machine{number}"
-            identity = f"{name}{'xyz' if organization == ACME else 'uvw'}"
+            identity = f"{name}{'xyz' if organization == ACME else organization[:4]}"
             machine = Machine(identity, name, name, address, pair.public, (), times.now())
             machines.create(transaction, organization, machine)
             found = organizations.find(transaction, organization)

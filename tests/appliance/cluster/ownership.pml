@@ -33,7 +33,14 @@ byte counts[HUBS];
 byte enforced[HUBS];
 byte mine[HUBS];             /* process of each hub: its token (0: none), and whether it takes calls */
 bool serves[HUBS];
+bool opened[HUBS];           /* the kernel tells that the gate was opened in this time of ownership */
+bool prepared[HUBS];         /* it has enforced in advance what the store had */
 
+#ifdef ANY_LEFT
+#define OPENED(h) true
+#else
+#define OPENED(h) opened[h]
+#endif
 #define OPEN(h) (counts[h] > 0)
 #define LATE(h) (OPEN(h) && enforced[h] != 0 && enforced[h] < answered)
 
@@ -68,8 +75,11 @@ start:
     serves[h] = false;
     /* A process that was started again goes on, if the shard has had no other owner since. */
     if
-    :: atomic { owner == h && mine[h] == token -> lease = LEASE; was_ours = true }
-    :: atomic { owner == NOBODY && token < TOKENS -> owner = h; token++; mine[h] = token; lease = LEASE; was_ours = false }
+    :: atomic { owner == h && mine[h] == token -> lease = LEASE; was_ours = OPENED(h) }
+    :: atomic { owner == NOBODY && token < TOKENS -> owner = h; token++; mine[h] = token; lease = LEASE;
+        was_ours = false; opened[h] = false }
+    /* While another hub owns the shard, what the store has is enforced behind the gate, as late as may be. */
+    :: atomic { owner != NOBODY && owner != h && enforced[h] != stored -> enforced[h] = stored; prepared[h] = true }; goto start
     fi;
 
     /* Begin in the database; a later owner may have come first. */
@@ -77,13 +87,25 @@ start:
     :: atomic { fence <= mine[h] -> fence = mine[h] }
     :: atomic { fence > mine[h] -> mine[h] = 0; goto lost }
     fi;
-#ifndef NO_CLEAR
     if
-    :: !was_ours -> enforced[h] = 0
-    :: was_ours
+    :: atomic { kills < KILLS -> kills++; prepared[h] = false; goto start }
+    :: true
     fi;
+    atomic {
+#ifndef NO_CLEAR
+        /* What is prepared is made as stored, and what is left of an earlier time is removed. */
+        if
+#ifdef NO_CATCH_UP
+        :: !was_ours && prepared[h]
+#else
+        :: !was_ours && prepared[h] -> enforced[h] = stored
 #endif
-    serves[h] = true;
+        :: !was_ours && !prepared[h] -> enforced[h] = 0
+        :: was_ours
+        fi;
+#endif
+        was_ours = false; prepared[h] = false; serves[h] = true
+    }
 
 renewal:
     if
@@ -103,9 +125,9 @@ renewal:
 #endif
     fi;
 #ifdef LATE_OFFER
-    counts[h] = TRUSTED;             /* as if the process set what its clock says is left */
+    atomic { counts[h] = TRUSTED; opened[h] = true }; /* as if the process set what its clock says is left */
 #else
-    atomic { counts[h] = offered[h]; offered[h] = 0 }
+    atomic { counts[h] = offered[h]; offered[h] = 0; opened[h] = true }
 #endif
     /* Restoring goes on while the front door is open: what is not restored is denied. */
     if
@@ -115,7 +137,7 @@ renewal:
     goto renewal;
 
 lost:
-    atomic { counts[h] = 0; serves[h] = false };
+    atomic { counts[h] = 0; serves[h] = false; opened[h] = false };
     goto start
 }
 
@@ -132,11 +154,19 @@ active proctype Web() {
 #ifdef NO_FENCE
         :: atomic { true -> stored = version; answered = version }
 #else
-        :: atomic { fence == seen -> stored = version; answered = version }
+        :: atomic { fence == seen -> stored = version };
+            /* A hub that was started again meanwhile may have read the store too early. */
+            atomic {
+                if
+                :: owner != NOBODY && serves[owner] && enforced[owner] != 0 -> enforced[owner] = stored
+                :: else
+                fi;
+                answered = version
+            }
         :: atomic { fence != seen -> skip }
 #endif
         fi;
-next:   skip
+next:   atomic { at = 0; seen = 0; version = 0 }
     od
 }
 

@@ -19,6 +19,8 @@ _BREAKS = {
     "LATE_OFFER": "the kernel begins to count when the renewal is known, not before it is asked for",
     "BLIND": "a hub that nobody answers opens its front door all the same",
     "NO_CLEAR": "a hub that owns the shard again keeps what it enforced before",
+    "ANY_LEFT": "a hub that is killed before it opens its front door goes on with what is there",
+    "NO_CATCH_UP": "a hub that has prepared for the shard begins with what it has prepared",
     "NO_FENCE": "a save commits without a look at who owns the shard",
 }
 

@@ -97,6 +97,19 @@ def test_a_later_process_goes_on_with_the_gate(lab: Lab, gate: LeaseGate, names:
         assert not later.is_up()
 
 
+def test_a_gate_tells_that_it_was_opened_until_it_is_shut(gate: LeaseGate) -> None:
+    for _ in range(2):
+        gate.offer(_SHORT_S)
+        assert not gate.has_been_opened()
+        gate.accept()
+        gate.offer(_SHORT_S)
+        assert gate.has_been_opened()
+        gate.shut()
+        assert not gate.has_been_opened()
+    gate.remove()
+    assert not gate.has_been_opened()
+
+
 def test_what_leaves_the_front_door_is_shut_in_as_well(lab: Lab, gate: LeaseGate, names: Names) -> None:
     gate.offer(_LONG_S)
     gate.accept()

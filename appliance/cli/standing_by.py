@@ -1,0 +1,76 @@
+"""Place of the one host that is prepared for a shard that another host owns."""
+
+from __future__ import annotations
+
+import structlog
+
+from appliance.cluster.boottime import boottime
+from appliance.cluster.guidance import STANDBY_S, Guidance
+from appliance.hub.plane.standby import Standby
+
+log = structlog.get_logger()
+
+_YIELDS_S = 1.5
+_RENEWED_EVERY_S = STANDBY_S / 5
+
+
+class Candidacy:
+    """Decides for one hub of a shard that is not its own whether it prepares for it, and whether it lets others begin.
+
+    Args:
+        guidance: knows which host is prepared.
+        shard: id of the shard.
+        host: name of this host.
+        standby: prepares; None if this host is not to.
+    """
+
+    def __init__(self, guidance: Guidance, shard: str, host: str, standby: Standby | None) -> None:
+        self._guidance = guidance
+        self._shard = shard
+        self._host = host
+        self._standby = standby
+        self._renew_at = 0.0
+        self._yields_since = self._yielded_at = 0.0
+        self.is_prepared = False
+
+    def admits(self) -> bool:
+        """Tell whether this host may take the shard, which has no owner: the one that is prepared goes first.
+
+        Raises:
+            EtcdUnreachable: no majority of etcd answers.
+        """
+        if not self._guidance.admits(self._shard, self._host):
+            return False
+        if not self._guidance.yields(self._shard, self._host):
+            return True
+        now = boottime()
+        if now - self._yielded_at > _YIELDS_S:
+            # The shard has had an owner meanwhile.
+            self._yields_since = now
+        self._yielded_at = now
+        return now - self._yields_since > _YIELDS_S
+
+    def wait_on(self) -> bool:
+        """Prepare if this host has the place for it; called again and again while another host owns the shard.
+
+        Returns:
+            False if the place was lost to another host or by draining, so that all has to be given up.
+
+        Raises:
+            EtcdUnreachable: no majority of etcd answers.
+            RulesetError: the kernel refused the gate.
+        """
+        if self._standby is None or boottime() < self._renew_at:
+            return True
+        has_place = self._guidance.stand_by(self._shard, self._host)
+        self._renew_at = boottime() + _RENEWED_EVERY_S
+        if has_place and not self.is_prepared:
+            log.info("this host prepares for the shard", shard=self._shard)
+            self._standby.start()
+            self.is_prepared = True
+        return has_place or not self.is_prepared
+
+    def end(self) -> None:
+        """Stop preparing; what was prepared stays as it is."""
+        if self._standby is not None:
+            self._standby.stop()
