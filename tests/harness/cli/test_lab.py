@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from netlab import sandbox
+from tests.appliance import forks
 
 DEADLINE = 60.0
 
@@ -115,13 +116,7 @@ def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> Non
 
 
 def test_a_taken_address_has_an_exit_code_of_its_own() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "appliance", "lab", "--listen", "192.0.2.77:1"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=DEADLINE,
-    )
+    done = forks.run(["lab", "--listen", "192.0.2.77:1"], os.environ)
     assert done.returncode == 71
     assert "192.0.2.77:1" in done.stderr
 

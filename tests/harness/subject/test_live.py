@@ -21,6 +21,7 @@ from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
 from harness.world.world import World
 from netlab import sandbox
+from tests.appliance import forks
 
 DEADLINE = 120.0
 
@@ -32,9 +33,12 @@ def world() -> Iterator[World]:
         yield made
 
 
+def outside() -> dict[str, str]:
+    """Returns an environment in which the gate enters a sandbox of its own, and reaches the service in this one."""
+    return {key: value for key, value in os.environ.items() if key != sandbox.MARK}
+
+
 def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:
-    # The gate enters a sandbox of its own, and reaches the service in this one.
-    outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     return subprocess.run(
         [
             sys.executable,
@@ -46,7 +50,7 @@ def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:
             f"--authority={world.subject.service.certificate}",
             *options,
         ],
-        env=outside,
+        env=outside(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -90,7 +94,8 @@ def test_a_claim_that_needs_the_service_s_host_is_inconclusive(world: World) -> 
 
 
 @pytest.mark.parametrize(
-    "options", [["--target", "http://127.0.0.1"], ["--target", "https://127.0.0.1/api"], ["--sabotage"]]
+    "options",
+    [["--target=http://127.0.0.1"], ["--target=https://127.0.0.1/api"], ["--target=https://127.0.0.1", "--sabotage"]],
 )
-def test_bad_usage_exits_with_64(world: World, options: list[str]) -> None:
-    assert gate(world, *options).returncode == 64
+def test_bad_usage_exits_with_64(options: list[str]) -> None:
+    assert forks.run(["gate", *options], outside()).returncode == 64

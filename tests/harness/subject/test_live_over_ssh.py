@@ -18,6 +18,7 @@ from harness.client.api import Api
 from harness.subject.service import PORT
 from harness.world.world import HUB, OFFICE
 from netlab import Lab, NamespaceHost, sandbox, wait_until
+from tests.appliance import forks
 from tests.netlab import sshd
 
 DEADLINE = 600.0
@@ -140,15 +141,12 @@ def test_a_host_with_another_key_is_rejected(access: ServiceAccess, tmp_path: Pa
 
 @pytest.mark.parametrize("options", [["--ssh=root@192.0.2.1"], ["--target=https://192.0.2.1", "--ssh=192.0.2.1"]])
 def test_ssh_without_a_target_or_a_user_is_bad_usage(options: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "appliance", "gate", *options], capture_output=True, check=False)
-    assert done.returncode == 64
+    assert forks.run(["gate", *options], os.environ).returncode == 64
 
 
 def test_unreadable_host_keys_are_missing_input(tmp_path: Path) -> None:
     command = ["gate", "--target=https://192.0.2.1", "--ssh=root@192.0.2.1", f"--ssh-known-hosts={tmp_path / 'none'}"]
     outside = {name: value for name, value in os.environ.items() if name != sandbox.MARK}
-    done = subprocess.run(
-        [sys.executable, "-m", "appliance", *command], env=outside, capture_output=True, text=True, check=False
-    )
+    done = forks.run(command, outside)
     assert done.returncode == 66
     assert str(tmp_path / "none") in done.stderr

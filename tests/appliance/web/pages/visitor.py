@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.cookies import Morsel, SimpleCookie
 from urllib.parse import urlencode
 
@@ -29,9 +30,9 @@ class Answer:
         """Returns the body as text."""
         return self.body.decode("utf-8")
 
-    @property
+    @cached_property
     def page(self) -> Page:
-        """Returns the body as a page."""
+        """Returns the body as a page, which is read once."""
         return Page(self.text)
 
 
