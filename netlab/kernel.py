@@ -22,6 +22,7 @@ MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
 _PR_SET_PDEATHSIG = 1
+_MADV_COLLAPSE = 25
 
 # A foreign function of CDLL gives up the GIL while it runs, and errno is kept for each thread.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -101,6 +102,20 @@ def die_with_parent() -> None:
         OSError: the kernel refuses.
     """
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl")
+
+
+def collapse(address: int, length: int) -> None:
+    """Moves memory of this process into huge pages; see MADV_COLLAPSE in madvise(2).
+
+    Args:
+        address: first address, at the border of a page.
+        length: bytes.
+
+    Raises:
+        OSError: the kernel moved less than all of it, or is older than Linux 6.1.
+    """
+    result = _libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), ctypes.c_int(_MADV_COLLAPSE))
+    _checked(result, "madvise")
 
 
 def set_hostname(name: str) -> None:

@@ -6,10 +6,11 @@ Nothing of the product is among them: each fork imports it anew, with its mutant
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 
 import pytest  # noqa: F401
+
+from netlab import forkable
 
 # Libraries that the product and its tests use. One that is missing is missed by the tests that need it.
 _LIBRARIES = (
@@ -37,6 +38,4 @@ for _library in _LIBRARIES:
     with contextlib.suppress(ImportError):
         importlib.import_module(_library)
 
-# A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
-gc.collect()
-gc.freeze()
+forkable.settle()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 
@@ -25,6 +24,7 @@ from harness.sabotage import (
     rehearsal,
 )
 from harness.sabotage.prepared import PreparedPytest
+from netlab import forkable
 
 _RUN = [str(SCENARIOS), "-p", "pytest_timeout", "-p", "no:cacheprovider"]
 
@@ -38,6 +38,4 @@ with contextlib.redirect_stdout(io.StringIO()):
 PYTEST = PreparedPytest(_RUN)
 """Pytest of the runs."""
 
-# A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
-gc.collect()
-gc.freeze()
+forkable.settle()

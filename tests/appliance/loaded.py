@@ -5,7 +5,6 @@ Loading takes longer than most commands work, and a test of what a command does 
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
@@ -34,7 +33,7 @@ from appliance.service import passwords
 from appliance.vault import Vault, WorkFactor
 from harness.sabotage import children, rehearsal
 from harness.sabotage.parts import replace_part
-from netlab import forked
+from netlab import forkable, forked
 
 LARGEST_REQUEST = 2**17
 """Bytes of a request at most."""
@@ -110,7 +109,5 @@ def _make_secrets_cheap() -> None:
 if __name__ == "__main__":
     _make_secrets_cheap()
     rehearsal.rehearse()
-    # A garbage collection in a fork would write to the shared memory of these objects, and so copy it.
-    gc.collect()
-    gc.freeze()
+    forkable.settle()
     serve(socket.socket(fileno=int(sys.argv[1])))
