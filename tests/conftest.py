@@ -1,12 +1,8 @@
-"""Options of a run, its profile, and its workers.
-
-Each worker of a parallel run has a sandbox of its own, so that no test sees another's ports, links or processes.
-"""
+"""Options of a run, its profile, and what each test leaves; `tests.workers` has the workers of a parallel run."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import resource
 import subprocess
@@ -56,17 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Sets the profile of properties, and makes the folder of temporary files that the workers' parent chose."""
+    """Sets the profile of properties."""
     config.addinivalue_line("markers", f"{draws.MARK}(*parameters): the quick profile draws their values")
     config.stash[_LEFT] = []
     gc.set_threshold(_NEW_OBJECTS)
     properties.load(config.getoption("--profile"))
-    chosen = config.getoption("basetemp")
-    if hasattr(config, "workerinput") and chosen is not None:
-        folder = Path(chosen).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        # Each pytest removes the folders of earlier ones that have no lock, also one that a test starts.
-        (folder / ".lock").touch()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,19 +92,6 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, object, object]:
-    """Lets one worker at a time load a module, so that the first one compiles it for all.
-
-    Compiling the assertions of all tests takes longer than everything else until the first test.
-    """
-    if not isinstance(collector, pytest.Module):
-        return (yield)
-    with collector.path.open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        return (yield)
 
 
 def pytest_unconfigure() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shlex
 import subprocess
 import sys
 import time
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.paths import CACHE, ROOT
-from netlab import sandbox
 
 _CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "conftest.py")
 _DEADLINE = 1200.0
@@ -113,10 +111,9 @@ def contract(seed: int) -> StageResult:
 
 
 def _in_parallel(stage: str, *arguments: str) -> StageResult:
-    worker = shlex.join(sandbox.command([sys.executable]))
     # A worker without tests takes over half of another's. Otherwise the one that has the long tests, which are
     # neighbours, would run alone at the end.
-    return run_pytest(stage, *arguments, "--dist=worksteal", f"--tx={_WORKERS}*popen//python={worker}")
+    return run_pytest(stage, *arguments, "-p", "tests.workers", f"-n{_WORKERS}", "--dist=worksteal")
 
 
 def run_pytest(stage: str, *arguments: str) -> StageResult:
