@@ -26,7 +26,7 @@ _KEY = re.compile(r"PrivateKey +=\s*([A-Za-z0-9+/]{43}=)")
 
 def test_a_reload_replaces_no_key(world: World, record: Record) -> None:
     """The form that makes a new key is sent again, as a reload does. The key that was shown stays the machine's, its
-    tunnel carries packets, and no further answer shows a key.
+    tunnel carries packets, and no further answer refuses the form or shows a key.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -41,12 +41,15 @@ def test_a_reload_replaces_no_key(world: World, record: Record) -> None:
     after = mesh.bring_up("mumbai", added, host=mumbai.host)
     with record.control("the key that was shown opens the tunnel"):
         assert after.reaches(pune)
-    again = [_followed(browser, browser.send("POST", path, fields)) for _ in range(REPLAYS)]
+    answers = [browser.send("POST", path, fields) for _ in range(REPLAYS)]
+    again = [_followed(browser, each) for each in answers]
     showing = [number for number, text in enumerate(again, 1) if _KEY.search(text)]
     record.none_of("repetitions that showed a key", showing, "a key was shown again")
     key = mesh.api.call("GET", f"/machines/{mumbai.id}").body["public_key"]
     if key != pubkey(_key(shown)):
         raise Refuted("a repeated form made another key, and the one that was shown is dead")
+    refused = [each.status_code for each in answers if each.status_code >= 400]
+    record.none_of("reloads that were refused", refused, "a reload was refused")
     # A new tunnel has no session, so only its key can open one.
     after.tunnel.down()
     if not mesh.bring_up("mumbai", added, host=mumbai.host).reaches(pune):

@@ -149,10 +149,18 @@ STATE = (
     Sabotage(
         "repeated-forms-done-again",
         "keys-at-rest",
-        "a repeated form is taken for a new one",
-        "keys:forget_forms",
+        "a repeated form is taken for a new one, whatever key its page was for",
+        "keys:make_keys_again",
         "test_a_reload_replaces_no_key",
         "a key was shown again",
+    ),
+    Sabotage(
+        "repeated-forms-refused",
+        "keys-at-rest",
+        "a repeated form is taken for somebody else's",
+        "keys:forget_forms",
+        "test_a_reload_replaces_no_key",
+        "a reload was refused",
     ),
     Sabotage(
         "equal-forms-in-parallel",

@@ -20,7 +20,7 @@ from appliance.vault import Lock, vault
 from appliance.web.posts import Posts
 from harness.sabotage.parts import replace_part
 
-_add, _derive, _find = machines.add, vault.derive_key, stored_repeats.find
+_add, _rotate, _derive, _find = machines.add, machines.rotate, vault.derive_key, stored_repeats.find
 
 
 class _NoContext:
@@ -85,6 +85,17 @@ def forget_forms() -> None:
         work(actor)
 
     repeats.idempotent_form = idempotent_form
+
+
+def make_keys_again() -> None:
+    """Takes a repeated form for a new one, also if the machine has another key than the one that its page was for."""
+    forget_forms()
+
+    def rotate(*arguments: Any, seen: object = None, **named: Any) -> IssuedMachine:
+        del seen
+        return _rotate(*arguments, **named)
+
+    machines.rotate = rotate
 
 
 def join_no_clicks() -> None:
