@@ -58,8 +58,8 @@ def _write_state(world: World, folder: Path) -> None:
     for host in world.lab.hosts.values():
         for name, command in _HOST_COMMANDS.items():
             (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
-    # A service that others run does not show its host.
-    with suppress(Inconclusive):
+    # A service that others run may not show its host, or no longer.
+    with suppress(Inconclusive, NetlabError):
         _write_namespaces(world.subject.host, folder)
         (folder / "service.log").write_text(world.subject.installed.log_text())
     for capture in world.lab.folder.rglob("*.pcap*"):

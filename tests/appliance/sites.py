@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from appliance.service import Context
+from appliance.service.readings import Readings
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, instance, migration
 from appliance.store.instance import Instance
@@ -44,4 +46,11 @@ def make_data(folder: Path) -> Store:
 
 
 def make_site(store: Store, hub: FakeHub, transcripts: Path = Path("nowhere")) -> Site:
-    return Site(Context(store, hub, "vpn.example.net:51820"), RateLimits(), PublishedRuns(transcripts))
+    """Makes a site whose limits regain nothing and whose readings are not kept, however long a test takes."""
+    unkept: dict[str, Any] = {name: Readings(clock=_standing) for name in ("counts", "statuses")}
+    context = Context(store, hub, "vpn.example.net:51820", **unkept)
+    return Site(context, RateLimits(clock=_standing), PublishedRuns(transcripts))
+
+
+def _standing() -> float:
+    return 1000.0

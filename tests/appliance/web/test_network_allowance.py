@@ -160,6 +160,4 @@ def test_a_reached_limit_is_counted_and_logged_once_a_minute() -> None:
             with suppress(TooMany):
                 limits.sign_up(f"203.0.113.{number % 5}")
     assert limits.refused == {("sign-ups", "address"): 4900}
-    assert [(line["limit"], line["level"], line["network"]) for line in lines] == [
-        ("sign-ups", "address", "203.0.113.0")
-    ]
+    assert [(line["limit"], line["of"], line["network"]) for line in lines] == [("sign-ups", "address", "203.0.113.0")]
