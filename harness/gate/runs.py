@@ -21,7 +21,7 @@ from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
 from harness.paths import CACHE, ROOT, SCENARIOS
 from harness.subject.live import Live
-from harness.world.conditions import draw_store
+from harness.world.conditions import CHOICES, draw_store
 from netlab import sandbox
 
 DEADLINES_S = {"quick": 900.0, "full": 3600.0}
@@ -203,8 +203,7 @@ def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
     live = [] if service is None else [f"--live={service.to_text()}"]
-    names = "outside", "loss", "reorder", "store"
-    chosen = {name: getattr(options, name) for name in names}
+    chosen = {name: getattr(options, name) for name in CHOICES}
     conditions = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
     return [
         str(SCENARIOS),

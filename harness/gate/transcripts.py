@@ -8,6 +8,7 @@ from harness.gate import environment
 from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.gate import GateRun
 from harness.gate.results import ScenarioResult
+from harness.world.conditions import CHOICES
 from reports import verdict
 from reports.bounds import bound_of
 from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript, utc
@@ -84,10 +85,6 @@ def _command(result: ScenarioResult, run: GateRun) -> str:
     if options.wireguard != "auto":
         command += f" --wireguard {options.wireguard}"
     # The seed draws the rest again, but which run took a scenario was chance.
-    conditions = {
-        "outside": options.outside,
-        "loss": options.loss,
-        "reorder": options.reorder,
-        "store": result.store if result.conditions else None,
-    }
+    conditions = {name: getattr(options, name) for name in CHOICES}
+    conditions["store"] = result.store if result.conditions else None
     return command + "".join(f" --{name} {value}" for name, value in conditions.items() if value is not None)

@@ -29,7 +29,7 @@ from harness.paths import REPORTS, TESTS
 from harness.subject import live as lives
 from harness.subject.live import Ssh
 from harness.world import evidence
-from harness.world.conditions import LOSS, OUTSIDE, REORDER, STORES
+from harness.world.conditions import CHOICES
 from netlab import sandbox
 from reports.cli import summarize
 from reports.errors import AttestationError, NotKept
@@ -85,10 +85,8 @@ def run(
     check_choice("claim", claim, (None, *BY_ID))
     check_choice("profile", profile, PROFILES)
     check_choice("wireguard", wireguard, WIREGUARD)
-    check_choice("outside", chosen.outside, (None, *OUTSIDE))
-    check_choice("loss", chosen.loss, (None, *LOSS))
-    check_choice("reorder", chosen.reorder, (None, *REORDER))
-    check_choice("store", chosen.store, (None, *STORES))
+    for name, choices in CHOICES.items():
+        check_choice(name, getattr(chosen, name), (None, *choices))
     if target is not None and chosen != Chosen():
         end(
             "--outside, --loss, --reorder and --store are for the lab's own service, not for --target.",

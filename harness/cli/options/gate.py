@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from harness.cli.choices import PROFILES, in_words
 from harness.cli.installed import body_of
 from harness.cli.options.shared import ThrowawayKey, Watch, Wireguard
-from harness.world.conditions import LOSS, OUTSIDE, REORDER, STORES
+from harness.world.conditions import CHOICES
+
+
+def _condition(name: str, what: str, drawn_for: str = "each scenario") -> Any:
+    """Makes the option of a condition.
+
+    Args:
+        name: one of `CHOICES`.
+        what: what it is about, for the help.
+        drawn_for: what it is drawn for if it is not given.
+    """
+    return typer.Option(metavar="NAME", help=f"{what}: {in_words(CHOICES[name])}; drawn for {drawn_for} if not given.")
 
 
 def gate(
@@ -61,31 +72,10 @@ def gate(
         typer.Option(metavar="N", min=0, max=2**63 - 1, help="Seed of the run's choices; random if not given."),
     ] = None,
     wireguard: Wireguard = "auto",
-    outside: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Machines' addresses outside of tunnels: {in_words(OUTSIDE)}; drawn for each scenario if not given.",
-        ),
-    ] = None,
-    loss: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Handshake messages that get lost: {in_words(LOSS)}; drawn for each scenario if not given.",
-        ),
-    ] = None,
-    reorder: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help=f"Messages that others overtake: {in_words(REORDER)}; drawn for each scenario if not given.",
-        ),
-    ] = None,
-    store: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help=f"The service's store: {in_words(STORES)}; drawn for each run if not given."),
-    ] = None,
+    outside: Annotated[str | None, _condition("outside", "Machines' addresses outside of tunnels")] = None,
+    loss: Annotated[str | None, _condition("loss", "Handshake messages that get lost")] = None,
+    reorder: Annotated[str | None, _condition("reorder", "Messages that others overtake")] = None,
+    store: Annotated[str | None, _condition("store", "The service's store", "each run")] = None,
     watch: Watch = None,
     state: Annotated[
         Path | None,
