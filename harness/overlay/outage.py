@@ -54,23 +54,6 @@ def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, en
     return (after - lost[0].sent_ns) / 1e9
 
 
-def lost_while_healthy(
-    sent: Sequence[Sent],
-    received: Sequence[Received],
-    start_ns: int,
-    end_ns: int,
-    held_until: HeldUntil = in_order,
-) -> list[int]:
-    """Returns the numbers of packets that were lost in a time in which nothing was broken.
-
-    Args:
-        start_ns, end_ns: time in which the packets were sent.
-        held_until: what the lab held back on their way to the hub.
-    """
-    arrived = {packet.seq for packet in received}
-    return [seq for seq in due_while_healthy(sent, received, start_ns, end_ns, held_until) if seq not in arrived]
-
-
 def due_while_healthy(
     sent: Sequence[Sent],
     received: Sequence[Received],
@@ -195,8 +178,10 @@ class HealthStream:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
         sent, received, held_until = self._stream.sent(), self._stream.received(), self._way.held_until
+        times, arrived = self._healthy, {packet.seq for packet in received}
+        due = [seq for start, end in times for seq in due_while_healthy(sent, received, start, end, held_until)]
         lost, overflowed = split_losses(
-            [seq for start, end in self._healthy for seq in lost_while_healthy(sent, received, start, end, held_until)],
+            [seq for seq in due if seq not in arrived],
             sent,
             [*received, *(self._beside.received() if self._beside else ())],
         )
@@ -206,5 +191,5 @@ class HealthStream:
             f"{self.name} lost while nothing was broken",
             lost,
             f"{self.name}: packets were lost again",
-            of=sum(len(due_while_healthy(sent, received, start, end, held_until)) for start, end in self._healthy),
+            of=len(due),
         )

@@ -12,7 +12,7 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay import outage as module
-from harness.overlay.outage import ENOUGH, HealthStream, lost_while_healthy, outage, unbroken_since
+from harness.overlay.outage import ENOUGH, HealthStream, due_while_healthy, outage, unbroken_since
 from harness.wire.reordering import IN_ORDER
 from netlab import Received, Sent
 
@@ -28,6 +28,12 @@ def made_up(count: int, *lost: int, way: int = WAY) -> tuple[list[Sent], list[Re
 
 def arrived(count: int, *lost: int, first: int = 0) -> list[Received]:
     return made_up(count, *lost)[1][first:]
+
+
+def lost_while_healthy(sent: list[Sent], received: list[Received], start_ns: int, end_ns: int, *held: Any) -> list[int]:
+    """Lists the packets that had to arrive in a time, and did not."""
+    there = {packet.seq for packet in received}
+    return [seq for seq in due_while_healthy(sent, received, start_ns, end_ns, *held) if seq not in there]
 
 
 def test_a_stream_without_a_loss_is_unbroken_from_its_start() -> None:
