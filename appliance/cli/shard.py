@@ -148,10 +148,10 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     standby = Standby(host.store, hub.upkeep, gate.put_up) if host.stands_by else None
     candidacy = Candidacy(host.guidance, shard.id, host.name, standby)
     has_been_ours = _obtain(tenure, candidacy, gate)
-    candidacy.end()
+    prepared = candidacy.end()
     if has_been_ours is None:
         desk.close()
-        if candidacy.is_prepared:
+        if prepared is not None:
             _take_back(hub, gate)
         gate.close()
         return
@@ -174,7 +174,6 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         shards.begin(transaction, host.store.fence)
         if not has_been_ours:
             trail.record(transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name))
-    prepared = standby if candidacy.is_prepared else None
     if prepared is not None:
         prepared.catch_up()
     elif not has_been_ours:

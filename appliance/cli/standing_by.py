@@ -31,7 +31,7 @@ class Candidacy:
         self._standby = standby
         self._renew_at = 0.0
         self._yields_since = self._yielded_at = 0.0
-        self.is_prepared = False
+        self._is_prepared = False
 
     def admits(self) -> bool:
         """Tell whether this host may take the shard, which has no owner: the one that is prepared goes first.
@@ -64,13 +64,15 @@ class Candidacy:
             return True
         has_place = self._guidance.stand_by(self._shard, self._host)
         self._renew_at = boottime() + _RENEWED_EVERY_S
-        if has_place and not self.is_prepared:
+        if has_place and not self._is_prepared:
             log.info("this host prepares for the shard", shard=self._shard)
             self._standby.start()
-            self.is_prepared = True
-        return has_place or not self.is_prepared
+            self._is_prepared = True
+        return has_place or not self._is_prepared
 
-    def end(self) -> None:
-        """Stop preparing; what was prepared stays as it is."""
-        if self._standby is not None:
-            self._standby.stop()
+    def end(self) -> Standby | None:
+        """Stop preparing; what was prepared stays as it is, and is returned. None: nothing was."""
+        if not self._is_prepared or self._standby is None:
+            return None
+        self._standby.stop()
+        return self._standby

@@ -108,11 +108,7 @@ class Standby:
         return [*gone, *(each for each, revision in stored.items() if known.get(each) != revision)]
 
     def _correct(self, organization: str) -> None:
-        try:
-            self._upkeep.arbiter.prepare(organization)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - it is logged, and the organization is denied
+        if (error := self._fault_of(organization)) is not None:
             log_error("an organization is behind, and is removed", error, (HubError,), organization=organization)
             self._upkeep.arbiter.remove(organization)
 
@@ -146,13 +142,23 @@ class Standby:
             self._ended.wait(LOOK_S)
 
     def _prepare(self, organization: str) -> None:
+        error = self._fault_of(organization)
+        if error is None:
+            self._complained.discard(organization)
+        elif organization not in self._complained:
+            log_error("an organization could not be prepared", error, (HubError,), organization=organization)
+            self._complained.add(organization)
+
+    def _fault_of(self, organization: str) -> Exception | None:
+        """Prepare an organization; return what is wrong with it.
+
+        Raises:
+            Unavailable: the store can't be read.
+        """
         try:
             self._upkeep.arbiter.prepare(organization)
-            self._complained.discard(organization)
         except Unavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - it is logged
-            # Broken rows of one organization must not keep the others from being prepared.
-            if organization not in self._complained:
-                log_error("an organization could not be prepared", error, (HubError,), organization=organization)
-            self._complained.add(organization)
+        except Exception as error:  # noqa: BLE001 - broken rows of one organization must not keep the others waiting
+            return error
+        return None

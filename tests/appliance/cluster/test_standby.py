@@ -48,16 +48,21 @@ def begin(three: World, harm: Break = unbroken) -> tuple[HubHost, HubHost]:
     return first, second
 
 
-@on_postgresql
-def test_the_prepared_host_goes_first_and_builds_nothing(three: World) -> None:
-    first, second = begin(three)
-    three.save(CONFINED)
+def loses_its_owner(three: World, first: HubHost, second: HubHost) -> None:
+    """Cuts the owner's power; fails unless the prepared host goes on with what is allowed, and with nothing else."""
     with three.streams() as streams:
         first.loses_power()
         assert three.owner(after=first) is second
         streams.flow()
         assert streams.leaks() == []
         print(f"prepared: silent for {streams.silence():.2f} s")
+
+
+@on_postgresql
+def test_the_prepared_host_goes_first_and_builds_nothing(three: World) -> None:
+    first, second = begin(three)
+    three.save(CONFINED)
+    loses_its_owner(three, first, second)
     text = second.processes[-1].log_text()
     assert "what was prepared is as stored" in text
     assert "organization enforced" not in text
@@ -92,11 +97,7 @@ def refused(hub: HubHost) -> int:
 def test_a_rule_that_a_prepared_host_has_not_seen_counts(three: World) -> None:
     first, second = begin(three, lags)
     three.save(CONFINED)
-    with three.streams() as streams:
-        first.loses_power()
-        assert three.owner(after=first) is second
-        streams.flow()
-        assert streams.leaks() == []
+    loses_its_owner(three, first, second)
 
 
 @on_postgresql
