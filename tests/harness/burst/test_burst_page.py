@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from netlab import sandbox
+from tests.outside import outside
 from tests.waiting import wait_until
 
 DEADLINE_S = 60.0
@@ -38,9 +37,8 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
     ]
     log = tmp_path / "log"
     # The command makes a sandbox below this one.
-    outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     with log.open("wb") as output:
-        burst = subprocess.Popen(command, env=outside, stdout=output, stderr=output, preexec_fn=_as_at_a_terminal)
+        burst = subprocess.Popen(command, env=outside(), stdout=output, stderr=output, preexec_fn=_as_at_a_terminal)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0, trust_env=False) as page:
 

@@ -17,6 +17,7 @@ import pytest
 
 from netlab import sandbox
 from tests.appliance import forks
+from tests.outside import outside
 
 DEADLINE = 60.0
 
@@ -36,10 +37,9 @@ class Lab:
     """A lab in a sandbox below this one, which is its outside."""
 
     def __init__(self) -> None:
-        outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "appliance", "lab"],
-            env=outside,
+            env=outside(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -126,7 +126,7 @@ def test_a_terminal_gets_shells_one_after_the_other() -> None:
     typed = "mumbai\necho in-$(hostname)\nexit\nnobody\nhub\necho in-$(hostname)\nexit\nquit\n"
     done = subprocess.run(
         ["script", "--quiet", "--return", "--command", f"{shlex.quote(sys.executable)} -m appliance lab", "/dev/null"],
-        env={key: value for key, value in os.environ.items() if key != sandbox.MARK} | {"SHELL": "/bin/sh"},
+        env=outside() | {"SHELL": "/bin/sh"},
         input=typed,
         capture_output=True,
         text=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab import sandbox
+from tests.outside import outside
 from tests.waiting import DEADLINE
 
 COMMAND = [sys.executable, "-m", "appliance", "test", "--only=lint"]
@@ -19,11 +18,10 @@ COMMAND = [sys.executable, "-m", "appliance", "test", "--only=lint"]
 
 def run_with_mount(*mount: str) -> tuple[int, str]:
     """Runs the tests on a machine with another mount; returns exit code and output."""
-    environment = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     script = f'mount {shlex.join(mount)} && exec "$@"'
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script, "sh", *COMMAND],
-        env=environment,
+        env=outside(),
         capture_output=True,
         text=True,
         check=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 from pathlib import Path
@@ -11,16 +10,16 @@ import httpx
 import pytest
 
 from harness.cli.watching import Watch, entered
-from netlab import sandbox
 from reports.events.format import encode
 from reports.events.server import LivePage
 from tests.appliance import forks
+from tests.outside import outside
 from tests.reports.events.samples import BEGUN, PASSES
 
 
 def ended(*arguments: str) -> tuple[int, str]:
     """Runs a command outside of a sandbox; returns its exit code and what it said."""
-    done = forks.run(arguments, {key: value for key, value in os.environ.items() if key != sandbox.MARK})
+    done = forks.run(arguments, outside())
     assert done.stdout == ""
     return done.returncode, done.stderr
 

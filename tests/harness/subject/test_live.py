@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,8 +19,8 @@ from harness.subject.kinds import RemoteService
 from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
 from harness.world.world import World
-from netlab import sandbox
 from tests.appliance import forks
+from tests.outside import outside
 
 DEADLINE = 120.0
 
@@ -31,11 +30,6 @@ def world() -> Iterator[World]:
     """Provides a service that the gate does not start."""
     with World() as made:
         yield made
-
-
-def outside() -> dict[str, str]:
-    """Returns an environment in which the gate enters a sandbox of its own, and reaches the service in this one."""
-    return {key: value for key, value in os.environ.items() if key != sandbox.MARK}
 
 
 def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:

@@ -17,9 +17,10 @@ import pytest
 from harness.client.api import Api
 from harness.subject.service import PORT
 from harness.world.world import HUB, OFFICE
-from netlab import Lab, NamespaceHost, sandbox, wait_until
+from netlab import Lab, NamespaceHost, wait_until
 from tests.appliance import forks
 from tests.netlab import sshd
+from tests.outside import outside
 
 DEADLINE = 600.0
 START_DEADLINE = 120.0
@@ -108,7 +109,7 @@ def gate(access: ServiceAccess, claim: str, known_hosts: Path) -> tuple[int, dic
             *(f"--authority={access.certificate}", f"--ssh=root@{HUB}", f"--ssh-key={access.key}"),
             *(f"--ssh-known-hosts={known_hosts}", f"--ssh-control={access.control}"),
         ],
-        env={name: value for name, value in os.environ.items() if name != sandbox.MARK},
+        env=outside(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -146,7 +147,6 @@ def test_ssh_without_a_target_or_a_user_is_bad_usage(options: list[str]) -> None
 
 def test_unreadable_host_keys_are_missing_input(tmp_path: Path) -> None:
     command = ["gate", "--target=https://192.0.2.1", "--ssh=root@192.0.2.1", f"--ssh-known-hosts={tmp_path / 'none'}"]
-    outside = {name: value for name, value in os.environ.items() if name != sandbox.MARK}
-    done = forks.run(command, outside)
+    done = forks.run(command, outside())
     assert done.returncode == 66
     assert str(tmp_path / "none") in done.stderr
