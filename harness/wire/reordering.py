@@ -1,6 +1,6 @@
 """Reordering of WireGuard's messages on a link of the lab, by holding single ones back for a moment.
 
-Kernels without netem have nothing that lets one packet overtake another. So nftables leads some messages into a TUN
+Kernels without netem have nothing that lets one packet overtake another. So nftables leads some messages into a TAP
 device, and a thread of this process sends them on later.
 """
 
@@ -26,7 +26,7 @@ from netlab import Lab, Link
 HOLD_S = 0.005
 """Seconds for which a message is held back."""
 ONE_OF = 8
-"""Of so many messages of a session, one is held back."""
+"""Number of a session's data messages among which one is held back."""
 
 _TABLE = "reordering"
 _MARK = 0x6F76
@@ -92,7 +92,7 @@ class Reordering(Way):
         link: link of the hub.
 
     Attributes:
-        device: name of the TUN device that takes what is held back.
+        device: name of the TAP device that takes what is held back.
         held: number of data messages that were held back.
         overtaken: number of data messages that were sent on after the next of their session had passed.
 
