@@ -1,8 +1,9 @@
-"""Remains of organizations on the hub's host and in the service's files, found without asking the service."""
+"""Remains of organizations: on the hub's host and in the service's files, and what two censuses differ in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from harness.judging.verdicts import Inconclusive
 from harness.subject.installed import Installed
@@ -10,6 +11,9 @@ from netlab import Host
 
 _FOUND, _NOTHING = 0, 1
 """Exit codes of grep(1)."""
+
+BY_THE_CLOCK = frozenset({"decided_packets"})
+"""Tables to which the service adds by itself: at each full hour, for every organization that had packets."""
 
 
 def on_host(hub: Host) -> frozenset[str]:
@@ -38,6 +42,22 @@ def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
     if done.returncode not in (_FOUND, _NOTHING):
         raise Inconclusive(f"the service's files can't be searched: {done.stderr}")
     return sorted(set(done.stdout.splitlines()))
+
+
+def in_census(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Lists what differs between two censuses of `Installed.census`: organizations, their objects and numbers of rows.
+
+    Rows that the service adds by the clock are left out: an hour may end between the two.
+    """
+    was, now = frozenset(_entries(before)), frozenset(_entries(after))
+    return [*(f"gone: {each}" for each in sorted(was - now)), *(f"new: {each}" for each in sorted(now - was))]
+
+
+def _entries(census: Mapping[str, Any]) -> Iterator[str]:
+    for organization, found in census.items():
+        rows = {table: count for table, count in found["rows"].items() if table not in BY_THE_CLOCK}
+        for name, value in {**found, "rows": None, **rows}.items():
+            yield f"{organization}: {name} {value}"
 
 
 # The lab's own folder lies below /run. Counters and the front door's dynamic sets are left out: traffic changes them.
