@@ -11,7 +11,7 @@ import os
 
 from appliance.vault.vault import KEY_BYTES
 
-_VARIABLE = "MESHWG_UNLOCK_SECRET_FD"
+_VARIABLE = "MESHWG_HANDOVER_FD"
 _END = b"\0"
 
 

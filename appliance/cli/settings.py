@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +37,8 @@ else:
 SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
 _CONFIG_VARIABLE = "MESHWG_CONFIG"
+_ALIKE = 0.9
+"""Least ratio, as difflib computes it, of a misspelt variable to the one that was meant."""
 _OF_MANY_HUBS = ("etcd", "host_name", "host_address", "host_ca", "host_cert", "host_key", "announce")
 
 
@@ -258,7 +260,24 @@ def _config_of_environment() -> Path | None:
 
 def _from_environment() -> dict[str, Given]:
     variables = {key: variable_of(key) for key in OPTIONS}
+    _check_names({*variables.values(), SECRET_VARIABLE, _CONFIG_VARIABLE})
     return {key: Given(name, value) for key, name in variables.items() if (value := os.environ.get(name))}
+
+
+def _check_names(known: Collection[str]) -> None:
+    """Raise `CommandError` if a variable of the environment is a misspelt one of these.
+
+    Others are nobody's mistake: an orchestrator sets variables of its own for a service with this name.
+    """
+    strangers = sorted(name for name in os.environ if name.startswith(variable_of("")) and name not in known)
+    if strangers:
+        from difflib import get_close_matches
+
+        for name in strangers:
+            if meant := get_close_matches(name, known, 1, _ALIKE):
+                raise CommandError(
+                    f"{shown(name)} in the environment is no setting; {meant[0]} is.", Exit.NOT_CONFIGURED
+                )
 
 
 def _own_address(listen_host: str) -> str:

@@ -48,5 +48,5 @@ def test_an_incomplete_write_does_no_harm() -> None:
 
 
 def test_without_a_supervisor_there_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MESHWG_UNLOCK_SECRET_FD", raising=False)
+    monkeypatch.delenv("MESHWG_HANDOVER_FD", raising=False)
     assert Handover.inherited() is None

@@ -179,3 +179,26 @@ def test_sign_up_mode_and_unused_days_are_parsed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MESHWG_UNUSED_DAYS", "0")
     assert resolve({}).unused_days is None
     assert resolve({"unused_days": 5}).unused_days == 5
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "meant"),
+    [
+        ("MESHWG_SIGNUP", "MESHWG_SIGN_UP"),
+        ("MESHWG_TRUSTED_PROXIES", "MESHWG_TRUSTED_PROXY"),
+        ("MESHWG_UNLOCK_SECRETS", "MESHWG_UNLOCK_SECRET"),
+        ("MESHWG_CONFG", "MESHWG_CONFIG"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str) -> None:
+    monkeypatch.setenv(misspelt, "hidden-value")
+    with pytest.raises(CommandError, match=f"^{misspelt} in the environment is no setting; {meant} is.$"):
+        resolve({})
+
+
+@pytest.mark.parametrize("name", ["MESHWG_PORT", "MESHWG_SERVICE_HOST", "MESHWG_PORT_8443_TCP_ADDR"])
+def test_variables_of_an_orchestrator_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "tcp://192.0.2.1:8443")
+    found = resolve({})
+    monkeypatch.delenv(name)
+    assert resolve({}) == found
