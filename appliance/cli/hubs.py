@@ -66,16 +66,23 @@ class _Cluster:
 @hub.command("list", epilog=_EXITS)
 @with_settings("data", "database_url")
 def list_hubs(as_json: AsJson = False, *, settings: Settings) -> None:
-    """List the shards, with the host that owns each, and the hosts."""
+    """List the shards, with the host that owns each and the one that is prepared for it, and the hosts."""
     with _opened(settings) as cluster:
         found, owners, hosts = cluster.shards(), cluster.owners(), cluster.guidance.hosts()
+        prepared = {each.id: cluster.guidance.prepared(each.id) for each in found}
         with cluster.store.read() as transaction:
             sizes = shards.sizes(transaction)
     rows = [(each, sizes.get(each.id, 0), owners.get(each.id)) for each in found]
     if as_json:
         told = {
             "shards": [
-                {"id": each.id, "endpoint": each.endpoint, "organizations": count, "owner": owner}
+                {
+                    "id": each.id,
+                    "endpoint": each.endpoint,
+                    "organizations": count,
+                    "owner": owner,
+                    "prepared": prepared[each.id],
+                }
                 for each, count, owner in rows
             ],
             "hosts": [{"name": each.name, "there": each.is_there, "drained": each.is_drained} for each in hosts],
@@ -84,7 +91,8 @@ def list_hubs(as_json: AsJson = False, *, settings: Settings) -> None:
         return
     print("Shards" if rows else "There is no shard yet; `meshwg hub add` makes one.")
     for each, count, owner in rows:
-        print(f"  {each.id}  {each.endpoint:28} organizations {count:5}  {owner or 'no host has it'}")
+        beside = f", {prepared[each.id]} is prepared" if prepared[each.id] else ""
+        print(f"  {each.id}  {each.endpoint:28} organizations {count:5}  {owner or 'no host has it'}{beside}")
     print("Hosts" if hosts else "No host is there.")
     for host in hosts:
         print(f"  {host.name:28} {'there' if host.is_there else 'gone'}{', drained' if host.is_drained else ''}")

@@ -130,6 +130,12 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     host.store.fence = Fence(shard.id, shards.NOBODY)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
 
+    prepared_host: str | None = None
+
+    def note_prepared(name: str | None) -> None:
+        nonlocal prepared_host
+        prepared_host = name
+
     def status() -> ShardStatus:
         now = boottime()
         with counting:
@@ -142,6 +148,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
             now - max(passage.renewed, taken),
             shut_out,
             desk.refused,
+            prepared_host,
         )
 
     hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=status)
@@ -169,7 +176,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         os.kill(os.getpid(), signal.SIGINT)
 
     tenure.keep(lose)
-    threading.Thread(target=_follow, args=(host, shard), name="guidance", daemon=True).start()
+    threading.Thread(target=_follow, args=(host, shard, note_prepared), name="guidance", daemon=True).start()
     with host.store.write() as transaction:
         shards.begin(transaction, host.store.fence)
         if not has_been_ours:
@@ -251,8 +258,8 @@ def _take_back(hub: service.Hub, gate: LeaseGate) -> None:
         log_error("a part of the shard remains on this host", error)
 
 
-def _follow(host: Host, shard: Shard) -> None:
-    """Give the shard up as soon as operators want it elsewhere."""
+def _follow(host: Host, shard: Shard, note_prepared: Callable[[str | None], None]) -> None:
+    """Give the shard up as soon as operators want it elsewhere; note which host is prepared for it meanwhile."""
     never = threading.Event()
     is_silent = False
     while not never.wait(_LOOK_FOR_WISHES_S):
@@ -261,6 +268,7 @@ def _follow(host: Host, shard: Shard) -> None:
                 log.info("operators want the shard elsewhere", shard=shard.id)
                 os.kill(os.getpid(), signal.SIGINT)
                 return
+            note_prepared(host.guidance.prepared(shard.id))
             is_silent = False
         except EtcdUnreachable as error:
             if not is_silent:

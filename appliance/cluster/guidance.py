@@ -80,6 +80,11 @@ class Guidance:
         move = self._etcd.holder(_move_key(shard))
         return move is None or move.value != host
 
+    def prepared(self, shard: str) -> str | None:
+        """Name of the host that is prepared for a shard; None if none is."""
+        found = self._etcd.holder(_standby_key(shard))
+        return None if found is None else found.value
+
     def drain(self, host: str) -> None:
         """Have a host give up its shards, and take none."""
         self._etcd.keep(_DRAINED + host, "")

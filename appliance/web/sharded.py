@@ -39,6 +39,10 @@ def _of_each(owned: list[ShardStatus]) -> Iterator[Metric]:
         for each in owned:
             family.add_metric([each.endpoint], getattr(each, attribute))
         yield family
+    prepared = GaugeMetricFamily("meshwg_shard_prepared", "1 if a host is prepared to take the shard", labels=["shard"])
+    for each in owned:
+        prepared.add_metric([each.endpoint], each.prepared is not None)
+    yield prepared
     shut_out = CounterMetricFamily(
         "meshwg_shard_shut_out_packets", "Packets that found the front door shut by the lease's gate", labels=["shard"]
     )

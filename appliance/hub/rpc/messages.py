@@ -227,6 +227,7 @@ class ShardStatus:
         lease_age_s: seconds since the owner last renewed its lease.
         shut_out: packets that found the front door shut by the lease's gate.
         refused: connections of other hosts that the owner refused, by reason (`cluster.relay.Listener`).
+        prepared: name of the host that is prepared to take the shard; None if none is.
     """
 
     endpoint: str
@@ -236,6 +237,7 @@ class ShardStatus:
     lease_age_s: float = 0.0
     shut_out: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    prepared: str | None = None
 
 
 @dataclass(frozen=True)

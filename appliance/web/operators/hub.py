@@ -118,6 +118,8 @@ def _shard(shard: ShardStatus) -> Figure:
         packets=formats.number(shard.shut_out),
         refused=formats.number(sum(shard.refused.values())),
     )
+    if shard.prepared is not None:
+        text = _("{text}; {host} is prepared for it", text=text, host=shard.prepared)
     return Figure(shard.endpoint, text, is_high=shard.lease_age_s > _LATE_S or shard.refused.get("stranger", 0) > 0)
 
 

@@ -90,6 +90,24 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
 
 
 @on_postgresql
+def test_the_list_tells_which_host_is_prepared(world: World) -> None:
+    name = world.owner(world.hubs[0])
+    first, second = sorted(world.hubs, key=lambda each: each.name != name)
+
+    def prepared() -> str | None:
+        (shard,) = json.loads(first.meshwg("hub", "list", "--json"))["shards"]
+        return None if shard["prepared"] is None else str(shard["prepared"])
+
+    assert prepared() is None
+    assert second.up is not None
+    assert second.up.stop(DEADLINE) == 0
+    second.environment["MESHWG_STANDBY"] = "on"
+    second.start()
+    wait_until(lambda: prepared() == second.name, world.logs)
+    assert f"{first.name}, {second.name} is prepared\n" in first.meshwg("hub", "list")
+
+
+@on_postgresql
 def test_the_unlock_secret_is_rotated_while_no_host_runs(world: World, tmp_path: Path) -> None:
     first, second = world.hubs
     world.sign_up(first)

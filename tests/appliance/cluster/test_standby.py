@@ -12,7 +12,9 @@ from appliance.hub.front_door.lease_gate import CLOSED
 from appliance.hub.names import Names
 from appliance.hub.plane import standby
 from appliance.hub.plane.standby import Standby
+from appliance.hub.rpc.messages import ShardStatus
 from appliance.service import Actor, deletion, machines
+from appliance.service.owners import OwningHubs
 from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, unbroken
 from tests.appliance.cluster.three_hubs import BETA, CONFINED, World
 from tests.appliance.databases import on_postgresql
@@ -45,7 +47,14 @@ def begin(three: World, harm: Break = unbroken) -> tuple[HubHost, HubHost]:
     wait_until(lambda: "are prepared as stored" in second.processes[-1].log_text(), three.logs)
     assert second.has(ACME)
     assert second.has(BETA)
+    wait_until(lambda: told_of_the_shard(three).prepared == second.host.name, three.logs)
     return first, second
+
+
+def told_of_the_shard(three: World) -> ShardStatus:
+    """Asks the shard's owner, as a web host does."""
+    (told,) = three.web.in_network(three.hubs_of_web(OwningHubs).status).shards
+    return told
 
 
 def loses_its_owner(three: World, first: HubHost, second: HubHost) -> None:

@@ -71,7 +71,7 @@ def busy(hub: FakeHub) -> HubStatus:
 
 def shared_out(hub: FakeHub) -> HubStatus:
     shards = (
-        ShardStatus("192.0.2.1:1", "hub1", 7, 60.0, 0.25, 5, {"crowded": 2, "stranger": 3}),
+        ShardStatus("192.0.2.1:1", "hub1", 7, 60.0, 0.25, 5, {"crowded": 2, "stranger": 3}, "hub2"),
         ShardStatus("192.0.2.1:2", "hub1", 9, 61.0, 0.5, 6, {"crowded": 0, "stranger": 0}),
         ShardStatus("192.0.2.1:3", None),
     )
@@ -85,6 +85,8 @@ def test_a_scrape_tells_of_each_shard_and_its_owner(context: Context, hub: FakeH
     assert samples["meshwg_shards_owned"] == {frozenset({("host", "hub1")}): 2}
     of_first = {"shard": "192.0.2.1:1"}
     assert value(samples, "meshwg_shard_token", **of_first) == 7
+    assert value(samples, "meshwg_shard_prepared", **of_first) == 1
+    assert value(samples, "meshwg_shard_prepared", shard="192.0.2.1:2") == 0
     assert value(samples, "meshwg_shard_owned_seconds", **of_first) == 60
     assert value(samples, "meshwg_shard_lease_age_seconds", **of_first) == 0.25
     assert value(samples, "meshwg_shard_shut_out_packets_total", **of_first) == 5

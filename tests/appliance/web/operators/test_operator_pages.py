@@ -266,7 +266,7 @@ def test_a_service_that_is_not_ready_says_why(site: Site, clock: Clock, context:
 
 def test_shards_are_shown_with_their_owners(site: Site, clock: Clock, context: Context) -> None:
     shards = (
-        ShardStatus("192.0.2.1:1", "hub1", 7, 180.0, 0.25, 5, {"stranger": 0}),
+        ShardStatus("192.0.2.1:1", "hub1", 7, 180.0, 0.25, 5, {"stranger": 0}, "hub3"),
         ShardStatus("192.0.2.1:2", None),
     )
 
@@ -276,7 +276,13 @@ def test_shards_are_shown_with_their_owners(site: Site, clock: Clock, context: C
     visitor = Operator(make_app(site, status, clock.now + timedelta(days=3)), clock=clock)
     visitor.join(operators.add(context, EMAIL))
     text = " ".join(visitor.get("/operator/hub").page.text.split())
-    for expected in ("No hub answers for 192.0.2.1:2.", "hub1, for 3 min", "5 packets found", "no hub answers"):
+    for expected in (
+        "No hub answers for 192.0.2.1:2.",
+        "hub1, for 3 min",
+        "5 packets found",
+        "no hub answers",
+        "hub3 is prepared",
+    ):
         assert expected in text, expected
     assert re.search(r"Calls that no hub answered\s*unowned\s*4", text)
 
