@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from appliance.cli import factors, operations, operators, policies, present, sign_up_links
+from appliance.cli import existing_service, factors, operations, operators, policies, sign_up_links
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.existing_service import ExistingService
 from appliance.cli.options import AsJson, with_settings
-from appliance.cli.present import Present
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.service import Actor, invitations, permits, resets, suspension, verification
@@ -50,7 +50,7 @@ _EXITS = (
 @with_settings("data", "database_url")
 def list_organizations(as_json: AsJson = False, *, settings: Settings) -> None:
     """List every organization: plan, machines, members, since when, and whether it is suspended."""
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         lines = overview.summaries(transaction)
     if as_json:
         print(json.dumps({"organizations": [_document(line) for line in lines]}, indent=2))
@@ -165,7 +165,7 @@ def verification_link(email: Email, *, settings: Settings) -> None:
     print(link)
 
 
-def _find(found: Present, text: str) -> OrganizationSummary:
+def _find(found: ExistingService, text: str) -> OrganizationSummary:
     with found.store.read() as transaction:
         lines = overview.summaries(transaction)
     named = [line for line in lines if line.id == text] or [line for line in lines if line.name == text]

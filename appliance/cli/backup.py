@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from appliance import files
-from appliance.cli import operations, present, unlocking
+from appliance.cli import existing_service, operations, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import with_settings
@@ -46,7 +46,7 @@ def backup(
     make no sense, no unlock secret or a wrong one, or no store yet.
     """
     store_file(settings, "pg_dump")
-    with present.opened(settings) as found:
+    with existing_service.opened(settings) as found:
         # Needed in any case: only an operator who knows the secret may make a backup.
         secret, work = found.secret(), FOR_SECRETS
         if passphrase_file is not None:

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from appliance.cli import operations, present
+from appliance.cli import existing_service, operations
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.existing_service import ExistingService
 from appliance.cli.folder import hub_state
 from appliance.cli.options import AsJson, with_settings
-from appliance.cli.present import Present
 from appliance.cli.settings import Settings
 from appliance.hub.errors import HubError
 from appliance.model.desired import Desired
@@ -42,7 +42,7 @@ def census(
     """
     if remove and not orphans:
         raise CommandError("--remove goes with --orphans: only what nobody owns is removed.", Exit.REFUSED)
-    with present.opened(settings) as found, _host(found, exclusive=remove) as host:
+    with existing_service.opened(settings) as found, _host(found, exclusive=remove) as host:
         of_name = [each for each in service.take(found.store, host) if _is_named(each, organization)]
         if organization is not None and not of_name:
             raise CommandError(
@@ -62,7 +62,7 @@ def census(
 
 
 @contextmanager
-def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
+def _host(found: ExistingService, *, exclusive: bool) -> Iterator[HostPort]:
     """Open the hub, which knows of changes in progress; without a hub, the host itself.
 
     Args:
@@ -80,7 +80,7 @@ def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
 
 
 @contextmanager
-def _data_plane(found: Present) -> Iterator[HostPort]:
+def _data_plane(found: ExistingService) -> Iterator[HostPort]:
     """Open the data plane in this process, with modules that a running hub makes needless."""
     from appliance.hub import wireguard
     from appliance.hub.kernel.events import Watcher

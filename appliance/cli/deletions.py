@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from appliance.cli import present
+from appliance.cli import existing_service
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
@@ -21,7 +21,7 @@ def deletions(as_json: AsJson = False, *, settings: Settings) -> None:
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         tombstones = store.tombstones(transaction)
     if as_json:
         print(json.dumps({"deletions": [_document(each) for each in tombstones]}, indent=2))

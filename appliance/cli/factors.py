@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import operations, present
+from appliance.cli import existing_service, operations
 from appliance.cli.at_work import at_work
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
@@ -63,7 +63,7 @@ def keep(email: Email, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def list_removals(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the removals that have begun and not taken effect yet."""
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         waiting = stored.waiting(transaction)
     if as_json:
         print(json.dumps({"factor_removals": [_document(each) for each in waiting]}, indent=2))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from appliance import release
-from appliance.cli import checks, operations, running, secret, several
+from appliance.cli import checks, many_hubs, operations, running, secret
 from appliance.cli.announcement import Voice
 from appliance.cli.certificate import changes
 from appliance.cli.child import Child, NotStarted
@@ -64,7 +64,7 @@ def run(settings: Settings, signals: Signals, environment: Mapping[str, str], we
     with folder.locked():
         checks.check_address(settings)
         # Before anything else, as a wrong identity is the operator's to mend.
-        guidance = several.guidance(settings)
+        guidance = many_hubs.guidance(settings)
         unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
         certificate_has_changed = changes(settings, folder)
         if unlocked.made is not None:
@@ -75,7 +75,7 @@ def run(settings: Settings, signals: Signals, environment: Mapping[str, str], we
         with (
             instance_locked(unlocked.instance.id),
             Handover.made(unlocked.secret, unlocked.vault.key) as handover,
-            Presence(settings.host_name, unlocked.store, guidance, partial(several.guidance, settings)) as here,
+            Presence(settings.host_name, unlocked.store, guidance, partial(many_hubs.guidance, settings)) as here,
         ):
             where = ", ".join(each.endpoint for each in here.shards) or "no address yet (`meshwg hub add` makes one)"
             announced = running.announcement(settings, folder, unlocked, where, implementation)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from sqlalchemy.exc import IntegrityError
 
-from appliance.cli import operations, present, values
+from appliance.cli import existing_service, operations, values
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
@@ -180,12 +180,12 @@ def _opened(settings: Settings) -> Iterator[_Cluster]:
             "There is one hub: --etcd and the settings beside it, in environment or configuration file, make it many.",
             Exit.NOT_CONFIGURED,
         )
-    from appliance.cli import several
+    from appliance.cli import many_hubs
     from appliance.cluster.errors import EtcdUnreachable
 
-    with present.opened(settings) as found:
+    with existing_service.opened(settings) as found:
         try:
-            yield _Cluster(found.store, several.guidance(settings))
+            yield _Cluster(found.store, many_hubs.guidance(settings))
         except EtcdUnreachable as error:
             raise CommandError(f"etcd does not answer: {error}.", Exit.UNAVAILABLE) from None
 

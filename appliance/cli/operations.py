@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from appliance.cli import present
+from appliance.cli import existing_service
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.store import Store, times
@@ -31,7 +31,7 @@ def operations(
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         listed = trail.latest(transaction, limit)
     if as_json:
         print(json.dumps({"operations": [_document(each) for each in listed]}, indent=2))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import operations, present
+from appliance.cli import existing_service, operations
 from appliance.cli.at_work import at_work
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
@@ -49,7 +49,7 @@ def add(email: Email, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def list_operators(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the operators, and whether each is set up."""
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         listed = stored.all_of(transaction)
     if as_json:
         print(json.dumps({"operators": [_document(each) for each in listed]}, indent=2))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from appliance.cli import present
+from appliance.cli import existing_service
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import with_settings
 from appliance.cli.settings import Settings
@@ -33,7 +33,7 @@ def print_policies(
 
     Disabled machines are left out.
     """
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         lines = [line for line in overview.summaries(transaction) if organization in (None, line.id, line.name)]
         if organization is not None and not lines:
             raise CommandError(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import operations, present
+from appliance.cli import existing_service, operations
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import with_settings
 from appliance.cli.settings import Settings
@@ -37,7 +37,7 @@ def publish(
     Exit codes: 66 no such run, 73 the data folder or the database can't be used, 77 not root, 78 settings that make no
     sense or no store yet.
     """
-    with present.opened(settings) as found:
+    with existing_service.opened(settings) as found:
         runs = PublishedRuns(found.folder.transcripts)
         if as_list:
             with found.store.read() as transaction:

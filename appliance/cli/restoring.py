@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from appliance import privileges
-from appliance.cli import backup, operations, present, restored_access, unlocking
+from appliance.cli import backup, existing_service, operations, restored_access, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.backup import Passphrase
 from appliance.cli.errors import CommandError, Exit
@@ -70,7 +70,7 @@ def restore(
     if file is None:
         _settle_present(settings, answers)
         return
-    present.must_be_root()
+    existing_service.must_be_root()
     privileges.leave_groups()
     folder, store_file = Folder(settings.data), backup.store_file(settings, "pg_restore")
     secret = _secret(settings, passphrase_file)
@@ -99,7 +99,7 @@ def _restored(folder: Folder, store_file: Path, sealed: BinaryIO, secret: str) -
 
 def _settle_present(settings: Settings, answers: _Answers) -> None:
     """Settle a store that PostgreSQL's tools or a disk snapshot brought back."""
-    with present.opened(settings) as found, found.at_rest():
+    with existing_service.opened(settings) as found, found.at_rest():
         migration.upgrade(found.store)
         print(_settle(found.store, answers))
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import operations, present, unlocking
+from appliance.cli import existing_service, operations, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.existing_service import ExistingService
 from appliance.cli.option_table import PATH, Given, name_of, value_of
 from appliance.cli.options import with_settings
-from appliance.cli.present import Present
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings
 from appliance.hub.errors import HubError
 from appliance.store import operations as trail
@@ -35,7 +35,7 @@ def rotate_unlock_secret(
     hubs runs, 77 not root, 78 settings that make no sense, no unlock secret or a wrong one, or no store yet.
     """
     new_secret_file = value_of(PATH, Given(name_of("new_secret_file"), new_secret_file))
-    with present.opened(settings) as found:
+    with existing_service.opened(settings) as found:
         if settings.has_many_hubs:
             # Each seals with the secret that it was started with.
             if hosts := _running_hosts(found):
@@ -65,19 +65,19 @@ def rotate_unlock_secret(
     )
 
 
-def _running_hosts(found: Present) -> str:
+def _running_hosts(found: ExistingService) -> str:
     """Names of the hosts of many hubs that run, or own a shard, in a sentence; empty without any.
 
     Raises:
         CommandError: etcd does not answer.
     """
-    from appliance.cli import several
+    from appliance.cli import many_hubs
     from appliance.cluster.errors import EtcdUnreachable
 
     with found.store.read() as transaction:
         ids = [each.id for each in shards.find_all(transaction)]
     try:
-        guidance = several.guidance(found.settings)
+        guidance = many_hubs.guidance(found.settings)
         there = {each.name for each in guidance.hosts() if each.is_there}
         return ", ".join(sorted(there | {each.name for each in guidance.owners(ids).values()}))
     except EtcdUnreachable as error:
@@ -86,7 +86,7 @@ def _running_hosts(found: Present) -> str:
         ) from None
 
 
-def _is_done(found: Present, new_secret_file: Path) -> bool:
+def _is_done(found: ExistingService, new_secret_file: Path) -> bool:
     """True if an earlier, interrupted command has rotated to this file's secret already."""
     try:
         if not new_secret_file.exists():
@@ -101,7 +101,7 @@ def _is_done(found: Present, new_secret_file: Path) -> bool:
     return found.opens(new)
 
 
-def _rotate(found: Present, old: str, new: str, *, is_running: bool) -> None:
+def _rotate(found: ExistingService, old: str, new: str, *, is_running: bool) -> None:
     try:
         if is_running:
             found.client().rotate_secret(old, new)

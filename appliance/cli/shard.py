@@ -19,7 +19,7 @@ from appliance.cli.standing_by import Candidacy
 from appliance.cluster.addresses import PublicAddress
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
-from appliance.cluster.etcd import Endpoint, Etcd, Identity
+from appliance.cluster.etcd import Etcd, Identity, SocketAddress
 from appliance.cluster.guidance import Guidance
 from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.passage import Passage
@@ -74,7 +74,7 @@ class Host:
     state_folder: Path
     socket_path: Path
     allowed_uids: Collection[int]
-    calls: Endpoint
+    calls: SocketAddress
     identity: Identity
     pace: Pace
     stands_by: bool = False
@@ -87,7 +87,7 @@ class _Desk:
         self._server: Server | None = None
         self._is_open = threading.Event()
         self._listener = Listener(host.calls, host.identity, self._serve)
-        self.owner = Owner(host.name, Endpoint(host.calls.host, self._listener.port))
+        self.owner = Owner(host.name, SocketAddress(host.calls.host, self._listener.port))
 
     @property
     def refused(self) -> dict[str, int]:

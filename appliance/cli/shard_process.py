@@ -7,7 +7,7 @@ from contextlib import closing
 
 import structlog
 
-from appliance.cli import privileged, several
+from appliance.cli import many_hubs, privileged
 from appliance.cli import shard as shard_hub
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state
@@ -15,7 +15,7 @@ from appliance.cli.handover import Handover
 from appliance.cli.ownership import web_user
 from appliance.cli.unlocking import unlock
 from appliance.cluster.addresses import AddressUnavailable
-from appliance.cluster.etcd import Endpoint
+from appliance.cluster.etcd import SocketAddress
 from appliance.cluster.tenure import Pace
 from appliance.hub.errors import HubError
 from appliance.hub.wireguard import choose
@@ -44,14 +44,14 @@ def shard() -> None:
         assert settings.host_name is not None
         assert settings.host_address is not None
         try:
-            address = several.public_address(settings, found.address)
+            address = many_hubs.public_address(settings, found.address)
             backend = choose(settings.wireguard)
         except (AddressUnavailable, HubError) as error:
             raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
         host = shard_hub.Host(
             name=settings.host_name,
-            etcd=several.etcd(settings),
-            guidance=several.guidance(settings),
+            etcd=many_hubs.etcd(settings),
+            guidance=many_hubs.guidance(settings),
             store=store,
             vault=unlocked.vault,
             backend=backend,
@@ -59,8 +59,8 @@ def shard() -> None:
             state_folder=hub_state(found.id),
             socket_path=hub_socket(found.id),
             allowed_uids={os.getuid()},
-            calls=Endpoint(settings.host_address, 0),
-            identity=several.identity(settings),
+            calls=SocketAddress(settings.host_address, 0),
+            identity=many_hubs.identity(settings),
             pace=Pace(),
             stands_by=settings.standby == "on",
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import operations, present
+from appliance.cli import existing_service, operations
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, with_settings
@@ -35,7 +35,7 @@ _EXITS = (
 @with_settings("data", "database_url")
 def list_links(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the links, newest first. The links themselves are shown once, when they are made."""
-    with present.opened(settings) as found, found.store.read() as transaction:
+    with existing_service.opened(settings) as found, found.store.read() as transaction:
         listed = permits.links(transaction, times.now())
     if as_json:
         print(json.dumps({"sign_up_links": [_document(each) for each in listed]}, indent=2))

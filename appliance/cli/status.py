@@ -9,10 +9,10 @@ from typing import Any
 
 import typer
 
-from appliance.cli import present, probe
+from appliance.cli import existing_service, probe
 from appliance.cli.errors import Exit
+from appliance.cli.existing_service import ExistingService
 from appliance.cli.options import AsJson, with_settings
-from appliance.cli.present import Present
 from appliance.cli.settings import Settings
 from appliance.hub.rpc.messages import HubStatus
 from appliance.store import machines, organizations
@@ -59,13 +59,13 @@ def status(as_json: AsJson = False, *, settings: Settings) -> None:
     Exit codes: 0 everything runs and enforces, 69 not, 73 the database can't be used, 77 not root, 78 settings that
     make no sense or no store yet.
     """
-    with present.opened(settings) as found:
+    with existing_service.opened(settings) as found:
         now = look(found)
     print(json.dumps(document(now), indent=2) if as_json else words(now))
     raise typer.Exit(0 if now.is_up else Exit.UNAVAILABLE)
 
 
-def look(found: Present) -> ServiceStatus:
+def look(found: ExistingService) -> ServiceStatus:
     """Ask the store, the hub and the web process."""
     hub = found.hub_status()
     with found.store.read() as transaction:

@@ -67,6 +67,6 @@ def web() -> None:
 def _connect(settings: Settings, instance_id: str, store: Store) -> ServedHub:
     if not settings.has_many_hubs:
         return HubClient(hub_socket(instance_id))
-    from appliance.cli import several
+    from appliance.cli import many_hubs
 
-    return several.hubs(settings, store)
+    return many_hubs.hubs(settings, store)

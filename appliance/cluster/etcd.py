@@ -27,8 +27,8 @@ _API = "/v3/"
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Address of one etcd member for its clients."""
+class SocketAddress:
+    """Address and TCP port at which a member of etcd, or a hub, is called."""
 
     host: str
     port: int
@@ -108,7 +108,9 @@ class Etcd:
         EtcdUnreachable: (every method) no member answered usefully.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], timeout_s: float, identity: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, endpoints: Sequence[SocketAddress], timeout_s: float, identity: ssl.SSLContext | None = None
+    ) -> None:
         self._clients = [_client(each, timeout_s, identity) for each in endpoints]
         # One connection to each member, which does one thing at a time.
         self._lock = threading.Lock()
@@ -224,7 +226,7 @@ class Etcd:
         raise EtcdUnreachable(f"no etcd member answered: {complaint}") from complaint
 
 
-def _client(endpoint: Endpoint, timeout_s: float, identity: ssl.SSLContext | None) -> Etcd3Client:
+def _client(endpoint: SocketAddress, timeout_s: float, identity: ssl.SSLContext | None) -> Etcd3Client:
     session = Session()
     # No proxy of the operator's environment.
     session.trust_env = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from appliance.cluster.etcd import Endpoint
+from appliance.cluster.etcd import SocketAddress
 
 
 def owner_key(shard: str) -> str:
@@ -23,7 +23,7 @@ class Owner:
     """
 
     name: str
-    calls: Endpoint
+    calls: SocketAddress
 
     def text(self) -> str:
         """Value of the key."""
@@ -38,6 +38,6 @@ class Owner:
         """
         found = json.loads(text)
         try:
-            return cls(str(found["name"]), Endpoint(str(found["host"]), int(found["port"])))
+            return cls(str(found["name"]), SocketAddress(str(found["host"]), int(found["port"])))
         except (KeyError, TypeError) as error:
             raise ValueError(f"no owner: {text}") from error

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from appliance.cluster.errors import ClusterError
-from appliance.cluster.etcd import Endpoint, Identity
+from appliance.cluster.etcd import Identity, SocketAddress
 from appliance.cluster.tls_handshakes import TlsHandshakes
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Unreached(ClusterError):
     """The other host could not be reached, or is not the one that was meant."""
 
 
-def connect(where: Endpoint, name: str, context: ssl.SSLContext) -> socket.socket:
+def connect(where: SocketAddress, name: str, context: ssl.SSLContext) -> socket.socket:
     """Connect to another host.
 
     Args:
@@ -77,7 +77,7 @@ class Listener:
         OSError: the address is taken or not this host's.
     """
 
-    where: Endpoint
+    where: SocketAddress
     identity: Identity
     serve: Callable[[socket.socket], None]
     most: int = 512

@@ -197,7 +197,7 @@ def test_an_interrupt_and_an_internal_error_have_own_codes(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("appliance.cli.present.opened", fail)
+    monkeypatch.setattr("appliance.cli.existing_service.opened", fail)
     monkeypatch.setattr("sys.argv", ["meshwg", "deletions"])
     with pytest.raises(SystemExit) as ended:
         main()

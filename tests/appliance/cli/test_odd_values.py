@@ -15,9 +15,9 @@ import pytest
 import typer
 
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.existing_service import ExistingService
 from appliance.cli.main import Commands, make_app
 from appliance.cli.main import run as run_command
-from appliance.cli.present import Present
 from tests.appliance.cli.commands import LEAVES
 from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_data
@@ -110,7 +110,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     # Without a secret, commands that take a file would not come to look at it.
     monkeypatch.setenv("MESHWG_UNLOCK_SECRET", OLD)
-    monkeypatch.setattr(Present, "opens", lambda *_: True)
+    monkeypatch.setattr(ExistingService, "opens", lambda *_: True)
     monkeypatch.chdir(tmp_path)
     make_data(tmp_path / "data").close()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import present, status
+from appliance.cli import existing_service, status
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
@@ -94,6 +94,6 @@ def test_a_missing_store_is_one_sentence_and_not_created(data: Path) -> None:
 
 def test_status_tells_an_ordinary_user_that_root_is_needed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(CommandError) as refused, present.opened(resolve({"data": tmp_path})):
+    with pytest.raises(CommandError) as refused, existing_service.opened(resolve({"data": tmp_path})):
         pass
     assert refused.value.code is Exit.NOT_PERMITTED

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.etcd import Endpoint, Etcd, Identity
+from appliance.cluster.etcd import Etcd, Identity, SocketAddress
 from netlab import Lab, LabHost, Process, Switch
 from tests.appliance.cluster.authority import Authority
 from tests.appliance.cluster.example import installed
@@ -31,7 +31,7 @@ class EtcdMembers:
     def __init__(self, lab: Lab, switch: Switch, folder: Path, authority: Authority | None) -> None:
         addresses = {f"etcd{number}": f"{_NETWORK}.{100 + number}" for number in (1, 2, 3)}
         protocol = "http" if authority is None else "https"
-        self.endpoints = [Endpoint(address, _CLIENTS) for address in addresses.values()]
+        self.endpoints = [SocketAddress(address, _CLIENTS) for address in addresses.values()]
         self.hosts: list[LabHost] = []
         self._commands: list[tuple[str | Path, ...]] = []
         peers = ",".join(f"{name}=http://{address}:{_PEERS}" for name, address in addresses.items())

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from appliance.cli import shard as shard_hub
 from appliance.cluster.addresses import LanAddress, PublicAddress
-from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.guidance import Guidance
 from appliance.cluster.tenure import Pace
 from appliance.hub.wireguard import choose
@@ -110,7 +110,7 @@ class HubHosts:
                 state_folder=self.folder / name / "rules",
                 socket_path=self.folder / name / "hub.sock",
                 allowed_uids={0},
-                calls=Endpoint(hub.inner.addresses[0].partition("/")[0], 0),
+                calls=SocketAddress(hub.inner.addresses[0].partition("/")[0], 0),
                 identity=self.authority.identity(name),
                 pace=Pace(),
                 stands_by=stands_by,

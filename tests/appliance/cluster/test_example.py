@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.settings import resolve
-from appliance.cluster.etcd import Endpoint, Identity
+from appliance.cluster.etcd import Identity, SocketAddress
 from appliance.cluster.relay import Listener, connect
 from netlab import Lab, LabHost, Process
 from tests.appliance.cluster.example import EXAMPLE, installed
@@ -62,8 +62,8 @@ def test_hosts_of_the_example_s_authority_call_each_other(issued: Path) -> None:
         with connection:
             connection.sendall(b"hello")
 
-    with closing(Listener(Endpoint(_HERE, 0), identity(issued, "hub1"), greet)) as listener:
-        where, context = Endpoint(_HERE, listener.port), identity(issued, "hub2").context(ssl.PROTOCOL_TLS_CLIENT)
+    with closing(Listener(SocketAddress(_HERE, 0), identity(issued, "hub1"), greet)) as listener:
+        where, context = SocketAddress(_HERE, listener.port), identity(issued, "hub2").context(ssl.PROTOCOL_TLS_CLIENT)
         with connect(where, "hub1", context) as connection:
             connection.settimeout(DEADLINE)
             assert connection.recv(16) == b"hello"

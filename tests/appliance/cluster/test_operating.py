@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.owner import Owner, owner_key
 from appliance.store import Store, machines
 from tests.appliance.cluster.up_hosts import SHARD_ADDRESS, HubHost, World, up_hosts
@@ -151,7 +151,7 @@ def certificate(world: World, hub: HubHost) -> str | None:
     """Returns the serial number of the certificate of the shard's owner; None if there is none that answers."""
     shard = json.loads(hub.meshwg("hub", "list", "--json"))["shards"][0]["id"]
     members, context = hub.environment["MESHWG_ETCD"].split(","), world.authority.client("asking")
-    endpoints = [Endpoint(host, int(port)) for host, _, port in (each.partition(":") for each in members)]
+    endpoints = [SocketAddress(host, int(port)) for host, _, port in (each.partition(":") for each in members)]
 
     def ask() -> str | None:
         claim = Etcd(endpoints, 1.0, context).holder(owner_key(shard))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from appliance.cluster.etcd import Endpoint
+from appliance.cluster.etcd import SocketAddress
 from appliance.cluster.relay import Listener, Unreached, connect
 from appliance.cluster.tls_handshakes import OF_ONE
 from tests.appliance.cluster.authority import Authority
@@ -41,17 +41,17 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 def listener(authority: Authority) -> Iterator[Listener]:
     """Provides a host that sends everything back."""
-    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo)) as made:
+    with closing(Listener(SocketAddress(_HERE, 0), authority.identity("hub1"), echo)) as made:
         yield made
 
 
 @pytest.fixture
-def where(listener: Listener) -> Endpoint:
+def where(listener: Listener) -> SocketAddress:
     """Provides the address of that host."""
-    return Endpoint(_HERE, listener.port)
+    return SocketAddress(_HERE, listener.port)
 
 
-def test_megabytes_go_both_ways_at_once(authority: Authority, where: Endpoint) -> None:
+def test_megabytes_go_both_ways_at_once(authority: Authority, where: SocketAddress) -> None:
     sent = os.urandom(8 * 2**20)
     with connect(where, "hub1", authority.client("web1")) as connection:
         connection.settimeout(DEADLINE)
@@ -79,7 +79,7 @@ def crowd() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("crowd")
-def test_calls_pass_where_many_files_are_open(authority: Authority, where: Endpoint) -> None:
+def test_calls_pass_where_many_files_are_open(authority: Authority, where: SocketAddress) -> None:
     with connect(where, "hub1", authority.client("web1")) as connection:
         connection.settimeout(DEADLINE)
         connection.sendall(b"x")
@@ -93,8 +93,8 @@ def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
         echo(connection)
         ended.set()
 
-    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), wait)) as listener:
-        with connect(Endpoint(_HERE, listener.port), "hub1", authority.client("web1")) as connection:
+    with closing(Listener(SocketAddress(_HERE, 0), authority.identity("hub1"), wait)) as listener:
+        with connect(SocketAddress(_HERE, listener.port), "hub1", authority.client("web1")) as connection:
             connection.settimeout(DEADLINE)
             connection.sendall(b"x")
             assert connection.recv(1) == b"x"
@@ -102,13 +102,13 @@ def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
         assert ended.wait(DEADLINE)
 
 
-def test_a_host_of_another_name_is_not_taken_for_it(authority: Authority, where: Endpoint) -> None:
+def test_a_host_of_another_name_is_not_taken_for_it(authority: Authority, where: SocketAddress) -> None:
     with pytest.raises(Unreached, match="hub2 can't be reached"):
         connect(where, "hub2", authority.client("web1"))
 
 
 def test_hosts_of_another_authority_are_turned_away(
-    authority: Authority, listener: Listener, where: Endpoint, tmp_path: Path
+    authority: Authority, listener: Listener, where: SocketAddress, tmp_path: Path
 ) -> None:
     stranger = Authority(tmp_path / "strangers").identity("web1")
     with pytest.raises(Unreached):
@@ -121,13 +121,13 @@ def test_hosts_of_another_authority_are_turned_away(
     wait_until(lambda: listener.refused == {"crowded": 0, "stranger": 2, "unproven": 0})
 
 
-def silent(where: Endpoint, sender: str, count: int) -> Iterator[socket.socket]:
+def silent(where: SocketAddress, sender: str, count: int) -> Iterator[socket.socket]:
     """Opens connections from an address that say nothing."""
     for _ in range(count):
         yield socket.create_connection((where.host, where.port), DEADLINE, source_address=(sender, 0))
 
 
-def answers(where: Endpoint, authority: Authority) -> bool:
+def answers(where: SocketAddress, authority: Authority) -> bool:
     """Tells whether a host's call is answered now."""
     try:
         with connect(where, "hub1", authority.client("web1")) as connection:
@@ -140,18 +140,18 @@ def answers(where: Endpoint, authority: Authority) -> bool:
 
 def test_one_address_takes_no_place_of_hosts(authority: Authority) -> None:
     """Opens more connections than the hub takes of hosts, as a stranger whose handshakes never end."""
-    few = Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo, most=4)
+    few = Listener(SocketAddress(_HERE, 0), authority.identity("hub1"), echo, most=4)
     with closing(few), ExitStack() as opened:
-        for each in silent(Endpoint(_HERE, few.port), "127.0.0.2", OF_ONE + 8):
+        for each in silent(SocketAddress(_HERE, few.port), "127.0.0.2", OF_ONE + 8):
             opened.enter_context(each)
-        assert answers(Endpoint(_HERE, few.port), authority)
+        assert answers(SocketAddress(_HERE, few.port), authority)
         wait_until(lambda: few.refused["unproven"] == 8)
         assert few.refused["crowded"] == 0
 
 
 def test_hosts_beyond_the_bound_are_turned_away(authority: Authority) -> None:
-    few = Listener(Endpoint(_HERE, 0), authority.identity("hub1"), echo, most=1)
-    where = Endpoint(_HERE, few.port)
+    few = Listener(SocketAddress(_HERE, 0), authority.identity("hub1"), echo, most=1)
+    where = SocketAddress(_HERE, few.port)
     with closing(few):
         with connect(where, "hub1", authority.client("web1")) as first:
             first.settimeout(DEADLINE)
@@ -162,7 +162,9 @@ def test_hosts_beyond_the_bound_are_turned_away(authority: Authority) -> None:
         wait_until(lambda: answers(where, authority))
 
 
-def test_many_addresses_take_no_place_of_known_hosts(authority: Authority, listener: Listener, where: Endpoint) -> None:
+def test_many_addresses_take_no_place_of_known_hosts(
+    authority: Authority, listener: Listener, where: SocketAddress
+) -> None:
     assert answers(where, authority)
     with structlog.testing.capture_logs() as lines, ExitStack() as opened:
         for number in range(60):
@@ -175,7 +177,7 @@ def test_many_addresses_take_no_place_of_known_hosts(authority: Authority, liste
     assert len(senders) == len(set(senders)) == 30
 
 
-def test_handshakes_that_fail_are_paced(listener: Listener, where: Endpoint) -> None:
+def test_handshakes_that_fail_are_paced(listener: Listener, where: SocketAddress) -> None:
     """Sends handshakes of no sense as fast as they are taken: each is work for the hub."""
     began = time.monotonic()
     for each in silent(where, "127.0.0.2", 400):
@@ -199,4 +201,4 @@ def test_nobody_there_is_said_at_once(authority: Authority) -> None:
     with socket.create_server((_HERE, 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(Unreached, match="Connection refused"):
-        connect(Endpoint(_HERE, port), "hub1", authority.client("web1"))
+        connect(SocketAddress(_HERE, port), "hub1", authority.client("web1"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.etcd import Claim, Endpoint, Etcd
+from appliance.cluster.etcd import Claim, Etcd, SocketAddress
 from appliance.cluster.owner import Owner
 from appliance.cluster.tenure import Pace, Tenure
 from tests.waiting import DEADLINE, wait_until
@@ -97,7 +97,7 @@ class MadeUpGate:
 
 
 def tenure(etcd: MadeUpEtcd, gate: MadeUpGate, name: str = "hub1") -> Tenure:
-    return Tenure(cast("Etcd", etcd), _KEY, Owner(name, Endpoint("192.0.2.1", 1)), gate, _PACE)
+    return Tenure(cast("Etcd", etcd), _KEY, Owner(name, SocketAddress("192.0.2.1", 1)), gate, _PACE)
 
 
 def test_a_hub_goes_on_when_etcd_answers_again() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cluster.errors import EtcdUnreachable, Lost
-from appliance.cluster.etcd import Endpoint, Etcd
+from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.owner import Owner
 from appliance.cluster.tenure import Pace, Tenure
 from appliance.hub.front_door.lease_gate import LeaseGate
@@ -89,13 +89,13 @@ class World:
         return after
 
 
-def compete(names: Names, endpoints: Sequence[Endpoint], member: str, address: str, trace: Trace) -> None:
+def compete(names: Names, endpoints: Sequence[SocketAddress], member: str, address: str, trace: Trace) -> None:
     """Owns the shard whenever it can, for as long as it can; the body of a hub's process."""
     kernel = LeaseGate(names.gate, ip_address(address), _PORT)
     kernel.put_up()
     gate = TracedGate(kernel, trace, member)
     while True:
-        tenure = Tenure(Etcd(endpoints, _TIMEOUT_S), _KEY, Owner(member, Endpoint("192.0.2.1", 1)), gate, _PACE)
+        tenure = Tenure(Etcd(endpoints, _TIMEOUT_S), _KEY, Owner(member, SocketAddress("192.0.2.1", 1)), gate, _PACE)
         lost = threading.Event()
         try:
             if not tenure.acquire():

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from appliance.cluster.etcd import Claim, Endpoint, Etcd
+from appliance.cluster.etcd import Claim, Etcd, SocketAddress
 from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.relay import Listener
 from appliance.hub.errors import HubUnreachable
@@ -71,8 +71,10 @@ def owners(authority: Authority) -> Iterator[dict[str, Owner]]:
     with ExitStack() as opened:
         known = {}
         for each in SHARDS[:-1]:
-            listener = opened.enter_context(closing(Listener(Endpoint(_HERE, 0), identity, answers(each, together))))
-            known[owner_key(each.id)] = Owner("hub1", Endpoint(_HERE, listener.port))
+            listener = opened.enter_context(
+                closing(Listener(SocketAddress(_HERE, 0), identity, answers(each, together)))
+            )
+            known[owner_key(each.id)] = Owner("hub1", SocketAddress(_HERE, listener.port))
         yield known
 
 
@@ -110,8 +112,8 @@ def says_nothing(connection: socket.socket) -> None:
 @pytest.mark.full
 @on_sqlite
 def test_a_hub_that_hangs_is_waited_for_in_a_bound(store: Store, authority: Authority) -> None:
-    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub2"), says_nothing)) as hanging:
-        known = {owner_key(SHARDS[0].id): Owner("hub2", Endpoint(_HERE, hanging.port))}
+    with closing(Listener(SocketAddress(_HERE, 0), authority.identity("hub2"), says_nothing)) as hanging:
+        known = {owner_key(SHARDS[0].id): Owner("hub2", SocketAddress(_HERE, hanging.port))}
         # A call alone waits for 20 s.
         with pytest.raises(HubUnreachable, match=f"{SHARDS[0].endpoint} did not answer in 5 s"):
             hubs(store, known, authority, SHARDS[:1]).status()
@@ -139,8 +141,8 @@ def notes(calls: list[messages.Call]) -> Callable[[socket.socket], None]:
 def test_a_change_is_ended_while_the_store_is_away(store: Store, authority: Authority) -> None:
     place_acme(store)
     calls = list[messages.Call]()
-    with closing(Listener(Endpoint(_HERE, 0), authority.identity("hub1"), notes(calls))) as hub:
-        known = {owner_key(SHARD.id): Owner("hub1", Endpoint(_HERE, hub.port))}
+    with closing(Listener(SocketAddress(_HERE, 0), authority.identity("hub1"), notes(calls))) as hub:
+        known = {owner_key(SHARD.id): Owner("hub1", SocketAddress(_HERE, hub.port))}
         asked = OwningHubs(store, cast("Etcd", Owners(known)), authority.client("web"))
         asked.apply(ACME, None, base=1, revision=2)
         with refused(store):

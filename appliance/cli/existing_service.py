@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Present:
+class ExistingService:
     """An existing store, opened as it is: neither created nor upgraded."""
 
     settings: Settings
@@ -54,9 +54,9 @@ class Present:
         """Make a client of the one hub, or of all, which need not run."""
         if not self.settings.has_many_hubs:
             return self.client()
-        from appliance.cli import several
+        from appliance.cli import many_hubs
 
-        return several.hubs(self.settings, self.store)
+        return many_hubs.hubs(self.settings, self.store)
 
     def hub_status(self) -> HubStatus | None:
         """Ask for the hub's status; None if no hub answers.
@@ -103,7 +103,7 @@ class Present:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Present]:
+def opened(settings: Settings) -> Iterator[ExistingService]:
     """Open the store of the settings; errors of its database in the block become `CommandError`.
 
     Raises:
@@ -123,7 +123,7 @@ def opened(settings: Settings) -> Iterator[Present]:
             found = instance.find(transaction)
         if found is None:
             raise CommandError("The store is empty; `meshwg up` gives it an identity.", Exit.NOT_CONFIGURED)
-        yield Present(settings, store, found)
+        yield ExistingService(settings, store, found)
 
 
 def must_be_root() -> None:

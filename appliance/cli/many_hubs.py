@@ -10,7 +10,7 @@ from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import Settings
 from appliance.cluster.addresses import CommandAddress, HostAddress, LanAddress, PublicAddress
-from appliance.cluster.etcd import Endpoint, Etcd, Identity
+from appliance.cluster.etcd import Etcd, Identity, SocketAddress
 from appliance.cluster.guidance import Guidance
 from appliance.service.owners import OwningHubs
 from appliance.store import Store
@@ -50,7 +50,7 @@ def _client_context(settings: Settings) -> ssl.SSLContext:
 
 def etcd(settings: Settings) -> Etcd:
     """Make a client of etcd for one user of it."""
-    members = [Endpoint(*each) for each in settings.etcd]
+    members = [SocketAddress(*each) for each in settings.etcd]
     return Etcd(members, _TIMEOUT_S, _client_context(settings))
 
 
