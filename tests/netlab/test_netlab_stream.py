@@ -113,7 +113,7 @@ def test_a_refused_send_is_recorded_and_not_fatal(pair: Pair) -> None:
         stream.wait_delivery(stream.mark(), DEADLINE)
         pair.mumbai.run("nft", "-f", "-", input="table ip t { chain c { type filter hook output priority 0; drop; }; }")
         refused = stream.mark()
-        wait_until(lambda: len([sent for sent in stream.sent() if sent.errno]) > 10)
+        wait_until(lambda: len([each for each in stream.sent() if each.errno and each.sent_ns >= refused]) > 10)
         until = stream.mark()
         pair.mumbai.run("nft", "flush", "ruleset")
         stream.wait_delivery(stream.mark(), DEADLINE)
