@@ -23,6 +23,8 @@ from contextlib import suppress
 from types import FrameType
 
 READY = "opening"
+PACKETS = 3
+"""Packets of a connection that is opened."""
 _FIRST_PORT, _PORTS = 1024, 64512
 _SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
 _TCP, _ETH_P_IP = 6, 0x0800
