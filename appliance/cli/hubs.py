@@ -69,7 +69,7 @@ def list_hubs(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the shards, with the host that owns each and the one that is prepared for it, and the hosts."""
     with _opened(settings) as cluster:
         found, owners, hosts = cluster.shards(), cluster.owners(), cluster.guidance.hosts()
-        prepared = {each.id: cluster.guidance.prepared(each.id) for each in found}
+        prepared = {each.id: cluster.guidance.placement(each.id).prepared for each in found}
         with cluster.store.read() as transaction:
             sizes = shards.sizes(transaction)
     rows = [(each, sizes.get(each.id, 0), owners.get(each.id)) for each in found]

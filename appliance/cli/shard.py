@@ -264,11 +264,12 @@ def _follow(host: Host, shard: Shard, note_prepared: Callable[[str | None], None
     is_silent = False
     while not never.wait(_LOOK_FOR_WISHES_S):
         try:
-            if not host.guidance.admits(shard.id, host.name):
+            placement = host.guidance.placement(shard.id)
+            if host.guidance.is_drained(host.name) or not placement.admits(host.name):
                 log.info("operators want the shard elsewhere", shard=shard.id)
                 os.kill(os.getpid(), signal.SIGINT)
                 return
-            note_prepared(host.guidance.prepared(shard.id))
+            note_prepared(placement.prepared)
             is_silent = False
         except EtcdUnreachable as error:
             if not is_silent:

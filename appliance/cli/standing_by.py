@@ -39,9 +39,12 @@ class Candidacy:
         Raises:
             EtcdUnreachable: no majority of etcd answers.
         """
-        if not self._guidance.admits(self._shard, self._host):
+        if self._guidance.is_drained(self._host):
             return False
-        if not self._guidance.yields(self._shard, self._host):
+        placement = self._guidance.placement(self._shard)
+        if not placement.admits(self._host):
+            return False
+        if not placement.yields(self._host):
             return True
         now = boottime()
         if now - self._yielded_at > _YIELDS_S:

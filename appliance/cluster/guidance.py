@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from appliance.cluster.etcd import Etcd
-from appliance.cluster.owner import Owner, owner_key
+from appliance.cluster.owner import Owner, owner_key, shard_prefix
 
 MOVE_S = 10
 """Seconds for which a shard that is moved waits for its new host; then any host may take it."""
@@ -39,6 +39,27 @@ class Host:
         return self.is_there and not self.is_drained
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where a shard is to be.
+
+    Attributes:
+        moved_to: host that operators move it to; None: any may have it.
+        prepared: host that is prepared to take it; None: none is.
+    """
+
+    moved_to: str | None
+    prepared: str | None
+
+    def admits(self, host: str) -> bool:
+        """Tell whether a host may own the shard: it is not moved to another one."""
+        return self.moved_to in (None, host)
+
+    def yields(self, host: str) -> bool:
+        """Tell whether a host lets another one, which is prepared, take the shard; not if it is moved to this host."""
+        return self.prepared not in (None, host) and self.moved_to != host
+
+
 class Guidance:
     """Operators' wishes, kept in etcd.
 
@@ -53,37 +74,26 @@ class Guidance:
         self._etcd = etcd
         self._presence: int | None = None
 
-    def admits(self, shard: str, host: str) -> bool:
-        """Tell whether a host may own a shard: it is not drained, and the shard is not moved to another one."""
-        if self._etcd.holder(_DRAINED + host) is not None:
-            return False
-        move = self._etcd.holder(_move_key(shard))
-        return move is None or move.value == host
+    def is_drained(self, host: str) -> bool:
+        """Tell whether a host is to have no shard."""
+        return self._etcd.holder(_DRAINED + host) is not None
+
+    def placement(self, shard: str) -> Placement:
+        """Read where a shard is to be, at once."""
+        found = self._etcd.under(shard_prefix(shard))
+        return Placement(found.get(_move_key(shard)), found.get(_standby_key(shard)))
 
     def stand_by(self, shard: str, host: str) -> bool:
         """Have a host be the one that is prepared for a shard, unless another one is, or this one is drained.
 
         To be called again well within `STANDBY_S`, after which another host may be.
         """
-        if self._etcd.holder(_DRAINED + host) is not None:
+        if self.is_drained(host):
             return False
         found = self._etcd.holder(_standby_key(shard))
         if found is None:
             return self._etcd.claim(_standby_key(shard), host, self._etcd.grant(STANDBY_S)) is not None
         return found.value == host and self._etcd.renew(found.lease)
-
-    def yields(self, shard: str, host: str) -> bool:
-        """Tell whether a host lets another one, which is prepared, take a shard; not if it is moved to this host."""
-        found = self._etcd.holder(_standby_key(shard))
-        if found is None or found.value == host:
-            return False
-        move = self._etcd.holder(_move_key(shard))
-        return move is None or move.value != host
-
-    def prepared(self, shard: str) -> str | None:
-        """Name of the host that is prepared for a shard; None if none is."""
-        found = self._etcd.holder(_standby_key(shard))
-        return None if found is None else found.value
 
     def drain(self, host: str) -> None:
         """Have a host give up its shards, and take none."""
@@ -127,8 +137,8 @@ class Guidance:
 
 
 def _move_key(shard: str) -> str:
-    return f"meshwg/shards/{shard}/move"
+    return f"{shard_prefix(shard)}move"
 
 
 def _standby_key(shard: str) -> str:
-    return f"meshwg/shards/{shard}/standby"
+    return f"{shard_prefix(shard)}standby"

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from appliance.cluster.etcd import SocketAddress
 
 
+def shard_prefix(shard: str) -> str:
+    """Beginning of a shard's keys in etcd."""
+    return f"meshwg/shards/{shard}/"
+
+
 def owner_key(shard: str) -> str:
     """Key in etcd of a shard's owner."""
-    return f"meshwg/shards/{shard}/owner"
+    return f"{shard_prefix(shard)}owner"
 
 
 @dataclass(frozen=True)
