@@ -41,7 +41,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a shard is to be.
+    """Host that a shard is moved to, and the one that is prepared for it.
 
     Attributes:
         moved_to: host that operators move it to; None: any may have it.
