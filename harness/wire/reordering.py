@@ -24,13 +24,13 @@ from harness.judging.verdicts import Inconclusive
 from netlab import Lab, Link
 
 HOLD_S = 0.005
-"""Seconds for which a message is held back."""
+"""Seconds for which a message is held back, if nothing else is said."""
 ONE_OF = 8
 """Number of a session's data messages among which one is held back."""
 
 _TABLE = "reordering"
 _MARK = 0x6F76
-_HOLD_NS, _LOOK_NS = round(HOLD_S * 1e9), 5_000_000
+_LOOK_NS = 5_000_000
 _SETTLED_S = 10.0
 _ENOUGH = 50
 _TUNSETIFF, _IFF_TAP, _IFF_NO_PI = 0x400454CA, 0x0002, 0x1000  # From <linux/if_tun.h>.
@@ -84,12 +84,13 @@ IN_ORDER = Way()
 class Reordering(Way):
     """Reordering of the messages on the hub's link, in both directions, until `close`.
 
-    One of eight data messages of each session is held back for 5 ms, and every other message of a handshake to the
+    One of eight data messages of each session is held back for a moment, and every other message of a handshake to the
     hub.
 
     Args:
         lab: lab of the link.
         link: link of the hub.
+        hold_s: seconds for which a message is held back.
 
     Attributes:
         device: name of the TAP device that takes what is held back.
@@ -100,7 +101,8 @@ class Reordering(Way):
         OSError: this machine can't do it.
     """
 
-    def __init__(self, lab: Lab, link: Link) -> None:
+    def __init__(self, lab: Lab, link: Link, hold_s: float = HOLD_S) -> None:
+        self._hold_ns = round(hold_s * 1e9)
         self.held = self.overtaken = 0
         self._lab = lab
         self._changed = threading.Condition()
@@ -165,7 +167,9 @@ class Reordering(Way):
         if self.held >= _ENOUGH and not self.overtaken:
             raise Inconclusive(f"the lab held {self.held} messages back, and none was overtaken")
         overtaken = str(self.overtaken) if self.overtaken else "nothing: none"
-        return {"reordered": f"{overtaken} of {self.held} messages that were held back for {HOLD_S * 1000:.0f} ms"}
+        return {
+            "reordered": f"{overtaken} of {self.held} messages that were held back for {self._hold_ns // 1_000_000} ms"
+        }
 
     def _close_files(self) -> None:
         for tap in self._taps:
@@ -205,7 +209,7 @@ class Reordering(Way):
         while not is_last or self._waiting:
             is_last = self._ends
             now = time.monotonic_ns()
-            due_ns = self._waiting[0].read_ns + _HOLD_NS - now if self._waiting else _LOOK_NS
+            due_ns = self._waiting[0].read_ns + self._hold_ns - now if self._waiting else _LOOK_NS
             arrivals.poll(max(0, math.ceil(due_ns / 1e6)))
             looked_ns = time.monotonic_ns()
             with self._changed:
@@ -230,7 +234,7 @@ class Reordering(Way):
                 self.overtaken += (index, counter - 1) in self._sessions
 
     def _send_due(self) -> None:
-        while self._waiting and self._waiting[0].read_ns + _HOLD_NS <= time.monotonic_ns():
+        while self._waiting and self._waiting[0].read_ns + self._hold_ns <= time.monotonic_ns():
             message = self._waiting[0]
             self._out.send(message.frame)
             self._waiting.popleft()
