@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from appliance.cli.option_table import OPTIONS, Given, name_of, value_of
-from appliance.cli.settings import resolve
+from appliance.cli.settings import check_names, resolve
 
 
 def _folder(text: str) -> Path:
@@ -31,6 +31,8 @@ def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., N
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         def run(*arguments: Any, config: Path | None = None, **named: Any) -> None:
+            # Only here: the service's own processes get what was checked, and variables that nobody typed.
+            check_names()
             given = {key: named.pop(key, None) for key in keys}
             command(*arguments, **named, settings=resolve(given, config))
 

@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -260,15 +260,18 @@ def _config_of_environment() -> Path | None:
 
 def _from_environment() -> dict[str, Given]:
     variables = {key: variable_of(key) for key in OPTIONS}
-    _check_names({*variables.values(), SECRET_VARIABLE, _CONFIG_VARIABLE})
     return {key: Given(name, value) for key, name in variables.items() if (value := os.environ.get(name))}
 
 
-def _check_names(known: Collection[str]) -> None:
-    """Raise `CommandError` if a variable of the environment is a misspelt one of these.
+def check_names() -> None:
+    """Refuse misspelt variables in the environment of a command.
 
     Others are nobody's mistake: an orchestrator sets variables of its own for a service with this name.
+
+    Raises:
+        CommandError: a variable's name is nearly that of a setting.
     """
+    known = {*map(variable_of, OPTIONS), SECRET_VARIABLE, _CONFIG_VARIABLE}
     strangers = sorted(name for name in os.environ if name.startswith(variable_of("")) and name not in known)
     if strangers:
         from difflib import get_close_matches

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.settings import resolve
+from appliance.cli.settings import check_names, resolve
 from appliance.model.sign_up import SignUpMode
+from tests.appliance.cli.commands import run
 
 MANY_HUBS: dict[str, Any] = {
     "database_url": "postgresql+psycopg://meshwg@/meshwg",
@@ -193,12 +194,19 @@ def test_sign_up_mode_and_unused_days_are_parsed(monkeypatch: pytest.MonkeyPatch
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str) -> None:
     monkeypatch.setenv(misspelt, "hidden-value")
     with pytest.raises(CommandError, match=f"^{misspelt} in the environment is no setting; {meant} is.$"):
-        resolve({})
+        check_names()
+
+
+def test_a_command_refuses_a_misspelt_variable() -> None:
+    done = run("status", MESHWG_SIGNUP="hidden-value")
+    assert done.returncode == Exit.NOT_CONFIGURED
+    assert done.stderr == "meshwg: MESHWG_SIGNUP in the environment is no setting; MESHWG_SIGN_UP is.\n"
 
 
 @pytest.mark.parametrize("name", ["MESHWG_PORT", "MESHWG_SERVICE_HOST", "MESHWG_PORT_8443_TCP_ADDR"])
 def test_variables_of_an_orchestrator_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "tcp://192.0.2.1:8443")
+    check_names()
     found = resolve({})
     monkeypatch.delenv(name)
     assert resolve({}) == found
