@@ -34,15 +34,12 @@ def _of_each(owned: list[ShardStatus]) -> Iterator[Metric]:
         ("meshwg_shard_token", "Number of the time of ownership; every taking of the shard raises it", "token"),
         ("meshwg_shard_owned_seconds", "Seconds since the owner's process took the shard", "owned_s"),
         ("meshwg_shard_lease_age_seconds", "Seconds since the owner last renewed its lease", "lease_age_s"),
+        ("meshwg_shard_prepared", "1 if a host is prepared to take the shard", "is_prepared"),
     ):
         family = GaugeMetricFamily(name, text, labels=["shard"])
         for each in owned:
             family.add_metric([each.endpoint], getattr(each, attribute))
         yield family
-    prepared = GaugeMetricFamily("meshwg_shard_prepared", "1 if a host is prepared to take the shard", labels=["shard"])
-    for each in owned:
-        prepared.add_metric([each.endpoint], each.prepared is not None)
-    yield prepared
     shut_out = CounterMetricFamily(
         "meshwg_shard_shut_out_packets", "Packets that found the front door shut by the lease's gate", labels=["shard"]
     )

@@ -239,6 +239,11 @@ class ShardStatus:
     refused: dict[str, int] = field(default_factory=dict)
     prepared: str | None = None
 
+    @property
+    def is_prepared(self) -> bool:
+        """True if a host is prepared to take the shard."""
+        return self.prepared is not None
+
 
 @dataclass(frozen=True)
 class HubStatus:
