@@ -55,9 +55,9 @@ def in_census(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 def _entries(census: Mapping[str, Any]) -> Iterator[str]:
     for organization, found in census.items():
-        rows = {table: count for table, count in found["rows"].items() if table not in BY_THE_CLOCK}
-        for name, value in {**found, "rows": None, **rows}.items():
-            yield f"{organization}: {name} {value}"
+        rows = ((table, count) for table, count in found["rows"].items() if table not in BY_THE_CLOCK)
+        facts = ((name, value) for name, value in found.items() if name != "rows")
+        yield from (f"{organization}: {name} {value}" for name, value in (*facts, *rows))
 
 
 # The lab's own folder lies below /run. Counters and the front door's dynamic sets are left out: traffic changes them.
