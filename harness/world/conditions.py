@@ -15,7 +15,7 @@ REORDER = ("none", "messages")
 STORES = ("SQLite", "PostgreSQL")
 """Stores of the lab's own service."""
 CHOICES = {"outside": OUTSIDE, "loss": LOSS, "reorder": REORDER, "store": STORES}
-"""What each condition may be, by the name of its option."""
+"""Choices for each condition, by the name of its option."""
 
 # A lost message costs 5 s of time (WireGuard's REKEY_TIMEOUT), so most scenarios lose none.
 _LOSS_WEIGHTS = (6, 1, 1)
