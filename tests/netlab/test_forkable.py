@@ -55,5 +55,5 @@ def test_what_is_loaded_lies_in_huge_pages(area: mmap.mmap) -> None:
     (frozen, small), (frozen_after, huge) = (map(int, line.split()) for line in done.stdout.splitlines())
     assert frozen == 0
     assert frozen_after > 0
-    # How much of it depends on the machine's free huge pages.
-    assert huge > small
+    # Of 32 MB in pieces that begin anywhere, 16 to 24 lie between the borders of huge pages.
+    assert huge - small > 8 << 10
