@@ -18,6 +18,8 @@ import threading
 import time
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.judging.verdicts import Inconclusive
@@ -213,22 +215,24 @@ class Reordering(Way):
             arrivals.poll(max(0, math.ceil(due_ns / 1e6)))
             looked_ns = time.monotonic_ns()
             with self._changed:
+                # Read first: what has passed came after what it overtook, which is there to be taken now.
+                passed = list(_frames(behind))
                 self._take(held)
-                self._count(behind)
+                self._count(passed)
                 self._send_due()
                 self._empty_ns = looked_ns
                 self._changed.notify_all()
 
     def _take(self, tap: int) -> None:
-        while frame := _read(tap):
+        for frame in _frames(tap):
             self._waiting.append(_Message(frame, time.monotonic_ns(), self._empty_ns))
             if session := _session(frame):
                 self.held += 1
                 self._sessions.add(session)
 
-    def _count(self, tap: int) -> None:
-        """Reads copies of messages that passed."""
-        while frame := _read(tap):
+    def _count(self, passed: Iterable[bytes]) -> None:
+        """Counts the messages that others overtook, by copies of those that passed."""
+        for frame in passed:
             if session := _session(frame):
                 index, counter = session
                 self.overtaken += (index, counter - 1) in self._sessions
@@ -267,12 +271,11 @@ def _sender(bridge: str) -> socket.socket:
     return out
 
 
-def _read(tap: int) -> bytes:
-    """Returns the next frame; none if there is none."""
-    try:
-        return os.read(tap, _LONGEST_FRAME)
-    except BlockingIOError:
-        return b""
+def _frames(tap: int) -> Iterator[bytes]:
+    """Yields the frames that have come to a device, until there is none."""
+    with suppress(BlockingIOError):
+        while True:
+            yield os.read(tap, _LONGEST_FRAME)
 
 
 def _session(frame: bytes) -> tuple[bytes, int] | None:

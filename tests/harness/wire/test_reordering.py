@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 
@@ -74,6 +76,33 @@ def test_every_other_handshake_message_to_the_hub_is_overtaken(place: Place) -> 
     assert exchanged(machine, hub, HUB[0], sent) == [RESPONSE, data(0), INITIATION]
     assert exchanged(hub, machine, MACHINE[0], sent) == sent
     assert way.close() == {"reordered": "nothing: none of 0 messages that were held back for 250 ms"}
+
+
+def test_messages_that_come_while_others_are_read_count(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sends messages whenever one of the devices was just found empty."""
+    lab, link, hub, machine = place
+    read, sent = os.read, [data(number) for number in range(MESSAGES)]
+    there, here = (each.socket(socket.AF_INET, socket.SOCK_DGRAM) for each in (hub, machine))
+    left = iter(sent)
+
+    def read_and_send(descriptor: int, most: int) -> bytes:
+        try:
+            return read(descriptor, most)
+        except BlockingIOError:
+            if threading.current_thread().name == "reordering":
+                for message in islice(left, ONE_OF):
+                    here.sendto(message, (HUB[0], PORT))
+            raise
+
+    with there, here:
+        there.settimeout(5.0)
+        there.bind((HUB[0], PORT))
+        monkeypatch.setattr(os, "read", read_and_send)
+        way = Reordering(lab, link, LONG_S)
+        arrived = [there.recv(2048) for _ in sent]
+    held = MESSAGES // ONE_OF
+    assert way.close() == {"reordered": f"{held} of {held} messages that were held back for 250 ms"}
+    assert sorted(arrived) == sorted(sent)
 
 
 def test_a_keepalive_is_not_held_back(place: Place) -> None:
