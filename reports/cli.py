@@ -94,7 +94,8 @@ def summarize(run: Transcript, console: Console) -> None:
     unnoticed = [sabotage.id for sabotage in run.sabotage if not sabotage.caught]
     if run.left_out:
         console.print(_text(f"Of part of the claims only; left out: {', '.join(run.left_out)}", "yellow"))
-    console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}")
+    left = f"; {len(run.untried)} left to other seeds" if run.untried else ""
+    console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}{left}")
     if run.mutants:
         counted = Counter(mutant.verdict for mutant in run.mutants)
         console.print(_text(f"mutants: {', '.join(f'{number} {word}' for word, number in counted.items())}"))

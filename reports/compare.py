@@ -78,7 +78,7 @@ def compare(before: Transcript, after: Transcript) -> Difference:
     """
     changes = [
         *_changes(_verdicts(before), _verdicts(after), good=Verdict.PROVEN),
-        *_changes(_sabotages(before), _sabotages(after), good="noticed"),
+        *_changes(_sabotages(before, after), _sabotages(after, before), good="noticed"),
         *_changes(_exhibits(before), _exhibits(after), good=""),
         *_changes(_software(before), _software(after), good=""),
         *_cells(before, after),
@@ -101,8 +101,10 @@ def _verdicts(run: Transcript) -> dict[str, str]:
     return found | {f"{claim.id} / {each.name}": each.verdict for claim in run.claims for each in claim.scenarios}
 
 
-def _sabotages(run: Transcript) -> dict[str, str]:
-    return {f"sabotage {each.id}": "noticed" if each.caught else "unnoticed" for each in run.sabotage}
+def _sabotages(run: Transcript, other: Transcript) -> dict[str, str]:
+    """Tells the outcome of each sabotage that the other run did not leave to other seeds."""
+    tried = [each for each in run.sabotage if each.id not in other.untried]
+    return {f"sabotage {each.id}": "noticed" if each.caught else "unnoticed" for each in tried}
 
 
 def _exhibits(run: Transcript) -> dict[str, str]:

@@ -194,6 +194,7 @@ class Transcript(msgspec.Struct, frozen=True):
         verdict: `pass` or `fail`.
         problems: reasons for a fail, one sentence each.
         left_out: published claims that the run did not look at; its verdict says nothing about them.
+        untried: sabotages that a quick run of all claims left to runs with other seeds.
         version: version of the format.
         hub: class of another project's hub that was tested, as MODULE:CLASS; None for MeshWG's own service.
         events: SHA-256 of `events.jsonl.gz`, the recording of the run's events; "" if there is none.
@@ -214,6 +215,7 @@ class Transcript(msgspec.Struct, frozen=True):
     verdict: str = ""
     problems: list[str] = []
     left_out: list[str] = []
+    untried: list[str] = []
     version: int = 1
     hub: str | None = None
     events: str = ""

@@ -1,4 +1,4 @@
-"""Gate: runs the scenarios and every sabotage."""
+"""Gate: runs the scenarios and the sabotages of a plan."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from rich.markup import escape
 
 from harness.events.feed import Feed
 from harness.gate import forked_runs, results, runs
-from harness.gate.claims import CLAIMS, PublishedClaim
+from harness.gate.plans import GatePlan
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult, Shared
-from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
 from harness.world.conditions import STORES, draw_store
 from reports.events.format import (
@@ -85,40 +84,6 @@ class SabotageResult:
 
 
 @dataclass(frozen=True)
-class GatePlan:
-    """Options of the gate.
-
-    Attributes:
-        options: options of each run.
-        sabotages_only: True for the sabotages without the scenarios.
-        minutes: time for rounds of the scenarios, each with its own seed; None for one round.
-        mutants: number of mutants to try after scenarios and sabotages.
-    """
-
-    options: RunOptions
-    sabotages_only: bool = False
-    minutes: float | None = None
-    mutants: int = 0
-
-    @property
-    def profile(self) -> str:
-        """Name of the profile: quick, full or soak."""
-        return self.options.profile if self.minutes is None else "soak"
-
-    @property
-    def is_full(self) -> bool:
-        """True for one full round of everything, which also checks the API against its OpenAPI document."""
-        is_everything = self.options.claim is None and self.options.live is None and not self.sabotages_only
-        return self.profile == "full" and is_everything
-
-    @property
-    def claims(self) -> list[PublishedClaim]:
-        """Claims whose scenarios run."""
-        wanted = [claim for claim in CLAIMS if self.options.claim in (None, claim.id)]
-        return [] if self.sabotages_only else wanted
-
-
-@dataclass(frozen=True)
 class GateRun:
     """Result of the gate.
 
@@ -162,10 +127,8 @@ def run(plan: GatePlan, evidence: Path, console: Console, feed: Feed) -> GateRun
     """
     started_at, start = time.time(), time.monotonic()
     options = plan.options
-    # A service that others run is not sabotaged.
-    wanted = [each for each in SABOTAGES if options.claim in (None, each.claim) and options.live is None]
-    feed.tell(_begin(plan, wanted, started_at))
-    rounds = [_round(options, wanted, evidence, console, feed, scenarios=not plan.sabotages_only)]
+    feed.tell(_begin(plan, started_at))
+    rounds = [_round(options, plan.sabotages, evidence, console, feed, scenarios=not plan.sabotages_only)]
     until = start + 60 * (plan.minutes or 0)
     while time.monotonic() < until and all(each.is_proven for each in rounds[-1].scenarios):
         seeded = replace(options, seed=options.seed + len(rounds))
@@ -184,7 +147,7 @@ def run(plan: GatePlan, evidence: Path, console: Console, feed: Feed) -> GateRun
     )
 
 
-def _begin(plan: GatePlan, sabotages: Sequence[Sabotage], started_at: float) -> RunBegun:
+def _begin(plan: GatePlan, started_at: float) -> RunBegun:
     is_own = plan.options.live is None
     return RunBegun(
         version=VERSION,
@@ -194,7 +157,7 @@ def _begin(plan: GatePlan, sabotages: Sequence[Sabotage], started_at: float) -> 
         # The events may be published, so they do not name a service that others run.
         subject="the service in a lab of its own" if is_own else "a service that runs elsewhere",
         claims=[PlannedClaim(each.id, each.sentence) for each in plan.claims],
-        sabotages=[PlannedSabotage(each.id, each.claim, each.broke) for each in sabotages],
+        sabotages=[PlannedSabotage(each.id, each.claim, each.broke) for each in plan.sabotages],
     )
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.gate import plugin, transcripts
-from harness.gate.gate import GatePlan, GateRun
+from harness.gate.gate import GateRun
 from harness.gate.logged_run import LoggedRun
+from harness.gate.plans import GatePlan
 from harness.gate.runs import RunOptions
 from harness.gate.summary import summary
 from harness.world import evidence

@@ -44,6 +44,7 @@ def transcript_of(run: GateRun) -> Transcript:
         verdict="fail" if problems else "pass",
         problems=problems,
         left_out=[claim.id for claim in CLAIMS if claim not in wanted],
+        untried=[each.id for each in run.plan.untried] if run.hub is None else [],
         version=VERSION,
         hub=run.hub,
         elsewhere=options.live is not None,

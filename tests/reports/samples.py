@@ -183,6 +183,7 @@ transcripts = st.builds(
     verdict=st.sampled_from(["pass", "fail"]),
     problems=st.lists(texts, max_size=2),
     left_out=st.lists(texts, max_size=2),
+    untried=st.lists(texts, max_size=2),
     version=st.integers(1, VERSION),
     hub=st.none() | texts,
     elsewhere=st.booleans(),

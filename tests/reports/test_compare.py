@@ -67,6 +67,13 @@ def test_a_missing_claim_is_worse_and_a_new_one_is_not() -> None:
     assert not new.is_worse
 
 
+def test_a_sabotage_left_to_other_seeds_is_not_compared() -> None:
+    tried = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=True)])
+    left = run(claim("one-hub"), sabotage=[], untried=["leak"])
+    assert compare(tried, left).changes == ()
+    assert compare(left, tried).changes == ()
+
+
 def test_a_sabotage_no_longer_noticed_is_worse() -> None:
     before = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=True)])
     after = run(claim("one-hub"), sabotage=[SabotageVerdict("leak", "one-hub", caught=False)])

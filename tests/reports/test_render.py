@@ -313,6 +313,12 @@ def test_a_run_of_some_claims_names_those_left_out() -> None:
     assert "It says nothing of no-egress , sign-in ." in said
 
 
+def test_a_quick_run_says_how_many_sabotages_it_left() -> None:
+    said = Page(html(run(claim("one-hub"), untried=["leak", "flush"]))).said
+    assert "It left 2 to runs with other seeds" in said
+    assert "other seeds" not in Page(html(run(claim("one-hub")))).said
+
+
 @given(transcripts)
 @properties.examples(50)
 def test_every_figure_of_any_run_is_on_the_page(made: Transcript) -> None:

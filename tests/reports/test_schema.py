@@ -17,7 +17,7 @@ from tests import properties
 from tests.reports.samples import claim, run, scenario, transcripts
 
 # What is published about transcript.json; every other name in it is ours to add.
-ADDED = {"elsewhere", "tested", "signed_by", "log", "mutants"}
+ADDED = {"elsewhere", "tested", "signed_by", "log", "mutants", "untried"}
 RUN = {"started_at", "seconds", "profile", "seed", "environment", "claims", "sabotage"}
 CLAIM = {"id", "verdict", "scenarios"}
 SCENARIO = {"name", "verdict", "seconds", "measured"}

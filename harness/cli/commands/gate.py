@@ -23,6 +23,7 @@ from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
 from harness.gate.logged_run import LoggedRun
+from harness.gate.plans import GatePlan
 from harness.gate.progress import Progress
 from harness.gate.runs import RunOptions
 from harness.paths import REPORTS, TESTS
@@ -121,15 +122,15 @@ def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:
         end("--ssh-known-hosts begins with ~, and no user's home is known by that name.", checks.NO_INPUT)
 
 
-def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only: bool = False) -> gates.GatePlan:
+def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only: bool = False) -> GatePlan:
     """Returns the plan of a run: with mutants if it is a full one of everything, in rounds of full if it is a soak."""
     if options.profile != "soak":
-        plan = gates.GatePlan(options, sabotages_only)
+        plan = GatePlan(options, sabotages_only)
         return replace(plan, mutants=_MUTANTS) if plan.is_full and TESTS.is_dir() else plan
-    return gates.GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
+    return GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
 
 
-def run_and_publish(plan: gates.GatePlan, watch: Watch, *, throwaway_key: bool = False) -> tuple[bool, int, int]:
+def run_and_publish(plan: GatePlan, watch: Watch, *, throwaway_key: bool = False) -> tuple[bool, int, int]:
     """Runs the gate and publishes its transcript.
 
     Args:
@@ -203,7 +204,7 @@ def _tell(mutant: MutantVerdict, feed: Feed) -> None:
     feed.tell(told)
 
 
-def _begin(plan: gates.GatePlan, *, throwaway_key: bool) -> LoggedRun:
+def _begin(plan: GatePlan, *, throwaway_key: bool) -> LoggedRun:
     try:
         signer = Signer.for_one_run() if throwaway_key else Signer.find()
         if signer.is_new:

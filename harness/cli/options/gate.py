@@ -29,7 +29,8 @@ def gate(
     profile: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="quick, full, or soak: rounds of full, each with another seed, until one fails."
+            metavar="NAME",
+            help="quick, which draws a third of the sabotages; full; or soak: rounds of full, until one fails.",
         ),
     ] = "quick",
     minutes: Annotated[

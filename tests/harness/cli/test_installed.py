@@ -8,7 +8,7 @@ import typer
 from harness.cli import installed
 from harness.cli.commands import gate
 from harness.cli.watching import entered
-from harness.gate.gate import GatePlan
+from harness.gate.plans import GatePlan
 from harness.gate.runs import RunOptions
 
 

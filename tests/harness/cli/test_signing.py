@@ -11,7 +11,8 @@ from harness.cli.commands import gate as command
 from harness.cli.watching import Watch
 from harness.gate import gate as gates
 from harness.gate import logged_run
-from harness.gate.gate import GatePlan, GateRun
+from harness.gate.gate import GateRun
+from harness.gate.plans import GatePlan
 from harness.gate.runs import RunOptions
 from reports import packages, schema, tree, verifying
 from reports.keys import Signer

@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from harness.events.feed import Feed
-from harness.gate import forked_runs, gate, runs
-from harness.gate.gate import Concurrency, GatePlan, concurrency, judge_sabotage
+from harness.gate import forked_runs, gate, plans, runs
+from harness.gate.gate import Concurrency, concurrency, judge_sabotage
+from harness.gate.plans import GatePlan
 from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult, Shared
@@ -113,7 +114,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
 
     replace_runs(monkeypatch, run)
     monkeypatch.setattr(forked_runs, "run", run_broken)
-    monkeypatch.setattr(gate, "SABOTAGES", (LEAK,))
+    monkeypatch.setattr(plans, "SABOTAGES", (LEAK,))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(1, 1))
     return noted
 
@@ -138,7 +139,7 @@ def test_waiting_sabotages_start_first_and_keep_their_place(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaks = tuple(replace(LEAK, id=name, waits=name in "bc") for name in "abcd")
-    monkeypatch.setattr(gate, "SABOTAGES", breaks)
+    monkeypatch.setattr(plans, "SABOTAGES", breaks)
     run = gated(tmp_path, GatePlan(RunOptions(), sabotages_only=True), {})
     assert [arguments[0] for _, arguments in made_up] == [f"--sabotage={name}" for name in "cbda"]
     assert [each.sabotage.id for each in run.sabotages] == list("abcd")
@@ -196,7 +197,7 @@ def noted_options(
         return RunResult((result,), "")
 
     replace_runs(monkeypatch, run)
-    monkeypatch.setattr(gate, "SABOTAGES", ())
+    monkeypatch.setattr(plans, "SABOTAGES", ())
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(2, 2))
     with Feed() as feed:
         gate.run(plan, tmp_path, Console(file=io.StringIO()), feed)
@@ -213,7 +214,7 @@ def test_a_sabotage_s_result_names_what_was_drawn(tmp_path: Path, monkeypatch: p
         return RunResult((outcome,), "")
 
     monkeypatch.setattr(forked_runs, "run", run_broken)
-    monkeypatch.setattr(gate, "SABOTAGES", [replace(LEAK, id=f"leak-{number}") for number in range(20)])
+    monkeypatch.setattr(plans, "SABOTAGES", [replace(LEAK, id=f"leak-{number}") for number in range(20)])
     with Feed() as feed:
         run = gate.run(GatePlan(RunOptions(), sabotages_only=True), tmp_path, Console(file=io.StringIO()), feed)
     assert [(each.caught, each.conditions) for each in run.sabotages] == [(True, drawn)] * 20
@@ -275,10 +276,10 @@ def test_an_exclusive_scenario_runs_alone(tmp_path: Path, monkeypatch: pytest.Mo
     machine = Machine(together=4)
     replace_runs(monkeypatch, machine.run)
     monkeypatch.setattr(forked_runs, "run", machine.run_broken)
-    monkeypatch.setattr(gate, "SABOTAGES", (TIMED, LEAK))
+    monkeypatch.setattr(plans, "SABOTAGES", (TIMED, LEAK))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(scenarios=2, runs=4))
     with Feed() as feed:
-        run = gate.run(GatePlan(RunOptions()), tmp_path, Console(file=io.StringIO()), feed)
+        run = gate.run(GatePlan(RunOptions(profile="full")), tmp_path, Console(file=io.StringIO()), feed)
     pooled = machine.at_once.pop("scenarios") + machine.at_once.pop("sabotages")
     assert sorted(pooled) == [1, 2, 3, 4]
     assert machine.at_once == {"exclusive scenarios": [1], "exclusive sabotages": [1], "again": [1]}

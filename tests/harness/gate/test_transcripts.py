@@ -10,7 +10,8 @@ import pytest
 
 from harness.gate import environment, transcripts
 from harness.gate.claims import CLAIMS
-from harness.gate.gate import GatePlan, GateRun, SabotageResult
+from harness.gate.gate import GateRun, SabotageResult
+from harness.gate.plans import GatePlan
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
 from harness.sabotage.catalogue import SABOTAGES

@@ -19,8 +19,9 @@ import pytest
 from rich.console import Console
 
 from harness.events.feed import Feed
-from harness.gate import gate
-from harness.gate.gate import GatePlan, GateRun
+from harness.gate import gate, plans
+from harness.gate.gate import GateRun
+from harness.gate.plans import GatePlan
 from harness.gate.progress import Progress
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
@@ -84,10 +85,10 @@ def follow(url: str, kinds: list[str]) -> None:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Provides a run that one reader follows, from which another leaves, and to which a third does not listen.
 
-    It has two sabotages, which mostly wait, and SQLite; the gate itself tries all.
+    It has two sabotages, which mostly wait, and SQLite.
     """
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(gate, "SABOTAGES", [each for each in SABOTAGES if each.waits])
+        patched.setattr(plans, "SABOTAGES", [each for each in SABOTAGES if each.waits])
         yield watch_a_run(tmp_path_factory)
 
 
@@ -200,12 +201,12 @@ import io, sys
 from pathlib import Path
 from rich.console import Console
 from harness.events.feed import Feed
-from harness.gate import gate
-from harness.gate.gate import GatePlan
+from harness.gate import gate, plans
+from harness.gate.plans import GatePlan
 from harness.gate.runs import RunOptions
 from reports.events.recording import Recorder
 out = Path(sys.argv[1])
-gate.SABOTAGES = ()
+plans.SABOTAGES = ()
 with Feed(Recorder(out).add) as feed:
     gate.run(GatePlan(RunOptions(claim="live-change", store="SQLite")), out, Console(file=io.StringIO()), feed)
 """
