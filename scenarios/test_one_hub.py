@@ -162,8 +162,9 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
     mumbai, pune = mesh.machines("mumbai", "pune")
     addresses = {mumbai.underlay_address, pune.underlay_address}
     with ExitStack() as stack:
+        queues = stack.enter_context(world.queues(mumbai, pune))
         streams = [
-            stack.enter_context(HealthStream(source, destination, record, INTERVAL * world.patience))
+            stack.enter_context(HealthStream(source, destination, record, INTERVAL * world.patience, queues=queues))
             for source, destination in ((mumbai, pune), (pune, mumbai))
         ]
         captures = [stack.enter_context(Capture(machine.host, "eth0")) for machine in (mumbai, pune)]

@@ -39,7 +39,7 @@ def test_a_deleted_link_is_made_again(world: World, record: Record) -> None:
     mumbai, pune = machines = mesh.machines("mumbai", "pune")
     default = random.Random(f"default beside link {world.seed}").choice(("allow", "deny"))
     mesh.save_open(default, machines)
-    with HealthStream(mumbai, pune, record) as stream:
+    with world.queues(*machines) as queues, HealthStream(mumbai, pune, record, queues=queues) as stream:
         with record.control("the stream flows before"):
             stream.wait_until_whole(Detection.EVENT.value)
         # Not every implementation shows the hub's own key.

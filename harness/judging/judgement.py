@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.judging.order import HeldUntil, in_order, last, passed
-from harness.judging.queues import NEAR_NS, QueueLog, dropped_by_queues, lost_in_sleep, stalled
+from harness.judging.queues import NEAR_NS, QueueLog, explained, stalled
 from netlab import Received, Sent
 
 P = TypeVar("P", Sent, Received)
@@ -112,10 +112,7 @@ def judge(
     if canary is not None:
         lost, overflowed = confirm_losses(lost, overflowed, sent, received, canary)
     if queues is not None:
-        missing = {*lost, *overflowed}
-        excused = {*overflowed} | dropped_by_queues(missing, sent, received, queues, held_until)
-        excused -= lost_in_sleep(missing, sent, received, queues, held_until)
-        lost, overflowed = sorted(missing - excused), sorted(excused)
+        lost, overflowed = explained(lost, overflowed, sent, received, queues, held_until)
     late = delivered_although_denied(phases, received)
     return Judgement(late, lost, overflowed, count_denied(phases, sent), len(due))
 

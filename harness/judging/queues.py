@@ -1,8 +1,11 @@
-"""Evidence about the queues in which WireGuard receives, and the losses that it explains.
+"""Evidence about the queues that packets wait in, and the losses that it explains.
 
 A userspace WireGuard has one socket, whose queue holds some 277 small packets. It overflows when the program gets no
 processor for a while, or when a sender that stood still goes on and sends all at once what it held back. The kernel
 counts what it drops there. So a loss in that queue need not be guessed from packets that waited.
+
+Each processor has a queue too, of all packets on virtual links (netif_rx in the kernel's net/core/dev.c). It holds a
+thousand, and packets of another network namespace may fill it.
 """
 
 from __future__ import annotations
@@ -52,14 +55,16 @@ class QueueLog:
     """Findings of a watch over the queues.
 
     Attributes:
-        overflows: what full queues dropped, by time.
+        overflows: what full queues of WireGuard dropped, by time.
         sleeps: times in which the hub's queue was well filled, and no thread of its program wanted to run.
         late_looks: times between two looks that lasted so much longer than planned that the machine was busy.
+        backlogs: what full queues of processors dropped, by time.
     """
 
     overflows: Sequence[Overflow] = ()
     sleeps: Sequence[Span] = ()
     late_looks: Sequence[Span] = ()
+    backlogs: Sequence[Overflow] = ()
 
 
 def stalled(received: Sequence[Received]) -> list[Received]:
@@ -80,12 +85,13 @@ def dropped_by_queues(
     is a second at most, and the machine was busy about then: looks were late, or packets of the stream waited.
     """
     busy = [*log.late_looks, *(Span(each.sent_ns, each.received_ns) for each in stalled(received))]
-    left = [each.packets for each in log.overflows]
+    overflows = (*log.overflows, *log.backlogs)
+    left = [each.packets for each in overflows]
     found = set()
     for seq, start, end in _gaps(lost, sent, received, held_until):
         if end - start > _LONGEST_NS or not any(each.meets(start - NEAR_NS, end + NEAR_NS) for each in busy):
             continue
-        for number, overflow in enumerate(log.overflows):
+        for number, overflow in enumerate(overflows):
             if left[number] and overflow.span.meets(start, end):
                 left[number] -= 1
                 found.add(seq)
@@ -103,6 +109,29 @@ def lost_in_sleep(
     """Returns the lost packets for which nobody but the hub can answer, since its WireGuard slept on a filled queue."""
     gaps = _gaps(lost, sent, received, held_until)
     return frozenset(seq for seq, start, end in gaps if any(each.meets(start, end) for each in log.sleeps))
+
+
+def explained(
+    lost: Collection[int],
+    overflowed: Collection[int],
+    sent: Sequence[Sent],
+    received: Sequence[Received],
+    log: QueueLog,
+    held_until: HeldUntil = in_order,
+) -> tuple[list[int], list[int]]:
+    """Splits the numbers of lost packets once more, by what was seen of the queues.
+
+    Args:
+        lost, overflowed: numbers of packets, as `judgement.split_losses` returns them.
+        received: packets that arrived, of this stream and of others that fill the same queues.
+
+    Returns:
+        The packets without an explanation, and those that were lost to a full queue.
+    """
+    missing = {*lost, *overflowed}
+    excused = {*overflowed} | dropped_by_queues(missing, sent, received, log, held_until)
+    excused -= lost_in_sleep(missing, sent, received, log, held_until)
+    return sorted(missing - excused), sorted(excused)
 
 
 def _gaps(

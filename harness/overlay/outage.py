@@ -9,10 +9,12 @@ from types import TracebackType
 from harness.events.teller import Counts
 from harness.judging.judgement import split_losses
 from harness.judging.order import HeldUntil, in_order, last, passed
+from harness.judging.queues import explained
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Machine
+from harness.overlay.queues import Queues
 from netlab import Received, Sent, UdpStream, wait_until
 
 ENOUGH = 25
@@ -83,6 +85,7 @@ class HealthStream:
         interval_s: seconds between packets.
         beside: stream from another machine to the same one. It fills the same queues, so its packets that waited
             explain losses, too. It ends first.
+        queues: watch over the queues on its way; it has to end later.
 
     Raises (on leaving the block):
         Refuted: a packet was lost after the stream was whole again and before the next damage.
@@ -96,10 +99,12 @@ class HealthStream:
         record: Record,
         interval_s: float = 0.001,
         beside: JudgedStream | None = None,
+        queues: Queues | None = None,
     ) -> None:
         self.name = f"{source.name}→{destination.name}"
         self._record = record
         self._beside = beside
+        self._queues = queues
         self._way = source.way
         self._stream = UdpStream(source.host, destination.host, destination.address, 0, interval_s=interval_s)
         self._healthy: list[tuple[int, int]] = []
@@ -180,11 +185,10 @@ class HealthStream:
         sent, received, held_until = self._stream.sent(), self._stream.received(), self._way.held_until
         times, arrived = self._healthy, {packet.seq for packet in received}
         due = [seq for start, end in times for seq in due_while_healthy(sent, received, start, end, held_until)]
-        lost, overflowed = split_losses(
-            [seq for seq in due if seq not in arrived],
-            sent,
-            [*received, *(self._beside.received() if self._beside else ())],
-        )
+        around = [*received, *(self._beside.received() if self._beside else ())]
+        lost, overflowed = split_losses([seq for seq in due if seq not in arrived], sent, around)
+        if self._queues is not None:
+            lost, overflowed = explained(lost, overflowed, sent, received, self._queues.log(), held_until)
         self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
         self._teller.ended(lost=len(lost))
         self._record.none_of(

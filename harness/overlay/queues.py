@@ -1,4 +1,4 @@
-"""Watch over the queues in which the userspace WireGuard of the hub and of machines receives."""
+"""Watch over the queues of the processors, and of the userspace WireGuard of the hub and of machines."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ _FILLED = 1 << 16
 _AWAKE = frozenset("RD")
 _QUEUE, _INODE, _DROPS = 4, 9, 12
 """Columns of /proc/net/udp and /proc/net/udp6; see proc_net_udp(5)."""
+_BACKLOG = Path("/proc/net/softnet_stat")
+"""A line for each processor. The second number is what its queue dropped, in all network namespaces together."""
 
 
 @dataclass
@@ -35,9 +37,10 @@ class _Socket:
 
 
 class Queues:
-    """Looks every 20 ms at what the sockets of WireGuard hold and have dropped, while ``with`` lasts.
+    """Looks every 20 ms at what processors and the sockets of WireGuard have dropped, while ``with`` lasts.
 
-    It sees nothing of the kernel's own WireGuard, which has no queue there. Only the hub's is watched for sleep.
+    It sees nothing of the kernel's own WireGuard, which has no queue there. Only the hub's is watched for sleep. A
+    WireGuard that is started again has other sockets, which are found at the next look.
 
     Args:
         hub: host that the hub runs on; None if that is out of reach.
@@ -49,7 +52,10 @@ class Queues:
         self._machines = machines
         self._hosts = [*([] if hub is None else [hub]), *(host for host, _ in machines)]
         self._sockets: dict[str, _Socket] = {}
+        self._most = 0
         self._overflows: list[Overflow] = []
+        self._backlogs: list[Overflow] = []
+        self._backlog = 0
         self._sleeps: list[Span] = []
         self._late: list[Span] = []
         self._looked_ns = 0
@@ -58,13 +64,11 @@ class Queues:
         self._thread = threading.Thread(target=self._look_on, name="hub-queues", daemon=True)
 
     def __enter__(self) -> Queues:
-        if self._hub is not None:
-            self._sockets = _sockets(self._hub, is_hub=True)
-        for host, link in self._machines:
-            self._sockets |= _sockets(host, link, is_hub=False)
-        self._looked_ns = time.monotonic_ns()
-        for inode, columns in self._rows():
-            self._sockets[inode].drops = int(columns[_DROPS])
+        self._find_sockets()
+        self._looked_ns, self._backlog = time.monotonic_ns(), _backlog_drops()
+        rows = self._rows()
+        for inode, seen in self._sockets.items():
+            seen.drops = int(rows[inode][_DROPS])
         self._thread.start()
         return self
 
@@ -79,7 +83,15 @@ class Queues:
         """Looks once more, and returns what was seen so far."""
         with self._looking:
             self._look()
-            return QueueLog(tuple(self._overflows), tuple(self._sleeps), tuple(self._late))
+            return QueueLog(tuple(self._overflows), tuple(self._sleeps), tuple(self._late), tuple(self._backlogs))
+
+    def _find_sockets(self) -> None:
+        found = {} if self._hub is None else _sockets(self._hub, is_hub=True)
+        for host, link in self._machines:
+            found |= _sockets(host, link, is_hub=False)
+        # They have sockets of other kinds, too.
+        self._sockets = {inode: self._sockets.get(inode, found[inode]) for inode in self._rows() if inode in found}
+        self._most = max(self._most, len(self._sockets))
 
     def _look_on(self) -> None:
         while not self._stopping.wait(_LOOK_S):
@@ -88,9 +100,14 @@ class Queues:
 
     def _look(self) -> None:
         since, self._looked_ns = self._looked_ns, time.monotonic_ns()
-        dropped = 0
-        for inode, columns in self._rows():
-            seen = self._sockets[inode]
+        rows, dropped = self._rows(), 0
+        if len(self._sockets) < self._most or not self._sockets.keys() <= rows.keys():
+            self._find_sockets()
+            rows = self._rows()
+        for inode, seen in self._sockets.items():
+            # A program may have ended just now.
+            if (columns := rows.get(inode)) is None:
+                continue
             drops = int(columns[_DROPS])
             dropped += drops - seen.drops
             seen.drops = drops
@@ -102,20 +119,22 @@ class Queues:
                 seen.slept_since = time.monotonic_ns()
             else:
                 self._sleeps.append(Span(seen.slept_since, time.monotonic_ns()))
+        before, self._backlog = self._backlog, _backlog_drops()
         now = time.monotonic_ns()
         if dropped:
             self._overflows.append(Overflow(Span(since, now), dropped))
+        if self._backlog > before:
+            self._backlogs.append(Overflow(Span(since, now), self._backlog - before))
         if now - since > _LATE_NS:
             self._late.append(Span(since, now))
 
-    def _rows(self) -> list[tuple[str, list[str]]]:
-        """Returns what /proc/net/udp and /proc/net/udp6 say of each watched socket, by inode."""
+    def _rows(self) -> dict[str, list[str]]:
+        """Returns what /proc/net/udp and /proc/net/udp6 say of each socket of the hosts, by inode."""
         listed = [Path(f"/proc/{host.pid}/net/{name}") for host in self._hosts for name in ("udp", "udp6")]
         # A machine without IPv6 lacks its file.
         files = [each.read_text(encoding="ascii") for each in listed if each.exists()]
         lines = (line for text in files for line in text.splitlines()[1:])
-        rows = ((columns[_INODE], columns) for columns in map(str.split, lines))
-        return [(inode, columns) for inode, columns in rows if inode in self._sockets]
+        return {columns[_INODE]: columns for columns in map(str.split, lines)}
 
 
 def _sockets(host: LabHost, link: str | None = None, *, is_hub: bool) -> dict[str, _Socket]:
@@ -132,6 +151,10 @@ def _sockets(host: LabHost, link: str | None = None, *, is_hub: bool) -> dict[st
                     if kind == "socket":
                         found[inode.strip("[]")] = _Socket(pid, is_hub)
     return found
+
+
+def _backlog_drops() -> int:
+    return sum(int(line.split()[1], 16) for line in _BACKLOG.read_text(encoding="ascii").splitlines())
 
 
 def _is_awake(pid: int) -> bool:

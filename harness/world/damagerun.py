@@ -126,7 +126,11 @@ def damage_run(
     # An emulated processor can't start a service beside a thousand packets per second.
     interval = INTERVAL_S * world.patience
     denied = kolkata.stream_to(pune, interval=interval)
-    with HealthStream(mumbai, pune, record, interval, beside=denied) as allowed, denied:
+    with (
+        world.queues(*machines) as queues,
+        HealthStream(mumbai, pune, record, interval, denied, queues) as allowed,
+        denied,
+    ):
         with record.control("both streams flow before the rule and the damage"):
             allowed.wait_until_whole(Detection.EVENT.value)
             denied.flows()

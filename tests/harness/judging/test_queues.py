@@ -24,6 +24,12 @@ def test_packets_that_a_queue_dropped_are_the_machine_s() -> None:
     assert (found.lost, found.overflowed) == ([], list(BURST))
 
 
+def test_packets_that_a_processor_dropped_are_the_machine_s() -> None:
+    assert dropped_by_queues(BURST, STREAM, ARRIVED, QueueLog(backlogs=[DROPPED], late_looks=[LATE])) == set(BURST)
+    few = QueueLog([Overflow(DROPPED.span, 2)], late_looks=[LATE], backlogs=[Overflow(DROPPED.span, 3)])
+    assert len(dropped_by_queues(BURST, STREAM, ARRIVED, few)) == 5
+
+
 def test_a_queue_explains_as_many_packets_as_it_dropped() -> None:
     log = QueueLog([Overflow(DROPPED.span, 6)], late_looks=[LATE])
     assert dropped_by_queues(BURST, STREAM, ARRIVED, log) == set(BURST[:6])
