@@ -49,10 +49,11 @@ class Child:
 
     Attributes:
         command: ``hub`` or ``web``.
-        environment: all variables of its process.
+        environment: variables of its process.
         is_confined: True to relay its output through a pipe, so that it can't access the log's terminal or file.
         is_ready: returns True if the process does its work; to be set before it is started.
         handed: open files that it gets for its work, by the variable that tells it their descriptors.
+        latest: returns more variables, with their values at the time of a start.
         was_ready: True once a process of it was ready.
     """
 
@@ -61,6 +62,7 @@ class Child:
     is_ready: Callable[[], bool] = lambda: False
     handed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     is_confined: bool = False
+    latest: Callable[[], Mapping[str, str]] = dict
     was_ready: bool = field(default=False, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _successor: Successor | None = field(default=None, repr=False)
@@ -122,7 +124,10 @@ class Child:
         turn = Turn()
         try:
             process = launching.launch(
-                self.command, {**self.environment, **turn.environment()}, (turn.descriptor,), is_piped=self.is_confined
+                self.command,
+                {**self.environment, **self.latest(), **turn.environment()},
+                (turn.descriptor,),
+                is_piped=self.is_confined,
             )
         except _CANNOT_START:
             turn.close()

@@ -20,6 +20,7 @@ from appliance.cli.settings import Settings
 from appliance.cli.shard_process import VARIABLE
 from appliance.cli.supervision import Signals, watch
 from appliance.cli.unlocking import unlock
+from appliance.host.clocks import Unhurried
 from appliance.store import operations as trail
 from appliance.store.shards import Shard
 
@@ -47,10 +48,11 @@ class _Hubs:
             children.append(child)
 
 
-def run(settings: Settings, signals: Signals, environment: Mapping[str, str], web: Child) -> None:
+def run(settings: Settings, signals: Signals, clock: Unhurried, environment: Mapping[str, str], web: Child) -> None:
     """Run this host's part of the service until a signal, and then give its shards up.
 
     Args:
+        clock: time for removals.
         environment: all variables of its processes.
         web: prepared process.
 
@@ -80,13 +82,16 @@ def run(settings: Settings, signals: Signals, environment: Mapping[str, str], we
             where = ", ".join(each.endpoint for each in here.shards) or "no address yet (`meshwg hub add` makes one)"
             announced = running.announcement(settings, folder, unlocked, where, implementation)
             hubs, children = _Hubs(environment, handover), [web]
+
+            def meanwhile() -> None:
+                clock.now()
+                hubs.start_new(here.shards, children)
+
             try:
                 hubs.start_new(here.shards, children)
                 web.start(running.START_DEADLINE)
                 announced.tell(voice)
-                watch(
-                    children, signals, certificate_has_changed, meanwhile=lambda: hubs.start_new(here.shards, children)
-                )
+                watch(children, signals, certificate_has_changed, meanwhile=meanwhile)
                 voice.tell("MeshWG ends", "Stopping.")
             except NotStarted as error:
                 raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None

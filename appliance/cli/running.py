@@ -25,6 +25,7 @@ from appliance.cli.public_port import PublicPort
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
 from appliance.cli.supervision import Signals, watch
 from appliance.cli.unlocking import Unlocked, check_one_hub, unlock
+from appliance.host.clocks import Unhurried
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.model.hosts import authority
@@ -44,10 +45,11 @@ _DEATH = 1.0
 _RESTORE_DEADLINE = 180.0
 
 
-def run(settings: Settings, signals: Signals, hub: Child, web: Child, *, with_demo: bool) -> None:
+def run(settings: Settings, signals: Signals, clock: Unhurried, hub: Child, web: Child, *, with_demo: bool) -> None:
     """Run the service until a signal, and remove what it made on the host.
 
     Args:
+        clock: time for removals.
         hub, web: prepared processes.
 
     Raises:
@@ -85,7 +87,7 @@ def run(settings: Settings, signals: Signals, hub: Child, web: Child, *, with_de
             if with_demo:
                 lab = DemoLab(demo_state(unlocked.instance.id))
                 demonstrations.append(Child("demo", web.environment, lambda: lab.look() is not None))
-            _supervise(voice, announced, client, signals, certificate_has_changed, hub, web, demonstrations)
+            _supervise(voice, announced, client, signals, certificate_has_changed, clock, hub, web, demonstrations)
 
 
 def tell_of_secret(voice: Voice, made: Path) -> None:
@@ -162,6 +164,7 @@ def _supervise(
     client: HubClient,
     signals: Signals,
     certificate_has_changed: Callable[[], bool],
+    clock: Unhurried,
     hub: Child,
     web: Child,
     demonstrations: list[Child],
@@ -174,7 +177,7 @@ def _supervise(
                 each.start(START_DEADLINE)
             announcement.tell(voice)
             # It takes part in no restart: its removal and its return take the hub.
-            watch([hub, web], signals, certificate_has_changed, demonstrations)
+            watch([hub, web], signals, certificate_has_changed, demonstrations, meanwhile=clock.now)
         voice.tell("MeshWG ends", "Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None

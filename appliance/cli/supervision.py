@@ -48,7 +48,7 @@ def watch(
     signals: Signals,
     is_outdated: Callable[[], bool] = lambda: False,
     beside: Sequence[Child] = (),
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> None:
     """Keep the children alive until a request to end, and restart them on request.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from appliance import loading, logs, privileges
-from appliance.cli import trust
+from appliance.cli import removal_clock, trust
 from appliance.cli.child import Child, prepared
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS
@@ -17,6 +18,7 @@ from appliance.cli.options import with_settings
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings
 from appliance.cli.supervision import Signals
+from appliance.host.clocks import Unhurried
 
 # Variables of the system, Python, PostgreSQL and OpenSSL; settings are passed on separately.
 _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
@@ -43,26 +45,35 @@ def up(with_demo: Demo = False, *, settings: Settings) -> None:
     trust.clean_path(web_user())
     privileges.leave_groups()
     environment = _inherited() | settings.environment()
-    web = Child("web", environment, is_confined=True)
+    clock = Unhurried()
+    web = Child("web", environment, is_confined=True, latest=partial(removal_clock.environment, clock))
     if settings.has_many_hubs:
-        _host(settings, signals, environment, web, with_demo=with_demo)
+        _host(settings, signals, clock, environment, web, with_demo=with_demo)
         return
     hub = Child("hub", environment)
     # They load their code while this process loads the rest of its own; the one with more code first.
     with prepared(web, hub):
         with loading.undisturbed(), loading.lean():
             from appliance.cli import running
-        running.run(settings, signals, hub, web, with_demo=with_demo)
+        running.run(settings, signals, clock, hub, web, with_demo=with_demo)
 
 
-def _host(settings: Settings, signals: Signals, environment: Mapping[str, str], web: Child, *, with_demo: bool) -> None:
+def _host(
+    settings: Settings,
+    signals: Signals,
+    clock: Unhurried,
+    environment: Mapping[str, str],
+    web: Child,
+    *,
+    with_demo: bool,
+) -> None:
     """Run one of many hosts."""
     if with_demo:
         raise CommandError("The demonstration takes the one hub of a host; leave --demo out.", Exit.NOT_CONFIGURED)
     with prepared(web):
         with loading.undisturbed(), loading.lean():
             from appliance.cli import hosting
-        hosting.run(settings, signals, environment, web)
+        hosting.run(settings, signals, clock, environment, web)
 
 
 def _inherited() -> dict[str, str]:

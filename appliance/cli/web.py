@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from appliance import libc, logs, privileges
+from appliance.cli import removal_clock
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, demo_state, hub_socket
@@ -60,6 +61,7 @@ def web() -> None:
             retention=settings.retention,
             transcripts=folder.transcripts,
             demo=DemoLab(demo_state(found.id)),
+            believed=removal_clock.told(),
         )
     )
 

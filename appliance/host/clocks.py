@@ -70,13 +70,21 @@ class Unhurried:
 
     Args:
         clocks: clocks of the host.
+        believed: seconds by which a process before this one believed the wall clock to be ahead of that of the boot;
+            None to believe the wall clock as it is.
     """
 
-    def __init__(self, clocks: HostClocks = HOST) -> None:
+    def __init__(self, clocks: HostClocks = HOST, believed: float | None = None) -> None:
         self._clocks = clocks
         self._lock = threading.Lock()
-        self._believed = clocks.ahead()
+        self._believed = clocks.ahead() if believed is None else believed
         self._ahead_since: float | None = None
+
+    @property
+    def believed(self) -> float:
+        """Seconds by which the wall clock is believed to be ahead of that of the boot."""
+        self.now()
+        return self._believed
 
     def now(self) -> datetime:
         """The time, in UTC."""

@@ -73,6 +73,7 @@ class WebSettings:
         retention: how much of each audit trail is kept.
         transcripts: folder of published runs of the gate.
         demo: state of the demonstration, if one runs.
+        believed: what the supervisor's clock for removals believed (`Unhurried`); None without a supervisor.
         clocks: clocks of the host.
     """
 
@@ -95,6 +96,7 @@ class WebSettings:
     retention: Retention
     transcripts: Path
     demo: DemoLab
+    believed: float | None = None
     clocks: HostClocks = HOST
 
 
@@ -113,7 +115,7 @@ def serve(settings: WebSettings) -> None:
         retention=settings.retention,
         clock=settings.clocks.now,
         steady=settings.clocks.steady,
-        removal_clock=Unhurried(settings.clocks).now,
+        removal_clock=Unhurried(settings.clocks, settings.believed).now,
     )
     # No connection exists before the fork: the threads that use them open them.
     demo = Demonstration(settings.demo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.privileged import NEEDED_CAPABILITIES
+from appliance.host.clocks import HOST
 from tests.appliance.cli.conftest import ended, place, sweeping
 from tests.appliance.cli.started import (
     Run,
@@ -103,6 +105,17 @@ def test_the_web_process_has_no_privilege_and_no_secret(service: Service) -> Non
         assert SECRET.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
+def test_a_killed_web_process_leaves_what_it_believes(service: Service) -> None:
+    """Keeps a clock that was set forward from being believed with each start of the process."""
+    before = service.pids
+    believed = _variable(before["web"], "MESHWG_CLOCK_OFFSET")
+    os.kill(before["web"], signal.SIGKILL)
+    wait_until(lambda: service.pids.get("web", before["web"]) != before["web"])
+    wait_for_health()
+    assert _variable(service.pids["web"], "MESHWG_CLOCK_OFFSET") == pytest.approx(believed, abs=1)
+    assert _variable(service.pids["web"], "MESHWG_CLOCK_OFFSET") == pytest.approx(HOST.ahead(), abs=1)
+
+
 def test_sighup_restarts_both_processes_and_keeps_tunnels(service: Service) -> None:
     sign_up("kept")
     before, tunnels = service.pids, answer(service.data, "census")["organizations"]
@@ -115,6 +128,11 @@ def test_sighup_restarts_both_processes_and_keeps_tunnels(service: Service) -> N
 
 def _status(pid: int) -> dict[str, str]:
     return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+
+
+def _variable(pid: int, name: str) -> float:
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return float(dict(each.split("=", 1) for each in variables if each)[name])
 
 
 def _leaves_no_core(pid: int) -> bool:

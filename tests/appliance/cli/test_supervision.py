@@ -280,3 +280,14 @@ os.write(2, b"x" * 100_000 + b"last words")
     said = capfd.readouterr().err
     assert said.startswith("[True, True] / False\n")
     assert said.endswith("x" * 100_000 + "last words")
+
+
+def test_a_process_is_told_what_is_so_when_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = f"import os; open({str(tmp_path / 'told')!r}, 'a').write(os.environ['TOLD'] + '\\n')"
+    monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-S", "-c", program))
+    told = iter("ab")
+    child = Child("web", {}, lambda: True, latest=lambda: {"TOLD": next(told)})
+    for _ in range(2):
+        child.start(DEADLINE)
+        wait_until(lambda: _is_dead(child))
+    assert (tmp_path / "told").read_text() == "a\nb\n"

@@ -68,6 +68,17 @@ def test_a_clock_that_is_set_back_is_believed_at_once() -> None:
     assert host.ahead() == timedelta()
 
 
+def test_a_later_process_believes_what_the_one_before_did() -> None:
+    host = Host()
+    host.wall += 400 * 24 * HOUR
+    clocks = HostClocks(lambda: host.wall.timestamp(), lambda: host.steady)
+    host.unhurried = Unhurried(clocks, host.unhurried.believed)
+    assert host.ahead() == 400 * 24 * HOUR
+    host.passes(24 * HOUR)
+    assert host.ahead() == timedelta()
+    assert host.unhurried.believed == clocks.ahead()
+
+
 def test_a_slowly_corrected_clock_is_believed_all_the_time() -> None:
     host = Host()
     for _ in range(100):
