@@ -22,7 +22,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.members import parse_role
-from appliance.service.recording import Recording, recording
+from appliance.service.recording import Recording, check_trail, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import invitations, members, organizations, people
 from appliance.store.invitations import Invitation
@@ -64,6 +64,7 @@ def invite(context: Context, actor: Actor, *, email: str, role: str) -> Invited:
     Raises:
         Invalid: the address or the role is invalid.
         Conflict: a member or a pending invitation has the address, or too many are pending.
+        TooMany: the day's share of the audit trail is full.
     """
     actor.must_own()
     address, wanted = check_email(email), parse_role(role)
@@ -80,6 +81,7 @@ def invite(context: Context, actor: Actor, *, email: str, role: str) -> Invited:
         operator=actor.account or None,
     )
     with recording(context, actor) as record:
+        check_trail(context, record.organization, actor)
         _make_room(record, address, context)
         invitations.create(record.transaction, new)
         mail.queue(context, record.transaction, actor.organization_id, LETTER, new.id)

@@ -15,7 +15,7 @@ from appliance.model.organization import Role
 from appliance.service import account_holders, pages, proof
 from appliance.service.actor import Actor
 from appliance.service.context import Context
-from appliance.service.recording import Recording, recording
+from appliance.service.recording import Recording, check_trail, recording
 from appliance.service.sessions import NOWHERE
 from appliance.store import invitations, members
 from appliance.store.members import Membership
@@ -55,11 +55,16 @@ def change_role(context: Context, actor: Actor, member_id: str, role: str) -> Me
     Raises:
         Invalid: there is no such role.
         Conflict: the member is the only owner.
+        TooMany: the role is a higher one, and the day's share of the audit trail is full.
     """
     actor.must_own()
     new = parse_role(role)
     with recording(context, actor) as record:
         member = _find(record.transaction, actor, member_id)
+        if new is member.role:
+            return member
+        if new.covers(member.role):
+            check_trail(context, record.organization, actor)
         if new is not Role.OWNER:
             _check_not_last_owner(record, member)
         members.change_role(record.transaction, member.id, new)
@@ -99,11 +104,13 @@ def transfer(context: Context, actor: Actor, member_id: str) -> Membership:
 
     Raises:
         Conflict: the member is the actor.
+        TooMany: the day's share of the audit trail is full.
     """
     actor.must_own()
     if member_id == actor.member_id:
         raise Conflict("The organization is yours already.", field="member")
     with recording(context, actor) as record:
+        check_trail(context, record.organization, actor)
         heir = _find(record.transaction, actor, member_id)
         former = _find(record.transaction, actor, actor.member_id)
         members.change_role(record.transaction, heir.id, Role.OWNER)

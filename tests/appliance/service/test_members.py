@@ -49,6 +49,13 @@ def test_a_new_role_holds_from_the_next_request_on(context: Context, owner: Acto
         members.change_role(context, owner, viewer.member_id, "king")
 
 
+def test_a_role_that_a_member_has_already_is_no_change(context: Context, owner: Actor) -> None:
+    viewer = colleague(context, owner, Role.VIEWER)
+    before = organizations.trail(context, owner)
+    assert members.change_role(context, owner, viewer.member_id, "viewer").role is Role.VIEWER
+    assert organizations.trail(context, owner) == before
+
+
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
 def test_only_owners_decide_about_people(context: Context, owner: Actor, role: Role) -> None:
     actor = colleague(context, owner, role)

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from appliance.model.errors import TooMany
+from appliance.model.organization import Role
 from appliance.model.retention import MOST_A_DAY, Retention
-from appliance.service import Actor, Context, machines, organizations, sessions
+from appliance.service import Actor, Context, invitations, machines, members, organizations, sessions
 from appliance.service.trails import tidy
 from appliance.store import Store, audit, schema, trails
 from appliance.store.organizations import find
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import again
+from tests.appliance.members import again, colleague
 from tests.appliance.service.trail_history import organization_in
 from tests.properties import examples
 
@@ -89,12 +90,37 @@ def test_a_wrong_stored_size_of_a_trail_is_corrected(context: Context, owner: Ac
     check_size(context.store, owner.organization_id)
 
 
+def fill_the_day(context: Context) -> None:
+    """Has all organizations use up the share of their trails on the day of `START`."""
+    day = int(START.timestamp() // 86_400)
+    with context.store.write() as transaction:
+        transaction.execute(schema.organizations.update().values(trail_day=day, trail_day_bytes=MOST_A_DAY))
+
+
+def test_deciding_about_people_fills_a_day_s_share_at_most(context: Context, owner: Actor) -> None:
+    """Bounds what gives rights; what takes them away always works, and there is no more of it."""
+    now = at(context, 0)
+    admin, viewer = (again(now, colleague(now, owner, role)) for role in (Role.ADMIN, Role.VIEWER))
+    owner = again(now, owner)
+    fill_the_day(context)
+    before = entries(context.store, owner.organization_id)
+    for rise in (
+        lambda: members.change_role(now, owner, viewer.member_id, "admin"),
+        lambda: members.transfer(now, owner, admin.member_id),
+        lambda: invitations.invite(now, owner, email="new@example.net", role="viewer"),
+    ):
+        with pytest.raises(TooMany):
+            rise()
+    members.change_role(now, owner, viewer.member_id, "viewer")
+    assert entries(context.store, owner.organization_id) == before
+    members.change_role(now, owner, admin.member_id, "viewer")
+    members.remove(now, owner, viewer.member_id)
+    assert len(entries(context.store, owner.organization_id)) == len(before) + 2
+
+
 def test_the_bytes_of_a_day_are_bounded_and_the_next_day_is_new(context: Context, owner: Actor) -> None:
     machine = machines.add(at(context, 0), owner, name="a").machine.id
-    with context.store.write() as transaction:
-        transaction.execute(
-            schema.organizations.update().values(trail_day=int(START.timestamp() // 86_400), trail_day_bytes=MOST_A_DAY)
-        )
+    fill_the_day(context)
     before = machines.get(context, owner, machine), entries(context.store, owner.organization_id)
     with pytest.raises(TooMany) as refused:
         machines.change(at(context, 0), owner, machine, name="b")
