@@ -7,8 +7,8 @@ it, or by the next start.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import structlog
@@ -73,21 +73,32 @@ def _delete(context: Context, organization_id: str, by: str, check: Check) -> di
             raise gone()
         check(transaction, doomed)
         deletions.begin(transaction, doomed.id, context.clock())
+    with _told_that_it_goes_on():
+        _clear(context, doomed)
+        removed = _finish(context, doomed.id, by)
+    try:
+        scrub(context)
+    except Unavailable as error:
+        log.warning("deleted rows are still in the store's log; scrubbed later", error=str(error.__cause__))
+    return removed
+
+
+@contextmanager
+def _told_that_it_goes_on() -> Iterator[None]:
+    """Tell what becomes of a deletion that has begun if the store is lost."""
+    try:
+        yield
+    except Unavailable as error:
+        raise Unavailable("The deletion has begun, and goes on by itself as soon as the store can be used.") from error
+
+
+def _clear(context: Context, doomed: DeletionTarget) -> None:
     try:
         clear(context, doomed.id)
     except NotEnforced as error:
         if _take_back(context, doomed):
             raise
         raise NotEnforced("The data plane could not be removed yet; the deletion goes on by itself.") from error
-    try:
-        removed = _finish(context, doomed.id, by)
-    except Unavailable as error:
-        raise Unavailable("The deletion has begun, and goes on by itself as soon as the store can be used.") from error
-    try:
-        scrub(context)
-    except Unavailable as error:
-        log.warning("deleted rows are still in the store's log; scrubbed later", error=str(error.__cause__))
-    return removed
 
 
 def resume(context: Context, begun_until: datetime) -> None:

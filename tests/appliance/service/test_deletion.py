@@ -297,14 +297,22 @@ def test_files_that_can_t_be_written_are_scrubbed_later(
     context.store.close()
 
 
+@pytest.mark.parametrize("lost_at", ["clear", "take back", "finish"])
 def test_a_store_lost_during_a_deletion_is_reported_as_lost(
-    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch, lost_at: str
 ) -> None:
     def fail(*_: object) -> None:
         raise Unavailable("Nothing was changed.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stored, "remove", fail)
+        if lost_at == "clear":
+            # With many hubs, the store tells which one has the organization.
+            patch.setattr(hub, "remove", fail)
+        elif lost_at == "take back":
+            patch.setattr(hub, "refuses", True)
+            patch.setattr(deletions, "revert", fail)
+        else:
+            patch.setattr(stored, "remove", fail)
         with pytest.raises(Unavailable, match="goes on by itself"):
             deletion.delete(context, owner, confirm=NAME)
     deletion.resume(context, times.now())
