@@ -1,7 +1,8 @@
 """Unused organizations: removed after a while, and limited in number.
 
-An organization is unused if no member has a verified e-mail address, no machine has ever connected, none was removed,
-and it is on the free plan. Each one still costs a port, a namespace and a process.
+An organization is unused if no member has a verified e-mail address, and none of its machines has ever connected. Each
+one still costs a port, a namespace and a process. One that is on the paid plan or has removed a machine counts, but is
+not removed: a machine that is gone may have connected.
 """
 
 from __future__ import annotations

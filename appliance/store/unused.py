@@ -18,13 +18,17 @@ def _has(table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 _STILL_THERE = exists().where(machines.c.id == lifetimes.c.machine_id)
 
-# A removed machine may have connected. A disabled one still has its row, which shows whether it did.
+# What a script can do without a machine that connects makes nothing used.
 _UNUSED = (
     organizations.c.active,
     organizations.c.suspended_at.is_(None),
-    organizations.c.plan == Plan.FREE.value,
     ~_has(members, members.c.verified_at.is_not(None)),
     ~_has(machines, machines.c.endpoint.is_not(None)),
+)
+# A removed machine may have connected. A disabled one still has its row, which shows whether it did.
+_REMOVABLE = (
+    *_UNUSED,
+    organizations.c.plan == Plan.FREE.value,
     ~_has(lifetimes, lifetimes.c.until.is_not(None), ~_STILL_THERE),
 )
 
@@ -36,14 +40,17 @@ def count(transaction: Connection, most: int) -> int:
 
 
 def unused_since(transaction: Connection, until: datetime, most: int) -> Sequence[str]:
-    """Ids of at most ``most`` unused organizations without any event since ``until``, oldest first."""
-    query = select(organizations.c.id).where(*_UNUSED, *_quiet_since(until)).order_by(organizations.c.created_at)
+    """Ids of at most ``most`` unused organizations without any event since ``until``, oldest first.
+
+    Those that pay or have removed a machine are left out: they may have been used.
+    """
+    query = select(organizations.c.id).where(*_REMOVABLE, *_quiet_since(until)).order_by(organizations.c.created_at)
     return transaction.execute(query.limit(most)).scalars().all()
 
 
 def is_unused(transaction: Connection, organization_id: str, until: datetime) -> bool:
-    """True if the organization is unused and had no event since ``until``."""
-    query = select(organizations.c.id).where(organizations.c.id == organization_id, *_UNUSED, *_quiet_since(until))
+    """True if `unused_since` has the organization."""
+    query = select(organizations.c.id).where(organizations.c.id == organization_id, *_REMOVABLE, *_quiet_since(until))
     return transaction.execute(query).one_or_none() is not None
 
 

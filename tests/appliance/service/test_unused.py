@@ -114,6 +114,16 @@ def test_unused_organizations_are_bounded_in_number(context: Context, monkeypatc
     unused.check_room(context)
 
 
+@pytest.mark.parametrize("effort", [pay, remove_a_machine])
+def test_no_effort_of_a_script_makes_an_organization_used(
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch, effort: Callable[[Context, Actor], None]
+) -> None:
+    effort(context, owner)
+    monkeypatch.setattr(unused, "MOST", 1)
+    with pytest.raises(TooMany):
+        unused.check_room(context)
+
+
 @pytest.mark.usefixtures("owner")
 def test_a_clock_that_is_set_forward_removes_no_organization(context: Context, hub: FakeHub) -> None:
     there, ahead = set(hub.enforced), replace(later(context, 400 * DAYS), removal_clock=context.clock)
