@@ -105,6 +105,7 @@ class Machine:
     Attributes:
         interface: name of its configuration's file without the suffix, unique in the organization.
         enabled: false if it may not connect. A disabled machine keeps its name, address, key and groups.
+        has_connected: true if it ever connected.
     """
 
     id: str
@@ -115,6 +116,7 @@ class Machine:
     groups: tuple[str, ...]
     created_at: datetime
     enabled: bool = True
+    has_connected: bool = False
 
     @property
     def file_name(self) -> str:

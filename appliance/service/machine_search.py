@@ -45,7 +45,7 @@ class Search:
     """Conditions that machines have to meet all together, and the order of the list.
 
     Attributes:
-        query: part of the name, the address or the public key, in any case; empty: any.
+        query: part of the name, in any case, or of the address or the public key; empty: any.
         group: name of a group, exactly; empty: any.
         state: None: any.
         order: latest handshake and largest traffic first, everything else ascending.
@@ -101,7 +101,7 @@ class Seen:
     @property
     def state(self) -> MachineState:
         """State of the machine."""
-        return state_of(self.outline.enabled, self.status, online=self.online)
+        return state_of(self.outline.enabled, self.status, online=self.online, has_connected=self.outline.has_connected)
 
 
 def page(

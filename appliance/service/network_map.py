@@ -13,6 +13,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context, Counts
 from appliance.service.observed import MachineState, is_online, state_of, statuses
 from appliance.service.trends import Trend
+from appliance.store import machines
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,12 @@ def look(context: Context, actor: Actor) -> Observation:
     _, state = policies.enforced(context, actor)
     known, now = statuses(context, actor), context.clock().timestamp()
     counts, trend = policies.counters_and_trend(context, actor)
+    with context.store.read() as transaction:
+        connected = machines.endpoints(transaction, actor.organization_id)
     states = {}
     for peer in state.peers:
         status = known.get(peer.public_key)
-        states[peer.id] = state_of(True, status, online=is_online(status, now))
+        has_connected = peer.public_key in connected
+        states[peer.id] = state_of(True, status, online=is_online(status, now), has_connected=has_connected)
     ends = [ConnectionEnd(peer.id, peer.groups) for peer in state.peers]
     return Observation(state.policy, parties_of(state.policy, ends), states, counts, trend)

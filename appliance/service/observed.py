@@ -42,16 +42,21 @@ class ObservedMachine:
     @property
     def state(self) -> MachineState:
         """State of the machine."""
-        return state_of(self.machine.enabled, self.status, online=self.online)
+        return state_of(self.machine.enabled, self.status, online=self.online, has_connected=self.machine.has_connected)
 
 
-def state_of(enabled: bool, status: PeerStatus | None, *, online: bool) -> MachineState:
-    """Work out a machine's state."""
+def state_of(enabled: bool, status: PeerStatus | None, *, online: bool, has_connected: bool) -> MachineState:
+    """Work out a machine's state.
+
+    Args:
+        has_connected: true if the store knows that it connected; the hub's status does not outlast a start of the hub.
+    """
     if not enabled:
         return MachineState.DISABLED
     if online:
         return MachineState.ONLINE
-    return MachineState.SILENT if status is not None and status.last_handshake else MachineState.NEVER_SEEN
+    was_seen = has_connected or (status is not None and status.last_handshake)
+    return MachineState.SILENT if was_seen else MachineState.NEVER_SEEN
 
 
 def is_online(status: PeerStatus | None, now: float) -> bool:

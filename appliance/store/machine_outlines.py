@@ -20,6 +20,7 @@ _OUTLINES = (
         _table.c.public_key,
         cast(_table.c.groups, Text).label("groups"),
         _table.c.enabled,
+        _table.c.endpoint.is_not(None),
     )
     .where(_OF_ORGANIZATION)
     .order_by(_table.c.address)
@@ -43,6 +44,7 @@ class Outline(NamedTuple):
     public_key: str
     groups: str
     enabled: bool
+    has_connected: bool
 
 
 def all_of(transaction: Connection, organization_id: str) -> list[Outline]:

@@ -252,4 +252,5 @@ def loaded(row: Any) -> Machine:
         groups=tuple(row.groups),
         created_at=times.loaded(row.created_at),
         enabled=row.enabled,
+        has_connected=row.endpoint is not None,
     )

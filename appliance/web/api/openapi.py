@@ -39,7 +39,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     },
     "after": {"description": "`next` of the page before.", "schema": {"type": "string"}},
     "query": {
-        "description": "Only machines with this text in their name, address or public key, in any case.",
+        "description": "Only machines with this text in their name, in any case, or in their address or public key.",
         "schema": {"type": "string", "maxLength": machine_search.LONGEST_QUERY},
     },
     "group": {"description": "Only machines of this group.", "schema": {"type": "string"}},

@@ -41,7 +41,8 @@ def networks(draw: st.DrawFn) -> tuple[list[Outline], Mapping[str, PeerStatus]]:
         key = f"KEY{number:02d}="
         name = draw(st.sampled_from(["Mumbai", "mumbai-2", "Straße", "STRASSE", "pune", "İzmir"])) + str(number)
         groups = json.dumps(draw(st.lists(st.sampled_from(GROUPS), unique=True)))
-        outlines.append(Outline(f"id{number}", name, FIRST + number, key, groups, draw(st.booleans())))
+        enabled, has_connected = draw(st.booleans()), draw(st.booleans())
+        outlines.append(Outline(f"id{number}", name, FIRST + number, key, groups, enabled, has_connected))
         status = draw(st.none() | STATUSES)
         if status is not None:
             known[key] = PeerStatus(key, status.last_handshake, status.received_bytes, status.sent_bytes, "")
@@ -68,7 +69,8 @@ def test_a_search_finds_what_meets_all_conditions(
     for outline in outlines:
         status = known.get(outline.public_key)
         handshake = status.last_handshake if status else 0
-        state = "disabled" if not outline.enabled else "never-seen" if not handshake else "silent"
+        was_seen = handshake or outline.has_connected
+        state = "disabled" if not outline.enabled else "silent" if was_seen else "never-seen"
         if outline.enabled and handshake > NOW - 180:
             state = "online"
         text = search.query.casefold()

@@ -10,8 +10,10 @@ import pytest
 
 from appliance.model.desired import PeerStatus
 from appliance.model.organization import Role
+from appliance.store import machines
 from appliance.web.limits import PINGS_PER_ORGANIZATION
 from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
@@ -66,6 +68,20 @@ def test_a_lost_connection_is_waited_for(owner: Visitor, machine: str, hub: Fake
     answer = owner.get(f"/machines/{machine}/connection")
     assert "Not connected now. Last handshake: 2 hours ago" in " ".join(answer.page.text.split())
     assert live_path(answer) == f"/machines/{machine}/connection/live"
+
+
+def test_a_machine_of_before_the_hub_s_start_is_not_new(owner: Visitor, site: Site, machine: str, hub: FakeHub) -> None:
+    """Shows what the store knows while a hub that was started just now knows nothing of the machine."""
+    (organization,) = hub.enforced
+    key = hub.enforced[organization].peers[0].public_key
+    with site.context.store.write() as transaction:
+        machines.note_endpoints(transaction, organization, {key: "192.0.2.1:51820"})
+    words = " ".join(owner.get(f"/machines/{machine}/connection").page.text.split())
+    assert "Not connected now. It has connected before." in words
+    assert "first handshake" not in words
+    words = " ".join(owner.get(f"/machines/{machine}").page.text.split())
+    assert "silent" in words
+    assert "never seen" not in words
 
 
 def test_without_scripts_the_connection_has_a_page(owner: Visitor, machine: str) -> None:
