@@ -9,7 +9,7 @@ from appliance.cli import existing_service
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.existing_service import ExistingService
 from appliance.cli.settings import Settings
-from appliance.model.errors import NotEnforced, NotFound, Refused
+from appliance.model.errors import NotEnforced, NotFound, Refused, Unavailable
 from appliance.service import Context
 
 
@@ -28,6 +28,8 @@ def at_work(settings: Settings) -> Iterator[tuple[ExistingService, Context]]:
             yield found, context
         except NotEnforced as error:
             raise CommandError(error.detail, Exit.UNAVAILABLE) from None
+        except Unavailable as error:
+            raise CommandError(error.detail, Exit.CANNOT_CREATE) from None
         except NotFound as error:
             raise CommandError(error.detail, Exit.NO_INPUT) from None
         except Refused as error:
