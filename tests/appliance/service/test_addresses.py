@@ -49,6 +49,15 @@ def test_an_address_is_reused_after_an_hour_and_not_before(context: Context, own
     assert str(late.address) == "10.100.0.2"
 
 
+def test_the_address_of_a_disabled_machine_has_its_quiet_time(context: Context, owner: Actor) -> None:
+    context = at(context, NOON)
+    first, _ = fill(context, owner, 2)
+    machines.change(context, owner, first, enabled=False)
+    machines.remove(context, owner, first)
+    early = machines.add(at(context, NOON + QUIET_TIME - INSTANT), owner, name="early").machine
+    assert str(early.address) == "10.100.0.4"
+
+
 def test_a_full_range_is_reported(context: Context, small: Actor) -> None:
     fill(context, small)
     with pytest.raises(Conflict, match=r"192\.168\.7\.0/28 is taken: it has room for 13 machines") as full:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -12,7 +13,18 @@ from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.ids import new_organization_id
 from appliance.model.organization import Organization, Plan
-from appliance.service import Context, deletion, setbacks
+from appliance.service import (
+    Context,
+    accounts,
+    decided_packets,
+    deletion,
+    factor_removals,
+    oversight,
+    policy_history,
+    setbacks,
+    trails,
+    unused,
+)
 from appliance.store import organizations
 from appliance.web import cleanup
 from tests.appliance.fakes import FakeHub
@@ -38,6 +50,33 @@ def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.Monkey
         cleanup.keep_at_it(context, context.clock(), every_s=0.0)
     assert list(outcomes) == []
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
+
+
+PARTS = (
+    (accounts, "forget_unfinished"),
+    (deletion, "resume"),
+    (unused, "remove"),
+    (trails, "tidy"),
+    (oversight, "tidy_log"),
+    (policy_history, "tidy"),
+    (decided_packets, "note"),
+    (factor_removals, "finish_due"),
+    (factor_removals, "forget_letters"),
+)
+
+
+def test_a_round_does_every_part_also_when_all_fail(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def fail(name: str, *_: object) -> None:
+        done.append(name)
+        raise NotEnforced("the hub is away")
+
+    names = [f"{module.__name__}.{name}" for module, name in PARTS]
+    for (module, name), full in zip(PARTS, names, strict=True):
+        monkeypatch.setattr(module, name, partial(fail, full))
+    cleanup.clean_up(context, context.clock())
+    assert done == names
 
 
 def test_each_round_gives_free_memory_back(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

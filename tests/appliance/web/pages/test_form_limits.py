@@ -1,0 +1,47 @@
+"""Forms with a limit of their own ask it, and do nothing beyond it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from appliance.model.errors import TooMany
+from appliance.service import Actor, machines, organizations
+from appliance.web.site import Site
+from tests.appliance.web.pages.visitor import Visitor
+
+FORMS = [
+    ("configuration", "/machines", "/machines", {"name": "pune"}),
+    ("configuration", "/machines/{id}/rotate", "/machines/{id}/rotate", {}),
+    ("enabling", "/machines/{id}", "/machines/{id}/enable", {}),
+    ("ping", "/machines/{id}/connection", "/machines/{id}/ping", {}),
+    ("invitation", "/settings/people", "/settings/people", {"email": "b@example.net", "role": "viewer"}),
+]
+
+
+@pytest.mark.parametrize(("limit", "page", "action", "fields"), FORMS, ids=[each[2] for each in FORMS])
+def test_a_form_beyond_its_limit_does_nothing(
+    owner: Visitor,
+    site: Site,
+    actor: Actor,
+    add: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    page: str,
+    action: str,
+    fields: dict[str, str],
+) -> None:
+    machine = add("mumbai")
+    if limit == "enabling":
+        machines.change(site.context, actor, machine, enabled=False)
+    before = organizations.trail(site.context, actor)
+
+    def refuse(*_: object) -> None:
+        raise TooMany("Too many of these. Try again soon.", retry_after=7)
+
+    monkeypatch.setattr(type(site.limits), limit, refuse)
+    owner.get(page.format(id=machine))
+    answer = owner.send(action.format(id=machine), **fields)
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert organizations.trail(site.context, actor) == before
