@@ -42,17 +42,22 @@ _PER_NAMESPACE = {
     "net/ipv6/conf/default/disable_ipv6": "1",
     # A connection that was picked up in its middle must not be taken for an invalid one.
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
-    # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what is over, or was never
-    # answered, makes room soon.
+    # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what was never answered makes room
+    # soon.
     "net/netfilter/nf_conntrack_tcp_timeout_established": "14400",
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "30",
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_recv": "30",
     # TCP repeats what is not acknowledged after pauses of up to 120 s. A denied connection that was forgotten in such a
     # pause would be taken for one that the end opened which repeats.
     "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged": "300",
     "net/netfilter/nf_conntrack_tcp_timeout_max_retrans": "300",
-    "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "30",
-    "net/netfilter/nf_conntrack_tcp_timeout_syn_recv": "30",
-    "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "60",
-    "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "30",
+    # The same goes for a connection that an end has closed or broken off, as the other end may not know: it was tracked
+    # by packets that were denied then. What is over makes room as soon as it may.
+    "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "150",
+    "net/netfilter/nf_conntrack_tcp_timeout_close_wait": "150",
+    "net/netfilter/nf_conntrack_tcp_timeout_last_ack": "150",
+    "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "150",
+    "net/netfilter/nf_conntrack_tcp_timeout_close": "150",
     "net/netfilter/nf_conntrack_udp_timeout": "30",
     "net/netfilter/nf_conntrack_udp_timeout_stream": "120",
     "net/netfilter/nf_conntrack_generic_timeout": "120",

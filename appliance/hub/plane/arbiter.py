@@ -137,6 +137,18 @@ class Arbiter:
             if self._plane.state(organization) is None:
                 self._restore(organization)
 
+    def remove_remains(self, organization: str) -> bool:
+        """Remove what is on the host of an organization, unless it has a state; tell whether it had none.
+
+        Raises:
+            HubError: something could not be removed.
+        """
+        with self._locks[organization]:
+            has_none = self._plane.state(organization) is None
+            if has_none:
+                self._plane.remove(organization)
+        return has_none
+
     def stored(self, organization: str, revision: int) -> None:
         """Note that the store has this revision, which the data plane enforces: it will not be put back."""
         with self._locks[organization]:

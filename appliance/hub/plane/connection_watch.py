@@ -43,7 +43,7 @@ class Tracked(Protocol):
         """Count the connections that each machine has opened; raises `HubError`."""
 
     def refuse(self, organization: str, full: FullMachines) -> None:
-        """Refuse new connections of these machines; raises `HubError`."""
+        """Refuse new connections of these machines, and only these; raises `HubError`, and has to be called again."""
 
     def refused(self, organization: str) -> Mapping[str, int]:
         """Packets that bounds and paces have dropped, by counter; raises `HubError`."""
@@ -71,6 +71,8 @@ class ConnectionWatch:
         self._clock = clock
         self._bounds = bounds
         self._full: dict[str, FullMachines] = {}
+        # By organization, what the data plane has done of the above; missing after an error.
+        self._told: dict[str, FullMachines] = {}
         self._refused: dict[str, Mapping[str, int]] = {}
         # By organization, the earliest time of the next list of its connections; none begins before `_rested`.
         self._due: dict[str, float] = {}
@@ -111,17 +113,22 @@ class ConnectionWatch:
         self._limit = self._host_limit()
         bounds = self._bounds(self._limit)
         counts = self._counts = self._plane.tracked()
-        for gone in (self._full.keys() | self._refused.keys() | self._due.keys()) - counts.keys():
-            for memory in (self._full, self._refused, self._due):
-                memory.pop(gone, None)
+        # A damaged organization is not counted for a while, and keeps what is refused. It is told again afterwards.
+        for memory in (self._full, self._told, self._refused, self._due):
+            for gone in memory.keys() - counts.keys():
+                del memory[gone]
         level = bounds.level(list(counts.values()))
         # Longest overdue lists come first.
         for organization in sorted(counts, key=lambda each: self._due.get(each, 0.0)):
             count, before = counts[organization], self._full.get(organization, NONE_FULL)
             machines = self._full_machines(organization, count, bounds.machine, before.machines)
             after = FullMachines(machines, is_full(count, level, before.everybody))
+            self._full[organization] = after
+            # A bound is told at each count, and changes nothing if it is in force: the organization may be made anew.
+            if after or after != self._told.get(organization):
+                self._refuse(organization, after, is_new=after != before)
             if after != before:
-                self._refuse(organization, before, after, count)
+                self._note(organization, before, after, count)
             if after or count >= _NOTEWORTHY:
                 with suppress(HubError):
                     self._refused[organization] = self._plane.refused(organization)
@@ -146,13 +153,18 @@ class ConnectionWatch:
         self._due[organization] = ended + (_SOONEST_S if full else max(_SOONEST_S, (bound - most) / _PACE))
         return full
 
-    def _refuse(self, organization: str, before: FullMachines, after: FullMachines, count: int) -> None:
+    def _refuse(self, organization: str, after: FullMachines, *, is_new: bool) -> None:
+        """Tell the data plane; if it can't do it now, the next count tells it again."""
         try:
             self._plane.refuse(organization, after)
         except HubError as error:
-            # The repair of the damage includes it.
-            log.warning("connections can't be refused yet", organization=organization, error=str(error))
-        self._full[organization] = after
+            self._told.pop(organization, None)
+            if is_new:
+                log.warning("connections can't be refused yet", organization=organization, error=str(error))
+        else:
+            self._told[organization] = after
+
+    def _note(self, organization: str, before: FullMachines, after: FullMachines, count: int) -> None:
         if after.everybody and not before.everybody:
             self._reached["organization"] += 1
             log.warning("an organization has as many connections as it may", organization=organization, count=count)

@@ -218,7 +218,7 @@ class DataPlane:
         """Refuse new connections of these machines, and only these, until the next call.
 
         Raises:
-            HubError: it can't be changed now. The next repair includes it.
+            HubError: it can't be changed now. It has to be asked for again.
         """
         with self._holding(organization, HEALING_WAITS_S):
             if organization in self._wanted:

@@ -12,7 +12,7 @@ from functools import partial
 
 import structlog
 
-from appliance.hub.errors import RulesetError
+from appliance.hub.errors import HubError, RulesetError
 from appliance.hub.findings import Damage, Part
 from appliance.hub.kernel import counters, generation, nft, removal
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
@@ -160,13 +160,19 @@ class Enforcement:
         """Refuse new connections of these machines, and only these, until the next call.
 
         Raises:
-            RulesetError: the rules were changed by others, or the kernel refused.
+            RulesetError: the rules were changed by others, or the kernel refused. It has to be asked for again.
         """
         name = names.namespace
         before, self._full[name] = self._full.get(name, NONE_FULL), full
         active = self._active.get(name)
-        if full != before and active is not None:
+        if full == before or active is None:
+            return
+        try:
             self._activate(names, active, active.desired, self._compiled(names, active.desired))
+        except HubError:
+            # Otherwise the next call would take it for done.
+            self._full[name] = before
+            raise
 
     def _activate(
         self,

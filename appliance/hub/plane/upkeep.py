@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 _AT_ONCE = 4
 _ACTOR = "hub"
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _HANDSHAKE_S = 0.05
 # Longest wait for a change or a check of an organization whose endpoints are noted for the last time.
 _LAST_NOTING_WAITS_S = 1.0
@@ -95,6 +96,8 @@ class Upkeep:
         self.ending = threading.Event()
         self._is_open = False
         self._restoring = threading.Lock()
+        # Organizations that the store does not have, and whose remains could not be removed yet.
+        self._remains: set[str] = set()
         # Endpoints whose write has failed, by organization.
         self._not_stored: dict[str, Mapping[str, str]] = {}
 
@@ -121,8 +124,9 @@ class Upkeep:
     def restore(self) -> None:
         """Enforce the stored organizations, remove the parts of deleted ones, and start the threads.
 
-        An organization that can't be restored stays denied until healing succeeds; the others don't wait for it. A hub
-        that is stopped meanwhile leaves the rest to the next one.
+        An organization that can't be restored stays denied until healing succeeds; the others don't wait for it. While
+        host or store can't be read, this waits for them. A hub that is stopped meanwhile leaves the rest to the next
+        one.
         """
         with self._restoring:
             if not self.ending.is_set():
@@ -168,6 +172,44 @@ class Upkeep:
         return ""
 
     def _restore_all(self) -> None:
+        found = self._looked_up()
+        if found is None:
+            return
+        active, remains = found
+        for organization in remains:
+            self._remove_remains(organization)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._restore_one, active))
+        if self.ending.is_set():
+            return
+        try:
+            self.door.settle()
+        except Exception as error:  # noqa: BLE001 - it is logged
+            log_error("the front door can't be put right yet", error)
+            self._healer.notice(FRONT_DOOR, NamespaceEvent.ANYTHING)
+        self.is_restored = True
+        self._healer.start()
+        self.machine_calls.start()
+        self.connections.start()
+        self.agreement.start()
+
+    def _looked_up(self) -> tuple[Sequence[str], Sequence[str]] | None:
+        """Look for what to restore and what to remove, until host and store can be read; None if this is to end.
+
+        Nothing can go on without it: a front door that knows no organization would dismiss all.
+        """
+        pause = _FIRST_PAUSE_S
+        while not self.ending.is_set():
+            try:
+                return self._look_up()
+            except Exception as error:  # noqa: BLE001 - it is logged
+                log_error("nothing can be restored yet", error, (HubError, Unavailable), again_in=pause)
+            self.ending.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        return None
+
+    def _look_up(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Ids of the organizations to restore, and of those with remains to remove."""
         # Read the host before the store: a sign-up is stored first, so a part that is being made is no orphan.
         present = self.plane.present()
         with self._store.read() as transaction:
@@ -175,23 +217,17 @@ class Upkeep:
             # An interrupted deletion is completed here.
             known = set(organizations.names(transaction, self._store.shard)) - set(deletions.unfinished(transaction))
             known -= set(organizations.suspended_ids(transaction))
-        for organization in set(present) - known - set(self.plane.wanted()):
-            log.info("the remains of a deleted organization are removed", organization=organization)
-            self.plane.remove(organization)
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self._restore_one, active))
-        if self.ending.is_set():
-            return
+        return active, sorted(set(present) - known)
+
+    def _remove_remains(self, organization: str) -> None:
+        """Remove what an organization without a state has left, now or as soon as it can be done."""
         try:
-            self.door.settle()
-        except HubError as error:
-            log.error("the front door can't be put right yet", error=str(error))
-            self._healer.notice(FRONT_DOOR, NamespaceEvent.ANYTHING)
-        self.is_restored = True
-        self._healer.start()
-        self.machine_calls.start()
-        self.connections.start()
-        self.agreement.start()
+            if self.arbiter.remove_remains(organization):
+                log.info("the remains of a deleted organization are removed", organization=organization)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            log_error("the remains of a deleted organization can't be removed yet", error, organization=organization)
+            self._remains.add(organization)
+            self._healer.notice(organization, NamespaceEvent.ANYTHING)
 
     def _end_looking(self) -> None:
         """Stop the threads that restore, compare and repair."""
@@ -219,6 +255,10 @@ class Upkeep:
     def _heal(self, organization: str, event: NamespaceEvent) -> Repair | None:
         if organization == FRONT_DOOR:
             return self.door.heal()
+        if organization in self._remains:
+            # It raises until it works, and is tried again then.
+            self.arbiter.remove_remains(organization)
+            self._remains.discard(organization)
         if event is NamespaceEvent.MACHINES:
             # Occupied passes: the check is made again when the change or the check in progress has ended.
             with suppress(LinkError, NamespaceError, Unavailable):

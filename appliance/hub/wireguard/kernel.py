@@ -145,5 +145,10 @@ def _status(peer: Any) -> PeerStatus:
         last_handshake=int(handshake.get("tv_sec", 0)),
         received_bytes=int(peer.get("WGPEER_A_RX_BYTES") or 0),
         sent_bytes=int(peer.get("WGPEER_A_TX_BYTES") or 0),
-        endpoint=f"{endpoint['addr']}:{endpoint['port']}" if endpoint.get("addr") else "",
+        endpoint=_text_of(endpoint["addr"], endpoint["port"]) if endpoint.get("addr") else "",
     )
+
+
+def _text_of(address: str, port: int) -> str:
+    """Endpoint as ``address:port``, with an IPv6 address in brackets: `usable_endpoints` takes no other form."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

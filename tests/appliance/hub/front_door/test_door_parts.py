@@ -6,7 +6,7 @@ import re
 import socket
 import struct
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from appliance.hub.errors import RulesetError
 from appliance.hub.front_door import rules, table
 from appliance.hub.front_door.budget import ProcessorBudget
-from appliance.hub.front_door.datagram import Arrival, checksum, packet
+from appliance.hub.front_door.datagram import Arrival, checksum, packet, sender_of
 from appliance.hub.front_door.demultiplexer import HANDSHAKES
 from appliance.hub.front_door.directory import Directory
 from appliance.hub.front_door.fair import FairQueue
@@ -100,6 +100,24 @@ def _check_udp(udp: bytes, addresses: bytes, port: int, to: int, payload: bytes)
     assert udp[8:] == payload
     # A sum over data with its own checksum comes to nothing.
     assert checksum(addresses + struct.pack("!HH", 17, len(udp)) + udp) == 0
+
+
+def sender(address: IPv4Address | IPv6Address, zone: str = "") -> str:
+    """Returns whose queue an initiation from this address waits in."""
+    return sender_of(Arrival(address.version, b"", (f"{address}{zone}", 40000), "192.0.2.1", 2))
+
+
+@given(st.integers(0, 2**64 - 1), st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=2), st.integers(0, 63))
+def test_all_addresses_of_an_ipv6_network_are_one_sender(network: int, ends: list[int], bit: int) -> None:
+    """Sends from two addresses of a network of 64 bits, which one home has, and from another network."""
+    one, other = (IPv6Address(network << 64 | end) for end in ends)
+    assert sender(one) == sender(other) == sender(one, "%eth0")
+    assert sender(one) != sender(IPv6Address((network ^ 1 << bit) << 64 | ends[0]))
+
+
+@given(st.sets(st.ip_addresses(v=4), min_size=2, max_size=2))
+def test_each_ipv4_address_is_a_sender(addresses: set[IPv4Address]) -> None:
+    assert len({sender(each) for each in addresses}) == 2
 
 
 class Clock:

@@ -23,7 +23,7 @@ from appliance.hub.plane.bounds import (
 )
 from appliance.hub.plane.connection_watch import ConnectionWatch
 from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.ruleset import FULL, PACED, FullMachines
+from appliance.hub.ruleset import FULL, NONE_FULL, PACED, FullMachines
 from appliance.model.policy import Action, Policy
 from tests.appliance.hub.ruled import Kernel, members, state_of
 from tests.appliance.hub.wire import Flow
@@ -74,14 +74,18 @@ class FakePlane:
 
     Attributes:
         connections: by organization and machine.
-        refusals: refusals in order.
+        refusals: changes of what is refused, in order.
         listed: whose connections were listed, in order.
+        is_busy: True while connections can't be listed.
+        is_changing: True while nothing can be changed.
     """
 
     connections: dict[str, dict[IPv4Address, int]]
     refusals: list[tuple[str, FullMachines]] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     is_busy: bool = False
+    is_changing: bool = False
+    in_force: dict[str, FullMachines] = field(default_factory=dict)
 
     def tracked(self) -> Mapping[str, int]:
         return {name: sum(machines.values()) for name, machines in self.connections.items()}
@@ -93,7 +97,11 @@ class FakePlane:
         return self.connections[organization]
 
     def refuse(self, organization: str, full: FullMachines) -> None:
-        self.refusals.append((organization, full))
+        if self.is_changing:
+            raise Occupied("changing")
+        if full != self.in_force.get(organization, NONE_FULL):
+            self.refusals.append((organization, full))
+        self.in_force[organization] = full
 
     def refused(self, organization: str) -> Mapping[str, int]:
         return {FULL: len(organization), PACED: 1}
@@ -178,6 +186,54 @@ def test_an_organization_being_changed_is_checked_later() -> None:
     plane.is_busy = False
     looking.look()
     assert plane.refusals == [("acme", FullMachines(frozenset({A})))]
+
+
+def test_a_bound_met_during_a_change_is_in_force_after_it() -> None:
+    plane, watch = FakePlane({"acme": {A: 150, B: 150}}, is_changing=True), Watch()
+    looking = watching(plane, watch)
+    for _ in range(2):
+        looking.look()
+    assert plane.refusals == []
+    plane.is_changing = False
+    looking.look()
+    assert plane.refusals == [("acme", FullMachines(frozenset({A, B}), everybody=True))]
+    assert (looking.figures()["reached_by_organization"], looking.figures()["reached_by_machine"]) == (1, 2)
+
+
+def test_room_found_during_a_change_is_given_after_it() -> None:
+    plane, watch = FakePlane({"acme": {A: 150}}), Watch()
+    looking = watching(plane, watch)
+    looking.look()
+    plane.connections["acme"], plane.is_changing = {A: 1}, True
+    for _ in range(2):
+        watch.now += 10
+        looking.look()
+    assert plane.refusals[1:] == []
+    plane.is_changing = False
+    looking.look()
+    assert plane.refusals[1:] == [("acme", FullMachines())]
+
+
+def test_an_organization_back_with_few_connections_has_room() -> None:
+    """Damages an organization at its bound for one count, and ends its connections meanwhile."""
+    plane = FakePlane({"acme": {A: 75, B: 75, C: 75, IPv4Address("10.100.0.9"): 75}})
+    looking = watching(plane, Watch())
+    looking.look()
+    del plane.connections["acme"]
+    looking.look()
+    plane.connections["acme"] = {A: 3}
+    looking.look()
+    assert plane.refusals == [("acme", FullMachines(everybody=True)), ("acme", FullMachines())]
+
+
+def test_a_bound_is_in_force_again_in_an_organization_made_anew() -> None:
+    plane = FakePlane({"acme": {A: 150}})
+    looking = watching(plane, Watch())
+    looking.look()
+    # Suspended and resumed between two counts.
+    del plane.in_force["acme"]
+    looking.look()
+    assert plane.refusals == [("acme", FullMachines(frozenset({A})))] * 2
 
 
 def test_a_removed_organization_is_forgotten() -> None:

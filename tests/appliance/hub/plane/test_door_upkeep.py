@@ -13,6 +13,8 @@ import pytest
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import DoorRepair, LastEndpoint
 from appliance.hub.plane.door_upkeep import DoorUpkeep
+from appliance.model.policy import Action, Policy
+from tests.appliance.hub.ruled import members, state_of
 
 PORTS = {"one": 40001, "two": 40002}
 HEARD = {"one": {"key": "192.0.2.7:4000"}, "two": {"key": "[2001:db8::7%eth0]:4001"}, "gone": {"key": "192.0.2.9:1"}}
@@ -25,15 +27,20 @@ class MadeUpDoor:
     Attributes:
         opened, restored: what had to be done to the kernel's part.
         settles, learns: whether the host lets it.
+        entries: admitted organizations with their key, port and number of machines.
     """
 
     def __init__(self, opened: DoorRepair = DoorRepair.NONE, restored: DoorRepair = DoorRepair.NONE) -> None:
         self.opened, self.restored, self.settles = opened, restored, True
         self.learns = True
         self.learned: list[set[LastEndpoint]] = []
+        self.entries: list[tuple[str, str, int, int]] = []
 
     def open(self, _met: object) -> DoorRepair:
         return self.opened
+
+    def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> None:
+        self.entries.append((organization, hub_public_key, inner_port, machines))
 
     def settle(self) -> None:
         if not self.settles:
@@ -71,6 +78,15 @@ class MadeUpCalls:
 def made(door: MadeUpDoor) -> tuple[DoorUpkeep, MadeUpCalls]:
     calls = MadeUpCalls()
     return DoorUpkeep(cast(Any, door), cast(Any, MadeUpPlane()), cast(Any, calls)), calls
+
+
+def test_an_organization_is_admitted_with_its_number_of_machines() -> None:
+    """Counts machines at each change: their number is the organization's share of handshakes."""
+    door = MadeUpDoor()
+    keeper, _ = made(door)
+    for count in (0, 1, 500):
+        keeper.admit(state_of(members(count), Policy(Action.ALLOW)))
+    assert door.entries == [("bbbbbbbbbb", "hub", 51820, count) for count in (0, 1, 500)]
 
 
 @pytest.mark.parametrize("repair", DoorRepair)
