@@ -51,13 +51,14 @@ _PER_NAMESPACE = {
     # pause would be taken for one that the end opened which repeats.
     "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged": "300",
     "net/netfilter/nf_conntrack_tcp_timeout_max_retrans": "300",
-    # The same goes for a connection that an end has closed or broken off, as the other end may not know: it was tracked
-    # by packets that were denied then. What is over makes room as soon as it may.
+    # The same goes for a connection that one end has closed: the other end may not know, if that was denied.
     "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "150",
     "net/netfilter/nf_conntrack_tcp_timeout_close_wait": "150",
     "net/netfilter/nf_conntrack_tcp_timeout_last_ack": "150",
-    "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "150",
-    "net/netfilter/nf_conntrack_tcp_timeout_close": "150",
+    # What both have closed, or one has broken off, makes room soon: otherwise a machine that opens a hundred short
+    # connections a second would reach its bound.
+    "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "30",
+    "net/netfilter/nf_conntrack_tcp_timeout_close": "10",
     "net/netfilter/nf_conntrack_udp_timeout": "30",
     "net/netfilter/nf_conntrack_udp_timeout_stream": "120",
     "net/netfilter/nf_conntrack_generic_timeout": "120",
