@@ -25,6 +25,7 @@ from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.passage import Passage
 from appliance.cluster.relay import Listener
 from appliance.cluster.tenure import Pace, Tenure
+from appliance.host.clocks import boot_id
 from appliance.hub import service
 from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor
@@ -87,7 +88,7 @@ class _Desk:
         self._server: Server | None = None
         self._is_open = threading.Event()
         self._listener = Listener(host.calls, host.identity, self._serve)
-        self.owner = Owner(host.name, SocketAddress(host.calls.host, self._listener.port))
+        self.owner = Owner(host.name, SocketAddress(host.calls.host, self._listener.port), boot_id())
 
     @property
     def refused(self) -> dict[str, int]:
