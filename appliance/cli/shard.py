@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -121,7 +122,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         on_ready: called when packets can pass.
 
     Raises:
-        HubError, Unavailable: the host or the database refused something. The lease ends by itself.
+        HubError, Unavailable: the host or the database refused something. The lease is not renewed any more, and is
+            given up at once if the gate was not opened.
     """
     names = Names(shard.id)
     gate = LeaseGate(names.gate, ip_address(shard.address), shard.port)
@@ -156,10 +158,9 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     standby = Standby(host.store, hub.upkeep, gate.put_up) if host.stands_by else None
     candidacy = Candidacy(host.guidance, shard.id, host.name, standby)
     has_been_ours = _obtain(tenure, candidacy, gate)
-    prepared = candidacy.end()
     if has_been_ours is None:
         desk.close()
-        if prepared is not None:
+        if candidacy.end() is not None:
             _take_back(hub, gate)
         gate.close()
         return
@@ -168,35 +169,36 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     taken, counting = boottime(), threading.Lock()
     # One of its own, as the thread that renews the lease uses the other.
     watched = LeaseGate(names.gate, ip_address(shard.address), shard.port)
-    host.store.fence = Fence(shard.id, tenure.token)
-    is_lost = False
+    is_lost = is_open = False
 
     def lose() -> None:
         nonlocal is_lost
         is_lost = True
         os.kill(os.getpid(), signal.SIGINT)
 
-    tenure.keep(lose)
-    threading.Thread(target=_follow, args=(host, shard, note_prepared), name="guidance", daemon=True).start()
-    with host.store.write() as transaction:
-        shards.begin(transaction, host.store.fence)
-        if not has_been_ours:
-            trail.record(transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name))
-    if prepared is not None:
-        prepared.catch_up()
-    elif not has_been_ours:
-        # What an earlier time of ownership left may allow what others have denied since.
-        hub.upkeep.clear()
+    def begin(prepared: Standby | None) -> None:
+        host.store.fence = fence = Fence(shard.id, tenure.token)
+        with host.store.write() as transaction:
+            shards.begin(transaction, fence)
+            if not has_been_ours:
+                trail.record(
+                    transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name)
+                )
+        if prepared is not None:
+            prepared.catch_up()
+        elif not has_been_ours:
+            # What an earlier time of ownership left may allow what others have denied since.
+            hub.upkeep.clear()
 
     def open_gate(server: Server) -> None:
+        nonlocal is_open
         desk.open(server)
         try:
             tenure.open()
             on_ready()
         except (EtcdUnreachable, Lost) as error:
             log.error("the front door can't be opened", shard=shard.id, error=str(error))
-        if prepared is not None:
-            prepared.turn_to_machines()
+        is_open = True
 
     def end(came: int) -> None:
         desk.close()
@@ -216,12 +218,27 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
             # The gate stays, shut, before what is left.
             log_error("a part of the shard remains on this host", error)
 
-    service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end)
-    # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing more,
-    # but to open the store.
-    tenure.leave()
-    gate.close()
-    watched.close()
+    # Before everything that may take longer than the lease lasts.
+    tenure.keep(lose)
+    try:
+        threading.Thread(target=_follow, args=(host, shard, note_prepared), name="guidance", daemon=True).start()
+        prepared = candidacy.end()
+        begin(prepared)
+        turn = (lambda: None) if prepared is None else prepared.turn_to_machines
+        service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end, turn)
+    except Exception:
+        if not is_open:
+            # Another host may do better at once.
+            with suppress(EtcdUnreachable, HubError):
+                tenure.release()
+        raise
+    finally:
+        # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing
+        # more, but to open the store.
+        tenure.leave()
+        desk.close()
+        gate.close()
+        watched.close()
 
 
 def _obtain(tenure: Tenure, candidacy: Candidacy, gate: LeaseGate) -> bool | None:

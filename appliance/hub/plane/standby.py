@@ -94,6 +94,8 @@ class Standby:
         self._upkeep.door.renew()
 
     def _turn_to(self, organization: str, endpoints: dict[str, str]) -> None:
+        if self._upkeep.ending.is_set():
+            return
         try:
             self._upkeep.plane.turn_to_machines(organization, endpoints)
         except HubError as error:
