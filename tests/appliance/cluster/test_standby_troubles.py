@@ -9,14 +9,17 @@ import pytest
 
 from appliance.cluster.etcd import Etcd
 from appliance.cluster.owner import Owner, owner_key
+from appliance.hub.errors import HubError
 from appliance.hub.plane.standby import Standby
+from appliance.hub.plane.upkeep import Upkeep
 from appliance.model.errors import Unavailable
 from appliance.service.owners import OwningHubs
 from appliance.store import machines, organizations, shards
 from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, unbroken
-from tests.appliance.cluster.prepared_hosts import begin, loses_its_owner
+from tests.appliance.cluster.prepared_hosts import begin, loses_its_owner, told_of_the_shard
 from tests.appliance.cluster.three_hubs import CONFINED, World
 from tests.appliance.databases import on_postgresql
+from tests.appliance.sealed import ACME
 from tests.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.full
@@ -43,6 +46,17 @@ def fails_once(where: object, name: str, error: Exception) -> None:
     patch.setattr(where, name, fail)
 
 
+def stands_by_at_the_second_try() -> None:
+    fails_once(Upkeep, "stand_by", HubError("refused"))
+
+
+def never_stands_by() -> None:
+    def refuse(_: Upkeep) -> None:
+        raise HubError("refused")
+
+    pytest.MonkeyPatch().setattr(Upkeep, "stand_by", refuse)
+
+
 def stops_late() -> None:
     """Has a hub that owns the shard wait for an organization that it prepares."""
     stop = Standby.stop
@@ -62,6 +76,24 @@ def loses_the_store_when_open() -> None:
 
 def fails_to_begin() -> None:
     fails_once(shards, "begin", Unavailable("The store can't be used for now.", retry_after=1))
+
+
+@on_postgresql
+def test_a_host_that_can_not_begin_to_prepare_tries_again(three: World) -> None:
+    first, second = begin_confined(three, stands_by_at_the_second_try)
+    loses_its_owner(three, first, second)
+
+
+@on_postgresql
+def test_a_host_that_can_not_prepare_leaves_the_place(three: World) -> None:
+    first, second, third = three.hubs
+    three.start(first)
+    assert three.owner() is first
+    three.start(second, never_stands_by, stands_by=True)
+    wait_until(lambda: told_of_the_shard(three).prepared == second.host.name, three.logs)
+    three.start(third, stands_by=True)
+    wait_until(lambda: told_of_the_shard(three).prepared == third.host.name, three.logs)
+    wait_until(lambda: third.has(ACME), three.logs)
 
 
 @on_postgresql
