@@ -17,6 +17,7 @@ import structlog
 from appliance.cli import operations
 from appliance.cli.endings import is_asked_to_end
 from appliance.cli.standing_by import Candidacy
+from appliance.cli.store_probe import StoreProbe
 from appliance.cluster.addresses import PublicAddress
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
@@ -156,7 +157,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
 
     hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=status)
     standby = Standby(host.store, hub.upkeep, gate.put_up) if host.stands_by else None
-    candidacy = Candidacy(host.guidance, shard.id, host.name, standby)
+    candidacy = Candidacy(host.guidance, shard.id, host.name, StoreProbe(lambda: _look(host.store)), standby)
     has_been_ours = _obtain(tenure, candidacy, gate)
     if has_been_ours is None:
         desk.close()
@@ -262,6 +263,12 @@ def _obtain(tenure: Tenure, candidacy: Candidacy, gate: LeaseGate) -> bool | Non
             log.warning("etcd can't be asked", error=str(error))
         if is_asked_to_end(_LOOK_S):
             return None
+
+
+def _look(store: Store) -> None:
+    """Read from the store what every hub of a shard needs; raises if that can't be done."""
+    with store.read() as transaction:
+        shards.find_all(transaction)
 
 
 def _take_back(hub: service.Hub, gate: LeaseGate) -> None:

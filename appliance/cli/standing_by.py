@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from appliance.cli.store_probe import StoreProbe
 from appliance.cluster.boottime import boottime
 from appliance.cluster.guidance import STANDBY_S, Guidance
 from appliance.hub.plane.standby import Standby
@@ -21,13 +22,17 @@ class Candidacy:
         guidance: knows which host is prepared.
         shard: id of the shard.
         host: name of this host.
+        store: tells whether this host could begin. One that can't read the store leaves the shard to others.
         standby: prepares; None if this host is not to.
     """
 
-    def __init__(self, guidance: Guidance, shard: str, host: str, standby: Standby | None) -> None:
+    def __init__(
+        self, guidance: Guidance, shard: str, host: str, store: StoreProbe, standby: Standby | None = None
+    ) -> None:
         self._guidance = guidance
         self._shard = shard
         self._host = host
+        self._store = store
         self._standby = standby
         self._renew_at = 0.0
         self._yields_since = self._yielded_at = 0.0
@@ -52,7 +57,7 @@ class Candidacy:
             self._yielded_at = now
             if now - self._yields_since <= _YIELDS_S:
                 return False
-        return True
+        return self._store.can_be_read()
 
     def wait_on(self) -> bool:
         """Prepare if this host has the place for it; called again and again while another host owns the shard.
@@ -89,7 +94,7 @@ class Candidacy:
 
     def _is_able(self, standby: Standby) -> bool:
         """Tell whether this host prepares as it should, or could begin to."""
-        return standby.is_working() or not self._is_prepared
+        return self._store.can_be_read() and (standby.is_working() or not self._is_prepared)
 
     def _may_have_place(self) -> bool:
         """Tell whether no other host has the place, and operators leave it to this one."""

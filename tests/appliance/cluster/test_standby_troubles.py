@@ -15,6 +15,8 @@ from appliance.hub.plane.upkeep import Upkeep
 from appliance.model.errors import Unavailable
 from appliance.service.owners import OwningHubs
 from appliance.store import machines, organizations, shards
+from tests.appliance.cluster.cuts import cut
+from tests.appliance.cluster.database_host import database_host
 from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, unbroken
 from tests.appliance.cluster.prepared_hosts import begin, loses_its_owner, told_of_the_shard
 from tests.appliance.cluster.three_hubs import CONFINED, World
@@ -101,6 +103,33 @@ def test_a_host_that_stops_to_prepare_late_is_the_owner(three: World) -> None:
     first, second = begin_confined(three, stops_late)
     loses_its_owner(three, first, second)
     assert three.logs().count("the shard is lost") == 0
+
+
+@on_postgresql
+def test_a_prepared_host_without_the_database_takes_nothing(three: World) -> None:
+    database = database_host(three)
+    first, second = begin_confined(three)
+    third = three.hubs[2]
+    with three.streams() as streams, cut(second.host, database):
+        first.loses_power()
+        assert three.owner(after=first) is third
+        streams.flow()
+        assert streams.leaks() == []
+        print(f"the prepared host has no database: silent for {streams.silence():.2f} s")
+    # It has not owned the shard for a moment, and goes on.
+    assert "the shard is ours" not in second.processes[-1].log_text()
+    assert second.processes[-1].poll() is None
+
+
+@on_postgresql
+def test_the_place_is_free_while_its_host_has_no_database(three: World) -> None:
+    database = database_host(three)
+    first, second = begin_confined(three)
+    with cut(second.host, database):
+        wait_until(lambda: told_of_the_shard(three).prepared is None, three.logs)
+        assert second.has(ACME)
+    wait_until(lambda: told_of_the_shard(three).prepared == second.host.name, three.logs)
+    loses_its_owner(three, first, second)
 
 
 @on_postgresql
