@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,6 +17,7 @@ import structlog
 from appliance.cli import operations
 from appliance.cli.endings import is_asked_to_end
 from appliance.cli.standing_by import Candidacy
+from appliance.cli.store_probe import StoreProbe
 from appliance.cluster.addresses import PublicAddress
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
@@ -25,6 +27,7 @@ from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.passage import Passage
 from appliance.cluster.relay import Listener
 from appliance.cluster.tenure import Pace, Tenure
+from appliance.host.clocks import boot_id
 from appliance.hub import service
 from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor
@@ -87,7 +90,7 @@ class _Desk:
         self._server: Server | None = None
         self._is_open = threading.Event()
         self._listener = Listener(host.calls, host.identity, self._serve)
-        self.owner = Owner(host.name, SocketAddress(host.calls.host, self._listener.port))
+        self.owner = Owner(host.name, SocketAddress(host.calls.host, self._listener.port), boot_id())
 
     @property
     def refused(self) -> dict[str, int]:
@@ -120,7 +123,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         on_ready: called when packets can pass.
 
     Raises:
-        HubError, Unavailable: the host or the database refused something. The lease ends by itself.
+        HubError, Unavailable: the host or the database refused something. The lease is not renewed any more, and is
+            given up at once if the gate was not opened.
     """
     names = Names(shard.id)
     gate = LeaseGate(names.gate, ip_address(shard.address), shard.port)
@@ -153,12 +157,11 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
 
     hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=status)
     standby = Standby(host.store, hub.upkeep, gate.put_up) if host.stands_by else None
-    candidacy = Candidacy(host.guidance, shard.id, host.name, standby)
+    candidacy = Candidacy(host.guidance, shard.id, host.name, StoreProbe(lambda: _look(host.store)), standby)
     has_been_ours = _obtain(tenure, candidacy, gate)
-    prepared = candidacy.end()
     if has_been_ours is None:
         desk.close()
-        if prepared is not None:
+        if candidacy.end() is not None:
             _take_back(hub, gate)
         gate.close()
         return
@@ -167,35 +170,36 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     taken, counting = boottime(), threading.Lock()
     # One of its own, as the thread that renews the lease uses the other.
     watched = LeaseGate(names.gate, ip_address(shard.address), shard.port)
-    host.store.fence = Fence(shard.id, tenure.token)
-    is_lost = False
+    is_lost = is_open = False
 
     def lose() -> None:
         nonlocal is_lost
         is_lost = True
         os.kill(os.getpid(), signal.SIGINT)
 
-    tenure.keep(lose)
-    threading.Thread(target=_follow, args=(host, shard, note_prepared), name="guidance", daemon=True).start()
-    with host.store.write() as transaction:
-        shards.begin(transaction, host.store.fence)
-        if not has_been_ours:
-            trail.record(transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name))
-    if prepared is not None:
-        prepared.catch_up()
-    elif not has_been_ours:
-        # What an earlier time of ownership left may allow what others have denied since.
-        hub.upkeep.clear()
+    def begin(prepared: Standby | None) -> None:
+        host.store.fence = fence = Fence(shard.id, tenure.token)
+        with host.store.write() as transaction:
+            shards.begin(transaction, fence)
+            if not has_been_ours:
+                trail.record(
+                    transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name)
+                )
+        if prepared is not None:
+            prepared.catch_up()
+        elif not has_been_ours:
+            # What an earlier time of ownership left may allow what others have denied since.
+            hub.upkeep.clear()
 
     def open_gate(server: Server) -> None:
+        nonlocal is_open
         desk.open(server)
         try:
             tenure.open()
             on_ready()
         except (EtcdUnreachable, Lost) as error:
             log.error("the front door can't be opened", shard=shard.id, error=str(error))
-        if prepared is not None:
-            prepared.turn_to_machines()
+        is_open = True
 
     def end(came: int) -> None:
         desk.close()
@@ -215,12 +219,27 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
             # The gate stays, shut, before what is left.
             log_error("a part of the shard remains on this host", error)
 
-    service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end)
-    # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing more,
-    # but to open the store.
-    tenure.leave()
-    gate.close()
-    watched.close()
+    # Before everything that may take longer than the lease lasts.
+    tenure.keep(lose)
+    try:
+        threading.Thread(target=_follow, args=(host, shard, note_prepared), name="guidance", daemon=True).start()
+        prepared = candidacy.end()
+        begin(prepared)
+        turn = (lambda: None) if prepared is None else prepared.turn_to_machines
+        service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end, turn)
+    except Exception:
+        if not is_open:
+            # Another host may do better at once.
+            with suppress(EtcdUnreachable, HubError):
+                tenure.release()
+        raise
+    finally:
+        # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing
+        # more, but to open the store.
+        tenure.leave()
+        desk.close()
+        gate.close()
+        watched.close()
 
 
 def _obtain(tenure: Tenure, candidacy: Candidacy, gate: LeaseGate) -> bool | None:
@@ -244,6 +263,12 @@ def _obtain(tenure: Tenure, candidacy: Candidacy, gate: LeaseGate) -> bool | Non
             log.warning("etcd can't be asked", error=str(error))
         if is_asked_to_end(_LOOK_S):
             return None
+
+
+def _look(store: Store) -> None:
+    """Read from the store what every hub of a shard needs; raises if that can't be done."""
+    with store.read() as transaction:
+        shards.find_all(transaction)
 
 
 def _take_back(hub: service.Hub, gate: LeaseGate) -> None:

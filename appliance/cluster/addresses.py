@@ -52,8 +52,11 @@ class PublicAddress(Protocol):
             AddressUnavailable: the host or the command refused.
         """
 
-    def drop(self) -> None:
+    def drop(self, *, is_ours: bool = True) -> None:
         """Give the address up.
+
+        Args:
+            is_ours: no other host can have it yet. What leads elsewhere by now is not to be touched.
 
         Raises:
             AddressUnavailable: the command refused.
@@ -92,8 +95,9 @@ class HostAddress:
         except NetlinkError as error:
             raise AddressUnavailable(f"{self.address} can't be put on {self.interface}: {error}") from error
 
-    def drop(self) -> None:
-        """Take the address off the link, if it is there."""
+    def drop(self, *, is_ours: bool = True) -> None:
+        """Take the address off the link, if it is there, whoever else has it by now."""
+        del is_ours
         # It may have ended by itself.
         with suppress(NetlinkError):
             self._ask("del")
@@ -125,10 +129,10 @@ class LanAddress(HostAddress):
             except OSError as error:
                 log.warning("the LAN could not be told of an address", address=str(self.address), error=str(error))
 
-    def drop(self) -> None:
+    def drop(self, *, is_ours: bool = True) -> None:
         """Take the address off the link."""
         self._since = None
-        super().drop()
+        super().drop(is_ours=is_ours)
 
     def _announce(self) -> None:
         if isinstance(self.address, IPv4Address):
@@ -149,7 +153,8 @@ class CommandAddress:
     """The address at a provider, which a command of the operator's leads to this host.
 
     It is called as ``COMMAND take ADDRESS`` when the hub becomes the owner, and as ``COMMAND drop ADDRESS`` when it
-    gives the shard up. It runs beside the renewals, since a provider may take its time.
+    gives the shard up. A hub whose lease has ended does not call it: the address may be another host's by then.
+    It runs beside the renewals, since a provider may take its time.
 
     Args:
         address: the address.
@@ -170,11 +175,12 @@ class CommandAddress:
         self._taking = threading.Thread(target=self._take, name="address", daemon=True)
         self._taking.start()
 
-    def drop(self) -> None:
-        """Run the command, and wait for its end."""
-        if self._taking is not None:
-            self._taking.join()
-        self._is_taken = False
+    def drop(self, *, is_ours: bool = True) -> None:
+        """Run the command and wait for its end, if the address was taken since the last time and is still ours."""
+        if not is_ours or self._taking is None:
+            return
+        self._taking.join()
+        self._taking, self._is_taken = None, False
         self._run("drop")
 
     def _take(self) -> None:

@@ -25,14 +25,23 @@ class Owner:
     Attributes:
         name: DNS name in its certificate, unique in the cluster.
         calls: address at which its hub of the shard takes calls (`relay.Listener`).
+        boot: id of the host's boot; empty in keys of earlier versions, which did not write it.
     """
 
     name: str
     calls: SocketAddress
+    boot: str = ""
 
     def text(self) -> str:
-        """Value of the key."""
-        return json.dumps({"name": self.name, "host": self.calls.host, "port": self.calls.port})
+        """Value of the key. Earlier versions read all of it but the boot."""
+        return json.dumps({"name": self.name, "host": self.calls.host, "port": self.calls.port, "boot": self.boot})
+
+    def follows(self, earlier: Owner) -> bool:
+        """Tell whether an earlier owner was a process of this host, which has not been booted since.
+
+        The name alone is not enough: a clone of a virtual machine has it too.
+        """
+        return earlier.name == self.name and earlier.boot in ("", self.boot)
 
     @classmethod
     def parse(cls, text: str) -> Owner:
@@ -43,6 +52,7 @@ class Owner:
         """
         found = json.loads(text)
         try:
-            return cls(str(found["name"]), SocketAddress(str(found["host"]), int(found["port"])))
+            calls = SocketAddress(str(found["host"]), int(found["port"]))
+            return cls(str(found["name"]), calls, str(found.get("boot", "")))
         except (KeyError, TypeError) as error:
             raise ValueError(f"no owner: {text}") from error

@@ -33,7 +33,7 @@ class Passage:
         self._gate = gate
         self._address = address
         self._clock = clock
-        self._offered = self._end = self.renewed = clock()
+        self._offered = self._end = self._ours_until = self.renewed = clock()
 
     def offer(self, seconds: float) -> None:
         """Begin to count a time that does not let anything through yet."""
@@ -44,7 +44,7 @@ class Passage:
     def accept(self) -> None:
         """Let packets through, and lead them here, for what is left of the time that was offered last."""
         self._gate.accept()
-        self.renewed = self._offered
+        self.renewed, self._ours_until = self._offered, self._end
         left = self._end - self._clock()
         if left <= 0:
             return
@@ -52,7 +52,7 @@ class Passage:
             self._address.take(left)
             # This process may have been stopped after it looked at the clock. Another hub may be the owner by now.
             if self._clock() >= self._end:
-                self._address.drop()
+                self._address.drop(is_ours=False)
         except AddressUnavailable as error:
             # It is tried again with the next renewal. Elsewhere it might succeed; that is the operator's to decide.
             log.error("the shard's address can't be taken", error=str(error))
@@ -61,6 +61,6 @@ class Passage:
         """Let nothing through, and lead nothing here."""
         self._gate.shut()
         try:
-            self._address.drop()
+            self._address.drop(is_ours=self._clock() < self._ours_until)
         except AddressUnavailable as error:
             log.error("the shard's address can't be given up", error=str(error))

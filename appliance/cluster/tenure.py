@@ -129,7 +129,7 @@ class Tenure:
         return True
 
     def resume(self) -> bool:
-        """Go on as the owner that an earlier process of this hub was, whose lease has not ended.
+        """Go on as the owner that an earlier process of this host was, since its boot, whose lease has not ended.
 
         Returns:
             False if the shard has another owner or none.
@@ -138,7 +138,7 @@ class Tenure:
             EtcdUnreachable: no majority of etcd answers.
         """
         found = self._etcd.holder(self._key)
-        if found is None or found.lease in self._granted or Owner.parse(found.value).name != self._owner.name:
+        if found is None or found.lease in self._granted or not self._owner.follows(Owner.parse(found.value)):
             return False
         return self._taken_up(found)
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from appliance.host.clocks import HOST, HostClocks
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.names import Names
 from appliance.hub.plane.change_scheduler import ChangeScheduler
@@ -21,7 +21,7 @@ from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
-from appliance.model.errors import Invalid
+from appliance.model.errors import Invalid, Unavailable
 from appliance.store import Store, organizations
 from appliance.vault import Vault
 
@@ -30,6 +30,8 @@ _LARGE = 500
 # A thread that computes lets others go on after a millisecond, not after five: a small change goes through some twenty
 # short waits, after each of which it would wait for a large one that is compiled.
 _SWITCH_S = 0.001
+# Pause before what a lost database has interrupted is tried again.
+_AGAIN_S = 1.0
 
 
 class Hub:
@@ -167,26 +169,49 @@ def serve(
     allowed_uids: Collection[int],
     on_ready: Callable[[Server], None],
     on_end: Callable[[int], None] = lambda _signal: None,
+    before_restoring: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer calls until SIGTERM or SIGINT, and restore the data plane meanwhile. The data plane stays afterwards.
+
+    After an exception no call is answered, and no thread keeps the process from its end.
 
     Args:
         on_ready: called with the server when calls are answered.
         on_end: called with the signal when no more calls are answered.
+        before_restoring: called by the thread that restores, again and again until it does not fail.
     """
     sys.setswitchinterval(_SWITCH_S)
     hub.upkeep.open()
     # A caller whose connection ended may have been killed in the middle of a change.
     server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry)
-    thread = threading.Thread(target=server.serve, name="hub-accept")
+    thread = threading.Thread(target=server.serve, name="hub-accept", daemon=True)
     thread.start()
-    # Before the restoring, whose first handshakes would be lost at a gate that this opens.
-    on_ready(server)
-    # A call for an organization that is not restored yet restores it first.
-    restoring = threading.Thread(target=hub.upkeep.restore, name="hub-restore", daemon=True)
-    restoring.start()
-    came = signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    server.close()
-    thread.join()
+    try:
+        # Before the restoring, whose first handshakes would be lost at a gate that this opens.
+        on_ready(server)
+        # A call for an organization that is not restored yet restores it first.
+        threading.Thread(target=_restore, args=(hub.upkeep, before_restoring), name="hub-restore", daemon=True).start()
+        came = signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    finally:
+        hub.upkeep.ending.set()
+        server.close()
+        thread.join()
     on_end(came)
     hub.upkeep.close()
+
+
+def _restore(upkeep: Upkeep, before: Callable[[], None]) -> None:
+    """Restore the data plane. A database that is away, or a refusal of the host, only delays that."""
+    for step in (before, upkeep.restore):
+        while not _is_done(step):
+            if upkeep.ending.wait(_AGAIN_S):
+                return
+
+
+def _is_done(step: Callable[[], None]) -> bool:
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - a hub that gave up here would own what it does not restore
+        log_error("the data plane can't be restored yet", error, (HubError, Unavailable), again_in=_AGAIN_S)
+        return False
+    return True

@@ -41,7 +41,7 @@ class Standby:
         self._store = store
         self._upkeep = upkeep
         self._put_up_gate = put_up_gate
-        self._has_begun = False
+        self._has_begun = self._is_failing = False
         self._complained: set[str] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hub-standby", daemon=True)
@@ -54,6 +54,10 @@ class Standby:
         """
         self._put_up_gate()
         self._thread.start()
+
+    def is_working(self) -> bool:
+        """Tell whether it prepares: its thread runs, and has met nothing that keeps it from going on."""
+        return self._thread.is_alive() and not self._is_failing
 
     def stop(self) -> None:
         """Stop after the present organization."""
@@ -94,6 +98,8 @@ class Standby:
         self._upkeep.door.renew()
 
     def _turn_to(self, organization: str, endpoints: dict[str, str]) -> None:
+        if self._upkeep.ending.is_set():
+            return
         try:
             self._upkeep.plane.turn_to_machines(organization, endpoints)
         except HubError as error:
@@ -113,33 +119,33 @@ class Standby:
             self._upkeep.arbiter.remove(organization)
 
     def _work(self) -> None:
-        try:
-            self._upkeep.clear()
-            self._upkeep.stand_by()
-        except HubError as error:
-            log_error("this host can't be prepared", error)
-            return
-        self._has_begun = True
-        self._follow()
-
-    def _follow(self) -> None:
-        is_failing = False
         while not self._ended.is_set():
             try:
-                behind = self._behind()
-                for organization in behind:
-                    began = time.monotonic()
-                    self._prepare(organization)
-                    if self._ended.wait(REST * (time.monotonic() - began)):
-                        return
-                if behind:
-                    log.info("organizations are prepared as stored", count=len(behind))
-                is_failing = False
-            except Unavailable as error:
-                if not is_failing:
-                    log_error("the store can't be followed now", error, (Unavailable,))
-                is_failing = True
+                if not self._has_begun:
+                    self._begin()
+                self._follow()
+                self._is_failing = False
+            except Exception as error:  # noqa: BLE001 - it is logged, and tried again
+                if not self._is_failing:
+                    log_error("this host can't prepare for now", error, (HubError, Unavailable))
+                self._is_failing = True
             self._ended.wait(LOOK_S)
+
+    def _begin(self) -> None:
+        self._upkeep.clear()
+        self._upkeep.stand_by()
+        self._has_begun = True
+
+    def _follow(self) -> None:
+        """Prepare what differs from the store, until that is done or `stop` is called."""
+        behind = self._behind()
+        for organization in behind:
+            began = time.monotonic()
+            self._prepare(organization)
+            if self._ended.wait(REST * (time.monotonic() - began)):
+                return
+        if behind:
+            log.info("organizations are prepared as stored", count=len(behind))
 
     def _prepare(self, organization: str) -> None:
         error = self._fault_of(organization)

@@ -65,7 +65,7 @@ class Upkeep:
         measurements: measurements of rules that their organizations ask for.
         repairs: number of repairs since the start, by kind of damage.
         is_restored: True when every stored organization was tried.
-        ending: set by the first call of `close` or `tear_down`.
+        ending: set when the hub is to end, by the first call of `close` or `tear_down` at the latest.
     """
 
     def __init__(

@@ -86,9 +86,6 @@ def test_a_command_is_run_until_it_succeeds(tmp_path: Path) -> None:
     command.write_text(f'#!/bin/sh\necho "$@" >>{log}\ntest -e {open_}\n')
     command.chmod(0o755)
     holder = CommandAddress(ip_address(_ADDRESSES[0]), [str(command), "--zone", "1"])
-    with pytest.raises(AddressUnavailable, match="ended with 1"):
-        holder.drop()
-    log.unlink()
 
     def is_called(times: int) -> bool:
         holder.take(1.0)
@@ -105,4 +102,28 @@ def test_a_command_is_run_until_it_succeeds(tmp_path: Path) -> None:
     log.unlink()
     holder.take(1.0)
     wait_until(log.exists)
+    open_.unlink()
+    with pytest.raises(AddressUnavailable, match="ended with 1"):
+        holder.drop()
+
+
+def test_a_command_drops_once_and_only_what_is_ours(tmp_path: Path) -> None:
+    log, command = tmp_path / "log", tmp_path / "command"
+    command.write_text(f'#!/bin/sh\necho "$1" >>{log}\n')
+    command.chmod(0o755)
+
+    def called() -> list[str]:
+        return log.read_text().split() if log.exists() else []
+
+    holder = CommandAddress(ip_address(_ADDRESSES[0]), [str(command)])
+    # Nothing was taken here yet.
     holder.drop()
+    assert called() == []
+    holder.take(1.0)
+    wait_until(lambda: called() == ["take"])
+    # The lease has ended, so the address may be another host's.
+    holder.drop(is_ours=False)
+    assert called() == ["take"]
+    holder.drop()
+    holder.drop()
+    assert called() == ["take", "drop"]

@@ -1,18 +1,19 @@
 """One pair of hosts can't reach each other, and all others can: nothing denied arrives, and the network goes on.
 
-The database is reached by a socket of the file system here, so no cut parts it from a hub; `test_claims` stops it.
+The database is reached by a socket of the file system here, so no cut parts it from a hub; `test_claims` stops it, and
+`test_standby_troubles` has it on a host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.policy import Action, Policy
 from netlab import LabHost
+from tests.appliance.cluster.cuts import cut
 from tests.appliance.cluster.hub_hosts import HubHost
 from tests.appliance.cluster.three_hubs import CONFINED, Streams, World
 from tests.appliance.databases import on_postgresql
@@ -77,27 +78,6 @@ PAIRS: list[Pair] = [
     web_and_etcd1,
     web_and_owner,
 ]
-
-
-def _inner(host: LabHost) -> str:
-    """Returns a host's address in the inner network."""
-    return next(each for each in host.addresses() if each.startswith("198.51.100.")).partition("/")[0]
-
-
-@contextmanager
-def cut(one: LabHost, other: LabHost) -> Iterator[None]:
-    """Drops what each of two hosts sends the other by the inner network."""
-    for host, far in ((one, other), (other, one)):
-        host.run(
-            "nft",
-            f"table inet cut {{ chain enter {{ type filter hook input priority 0; ip saddr {_inner(far)} drop; }}; }}",
-        )
-    try:
-        assert not one.ping(_inner(other), timeout=0.2)
-        yield
-    finally:
-        for host in (one, other):
-            host.run("nft", "delete", "table", "inet", "cut")
 
 
 def go_on(streams: Streams) -> None:

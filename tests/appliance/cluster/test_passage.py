@@ -42,12 +42,14 @@ class MadeUpAddress:
     Attributes:
         takes: seconds that `take` takes.
         taken: seconds of each call.
+        dropped: for each drop, whether the address was this host's still.
         is_refused: True to refuse both calls.
     """
 
     clock: Clock
     takes: float = 0.0
     taken: list[float] = field(default_factory=list)
+    dropped: list[bool] = field(default_factory=list)
     is_here: bool = False
     is_refused: bool = False
 
@@ -57,8 +59,9 @@ class MadeUpAddress:
         self.taken.append(seconds)
         self.is_here = True
 
-    def drop(self) -> None:
+    def drop(self, *, is_ours: bool = True) -> None:
         self._answer()
+        self.dropped.append(is_ours)
         self.is_here = False
 
     def _answer(self) -> None:
@@ -91,6 +94,19 @@ def test_an_address_is_taken_for_what_is_left_of_the_lease() -> None:
     assert world.passage.renewed == began
     world.passage.shut()
     assert (world.gate.is_open, world.address.is_here) == (False, False)
+    assert world.address.dropped == [True]
+
+
+def test_an_address_is_no_longer_ours_after_the_lease() -> None:
+    """Shuts the passage when a renewal was offered that nobody answered, and again when the shard is lost."""
+    world = World()
+    world.renew(0.1)
+    world.clock.sleep(_TRUSTED_S)
+    world.passage.offer(_TRUSTED_S)
+    world.passage.shut()
+    world.clock.sleep(3600)
+    world.passage.shut()
+    assert world.address.dropped == [False, False]
 
 
 def test_a_hub_that_was_stopped_takes_no_address() -> None:
@@ -105,6 +121,7 @@ def test_a_hub_stopped_while_it_took_it_gives_it_up() -> None:
     world.address.takes = 5.0
     world.renew(0.1)
     assert not world.address.is_here
+    assert world.address.dropped == [False]
 
 
 def test_an_address_that_is_refused_is_asked_for_again() -> None:

@@ -96,8 +96,8 @@ class MadeUpGate:
         self.is_open = False
 
 
-def tenure(etcd: MadeUpEtcd, gate: MadeUpGate, name: str = "hub1") -> Tenure:
-    return Tenure(cast("Etcd", etcd), _KEY, Owner(name, SocketAddress("192.0.2.1", 1)), gate, _PACE)
+def tenure(etcd: MadeUpEtcd, gate: MadeUpGate, name: str = "hub1", boot: str = "boot1") -> Tenure:
+    return Tenure(cast("Etcd", etcd), _KEY, Owner(name, SocketAddress("192.0.2.1", 1), boot), gate, _PACE)
 
 
 def test_a_hub_goes_on_when_etcd_answers_again() -> None:
@@ -161,3 +161,30 @@ def test_a_later_process_goes_on_as_the_same_owner() -> None:
     assert not other.acquire()
     assert later.resume()
     assert later.token == earlier.token
+
+
+def test_a_host_of_the_same_name_takes_no_lease_that_lives() -> None:
+    """Has a clone of the owner's host, which has its name and another boot, start beside it."""
+    etcd = MadeUpEtcd()
+    owner, clone = tenure(etcd, MadeUpGate()), tenure(etcd, MadeUpGate(), boot="boot2")
+    assert owner.acquire()
+    before = etcd.found
+    assert not clone.resume()
+    assert not clone.acquire()
+    assert etcd.found == before
+
+
+def test_the_lease_of_an_earlier_version_is_taken_up() -> None:
+    """Has a key that names no boot, as versions before wrote it."""
+    etcd = MadeUpEtcd()
+    earlier, later = tenure(etcd, MadeUpGate(), boot=""), tenure(etcd, MadeUpGate())
+    assert earlier.acquire()
+    assert later.resume()
+    assert later.token == earlier.token
+
+
+def test_a_key_is_read_with_and_without_a_boot() -> None:
+    owner = Owner("hub1", SocketAddress("192.0.2.1", 1), "boot1")
+    assert Owner.parse(owner.text()) == owner
+    # As versions before wrote it.
+    assert Owner.parse('{"name": "hub1", "host": "192.0.2.1", "port": 1}') == replace(owner, boot="")

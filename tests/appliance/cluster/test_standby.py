@@ -12,10 +12,9 @@ from appliance.hub.front_door.lease_gate import CLOSED
 from appliance.hub.names import Names
 from appliance.hub.plane import standby
 from appliance.hub.plane.standby import Standby
-from appliance.hub.rpc.messages import ShardStatus
 from appliance.service import Actor, deletion, machines
-from appliance.service.owners import OwningHubs
-from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, unbroken
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, unbroken
+from tests.appliance.cluster.prepared_hosts import begin, loses_its_owner
 from tests.appliance.cluster.three_hubs import BETA, CONFINED, World
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import ACME
@@ -35,36 +34,6 @@ def lags_and_stays_so() -> None:
     """Break: a hub that lags begins with what it has prepared."""
     lags()
     pytest.MonkeyPatch().setattr(Standby, "catch_up", lambda _: None)
-
-
-def begin(three: World, harm: Break = unbroken) -> tuple[HubHost, HubHost]:
-    """Starts an owner, a host that prepares, and one that does not; returns the first two."""
-    first, second, third = three.hubs
-    three.start(first)
-    assert three.owner() is first
-    three.start(third)
-    three.start(second, harm, stands_by=True)
-    wait_until(lambda: "are prepared as stored" in second.processes[-1].log_text(), three.logs)
-    assert second.has(ACME)
-    assert second.has(BETA)
-    wait_until(lambda: told_of_the_shard(three).prepared == second.host.name, three.logs)
-    return first, second
-
-
-def told_of_the_shard(three: World) -> ShardStatus:
-    """Asks the shard's owner, as a web host does."""
-    (told,) = three.web.in_network(three.hubs_of_web(OwningHubs).status).shards
-    return told
-
-
-def loses_its_owner(three: World, first: HubHost, second: HubHost) -> None:
-    """Cuts the owner's power; fails unless the prepared host goes on with what is allowed, and with nothing else."""
-    with three.streams() as streams:
-        first.loses_power()
-        assert three.owner(after=first) is second
-        streams.flow()
-        assert streams.leaks() == []
-        print(f"prepared: silent for {streams.silence():.2f} s")
 
 
 @on_postgresql

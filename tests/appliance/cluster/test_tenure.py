@@ -7,17 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.owner import Owner
-from appliance.cluster.tenure import Pace, Tenure
+from appliance.cluster.tenure import Gate, Pace, Tenure
 from appliance.hub.front_door.lease_gate import LeaseGate
 from appliance.hub.names import Names
 from netlab import Lab, Link, NamespaceHost, Process, UdpStream
@@ -177,6 +178,23 @@ def test_another_hub_follows_and_never_both(world: World, harm: Callable[[Hub], 
         moment = time.monotonic_ns()
         after.stream.wait_delivery(moment + 1_000_000_000, DEADLINE)
         assert before.stream.received_count == count
+
+
+def test_a_clone_of_the_owner_goes_on_with_no_lease(lab: Lab) -> None:
+    """Has a host with the owner's name and another boot begin beside it; a later process of the owner goes on."""
+    with members(lab, lab.switch("inner")) as etcd:
+        host, gate = lab.hosts["asking"], cast("Gate", None)
+
+        def hub(boot: str) -> Tenure:
+            owner = Owner("hub1", SocketAddress("192.0.2.1", 1), boot)
+            return Tenure(Etcd(etcd.endpoints, DEADLINE), _KEY, owner, gate, replace(_PACE, ttl_s=int(DEADLINE)))
+
+        first, clone, later = hub("one"), hub("another"), hub("one")
+        assert host.in_network(first.acquire)
+        assert not host.in_network(clone.resume)
+        assert not host.in_network(clone.acquire)
+        assert host.in_network(later.resume)
+        assert later.token == first.token
 
 
 @pytest.mark.parametrize("cut", ["members", "hubs"])
