@@ -30,6 +30,7 @@ def folder(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", [screenshots.POLICY, screenshots.TRANSCRIPT, screenshots.LIVE])
 def test_pictures_are_taken_as_those_of_the_repository(folder: Path, name: str) -> None:
     for file in (folder / name, screenshots.FOLDER / name):
@@ -54,6 +55,7 @@ def test_the_folder_has_the_pictures_that_the_index_shows() -> None:
     assert sum((screenshots.FOLDER / file).stat().st_size for file in files) < _MOST_BYTES_OF_ALL
 
 
+@pytest.mark.full
 def test_a_page_is_taken_in_both_themes_and_widths(browser: Browser, tmp_path: Path) -> None:
     chosen = next(picture for picture in PICTURES if picture.name == "policy-expectations")
     with example.running(tmp_path) as shown:

@@ -14,6 +14,9 @@ from harness.client.api import ApiError
 from harness.world.world import World
 from netlab import sandbox
 
+# What they measure is measured by a bench itself; the plan, its ratios and targets are tested without a service.
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
