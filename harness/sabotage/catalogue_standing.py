@@ -1,10 +1,10 @@
-"""Sabotages of what is in service: disabled machines, suspended organizations."""
+"""Sabotages of what is in service and who may change it: disabled, suspended, conditions, expectations, roles."""
 
 from __future__ import annotations
 
 from harness.sabotage.entry import Sabotage
 
-_KINDS = "test_each_kind_of_change_takes_effect"
+_KINDS, _CONDITIONS = "test_each_kind_of_change_takes_effect", "test_a_save_against_its_conditions_changes_nothing"
 
 STANDING = (
     Sabotage(
@@ -38,5 +38,29 @@ STANDING = (
         "addresses:keep_no_address_of_disabled_machines",
         _KINDS,
         "the address of a removed machine was given again at once",
+    ),
+    Sabotage(
+        "condition-not-looked-at",
+        "policy-enforcement",
+        "a policy is saved whatever ETag the request names",
+        "saving:look_at_no_etag",
+        _CONDITIONS,
+        "in place of an outdated version was answered 200",
+    ),
+    Sabotage(
+        "condition-looked-at-first",
+        "policy-enforcement",
+        "the ETag of a request is looked at before its turn, and not when the rule is added",
+        "saving:look_at_etags_first",
+        _CONDITIONS,
+        "two writers in place of one version at the same moment were answered",
+    ),
+    Sabotage(
+        "expectations-not-checked",
+        "policy-enforcement",
+        "changes are made whatever expectations they break",
+        "saving:expect_nothing",
+        _CONDITIONS,
+        "against an expectation was answered 200",
     ),
 )
