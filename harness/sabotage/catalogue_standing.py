@@ -63,4 +63,12 @@ STANDING = (
         _CONDITIONS,
         "against an expectation was answered 200",
     ),
+    Sabotage(
+        "lowered-role-keeps-token",
+        "policy-enforcement",
+        "a token keeps the role that its member had when it was first used",
+        "signin:keep_roles_of_tokens",
+        "test_a_rule_is_enforced_however_it_is_saved",
+        "a former admin's token that may write may save no rule",
+    ),
 )
