@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -34,7 +35,7 @@ FLIPS = {"quick": 30, "full": 300}
 PARTS = 3
 """Parts of the flips, each with its own streams and connections. Losses are judged at the end of a part."""
 
-MOST_MACHINES = 4
+FEWEST_MACHINES, MOST_MACHINES = 2, 4
 # Number of histories, and most steps of each.
 HISTORIES = {"quick": (3, 8), "full": (15, 25)}
 # Seconds between the packets of two streams together.
@@ -97,10 +98,13 @@ def _flip(mesh: Mesh, record: Record, both_ways: Sequence[Traffic], chance: rand
 
 
 def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
-    """Groups, default and keys change, and machines leave, come back and are added again; after each step every pair is
-    measured.
+    """Groups, default and keys change, machines leave, come back, are disabled, enabled and added again, and the
+    organization is suspended and resumed; after each step every pair is measured.
 
-    A reference model judges the results. A key that was replaced reaches nothing, whoever has its address now.
+    A reference model judges the results. A key that was replaced reaches nothing, whoever has its address now. From the
+    answer on, no packet of a disabled machine or a suspended organization passes, and none to it; nobody of the
+    organization signs in or calls. Enabled and resumed, they have what the policy says by then. The address of a
+    machine that was removed is not given again.
     """
     from_red = {"action": "deny", "source": "group:red", "destination": "any"}
     to_blue = {"action": "allow", "source": "any", "destination": "group:blue"}
@@ -110,31 +114,42 @@ def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
         with record.control("without a rule every cell arrives"):
             history.check()
             assert history.denied == 0
-        first, second, third = history.machines
+        third = history.machines[2]
+        from_third = {"action": "deny", "source": f"machine:{third.id}", "destination": "any", "protocol": "tcp"}
+        suspension = (history.suspend, history.resume) if history.can_be_suspended else ()
         steps: tuple[Callable[[], None], ...] = (
             lambda: history.save("allow", [from_red]),
             lambda: history.regroup(third, ["red"]),
-            lambda: history.regroup(first, ["blue"]),
+            lambda: history.remove(history.machines[1]),
+            lambda: history.add(["blue"]),
+            lambda: history.disable(history.machines[1]),
+            lambda: history.save("allow", [from_red, from_third]),
+            lambda: history.enable(history.disabled[0]),
+            *suspension,
+            lambda: history.disable(history.machines[2]),
+            lambda: history.remove(history.disabled[0]),
+            history.add,
+            lambda: history.regroup(history.machines[0], ["blue"]),
             lambda: history.save("deny", [to_blue, {**from_red, "protocol": "tcp", "ports": "22"}]),
-            lambda: history.regroup(second, []),
+            lambda: history.regroup(history.machines[1], []),
             lambda: history.reconnect(history.machines[2]),
             lambda: history.rotate(history.machines[0]),
             lambda: history.save("allow", []),
-            lambda: history.remove(history.machines[1]),
-            lambda: history.add(["red"]),
             lambda: history.save("deny", []),
         )
         for step in steps:
             step()
             history.check()
         record.measure("steps", len(history.steps))
+        record.measure("the operator suspends", history.can_be_suspended)
         record.at_least("probes that were allowed", history.allowed, 200)
         record.at_least("probes that were denied", history.denied, 200)
+        record.at_least("pings of what is out of service, and to it", history.silenced, 20)
 
 
 def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Record, profile: str) -> None:
-    """Random histories of machines, groups, rules, defaults, keys and reconnections; every pair is measured after each
-    step.
+    """Random histories of machines that come, go, and are disabled and enabled, of groups, rules, defaults, keys,
+    reconnections and suspensions; every pair is measured after each step.
 
     A history that refutes the claim is reported, by the full profile in its shortest form; its seed repeats it.
     """
@@ -161,31 +176,60 @@ def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Re
         def one(self, number: int) -> Machine:
             return self.history.machines[number % len(self.history.machines)]
 
+        def enabled_or_not(self, number: int) -> Machine:
+            both = [*self.history.machines, *self.history.disabled]
+            return both[number % len(both)]
+
+        @serving()
         @rule(default=st.sampled_from(["deny", "allow"]), rules=POLICIES)
         def save(self, default: str, rules: list[Drawn]) -> None:
-            self.history.save(default, [drawn.rule(self.one) for drawn in rules])
+            self.history.save(default, [drawn.rule(self.enabled_or_not) for drawn in rules])
 
+        @serving()
         @rule(number=NUMBERS, groups=GROUPS)
         def regroup(self, number: int, groups: set[str]) -> None:
-            self.history.regroup(self.one(number), groups)
+            self.history.regroup(self.enabled_or_not(number), groups)
 
-        @precondition(lambda self: len(self.history.machines) < MOST_MACHINES)
+        @serving(lambda history: len(history.machines) + len(history.disabled) < MOST_MACHINES)
         @rule(groups=GROUPS)
         def add(self, groups: set[str]) -> None:
             self.history.add(groups)
 
-        @precondition(lambda self: len(self.history.machines) > 2)
+        @serving(lambda history: bool(removable(history)))
         @rule(number=NUMBERS)
         def remove(self, number: int) -> None:
-            self.history.remove(self.one(number))
+            found = removable(self.history)
+            self.history.remove(found[number % len(found)])
 
+        @serving()
         @rule(number=NUMBERS)
         def rotate(self, number: int) -> None:
             self.history.rotate(self.one(number))
 
+        @serving()
         @rule(number=NUMBERS)
         def reconnect(self, number: int) -> None:
             self.history.reconnect(self.one(number))
+
+        @serving(lambda history: len(history.machines) > FEWEST_MACHINES)
+        @rule(number=NUMBERS)
+        def disable(self, number: int) -> None:
+            self.history.disable(self.one(number))
+
+        @serving(lambda history: bool(history.disabled))
+        @rule(number=NUMBERS)
+        def enable(self, number: int) -> None:
+            self.history.enable(self.history.disabled[number % len(self.history.disabled)])
+
+        @serving(lambda history: history.can_be_suspended)
+        @rule()
+        def suspend(self) -> None:
+            self.history.suspend()
+
+        @precondition(lambda self: self.history.is_suspended)
+        @rule()
+        def resume(self) -> None:
+            self.history.resume()
 
         @invariant()
         def is_as_the_policy_says(self) -> None:
@@ -208,8 +252,21 @@ def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Re
     )
     record.measure("histories", len(histories))
     record.measure("steps", sum(len(history.steps) for history in histories))
+    record.measure(
+        "pings of what is out of service, and to it", sum(history.silenced for history in histories), "packets"
+    )
     record.at_least("probes that were allowed", sum(history.allowed for history in histories), 200)
     record.at_least("probes that were denied", sum(history.denied for history in histories), 200)
+
+
+def removable(history: History) -> Sequence[Machine]:
+    """Returns the machines that can be removed; enough have to stay for a table."""
+    return [*history.disabled, *(history.machines if len(history.machines) > FEWEST_MACHINES else ())]
+
+
+def serving(also: Callable[[History], bool] = lambda _: True) -> Callable[[Any], Any]:
+    """Makes the precondition of a step that nobody can take in a suspended organization."""
+    return precondition(lambda self: not self.history.is_suspended and also(self.history))
 
 
 @dataclass(frozen=True)

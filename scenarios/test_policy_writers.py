@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from harness.client.visitor import Visitor
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Mesh, Rule, rule_between
 from harness.world.world import PASSWORD, World
 
@@ -73,8 +74,11 @@ def by_forms(name: str, browser: Visitor) -> Writer:
 
 
 def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) -> None:
-    """Rules are added, changed and removed one by one: by calls and by the pages' forms, by owner, admin and a token. A
-    stream stops and flows with each answer. Viewers and tokens that may only read are refused, and change nothing.
+    """Rules are added, changed and removed one by one: by calls and by the pages' forms, by owner, admin and their
+    tokens. A stream stops and flows with each answer. Viewers and tokens that may only read are refused, and change
+    nothing.
+
+    An admin who is made a viewer is one at once, in the sessions and with the token that they have.
     """
     owner = f"{secrets.token_hex(6)}@example.net"
     mesh = world.organization(record, email=owner)
@@ -82,37 +86,48 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
     denied = rule_between("deny", mumbai, pune)
     admin, admins_api = _member(mesh, "admin")
     viewer, viewers_api = _member(mesh, "viewer")
-    may = (
-        by_calls("the owner", mesh.api),
+    admins = (
         by_calls("an admin", admins_api),
-        by_calls("a token that may write", _token(mesh, "write")),
-        by_forms("the owner's browser", _browser(mesh, owner)),
+        by_calls("an admin's token that may write", _token(admins_api, "write")),
         by_forms("an admin's browser", _browser(mesh, admin)),
+    )
+    owners = (
+        by_calls("the owner", mesh.api),
+        by_calls("a token that may write", _token(mesh.api, "write")),
+        by_forms("the owner's browser", _browser(mesh, owner)),
     )
     may_not = (
         by_calls("a viewer", viewers_api),
-        by_calls("a token that may read", _token(mesh, "read")),
+        by_calls("a token that may read", _token(mesh.api, "read")),
         by_forms("a viewer's browser", _browser(mesh, viewer)),
     )
     with mumbai.stream_to(pune) as stream:
         with record.control("the stream flows before any rule"):
             stream.flows()
-        for writer in may:
-            stream.stops(_saved(writer, writer.add(denied)))
-            (rule,) = mesh.api.call("GET", "/policy").body["rules"]
-            for other in may_not:
-                _refuse(other, other.remove(rule["id"]))
-                if other.change is not None:
-                    _refuse(other, other.change(rule["id"], {"action": "allow"}))
-            stream.stays_stopped()
-            if writer.change is not None:
-                stream.flows(_saved(writer, writer.change(rule["id"], {"action": "allow"})))
-                stream.stops(_saved(writer, writer.change(rule["id"], {"action": "deny"})))
-            stream.flows(_saved(writer, writer.remove(rule["id"])))
-            for other in may_not:
-                _refuse(other, other.add(denied))
-    record.measure("writers", [each.name for each in may])
-    record.measure("writers that are refused", [each.name for each in may_not])
+        for writer in (*admins, *owners):
+            _save_one_by_one(mesh, stream, denied, writer, may_not)
+        _make_viewer(mesh, admin)
+        lowered = tuple(replace(each, name=each.name.replace("an admin", "a former admin")) for each in admins)
+        _save_one_by_one(mesh, stream, denied, owners[0], lowered)
+    record.measure("writers", [each.name for each in (*admins, *owners)])
+    record.measure("writers that are refused", [each.name for each in (*may_not, *lowered)])
+
+
+def _save_one_by_one(mesh: Mesh, stream: JudgedStream, denied: Rule, writer: Writer, may_not: Sequence[Writer]) -> None:
+    """Has a writer add, change and remove a rule that stops a stream; others try the same in vain."""
+    stream.stops(_saved(writer, writer.add(denied)))
+    (rule,) = mesh.api.call("GET", "/policy").body["rules"]
+    for other in may_not:
+        _refuse(other, other.remove(rule["id"]))
+        if other.change is not None:
+            _refuse(other, other.change(rule["id"], {"action": "allow"}))
+    stream.stays_stopped()
+    if writer.change is not None:
+        stream.flows(_saved(writer, writer.change(rule["id"], {"action": "allow"})))
+        stream.stops(_saved(writer, writer.change(rule["id"], {"action": "deny"})))
+    stream.flows(_saved(writer, writer.remove(rule["id"])))
+    for other in may_not:
+        _refuse(other, other.add(denied))
 
 
 def test_rules_saved_at_the_same_moment_are_all_enforced(world: World, record: Record, profile: str) -> None:
@@ -181,11 +196,16 @@ def _member(mesh: Mesh, role: str) -> tuple[str, Api]:
     return email, api
 
 
-def _token(mesh: Mesh, scope: str) -> Api:
-    """Returns a client with a new API token of the owner."""
-    program = mesh.api.anonymous()
+def _make_viewer(mesh: Mesh, email: str) -> None:
+    (member,) = (each for each in mesh.api.call("GET", "/members").body["members"] if each["email"] == email)
+    mesh.api.call("PATCH", f"/members/{member['id']}", {"role": "viewer"})
+
+
+def _token(member: Api, scope: str) -> Api:
+    """Returns a client with a new API token of a member, given a client with their session."""
+    program = member.anonymous()
     body = {"name": scope, "scope": scope, "password": PASSWORD}
-    program.token = mesh.api.call("POST", "/tokens", body).body["token"]
+    program.token = member.call("POST", "/tokens", body).body["token"]
     return program
 
 

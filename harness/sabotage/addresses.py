@@ -68,3 +68,14 @@ def believe_every_machine() -> None:
 def give_again_at_once() -> None:
     """Frees an address as soon as its machine is removed."""
     replace_part(addresses, "QUIET_TIME", timedelta(0))
+
+
+def keep_no_address_of_disabled_machines() -> None:
+    """Frees an address as soon as its machine is removed, if the machine was disabled."""
+    give_back = addresses.give_back
+
+    def give_back_enabled(change: OpenChange, address: IPv4Address, now: datetime) -> None:
+        if address not in change.disabled.values():
+            give_back(change, address, now)
+
+    addresses.give_back = give_back_enabled

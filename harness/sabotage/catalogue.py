@@ -9,11 +9,12 @@ from typing import Any
 
 from harness.sabotage import calibrated
 from harness.sabotage.catalogue_policy import POLICY
+from harness.sabotage.catalogue_standing import STANDING
 from harness.sabotage.catalogue_state import STATE
 from harness.sabotage.catalogue_traffic import TRAFFIC
 from harness.subject.turnedclock import TURNED
 
-SABOTAGES = TRAFFIC + POLICY + STATE
+SABOTAGES = TRAFFIC + POLICY + STANDING + STATE
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
 
 RELEASES = {

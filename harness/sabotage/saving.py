@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
+from appliance.model.errors import PreconditionFailed
 from appliance.model.policy import Policy, Rule
+from appliance.service import expectations
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
-from appliance.service.changes import CarriedOut
+from appliance.service.changes import CarriedOut, OpenChange
 from appliance.service.context import Context
 from appliance.store import policy_history
 from appliance.store.policies import SavedPolicy
+from harness.sabotage.parts import replace_part
 
 _LATE_S = 0.15
+_MEANWHILE_S = 0.03
 _add_rule = policies.add_rule
 _change_rule = policies.change_rule
 _save = policies.save
@@ -88,3 +93,37 @@ def look_at_no_version() -> None:
         return _save(*arguments, **{**named, "version": None})
 
     policies.save = save
+
+
+def look_at_no_etag() -> None:
+    """Saves policies and rules whatever version the ETag of the request names."""
+
+    def check_seen(change: OpenChange, seen: Collection[int] | None) -> None:
+        del change, seen
+
+    replace_part(policies, "check_seen", check_seen)
+
+
+def look_at_etags_first() -> None:
+    """Compares the ETag with the policy's version before a rule's turn to be added, and not when it is."""
+
+    def add_rule(
+        context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None, force: bool = False
+    ) -> CarriedOut[Rule]:
+        version, _ = policies.latest(context, actor)
+        if seen is not None and version not in seen:
+            raise PreconditionFailed("The policy was saved meanwhile.")
+        time.sleep(_MEANWHILE_S)
+        return _add_rule(context, actor, rule, force=force)
+
+    policies.add_rule = add_rule
+
+
+def expect_nothing() -> None:
+    """Makes changes whatever expectations they break."""
+
+    def broken_by(*arguments: Any, **named: Any) -> list[str]:
+        del arguments, named
+        return []
+
+    expectations.broken_by = broken_by

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -108,6 +109,23 @@ def look_at_the_caller_once() -> None:
         return Role.OWNER
 
     credentials.role_of = role_of
+
+
+def keep_roles_of_tokens() -> None:
+    """Lets a token do what its member's role allowed when the token was first used."""
+    first: dict[str, Role] = {}
+    found, present = stored_tokens.by_hash, stored_tokens.role_of
+
+    def by_hash(transaction: Connection, token_hash: str, now: datetime) -> stored_tokens.ApiToken | None:
+        token = found(transaction, token_hash, now)
+        return None if token is None else replace(token, role=first.setdefault(token_hash, token.role))
+
+    def role_of(transaction: Connection, token_hash: str, now: datetime, *, locked: bool) -> Role | None:
+        role = present(transaction, token_hash, now, locked=locked)
+        return None if role is None else first.setdefault(token_hash, role)
+
+    stored_tokens.by_hash = by_hash
+    stored_tokens.role_of = role_of
 
 
 def take_codes_again() -> None:

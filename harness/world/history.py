@@ -1,31 +1,28 @@
-"""History of one organization: changes by its admin, and a check of all traffic after each."""
+"""History of one organization: changes by its admin and the operator, and a check of all traffic after each."""
 
 from __future__ import annotations
 
 import random
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 
-from scapy.layers.inet import ICMP, IP
-
 from harness.judging.record import Record
-from harness.judging.verdicts import Inconclusive, Refuted
+from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Rule
+from harness.overlay.silence import Attempt, check_silence
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
-from harness.wire import raw
-from harness.wire.witness import Marks, Witness
+from harness.world.person import Person
+from harness.world.suspension import Suspension
 from harness.world.world import World
-from netlab import LabHost, wait_until, wg_quick
+from netlab import LabHost, NothingArrived, wg_quick
 
-_DEADLINE = 5.0
 _PARTS = 8
 """Checks that have all IP protocols and types of ICMP between them."""
-_LEAST = 32 + 28 + 12
-"""Smallest size in WireGuard of a ping with a mark: overhead of a data packet, IP and ICMP headers, mark; bytes."""
+_SILENCE_S = 0.5
 
 
 class HostPool:
@@ -56,7 +53,8 @@ class HostPool:
 class History:
     """A new organization and its changes. Leaving ``with`` deletes it.
 
-    A removed or rotated key stays in use on a host of its own, as if somebody had stolen it.
+    A removed or rotated key stays in use on a host of its own, as if somebody had stolen it. So does a machine that is
+    disabled, and so do all of them while the organization is suspended.
 
     Args:
         world: lab with the hub.
@@ -65,22 +63,29 @@ class History:
         services: protocols and ports to check between all machines, beside others that are drawn.
 
     Attributes:
-        machines: current machines, in the order of their addition.
+        machines: current machines that are not disabled, in the order of their addition.
+        disabled: machines that are disabled.
+        is_suspended: True while the organization is suspended.
         steps: changes so far, in words.
         allowed: number of probes that had to arrive.
         denied: number of probes that the policy denied.
+        silenced: number of pings by or to what was out of service.
     """
 
     def __init__(self, world: World, hosts: HostPool, record: Record, services: Sequence[PortProtocol]) -> None:
         self._hosts = hosts
-        self._mesh = world.organization(record, new_host=hosts.take)
+        email = f"{secrets.token_hex(6)}@example.net"
+        self._mesh = world.organization(record, email=email, new_host=hosts.take)
+        self._suspension = Suspension(world.subject, Person(self._mesh.api, email), self._mesh.organization["id"])
         chance = random.Random(f"tables {world.seed}")  # noqa: S311 - a choice, no secret
         self._tables = Tables(self._mesh, services, chance, _PARTS)
         self._revoked: list[Machine] = []
+        self._removed_addresses: set[str] = set()
         self._added = 0
         self.machines: list[Machine] = []
+        self.disabled: list[Machine] = []
         self.steps: list[str] = []
-        self.allowed = self.denied = 0
+        self.allowed = self.denied = self.silenced = 0
 
     def __enter__(self) -> History:
         return self
@@ -88,23 +93,43 @@ class History:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for machine in (*self.machines, *self._revoked):
+        for machine in (*self.machines, *self.disabled, *self._revoked):
             self._hosts.release(machine)
-        self._mesh.api.call("DELETE", "/organization", {"confirm": self._mesh.organization["name"]})
+        # Nobody can delete a suspended organization. It has nothing on the host.
+        if not self.is_suspended:
+            self._mesh.api.call("DELETE", "/organization", {"confirm": self._mesh.organization["name"]})
+
+    @property
+    def is_suspended(self) -> bool:
+        """True while the organization is suspended."""
+        return self._suspension.is_on
+
+    @property
+    def can_be_suspended(self) -> bool:
+        """False if nobody here can give the operator's commands."""
+        return self._suspension.is_possible
 
     def add(self, groups: Iterable[str] = ()) -> None:
-        """Adds a machine."""
+        """Adds a machine.
+
+        Raises:
+            Refuted: it has the address of a machine that was removed, which has to stay unused for a while.
+        """
         self._added += 1
         name = f"machine-{self._added}"
         self.steps.append(f"add {name} in {_listed(groups)}")
-        self.machines.append(self._mesh.machine(name, sorted(groups)))
+        machine = self._mesh.machine(name, sorted(groups))
+        self.machines.append(machine)
+        if machine.address in self._removed_addresses:
+            raise Refuted(f"the address of a removed machine was given again at once\n{self._told()}")
 
     def remove(self, machine: Machine) -> None:
-        """Removes a machine, and the rules that name it."""
+        """Removes a machine, disabled or not, and the rules that name it."""
         self.steps.append(f"remove {machine.name}")
         self._mesh.api.call("DELETE", f"/machines/{machine.id}")
         self._mesh.forget_rules_about(machine)
-        self.machines.remove(machine)
+        self._list_of(machine).remove(machine)
+        self._removed_addresses.add(machine.address)
         self._revoked.append(machine)
 
     def rotate(self, machine: Machine) -> None:
@@ -112,84 +137,131 @@ class History:
         self.steps.append(f"rotate the key of {machine.name}")
         answer = self._mesh.api.call("POST", f"/machines/{machine.id}/rotate", {}).body
         self._revoked.append(machine)
-        self.machines[self.machines.index(machine)] = self._mesh.bring_up(machine.name, answer, machine.groups)
+        self._replace(machine, self._mesh.bring_up(machine.name, answer, machine.groups))
 
     def regroup(self, machine: Machine, groups: Iterable[str]) -> None:
-        """Replaces the groups of a machine."""
+        """Replaces the groups of a machine, disabled or not."""
         self.steps.append(f"{machine.name} is in {_listed(groups)}")
         self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"groups": sorted(groups)})
-        self.machines[self.machines.index(machine)] = replace(machine, groups=tuple(sorted(groups)))
+        self._replace(machine, replace(machine, groups=tuple(sorted(groups))))
+
+    def disable(self, machine: Machine) -> None:
+        """Disables a machine, which goes on as if it knew nothing of it."""
+        self.steps.append(f"disable {machine.name}")
+        self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"enabled": False})
+        self.machines.remove(machine)
+        self.disabled.append(machine)
+
+    def enable(self, machine: Machine) -> None:
+        """Enables a machine that was disabled; it connects with the configuration that it has.
+
+        Raises:
+            Refuted: it does not.
+        """
+        self.steps.append(f"enable {machine.name}")
+        self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"enabled": True})
+        self.disabled.remove(machine)
+        self.machines.append(machine)
+        self._connect_again(machine)
+
+    def suspend(self) -> None:
+        """Suspends the organization by the operator's command.
+
+        Raises:
+            Inconclusive: nobody here can give the command.
+        """
+        self.steps.append("suspend the organization")
+        self._suspension.begin()
+
+    def resume(self) -> None:
+        """Resumes the organization by the operator's command; its owner signs in, and its machines connect again.
+
+        Raises:
+            Refuted: the owner can't sign in, a token that was made before does not hold, or a machine does not connect.
+        """
+        self.steps.append("resume the organization")
+        self._suspension.end()
+        for machine in list(self.machines):
+            self._connect_again(machine)
 
     def reconnect(self, machine: Machine) -> None:
         """Takes a machine's tunnel down and up again."""
         self.steps.append(f"{machine.name} reconnects")
-        machine.tunnel.down()
-        tunnel = wg_quick(machine.host, machine.config, "mesh.conf")
-        tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
-        self.machines[self.machines.index(machine)] = replace(machine, tunnel=tunnel)
+        self._connect_again(machine)
 
     def save(self, default: str, rules: Sequence[Rule]) -> None:
-        """Saves a policy."""
+        """Saves a policy, whose rules may name disabled machines, too."""
         self.steps.append(self._mesh.describe_policy(default, rules))
         self._mesh.save(default, rules)
 
     def check(self) -> None:
-        """Checks that all traffic is as the policy says, and that removed and rotated keys reach nothing.
+        """Checks that all traffic is as the policy says, and that what is out of service has none.
+
+        That are removed and rotated keys, disabled machines, and everything and everybody of a suspended organization.
 
         Raises:
             Refuted: not so; the message has the table and the steps so far.
         """
         try:
+            # First, as packets may not pass from the answer of the last step on.
+            self._check_silence()
+            if self.is_suspended:
+                self._suspension.check_calls()
+                return
             counted = self._tables.check(self.machines)
             self.allowed += counted.allowed
             self.denied += counted.denied
-            self._check_revoked()
         except Refuted as refuted:
-            raise Refuted(f"{refuted}\nafter: {'; then '.join(self.steps) or 'nothing'}") from refuted
+            raise Refuted(f"{refuted}\n{self._told()}") from refuted
 
-    def _check_revoked(self) -> None:
-        if not self._revoked:
-            return
-        marks = Marks()
-        with ExitStack() as stack:
-            witnesses = [
-                (machine.name, stack.enter_context(Witness(machine.host, machine.tunnel.interface)))
-                for machine in self.machines
-            ]
-            answers = [
-                (f"the hub, with the old key of {machine.name}", stack.enter_context(Witness(machine.host)))
-                for machine in self._revoked
-            ]
-            expected = [_transmitted(thief) for thief in self._revoked]
-            for number, thief in enumerate(self._revoked):
-                others = {self._mesh.hub_address, *(each.address for each in self.machines)} - {thief.address}
-                raw.send(
-                    thief.host,
-                    thief.tunnel.interface,
-                    [IP(src=thief.address, dst=each) / ICMP() / marks.mark(number) for each in sorted(others)],
-                )
-                expected[number] += len(others) * _LEAST
-            for thief, enough in zip(self._revoked, expected, strict=True):
-                _wait_until_transmitted(thief, enough)
+    def _told(self) -> str:
+        return f"after: {'; then '.join(self.steps) or 'nothing'}"
+
+    def _check_silence(self) -> None:
+        attempts = [
+            *(self._attempt("a removed or rotated key", each) for each in self._revoked),
+            *(self._attempt("a disabled machine", each) for each in self.disabled),
+        ]
+        if self.is_suspended:
+            attempts += [self._attempt("a machine of a suspended organization", each) for each in self.machines]
+        elif self.disabled:
+            addresses = tuple(each.address for each in self.disabled)
+            attempts += [Attempt("a packet to a disabled machine", each, addresses) for each in self.machines]
+        if attempts:
+            self.silenced += sum(len(each.targets) for each in attempts)
+            check_silence(attempts, [*self.machines, *self.disabled], self._settle)
+
+    def _attempt(self, what: str, sender: Machine) -> Attempt:
+        """Returns pings from a machine to the hub and to all other machines."""
+        others = {self._mesh.hub_address, *(each.address for each in (*self.machines, *self.disabled))}
+        return Attempt(what, sender, tuple(sorted(others - {sender.address})))
+
+    def _settle(self) -> None:
+        """Waits until everything that the hub let through has arrived."""
+        if not self.is_suspended:
             self._mesh.fence(*self.machines)
-            reached = [name for name, witness in witnesses if witness.marks(marks)]
-            reached += [
-                name
-                for name, witness in answers
-                if any(raw.is_echo_reply(frame.data) and marks.within(frame.data) for frame in witness.frames())
-            ]
-        if reached:
-            raise Refuted(f"a removed or rotated key still reaches {', '.join(reached)}")
+            return
+        # No hub answers, as it should be, so there is nothing to wait for but time.
+        first = self.machines[0]
+        first.way.settle()
+        first.host.ping(self._mesh.hub_address, timeout=_SILENCE_S)
 
+    def _connect_again(self, machine: Machine) -> None:
+        machine.tunnel.down()
+        tunnel = wg_quick(machine.host, machine.config, "mesh.conf")
+        try:
+            tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
+        except NothingArrived as error:
+            told = f"{machine.name} completed no handshake with the hub in {HANDSHAKE_DEADLINE:.0f} s"
+            raise Refuted(f"{told}\n{self._told()}") from error
+        self._replace(machine, replace(machine, tunnel=tunnel))
 
-def _transmitted(machine: Machine) -> int:
-    return sum(peer.tx_bytes for peer in machine.tunnel.peers())
+    def _replace(self, machine: Machine, changed: Machine) -> None:
+        listed = self._list_of(machine)
+        listed[listed.index(machine)] = changed
 
-
-def _wait_until_transmitted(machine: Machine, enough: int) -> None:
-    """Waits until a machine's own WireGuard counts ``enough`` sent bytes, since a revoked key gets no answer."""
-    if not wait_until(lambda: _transmitted(machine) >= enough, _DEADLINE):
-        raise Inconclusive(f"{machine.name} with its old key sent nothing for {_DEADLINE:.0f} s")
+    def _list_of(self, machine: Machine) -> list[Machine]:
+        return self.disabled if machine in self.disabled else self.machines
 
 
 def _listed(groups: Iterable[str]) -> str:
