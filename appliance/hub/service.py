@@ -30,6 +30,7 @@ _LARGE = 500
 # A thread that computes lets others go on after a millisecond, not after five: a small change goes through some twenty
 # short waits, after each of which it would wait for a large one that is compiled.
 _SWITCH_S = 0.001
+_READINGS = (messages.Peers, messages.Ping, messages.Measure, messages.Counters)
 
 
 class Hub:
@@ -73,8 +74,18 @@ class Hub:
             caller: waits for the answer; a change is given up when it is gone.
 
         Raises:
+            NotHere: this hub is giving up its organizations.
             HubError: the call failed.
         """
+        try:
+            return self._execute(call, caller)
+        finally:
+            # The one hub of a host tells its status until it ends; that of a shard has nothing to tell any more.
+            if isinstance(call, _READINGS) or (isinstance(call, messages.Status) and self._shard_status is not None):
+                # Looked at last: what was read of what is being removed is no answer.
+                self.upkeep.arbiter.check_open()
+
+    def _execute(self, call: messages.Call, caller: WaitingCaller) -> object:
         upkeep = self.upkeep
         match call:
             case messages.CreateKeys():

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken, RulesTooLarge
+from appliance.hub.errors import Crowded, HubError, HubUnreachable, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.host_objects import HostObjects
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus
@@ -23,7 +23,11 @@ T = TypeVar("T")
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
 """Timeout of calls that go through every organization: there may be thousands."""
-_TYPES: Mapping[str, type[HubError]] = {"overtaken": Overtaken, "too-large": RulesTooLarge}
+_TYPES: Mapping[str, type[HubError]] = {
+    "overtaken": Overtaken,
+    "too-large": RulesTooLarge,
+    "not-here": NotHere,
+}
 _PATIENCE = 0.9
 """Part of the timeout in which the hub may begin to apply a change; the rest is for the answer."""
 

@@ -18,7 +18,7 @@ from appliance.model.probes import MOST_PROBES, Probe
 N = TypeVar("N", int, float)
 _LONGEST = "longest_wait_seconds"
 
-Kind = Literal["failed", "overtaken", "crowded", "too-large"]
+Kind = Literal["failed", "overtaken", "crowded", "too-large", "not-here"]
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
 CodeOwner = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{ORGANIZATION_ID}|{OPERATORS})\Z")]

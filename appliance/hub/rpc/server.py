@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from appliance.hub.errors import Crowded, HubError, Overtaken, RulesTooLarge
+from appliance.hub.errors import Crowded, HubError, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.model.errors import Refused
@@ -138,6 +138,8 @@ class Server:
             return messages.Failed(str(error), "crowded", error.retry_after)
         except RulesTooLarge as error:
             return messages.Failed(str(error), "too-large")
+        except NotHere as error:
+            return messages.Failed(str(error), "not-here")
         except (HubError, Refused, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, Overtaken, RulesTooLarge
+from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.client import HubClient
@@ -234,7 +234,13 @@ def test_the_hub_s_deadline_ends_before_the_caller_s(answering: Answering, tmp_p
 
 
 @pytest.mark.parametrize(
-    "error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7), RulesTooLarge("too large")]
+    "error",
+    [
+        Overtaken("not at this revision"),
+        Crowded("your share", retry_after=7),
+        RulesTooLarge("too large"),
+        NotHere("the hub is ending"),
+    ],
 )
 def test_errors_of_the_hub_reach_the_caller_with_their_type(
     answering: Answering, tmp_path: Path, error: HubError
