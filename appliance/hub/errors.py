@@ -63,7 +63,7 @@ class HubUnreachable(HubError):
 
 
 class NotHere(HubUnreachable):
-    """The hub that was asked is ending. Nothing was changed."""
+    """The hub that was asked is ending, or is another shard's. Nothing was changed."""
 
 
 def reason(error: Exception) -> str:

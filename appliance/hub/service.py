@@ -67,6 +67,11 @@ class Hub:
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder, clocks)
         self.turns = ChangeScheduler()
 
+    @property
+    def shard(self) -> str | None:
+        """Id of the shard that this hub is for; None where there is one hub."""
+        return self._store.shard
+
     def answer(self, call: messages.Call, caller: WaitingCaller = LOCAL) -> object:
         """Execute a call and return its answer.
 
@@ -188,7 +193,7 @@ def serve(
     sys.setswitchinterval(_SWITCH_S)
     hub.upkeep.open()
     # A caller whose connection ended may have been killed in the middle of a change.
-    server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry)
+    server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry, shard=hub.shard)
     thread = threading.Thread(target=server.serve, name="hub-accept")
     thread.start()
     # Before the restoring, whose first handshakes would be lost at a gate that this opens.

@@ -198,8 +198,8 @@ class OwningHubs:
             raise HubUnreachable(f"organization {organization} is in no shard")
         return shard
 
-    def _client(self, _shard: str, owner: Owner) -> HubClient:
-        return HubClient(lambda: self._connected(owner), _WAITS_S)
+    def _client(self, shard: str, owner: Owner) -> HubClient:
+        return HubClient(lambda: self._connected(owner), _WAITS_S, shard)
 
     def _connected(self, owner: Owner) -> socket.socket:
         try:

@@ -190,10 +190,16 @@ RESERVED = (TearDown, RotateSecret)
 
 
 class TimedCall(msgspec.Struct, frozen=True):
-    """A call, and the seconds that its caller waits for the answer."""
+    """A call on its way.
+
+    Attributes:
+        patience_s: seconds that its caller waits for the answer.
+        shard: id of the shard whose hub is meant; None: whichever takes the call.
+    """
 
     call: Call
     patience_s: Annotated[float, msgspec.Meta(ge=0.0, le=3600.0)]
+    shard: str | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -19,6 +19,7 @@ from appliance.cluster.relay import Listener
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
+from appliance.hub.rpc.server import Server
 from appliance.model.errors import Unavailable
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, shards
@@ -207,6 +208,28 @@ def test_a_deletion_asks_the_owner_of_that_moment(store: Store, authority: Autho
         made.asked.remove(ACME)
         assert [type(each) for each in made.first] == [messages.Apply]
         assert [type(each) for each in made.second] == [messages.Remove]
+
+
+@on_sqlite
+def test_a_hub_of_another_shard_is_left(store: Store, authority: Authority, tmp_path: Path) -> None:
+    """Finds another shard's hub at the address of an owner that has ended, and then the next owner."""
+    place_acme(store)
+    calls, wrong = list[messages.Call](), list[object]()
+    identity, here = authority.identity("hub1"), SocketAddress(_HERE, 0)
+    other = Server(tmp_path / "sock", (), lambda call, _: wrong.append(call), shard="another")
+    with (
+        closing(other),
+        closing(Listener(here, identity, lambda each: other.converse(each, None))) as first,
+        closing(Listener(here, identity, notes(calls))) as second,
+    ):
+        known = {owner_key(SHARD.id): Owner("hub1", SocketAddress(_HERE, first.port))}
+        asked = OwningHubs(store, cast("Etcd", Owners(known)), authority.client("web"))
+        with pytest.raises(HubUnreachable, match=SHARD.id):
+            asked.apply(ACME, None, base=1, revision=2)
+        known[owner_key(SHARD.id)] = Owner("hub1", SocketAddress(_HERE, second.port))
+        asked.apply(ACME, None, base=1, revision=2)
+    assert [type(each) for each in calls] == [messages.Apply]
+    assert wrong == []
 
 
 @contextmanager
