@@ -208,6 +208,8 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         if not is_lost:
             # While writes are still ours: the next owner turns to the machines there.
             hub.upkeep.note_endpoints()
+            # Conversations go on, and a change that begins after the release would outlive this process.
+            hub.upkeep.arbiter.close()
             try:
                 tenure.release()
             except EtcdUnreachable as error:

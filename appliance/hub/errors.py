@@ -62,6 +62,10 @@ class HubUnreachable(HubError):
     """The hub's process did not answer. A requested change does not take effect, or is reverted soon."""
 
 
+class NotHere(HubUnreachable):
+    """The hub that was asked is ending, or is another shard's. Nothing was changed."""
+
+
 def reason(error: Exception) -> str:
     """Describe the system's refusal of a system call or a netlink message."""
     number = getattr(error, "errno", None) or getattr(error, "code", None)

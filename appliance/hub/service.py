@@ -32,6 +32,7 @@ _LARGE = 500
 _SWITCH_S = 0.001
 # Pause before what a lost database has interrupted is tried again.
 _AGAIN_S = 1.0
+_READINGS = (messages.Peers, messages.Ping, messages.Measure, messages.Counters)
 
 
 class Hub:
@@ -68,6 +69,11 @@ class Hub:
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder, clocks)
         self.turns = ChangeScheduler()
 
+    @property
+    def shard(self) -> str | None:
+        """Id of the shard that this hub is for; None where there is one hub."""
+        return self._store.shard
+
     def answer(self, call: messages.Call, caller: WaitingCaller = LOCAL) -> object:
         """Execute a call and return its answer.
 
@@ -75,8 +81,18 @@ class Hub:
             caller: waits for the answer; a change is given up when it is gone.
 
         Raises:
+            NotHere: this hub is giving up its organizations.
             HubError: the call failed.
         """
+        try:
+            return self._execute(call, caller)
+        finally:
+            # The one hub of a host tells its status until it ends; that of a shard has nothing to tell any more.
+            if isinstance(call, _READINGS) or (isinstance(call, messages.Status) and self._shard_status is not None):
+                # Looked at last: what was read of what is being removed is no answer.
+                self.upkeep.arbiter.check_open()
+
+    def _execute(self, call: messages.Call, caller: WaitingCaller) -> object:
         upkeep = self.upkeep
         match call:
             case messages.CreateKeys():
@@ -183,7 +199,7 @@ def serve(
     sys.setswitchinterval(_SWITCH_S)
     hub.upkeep.open()
     # A caller whose connection ended may have been killed in the middle of a change.
-    server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry)
+    server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry, shard=hub.shard)
     thread = threading.Thread(target=server.serve, name="hub-accept", daemon=True)
     thread.start()
     try:

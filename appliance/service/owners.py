@@ -11,14 +11,15 @@ from dataclasses import replace
 from typing import TypeVar
 
 from appliance.cluster.errors import ClusterError
-from appliance.cluster.etcd import Claim, Etcd
-from appliance.cluster.owner import Owner, owner_key
+from appliance.cluster.etcd import Etcd
+from appliance.cluster.owner import Owner
 from appliance.cluster.relay import connect
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import HubStatus, ShardStatus, together
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.probes import Probe
+from appliance.service.latest_owners import LatestOwners, ShardOwner
 from appliance.service.side_by_side import SideBySide
 from appliance.store import Store, organizations, shards
 from appliance.store.shards import Fence
@@ -34,9 +35,9 @@ _STATUS_WITHIN_S = 5.0
 class OwningHubs:
     """Calls the owner of each organization's shard (`context.HubPort`).
 
-    The owner is looked up in etcd when none is known or the known one does not answer. Every method raises
-    `HubUnreachable` if the shard has no owner that answers; nothing was changed then, or the owner that comes next
-    enforces what the store has.
+    The owner is looked up in etcd when none is known, and when the known one was looked up some seconds ago, does not
+    answer, or had a change taken back. Every method raises `HubUnreachable` if the shard has no owner that answers;
+    nothing was changed then, or the owner that comes next enforces what the store has.
 
     Args:
         store: tells the shard of an organization.
@@ -45,9 +46,8 @@ class OwningHubs:
 
     def __init__(self, store: Store, etcd: Etcd, identity: ssl.SSLContext) -> None:
         self._store = store
-        self._etcd = etcd
         self._identity = identity
-        self._known: dict[str, tuple[Claim, HubClient]] = {}
+        self._owners = LatestOwners(etcd, self._client, self._count)
         self._unanswered = Counter[str]()
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -73,32 +73,43 @@ class OwningHubs:
         self, organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
     ) -> None:
         """Enforce a change at the owner, whose `fence` the commit has to check."""
-        shard = self._shard_of(organization)
-        claim, hub = self._owner(shard)
+        owner = self._owners.find(self._shard_of(organization))
+        self._local.applied = organization, owner
         try:
-            hub.apply(organization, desired, base=base, revision=revision, before=before)
+            owner.hub.apply(organization, desired, base=base, revision=revision, before=before)
         except HubUnreachable:
             # Not tried at another: it may have been enforced, and this one compares itself with the store.
-            self._forget(shard, claim)
+            self._owners.doubt(owner)
             raise
-        self._local.applied = organization, Fence(shard, claim.token)
 
     def fence(self, organization: str) -> Fence | None:
         """Owner at which this thread's last change was enforced; None if that was another organization's."""
-        applied: tuple[str, Fence] | None = getattr(self._local, "applied", None)
-        return applied[1] if applied is not None and applied[0] == organization else None
+        owner = self._enforcing(organization)
+        return None if owner is None else owner.fence
 
     def withdraw(self, organization: str, revision: int) -> None:
-        """Restore the state before this revision was applied."""
-        self._at_owner(organization, lambda hub: hub.withdraw(organization, revision))
+        """Restore the state before this revision was applied, at the hub that enforced it.
+
+        The commit may have failed because another hub owns the shard by now, so etcd is asked before the next call.
+        """
+        owner = self._enforcing(organization) or self._owners.find(self._shard_of(organization))
+        try:
+            owner.hub.withdraw(organization, revision)
+        finally:
+            self._owners.doubt(owner)
 
     def confirm(self, organization: str, revision: int) -> None:
         """Make sure, after the commit, that this thread's last change is in force."""
         self._at_owner(organization, lambda hub: hub.confirm(organization, revision))
 
     def remove(self, organization: str) -> None:
-        """Remove everything of a deleted organization from the owner's host."""
-        self._at_owner(organization, lambda hub: hub.remove(organization))
+        """Remove everything of a deleted organization from the owner's host.
+
+        Etcd is asked first, as no commit follows that checks the owner's right. An owner that comes later begins with
+        the store, which says already that the organization is deleted.
+        """
+        shard = self._shard_of(organization)
+        self._at(shard, lambda hub: hub.remove(organization), self._owners.find_present)
 
     def peers(self, organization: str) -> Sequence[PeerStatus]:
         """Read the status of the organization's machines from WireGuard."""
@@ -159,46 +170,36 @@ class OwningHubs:
                 complaint = error
         raise complaint
 
-    def _at(self, shard: str, ask: Callable[[HubClient], T]) -> T:
-        claim, hub = self._owner(shard)
+    def _at(self, shard: str, ask: Callable[[HubClient], T], find: Callable[[str], ShardOwner] | None = None) -> T:
+        find = find or self._owners.find
+        owner = find(shard)
         try:
-            return ask(hub)
+            return ask(owner.hub)
         except HubUnreachable:
-            self._forget(shard, claim)
-            latest, hub = self._owner(shard)
-            if latest == claim:
+            self._owners.doubt(owner)
+            latest = find(shard)
+            if latest.is_at(owner.claim):
                 raise
-            return ask(hub)
+            return ask(latest.hub)
+
+    def _enforcing(self, organization: str) -> ShardOwner | None:
+        """Find the owner that this thread asked last to enforce a change; None if that was another organization's."""
+        applied: tuple[str, ShardOwner] | None = getattr(self._local, "applied", None)
+        return applied[1] if applied is not None and applied[0] == organization else None
 
     def _shard_of(self, organization: str) -> str:
         """Find the shard; without the store after a change, which is taken back when the store was lost."""
-        fence = self.fence(organization)
-        if fence is not None:
-            return fence.shard
+        owner = self._enforcing(organization)
+        if owner is not None:
+            return owner.shard
         with self._store.read() as transaction:
             shard = organizations.shard(transaction, organization)
         if shard is None:
             raise HubUnreachable(f"organization {organization} is in no shard")
         return shard
 
-    def _owner(self, shard: str) -> tuple[Claim, HubClient]:
-        with self._lock:
-            known = self._known.get(shard)
-        if known is not None:
-            return known
-        try:
-            claim = self._etcd.holder(owner_key(shard))
-        except ClusterError as error:
-            self._count("etcd")
-            raise HubUnreachable(f"the owner of shard {shard} can't be found: {error}") from error
-        if claim is None:
-            self._count("unowned")
-            raise HubUnreachable(f"shard {shard} has no owner now")
-        owner = Owner.parse(claim.value)
-        made = claim, HubClient(lambda: self._connected(owner), _WAITS_S)
-        with self._lock:
-            self._known[shard] = made
-        return made
+    def _client(self, shard: str, owner: Owner) -> HubClient:
+        return HubClient(lambda: self._connected(owner), _WAITS_S, shard)
 
     def _connected(self, owner: Owner) -> socket.socket:
         try:
@@ -210,9 +211,3 @@ class OwningHubs:
     def _count(self, reason: str) -> None:
         with self._lock:
             self._unanswered[reason] += 1
-
-    def _forget(self, shard: str, claim: Claim) -> None:
-        with self._lock:
-            known = self._known.get(shard)
-            if known is not None and known[0] == claim:
-                del self._known[shard]

@@ -295,12 +295,15 @@ class FrontDoor:
         self._sockets = None
 
     def remove(self) -> None:
-        """Close the door and remove its table from the host.
+        """Close the door, dismiss all organizations, and remove its table from the host.
 
         Raises:
             RulesetError: the kernel refused.
         """
         self.close()
+        with self._lock:
+            # An entry that stayed would be taken for one of the kernel's.
+            self._directory = Directory()
         table.remove(self._name)
 
     @property

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from appliance.hub.errors import HubError, Overtaken
+from appliance.hub.errors import HubError, NotHere, Overtaken
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.door_upkeep import DoorUpkeep
 from appliance.hub.plane.state_checks import Distrusted, check_state, usable_endpoints
@@ -50,7 +50,11 @@ class _Applied:
 
 
 class Arbiter:
-    """Applies changes, one at a time for each organization, without an open transaction."""
+    """Applies changes, one at a time for each organization, without an open transaction.
+
+    After `close`, calls for changes are refused. The hub's own threads, which restore and settle, have to be stopped
+    apart.
+    """
 
     def __init__(self, store: Store, door: DoorUpkeep, plane: DataPlane) -> None:
         self._store = store
@@ -58,6 +62,23 @@ class Arbiter:
         self._plane = plane
         self._applied: dict[str, _Applied] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Refuse all further changes; those in progress go on. Returns at once."""
+        self._is_closed = True
+
+    def check_open(self) -> None:
+        """Raise `NotHere` after `close`."""
+        if self._is_closed:
+            raise NotHere("this hub is giving up its organizations")
+
+    def await_changes(self) -> None:
+        """Wait for the changes in progress; after `close` there are none when this returns."""
+        # A lock that is made from now on is taken by calls that are refused.
+        for lock in tuple(self._locks.values()):
+            with lock:
+                pass
 
     def apply(
         self,
@@ -73,9 +94,10 @@ class Arbiter:
         Raises:
             Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
             GivenUp: the caller does not wait any more.
+            NotHere: the hub takes no more changes.
             HubError: it could not be enforced. In each case, the previous state stays in force.
         """
-        with self._locks[organization]:
+        with self._change_of(organization):
             applied = self._applied.get(organization)
             if applied is None or applied.revision != base:
                 self._check(organization, applied, base)
@@ -100,8 +122,13 @@ class Arbiter:
         return difference.apply_to(state)
 
     def withdraw(self, organization: str, revision: int) -> None:
-        """Restore the state before this revision, if it was applied last and is not known to be committed."""
-        with self._locks[organization]:
+        """Restore the state before this revision, if it was applied last and is not known to be committed.
+
+        Raises:
+            NotHere: the hub takes no more changes.
+            HubError: it could not be restored.
+        """
+        with self._change_of(organization):
             applied = self._applied.get(organization)
             if applied is not None and applied.revision == revision != applied.base:
                 self._put_back(organization, applied)
@@ -110,9 +137,10 @@ class Arbiter:
         """Make the data plane have this committed revision.
 
         Raises:
+            NotHere: the hub takes no more changes.
             Unavailable, HubError: the store or the data plane failed.
         """
-        with self._locks[organization]:
+        with self._change_of(organization):
             applied = self._applied.get(organization)
             if applied is None or applied.revision != revision:
                 self._settle(organization)
@@ -121,10 +149,21 @@ class Arbiter:
         """Remove everything of the organization from the host.
 
         Raises:
+            NotHere: the hub takes no more changes.
+            HubError: something could not be removed.
+        """
+        with self._change_of(organization):
+            self._take_off(organization)
+            self._applied.pop(organization, None)
+
+    def clear(self, organization: str) -> None:
+        """Remove everything of the organization from the host but its entry at the front door, which is removed next.
+
+        Raises:
             HubError: something could not be removed.
         """
         with self._locks[organization]:
-            self._take_off(organization)
+            self._plane.remove(organization)
             self._applied.pop(organization, None)
 
     def restore(self, organization: str) -> None:
@@ -184,6 +223,14 @@ class Arbiter:
         """
         with self._locks[organization]:
             return self._settle(organization)
+
+    @contextmanager
+    def _change_of(self, organization: str) -> Iterator[None]:
+        """Hold the organization for a change; raises `NotHere` after `close`."""
+        with self._locks[organization]:
+            # Asked with the lock: `await_changes` waits for whoever has passed this.
+            self.check_open()
+            yield
 
     def _restore(self, organization: str) -> None:
         with self._store.read() as transaction:

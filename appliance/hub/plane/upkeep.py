@@ -139,12 +139,14 @@ class Upkeep:
         self.door.close()
 
     def tear_down(self) -> None:
-        """Remove everything of this instance from the host; `close` has to follow.
+        """Take no more changes, and remove everything of this instance from the host; `close` has to follow.
 
         Raises:
             HubError: an organization could not be removed; the others were.
         """
+        self.arbiter.close()
         self._end_looking()
+        self.arbiter.await_changes()
         try:
             self.clear()
         finally:
@@ -157,7 +159,8 @@ class Upkeep:
             HubError: an organization could not be removed; the others were.
         """
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            complaints = [each for each in pool.map(self._complaint_of_removal, self.plane.present()) if each]
+            known = sorted({*self.plane.present(), *self.arbiter.revisions()})
+            complaints = [each for each in pool.map(self._complaint_of_removal, known) if each]
         self._watcher.forget(FRONT_DOOR)
         self.door.remove()
         if complaints:
@@ -166,7 +169,7 @@ class Upkeep:
     def _complaint_of_removal(self, organization: str) -> str:
         """Remove an organization; return the error, or an empty string."""
         try:
-            self.plane.remove(organization)
+            self.arbiter.clear(organization)
         except HubError as error:
             return str(error)
         return ""

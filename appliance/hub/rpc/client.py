@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken, RulesTooLarge
+from appliance.hub.errors import Crowded, HubError, HubUnreachable, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.host_objects import HostObjects
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus
@@ -23,7 +23,11 @@ T = TypeVar("T")
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
 """Timeout of calls that go through every organization: there may be thousands."""
-_TYPES: Mapping[str, type[HubError]] = {"overtaken": Overtaken, "too-large": RulesTooLarge}
+_TYPES: Mapping[str, type[HubError]] = {
+    "overtaken": Overtaken,
+    "too-large": RulesTooLarge,
+    "not-here": NotHere,
+}
 _PATIENCE = 0.9
 """Part of the timeout in which the hub may begin to apply a change; the rest is for the answer."""
 
@@ -36,11 +40,15 @@ class HubClient:
     Args:
         where: path of the hub's socket, or a function that connects to a hub elsewhere and raises `HubUnreachable`.
         timeout_s: seconds to wait for an answer, except to calls that go through every organization.
+        shard: id of the shard whose hub it is; another one's refuses the call (`NotHere`). None: there is one hub.
     """
 
-    def __init__(self, where: Path | Callable[[], socket.socket], timeout_s: float = _TIMEOUT) -> None:
+    def __init__(
+        self, where: Path | Callable[[], socket.socket], timeout_s: float = _TIMEOUT, shard: str | None = None
+    ) -> None:
         self._open = partial(_connected, where) if isinstance(where, Path) else where
         self._timeout_s = timeout_s
+        self._shard = shard
         self._local = threading.local()
 
     def create_keys(self, organization: str) -> SealedKeys:
@@ -180,7 +188,7 @@ class HubClient:
 
     def _ask(self, connection: socket.socket, call: messages.Call, timeout_s: float) -> bytes:
         connection.settimeout(timeout_s)
-        codec.send(connection, messages.TimedCall(call, _PATIENCE * timeout_s))
+        codec.send(connection, messages.TimedCall(call, _PATIENCE * timeout_s, self._shard))
         data = codec.receive(connection)
         if data is None:
             raise ConnectionError("the hub ended the connection")

@@ -18,7 +18,7 @@ from appliance.model.probes import MOST_PROBES, Probe
 N = TypeVar("N", int, float)
 _LONGEST = "longest_wait_seconds"
 
-Kind = Literal["failed", "overtaken", "crowded", "too-large"]
+Kind = Literal["failed", "overtaken", "crowded", "too-large", "not-here"]
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
 CodeOwner = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{ORGANIZATION_ID}|{OPERATORS})\Z")]
@@ -190,10 +190,16 @@ RESERVED = (TearDown, RotateSecret)
 
 
 class TimedCall(msgspec.Struct, frozen=True):
-    """A call, and the seconds that its caller waits for the answer."""
+    """A call on its way.
+
+    Attributes:
+        patience_s: seconds that its caller waits for the answer.
+        shard: id of the shard whose hub is meant; None: whichever takes the call.
+    """
 
     call: Call
     patience_s: Annotated[float, msgspec.Meta(ge=0.0, le=3600.0)]
+    shard: str | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

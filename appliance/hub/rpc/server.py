@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from appliance.hub.errors import Crowded, HubError, Overtaken, RulesTooLarge
+from appliance.hub.errors import Crowded, HubError, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.model.errors import Refused
@@ -44,6 +44,7 @@ class Server:
         handler: takes a call and its caller, and returns the answer or raises `HubError`.
         gone: called after the end of each connection.
         own_uid: user for whom `messages.RESERVED` calls are; None for the user of this process.
+        shard: id of the shard whose hub this is; None where there is one hub.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Server:
         handler: Handler,
         gone: Callable[[], None] = lambda: None,
         own_uid: int | None = None,
+        shard: str | None = None,
     ) -> None:
         self._path = path
         self._allowed = frozenset(allowed_uids)
         self._handler = handler
         self._gone = gone
+        self._shard = shard
         self._own_uid = os.getuid() if own_uid is None else own_uid
         self._closed = threading.Event()
         self._free_connections = threading.Semaphore(_MOST_CONNECTIONS)
@@ -127,6 +130,9 @@ class Server:
         came = time.monotonic()
         try:
             request = codec.decode(data, messages.TimedCall)
+            if request.shard not in (None, self._shard):
+                # Hubs take free ports, so this one may have the port of one that has ended.
+                raise NotHere(f"the hub of shard {request.shard} is not here")
             call, caller = request.call, WaitingCaller(connection, came + request.patience_s)
             if isinstance(call, messages.RESERVED) and uid != self._own_uid:
                 whom = "callers on other hosts" if uid is None else f"user {uid}"
@@ -138,6 +144,8 @@ class Server:
             return messages.Failed(str(error), "crowded", error.retry_after)
         except RulesTooLarge as error:
             return messages.Failed(str(error), "too-large")
+        except NotHere as error:
+            return messages.Failed(str(error), "not-here")
         except (HubError, Refused, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))

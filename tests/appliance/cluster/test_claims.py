@@ -17,7 +17,7 @@ import pytest
 from appliance.model.desired import Desired
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.policy import Action, Policy
-from appliance.service import Actor, deletion
+from appliance.service import Actor, deletion, latest_owners
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, organizations, shards
 from appliance.store.organizations import Standing
@@ -35,6 +35,7 @@ _OPEN = Policy(Action.ALLOW, ())
 _CLOSED = Policy(Action.DENY, ())
 _OPEN_FOR_S = 2.0
 _MAJORITY = 2
+_ALWAYS_S = 3600.0
 
 
 def power_is_cut(three: World, first: HubHost) -> None:
@@ -252,6 +253,8 @@ def test_a_save_without_its_token_would_be_noticed(three: World, monkeypatch: py
     def check(_transaction: object, _fence: Fence) -> None:
         """Break: a save is committed whoever enforced it."""
 
+    # Otherwise the confirmation asks etcd, and leads the new owner to the store at once.
+    monkeypatch.setattr(latest_owners, "LIFE_S", _ALWAYS_S)
     first = three.begin()
     with three.streams() as streams:
         monkeypatch.setattr(shards, "check", check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from queue import Queue
@@ -10,12 +11,23 @@ import pyotp
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, NotHere
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
 from appliance.hub.plane.change_scheduler import ChangeScheduler
 from appliance.hub.rpc.callers import LOCAL
-from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret
+from appliance.hub.rpc.messages import (
+    Counters,
+    CreateCodeSecret,
+    CreateKeys,
+    HubStatus,
+    MatchCode,
+    Peers,
+    Ping,
+    RotateSecret,
+    ShardStatus,
+    Status,
+)
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
@@ -37,10 +49,13 @@ def sealed(tmp_path: Path) -> Store:
     return sealed_store(tmp_path)
 
 
-def make_hub(store: Store, remembered: list[str], tmp_path: Path) -> Hub:
+def make_hub(
+    store: Store, remembered: list[str], tmp_path: Path, shard_status: Callable[[], ShardStatus] | None = None
+) -> Hub:
     backend: Backend = NoBackend()  # type: ignore[assignment]
     names = Names("abc")
-    return Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules", remembered.append)
+    door, vault, rules = FrontDoor(names, 51820), opens(store, OLD), tmp_path / "rules"
+    return Hub(names, backend, door, store, vault, rules, remembered.append, shard_status)
 
 
 def opens_with(store: Store, secret: str) -> bool:
@@ -164,3 +179,27 @@ def test_restoring_and_healing_wait_for_no_change(
             assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
         finally:
             hub.upkeep.close()
+
+
+def test_a_hub_that_gives_up_tells_nothing_of_what_it_had(sealed: Store, tmp_path: Path) -> None:
+    """Reads while everything is removed: nothing that is missing by then is told as a fact."""
+    hub = make_hub(sealed, [], tmp_path)
+    assert not hub.answer(Peers(ACME))
+    hub.upkeep.arbiter.close()
+    for call in (Peers(ACME), Counters(ACME), Ping(ACME, "machine2xyz")):
+        with pytest.raises(NotHere):
+            hub.answer(call)
+    # Keys are the store's, and any hub may make them.
+    assert isinstance(hub.answer(CreateKeys("fresh")), SealedKeys)
+
+
+def test_only_a_shard_s_former_hub_refuses_its_status(sealed: Store, tmp_path: Path) -> None:
+    """Has the one hub of a host be asked after its end, by which its supervisor sees that it answers."""
+    alone = make_hub(sealed, [], tmp_path)
+    of_a_shard = make_hub(sealed, [], tmp_path, lambda: ShardStatus("192.0.2.100:51820", "hub1"))
+    for hub in (alone, of_a_shard):
+        assert isinstance(hub.answer(Status()), HubStatus)
+        hub.upkeep.arbiter.close()
+    assert isinstance(alone.answer(Status()), HubStatus)
+    with pytest.raises(NotHere):
+        of_a_shard.answer(Status())

@@ -19,6 +19,7 @@ from appliance.cluster.relay import Listener
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
+from appliance.hub.rpc.server import Server
 from appliance.model.errors import Unavailable
 from appliance.service.owners import OwningHubs
 from appliance.store import Store, shards
@@ -151,6 +152,84 @@ def test_a_change_is_ended_while_the_store_is_away(store: Store, authority: Auth
             asked.confirm(ACME, 2)
             asked.withdraw(ACME, 2)
     assert [type(each) for each in calls] == [messages.Apply, messages.Withdraw]
+
+
+@dataclass
+class Succession:
+    """A client of hubs, and two hubs of one shard, of which the second one has it next.
+
+    Attributes:
+        first, second: what each of them was asked.
+    """
+
+    asked: OwningHubs
+    known: dict[str, Owner]
+    next: Owner
+    first: list[messages.Call]
+    second: list[messages.Call]
+
+    def goes_on(self) -> None:
+        """Has the second hub own the shard; the first one answers all the same."""
+        self.known[owner_key(SHARD.id)] = self.next
+
+
+@contextmanager
+def two_owners(store: Store, authority: Authority) -> Iterator[Succession]:
+    """Provides two hubs that note what they are asked; the first one owns the shard of an organization."""
+    place_acme(store)
+    with ExitStack() as opened:
+        calls, found = (list[messages.Call](), list[messages.Call]()), list[Owner]()
+        for each in calls:
+            listener = Listener(SocketAddress(_HERE, 0), authority.identity("hub1"), notes(each))
+            opened.enter_context(closing(listener))
+            found.append(Owner("hub1", SocketAddress(_HERE, listener.port)))
+        known = {owner_key(SHARD.id): found[0]}
+        asked = OwningHubs(store, cast("Etcd", Owners(known)), authority.client("web"))
+        yield Succession(asked, known, found[1], *calls)
+
+
+@on_sqlite
+def test_a_change_that_is_taken_back_leads_to_the_next_owner(store: Store, authority: Authority) -> None:
+    """Takes a change back as after a commit that another owner's beginning has refused."""
+    with two_owners(store, authority) as made:
+        made.asked.apply(ACME, None, base=1, revision=2)
+        made.goes_on()
+        made.asked.withdraw(ACME, 2)
+        made.asked.apply(ACME, None, base=1, revision=3)
+        assert [type(each) for each in made.first] == [messages.Apply, messages.Withdraw]
+        assert [type(each) for each in made.second] == [messages.Apply]
+
+
+@on_sqlite
+def test_a_deletion_asks_the_owner_of_that_moment(store: Store, authority: Authority) -> None:
+    with two_owners(store, authority) as made:
+        made.asked.apply(ACME, None, base=1, revision=2)
+        made.goes_on()
+        made.asked.remove(ACME)
+        assert [type(each) for each in made.first] == [messages.Apply]
+        assert [type(each) for each in made.second] == [messages.Remove]
+
+
+@on_sqlite
+def test_a_hub_of_another_shard_is_left(store: Store, authority: Authority, tmp_path: Path) -> None:
+    """Finds another shard's hub at the address of an owner that has ended, and then the next owner."""
+    place_acme(store)
+    calls, wrong = list[messages.Call](), list[object]()
+    identity, here = authority.identity("hub1"), SocketAddress(_HERE, 0)
+    other = Server(tmp_path / "sock", (), lambda call, _: wrong.append(call), shard="another")
+    with (
+        closing(other),
+        closing(Listener(here, identity, lambda each: other.converse(each, None))) as first,
+        closing(Listener(here, identity, notes(calls))) as second,
+    ):
+        known = {owner_key(SHARD.id): Owner("hub1", SocketAddress(_HERE, first.port))}
+        asked = OwningHubs(store, cast("Etcd", Owners(known)), authority.client("web"))
+        with pytest.raises(HubUnreachable, match=SHARD.id):
+            asked.apply(ACME, None, base=1, revision=2)
+        known[owner_key(SHARD.id)] = Owner("hub1", SocketAddress(_HERE, second.port))
+        asked.apply(ACME, None, base=1, revision=2)
+    assert [type(each) for each in calls] == [messages.Apply]
+    assert wrong == []
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, Overtaken, RulesTooLarge
+from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.client import HubClient
@@ -30,7 +30,9 @@ ACME = "acmeacme22"
 
 
 @contextmanager
-def served(folder: Path, allowed_uids: set[int], own_uid: int | None = None) -> Iterator[list[Any]]:
+def served(
+    folder: Path, allowed_uids: set[int], own_uid: int | None = None, shard: str | None = None
+) -> Iterator[list[Any]]:
     """Serves on ``folder / "sock"``; gives the calls."""
     made: list[Any] = []
 
@@ -38,7 +40,7 @@ def served(folder: Path, allowed_uids: set[int], own_uid: int | None = None) -> 
         made.append(call)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
-    serving = Server(folder / "sock", allowed_uids, answer, own_uid=own_uid)
+    serving = Server(folder / "sock", allowed_uids, answer, own_uid=own_uid, shard=shard)
     thread = threading.Thread(target=serving.serve)
     thread.start()
     try:
@@ -100,6 +102,16 @@ def test_a_caller_of_another_user_is_refused(tmp_path: Path) -> None:
         with pytest.raises(HubUnreachable):
             HubClient(tmp_path / "sock").status()
         assert calls == []
+
+
+def test_a_call_for_another_shard_is_refused(tmp_path: Path) -> None:
+    with served(tmp_path, {os.getuid()}, shard="shard1") as calls:
+        with pytest.raises(NotHere, match="shard2"):
+            HubClient(tmp_path / "sock", shard="shard2").status()
+        assert calls == []
+        for shard in ("shard1", None):
+            HubClient(tmp_path / "sock", shard=shard).status()
+        assert calls == [Status()] * 2
 
 
 def test_a_call_that_timed_out_is_not_repeated(tmp_path: Path) -> None:
@@ -234,7 +246,13 @@ def test_the_hub_s_deadline_ends_before_the_caller_s(answering: Answering, tmp_p
 
 
 @pytest.mark.parametrize(
-    "error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7), RulesTooLarge("too large")]
+    "error",
+    [
+        Overtaken("not at this revision"),
+        Crowded("your share", retry_after=7),
+        RulesTooLarge("too large"),
+        NotHere("the hub is ending"),
+    ],
 )
 def test_errors_of_the_hub_reach_the_caller_with_their_type(
     answering: Answering, tmp_path: Path, error: HubError
