@@ -65,7 +65,7 @@ class History:
     Attributes:
         machines: current machines that are not disabled, in the order of their addition.
         disabled: machines that are disabled.
-        is_suspended: True while the organization is suspended.
+        was_suspended: True once the organization was suspended.
         steps: changes so far, in words.
         allowed: number of probes that had to arrive.
         denied: number of probes that the policy denied.
@@ -84,6 +84,7 @@ class History:
         self._added = 0
         self.machines: list[Machine] = []
         self.disabled: list[Machine] = []
+        self.was_suspended = False
         self.steps: list[str] = []
         self.allowed = self.denied = self.silenced = 0
 
@@ -172,6 +173,7 @@ class History:
         """
         self.steps.append("suspend the organization")
         self._suspension.begin()
+        self.was_suspended = True
 
     def resume(self) -> None:
         """Resumes the organization by the operator's command; its owner signs in, and its machines connect again.
