@@ -20,7 +20,8 @@ from harness.world.inside import Inside
 from harness.world.world import World
 from netlab import Host
 
-pytestmark = pytest.mark.claim("policy-enforcement")
+# It sends one packet at a time, which no other can overtake.
+pytestmark = [pytest.mark.claim("policy-enforcement"), pytest.mark.conditions(reorder="none")]
 
 SCALE = 100
 """Time passes this many times faster: the hub's timeouts are divided by it, and so is the pause of the machines."""
