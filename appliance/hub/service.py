@@ -10,18 +10,19 @@ from itertools import islice
 from pathlib import Path
 
 from appliance.host.clocks import HOST, HostClocks
-from appliance.hub.errors import HubError, log_error
+from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.names import Names
 from appliance.hub.plane.change_scheduler import ChangeScheduler
 from appliance.hub.plane.keyring import Keyring
+from appliance.hub.plane.retrying import tried_until_done
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.rpc import messages
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
-from appliance.model.errors import Invalid, Unavailable
+from appliance.model.errors import Invalid
 from appliance.store import Store, organizations
 from appliance.vault import Vault
 
@@ -219,15 +220,4 @@ def serve(
 def _restore(upkeep: Upkeep, before: Callable[[], None]) -> None:
     """Restore the data plane. A database that is away, or a refusal of the host, only delays that."""
     for step in (before, upkeep.restore):
-        while not _is_done(step):
-            if upkeep.ending.wait(_AGAIN_S):
-                return
-
-
-def _is_done(step: Callable[[], None]) -> bool:
-    try:
-        step()
-    except Exception as error:  # noqa: BLE001 - a hub that gave up here would own what it does not restore
-        log_error("the data plane can't be restored yet", error, (HubError, Unavailable), again_in=_AGAIN_S)
-        return False
-    return True
+        tried_until_done(step, upkeep.ending, "the data plane can't be restored yet", _AGAIN_S, _AGAIN_S)

@@ -30,6 +30,7 @@ from appliance.hub.plane.liveness import Liveness
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.measurements import Measurements
 from appliance.hub.plane.pings import Pings
+from appliance.hub.plane.retrying import tried_until_done
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
@@ -175,7 +176,9 @@ class Upkeep:
         return ""
 
     def _restore_all(self) -> None:
-        found = self._looked_up()
+        # A front door that knows no organization would dismiss all.
+        complaint = "nothing can be restored yet"
+        found = tried_until_done(self._look_up, self.ending, complaint, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         if found is None:
             return
         active, remains = found
@@ -195,21 +198,6 @@ class Upkeep:
         self.machine_calls.start()
         self.connections.start()
         self.agreement.start()
-
-    def _looked_up(self) -> tuple[Sequence[str], Sequence[str]] | None:
-        """Look for what to restore and what to remove, until host and store can be read; None if this is to end.
-
-        Nothing can go on without it: a front door that knows no organization would dismiss all.
-        """
-        pause = _FIRST_PAUSE_S
-        while not self.ending.is_set():
-            try:
-                return self._look_up()
-            except Exception as error:  # noqa: BLE001 - it is logged
-                log_error("nothing can be restored yet", error, (HubError, Unavailable), again_in=pause)
-            self.ending.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-        return None
 
     def _look_up(self) -> tuple[Sequence[str], Sequence[str]]:
         """Ids of the organizations to restore, and of those with remains to remove."""
