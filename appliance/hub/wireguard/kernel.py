@@ -14,6 +14,7 @@ from appliance.hub.wireguard import uapi
 from appliance.hub.wireguard.processes import Processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
+from appliance.model.hosts import authority
 
 
 class Kernel:
@@ -145,10 +146,5 @@ def _status(peer: Any) -> PeerStatus:
         last_handshake=int(handshake.get("tv_sec", 0)),
         received_bytes=int(peer.get("WGPEER_A_RX_BYTES") or 0),
         sent_bytes=int(peer.get("WGPEER_A_TX_BYTES") or 0),
-        endpoint=_text_of(endpoint["addr"], endpoint["port"]) if endpoint.get("addr") else "",
+        endpoint=authority(endpoint["addr"], endpoint["port"]) if endpoint.get("addr") else "",
     )
-
-
-def _text_of(address: str, port: int) -> str:
-    """Endpoint as ``address:port``, with an IPv6 address in brackets: `usable_endpoints` takes no other form."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
