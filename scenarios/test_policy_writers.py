@@ -19,6 +19,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Mesh, Rule, rule_between
+from harness.world.person import new_token
 from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("policy-enforcement")
@@ -88,17 +89,17 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
     viewer, viewers_api = _member(mesh, "viewer")
     admins = (
         by_calls("an admin", admins_api),
-        by_calls("an admin's token that may write", _token(admins_api, "write")),
+        by_calls("an admin's token that may write", new_token(admins_api, "write", "write")),
         by_forms("an admin's browser", _browser(mesh, admin)),
     )
     owners = (
         by_calls("the owner", mesh.api),
-        by_calls("a token that may write", _token(mesh.api, "write")),
+        by_calls("a token that may write", new_token(mesh.api, "write", "write")),
         by_forms("the owner's browser", _browser(mesh, owner)),
     )
     may_not = (
         by_calls("a viewer", viewers_api),
-        by_calls("a token that may read", _token(mesh.api, "read")),
+        by_calls("a token that may read", new_token(mesh.api, "read", "read")),
         by_forms("a viewer's browser", _browser(mesh, viewer)),
     )
     with mumbai.stream_to(pune) as stream:
@@ -199,14 +200,6 @@ def _member(mesh: Mesh, role: str) -> tuple[str, Api]:
 def _make_viewer(mesh: Mesh, email: str) -> None:
     (member,) = (each for each in mesh.api.call("GET", "/members").body["members"] if each["email"] == email)
     mesh.api.call("PATCH", f"/members/{member['id']}", {"role": "viewer"})
-
-
-def _token(member: Api, scope: str) -> Api:
-    """Returns a client with a new API token of a member, given a client with their session."""
-    program = member.anonymous()
-    body = {"name": scope, "scope": scope, "password": PASSWORD}
-    program.token = member.call("POST", "/tokens", body).body["token"]
-    return program
 
 
 def _browser(mesh: Mesh, email: str) -> Visitor:

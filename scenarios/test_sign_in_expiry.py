@@ -8,8 +8,8 @@ from sqlalchemy import Engine, create_engine
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.world.person import Person
-from harness.world.world import PASSWORD, World
+from harness.world.person import Person, new_token
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("sign-in")
 
@@ -27,7 +27,7 @@ def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, r
     ends after two weeks; one is not, and ends after twelve hours. A token ends on its day, whether it is used or not.
     """
     used, idle, last = (person.session() for _ in range(3))
-    token, unused = (_token(person.api, name) for name in ("used", "unused"))
+    token, unused = (new_token(person.api, name, "read", days=TOKEN_DAYS) for name in ("used", "unused"))
     everybody = {"the session in use": used, "the idle session": idle, "the token in use": token}
     ends = {"the session in use": ABSOLUTE, "the idle session": IDLE, "the token in use": 24 * TOKEN_DAYS}
     with record.control("all of them open the account at first"):
@@ -52,14 +52,6 @@ def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, r
     record.measure("hours that passed", passed)
     with record.control("the password opens the account"):
         person.api.token = person.session().token
-
-
-def _token(api: Api, name: str) -> Api:
-    """Makes an API token that ends in some days, and returns a client with it."""
-    body = {"name": name, "scope": "read", "password": PASSWORD, "days": TOKEN_DAYS}
-    program = api.anonymous()
-    program.token = api.call("POST", "/tokens", body).body["token"]
-    return program
 
 
 def _pass_time(store: Engine, person: Person, hours: float) -> None:

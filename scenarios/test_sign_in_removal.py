@@ -17,7 +17,7 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.world.person import Person
+from harness.world.person import Person, new_token
 from harness.world.world import PASSWORD
 
 pytestmark = pytest.mark.claim("sign-in")
@@ -71,7 +71,7 @@ def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Re
     with record.control("an owner's calls are made as long as they are one, by a session and by a token"):
         other = _another_owner(person)
         assert _rename(other.api).status == 200
-        assert _add_rule(_token(other.api)).status == 201
+        assert _add_rule(new_token(other.api, "write", "write")).status == 201
     for _ in range(MOST_ROUNDS):
         removed, lowered = _end_while_calls_wait(person.api, _another_owner(person), _another_owner(person))
         waited += len(removed.late) + len(lowered.late)
@@ -113,20 +113,16 @@ def _another_owner(person: Person) -> Person:
     return Person(api, email)
 
 
-def _token(owner: Api) -> Api:
-    """Returns a client with a new API token of an owner."""
-    program = owner.anonymous()
-    body = {"name": "write", "scope": "write", "password": PASSWORD}
-    program.token = owner.call("POST", "/tokens", body).body["token"]
-    return program
-
-
 def _end_while_calls_wait(owner: Api, second: Person, third: Person) -> tuple[Ended, Ended]:
     """Removes the second owner and makes the third a viewer while calls of both wait behind a long change."""
     ids = {each["email"]: each["id"] for each in owner.call("GET", "/members").body["members"]}
     saver, remover = owner.duplicate(), owner.duplicate()
     of_second = [second.api.duplicate() for _ in range(WAITING_CALLS)]
-    of_third = [each.duplicate() for each in (third.api, _token(third.api)) for _ in range(WAITING_CALLS // 2)]
+    of_third = [
+        each.duplicate()
+        for each in (third.api, new_token(third.api, "write", "write"))
+        for _ in range(WAITING_CALLS // 2)
+    ]
     # A token can't rename an organization, so the third owner's calls add rules.
     waiting = [*(partial(_rename, each) for each in of_second), *(partial(_add_rule, each) for each in of_third)]
     for each in (saver, remover, *of_second, *of_third):

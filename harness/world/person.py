@@ -1,4 +1,4 @@
-"""Owners of organizations, for scenarios about log-in."""
+"""Owners of organizations, and API tokens of members, for scenarios about log-in."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ class Person:
         api = self.api.anonymous()
         api.token = answer.body["token"]
         return api
+
+
+def new_token(member: Api, name: str, scope: str, **more: int) -> Api:
+    """Makes an API token of a member, and returns a client with it.
+
+    Args:
+        member: client with a session of the member, whose password is `PASSWORD`.
+        more: other fields of the request.
+    """
+    program = member.anonymous()
+    body = {"name": name, "scope": scope, "password": PASSWORD, **more}
+    program.token = member.call("POST", "/tokens", body).body["token"]
+    return program
 
 
 @contextmanager

@@ -7,8 +7,7 @@ import httpx
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.subject.subject import Subject
-from harness.world.person import Person
-from harness.world.world import PASSWORD
+from harness.world.person import Person, new_token
 
 
 class Suspension:
@@ -47,7 +46,7 @@ class Suspension:
         """
         service = self._subject.service
         if self._program is None:
-            self._program = self._new_token()
+            self._program = new_token(self._owner.api, "before the suspension", "write")
         if not (_is_open(self._owner.api) and _is_open(self._program)):
             raise Inconclusive("the owner's session and token open nothing before the suspension")
         service.operate("admin", "suspend", self._organization, failure="the organization was not suspended")
@@ -83,12 +82,6 @@ class Suspension:
         status = self._owner.log_in().status
         if status != httpx.codes.FORBIDDEN:
             raise Refuted(f"a log-in to a suspended organization was answered {status}")
-
-    def _new_token(self) -> Api:
-        program = self._owner.api.anonymous()
-        body = {"name": "before the suspension", "scope": "write", "password": PASSWORD}
-        program.token = self._owner.api.call("POST", "/tokens", body).body["token"]
-        return program
 
 
 def _is_open(api: Api) -> bool:
