@@ -8,7 +8,6 @@ from typing import Any
 import bottle
 import pytest
 
-from appliance.model.errors import TooMany
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
@@ -16,6 +15,7 @@ from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
+from tests.appliance.web.used_up import use_up
 
 PREFIX = "/api/v1"
 SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
@@ -40,12 +40,8 @@ def test_a_call_beyond_its_limit_does_nothing(
     token = call(app, "POST", f"{PREFIX}/signup", SIGN_UP).json["token"]
     machine = call(app, "POST", f"{PREFIX}/machines", {"name": "mumbai"}, token=token).json["machine"]["id"]
     before = call(app, "GET", f"{PREFIX}/audit", token=token).json
-
-    def refuse(*_: object) -> None:
-        raise TooMany("Too many of these. Try again soon.", retry_after=7)
-
     with monkeypatch.context() as patched:
-        patched.setattr(RateLimits, limit, refuse)
+        use_up(patched, limit)
         refused = call(app, method, PREFIX + path.format(id=machine), body, token=token)
     assert (refused.status, refused.headers["retry-after"]) == (429, "7")
     assert call(app, "GET", f"{PREFIX}/audit", token=token).json == before

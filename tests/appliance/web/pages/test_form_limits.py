@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance.model.errors import TooMany
 from appliance.service import Actor, machines, organizations
 from appliance.web.site import Site
 from tests.appliance.web.pages.visitor import Visitor
+from tests.appliance.web.used_up import use_up
 
 FORMS = [
     ("configuration", "/machines", "/machines", {"name": "pune"}),
@@ -36,11 +36,7 @@ def test_a_form_beyond_its_limit_does_nothing(
     if limit == "enabling":
         machines.change(site.context, actor, machine, enabled=False)
     before = organizations.trail(site.context, actor)
-
-    def refuse(*_: object) -> None:
-        raise TooMany("Too many of these. Try again soon.", retry_after=7)
-
-    monkeypatch.setattr(type(site.limits), limit, refuse)
+    use_up(monkeypatch, limit)
     owner.get(page.format(id=machine))
     answer = owner.send(action.format(id=machine), **fields)
     assert (answer.status, answer.headers["retry-after"]) == (429, "7")

@@ -11,7 +11,6 @@ import bottle
 import pyotp
 import pytest
 
-from appliance.model.errors import TooMany
 from appliance.model.ids import new_id
 from appliance.model.organization import Role
 from appliance.model.policy import ANYONE, Action, Rule
@@ -24,6 +23,7 @@ from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
+from tests.appliance.web.used_up import use_up
 
 EMAIL = "asha@example.net"
 NAME = 'x" <b>&मुंबई'
@@ -217,13 +217,9 @@ def test_a_form_of_an_earlier_session_is_shown_again(owner: Visitor, clock: Cloc
     assert "Added" in owner.send("/machines", name=NAME).page.text
 
 
-def test_too_many_changes_keep_the_input(owner: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_changes_keep_the_input(owner: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     owner.get("/machines")
-
-    def refuse(*_: object) -> None:
-        raise TooMany("Too many changes. Try again soon.", retry_after=7)
-
-    monkeypatch.setattr(type(site.limits), "write", refuse)
+    use_up(monkeypatch, "write")
     answer = owner.send("/machines", name=NAME)
     assert (answer.status, answer.headers["retry-after"]) == (429, "7")
     assert value(answer, "name") == NAME
