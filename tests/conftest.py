@@ -43,7 +43,7 @@ class LeftOut:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options of long runs."""
     parser.addoption("--examples", type=int, default=4, help="how many requests are made up for each call of the API")
-    parser.addoption("--draw", type=int, default=0, help="number that the quick profile draws cases by")
+    parser.addoption("--draw", type=int, help="number that draws some of the long tests and of the drawn cases")
     parser.addoption(
         "--over-ssh",
         default="concurrent-adds",
@@ -53,7 +53,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sets the profile of properties."""
-    config.addinivalue_line("markers", f"{draws.MARK}(*parameters): the quick profile draws their values")
+    config.addinivalue_line("markers", f"{draws.MARK}(*parameters): a run with --draw draws their values")
+    config.addinivalue_line("markers", f"{draws.LONG}: takes seconds; a run with --draw keeps one of {draws.SHARE}")
     config.stash[_LEFT] = []
     gc.set_threshold(_NEW_OBJECTS)
     properties.load(config.getoption("--profile"))
@@ -68,7 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.path.parent != _HERE)
     if config.getoption("--profile") == "full":
         return result
-    kept = draws.draw(items, config.getoption("--draw"))
+    number = config.getoption("--draw")
+    kept = items[:] if number is None else draws.draw(items, number)
     left = set(items).difference(kept)
     if left:
         config.hook.pytest_deselected(items=list(left))

@@ -1,7 +1,7 @@
-"""Tests of which each run of the quick profile draws some cases.
+"""Tests of which a run with ``--draw=NUMBER`` runs some only; another number draws others.
 
 ``@pytest.mark.drawn("look")`` on a parametrized test keeps one value of its parameter ``look`` for each combination of
-its other parameters. Runs with another ``--draw`` keep other values, and the full profile runs every case.
+its other parameters. ``@pytest.mark.long`` is for tests that take seconds: one of `SHARE` of them is kept.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import pytest
 
 _Item = TypeVar("_Item", bound=pytest.Item)
 
-MARK = "drawn"
+MARK, LONG = "drawn", "long"
+SHARE = 4
+"""A run keeps one of so many long tests."""
 
 
 def draw(items: Sequence[_Item], number: int) -> list[_Item]:
-    """Returns the tests of the quick profile, in their order; the same ones for the same number.
+    """Returns the tests that the number draws, in their order; the same ones for the same number.
 
     Raises:
         pytest.UsageError: a mark names a parameter that its test does not have.
@@ -28,7 +30,9 @@ def draw(items: Sequence[_Item], number: int) -> list[_Item]:
     for item in items:
         groups[_group(item)].append(item)
     kept = {random.Random(f"{number} {cases[0].nodeid}").choice(cases) for cases in groups.values()}
-    return [item for item in items if item in kept]
+    long = [item for item in items if item in kept and item.get_closest_marker(LONG) is not None]
+    left = set(long).difference(long[number % SHARE :: SHARE])
+    return [item for item in items if item in kept and item not in left]
 
 
 def _group(item: pytest.Item) -> tuple[object, ...]:

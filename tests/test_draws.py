@@ -1,4 +1,4 @@
-"""Cases that the quick profile draws, and the order of a run."""
+"""Tests that a number draws, and the order of a run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PAGES, LOOKS = ("front", "price"), ("light", "dark", "narrow", "wide")
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_case_is_one_of_those_that_were_drawn(request: pytest.FixtureRequest, page: str, look: str) -> None:
-    chosen = draws.draw(_cases(request), request.config.getoption("--draw"))
-    is_full = request.config.getoption("--profile") == "full"
-    assert is_full or {"page": page, "look": look} in [case.callspec.params for case in chosen]
+    number = request.config.getoption("--draw")
+    chosen = _cases(request) if number is None else draws.draw(_cases(request), number)
+    assert {"page": page, "look": look} in [case.callspec.params for case in chosen]
 
 
 def test_each_combination_of_the_others_keeps_one_value(request: pytest.FixtureRequest) -> None:
@@ -32,6 +32,15 @@ def test_each_combination_of_the_others_keeps_one_value(request: pytest.FixtureR
 def test_a_number_draws_the_same_cases_again(request: pytest.FixtureRequest) -> None:
     one, again = (draws.draw(_cases(request), 7) for _ in range(2))
     assert [case.name for case in one] == [case.name for case in again]
+
+
+def test_each_long_test_is_kept_by_one_of_so_many_numbers(request: pytest.FixtureRequest) -> None:
+    short, *long = [each for each in _collected(request) if each.get_closest_marker(draws.MARK) is None]
+    for each in long:
+        each.add_marker(draws.LONG)
+    kept = [draws.draw([short, *long], number) for number in range(draws.SHARE)]
+    assert all(each[0] == short for each in kept)
+    assert Counter(case for _, *each in kept for case in each) == Counter(long)
 
 
 def test_cases_without_the_mark_are_all_kept(request: pytest.FixtureRequest) -> None:

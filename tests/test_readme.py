@@ -88,6 +88,7 @@ def test_the_front_page_shows_a_configuration_as_issued(world: World) -> None:
     assert keys_and_endpoint.sub(r"\1\2", html.unescape(found[1])) == keys_and_endpoint.sub(r"\1\2", given)
 
 
+@pytest.mark.long
 def test_the_example_of_a_scenario_is_proven(world: World) -> None:
     example, *_ = _examples("docs/writing-a-scenario.md", "python")
     names: dict[str, object] = {}

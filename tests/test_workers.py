@@ -15,6 +15,8 @@ import pytest
 from harness.paths import ROOT
 from tests.waiting import DEADLINE
 
+pytestmark = pytest.mark.long
+
 _OPTIONS = ["-p", "xdist", "-p", "tests.workers", "-p", "no:cacheprovider", "-n2", "--dist=worksteal", "-ra"]
 # In a folder that it writes to: loaded once, run by several.
 _TESTS = """\

@@ -22,6 +22,8 @@ _EXAMPLES = 50
 # Three more than there are cores. Tests wait for more than half of their time: for packets, processes, timers, and for
 # the kernel to make and remove links and rules.
 _WORKERS = (os.cpu_count() or 1) + 3
+# Of the tests that took a second or more, the summary names so many.
+_SLOWEST = 40
 # Beginning of the line in which tests/conftest.py tells what the profile left out.
 _LEFT = "left to --profile full: "
 # A line of pytest's summary: how many, where, and why.
@@ -113,7 +115,8 @@ def contract(seed: int) -> StageResult:
 def _in_parallel(stage: str, *arguments: str) -> StageResult:
     # A worker without tests takes over half of another's. Otherwise the one that has the long tests, which are
     # neighbours, would run alone at the end.
-    return run_pytest(stage, *arguments, "-p", "tests.workers", f"-n{_WORKERS}", "--dist=worksteal")
+    slow = (f"--durations={_SLOWEST}", "--durations-min=1")
+    return run_pytest(stage, *arguments, "-p", "tests.workers", f"-n{_WORKERS}", "--dist=worksteal", *slow)
 
 
 def run_pytest(stage: str, *arguments: str) -> StageResult:

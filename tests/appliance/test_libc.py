@@ -29,6 +29,7 @@ print(used() - before)
 HASH_KB = 19 * 1024
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("heap", "is_kept"), [("shared", False), ("of each thread", True)])
 def test_a_shared_heap_gives_back_what_all_threads_freed(heap: str, is_kept: bool) -> None:
     command = [sys.executable, "-c", BURST, heap]

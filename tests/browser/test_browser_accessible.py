@@ -15,6 +15,8 @@ from tests.browser.axe import check
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_transcripts import unfold
 
+pytestmark = pytest.mark.long
+
 # Contrast depends on the theme and layout on the width, so each of both is seen once.
 _LOOKS = pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
 _PUBLIC = (

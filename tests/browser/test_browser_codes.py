@@ -10,6 +10,8 @@ from playwright.sync_api import Locator, expect
 from tests.appliance import scanner
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 WIDEST = 320.0
 """Pixels of a code, on a desk and on a phone of 360 pixels."""
 LONGEST = "\U0001f30d" * 255

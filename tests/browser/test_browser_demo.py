@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.appliance.demonstrated import FakeLab
 from tests.browser.conftest import Desk
+
+pytestmark = pytest.mark.long
 
 _DENY = "Deny udp 514 from branch-pune to database"
 

@@ -12,6 +12,8 @@ from appliance.service.transcripts import PublishedRuns
 from tests.appliance.published import ALL, BOUND, written
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.drawn("width", "dark")
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "correct horse battery"
 
 

@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
+
+pytestmark = pytest.mark.long
 
 
 def test_a_customer_s_first_day_works_in_a_browser(open_desk: Callable[..., Desk]) -> None:

@@ -28,6 +28,8 @@ from tests.reports.events.samples import (
     STREAMED,
 )
 
+pytestmark = pytest.mark.long
+
 NARROW = 360
 _FOCUSED = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.hash"
 

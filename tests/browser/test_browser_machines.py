@@ -13,6 +13,8 @@ from tests.appliance.fakes import FakeHub
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_narrow import NARROW, check
 
+pytestmark = pytest.mark.long
+
 LIST_MS, CONNECTION_MS = 5000, 3000
 """Times after which lists and a new machine's page ask again, at the latest; the tests move the page's clock."""
 _HIDE = "Object.defineProperty(document, 'hidden', {configurable: true, get: () => true})"

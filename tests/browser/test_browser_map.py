@@ -19,6 +19,8 @@ from tests.browser.axe import check
 from tests.browser.conftest import Desk
 from tests.browser.test_browser_machines import LIST_MS
 
+pytestmark = pytest.mark.long
+
 NARROW = 360
 MACHINES = {
     "laptop-asha": ("staff",),

@@ -14,6 +14,8 @@ from appliance.service.transcripts import PublishedRuns
 from tests.appliance.published import ALL, written
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 NARROW = 360
 CLAIMS = ("/claims", f"/claims/{ALL[0]}")
 PASSWORD = "correct horse battery"

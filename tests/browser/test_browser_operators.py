@@ -21,6 +21,8 @@ from tests.browser.conftest import Desk
 from tests.browser.test_browser_narrow import check, check_sign_out
 from tests.reports.events.samples import BEGUN, BREAKS, FIGURES, FLOWS, RUNS, after
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "an operator's own words"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
+
+pytestmark = pytest.mark.long
 
 PASSWORD = "correct horse battery"
 

@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 from tests.browser.axe import check
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 NARROW = 360
 
 

@@ -15,6 +15,8 @@ from tests.browser import example, gallery, screenshots
 from tests.browser.gallery import PICTURES
 from tests.reports.events.samples import RUN
 
+pytestmark = pytest.mark.long
+
 _PIXELS = tuple(side * screenshots.SCALE for side in screenshots.SIZE)
 _MOST_BYTES = 200_000
 _MOST_BYTES_OF_ALL = 8_000_000

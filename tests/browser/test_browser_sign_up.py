@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.drawn("width")
 @pytest.mark.parametrize("width", [360, 1200])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from appliance.web.languages import COOKIE
 from tests.browser.conftest import Desk
+
+pytestmark = pytest.mark.long
 
 UTC = re.compile(r"UTC$")
 

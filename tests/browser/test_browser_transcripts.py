@@ -13,6 +13,8 @@ from appliance.service.transcripts import PublishedRuns
 from tests.appliance.published import ALL, EXHIBITS, written
 from tests.browser.conftest import Desk
 
+pytestmark = pytest.mark.long
+
 _BLOCKED = "Blocked script execution"
 
 

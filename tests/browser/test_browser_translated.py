@@ -13,6 +13,8 @@ from appliance import languages
 from tests.browser import example, gallery
 from tests.browser.pseudo import Pseudo, untranslated
 
+pytestmark = pytest.mark.long
+
 _ENGLISH_ALONE = {"api", "run", "operator-run"}
 """Pages that are described by documents in English: of the API, and of a run of the gate."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from harness.judging.record import Record
 from harness.world.world import PASSWORD, World
 from netlab import wg_quick
+
+pytestmark = pytest.mark.long
 
 OWNER = "asha@example.net"
 

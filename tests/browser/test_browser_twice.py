@@ -13,6 +13,8 @@ from tests.appliance.fakes import FakeHub
 from tests.browser.conftest import Desk
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 _KEY = re.compile(r"PrivateKey +=")
 

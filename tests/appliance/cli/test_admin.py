@@ -11,6 +11,8 @@ from tests.appliance.cli.started import Run, answer, assert_refused, call, meshw
 from tests.appliance.sealed import OLD, sealed_store
 from tests.appliance.sites import make_data
 
+pytestmark = pytest.mark.long
+
 
 def test_admin_decides_under_a_running_service(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)

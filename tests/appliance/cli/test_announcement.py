@@ -140,6 +140,7 @@ def digest_of(certificate: Path) -> str:
     return ":".join(digest[start : start + 2] for start in range(0, len(digest), 2))
 
 
+@pytest.mark.long
 def test_a_terminal_gets_the_announcement_and_later_the_log(data: Path, terminals: list[Terminal]) -> None:
     terminal = on_a_terminal(terminals, data)
     terminal.wait_for("Ctrl-C ends it")
@@ -165,6 +166,7 @@ def test_a_terminal_gets_the_announcement_and_later_the_log(data: Path, terminal
         assert sign not in terminal.said
 
 
+@pytest.mark.long
 def test_json_can_be_chosen_on_a_terminal(data: Path, terminals: list[Terminal]) -> None:
     terminal = on_a_terminal(terminals, data, "--log=json")
     assert terminal.interrupt() == 0
@@ -179,6 +181,7 @@ def test_json_can_be_chosen_on_a_terminal(data: Path, terminals: list[Terminal])
     ]
 
 
+@pytest.mark.long
 def test_the_log_goes_to_a_file(data: Path, terminals: list[Terminal], tmp_path: Path) -> None:
     file = tmp_path / "log"
     terminal = on_a_terminal(terminals, data, errors_to=str(file))

@@ -57,6 +57,7 @@ def connected(runs: list[Run], data: Path, wg_quick: Callable[[str], None]) -> t
     return run, token, made["machine"]
 
 
+@pytest.mark.long
 def test_machines_reconnect_to_a_restored_service(
     data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
 ) -> None:
@@ -89,6 +90,7 @@ def test_machines_reconnect_to_a_restored_service(
     assert again.stop() == 0
 
 
+@pytest.mark.long
 def test_restored_machines_are_disabled_until_enabled_one_by_one(
     data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
 ) -> None:

@@ -19,6 +19,8 @@ from appliance.store import Store, organizations
 from tests.appliance.cli.started import Run, answer, assert_refused, call, children, meshwg, sign_up, start
 from tests.waiting import DEADLINE, wait_until
 
+pytestmark = pytest.mark.long
+
 
 def by_id(found: Any) -> dict[str, Any]:
     return {each["id"]: each for each in found["organizations"]}

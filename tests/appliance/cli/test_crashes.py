@@ -8,10 +8,14 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from harness.client.api import Api
 from harness.world.crashes import KilledService, kills, survive
 from tests.appliance.cli.started import PORT, Run, answer, children, start
 from tests.appliance.databases import on_postgresql
+
+pytestmark = pytest.mark.long
 
 KILLS = 2
 SEED = 4_215

@@ -19,6 +19,8 @@ from tests.appliance.databases import on_postgresql
 from tests.appliance.postgres import Cluster
 from tests.waiting import DEADLINE, wait_until
 
+pytestmark = pytest.mark.long
+
 HUB = "192.0.2.1"
 
 

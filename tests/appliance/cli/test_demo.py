@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from appliance.cli.errors import Exit
 from appliance.model.demo import ORGANIZATION, STREAMS, DemoStream
 from appliance.service.demo_lab import DemoLab
@@ -48,6 +50,7 @@ def is_of_demo(command: str) -> bool:
     return "harness.demo" in command or command.endswith("/wireguard-go demo ")
 
 
+@pytest.mark.long
 def test_streams_follow_flips_and_an_end_leaves_nothing(data: Path, runs: list[Run]) -> None:
     run = start_program(runs, data, "--demo", "--sign-up=closed")
     run.wait_until_ready()
@@ -68,6 +71,7 @@ def test_streams_follow_flips_and_an_end_leaves_nothing(data: Path, runs: list[R
     assert lab().path is None
 
 
+@pytest.mark.long
 def test_a_demo_comes_back_and_a_killed_one_is_swept(data: Path, runs: list[Run]) -> None:
     run = start_program(runs, data, "--demo")
     run.wait_until_ready()

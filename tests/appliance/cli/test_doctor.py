@@ -73,6 +73,7 @@ def test_this_host_can_run_the_hub_and_the_gate() -> None:
         assert each["advice"] in flat(words.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("on", "code", "missing"),
     [

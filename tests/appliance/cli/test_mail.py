@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.appliance.cli.started import PORT, Run, call, meshwg, sign_up, start
 from tests.appliance.mail.mailbox import Mailbox
 from tests.appliance.sealed import OLD
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.long
 
 
 def test_an_invitation_arrives_and_its_link_opens_an_account(data: Path, runs: list[Run]) -> None:

@@ -128,6 +128,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("leaf", "name"), list(_parameters()), ids=str)
 def test_an_odd_value_is_one_sentence(place: Path, leaf: str, name: str) -> None:
     parameters = parameters_of(leaf)

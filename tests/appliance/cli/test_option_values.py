@@ -142,6 +142,7 @@ def test_the_documentation_has_every_option_of_the_table() -> None:
     assert found[start : start + len(rows)] == rows
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", OPTIONS)
 @examples(150)
 @given(data=st.data())

@@ -9,10 +9,14 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
+import pytest
+
 from appliance.cli.settings import SECRET_FILE_VARIABLE
 from harness.subject.disk import Disk
 from harness.subject.syncs import watched
 from tests.appliance.cli.started import Run, answer, children, log_in, run_program, sign_up, start, start_program
+
+pytestmark = pytest.mark.long
 
 
 def kill(run: Run) -> None:

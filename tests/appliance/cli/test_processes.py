@@ -26,6 +26,8 @@ from tests.appliance.cli.started import (
 )
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 SECRET = "a secret that nobody guesses"
 
 

@@ -31,6 +31,7 @@ def told(*options: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("packets", [(), pytest.param(("--packets",), marks=pytest.mark.full)], ids=["", "packets"])
 def test_the_operator_proves_every_organization(data: Path, runs: list[Run], packets: tuple[str, ...]) -> None:
     """Proves without a token, and again after one namespace lets through what its policy denies."""

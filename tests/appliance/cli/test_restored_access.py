@@ -31,6 +31,8 @@ from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_store
 from tests.waiting import DEADLINE
 
+pytestmark = pytest.mark.long
+
 SECRET = {"MESHWG_UNLOCK_SECRET": OLD}
 HOSTILE = "pu\x1b[2Jne"
 

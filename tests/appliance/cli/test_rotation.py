@@ -25,6 +25,8 @@ from tests.appliance.cli.started import (
 from tests.appliance.sealed import NEW, OLD, opens, sealed_store
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 
 def test_a_rotation_under_a_running_service_succeeds(data: Path, runs: list[Run], tmp_path: Path) -> None:
     new = tmp_path / "new.secret"

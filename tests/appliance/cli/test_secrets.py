@@ -9,11 +9,15 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from harness.subject import exposure
 from tests.appliance.cli.started import Run, answer, call, children, fetch, meshwg, start_program, wait_for_health
 from tests.appliance.cli.walk import Walk
 from tests.appliance.sealed import OLD
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.long
 
 
 def hub_keys(data: Path) -> dict[str, str]:

@@ -41,6 +41,7 @@ def processes(swept: None) -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait(DEADLINE)
 
 
+@pytest.mark.long
 def test_hub_and_web_start_and_restart_separately(
     data: Path, manager: socket.socket, processes: list[subprocess.Popen[bytes]]
 ) -> None:

@@ -202,6 +202,7 @@ def test_a_page_is_bounded_in_bytes(context: Context, owner: Actor, monkeypatch:
     assert ([each.version for each in page], after) == ([5, 4], "4")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "most"), [("MOST_VERSIONS", 10), ("MOST_BYTES", 4000)])
 def test_the_oldest_saves_beyond_a_limit_are_removed(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch, name: str, most: int

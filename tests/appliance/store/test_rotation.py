@@ -152,6 +152,7 @@ with rotation.rotated(Store(sys.argv[1]), {OLD!r}, {NEW!r}, nullcontext()):
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["organizations.replace_data_key", "instance.replace_lock"])
 def test_a_killed_rotation_leaves_everything_to_the_old_secret(sealed: Store, database: str, step: str) -> None:
     before = private_keys(sealed, opens(sealed, OLD))

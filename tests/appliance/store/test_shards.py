@@ -102,6 +102,7 @@ def test_the_next_owner_waits_for_a_commit_that_passed(store: Store, owned: Stor
     owned.close()
 
 
+@pytest.mark.long
 @on_postgresql
 def test_the_next_owner_does_not_wait_for_a_hub_that_stopped(store: Store, owned: Store, owner: Actor) -> None:
     """Stops a former owner between the check of its token and the commit."""

@@ -78,6 +78,7 @@ def test_content_is_sealed_in_chunks_of_64_kib() -> None:
         assert len(sealed(b"x" * content)) == BODY + content + 16 * chunks
 
 
+@pytest.mark.long
 def test_sealing_with_a_passphrase_has_the_cost_owasp_recommends() -> None:
     data = sealed(b"content", FOR_PASSPHRASES)
     cost, block_size, parallelism = struct.unpack("!IHH", data[14 + 17 : 14 + 25])

@@ -42,6 +42,7 @@ def without_handshake(served: Served) -> Iterator[socket.socket]:
         yield connection
 
 
+@pytest.mark.long
 def test_the_worker_loads_no_part_of_the_server_late() -> None:
     """Lists late imports of the worker, which may not be able to read code any more."""
     look = (
@@ -131,6 +132,7 @@ def test_concurrent_large_bodies_are_bounded(served: Served) -> None:
     assert served.answers()
 
 
+@pytest.mark.long
 def test_a_client_that_reads_no_answer_is_disconnected(served: Served) -> None:
     with served.tls() as connection:
         # Told again, each of these bytes is six: more than the kernel's buffers hold.

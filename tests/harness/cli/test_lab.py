@@ -121,6 +121,7 @@ def test_a_taken_address_has_an_exit_code_of_its_own() -> None:
     assert "192.0.2.77:1" in done.stderr
 
 
+@pytest.mark.long
 def test_a_terminal_gets_shells_one_after_the_other() -> None:
     # script(1) provides a terminal. Each line is read by the program in the foreground.
     typed = "mumbai\necho in-$(hostname)\nexit\nnobody\nhub\necho in-$(hostname)\nexit\nquit\n"

@@ -309,6 +309,7 @@ def test_sign_ups_are_limited_except_from_a_trusted_source(app: bottle.Bottle) -
     assert call(app, "POST", "/api/v1/signup", SIGN_UP, address="192.0.2.9").status == 201
 
 
+@pytest.mark.long
 def test_anonymous_and_reading_calls_have_high_limits(app: bottle.Bottle, token: str) -> None:
     for _ in range(STRANGERS.one[0].amount):
         assert call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9").status == 401
@@ -393,6 +394,7 @@ def test_health_readiness_and_metrics_are_served(app: bottle.Bottle) -> None:
     assert b"meshwg_hub_up 1.0" in call(app, "GET", "/metrics", address="127.0.0.1").data
 
 
+@pytest.mark.long
 def test_an_internal_error_discloses_no_details(
     app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ class Somebody:
         return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["in", "out"])
 @pytest.mark.parametrize("row", ROUTES, ids=name_of)
 def test_a_call_follows_the_document(

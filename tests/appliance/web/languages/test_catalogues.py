@@ -13,6 +13,7 @@ from appliance.web.languages import upkeep
 LOCALES = sorted(folder.name for folder in catalogues.FOLDER.iterdir())
 
 
+@pytest.mark.long
 def test_a_language_is_a_folder_with_a_catalogue(code: Catalog, tmp_path: Path) -> None:
     catalogue = upkeep.update("ar", code, tmp_path)
     assert "Language" in catalogue

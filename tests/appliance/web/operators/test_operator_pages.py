@@ -89,6 +89,7 @@ def test_guesses_lock_no_member_of_the_same_address_out(
     assert operator.enter().status == 303
 
 
+@pytest.mark.long
 def test_a_flood_of_log_ins_stops_before_passwords_are_hashed(
     app: bottle.Bottle, operator: Operator, site: Site, clock: Clock
 ) -> None:
@@ -216,6 +217,7 @@ def test_a_link_to_sign_up_is_revoked(
     assert Visitor(app, address="198.51.100.9").get(link[1]).status == 404
 
 
+@pytest.mark.long
 def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:
     statuses = []
     for _ in range(35):
@@ -224,6 +226,7 @@ def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:
     assert statuses == [200] * 30 + [429] * 5
 
 
+@pytest.mark.long
 def test_changes_are_bounded_and_leaving_is_not(operator: Operator, owner: Actor) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
     for act in ("suspend", "resume") * 30:

@@ -66,6 +66,7 @@ def test_runs_are_listed_with_the_digest_of_the_log(operator: Operator, publishe
     assert operator.get(f"/operator/runs/{run}").body == published.file(run, "transcript.html")
 
 
+@pytest.mark.long
 def test_a_withdrawn_run_is_nowhere_until_it_is_published(
     operator: Operator, app: bottle.Bottle, context: Context, run: str
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_withdrawn_run_is_nowhere_until_it_is_published(
     assert log(context) == [(EMAIL, operations.PUBLISHED, detail), (EMAIL, operations.WITHDRAWN, detail)]
 
 
+@pytest.mark.long
 def test_a_run_whose_signature_does_not_hold_stays_hidden(
     operator: Operator, app: bottle.Bottle, context: Context, published: PublishedRuns, run: str
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_decision_that_changes_nothing_is_not_noted(operator: Operator, contex
     assert log(context) == []
 
 
+@pytest.mark.long
 def test_runs_take_an_operator_a_token_and_a_run(
     operator: Operator, app: bottle.Bottle, new_operator: Callable[[], Operator], context: Context, run: str
 ) -> None:

@@ -137,6 +137,7 @@ def test_flips_of_one_network_are_limited(stranger: Visitor, hub: FakeHub, app: 
     assert flip(Visitor(app, "198.51.100.7"), RULE, "deny").status == 303
 
 
+@pytest.mark.long
 def test_all_flips_together_are_limited(app: bottle.Bottle) -> None:
     most, each = DEMO_FLIPS.everybody[0].amount, DEMO_FLIPS.one[0].amount
     found = [
@@ -147,6 +148,7 @@ def test_all_flips_together_are_limited(app: bottle.Bottle) -> None:
     assert found == [303] * most + [429] * each
 
 
+@pytest.mark.long
 def test_polls_have_a_limit_of_their_own(stranger: Visitor) -> None:
     found = {stranger.get(LIVE).status for _ in range(PUBLIC_POLLS.one[0].amount)}
     assert found == {200}

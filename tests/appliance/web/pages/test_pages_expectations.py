@@ -52,6 +52,7 @@ def key(answer: Answer, number: int = 0) -> str:
     return [each["value"] for each in answer.page.all("button") if each.get("name") == "expectation"][number]
 
 
+@pytest.mark.long
 def test_an_expectation_is_added_and_removed(owner: Visitor, kept: Callable[[], list[str]]) -> None:
     assert "There is no expectation yet." in owner.get(PATH).page.text
     assert add(owner).status == 303
@@ -90,6 +91,7 @@ def test_each_expectation_shows_its_state(
     assert owner.send(REMOVAL, expectation=key(owner.get(PATH))).status == 303, "removing one is the way out"
 
 
+@pytest.mark.long
 def test_a_machine_is_shown_by_name(owner: Visitor, site: Site, actor: Actor) -> None:
     machine = machines.page(site.context, actor)[0][0].machine.id
     assert add(owner, source=f"machine:{machine}", protocol="any", port="").status == 303
@@ -174,6 +176,7 @@ def test_a_viewer_sees_expectations_without_forms(
     assert len(kept()) == 1
 
 
+@pytest.mark.long
 def test_the_limit_stands_in_place_of_the_form(owner: Visitor, site: Site, actor: Actor) -> None:
     owner.get(PATH)
     form = owner.answer
@@ -190,6 +193,7 @@ def test_the_limit_stands_in_place_of_the_form(owner: Visitor, site: Site, actor
     assert len(expectations.get(site.context, actor)) == MOST
 
 
+@pytest.mark.long
 def test_many_ends_are_typed_with_suggestions(
     owner: Visitor, site: Site, actor: Actor, kept: Callable[[], list[str]]
 ) -> None:

@@ -35,6 +35,7 @@ def told(site: Site, actor: Actor) -> object:
     return entry.detail.get("broken")
 
 
+@pytest.mark.long
 def test_a_machine_that_breaks_one_is_added_if_forced(owner: Visitor, site: Site, actor: Actor) -> None:
     answer = owner.add_machine("pune", groups="guests")
     assert answer.status == 409

@@ -313,6 +313,7 @@ def chosen(answer: Answer) -> set[str]:
     return found | {each["name"] for each in answer.page.all("input") if "checked" in each}
 
 
+@pytest.mark.long
 def test_every_form_comes_back_as_it_was_typed(
     owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock, site: Site
 ) -> None:

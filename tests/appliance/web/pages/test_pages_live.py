@@ -98,6 +98,7 @@ def test_a_poll_answers_with_rows_of_its_search_alone(owner: Visitor, machine: s
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", POLLED)
 def test_a_poll_does_not_keep_a_session_alive(owner: Visitor, machine: str, clock: Clock, path: str) -> None:
     path = path.replace("<id>", machine)
@@ -135,6 +136,7 @@ def test_a_poll_for_a_removed_machine_says_so(owner: Visitor, machine: str) -> N
     assert "has no machine" in answer.page.text
 
 
+@pytest.mark.long
 def test_polls_shut_nobody_out(owner: Visitor, machine: str) -> None:
     """Polls until that is refused: pages are still shown, and changes made."""
     for _ in range(POLLS_PER_ORGANIZATION[0].amount):
@@ -153,6 +155,7 @@ def test_another_organization_s_machine_can_t_be_polled(app: bottle.Bottle, mach
     assert poll(other, f"/machines/{machine}/live").status == 404
 
 
+@pytest.mark.long
 def test_a_search_is_shown_with_its_input_and_pages(owner: Visitor, site: Site) -> None:
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     organizations.change(site.context, actor, plan=Plan.PAID.value)

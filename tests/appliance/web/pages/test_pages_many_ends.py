@@ -12,6 +12,8 @@ from appliance.web.pages.policy_forms import MOST_CHOICES
 from appliance.web.site import Site
 from tests.appliance.web.pages.visitor import Visitor
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def ids(site: Site, actor: Actor) -> dict[str, str]:

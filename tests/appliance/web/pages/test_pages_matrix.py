@@ -199,6 +199,7 @@ def test_long_names_make_the_parts_smaller(owner: Visitor, add: Callable[..., st
     assert "Next rows" in links(page)
 
 
+@pytest.mark.long
 def test_a_policy_too_large_for_a_table_says_so(
     owner: Visitor, add: Callable[..., str], save: Callable[..., None]
 ) -> None:

@@ -39,6 +39,7 @@ def assert_readable(text: str) -> None:
     assert found == {"zbar": [text], "zxing": [text]}
 
 
+@pytest.mark.long
 def test_qr_codes_with_names_of_any_length_are_readable() -> None:
     texts = [configuration("\U0001f30d" * length).without_comments() for length in range(1, LONGEST_NAME + 1)]
     assert len({len(text) for text in texts}) == 1
