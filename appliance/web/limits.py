@@ -210,7 +210,11 @@ class RateLimits:
             raise
 
     def is_letter_admitted(self, organization_id: str | None, recipient: str, *, is_invitation: bool = False) -> bool:
-        """Count a letter for its recipient and its organization; False if either has reached its limit."""
+        """Count a letter for its recipient and its organization; False if either has reached its limit.
+
+        Args:
+            organization_id: the one whose members caused the letter; None if a stranger may have.
+        """
         sender, who = organization_id or "", recipient.strip().lower()
         try:
             if sender:
