@@ -17,6 +17,7 @@ from appliance.service import (
     permits,
     resets,
     unused,
+    sessions,
     verification,
 )
 from appliance.service import log_in as login
@@ -80,7 +81,7 @@ def sign_up(
 
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
     """Ask for a link to sign up, within the limits."""
-    site.limits.letter(request.address, email)
+    site.limits.sign_up_letter(request.address, email)
     permits.ask(site.context, email, reader().language.tag)
 
 
@@ -128,8 +129,10 @@ def operator_account(email: str) -> str:
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:
     """Log in with a passkey, within the limits."""
-    site.limits.log_in(request.address, "")
-    return passkeys.log_in(site.context, holder, credential=credential, device=request.device)
+    site.limits.log_in(request.address, None)
+    session = passkeys.log_in(site.context, holder, credential=credential, device=request.device)
+    site.limits.remember(request.address, sessions.holder(site.context, session.token).email)
+    return session
 
 
 def challenge_passkey(site: Site, request: Request, holder: str) -> str:
@@ -152,5 +155,5 @@ def ask_for_reset(site: Site, request: Request, email: str) -> None:
 
 def ask_for_verification(site: Site, request: Request, actor: Actor) -> None:
     """Ask for another link that verifies the actor's address, within the limits."""
-    site.limits.letter(request.address, actor.email)
+    site.limits.letter(request.address, actor.email, is_member=True)
     verification.ask_again(site.context, actor)
