@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from appliance.languages import reader
+from appliance.model.errors import NotFound
 from appliance.model.organization import Organization
 from appliance.service import (
     Actor,
@@ -16,8 +17,8 @@ from appliance.service import (
     passwords,
     permits,
     resets,
-    unused,
     sessions,
+    unused,
     verification,
 )
 from appliance.service import log_in as login
@@ -62,9 +63,18 @@ def sign_up(
     network: str | None,
     invitation: str | None,
 ) -> tuple[Session, Organization]:
-    """Sign an organization up, within the limits."""
-    site.limits.sign_up(request.address)
-    if not invitation and not site.limits.is_trusted(request.address):
+    """Sign an organization up, within the limits.
+
+    A link that does not hold counts for the caller's networks only, and so does an operator's: a crowd without links
+    keeps nobody out whom the operator invites. A letter's link is anybody's who asks for one.
+    """
+    try:
+        permit = permits.find(site.context, invitation)
+    except NotFound:
+        site.limits.sign_up(request.address, as_everybody=False)
+        raise
+    site.limits.sign_up(request.address, as_everybody=permit is None or permit.by_letter)
+    if permit is None and not site.limits.is_trusted(request.address):
         unused.check_room(site.context)
     with hashing(site, request):
         return accounts.sign_up(
@@ -86,8 +96,8 @@ def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
 
 
 def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:
-    """Accept an invitation, within the limits."""
-    site.limits.sign_up(request.address)
+    """Accept an invitation, within the limits; those of an organization limit how many there are."""
+    site.limits.sign_up(request.address, as_everybody=False)
     with hashing(site, request):
         return invitations.accept(
             site.context, token=token, password=password, language=reader().language.tag, device=request.device
