@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.model.sentences import numbered
 from appliance.web.allowance import Allowance, Rate
+from appliance.web.known_sources import KnownSources
 from appliance.web.network_allowance import NetworkAllowance, NetworkRates, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
 
@@ -41,6 +42,9 @@ STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE)
 OPERATOR_STRANGERS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(3000, _MINUTE),))
 CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
+# Apart from the others, so that strangers who ask for these keep no reset from anybody. The second rate leaves room for
+# other networks among the unused permits (`permits.MOST`).
+SIGN_UP_LETTERS = NetworkRates((Rate(20, _HOUR), Rate(200, _DAY)), everybody=(Rate(600, _HOUR),))
 # Polls of public pages: with those that everybody may make, strangers use up nothing that a sign-in needs.
 PUBLIC_POLLS = NetworkRates((Rate(300, _MINUTE),), everybody=(Rate(3000, _MINUTE),))
 # Each is a change that the hub makes, and an entry in the demonstration's audit trail.
@@ -49,9 +53,9 @@ READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
 # A fifth of the reads, so that pages that are left open, however many, keep nobody from reading.
 POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
 # For all kinds of letters together, when they are sent.
-LETTERS_RECEIVED = (Rate(6, _HOUR), Rate(20, _DAY))
-# With the letters that somebody asks for (`LETTERS_PER_RECIPIENT`) these are no more than what an address receives, so
-# that invitations from others keep no link from a person who needs one.
+LETTERS_RECEIVED = (Rate(9, _HOUR), Rate(30, _DAY))
+# With links to sign up and the other letters that somebody asks for (`LETTERS_PER_RECIPIENT` each) these are no more
+# than what an address receives, so that others keep no link from a person who needs one.
 INVITATIONS_RECEIVED = (Rate(3, _HOUR), Rate(10, _DAY))
 LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
@@ -66,7 +70,6 @@ ENABLINGS_PER_ORGANIZATION = (Rate(10_000, 5 * _DAY),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
 
 _MOST_KNOWN_ACCOUNTS = 20_000
-_MOST_KNOWN_OF_ONE = 8
 _LOGGED_EVERY_S = _MINUTE
 
 log = structlog.get_logger()
@@ -87,11 +90,11 @@ class RateLimits:
     clock: Callable[[], float] = time.monotonic
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     most_known: int = _MOST_KNOWN_ACCOUNTS
-    _known: OrderedDict[str, OrderedDict[str, None]] = field(default_factory=OrderedDict)
     _logged_at: dict[tuple[str, str], float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self._known = KnownSources(self.most_known)
         self._sign_ups = NetworkAllowance(SIGN_UPS, self.clock)
         self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
         self._guesses = NetworkAllowance(GUESSES, self.clock)
@@ -104,7 +107,9 @@ class RateLimits:
         self._demo_flips = NetworkAllowance(DEMO_FLIPS, self.clock)
         self._challenges = NetworkAllowance(CHALLENGES, self.clock)
         self._letters = NetworkAllowance(LETTERS, self.clock)
+        self._sign_up_letters = NetworkAllowance(SIGN_UP_LETTERS, self.clock)
         self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
+        self._sign_up_letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
         self._received = Allowance(*LETTERS_RECEIVED, clock=self.clock)
         self._invitations_received = Allowance(*INVITATIONS_RECEIVED, clock=self.clock)
         self._sent = Allowance(*LETTERS_PER_ORGANIZATION, clock=self.clock)
@@ -123,15 +128,15 @@ class RateLimits:
 
     def stranger(self, address: str) -> None:
         """Count a request of a caller that is not signed in; raises `TooMany` beyond the limit."""
-        self._join("strangers", self._strangers, address)
+        self._join("strangers", self._strangers, address, as_everybody=not self.is_known(address))
 
     def operator_stranger(self, address: str) -> None:
         """Count a request to operators' pages without a session; raises `TooMany` beyond the limit."""
-        self._join("operator-strangers", self._operator_strangers, address)
+        self._join("operator-strangers", self._operator_strangers, address, as_everybody=not self.is_known(address))
 
     def public_poll(self, address: str) -> None:
         """Count a read that a public page makes by itself; raises `TooMany` beyond the limit."""
-        self._join("public-polls", self._public_polls, address)
+        self._join("public-polls", self._public_polls, address, as_everybody=not self.is_known(address))
 
     def demo_flip(self, address: str) -> None:
         """Count a flip of a rule of the demonstration; raises `TooMany` beyond the limit.
@@ -140,12 +145,20 @@ class RateLimits:
         """
         self._refuse("demo-flips", self._demo_flips.take(address))
 
-    def sign_up(self, address: str) -> None:
-        """Count a sign-up; raises `TooMany` beyond the limit."""
-        self._join("sign-ups", self._sign_ups, address)
+    def sign_up(self, address: str, *, as_everybody: bool = True) -> None:
+        """Count a sign-up, or an invitation that somebody accepts; raises `TooMany` beyond the limit.
 
-    def log_in(self, address: str, email: str) -> None:
-        """Count a log-in, successful or not, as work; raises `TooMany` beyond the limit."""
+        Args:
+            as_everybody: False for invitations, whose number is limited otherwise, and links that do not hold.
+        """
+        self._join("sign-ups", self._sign_ups, address, as_everybody=as_everybody)
+
+    def log_in(self, address: str, email: str | None) -> None:
+        """Count a log-in, successful or not, as work; raises `TooMany` beyond the limit.
+
+        Args:
+            email: the account's; None for a passkey, which tells its account only when it has been checked.
+        """
         self._join("log-ins", self._log_ins, address, as_everybody=not self.is_known(address, email))
 
     def operator_log_in(self, address: str, account: str) -> None:
@@ -162,7 +175,7 @@ class RateLimits:
 
     def challenge(self, address: str) -> None:
         """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""
-        self._join("challenges", self._challenges, address)
+        self._join("challenges", self._challenges, address, as_everybody=not self.is_known(address))
 
     def read(self, address: str, organization_id: str) -> None:
         """Count a read; raises `TooMany` beyond the limit."""
@@ -197,20 +210,27 @@ class RateLimits:
         """Count an invitation, which may be a letter to a stranger; raises `TooMany` beyond the limit."""
         self._count("invitations", self._invitations, address, organization_id)
 
-    def letter(self, address: str, email: str) -> None:
+    def letter(self, address: str, email: str, *, is_member: bool = False) -> None:
         """Count a request for a letter; raises `TooMany` beyond the limit.
 
         Requests for addresses without an account count too, and trusted addresses are no exception.
+
+        Args:
+            is_member: True if the caller has a session of the account.
         """
-        self._refuse("letters", self._letters.take(address))
-        try:
-            self._take("letters-to-one", self._letters_to, email.strip().lower())
-        except TooMany:
-            self._letters.give_back(address)
-            raise
+        as_everybody = not (is_member or self.is_known(address, email))
+        self._ask("letters", self._letters, self._letters_to, address, email, as_everybody=as_everybody)
+
+    def sign_up_letter(self, address: str, email: str) -> None:
+        """Count a request for a link to sign up as `letter` does, apart from other letters."""
+        self._ask("sign-up-letters", self._sign_up_letters, self._sign_up_letters_to, address, email)
 
     def is_letter_admitted(self, organization_id: str | None, recipient: str, *, is_invitation: bool = False) -> bool:
-        """Count a letter for its recipient and its organization; False if either has reached its limit."""
+        """Count a letter for its recipient and its organization; False if either has reached its limit.
+
+        Args:
+            organization_id: the one whose members caused the letter; None if a stranger may have.
+        """
         sender, who = organization_id or "", recipient.strip().lower()
         try:
             if sender:
@@ -222,9 +242,17 @@ class RateLimits:
             return False
         return True
 
-    def is_known(self, address: str, email: str) -> bool:
-        """True if this account was opened from this address before."""
-        return neighbourhood(address) in self._known.get(email.strip().lower(), ())
+    def is_known(self, address: str, email: str | None = None) -> bool:
+        """True if this account was opened from this address before.
+
+        Args:
+            email: the account's; None for any account.
+        """
+        return self._known.has(address, email)
+
+    def remember(self, address: str, email: str) -> None:
+        """Note that an account was opened from an address: strangers can't use up what it needs from there."""
+        self._known.add(address, email)
 
     @contextmanager
     def guessing(self, address: str, email: str) -> Iterator[None]:
@@ -254,23 +282,28 @@ class RateLimits:
             self._forgive(address, whose, known=known)
             raise
         self._forgive(address, whose, known=known)
-        self._remember(source, account)
+        self.remember(address, email)
 
     def _forgive(self, address: str, whose: str, *, known: bool) -> None:
         self._guesses.give_back(address, as_everybody=not known)
         self._by_account.give_back(whose)
 
-    def _remember(self, source: str, account: str) -> None:
-        """Remember an address of an account, in bounded memory that other accounts can't use up."""
-        with self._lock:
-            sources = self._known.setdefault(account, OrderedDict())
-            self._known.move_to_end(account)
-            sources[source] = None
-            sources.move_to_end(source)
-            if len(sources) > _MOST_KNOWN_OF_ONE:
-                sources.popitem(last=False)
-            if len(self._known) > self.most_known:
-                self._known.popitem(last=False)
+    def _ask(
+        self,
+        limit: str,
+        by_network: NetworkAllowance,
+        by_recipient: Allowance,
+        address: str,
+        email: str,
+        *,
+        as_everybody: bool = True,
+    ) -> None:
+        self._refuse(limit, by_network.take(address, as_everybody=as_everybody))
+        try:
+            self._take(f"{limit}-to-one", by_recipient, email.strip().lower())
+        except TooMany:
+            by_network.give_back(address, as_everybody=as_everybody)
+            raise
 
     def _join(self, limit: str, allowance: NetworkAllowance, address: str, *, as_everybody: bool = True) -> None:
         if not self.is_trusted(address):

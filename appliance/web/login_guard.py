@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from appliance.languages import reader
+from appliance.model.errors import NotFound
 from appliance.model.organization import Organization
 from appliance.service import (
     Actor,
@@ -16,6 +17,7 @@ from appliance.service import (
     passwords,
     permits,
     resets,
+    sessions,
     unused,
     verification,
 )
@@ -61,9 +63,18 @@ def sign_up(
     network: str | None,
     invitation: str | None,
 ) -> tuple[Session, Organization]:
-    """Sign an organization up, within the limits."""
-    site.limits.sign_up(request.address)
-    if not invitation and not site.limits.is_trusted(request.address):
+    """Sign an organization up, within the limits.
+
+    A link that does not hold counts for the caller's networks only, and so does an operator's: a crowd without links
+    keeps nobody out whom the operator invites. A letter's link is anybody's who asks for one.
+    """
+    try:
+        permit = permits.find(site.context, invitation)
+    except NotFound:
+        site.limits.sign_up(request.address, as_everybody=False)
+        raise
+    site.limits.sign_up(request.address, as_everybody=permit is None or permit.by_letter)
+    if permit is None and not site.limits.is_trusted(request.address):
         unused.check_room(site.context)
     with hashing(site, request):
         return accounts.sign_up(
@@ -80,13 +91,13 @@ def sign_up(
 
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
     """Ask for a link to sign up, within the limits."""
-    site.limits.letter(request.address, email)
+    site.limits.sign_up_letter(request.address, email)
     permits.ask(site.context, email, reader().language.tag)
 
 
 def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:
-    """Accept an invitation, within the limits."""
-    site.limits.sign_up(request.address)
+    """Accept an invitation, within the limits; those of an organization limit how many there are."""
+    site.limits.sign_up(request.address, as_everybody=False)
     with hashing(site, request):
         return invitations.accept(
             site.context, token=token, password=password, language=reader().language.tag, device=request.device
@@ -128,8 +139,10 @@ def operator_account(email: str) -> str:
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:
     """Log in with a passkey, within the limits."""
-    site.limits.log_in(request.address, "")
-    return passkeys.log_in(site.context, holder, credential=credential, device=request.device)
+    site.limits.log_in(request.address, None)
+    session = passkeys.log_in(site.context, holder, credential=credential, device=request.device)
+    site.limits.remember(request.address, sessions.holder(site.context, session.token).email)
+    return session
 
 
 def challenge_passkey(site: Site, request: Request, holder: str) -> str:
@@ -152,5 +165,5 @@ def ask_for_reset(site: Site, request: Request, email: str) -> None:
 
 def ask_for_verification(site: Site, request: Request, actor: Actor) -> None:
     """Ask for another link that verifies the actor's address, within the limits."""
-    site.limits.letter(request.address, actor.email)
+    site.limits.letter(request.address, actor.email, is_member=True)
     verification.ask_again(site.context, actor)

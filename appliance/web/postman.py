@@ -30,9 +30,11 @@ def work(
 
     def admits(queued: QueuedLetter, letter: Letter) -> bool:
         # Notices about the access to an account are never limited.
-        return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(
-            queued.organization_id, letter.recipient, is_invitation=queued.kind == invitations.LETTER
-        )
+        if queued.kind in _OF_ACCOUNTS:
+            return True
+        # Strangers, who may ask for any member's reset, must not use up what the organization's members may send.
+        charged = None if queued.kind == resets.LETTER else queued.organization_id
+        return limits.is_letter_admitted(charged, letter.recipient, is_invitation=queued.kind == invitations.LETTER)
 
     while not stopped.wait(every_s):
         try:

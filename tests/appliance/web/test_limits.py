@@ -8,7 +8,16 @@ import pytest
 
 from appliance.model.errors import NotEnforced, TooMany, Unauthenticated
 from appliance.service.machine_bounds import MOST_MACHINES
-from appliance.web.limits import GUESSES_PER_ACCOUNT, SIGN_UPS, RateLimits
+from appliance.web.limits import (
+    GUESSES_PER_ACCOUNT,
+    INVITATIONS_RECEIVED,
+    LETTERS,
+    LETTERS_PER_RECIPIENT,
+    LETTERS_RECEIVED,
+    SIGN_UP_LETTERS,
+    SIGN_UPS,
+    RateLimits,
+)
 
 AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
 
@@ -118,3 +127,52 @@ def test_guesses_of_one_address_at_many_accounts_are_limited(limits: RateLimits)
             guess(limits, "203.0.113.1", f"{number}@example.net")
     with pytest.raises(TooMany):
         guess(limits, "203.0.113.1", "another@example.net")
+
+
+def test_a_flood_of_requests_keeps_no_letter_from_members(limits: RateLimits) -> None:
+    """Uses up the requests of everybody: members have theirs, where they are known or signed in."""
+    guess(limits, "203.0.113.1", right=True)
+    for number in range(LETTERS.everybody[0].amount):
+        limits.letter(f"198.51.100.{number % 50}", f"{number}@example.net")
+    with pytest.raises(TooMany):
+        limits.letter("203.0.113.2", "a@example.net")
+    with pytest.raises(TooMany):
+        limits.letter("203.0.113.1", "another@example.net")
+    assert limits.refused == {("letters", "everybody"): 2}
+    limits.letter("203.0.113.1", "A@example.net ")
+    limits.letter("203.0.113.2", "a@example.net", is_member=True)
+    limits.sign_up_letter("203.0.113.2", "a@example.net")
+
+
+def test_a_refused_letter_to_one_uses_nothing_else_up(limits: RateLimits) -> None:
+    """Asks again and again from a known address, which does not count for everybody and so gives nothing back."""
+    guess(limits, "203.0.113.1", right=True)
+    for number in range(LETTERS.everybody[0].amount):
+        limits.letter(f"198.51.100.{number % 50}", f"{number}@example.net")
+    for _ in range(LETTERS_PER_RECIPIENT[0].amount):
+        limits.letter("203.0.113.1", "a@example.net")
+    for _ in range(100):
+        with pytest.raises(TooMany):
+            limits.letter("203.0.113.1", "a@example.net")
+    with pytest.raises(TooMany):
+        limits.letter("198.51.100.77", "b@example.net")
+    assert limits.refused == {("letters-to-one", "one"): 100, ("letters", "everybody"): 1}
+
+
+def test_requests_to_sign_up_keep_no_reset_from_anybody(limits: RateLimits) -> None:
+    for _ in range(LETTERS_PER_RECIPIENT[0].amount):
+        limits.sign_up_letter("198.51.100.1", "a@example.net")
+    with pytest.raises(TooMany):
+        limits.sign_up_letter("198.51.100.1", "a@example.net")
+    for number in range(SIGN_UP_LETTERS.everybody[0].amount - LETTERS_PER_RECIPIENT[0].amount):
+        limits.sign_up_letter(f"192.0.2.{number % 50}", f"{number}@example.net")
+    with pytest.raises(TooMany):
+        limits.sign_up_letter("203.0.113.2", "b@example.net")
+    limits.letter("203.0.113.2", "a@example.net")
+
+
+def test_an_address_receives_all_that_may_be_asked_for() -> None:
+    """Adds up invitations, links to sign up and other requested letters: none keeps another from its recipient."""
+    for received, invited, asked in zip(LETTERS_RECEIVED, INVITATIONS_RECEIVED, LETTERS_PER_RECIPIENT, strict=True):
+        assert received.seconds == invited.seconds == asked.seconds
+        assert received.amount >= invited.amount + 2 * asked.amount

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_network
 
@@ -13,7 +14,18 @@ from structlog.testing import capture_logs
 
 from appliance.model.errors import TooMany, Unauthenticated
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.limits import CHALLENGES, GUESSES, LETTERS, LOG_INS, SIGN_UPS, STRANGERS, RateLimits
+from appliance.web.limits import (
+    CHALLENGES,
+    GUESSES,
+    LETTERS,
+    LOG_INS,
+    OPERATOR_STRANGERS,
+    PUBLIC_POLLS,
+    SIGN_UP_LETTERS,
+    SIGN_UPS,
+    STRANGERS,
+    RateLimits,
+)
 from appliance.web.network_allowance import EVERYBODY, NetworkAllowance, NetworkRates
 from appliance.web.proxies import networks_of
 
@@ -83,7 +95,7 @@ def test_a_network_has_no_more_entries_than_admitted_calls() -> None:
     assert len(allowance) <= 3 * AMOUNT[0]
 
 
-@pytest.mark.parametrize("rates", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS])
+@pytest.mark.parametrize("rates", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS, SIGN_UP_LETTERS])
 def test_the_rate_for_everybody_bounds_the_memory(rates: NetworkRates) -> None:
     """Counts the calls within the longest lifetime of an entry: fewer than there is room for."""
     longest = max(rate.interval for rate in rates.one)
@@ -133,6 +145,46 @@ def test_a_flood_of_guesses_leaves_known_addresses_admitted() -> None:
         pass
 
 
+OF_STRANGERS = [
+    ("stranger", STRANGERS),
+    ("operator_stranger", OPERATOR_STRANGERS),
+    ("public_poll", PUBLIC_POLLS),
+    ("challenge", CHALLENGES),
+]
+
+
+def use_up_everybody_s(count: Callable[[str], None], rates: NetworkRates) -> None:
+    """Uses up what everybody may do, from as few customers' networks as it takes."""
+    for number in range(rates.everybody[0].amount):
+        count(address(number % 100 << 80))
+
+
+@pytest.mark.parametrize(("what", "rates"), OF_STRANGERS, ids=[what for what, _ in OF_STRANGERS])
+def test_a_flood_of_calls_leaves_known_addresses_admitted(what: str, rates: NetworkRates) -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    count = getattr(limits, what)
+    limits.remember("203.0.113.7", "a@example.net")
+    use_up_everybody_s(count, rates)
+    with pytest.raises(TooMany):
+        count("203.0.113.8")
+    for _ in range(rates.one[0].amount):
+        count("203.0.113.7")
+    with pytest.raises(TooMany):
+        count("203.0.113.7")
+    assert {level for _, level in limits.refused} == {EVERYBODY, "address"}
+
+
+def test_a_flood_leaves_log_ins_by_passkey_admitted() -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    limits.remember("203.0.113.7", "a@example.net")
+    use_up_everybody_s(lambda source: limits.log_in(source, None), LOG_INS)
+    with pytest.raises(TooMany):
+        limits.log_in("203.0.113.8", None)
+    with pytest.raises(TooMany):
+        limits.log_in("203.0.113.7", "another@example.net")
+    limits.log_in("203.0.113.7", None)
+
+
 def test_right_passwords_count_against_the_log_in_limit() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     for _ in range(LOG_INS.one[0].amount):
@@ -151,6 +203,21 @@ def test_log_ins_from_many_addresses_displace_no_other_account_s() -> None:
     assert limits.is_known("203.0.113.7", "A@example.net ")
     assert limits.is_known(address(499 << 80), "mine@example.net")
     assert not limits.is_known(address(0), "mine@example.net")
+    assert limits.is_known("203.0.113.7")
+    assert limits.is_known(address(499 << 80))
+    assert not limits.is_known(address(0))
+
+
+def test_an_address_is_known_while_one_of_its_accounts_is() -> None:
+    limits = RateLimits(clock=lambda: 1000.0, most_known=2)
+    for account in ("a", "a", "b"):
+        limits.remember("203.0.113.7", account)
+    limits.remember("198.51.100.1", "c")
+    assert not limits.is_known("203.0.113.7", "a")
+    assert limits.is_known("203.0.113.7")
+    limits.remember("198.51.100.1", "d")
+    assert not limits.is_known("203.0.113.7")
+    assert limits.is_known("198.51.100.1")
 
 
 def test_a_reached_limit_is_counted_and_logged_once_a_minute() -> None:

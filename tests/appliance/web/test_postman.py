@@ -121,6 +121,35 @@ def test_invitations_by_others_keep_no_reset_from_its_owner(context: Context, mo
     assert len(subjects) == INVITATIONS_RECEIVED[0].amount + 1
 
 
+def test_resets_use_up_no_letters_of_an_organization(
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers ask for resets of very many members: an invitation by the organization is sent all the same."""
+
+    def compose(_context: Context, _transaction: object, about: str) -> Letter:
+        return Letter(about, "", "")
+
+    monkeypatch.setattr(postman, "COMPOSERS", {invitations.LETTER: compose, resets.LETTER: compose})
+    sending = replace(context, sends_mail=True)
+    most = LETTERS_PER_ORGANIZATION[0].amount
+    with sending.store.write() as transaction:
+        for number in range(most):
+            mail.queue(sending, transaction, owner.organization_id, resets.LETTER, f"{number}@example.net")
+    later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
+    with later.store.write() as transaction:
+        mail.queue(later, transaction, owner.organization_id, invitations.LETTER, "invited@example.net")
+    latest = replace(sending, clock=lambda: context.clock() + timedelta(seconds=2))
+    with latest.store.write() as transaction:
+        mail.queue(latest, transaction, None, resets.LETTER, "last@example.net")
+    relay, stopped = Box("last@example.net"), Event()
+    thread = Thread(target=postman.work, args=(latest, relay, RateLimits(clock=lambda: 1000.0), stopped, 0.01))
+    thread.start()
+    assert relay.has_it.wait(20)
+    stopped.set()
+    thread.join()
+    assert [each.recipient for each in relay.letters[most:]] == ["invited@example.net", "last@example.net"]
+
+
 def test_the_letters_of_an_organization_are_limited() -> None:
     limits = RateLimits(clock=lambda: 1000.0)
     admitted = [limits.is_letter_admitted("acme", f"{number}@example.net") for number in range(100)]

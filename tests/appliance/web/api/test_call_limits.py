@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import bottle
 import pytest
 
+from appliance.model.sign_up import SignUpMode
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
+from appliance.web.limits import LETTERS, LETTERS_PER_RECIPIENT, RateLimits
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
@@ -46,3 +48,23 @@ def test_a_call_beyond_its_limit_does_nothing(
     assert (refused.status, refused.headers["retry-after"]) == (429, "7")
     assert call(app, "GET", f"{PREFIX}/audit", token=token).json == before
     assert call(app, method, PREFIX + path.format(id=machine), body, token=token).status < 300
+
+
+def test_a_crowd_keeps_no_verification_from_a_member(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    app = make_app(Site(replace(context, sends_mail=True), limits, PublishedRuns(tmp_path)), hub.status)
+    token = call(app, "POST", f"{PREFIX}/signup", SIGN_UP).json["token"]
+    for number in range(LETTERS.everybody[0].amount):
+        limits.letter(f"203.0.113.{number % 50}", f"{number}@example.net")
+    assert call(app, "POST", f"{PREFIX}/resets", {"email": "b@example.net"}).status == 429
+    assert call(app, "POST", f"{PREFIX}/verifications", token=token).status == 204
+
+
+def test_requests_to_sign_up_use_up_no_resets(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+    verified = replace(context, sends_mail=True, sign_up=SignUpMode.VERIFIED)
+    app = make_app(Site(verified, RateLimits(clock=lambda: 1000.0), PublishedRuns(tmp_path)), hub.status)
+    whose = {"email": "a@example.net"}
+    asked = [call(app, "POST", f"{PREFIX}/signup/letters", whose).status for _ in range(5)]
+    most = LETTERS_PER_RECIPIENT[0].amount
+    assert asked == [204] * most + [429] * (5 - most)
+    assert call(app, "POST", f"{PREFIX}/resets", whose).status == 204

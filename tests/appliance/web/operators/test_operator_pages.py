@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -113,12 +114,30 @@ def test_strangers_use_up_nothing_of_the_operators(
     for number in range(STRANGERS.everybody[0].amount // STRANGERS.one[0].amount):
         for _ in range(STRANGERS.one[0].amount):
             site.limits.stranger(f"203.0.{number}.7" if number else operator.address)
+    # Those of the operator's network, where an account is known, did not count for everybody.
+    for _ in range(STRANGERS.one[0].amount):
+        site.limits.stranger("203.0.113.250")
     assert Visitor(app, address="198.51.100.9").get("/login").status == 429
     assert operator.get("/operator").status == 200
     other = new_operator()
     other.phone = operator.phone
     assert other.enter().status == 303
     assert other.get("/operator/hub").status == 200
+
+
+def test_a_crowd_at_the_log_in_keeps_no_known_operator_out(
+    operator: Operator, new_operator: Callable[[], Operator], site: Site
+) -> None:
+    """Uses up what all strangers may ask of operators' pages: it holds elsewhere, but not where operators sign in."""
+    for number in range(OPERATOR_STRANGERS.everybody[0].amount):
+        with suppress(TooMany):
+            site.limits.operator_stranger(f"203.0.{number % 100}.7")
+    elsewhere = new_operator()
+    elsewhere.address = "198.51.100.10"
+    assert elsewhere.get("/operator/login").status == 429
+    other = new_operator()
+    other.phone = operator.phone
+    assert other.enter().status == 303
 
 
 def test_requests_without_a_session_are_limited(

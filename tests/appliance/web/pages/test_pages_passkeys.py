@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import bottle
 import pytest
 
+from appliance.model.errors import TooMany
 from appliance.web.app import make_app
+from appliance.web.limits import CHALLENGES, LOG_INS, STRANGERS, RateLimits
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
@@ -18,8 +21,14 @@ SITE = "https://mesh.example.net"
 
 
 @pytest.fixture
+def site(site: Site) -> Site:
+    """Provides a site with a host name, where amounts that are used up stay so."""
+    return replace(site, context=replace(site.context, site=SITE), limits=RateLimits(clock=lambda: 1000.0))
+
+
+@pytest.fixture
 def app(site: Site, hub: FakeHub) -> bottle.Bottle:
-    return make_app(replace(site, context=replace(site.context, site=SITE)), hub.status)
+    return make_app(site, hub.status)
 
 
 @pytest.fixture
@@ -47,6 +56,26 @@ def test_a_log_in_by_passkey_leads_to_the_page_asked_for(stranger: Visitor, devi
     credential = sign(stranger, device)
     assert stranger.send("/login/passkey", credential=credential).headers["location"] == "/audit"
     assert "Laptop" in stranger.get("/audit").page.text
+
+
+def test_a_crowd_keeps_no_passkey_out_where_it_was_used(
+    stranger: Visitor, device: Authenticator, app: bottle.Bottle, site: Site
+) -> None:
+    """Uses up what everybody may do before there is a session: pages, challenges and log-ins."""
+    stranger.address = "203.0.113.7"
+    assert stranger.send("/login/passkey", credential=sign(stranger, device)).status == 303
+    crowd = [f"198.51.{number}.1" for number in range(100)]
+    for count, rates in (
+        (site.limits.stranger, STRANGERS),
+        (site.limits.challenge, CHALLENGES),
+        (lambda address: site.limits.log_in(address, None), LOG_INS),
+    ):
+        for number in range(rates.everybody[0].amount):
+            with suppress(TooMany):
+                count(crowd[number % len(crowd)])
+    assert Visitor(app, address="203.0.113.8").get("/login").status == 429
+    again = Visitor(app, address="203.0.113.7")
+    assert again.send("/login/passkey", credential=sign(again, device)).status == 303
 
 
 def test_a_challenge_of_one_browser_is_invalid_in_another(

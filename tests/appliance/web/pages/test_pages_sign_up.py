@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import bottle
 import pytest
 
 from appliance.model.sign_up import SignUpMode
 from appliance.service import permits
 from appliance.web.app import make_app
+from appliance.web.limits import SIGN_UPS
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
@@ -75,6 +77,57 @@ def test_an_invitation_opens_the_form(site: Site, hub: FakeHub) -> None:
     answer = call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token})
     assert answer.status == 201
     assert call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token}).status == 404
+
+
+def try_in_vain(app: bottle.Bottle, path: str, body: dict[str, str], crowd: str) -> set[int]:
+    """Calls from different addresses, as often as everybody together may sign up; returns the statuses."""
+    everybody, one = SIGN_UPS.everybody[0].amount, SIGN_UPS.one[0].amount
+    return {call(app, "POST", path, body, address=f"{crowd}.{number // one}").status for number in range(everybody)}
+
+
+@pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED])
+def test_calls_without_a_good_link_keep_nobody_out(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
+    limited = in_mode(site, mode)
+    app = make_app(limited, hub.status)
+    assert try_in_vain(app, "/api/v1/signup", BODY, "192.0.2") == {403}
+    assert try_in_vain(app, "/api/v1/signup", {**BODY, "invitation": "guessed"}, "198.51.100") == {404}
+    guessed = {"token": "guessed", "password": PASSWORD}
+    assert try_in_vain(app, "/api/v1/invitations/accept", guessed, "203.0.113") == {404}
+    if mode is SignUpMode.VERIFIED:
+        permits.ask(limited.context, "a@example.net")
+        (letter,) = delivered(limited.context)
+        token = token_of(letter.text)
+    else:
+        token = token_of(permits.invite(limited.context))
+    good = {**BODY, "invitation": token}
+    assert call(app, "POST", "/api/v1/signup", good, address="198.51.100.99").status == 201
+
+
+def test_guessed_links_are_limited_for_their_address(site: Site, hub: FakeHub) -> None:
+    invited = in_mode(site, SignUpMode.INVITED)
+    app = make_app(invited, hub.status)
+    guessed = {**BODY, "invitation": "guessed"}
+    statuses = [call(app, "POST", "/api/v1/signup", guessed).status for _ in range(SIGN_UPS.one[0].amount + 1)]
+    assert (set(statuses[:-1]), statuses[-1]) == ({404}, 429)
+    good = {**BODY, "invitation": token_of(permits.invite(invited.context))}
+    assert call(app, "POST", "/api/v1/signup", good).status == 429
+    assert call(app, "POST", "/api/v1/signup", good, address="198.51.100.8").status == 201
+
+
+def test_a_crowd_keeps_nobody_out_who_is_invited(site: Site, hub: FakeHub) -> None:
+    """Uses up what everybody may sign up where it is open: links of the operator and of owners work all the same."""
+    app = make_app(site, hub.status)
+    token = call(app, "POST", "/api/v1/signup", BODY).json["token"]
+    colleague = {"email": "b@example.net", "role": "viewer"}
+    link = call(app, "POST", "/api/v1/invitations", colleague, token=token).json["link"]
+    for number in range(SIGN_UPS.everybody[0].amount - 1):
+        site.limits.sign_up(f"203.0.113.{number % 100}")
+    other = {**BODY, "email": "c@example.net"}
+    assert call(app, "POST", "/api/v1/signup", other).status == 429
+    joined = call(app, "POST", "/api/v1/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD})
+    assert joined.status < 300
+    invitation = token_of(permits.invite(site.context))
+    assert call(app, "POST", "/api/v1/signup", {**other, "invitation": invitation}).status == 201
 
 
 def test_a_full_service_admits_trusted_sources_only(site: Site, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
