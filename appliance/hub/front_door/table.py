@@ -150,15 +150,6 @@ def open_ports(name: str) -> frozenset[int]:
         reader.close()
 
 
-def is_present(name: str) -> bool:
-    """Tell whether this thread's namespace has a table of this name with content."""
-    reader = Reader(name)
-    try:
-        return bool(reader.shape())
-    finally:
-        reader.close()
-
-
 def remove(name: str) -> None:
     """Remove the table of this name from this thread's namespace, if there is one.
 
