@@ -18,7 +18,7 @@ def body_of(command: str, *needed: str) -> ModuleType:
 
     Args:
         command: name of the module.
-        needed: further modules that the command needs, as for `require`.
+        needed: further modules that the command needs, which are only looked for.
 
     Raises:
         Exit: one is missing, which was said.

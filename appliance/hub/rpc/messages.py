@@ -48,7 +48,7 @@ class MatchCode(msgspec.Struct, frozen=True, tag=True):
     """Find the time step of a one-time code around a time; answered with its number, or None.
 
     Attributes:
-        organization: as in `CreateCodeSecret`.
+        organization: the member's; `OPERATORS` for an operator.
     """
 
     organization: CodeOwner
@@ -87,7 +87,8 @@ class Amend(msgspec.Struct, frozen=True, tag=True):
     """Apply a difference to the state at the revision ``base``; answered with True, or False if the hub lacks that.
 
     Attributes:
-        base, revision: see `Apply`.
+        base: revision of the store that the state was computed from.
+        revision: revision of the store after the caller's commit; ``base`` if the store has the state already.
     """
 
     organization: OrganizationId

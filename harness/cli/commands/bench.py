@@ -1,4 +1,4 @@
-"""Bodies of ``bench``, ``bench compare`` and ``bench chart``."""
+"""Bodies of ``bench``, ``bench compare``, ``bench chart`` and ``bench scale``."""
 
 from __future__ import annotations
 
