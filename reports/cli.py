@@ -1,4 +1,4 @@
-"""Commands `transcript show`, `verify`, `diff`, `schema`, `log list` and `log verify`."""
+"""Commands `transcript show`, `verify`, `diff`, `replay`, `schema`, `log list` and `log verify`."""
 
 from __future__ import annotations
 

@@ -12,6 +12,12 @@ from reports import texts
 FAILED = 1
 BAD_USAGE = 64
 NO_INPUT = 66
+UNAVAILABLE = 69
+FAULT = 70
+ADDRESS_IN_USE = 71
+CANNOT_CREATE = 73
+NO_SANDBOX = 77
+NOT_CONFIGURED = 78
 
 
 def end(sentence: str, code: int) -> NoReturn:

@@ -18,6 +18,7 @@ from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
+from appliance.cli.values import EVERYWHERE
 from appliance.host.clocks import HOST, HostClocks
 from appliance.web import tls
 from appliance.web.tls import Certificate
@@ -106,8 +107,7 @@ def _names(settings: Settings) -> tuple[str, ...]:
         "127.0.0.1",
         "::1",
     )
-    everywhere = ("0.0.0.0", "::")  # noqa: S104
-    return tuple(dict.fromkeys(name for name in names if name and name not in everywhere))
+    return tuple(dict.fromkeys(name for name in names if name and name not in EVERYWHERE))
 
 
 def _self_signed(folder: Folder, names: tuple[str, ...], now: datetime) -> Certificate:

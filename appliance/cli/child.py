@@ -48,7 +48,7 @@ class Child:
     """A command of this program in a process of its own.
 
     Attributes:
-        command: ``hub`` or ``web``.
+        command: ``hub``, ``shard``, ``web`` or ``demo``.
         environment: variables of its process.
         is_confined: True to relay its output through a pipe, so that it can't access the log's terminal or file.
         is_ready: returns True if the process does its work; to be set before it is started.

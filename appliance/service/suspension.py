@@ -44,7 +44,7 @@ def resume(context: Context, organization_id: str, by: Actor | None = None) -> N
     """Resume a suspended organization; its machines can reconnect when this returns.
 
     Args:
-        by: as in `suspend`.
+        by: an operator on the pages; None for a command.
 
     Raises:
         NotFound: there is no such organization.

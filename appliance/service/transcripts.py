@@ -216,7 +216,7 @@ class PublishedRuns:
         """Check that a run can be published; returns the contents of its files by name.
 
         Raises:
-            Invalid: as `publish`.
+            Invalid: the folder is no run, or a run of another hub, whose verdicts say nothing about this product.
         """
         source = run.resolve()
         contents = _contents(source)

@@ -56,13 +56,13 @@ def make_app(
     del app.router
     app.router = router = Router()
     # The mapping may be empty now; it is filled later.
-    shares = metrics.RefusalCounts(
+    refusals = metrics.RefusalCounts(
         {} if turned_away is None else turned_away,
         site.context.refusals,
         (site.form_posts.counted, site.call_posts.counted),
     )
-    counted = metrics.Metrics(status, site.context.store, site.limits, certificate_ends, shares)
-    facts = operators.ServiceFacts(status, release.version(), certificate_ends, shares.turned_away)
+    counted = metrics.Metrics(status, site.context.store, site.limits, certificate_ends, refusals)
+    facts = operators.ServiceFacts(status, release.version(), certificate_ends, refusals.turned_away)
     view = pages.loaded()
     watchers = Watchers(site.limits, metrics_token)
     for handler in (

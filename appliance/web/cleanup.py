@@ -55,7 +55,7 @@ def keep_at_it(context: Context, begun_until: datetime, every_s: float = _EVERY_
 
 
 def clean_up(context: Context, begun_until: datetime) -> None:
-    """Clean up once; see `keep_at_it`."""
+    """Forget or finish what was interrupted, and remove what is old or due; once."""
     _try(accounts.forget_unfinished, context, begun_until)
     _try(deletion.resume, context, begun_until)
     _try(unused.remove, context)

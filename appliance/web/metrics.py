@@ -19,6 +19,7 @@ from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
 from appliance.store import Store, machines, unused
 from appliance.web import sharded, tracked
+from appliance.web.families import by_value, chosen, counter, gauge
 from appliance.web.handler import Handler
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
@@ -51,7 +52,7 @@ class Metrics:
     Args:
         status: asks the hub.
         certificate_ends: when the served certificate ends; None if a proxy serves another one.
-        shares: counts of refused and repeated requests.
+        refusals: counts of refused and repeated requests.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Metrics:
         store: Store,
         limits: RateLimits,
         certificate_ends: datetime | None,
-        shares: RefusalCounts,
+        refusals: RefusalCounts,
     ) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
@@ -82,7 +83,7 @@ class Metrics:
         self.registry.register(_StoreCollector(store))
         self.registry.register(_HubCollector(status))
         self.registry.register(_LimitsCollector(limits))
-        self.registry.register(_SharesCollector(shares))
+        self.registry.register(_RefusalsCollector(refusals))
 
     def timed(self, method: str, path: str) -> AbstractContextManager[object]:
         """Time a block that answers a request.
@@ -102,93 +103,86 @@ class _HubCollector(Collector):
         self._status = status
 
     def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("meshwg_hub_up", "1 if the hub's process answers, else 0")
         try:
             status = self._status()
         except HubError as error:
             # A hub that answers with an error is up.
-            up.add_metric([], 0 if isinstance(error, HubUnreachable) else 1)
-            yield up
+            yield _hub_up(is_up=not isinstance(error, HubUnreachable))
             return
-        up.add_metric([], 1)
-        yield up
-        for name, text, value in (
-            ("meshwg_organizations", "Organizations in the store", status.expected),
-            ("meshwg_organizations_enforced", "Organizations enforced in the data plane", status.enforcing),
-        ):
-            family = GaugeMetricFamily(name, text)
-            family.add_metric([], value)
-            yield family
-        implementation = GaugeMetricFamily(
-            "meshwg_wireguard", "The WireGuard implementation in use", labels=["implementation", "version"]
+        yield _hub_up(is_up=True)
+        yield GaugeMetricFamily("meshwg_organizations", "Organizations in the store", status.expected)
+        yield GaugeMetricFamily(
+            "meshwg_organizations_enforced", "Organizations enforced in the data plane", status.enforcing
         )
-        implementation.add_metric([status.wireguard, status.version], 1)
-        yield implementation
-        repairs = CounterMetricFamily(
-            "meshwg_repairs", "Repairs since the hub's start, by the damaged part", labels=["part"]
+        yield gauge(
+            "meshwg_wireguard",
+            "The WireGuard implementation in use",
+            ("implementation", "version"),
+            {(status.wireguard, status.version): 1},
         )
-        for part, count in sorted(status.repairs.items()):
-            repairs.add_metric([part], count)
-        yield repairs
-        door = CounterMetricFamily(
+        yield counter(
+            "meshwg_repairs", "Repairs since the hub's start, by the damaged part", "part", by_value(status.repairs)
+        )
+        yield counter(
             "meshwg_front_door_packets",
             "Packets to the public UDP port by what became of them, but for those of sessions",
-            labels=["fate"],
+            "fate",
+            by_value(status.door),
         )
-        for fate, count in sorted(status.door.items()):
-            door.add_metric([fate], count)
-        yield door
-        for name, text, values in (
-            ("meshwg_front_door_entries", "Elements in the front door's memories", status.door_entries),
-            ("meshwg_front_door_room", "Room for elements in the front door's memories", status.door_room),
-        ):
-            family = GaugeMetricFamily(name, text, labels=["memory"])
-            for memory, value in sorted(values.items()):
-                family.add_metric([memory], value)
-            yield family
+        yield gauge(
+            "meshwg_front_door_entries",
+            "Elements in the front door's memories",
+            "memory",
+            by_value(status.door_entries),
+        )
+        yield gauge(
+            "meshwg_front_door_room",
+            "Room for elements in the front door's memories",
+            "memory",
+            by_value(status.door_room),
+        )
         yield from tracked.families(status.tracking)
         yield from sharded.families(status)
-        calls = CounterMetricFamily(
+        yield counter(
             "meshwg_machine_calls",
             "Organizations whose machines were called after damage to the front door, by the outcome",
-            labels=["outcome"],
+            "outcome",
+            chosen(status.machine_calls, ("made", "failed")),
         )
-        for outcome in ("made", "failed"):
-            calls.add_metric([outcome], status.machine_calls.get(outcome, 0))
-        yield calls
-        pings = CounterMetricFamily(
-            "meshwg_pings", "Pings of machines from the hub, by the outcome", labels=["outcome"]
+        yield counter(
+            "meshwg_pings", "Pings of machines from the hub, by the outcome", "outcome", by_value(status.pings)
         )
-        for outcome, count in sorted(status.pings.items()):
-            pings.add_metric([outcome], count)
-        yield pings
-        measurements = CounterMetricFamily(
-            "meshwg_measurements", "Measurements of organizations' rules, by the outcome", labels=["outcome"]
+        yield counter(
+            "meshwg_measurements",
+            "Measurements of organizations' rules, by the outcome",
+            "outcome",
+            by_value(status.measurements),
         )
-        for outcome, count in sorted(status.measurements.items()):
-            measurements.add_metric([outcome], count)
-        yield measurements
         yield GaugeMetricFamily(
             "meshwg_machine_calls_due",
             "Organizations whose machines are to be called",
             status.machine_calls.get("due", 0),
         )
-        work = CounterMetricFamily("meshwg_hub_work_seconds", "Seconds of a processor that changes took in the hub")
-        work.add_metric([], status.work.get("seconds", 0))
-        yield work
-        refused = CounterMetricFamily(
+        yield CounterMetricFamily(
+            "meshwg_hub_work_seconds",
+            "Seconds of a processor that changes took in the hub",
+            status.work.get("seconds", 0),
+        )
+        yield counter(
             "meshwg_hub_refused",
             "Changes that the hub refused, by what their organization had too much of",
-            labels=["of"],
+            "of",
+            {of: status.work.get(f"refused_{of}", 0) for of in ("waiting", "share")},
         )
-        for of in ("waiting", "share"):
-            refused.add_metric([of], status.work.get(f"refused_{of}", 0))
-        yield refused
-        longest = GaugeMetricFamily(
-            "meshwg_hub_longest_wait_seconds", "The longest that a change waited for its turn since the hub's start"
+        yield GaugeMetricFamily(
+            "meshwg_hub_longest_wait_seconds",
+            "The longest that a change waited for its turn since the hub's start",
+            status.work.get("longest_wait_seconds", 0),
         )
-        longest.add_metric([], status.work.get("longest_wait_seconds", 0))
-        yield longest
+
+
+def _hub_up(*, is_up: bool) -> Metric:
+    return GaugeMetricFamily("meshwg_hub_up", "1 if the hub's process answers, else 0", int(is_up))
 
 
 class _LimitsCollector(Collector):
@@ -196,14 +190,12 @@ class _LimitsCollector(Collector):
         self._limits = limits
 
     def collect(self) -> Iterable[Metric]:
-        refused = CounterMetricFamily(
+        yield counter(
             "meshwg_limits_reached",
             "Requests that a limit refused, and connections that one ended, by the limit and its level",
-            labels=["limit", "level"],
+            ("limit", "level"),
+            by_value(self._limits.refused),
         )
-        for (limit, level), count in sorted(self._limits.refused.items()):
-            refused.add_metric([limit, level], count)
-        yield refused
         yield GaugeMetricFamily("meshwg_hashes_waiting", "Passwords that wait to be hashed", passwords.slots.waiting)
         yield CounterMetricFamily(
             "meshwg_hashes_refused", "Passwords that were not hashed, as too many waited", passwords.slots.refused
@@ -215,60 +207,56 @@ class _StoreCollector(Collector):
         self._store = store
 
     def collect(self) -> Iterable[Metric]:
-        up = GaugeMetricFamily("meshwg_store_up", "1 if the store can be read, else 0")
         try:
             with self._store.read() as transaction:
                 count = machines.count(transaction)
                 unused_count = unused.count(transaction, MOST_UNUSED)
         except Unavailable:
-            up.add_metric([], 0)
-            yield up
+            yield _store_up(is_up=False)
             return
-        up.add_metric([], 1)
-        yield up
-        family = GaugeMetricFamily("meshwg_machines", "Machines in the store")
-        family.add_metric([], count)
-        yield family
+        yield _store_up(is_up=True)
+        yield GaugeMetricFamily("meshwg_machines", "Machines in the store", count)
         yield GaugeMetricFamily(
             "meshwg_organizations_unused", "Organizations that were signed up and never used", unused_count
         )
 
 
-class _SharesCollector(Collector):
-    def __init__(self, shares: RefusalCounts) -> None:
-        self._shares = shares
+def _store_up(*, is_up: bool) -> Metric:
+    return GaugeMetricFamily("meshwg_store_up", "1 if the store can be read, else 0", int(is_up))
+
+
+class _RefusalsCollector(Collector):
+    def __init__(self, refusals: RefusalCounts) -> None:
+        self._refusals = refusals
 
     def collect(self) -> Iterable[Metric]:
-        family = CounterMetricFamily(
+        yield counter(
             "meshwg_requests_turned_away",
             "Requests beyond the share of their organization or address, by the reason",
-            labels=["reason"],
+            "reason",
+            chosen(self._refusals.turned_away, REASONS),
         )
-        for reason in REASONS:
-            family.add_metric([reason], self._shares.turned_away.get(reason, 0))
-        yield family
-        family = CounterMetricFamily(
-            "meshwg_trail_full", "Changes that were refused because a day of the audit trail was full"
+        yield CounterMetricFamily(
+            "meshwg_trail_full",
+            "Changes that were refused because a day of the audit trail was full",
+            self._refusals.refusals.get("trail", 0),
         )
-        family.add_metric([], self._shares.refusals.get("trail", 0))
-        yield family
-        family = CounterMetricFamily(
+        yield counter(
             "meshwg_repeats_full",
             "Changes that were refused because too many keys of programs, or forms of a person, are remembered",
-            labels=["of"],
+            "of",
+            chosen(self._refusals.refusals, ("keys", "forms")),
         )
-        for of in ("keys", "forms"):
-            family.add_metric([of], self._shares.refusals.get(of, 0))
-        yield family
-        family = CounterMetricFamily(
+        yield counter(
             "meshwg_repeated_posts",
             "Forms and strangers' calls with a key that were repeated while the first was in progress (joined) or "
             "later (told), and notes of them dropped for lack of memory (forgotten)",
-            labels=["fate"],
+            "fate",
+            {
+                fate: sum(counts.get(fate, 0) for counts in self._refusals.repeated)
+                for fate in ("joined", "told", "forgotten")
+            },
         )
-        for fate in ("joined", "told", "forgotten"):
-            family.add_metric([fate], sum(counts.get(fate, 0) for counts in self._shares.repeated))
-        yield family
 
 
 def handler(metrics: Metrics, watchers: Watchers) -> Handler:

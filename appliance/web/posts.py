@@ -1,7 +1,8 @@
-"""Repeated posts of strangers, such as sign-ups and log-ins that are sent twice.
+"""Repeated posts: all forms, and API calls without a session.
 
-Requests of signed-in members are made idempotent in the store (`service.repeats`), which keeps nothing about strangers.
-Their results are kept here, in memory that is bounded for each caller and in all, and are lost with the process.
+A post that is sent again while the first is in progress waits for its answer, whoever sends it. Later, the store knows
+the results of members' posts (`service.repeats`), and keeps nothing about strangers. What it does not know is noted
+here, in memory that is bounded for each caller and in all, and lost with the process.
 """
 
 from __future__ import annotations

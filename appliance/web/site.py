@@ -36,7 +36,7 @@ class Site:
         published: published runs of the gate.
         demo: the demonstration, if one runs.
         security: where weaknesses are reported and told.
-        form_posts: idempotent forms of strangers.
+        form_posts: forms that are answered once, however often they are sent.
         call_posts: strangers' API calls with an Idempotency-Key.
     """
 

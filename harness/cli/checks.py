@@ -6,26 +6,16 @@ import math
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-import typer
+from typing import TYPE_CHECKING
 
 from harness.subject.addresses import service_url
-from reports import addresses, texts
+from reports import addresses
+from reports.ending import BAD_USAGE, CANNOT_CREATE, UNAVAILABLE, end
 
 if TYPE_CHECKING:
     from harness.subject.live import Ssh
 
-BAD_USAGE = 64
-NO_INPUT = 66
-UNAVAILABLE = 69
-FAULT = 70
-ADDRESS_IN_USE = 71
-CANNOT_CREATE = 73
-NO_SANDBOX = 77
-NOT_CONFIGURED = 78
 _USER = re.compile(r"[^@:/\s]+")
 
 
@@ -94,9 +84,3 @@ def check_choice(option: str, value: str | None, choices: tuple[str | None, ...]
     """Ends unless an option has one of these values."""
     if value not in choices:
         end(f"--{option} takes one of {', '.join(filter(None, choices))}, not {value!r}.", BAD_USAGE)
-
-
-def end(sentence: str, code: int) -> NoReturn:
-    """Ends the command with a sentence on standard error."""
-    print(f"meshwg: {texts.one_line(sentence)}", file=sys.stderr)
-    raise typer.Exit(code)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from harness.cli import checks
-from harness.cli.checks import end
 from harness.subject import inward as inwards
 from harness.subject.inward import Inward
 from netlab import SandboxError, sandbox
 from reports import addresses
+from reports.ending import ADDRESS_IN_USE, BAD_USAGE, NO_SANDBOX, end
 
 
 def enter_sandbox_with_way_in(option: str, listen: str, what: str) -> Inward:
@@ -28,11 +27,11 @@ def enter_sandbox_with_way_in(option: str, listen: str, what: str) -> Inward:
     except ValueError:
         port = None
     if port is None:
-        end(f"--{option} takes HOST:PORT, an IPv6 address in brackets, not {listen!r}.", checks.BAD_USAGE)
+        end(f"--{option} takes HOST:PORT, an IPv6 address in brackets, not {listen!r}.", BAD_USAGE)
     try:
         inward = inwards.make(host, port)
     except OSError as error:
-        end(f"The {what} can't be reached at {listen}: {error.strerror}.", checks.ADDRESS_IN_USE)
+        end(f"The {what} can't be reached at {listen}: {error.strerror}.", ADDRESS_IN_USE)
     if not sandbox.inside():
         inward.export()
         enter_sandbox()
@@ -46,5 +45,5 @@ def enter_sandbox() -> None:
     try:
         sandbox.check()
     except SandboxError as error:
-        end(str(error), checks.NO_SANDBOX)
+        end(str(error), NO_SANDBOX)
     sandbox.enter([sys.executable, "-m", "appliance", *sys.argv[1:]])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from importlib.util import find_spec
 from types import ModuleType
 from typing import NoReturn
 
-import typer
+from reports.ending import UNAVAILABLE, end
 
 MUTATION = ("mutmut", "libcst", "coverage")
 """Modules that make mutants of the product, and judge them."""
-
-_UNAVAILABLE = 69
 
 
 def body_of(command: str, *needed: str) -> ModuleType:
@@ -21,7 +18,7 @@ def body_of(command: str, *needed: str) -> ModuleType:
 
     Args:
         command: name of the module.
-        needed: further modules that the command needs, as for `require`.
+        needed: further modules that the command needs, which are only looked for.
 
     Raises:
         Exit: one is missing, which was said.
@@ -46,8 +43,4 @@ def require(*modules: str) -> None:
 
 
 def _lack(module: str | None) -> NoReturn:
-    print(
-        f"meshwg: This command needs {module}, which comes with the harness: pip install 'meshwg[harness]'.",
-        file=sys.stderr,
-    )
-    raise typer.Exit(_UNAVAILABLE) from None
+    end(f"This command needs {module}, which comes with the harness: pip install 'meshwg[harness]'.", UNAVAILABLE)

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.checks import FAULT, UNAVAILABLE
 from harness.proof import FailClosed
 from harness.world.doorproving import DoorProven
 from harness.world.proving import Failure, Proven
+from reports.ending import FAULT, UNAVAILABLE
 from reports.exhibits import EngineRun
 from reports.texts import many, printable
 

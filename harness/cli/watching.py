@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness.cli import checks, entering
+from harness.cli import entering
 from harness.cli.console import CONSOLE
 from reports import addresses
+from reports.ending import CANNOT_CREATE, end
 from reports.events.board import Board
 from reports.events.format import AnyEvent
 from reports.events.server import LivePage
@@ -80,5 +81,5 @@ def entered(listen: str | None, state: Path | None = None) -> Iterator[Watch]:
             try:
                 stack.enter_context(StateFile(state, board))
             except OSError as error:
-                checks.end(f"{state} can't be written: {error.strerror}.", checks.CANNOT_CREATE)
+                end(f"{state} can't be written: {error.strerror}.", CANNOT_CREATE)
         yield Watch(page, None if state is None else board)

@@ -54,13 +54,8 @@ def write(path: Path, results: Results) -> None:
     path.write_bytes(msgspec.json.encode(results))
 
 
-def read(path: Path) -> Results:
-    """Reads the results of a run; they are empty if the run ended before it wrote any."""
-    return decode(path.read_bytes() if path.exists() else b"")
-
-
 def decode(written: bytes) -> Results:
-    """Decodes the content of a file of results; they are empty for an empty file."""
+    """Decodes the content of a file of results; they are empty if the run ended before it wrote any."""
     return msgspec.json.decode(written, type=Results) if written else Results()
 
 

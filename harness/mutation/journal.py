@@ -59,7 +59,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Journal:
-    """Verdicts so far; see `harness.journal`.
+    """Verdicts so far, in a file that an interrupted command goes on with.
 
     Args:
         file: the file; it is begun anew unless `goes_on`.

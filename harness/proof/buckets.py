@@ -12,6 +12,7 @@ from harness.proof.keys import End, variables_of
 from harness.proof.meaning import applied, bucket, hash_word
 from harness.proof.ruleset import Expression, Hash
 from harness.proof.space import Space
+from harness.proof.universe import union
 
 MOST_FREE = 2
 """Most parts of a hashed key that are not known."""
@@ -38,7 +39,7 @@ class HashTable:
         ]
         self._variables = variables_of(ends)
         self._values = [list(_hashed(space, parts[at], ends[at])) for at in free]
-        self._known = [_union(atoms for atoms, _ in each) for each in self._values]
+        self._known = [union(atoms for atoms, _ in each) for each in self._values]
         self._rows: dict[int, list[tuple[int, int]]] = {}
 
     def known(self, packets: PacketClass) -> tuple[PacketClass | None, list[PacketClass]]:
@@ -98,10 +99,3 @@ def _hashed(space: Space, part: Expression, end: End) -> Iterator[tuple[int, int
             value, last = universe.atom(at)
             if value == last:
                 yield 1 << at, hash_word(part, applied(part, value))
-
-
-def _union(sets: Iterator[int]) -> int:
-    bits = 0
-    for atoms in sets:
-        bits |= atoms
-    return bits

@@ -10,6 +10,7 @@ from harness.proof.fields import Variable
 from harness.proof.intervals import Interval
 from harness.proof.meaning import applied
 from harness.proof.ruleset import Expression
+from harness.proof.universe import union
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,12 @@ class Derived:
         by_number = self._by_number(expression)
         if first == last:
             return by_number.get(first, 0)
-        return _union(atoms for number, atoms in by_number.items() if first <= number <= last)
+        return union(atoms for number, atoms in by_number.items() if first <= number <= last)
 
     def _by_number(self, expression: Expression) -> dict[int, int]:
         if expression not in self._known:
             found = self.of(expression)
-            rows = found.rows if isinstance(found, Derived) else ((found, _union(atoms for _, atoms in self.rows)),)
+            rows = found.rows if isinstance(found, Derived) else ((found, union(atoms for _, atoms in self.rows)),)
             self._known[expression] = dict(rows)
         return self._known[expression]
 
@@ -80,13 +81,6 @@ def joined(parts: Iterable[tuple[int, Derived]]) -> int | Derived | None:
     )
     if isinstance(number, Derived):
         rows = [atoms for _, atoms in number.rows]
-        if sum(each.bit_count() for each in rows) != _union(rows).bit_count():
+        if sum(each.bit_count() for each in rows) != union(rows).bit_count():
             return None
     return number
-
-
-def _union(sets: Iterable[int]) -> int:
-    bits = 0
-    for atoms in sets:
-        bits |= atoms
-    return bits

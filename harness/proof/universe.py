@@ -73,6 +73,14 @@ class Universe:
         return self._firsts[(bits & -bits).bit_length() - 1]
 
 
+def union(sets: Iterable[int]) -> int:
+    """All atoms of several sets."""
+    bits = 0
+    for atoms in sets:
+        bits |= atoms
+    return bits
+
+
 def ones(bits: int) -> Iterator[int]:
     """Positions of the bits that are set."""
     while bits:

@@ -126,8 +126,3 @@ def row(target: TargetResult) -> tuple[str, ...]:
 def write(file: Path, found: Sequence[TargetResult]) -> None:
     """Writes the results as JSON."""
     file.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-
-
-def read(file: Path) -> list[TargetResult]:
-    """Reads results that were written."""
-    return msgspec.json.decode(file.read_bytes(), type=list[TargetResult])

@@ -31,7 +31,7 @@ class OwnService(Subject):
         product: the product itself, for forks of it; None if it is always a program.
         endpoint: name that machines know the hub by; None for its address.
         has_postgresql: True to store in PostgreSQL, where this machine can run it.
-        release: makes an older release of the service; see `ServiceOptions`.
+        release: makes an older release of the service, by its name in the catalogue of sabotages; None for none.
 
     Attributes:
         store: its store in words.

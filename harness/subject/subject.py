@@ -86,7 +86,11 @@ class Subject:
 
     @property
     def host(self) -> Host:
-        """Host that the hub runs on. Raises like `installed`."""
+        """Host that the hub runs on.
+
+        Raises:
+            Inconclusive: the run has no root access there, or the hub is another product.
+        """
         return self.installed.host
 
     @property

@@ -47,7 +47,14 @@ class KilledService:
 
 @dataclass(frozen=True)
 class CrashCounts:
-    """Numbers of changes by outcome; see `Customer`."""
+    """Numbers of changes by outcome.
+
+    Attributes:
+        done: answered as done.
+        refused: answered 503.
+        cut_off: not answered.
+        confirmed: of those that were not answered, how many were answered as done before when they were repeated.
+    """
 
     done: int
     refused: int

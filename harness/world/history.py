@@ -199,7 +199,8 @@ class History:
     def check(self) -> None:
         """Checks that all traffic is as the policy says, and that what is out of service has none.
 
-        That are removed and rotated keys, disabled machines, and everything and everybody of a suspended organization.
+        Out of service are removed and rotated keys, disabled machines, and everything and everybody of a suspended
+        organization.
 
         Raises:
             Refuted: not so; the message has the table and the steps so far.

@@ -8,13 +8,12 @@ import threading
 from pathlib import Path
 
 from reports.addresses import listen, parse
+from reports.ending import ADDRESS_IN_USE, BAD_USAGE, FAILED, NO_INPUT
 from reports.events import recording
 from reports.events.board import Board
 from reports.events.replay import replay
 from reports.events.server import LivePage
 from reports.schema import TranscriptError, is_folder, load
-
-_FAILED, _BAD_USAGE, _NO_INPUT, _ADDRESS_IN_USE = 1, 64, 66, 71
 
 
 class NotShown(Exception):
@@ -47,26 +46,26 @@ def show(path: Path, address: str, speed: float) -> None:
         NotShown: the options, the files or the address can't be used.
     """
     if not (math.isfinite(speed) and 0 < speed <= 1000):
-        raise NotShown("--speed takes a number above 0, up to 1000.", _BAD_USAGE)
+        raise NotShown("--speed takes a number above 0, up to 1000.", BAD_USAGE)
     try:
         host, port = parse(address)
     except ValueError:
         port = None
     if port is None:
-        raise NotShown(f"--listen takes HOST:PORT, an IPv6 address in brackets, not {address!r}.", _BAD_USAGE)
+        raise NotShown(f"--listen takes HOST:PORT, an IPv6 address in brackets, not {address!r}.", BAD_USAGE)
     folder = path if is_folder(path) else path.parent
     try:
         if (folder / "transcript.json").exists() and (is_folder(path) or path.name == recording.NAME):
             recording.check(folder, load(folder))
         events = list(recording.read(path))
     except (recording.Unreadable, TranscriptError) as error:
-        raise NotShown(str(error), _NO_INPUT) from error
+        raise NotShown(str(error), NO_INPUT) from error
     except recording.RecordingError as error:
-        raise NotShown(str(error), _FAILED) from error
+        raise NotShown(str(error), FAILED) from error
     try:
         listener = listen(host, port)
     except OSError as error:
-        raise NotShown(f"The page can't be reached at {address}: {error.strerror}.", _ADDRESS_IN_USE) from error
+        raise NotShown(f"The page can't be reached at {address}: {error.strerror}.", ADDRESS_IN_USE) from error
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -4,7 +4,7 @@ from appliance.hub.front_door.errors import DoorError, PortTaken
 from appliance.hub.front_door.front import DoorCounters, FrontDoor, Level
 from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.sockets import DoorSockets, is_free
-from appliance.hub.front_door.table import DoorRepair, is_present, known_port
+from appliance.hub.front_door.table import DoorRepair, known_port
 
 __all__ = [
     "DoorCounters",
@@ -16,6 +16,5 @@ __all__ = [
     "Level",
     "PortTaken",
     "is_free",
-    "is_present",
     "known_port",
 ]

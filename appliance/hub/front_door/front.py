@@ -35,13 +35,8 @@ class DoorCounters:
     The first seven count since this process settled, the others since the kernel's table was created.
 
     Attributes:
-        demultiplexed: initiations that were forwarded to an organization's link.
-        unknown_key: initiations that match no organization's key.
-        crowded: initiations that found the queue of strangers full, for their address or for all.
-        link_share: initiations above their organization's share.
-        overflow: initiations that found the socket's queue full.
-        unreadable: other packets that reached the demultiplexer, because the table is or was damaged.
-        refused: initiations that the host refused to send on.
+        demultiplexed, unknown_key, crowded, link_share, overflow, unreadable, refused: initiations by outcome
+            (`demultiplexer.Tally`).
         malformed: packets that are no WireGuard message.
         sessionless: messages of no session of the hub.
         dismissed: messages of a session with a removed organization.

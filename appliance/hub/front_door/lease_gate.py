@@ -15,9 +15,9 @@ from typing import Any
 
 import nftables
 
-from appliance.hub.errors import RulesetError
 from appliance.hub.front_door.netfilter import Reader
-from appliance.hub.front_door.rules import family_of
+from appliance.hub.front_door.rules import family_of, gone
+from appliance.hub.kernel import nft
 
 Address = IPv4Address | IPv6Address
 
@@ -59,11 +59,6 @@ table inet {table} {{
     }}
 }}
 """
-
-
-def gone(table: str) -> str:
-    """Transaction that removes the table, if there is one: pure."""
-    return f"add table inet {table}\ndelete table inet {table}\n"
 
 
 class LeaseGate:
@@ -139,7 +134,4 @@ class LeaseGate:
         return 1 if self._reader.has_element("counts0", bytes([_UDP])) else 0
 
     def _load(self, text: str) -> None:
-        code, _, complaint = self._nftables.cmd(text)
-        if code != 0:
-            first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
-            raise RulesetError(f"nftables refused the lease's gate: {first}")
+        nft.run(self._nftables, text, "the lease's gate")

@@ -16,21 +16,16 @@ from dataclasses import dataclass
 from appliance.hub.errors import RulesetError
 from appliance.hub.front_door.errors import DoorError
 from appliance.hub.kernel import netlink
+from appliance.hub.kernel import nf_tables as nf
 from appliance.hub.kernel.netlink import KernelRefusal, Message
 
-_GETCHAIN, _GETRULE, _GETSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM, _GETOBJ = 4, 7, 10, 12, 13, 14, 19
-
-_TABLE = 1  # the table's name has this number with chains, rules, sets, elements and objects alike
 # Handles, use counts and values: what differs between two tables that do the same.
 _VOLATILE = {
-    _GETCHAIN: frozenset({2, 6, 8}),
-    _GETRULE: frozenset({3, 6}),
-    _GETSET: frozenset({10, 16, 20}),
-    _GETOBJ: frozenset({4, 5, 6}),
+    nf.GET_CHAIN: frozenset({2, 6, 8}),
+    nf.GET_RULE: frozenset({3, 6}),
+    nf.GET_SET: frozenset({10, 16, 20}),
+    nf.GET_OBJECT: frozenset({4, 5, 6}),
 }
-_RULE_CHAIN = 2
-_SET_NAME, _SET_COUNT, _ELEMENTS, _ELEMENT, _KEY, _DATA, _VALUE = 2, 20, 3, 1, 1, 2, 1
-_OBJECT_NAME, _OBJECT_DATA, _PACKETS = 2, 4, 2
 # Elements of a message: an attribute has no more than 64 KiB.
 _AT_ONCE = 2000
 _TIMEOUT_S = 2.0
@@ -68,7 +63,7 @@ class Reader:
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self._of_table = netlink.text(_TABLE, table)
+        self._of_table = netlink.text(nf.TABLE, table)
         self._socket = netlink.opened()
 
     def close(self) -> None:
@@ -78,22 +73,23 @@ class Reader:
         """Read the table's structure; it is false if there is no table or nothing in it."""
         rules: list[tuple[bytes, int, NetlinkObject]] = []
         places: Counter[bytes] = Counter()
-        for attributes in self._dump(_GETRULE):
-            chain = attributes[_RULE_CHAIN]
-            rules.append((chain, places[chain], _stable(_GETRULE, attributes)))
+        for attributes in self._dump(nf.GET_RULE):
+            chain = attributes[nf.RULE_CHAIN]
+            rules.append((chain, places[chain], _stable(nf.GET_RULE, attributes)))
             places[chain] += 1
         chains, sets, counters = (
-            frozenset(_stable(kind, each) for each in self._dump(kind)) for kind in (_GETCHAIN, _GETSET, _GETOBJ)
+            frozenset(_stable(kind, each) for each in self._dump(kind))
+            for kind in (nf.GET_CHAIN, nf.GET_SET, nf.GET_OBJECT)
         )
         return TableStructure(chains, frozenset(rules), sets, counters)
 
     def ports(self, name: str) -> frozenset[int]:
         """Read the elements of a set of ports; empty if there is no such set."""
         found = set()
-        for attributes in self._dump(_GETSETELEM, netlink.text(_SET_NAME, name)):
-            for _, element in netlink.attributes(attributes.get(_ELEMENTS, b"")):
-                key = dict(netlink.attributes(dict(netlink.attributes(element))[_KEY]))
-                found.add(int.from_bytes(key[_VALUE][:2], "big"))
+        for attributes in self._dump(nf.GET_ELEMENTS, netlink.text(nf.SET_NAME, name)):
+            for _, element in netlink.attributes(attributes.get(nf.ELEMENTS, b"")):
+                key = dict(netlink.attributes(dict(netlink.attributes(element))[nf.ELEMENT_KEY]))
+                found.add(int.from_bytes(key[nf.DATA_VALUE][:2], "big"))
         return frozenset(found)
 
     def has_element(self, name: str, key: bytes) -> bool:
@@ -103,40 +99,36 @@ class Reader:
     def port_of(self, name: str, key: bytes) -> int | None:
         """Look up the port that a map has for this key (network byte order); None if there is none."""
         for element in self._elements(name, key):
-            value = dict(netlink.attributes(dict(netlink.attributes(element)).get(_DATA, b""))).get(_VALUE, b"")
-            return int.from_bytes(value[:2], "big")
+            data = dict(netlink.attributes(dict(netlink.attributes(element)).get(nf.ELEMENT_DATA, b"")))
+            return int.from_bytes(data.get(nf.DATA_VALUE, b"")[:2], "big")
         return None
 
     def fill(self, names: Iterable[str]) -> dict[str, int]:
         """Count the elements of each of these sets and maps; includes some that expired within the last seconds."""
-        sets = {each[_SET_NAME].rstrip(b"\0").decode(): each for each in self._dump(_GETSET)}
+        sets = {each[nf.SET_NAME].rstrip(b"\0").decode(): each for each in self._dump(nf.GET_SET)}
         return {name: self._count(name, sets[name]) for name in names if name in sets}
 
     def _count(self, name: str, attributes: Attributes) -> int:
-        if _SET_COUNT in attributes:
-            return int.from_bytes(attributes[_SET_COUNT], "big")
+        if nf.SET_COUNT in attributes:
+            return int.from_bytes(attributes[nf.SET_COUNT], "big")
         # Not every kernel reports the count.
         return self.listed(name)
 
     def listed(self, name: str) -> int:
         """Count the elements of a set or map by listing them."""
-        parts = self._dump(_GETSETELEM, netlink.text(_SET_NAME, name))
-        return sum(1 for part in parts for _ in netlink.attributes(part.get(_ELEMENTS, b"")))
+        parts = self._dump(nf.GET_ELEMENTS, netlink.text(nf.SET_NAME, name))
+        return sum(1 for part in parts for _ in netlink.attributes(part.get(nf.ELEMENTS, b"")))
 
     def _elements(self, name: str, key: bytes) -> list[bytes]:
-        wanted = netlink.attribute(_VALUE, key)
-        for kind in (_KEY, _ELEMENT, _ELEMENTS):
+        wanted = _value(key)
+        for kind in (nf.ELEMENT_KEY, nf.LIST_ELEMENT, nf.ELEMENTS):
             wanted = netlink.nested(kind, wanted)
-        answers = self._ask(_GETSETELEM, netlink.text(_SET_NAME, name) + wanted, netlink.ACK)
-        return [element for answer in answers for _, element in netlink.attributes(answer.get(_ELEMENTS, b""))]
+        answers = self._ask(nf.GET_ELEMENTS, netlink.text(nf.SET_NAME, name) + wanted, netlink.ACK)
+        return [element for answer in answers for _, element in netlink.attributes(answer.get(nf.ELEMENTS, b""))]
 
     def counters(self) -> dict[str, int]:
         """Read packets by the counter's name; empty if there is no such table."""
-        found = {}
-        for attributes in self._dump(_GETOBJ):
-            data = dict(netlink.attributes(attributes[_OBJECT_DATA]))
-            found[attributes[_OBJECT_NAME].rstrip(b"\0").decode()] = int.from_bytes(data.get(_PACKETS, b""), "big")
-        return found
+        return {name: count.packets for name, count in map(nf.counter, self._dump(nf.GET_OBJECT))}
 
     def _dump(self, kind: int, more: bytes = b"") -> list[Attributes]:
         while True:
@@ -145,10 +137,10 @@ class Reader:
             except KernelRefusal:
                 continue
             name = netlink.packed_text(self._table)
-            return [each for each in answers if each.get(_TABLE) == name]
+            return [each for each in answers if each.get(nf.TABLE) == name]
 
     def _ask(self, kind: int, more: bytes, flags: int) -> Iterator[Attributes]:
-        which = Message(netlink.NFTABLES | kind, netlink.INET, self._of_table + more)
+        which = Message(kind, netlink.INET, self._of_table + more)
         try:
             for answer in netlink.answers(self._socket, which, flags):
                 yield dict(netlink.attributes(answer))
@@ -166,7 +158,7 @@ class PortSet:
     """
 
     def __init__(self, table: str, name: str) -> None:
-        self._of_set = netlink.text(_TABLE, table) + netlink.text(_SET_NAME, name)
+        self._of_set = netlink.text(nf.TABLE, table) + netlink.text(nf.SET_NAME, name)
         self._socket = self._opened()
 
     def close(self) -> None:
@@ -178,7 +170,10 @@ class PortSet:
         Raises:
             RulesetError: the kernel refused; nothing has changed.
         """
-        messages = [*self._messages(_DELSETELEM, remove, 0), *self._messages(_NEWSETELEM, add, netlink.CREATE)]
+        messages = [
+            *self._messages(nf.DELETE_ELEMENTS, remove, 0),
+            *self._messages(nf.NEW_ELEMENTS, add, netlink.CREATE),
+        ]
         if not messages:
             return
         try:
@@ -195,17 +190,21 @@ class PortSet:
         ordered = sorted(ports)
         for at in range(0, len(ordered), _AT_ONCE):
             elements = b"".join(
-                netlink.nested(_ELEMENT, netlink.nested(_KEY, netlink.attribute(_VALUE, port.to_bytes(2, "big"))))
+                netlink.nested(nf.LIST_ELEMENT, netlink.nested(nf.ELEMENT_KEY, _value(port.to_bytes(2, "big"))))
                 for port in ordered[at : at + _AT_ONCE]
             )
-            attributes = self._of_set + netlink.nested(_ELEMENTS, elements)
-            yield Message(netlink.NFTABLES | kind, netlink.INET, attributes, flags)
+            attributes = self._of_set + netlink.nested(nf.ELEMENTS, elements)
+            yield Message(kind, netlink.INET, attributes, flags)
 
     def _opened(self) -> socket.socket:
         opened = netlink.opened()
         opened.settimeout(_TIMEOUT_S)
         netlink.make_room(opened)
         return opened
+
+
+def _value(value: bytes) -> bytes:
+    return netlink.attribute(nf.DATA_VALUE, value)
 
 
 def _stable(kind: int, attributes: Attributes) -> NetlinkObject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from enum import Enum
 from typing import Any
 
@@ -16,7 +16,7 @@ from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.netfilter import PortSet, Reader, TableStructure
 from appliance.hub.front_door.rules import Layout
-from appliance.hub.kernel import namespace
+from appliance.hub.kernel import namespace, nft
 
 
 class DoorRepair(Enum):
@@ -127,36 +127,20 @@ class Table:
         return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.SENTINELS.items())
 
     def _load(self, text: str) -> None:
-        if not text:
-            return
-        _run(self._nftables, text)
+        if text:
+            _run(self._nftables, text)
 
 
 def known_port(name: str) -> int:
     """Port for known sources in the table of this name in this thread's namespace; 0 if there is none."""
-    reader = Reader(name)
-    try:
+    with closing(Reader(name)) as reader:
         return min(reader.ports(rules.DESK), default=0)
-    finally:
-        reader.close()
 
 
 def open_ports(name: str) -> frozenset[int]:
     """Inner ports that the table of this name in this thread's namespace admits."""
-    reader = Reader(name)
-    try:
+    with closing(Reader(name)) as reader:
         return reader.ports(rules.INNER)
-    finally:
-        reader.close()
-
-
-def is_present(name: str) -> bool:
-    """Tell whether this thread's namespace has a table of this name with content."""
-    reader = Reader(name)
-    try:
-        return bool(reader.shape())
-    finally:
-        reader.close()
 
 
 def remove(name: str) -> None:
@@ -169,17 +153,11 @@ def remove(name: str) -> None:
 
 
 def _run(context: Any, text: str) -> None:
-    code, _, complaint = context.cmd(text)
-    if code != 0:
-        first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
-        raise RulesetError(f"nftables refused the front door's rules: {first}")
+    nft.run(context, text, "the front door's rules")
 
 
 def _shape_of(layout: Layout) -> TableStructure:
     """Structure of an intact table, as this host's versions of nftables and kernel show it."""
     _run(nftables.Nftables(), rules.in_place(layout))
-    reader = Reader(layout.table)
-    try:
+    with closing(Reader(layout.table)) as reader:
         return reader.shape()
-    finally:
-        reader.close()

@@ -1,8 +1,6 @@
 """Counters of a table, read by netlink.
 
 A listing by libnftables also reads chains and sets of the table, and takes four times as long.
-
-Source: <linux/netfilter/nf_tables.h>
 """
 
 from __future__ import annotations
@@ -13,14 +11,11 @@ from contextlib import closing
 
 from appliance.hub.errors import RulesetError
 from appliance.hub.kernel import namespace, netlink
+from appliance.hub.kernel import nf_tables as nf
 from appliance.hub.kernel.netlink import KernelRefusal, Message
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.ruleset import Count
 
-_GET_OBJECT = netlink.NFTABLES | 19
-_TABLE, _NAME, _TYPE, _DATA = 1, 2, 3, 4
-_COUNTER = netlink.attribute(_TYPE, (1).to_bytes(4, "big"))
-_BYTES, _PACKETS = 1, 2
 # Constant changes of the table by others must not keep this reading for good.
 _MOST_TRIES = 3
 
@@ -32,7 +27,7 @@ def read(name: str, table: str) -> dict[str, Count]:
         RulesetError: the kernel refused.
         NamespaceError: there is no such namespace.
     """
-    message = Message(_GET_OBJECT, netlink.INET, netlink.text(_TABLE, table) + _COUNTER)
+    message = Message(nf.GET_OBJECT, netlink.INET, netlink.text(nf.TABLE, table) + nf.COUNTER)
     found: dict[str, Count] = {}
     with namespace.entered(name):
         connection = netlink.opened()
@@ -58,15 +53,12 @@ def read_one(sockets: NetfilterSockets, name: str, table: str, counter: str) -> 
         RulesetError: the kernel did not answer.
         NamespaceError: there is no such namespace.
     """
-    which = netlink.text(_TABLE, table) + netlink.text(_NAME, counter) + _COUNTER
-    answer = sockets.ask(name, Message(_GET_OBJECT, netlink.INET, which))
+    which = netlink.text(nf.TABLE, table) + netlink.text(nf.OBJECT_NAME, counter) + nf.COUNTER
+    answer = sockets.ask(name, Message(nf.GET_OBJECT, netlink.INET, which))
     found = dict(_counters([] if answer is None else [answer]))
     return found[counter].packets if counter in found else 0
 
 
 def _counters(answers: Iterable[bytes]) -> Iterator[tuple[str, Count]]:
     for answer in answers:
-        counter = dict(netlink.attributes(answer))
-        data = dict(netlink.attributes(counter.get(_DATA, b"")))
-        packets, octets = (int.from_bytes(data.get(kind, b""), "big") for kind in (_PACKETS, _BYTES))
-        yield counter.get(_NAME, b"").rstrip(b"\0").decode(), Count(packets, octets)
+        yield nf.counter(dict(netlink.attributes(answer)))

@@ -3,24 +3,20 @@
 A comparison with the generation after our own last transaction tells in microseconds whether anyone else changed
 anything; a list of a large ruleset takes tens of milliseconds.
 
-Source: <linux/netfilter/nf_tables.h>, NFT_MSG_GETGEN; nft(8), `monitor`.
+Source: nft(8), `monitor`.
 """
 
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.hub.errors import RulesetError
 from appliance.hub.kernel import netlink
-from appliance.hub.kernel.netlink import Message
+from appliance.hub.kernel.nf_tables import GENERATION_ID, GET_GENERATION
 from appliance.hub.kernel.sockets import NetfilterSockets
-
-_GET_GENERATION = Message(netlink.NFTABLES | 16, socket.AF_UNSPEC)
-_ID = 1  # NFTA_GEN_ID
 
 
 def current(sockets: NetfilterSockets, name: str) -> int:
@@ -30,8 +26,8 @@ def current(sockets: NetfilterSockets, name: str) -> int:
         RulesetError: the kernel did not answer.
         NamespaceError: there is no such namespace.
     """
-    answer = sockets.ask(name, _GET_GENERATION)
-    found = None if answer is None else dict(netlink.attributes(answer)).get(_ID)
+    answer = sockets.ask(name, GET_GENERATION)
+    found = None if answer is None else dict(netlink.attributes(answer)).get(GENERATION_ID)
     if found is None:
         raise RulesetError("the kernel answered with something else than a generation")
     return int.from_bytes(found, "big")

@@ -25,6 +25,22 @@ IDLE_S = 10.0
 """Seconds after which an unused context is closed: it takes 0.7 MB, nearly all of it for tables of names."""
 
 
+def run(context: Any, text: str, what: str) -> None:
+    """Run the text as one transaction: all of it takes effect, or none.
+
+    Args:
+        context: of libnftables.
+        what: what the text changes, for the error's message.
+
+    Raises:
+        RulesetError: the kernel or the parser refused it.
+    """
+    code, _, complaint = context.cmd(text)
+    if code != 0:
+        first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
+        raise RulesetError(f"nftables refused {what}: {first}")
+
+
 def tables(name: str) -> tuple[str, ...]:
     """Family and name of each table in the namespace of that name.
 
@@ -122,10 +138,7 @@ class Rulesets:
         """
         context = self._context(name)
         with context.lock:
-            code, _, complaint = context.nftables.cmd(text)
-        if code != 0:
-            first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
-            raise RulesetError(f"nftables refused the rules of {name}: {first}")
+            run(context.nftables, text, f"the rules of {name}")
 
     def forget(self, name: str) -> None:
         """Close the context of that namespace."""

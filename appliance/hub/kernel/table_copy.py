@@ -18,32 +18,25 @@ from itertools import count
 
 from appliance.hub.errors import RulesetError, RulesTooLarge, reason
 from appliance.hub.kernel import namespace, netlink
+from appliance.hub.kernel import nf_tables as nf
 from appliance.hub.kernel.netlink import APPEND, CREATE, INET, Message
 
-_NEW_TABLE, _NEW_CHAIN, _NEW_RULE, _NEW_SET, _NEW_ELEMENTS, _NEW_OBJECT = (
-    netlink.NFTABLES | number for number in (0, 3, 6, 9, 12, 18)
-)
 _GET = 1
 """Distance from the number of a message that adds objects to that of the message that lists them."""
-_GENERATION = Message(netlink.NFTABLES | 16, socket.AF_UNSPEC)
 
 _FAMILIES = (INET, 2, 5)
 """Families of tables that see IPv4 packets on a link: inet, ip and netdev."""
 
-# What makes up each kind of object; the rest, such as handles and numbers of uses, is the kernel's to assign. The
-# table's name has the first number with all of them.
-_OF_TABLE, _TABLE_FLAGS = 1, 2
 _DORMANT = 1
 """Flag of a table that judges nothing; the others say which program owns it."""
+# What makes up each kind of object; the rest, such as handles and numbers of uses, is the kernel's to assign.
 _OF_CHAIN = {1, 3, 4, 5, 7, 10}
-_OF_RULE, _RULE_EXPRESSIONS = {1, 2, 4}, 4
-_OF_SET, _SET_NAME, _SET_FLAGS, _SET_ID = {*range(1, 10), 11, 12, 13, 15, 17, 18}, 2, 3, 10
+_OF_RULE = {1, 2, 4}
+_OF_SET = {*range(1, 10), 11, 12, 13, 15, 17, 18}
 _OF_OBJECT = {1, 2, 3, 4}
-_ELEMENTS_SET = 2
 _EVALUATED = 0x20
 """Flag of a set that packets fill; what they filled in is not copied."""
 
-_LIST_ELEMENT, _EXPRESSION_NAME, _EXPRESSION_DATA = 1, 1, 2
 _NAMES_A_SET = {"lookup": 1, "dynset": 1, "objref": 4}
 """Attribute with the name of the set, by the kind of expression."""
 
@@ -119,59 +112,62 @@ class _Reader:
         head: list[Message] = []
         parts: list[tuple[Message, ...]] = []
         for family in _FAMILIES:
-            for table in list(self._listed(_NEW_TABLE, family, b"")):
+            for table in list(self._listed(nf.NEW_TABLE, family, b"")):
                 self._read_table(family, table, head, parts)
         return TableCopy(tuple(head), tuple(parts))
 
     def _read_table(self, family: int, table: bytes, head: list[Message], parts: list[tuple[Message, ...]]) -> None:
-        of_table = netlink.only(table, {_OF_TABLE})
-        flags = int.from_bytes(dict(netlink.attributes(table)).get(_TABLE_FLAGS, b""), "big") & _DORMANT
-        head.append(
-            Message(_NEW_TABLE, family, of_table + netlink.attribute(_TABLE_FLAGS, struct.pack("!I", flags)), CREATE)
-        )
-        for kind, made_of in ((_NEW_CHAIN, _OF_CHAIN), (_NEW_OBJECT, _OF_OBJECT)):
+        of_table = netlink.only(table, {nf.TABLE})
+        flags = int.from_bytes(dict(netlink.attributes(table)).get(nf.TABLE_FLAGS, b""), "big") & _DORMANT
+        head.append(Message(nf.NEW_TABLE, family, of_table + _number(nf.TABLE_FLAGS, flags), CREATE))
+        for kind, made_of in ((nf.NEW_CHAIN, _OF_CHAIN), (nf.NEW_OBJECT, _OF_OBJECT)):
             head += (
                 Message(kind, family, netlink.only(each, made_of), CREATE)
                 for each in self._listed(kind, family, of_table)
             )
         sets = dict(self._sets(family, of_table))
-        for rule in self._listed(_NEW_RULE, family, of_table):
-            added = Message(_NEW_RULE, family, netlink.only(rule, _OF_RULE), CREATE | APPEND)
+        for rule in self._listed(nf.NEW_RULE, family, of_table):
+            added = Message(nf.NEW_RULE, family, netlink.only(rule, _OF_RULE), CREATE | APPEND)
             # A set that two rules name is added once.
             needed = [each for name in _sets_of(rule) for each in sets.pop(name, ())]
             parts.append((*needed, added))
 
     def _sets(self, family: int, of_table: bytes) -> Iterator[tuple[bytes, tuple[Message, ...]]]:
-        for found in list(self._listed(_NEW_SET, family, of_table)):
+        for found in list(self._listed(nf.NEW_SET, family, of_table)):
             named = dict(netlink.attributes(found))
-            numbered = netlink.only(found, _OF_SET) + netlink.attribute(_SET_ID, struct.pack("!I", next(self._set_ids)))
-            messages = [Message(_NEW_SET, family, numbered, CREATE)]
-            if not int.from_bytes(named.get(_SET_FLAGS, b""), "big") & _EVALUATED:
-                which = of_table + netlink.attribute(_ELEMENTS_SET, named[_SET_NAME])
+            numbered = netlink.only(found, _OF_SET) + _number(nf.SET_ID, next(self._set_ids))
+            messages = [Message(nf.NEW_SET, family, numbered, CREATE)]
+            if not int.from_bytes(named.get(nf.SET_FLAGS, b""), "big") & _EVALUATED:
+                which = of_table + netlink.attribute(nf.ELEMENTS_SET, named[nf.SET_NAME])
                 messages += (
-                    Message(_NEW_ELEMENTS, family, each, CREATE) for each in self._listed(_NEW_ELEMENTS, family, which)
+                    Message(nf.NEW_ELEMENTS, family, each, CREATE)
+                    for each in self._listed(nf.NEW_ELEMENTS, family, which)
                 )
-            yield named[_SET_NAME], tuple(messages)
+            yield named[nf.SET_NAME], tuple(messages)
 
     def _listed(self, kind: int, family: int, which: bytes) -> Iterator[bytes]:
         """List objects of the table that `which` names, or all tables if it is empty."""
-        wanted = next((value for key, value in netlink.attributes(which) if key == _OF_TABLE), None)
+        wanted = next((value for key, value in netlink.attributes(which) if key == nf.TABLE), None)
         for answer in netlink.answers(self._connection, Message(kind + _GET, family, which)):
             self._left -= len(answer)
             if self._left < 0:
                 raise RulesTooLarge("the rules are too large to be copied")
             # Older kernels list chains of all tables.
-            if wanted in (None, next((value for key, value in netlink.attributes(answer) if key == _OF_TABLE), b"")):
+            if wanted in (None, next((value for key, value in netlink.attributes(answer) if key == nf.TABLE), b"")):
                 yield answer
+
+
+def _number(kind: int, value: int) -> bytes:
+    return netlink.attribute(kind, struct.pack("!I", value))
 
 
 def _sets_of(rule: bytes) -> Iterator[bytes]:
     """Names of the sets in a rule's expressions."""
-    expressions = dict(netlink.attributes(rule)).get(_RULE_EXPRESSIONS, b"")
+    expressions = dict(netlink.attributes(rule)).get(nf.RULE_EXPRESSIONS, b"")
     for kind, element in netlink.attributes(expressions):
-        parts = dict(netlink.attributes(element)) if kind == _LIST_ELEMENT else {}
-        place = _NAMES_A_SET.get(parts.get(_EXPRESSION_NAME, b"").rstrip(b"\0").decode())
-        name = dict(netlink.attributes(parts.get(_EXPRESSION_DATA, b""))).get(place) if place else None
+        parts = dict(netlink.attributes(element)) if kind == nf.LIST_ELEMENT else {}
+        place = _NAMES_A_SET.get(parts.get(nf.EXPRESSION_NAME, b"").rstrip(b"\0").decode())
+        name = dict(netlink.attributes(parts.get(nf.EXPRESSION_DATA, b""))).get(place) if place else None
         if name is not None:
             yield name
 
@@ -193,6 +189,6 @@ def _batches(parts: tuple[tuple[Message, ...], ...]) -> Iterator[list[Message]]:
 
 def _generation(connection: socket.socket) -> bytes | None:
     try:
-        return netlink.answer(connection, _GENERATION)
+        return netlink.answer(connection, nf.GET_GENERATION)
     except OSError as error:
         raise RulesetError(f"the kernel did not answer: {reason(error)}") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,7 +15,6 @@ from appliance.model.plural import counted, plural
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 from appliance.model.probes import MOST_PROBES, Probe
 
-N = TypeVar("N", int, float)
 _LONGEST = "longest_wait_seconds"
 
 Kind = Literal["failed", "overtaken", "crowded", "too-large", "not-here"]
@@ -49,7 +48,7 @@ class MatchCode(msgspec.Struct, frozen=True, tag=True):
     """Find the time step of a one-time code around a time; answered with its number, or None.
 
     Attributes:
-        organization: as in `CreateCodeSecret`.
+        organization: the member's; `OPERATORS` for an operator.
     """
 
     organization: CodeOwner
@@ -88,7 +87,8 @@ class Amend(msgspec.Struct, frozen=True, tag=True):
     """Apply a difference to the state at the revision ``base``; answered with True, or False if the hub lacks that.
 
     Attributes:
-        base, revision: see `Apply`.
+        base: revision of the store that the state was computed from.
+        revision: revision of the store after the caller's commit; ``base`` if the store has the state already.
     """
 
     organization: OrganizationId
@@ -304,32 +304,30 @@ class HubStatus:
         return f"{self.enforcing} of {expected} {plural(self.expected, 'is', 'are')} enforced."
 
 
+_FIGURES = tuple(each.name for each in fields(HubStatus) if each.default_factory is dict)
+"""Attributes that are numbers by name."""
+
+
 def together(hubs: Sequence[HubStatus]) -> HubStatus:
     """Add up several hubs, at least one; implementation and port are the first one's, the longest wait that of all."""
     first = hubs[0]
-    longest = max(each.work.get(_LONGEST, 0.0) for each in hubs)
+    figures: dict[str, Any] = {name: _sum([getattr(each, name) for each in hubs]) for name in _FIGURES}
+    if first.work:
+        figures["work"][_LONGEST] = max(each.work.get(_LONGEST, 0.0) for each in hubs)
     return HubStatus(
         first.wireguard,
         first.version,
         enforcing=sum(each.enforcing for each in hubs),
         expected=sum(each.expected for each in hubs),
         restored=all(each.restored for each in hubs),
-        repairs=_sum([each.repairs for each in hubs]),
         public_port=first.public_port,
-        door=_sum([each.door for each in hubs]),
-        door_entries=_sum([each.door_entries for each in hubs]),
-        door_room=_sum([each.door_room for each in hubs]),
-        work=_sum([each.work for each in hubs]) | ({_LONGEST: longest} if first.work else {}),
-        tracking=_sum([each.tracking for each in hubs]),
-        machine_calls=_sum([each.machine_calls for each in hubs]),
-        pings=_sum([each.pings for each in hubs]),
-        measurements=_sum([each.measurements for each in hubs]),
         shards=tuple(shard for each in hubs for shard in each.shards),
+        **figures,
     )
 
 
-def _sum(figures: Sequence[Mapping[str, N]]) -> dict[str, N]:
-    total = dict[str, N]()
+def _sum(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    total = dict[str, float]()
     for each in figures:
         for name, value in each.items():
             total[name] = total[name] + value if name in total else value

@@ -27,7 +27,7 @@ Source: nft(8), sections "MAPS", "VERDICT MAPS" and "CONNTRACK EXPRESSIONS"; <li
 """
 
 from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
-from appliance.hub.ruleset.compiler import Compiler, compile_ruleset
+from appliance.hub.ruleset.compiler import Compiler
 from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
 from appliance.hub.ruleset.frame import UNMATCHED
 from appliance.hub.ruleset.name_set import NameSet
@@ -48,7 +48,6 @@ __all__ = [
     "Removal",
     "Ruleset",
     "Statements",
-    "compile_ruleset",
     "counter_name",
     "is_leaf",
     "refusing",

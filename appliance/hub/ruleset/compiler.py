@@ -20,15 +20,6 @@ from appliance.model.policy import Policy, Rule
 Touched = defaultdict[Lookup, set[Key]]
 
 
-def compile_ruleset(desired: Desired, link: str) -> Ruleset:
-    """Compile the rules of one organization's namespace.
-
-    Args:
-        link: the name of the one link in it.
-    """
-    return Compiler().compile(desired, link)
-
-
 class Compiler:
     """Compiles one organization's states one after the other, and keeps what is unchanged.
 

@@ -48,24 +48,28 @@ def _add(visit: Visit) -> Response:
 
 
 def _change(visit: Visit) -> Response:
-    form = visit.form
     machine_id = visit.parameters["id"]
     before = machines.get(visit.context, visit.actor, machine_id).machine
     try:
-        after = machines.change(
-            visit.context,
-            visit.actor,
-            machine_id,
-            name=form.text("name"),
-            groups=words.parse_groups(form.text("groups")),
-            seen=_seen(form),
-            force=forcing.is_forced(visit),
-        ).machine
+        after = _change_as_in_form(visit, machine_id).machine
     except ExpectationBroken as refusal:
         return forcing.ask(visit, refusal, back=f"/machines/{machine_id}")
     except Refused as refusal:
         return _one(visit, refusal=refusal, refused_form="change")
     return visit.done("/machines", "changed", _reverse(before, after))
+
+
+def _change_as_in_form(visit: Visit, machine_id: str) -> ObservedMachine:
+    form = visit.form
+    return machines.change(
+        visit.context,
+        visit.actor,
+        machine_id,
+        name=form.text("name"),
+        groups=words.parse_groups(form.text("groups")),
+        seen=_seen(form),
+        force=forcing.is_forced(visit),
+    )
 
 
 def _reverse(before: Machine, after: Machine) -> Undo | None:
@@ -97,17 +101,9 @@ def _seen_key(form: Form) -> Condition | None:
 
 
 def _undo(visit: Visit) -> Response:
-    form, machine_id = visit.form, visit.parameters["id"]
+    machine_id = visit.parameters["id"]
     try:
-        machines.change(
-            visit.context,
-            visit.actor,
-            machine_id,
-            name=form.text("name"),
-            groups=words.parse_groups(form.text("groups")),
-            seen=_seen(form),
-            force=forcing.is_forced(visit),
-        )
+        _change_as_in_form(visit, machine_id)
     except ExpectationBroken as refusal:
         return forcing.ask(visit, refusal, back=f"/machines/{machine_id}")
     except NotFound:

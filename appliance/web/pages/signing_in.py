@@ -33,7 +33,7 @@ def holder(site: Site, token: str, *, is_use: bool = True) -> SignedIn:
     """Find the visitor of a session.
 
     Args:
-        is_use: see `sessions.holder`.
+        is_use: False for what a page asks for by itself, which does not keep the session from ending for lack of use.
 
     Raises:
         Unauthenticated: there is no such session, or it has ended.

@@ -1,4 +1,4 @@
-"""Bodies of ``bench``, ``bench compare`` and ``bench chart``."""
+"""Bodies of ``bench``, ``bench compare``, ``bench chart`` and ``bench scale``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from harness.bench.compare import Verdict
 from harness.bench.goals import GOALS, GoalRow, rows
 from harness.bench.plan import EFFORTS, chosen
 from harness.cli import entering
-from harness.cli.checks import NO_INPUT, UNAVAILABLE, check_choice, check_writable, end
+from harness.cli.checks import check_choice, check_writable
 from harness.cli.choices import WIREGUARD
 from harness.cli.console import CONSOLE
 from harness.gate import environment
+from reports.ending import NO_INPUT, UNAVAILABLE, end
 
 _COLOURS = {Verdict.BETTER: "green", Verdict.WORSE: "red", Verdict.NOISE: "dim"}
 

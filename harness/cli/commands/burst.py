@@ -13,12 +13,13 @@ from harness.burst.slo import DEFAULT as DEFAULT_SLO
 from harness.burst.slo import BadSlo
 from harness.burst.slo import read as read_slo
 from harness.cli import entering
-from harness.cli.checks import NO_INPUT, UNAVAILABLE, check_choice, check_writable, end
+from harness.cli.checks import check_choice, check_writable
 from harness.cli.choices import WIREGUARD
 from harness.cli.console import CONSOLE
 from harness.cli.entering import enter_sandbox_with_way_in
 from harness.judging.verdicts import Inconclusive
 from netlab import NetlabError
+from reports.ending import NO_INPUT, UNAVAILABLE, end
 
 
 def run(

@@ -11,14 +11,15 @@ from typing import NoReturn
 
 import typer
 
-from harness.cli import checks, stages
-from harness.cli.checks import check_choice, check_folder, check_nftables, end
+from harness.cli import stages
+from harness.cli.checks import check_choice, check_folder, check_nftables
 from harness.cli.choices import PROFILES
 from harness.cli.commands.gate import plan_of, run_and_publish
 from harness.cli.console import CONSOLE
 from harness.cli.watching import Watch, entered
 from harness.gate.runs import RunOptions
 from harness.paths import CACHE, REPORTS
+from reports.ending import BAD_USAGE, end
 
 # Types come after the tests that they are checked beside.
 _STAGES = ("lint", "imports", "unit", "types", "gate")
@@ -29,7 +30,7 @@ def run(only: str | None, profile: str, watch: str | None, *, throwaway_key: boo
     check_choice("only", only, (None, *_STAGES))
     check_choice("profile", profile, PROFILES)
     if watch is not None and only not in (None, "gate"):
-        end("--watch shows the gate, and --only leaves it out.", checks.BAD_USAGE)
+        end("--watch shows the gate, and --only leaves it out.", BAD_USAGE)
     for folder in (CACHE, REPORTS):
         check_folder(folder)
     with entered(watch) as watching:

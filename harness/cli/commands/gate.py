@@ -12,8 +12,8 @@ from pathlib import Path
 
 import typer
 
-from harness.cli import checks, stages
-from harness.cli.checks import check_choice, check_folder, check_number, check_ssh, checked_target, end
+from harness.cli import stages
+from harness.cli.checks import check_choice, check_folder, check_number, check_ssh, checked_target
 from harness.cli.choices import PROFILES, WIREGUARD
 from harness.cli.console import CONSOLE
 from harness.cli.installed import MUTATION, require
@@ -33,6 +33,7 @@ from harness.world import evidence
 from harness.world.conditions import CHOICES
 from netlab import sandbox
 from reports.cli import summarize
+from reports.ending import BAD_USAGE, CANNOT_CREATE, NO_INPUT, NOT_CONFIGURED, UNAVAILABLE, end
 from reports.errors import AttestationError, NotKept
 from reports.events.format import MutantJudged, MutantsDrawn, RunEnded, clipped
 from reports.events.recording import Recorder
@@ -76,13 +77,13 @@ def run(
 ) -> None:
     """Runs the gate and ends with its exit code."""
     if minutes is not None and profile != "soak":
-        end("--minutes goes with --profile soak.", checks.BAD_USAGE)
+        end("--minutes goes with --profile soak.", BAD_USAGE)
     if sabotages_only and profile == "soak":
-        end("--sabotage is one round: it does not go with --profile soak.", checks.BAD_USAGE)
+        end("--sabotage is one round: it does not go with --profile soak.", BAD_USAGE)
     if mutants and (target is not None or profile == "soak"):
-        end("--mutants is for one round against the lab's own service.", checks.BAD_USAGE)
+        end("--mutants is for one round against the lab's own service.", BAD_USAGE)
     if mutants and not TESTS.is_dir():
-        end("The tests are not installed: mutants are judged in a checkout.", checks.UNAVAILABLE)
+        end("The tests are not installed: mutants are judged in a checkout.", UNAVAILABLE)
     check_choice("claim", claim, (None, *BY_ID))
     check_choice("profile", profile, PROFILES)
     check_choice("wireguard", wireguard, WIREGUARD)
@@ -91,7 +92,7 @@ def run(
     if target is not None and chosen != Chosen():
         end(
             "--outside, --loss, --reorder and --store are for the lab's own service, not for --target.",
-            checks.BAD_USAGE,
+            BAD_USAGE,
         )
     check_number("minutes", minutes)
     check_number("patience", patience)
@@ -117,9 +118,9 @@ def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     try:
         lives.export(url, authority, ssh)
     except OSError as error:
-        end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
+        end(f"{error.filename} can't be read: {error.strerror}.", NO_INPUT)
     except RuntimeError:
-        end("--ssh-known-hosts begins with ~, and no user's home is known by that name.", checks.NO_INPUT)
+        end("--ssh-known-hosts begins with ~, and no user's home is known by that name.", NO_INPUT)
 
 
 def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only: bool = False) -> GatePlan:
@@ -211,8 +212,8 @@ def _begin(plan: GatePlan, *, throwaway_key: bool) -> LoggedRun:
             CONSOLE.print(f"a signing key was made: {signer.file}", highlight=False, soft_wrap=True, markup=False)
         return LoggedRun.begin(signer, REPORTS, plan.profile, plan.options.seed)
     except (NotKept, LogError) as error:
-        end(str(error), checks.CANNOT_CREATE)
+        end(str(error), CANNOT_CREATE)
     except AttestationError as error:
-        end(str(error), checks.NOT_CONFIGURED)
+        end(str(error), NOT_CONFIGURED)
     except TreeError as error:
-        end(str(error), checks.NO_INPUT)
+        end(str(error), NO_INPUT)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from harness.cli.checks import UNAVAILABLE, check_choice, end
+from harness.cli.checks import check_choice
 from harness.cli.choices import WIREGUARD
 from harness.cli.console import CONSOLE
 from harness.cli.entering import enter_sandbox_with_way_in
 from harness.cli.interactive import run as run_lab
 from harness.judging.verdicts import Inconclusive, Refuted
+from reports.ending import UNAVAILABLE, end
 
 
 def run(machines: int, listen: str, wireguard: str) -> None:

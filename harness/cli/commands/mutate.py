@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli import checks, entering
-from harness.cli.checks import check_choice, check_folder, check_number, end
+from harness.cli import entering
+from harness.cli.checks import check_choice, check_folder, check_number
 from harness.cli.console import CONSOLE
 from harness.mutation import equivalent
 from harness.mutation.areas import AREAS, BY_NAME
@@ -20,6 +20,7 @@ from harness.mutation.judging import Court, NotSound, Options
 from harness.mutation.mutants import Mutant, mutants_of, sample
 from harness.mutation.scores import Score, noticing, scores
 from harness.paths import REPORTS, TESTS
+from reports.ending import UNAVAILABLE, end
 from reports.texts import printable
 
 _JOURNAL = "mutation.jsonl"
@@ -46,7 +47,7 @@ def run(
     check_number("minutes", minutes)
     check_number("deadline", deadline_s)
     if not TESTS.is_dir():
-        end("The tests are not installed: mutants are judged in a checkout.", checks.UNAVAILABLE)
+        end("The tests are not installed: mutants are judged in a checkout.", UNAVAILABLE)
     if not only_list:
         check_folder(REPORTS)
         entering.enter_sandbox()
@@ -66,7 +67,7 @@ def run(
     try:
         entries = court.judge(drawn)
     except NotSound as error:
-        end(f"Nothing was judged: {error}", checks.UNAVAILABLE)
+        end(f"Nothing was judged: {error}", UNAVAILABLE)
     scored = list(scores(drawn, entries, equivalent.read()))
     _summarize(scored, entries)
     raise typer.Exit(0 if all(each.meets_goals(asked) for each in scored) else 1)

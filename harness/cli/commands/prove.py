@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.cli import checks
-from harness.cli.checks import check_choice, checked_target, end
+from harness.cli.checks import check_choice, checked_target
 from harness.cli.console import CONSOLE
 from harness.cli.outcomes import exit_code, show_door, show_outcome, show_summary
 from harness.proof import ENGINES, Disagreement, by_cost
 from harness.world.doorproving import DoorProven, prove_front_door
 from harness.world.organizations import Organization, Unavailable, of_operator, of_token
 from harness.world.proving import Engines, Failure, ProofOptions, Proven, prove_policies, run_here
+from reports.ending import BAD_USAGE, FAULT, NO_INPUT, NO_SANDBOX, UNAVAILABLE, end
 
 if TYPE_CHECKING:
     from harness.client.api import Api
@@ -39,11 +39,11 @@ def run(
 ) -> None:
     """Proves organizations' policies, shows what came of it, and ends with the exit code."""
     if organization is not None and token_file is not None:
-        end("--organization does not go with --token-file: a token is of one organization.", checks.BAD_USAGE)
+        end("--organization does not go with --token-file: a token is of one organization.", BAD_USAGE)
     check_choice("engine", engine, (None, *ENGINES, "both"))
     api = None if token_file is None else _api(target, authority, token_file)
     if os.geteuid() != 0:
-        end("Namespaces and rules are read as root: use sudo.", checks.NO_SANDBOX)
+        end("Namespaces and rules are read as root: use sudo.", NO_SANDBOX)
     seed = random.SystemRandom().randrange(2**31) if packets else None
     options = ProofOptions(_engines(engine), deletions=deletions or pairs, pairs=pairs, captures=captures, seed=seed)
     outcomes: list[Proven | Failure] = []
@@ -54,9 +54,9 @@ def run(
                 outcomes.append(outcome)
         door = _door(outcomes, options, asked_all=api is None and organization is None)
     except Unavailable as error:
-        end(f"Nothing was proven: {error}", checks.UNAVAILABLE)
+        end(f"Nothing was proven: {error}", UNAVAILABLE)
     except Disagreement as error:
-        end(f"The engines disagree, so one of them is wrong; please report it: {error}", checks.FAULT)
+        end(f"The engines disagree, so one of them is wrong; please report it: {error}", FAULT)
     show_summary(outcomes, CONSOLE)
     show_door(door, CONSOLE)
     raise typer.Exit(exit_code(outcomes, door))
@@ -78,7 +78,7 @@ def _api(target: str, authority: Path | None, token_file: Path) -> Api:
         if authority is not None:
             authority.read_bytes()
     except OSError as error:
-        end(f"{error.filename} can't be read: {error.strerror}.", checks.NO_INPUT)
+        end(f"{error.filename} can't be read: {error.strerror}.", NO_INPUT)
     # Clients of HTTP take long to load, and without a token nothing is asked that way.
     from harness.client.api import Api
 

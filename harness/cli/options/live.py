@@ -1,4 +1,4 @@
-"""Options of commands about a running service: ``lab``, ``burst`` and ``prove``."""
+"""Options of ``lab`` and ``burst``, which start a service of their own, and of ``prove``, which reads a running one."""
 
 from __future__ import annotations
 

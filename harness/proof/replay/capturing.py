@@ -21,6 +21,7 @@ class Sight(Enum):
     """Result of a real packet beside a counterexample."""
 
     AS_COMPUTED = "as computed"
+    """It had the computed fate in the computed state."""
     NOTHING = "nothing"
     """It could not be sent, or not in the state that was wanted."""
     CONTRADICTION = "contradiction"
@@ -38,11 +39,6 @@ class Shown:
     sight: Sight
     says: str
     file: Path | None = None
-
-    @property
-    def is_as_computed(self) -> bool:
-        """True if the real packet had the computed fate in the computed state."""
-        return self.sight is Sight.AS_COMPUTED
 
     @property
     def is_contradiction(self) -> bool:

@@ -101,7 +101,8 @@ def compare_wrongly(reading: Reading, seed: int) -> Comparison:
     Where a policy allows something, packets have to contradict it.
 
     Raises:
-        Unreplayable, Unmodelled: as of `compare`.
+        Unreplayable: the namespace can't be rebuilt here.
+        Unmodelled: a part of what was read has no meaning in the proof.
     """
     wrong = _Misread(**{each.name: getattr(reading, each.name) for each in fields(reading)})
     return compare(wrong, seed, _OF_CONTROL)

@@ -42,7 +42,8 @@ def show_openings(reading: Reading, openings: Sequence[Opening], folder: Path, n
     """Replays packets that pass after deletions, which are made in the copy, and writes a capture of each.
 
     Args:
-        folder, name: as `show` has them.
+        folder: folder of the captures, made if it is missing.
+        name: beginning of the names of the files, which end with a number and ``.pcapng``.
     """
     found = []
     for at, opening in enumerate(openings, 1):

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.errors import Exit, exit_codes
-from harness.cli import checks
 from harness.paths import ROOT
+from reports import ending
 from tests.appliance.cli.commands import LEAVES, help_of
 
 _KNOWN = {each.value for each in Exit}
@@ -109,9 +109,9 @@ def _values(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[int]:
         yield from _values(node.orelse, constants)
     elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Exit":
         yield Exit[node.attr]
-    elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "checks":
-        yield getattr(checks, node.attr)
     elif isinstance(node, ast.Name) and node.id in constants:
         yield from _values(constants[node.id], constants)
+    elif isinstance(node, ast.Name) and hasattr(ending, node.id):
+        yield getattr(ending, node.id)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int):
         yield node.value

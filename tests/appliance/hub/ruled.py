@@ -89,6 +89,11 @@ class Kernel:
         self.sockets.forget(self.wire.names.namespace)
 
 
+def compile_ruleset(desired: Desired, link: str) -> Ruleset:
+    """Compiles a state by itself."""
+    return Compiler().compile(desired, link)
+
+
 def changes(before: Ruleset, after: Ruleset) -> list[str]:
     """Returns the transactions that lead from one state to the other, removals included."""
     present = after.prepared(before)

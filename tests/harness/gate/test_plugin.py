@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.gate import results
 from harness.gate.plugin import SCENARIO_NUMBER
-from harness.gate.results import read
 from reports.events.format import AnyEvent, OfScenario, ScenarioBegun, ScenarioEnded, ScenarioPlanned, decode
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_a_crash_keeps_the_results_of_the_scenarios_before_it(pytester: pytest.P
     """)
     file = pytester.path / "results.json"
     pytester.runpytest_subprocess("-p", "harness.gate.plugin", "-p", "no:cacheprovider", f"--results={file}")
-    assert [(each.name, each.verdict, each.failure) for each in read(file).scenarios] == [
+    assert [(each.name, each.verdict, each.failure) for each in results.decode(file.read_bytes()).scenarios] == [
         ("test_x", "proven", None),
         ("test_y", "inconclusive", "The run ended before it."),
     ]

@@ -17,6 +17,7 @@ from harness.proof import Reading, kinds, prove
 from harness.proof.atoms import Fate
 from harness.proof.choice import Unreachable
 from harness.proof.fields import TCP, UDP, Flow, Variable
+from harness.proof.replay.capturing import Sight
 from harness.proof.replay.comparing import Comparison, compare, compare_wrongly
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.namespace import rebuilt
@@ -175,7 +176,7 @@ def test_the_capture_shows_what_the_policy_denies(reading: Reading, fault: Edit,
     shown = show(wrong, examples, tmp_path / "new", "acme")
     assert len(shown) == len(examples) > 0
     for number, (example, each) in enumerate(zip(examples, shown, strict=True), 1):
-        assert each.is_as_computed, each.says
+        assert each.sight is Sight.AS_COMPUTED, each.says
         assert each.says.startswith("a real packet in a copy of the namespace is forwarded by mw")
         assert each.file == tmp_path / "new" / f"acme-{number}.pcapng"
         packets = captured(each.file)
@@ -207,7 +208,7 @@ def test_the_capture_of_a_dropped_packet_ends_with_it(reading: Reading, tmp_path
     wrong = edited(reading, leave_the_first_port_out)
     (example,) = prove(wrong, policy_of(mixed()), most=1).counterexamples
     (shown,) = show(wrong, [example], tmp_path, "acme")
-    assert shown.is_as_computed
+    assert shown.sight is Sight.AS_COMPUTED
     assert shown.file is not None
     last = captured(shown.file)[-1]
     assert (last.direction, last[IP].dport) == (1, 8000)
@@ -218,7 +219,7 @@ def test_a_replay_that_contradicts_says_so(reading: Reading, tmp_path: Path) -> 
     (example,) = prove(wrong, policy_of(mixed()), most=1).counterexamples
     # With these rules the packet is dropped.
     (shown,) = show(reading, [example], tmp_path, "acme")
-    assert not shown.is_as_computed
+    assert shown.sight is not Sight.AS_COMPUTED
     assert shown.says.endswith("so the proof or the copy is wrong; please report it: it is dropped")
     tracked = replace(example, values={**example.values, Variable.FLOW: int(Flow.INVALID), Variable.PROTOCOL: 99})
     (shown,) = show(reading, [tracked], tmp_path, "acme")

@@ -14,6 +14,7 @@ from harness.proof import Reading, fail_closed, prove
 from harness.proof.damage import Deletion, damages, left_of
 from harness.proof.fail_closed import FailClosed
 from harness.proof.readback import read
+from harness.proof.replay.capturing import Sight
 from harness.proof.replay.circumstances import beyond_rates, delete, rates
 from harness.proof.replay.comparing import compare
 from harness.proof.replay.namespace import rebuilt
@@ -65,7 +66,7 @@ def test_what_passes_after_deletions_is_captured(small_reading: Reading, denials
     openings = [each for each in found.openings if len(each.deletions) == denials][:4]
     assert openings
     for opening, shown in zip(openings, show_openings(reading, openings, tmp_path, "acme-damaged"), strict=True):
-        assert shown.is_as_computed, (shown.says, str(opening))
+        assert shown.sight is Sight.AS_COMPUTED, (shown.says, str(opening))
         assert shown.file is not None
         with PcapNgReader(str(shown.file)) as packets:
             *_, arrived, left = list(packets)
@@ -89,7 +90,7 @@ def test_a_packet_by_a_link_that_is_gone_is_not_sent(small_reading: Reading, tmp
     link = next(name for name in reading.link_indexes if name != "lo")
     opening = replace(found.openings[0], deletions=(Deletion("link", f"ip link delete {link}", frozenset()),))
     (shown,) = show_openings(reading, [opening], tmp_path, "acme")
-    assert not shown.is_as_computed
+    assert shown.sight is not Sight.AS_COMPUTED
     assert not shown.is_contradiction
     assert shown.says == "not replayed: the link is deleted by which it arrives"
 
@@ -130,7 +131,7 @@ def test_a_counterexample_beyond_a_rate_is_captured(reading: Reading, tmp_path: 
     assert examples
     assert all(each.is_beyond_rate for each in examples)
     for example, shown in zip(examples, show(wrong, examples, tmp_path, "acme"), strict=True):
-        assert shown.is_as_computed, shown.says
+        assert shown.sight is Sight.AS_COMPUTED, shown.says
         assert ", beyond a rate\n" in str(example)
     within = [replace(each, is_beyond_rate=False) for each in examples]
     assert all(each.is_contradiction for each in show(wrong, within, tmp_path, "acme"))

@@ -11,6 +11,7 @@ import pytest
 from appliance.model.desired import Desired
 from harness.proof import Proof, Reading
 from harness.proof.engines import ENGINES, prove_by
+from harness.proof.replay.capturing import Sight
 from harness.proof.replay.showing import show
 from tests.harness.proof.compiled import BY_SECOND_IN_FULL, in_buckets, mixed, policy_of
 from tests.harness.proof.test_proof import FAULTS, FAULTS_OF_HASHES, Edit, check_refuted, edited
@@ -58,7 +59,7 @@ def test_what_is_missing_is_shown(
     (proof,) = prove_by([engine], wrong, policy_of(mixed()), most=_MOST[engine])
     shown = show(wrong, proof.counterexamples, tmp_path, "acme")
     # Where everything passes, an example may be of a state that tracking never has, as a connection with a broadcast.
-    assert any(each.is_as_computed for each in shown)
+    assert any(each.sight is Sight.AS_COMPUTED for each in shown)
     assert [each.says for each in shown if each.is_contradiction] == []
 
 
@@ -68,5 +69,5 @@ def _are_shown(wrong: Reading, wanted: Desired, engine: str, folder: Path) -> Pr
     shown = show(wrong, proof.counterexamples, folder, "acme")
     assert len(shown) == len(proof.counterexamples) > 0
     for example, each in zip(proof.counterexamples, shown, strict=True):
-        assert each.is_as_computed, (str(example), each.says)
+        assert each.sight is Sight.AS_COMPUTED, (str(example), each.says)
     return proof

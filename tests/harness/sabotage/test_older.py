@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from appliance.hub.kernel.nft import Rulesets
-from appliance.hub.ruleset import Compiler, Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Ruleset
 from appliance.model.desired import Desired
 from appliance.model.policy import Action
 from harness.sabotage import catalogue
+from tests.appliance.hub.ruled import compile_ruleset
 from tests.harness.proof.compiled import mixed
 
 

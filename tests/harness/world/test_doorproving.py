@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from harness.proof import Policy
+from harness.proof.replay.capturing import Sight
 from harness.world.doorproving import prove_front_door
 from harness.world.organizations import Command, Organization, Unavailable
 from harness.world.proving import ProofOptions
@@ -80,7 +81,7 @@ def test_what_refutes_a_front_door_is_captured(doorway: Doorway, tmp_path: Path)
     proven = prove_front_door([ACME], host_of(doorway, PORTS), are_all=False, options=ProofOptions(captures=tmp_path))
     doorway.load()
     assert len(proven.shown) == len(proven.examples) > 0
-    assert all(each.is_as_computed for each in proven.shown)
+    assert all(each.sight is Sight.AS_COMPUTED for each in proven.shown)
     assert sorted(tmp_path.iterdir()) == sorted(each.file for each in proven.shown if each.file)
     assert "; a real datagram in a copy of the front door " in proven.certificate.wrong[0]
 

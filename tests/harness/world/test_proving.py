@@ -16,6 +16,7 @@ from appliance.model.desired import Desired
 from appliance.model.policy import Action
 from harness.client.api import Api
 from harness.proof import Ways, strays
+from harness.proof.replay.capturing import Sight
 from harness.world.organizations import Command, Unavailable, of_token
 from harness.world.proving import Failure, ProofOptions, prove_policies, prove_policy, run_here
 from netlab import sandbox
@@ -123,7 +124,7 @@ def test_what_refutes_a_policy_is_captured(kernel: Kernel, tmp_path: Path) -> No
     options = ProofOptions(captures=tmp_path)
     proven = prove_policy(lambda: of_token(bad), with_peers(mixed()), options)
     assert len(proven.shown) == len(proven.proof.counterexamples)
-    assert all(each.is_as_computed for each in proven.shown)
+    assert all(each.sight is Sight.AS_COMPUTED for each in proven.shown)
     assert sorted(tmp_path.iterdir()) == sorted(each.file for each in proven.shown if each.file)
     assert proven.certificate.wrong[0].endswith("; a real packet in a copy of the namespace is dropped")
 

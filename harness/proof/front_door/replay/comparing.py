@@ -64,7 +64,8 @@ def compare_door_wrongly(reading: DoorReading, seed: int) -> DoorComparison:
     Datagrams have to contradict it.
 
     Raises:
-        Unreplayable, Unmodelled: as of `compare_door`.
+        Unreplayable: the front door can't be copied here.
+        Unmodelled: a part of it has no meaning in the proof.
     """
     wrong = _without_drops(reading.parsed())
     return _compared(reading, list(cases(wrong, reading.desk)), seed, _OF_CONTROL)

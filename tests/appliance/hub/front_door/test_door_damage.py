@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import closing
 
 import pytest
 
 from appliance.hub.front_door import DoorRepair, FrontDoor, LastEndpoint
-from appliance.hub.front_door.table import is_present
+from appliance.hub.front_door.netfilter import Reader
 from tests.appliance.hub.front_door.world import World
 from tests.waiting import DEADLINE
 
@@ -75,6 +76,11 @@ def test_endpoints_can_be_loaded_again(world: World, door: FrontDoor) -> None:
             ports[:1] == (first,),
             ports[:1] == (second,),
         ]
+
+
+def is_present(table: str) -> bool:
+    with closing(Reader(table)) as reader:
+        return bool(reader.shape())
 
 
 def test_a_door_that_is_removed_leaves_nothing(world: World, door: FrontDoor) -> None:

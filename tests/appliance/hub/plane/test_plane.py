@@ -21,12 +21,12 @@ from appliance.hub.names import Names
 from appliance.hub.plane import enforcement
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.ruleset import Compiler, Count, Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Count, Ruleset
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
-from tests.appliance.hub.ruled import listing
+from tests.appliance.hub.ruled import compile_ruleset, listing
 from tests.appliance.strategies import desired_states
 from tests.properties import sharing_fixtures
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.hub.ruleset import Compiler, Ruleset, buckets, compile_ruleset, counter_name
+from appliance.hub.ruleset import Compiler, Ruleset, buckets, counter_name
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
-from tests.appliance.hub.ruled import members, rule, state_of
+from tests.appliance.hub.ruled import compile_ruleset, members, rule, state_of
 from tests.appliance.strategies import GROUPS, desired_states
 
 LINK = "mwabcbbbbbbbbbb"

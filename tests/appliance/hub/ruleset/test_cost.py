@@ -10,11 +10,11 @@ from structlog.testing import capture_logs
 
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.hub.ruleset import Ruleset
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import PortRange, merge_ports
-from tests.appliance.hub.ruled import Kernel, members, rule, state_of
+from tests.appliance.hub.ruled import Kernel, compile_ruleset, members, rule, state_of
 from tests.appliance.hub.ruleset.test_ruleset import LINK
 from tests.appliance.strategies import desired_states
 

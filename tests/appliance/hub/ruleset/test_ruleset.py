@@ -17,12 +17,12 @@ from appliance.hub.kernel import removal
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.ruleset import UNMATCHED, Removal, Ruleset, compile_ruleset, counter_name
+from appliance.hub.ruleset import UNMATCHED, Removal, Ruleset, counter_name
 from appliance.hub.ruleset.buckets import count_for
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.verdict import ConnectionEnd, decide
-from tests.appliance.hub.ruled import Kernel, changes, listing, members, rule, state_of
+from tests.appliance.hub.ruled import Kernel, changes, compile_ruleset, listing, members, rule, state_of
 from tests.appliance.strategies import PORTS, desired_states
 from tests.properties import sharing_fixtures
 

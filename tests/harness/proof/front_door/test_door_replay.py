@@ -19,6 +19,7 @@ from harness.proof.front_door.replay.comparing import compare_door, compare_door
 from harness.proof.front_door.replay.replaying import Replay, differences, replay
 from harness.proof.front_door.replay.showing import show_door
 from harness.proof.front_door.words import DoorExample, described
+from harness.proof.replay.capturing import Sight
 from harness.proof.replay.errors import Unreplayable
 from tests.harness.proof.front_door.doors import Doorway
 from tests.harness.proof.front_door.test_door_proof import FAULTS, KNOW
@@ -41,7 +42,7 @@ def test_a_wrong_front_door_is_refuted_by_real_datagrams(
     assert {each.wanted for each in by_classes.counterexamples} <= refuted
     examples = [*by_classes.counterexamples, *by_z3.counterexamples]
     for example, shown in zip(examples, show_door(reading, examples, tmp_path, "door"), strict=True):
-        assert shown.is_as_computed, (str(example), shown.says)
+        assert shown.sight is Sight.AS_COMPUTED, (str(example), shown.says)
         assert shown.file is not None
         with PcapNgReader(str(shown.file)) as packets:
             first = comment(next(iter(packets)))
@@ -191,7 +192,7 @@ def test_what_cannot_be_sent_has_a_reason(doorway: Doorway, tmp_path: Path) -> N
         assert said in str(each)
     example = DoorExample("a", "b", "c", "d", (), {})
     (shown,) = show_door(reading, [example], tmp_path, "door")
-    assert not shown.is_as_computed
+    assert shown.sight is not Sight.AS_COMPUTED
     assert not shown.is_contradiction
 
 
