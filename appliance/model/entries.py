@@ -15,7 +15,16 @@ OVERHEAD = 120
 LEFT_OUT = "_left_out"
 """Suffix of the key that says how many values of a list were left out."""
 
+_OF_ACCOUNTS = frozenset(
+    {"address", "factor-removal", "password", "recovery-code", "recovery-codes", "reset", "second-factor", "session"}
+)
+
 _TEXT_LIMITS = (600, 200, 60, 0)
+
+
+def is_about_signing_in(action: str) -> bool:
+    """True for an entry about how somebody gets into their account, which is written however full the trail is."""
+    return action.partition(".")[0] in _OF_ACCOUNTS
 
 
 def size_of(actor: str, detail: Mapping[str, Any]) -> int:

@@ -60,7 +60,7 @@ class Organization:
         expectation_count: number of expectations of its policy.
         shard: id of the shard whose address its configurations name; None where there is one hub.
         trail_day: day of the latest entry of its audit trail, in days since 1970 (UTC).
-        trail_day_bytes: approximate size of that day's entries in the store.
+        trail_day_bytes: approximate size of that day's entries in the store, as far as they count (`store.trails`).
     """
 
     id: str

@@ -9,6 +9,9 @@ MEGABYTE = 10**6
 MOST_A_DAY = 20 * MEGABYTE
 """Most bytes that an organization's changes may add to its trail in a day (UTC)."""
 
+MOST_A_DAY_OF_ACCOUNTS = MOST_A_DAY // 4
+"""Most of these bytes that people can use up with entries about their own account."""
+
 LEAST_MEGABYTES = 30
 """Smallest limit: more than `MOST_A_DAY`, so that many changes can't push out entries of the same day."""
 

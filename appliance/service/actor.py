@@ -62,6 +62,11 @@ class Actor:
         return not self.member_id
 
     @property
+    def is_owner_session(self) -> bool:
+        """True for a session of an owner: what others of the organization do must not keep it from working."""
+        return self.role is Role.OWNER and self.token is None
+
+    @property
     def name(self) -> str:
         """Name of the actor in the audit trail."""
         return self.email if self.token is None else f"{self.email} (token {self.token})"

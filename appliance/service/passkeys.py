@@ -87,6 +87,7 @@ def add(
         Unverified: the account's address is not verified, and this service sends mail.
         Invalid: the name is invalid, or the credential does not answer the challenge.
         Conflict: the passkey was added already, or the actor has `MOST` passkeys.
+        TooMany: the day's share of the audit trail is full.
     """
     party = _relying_party(context)
     named = check_name(name)
@@ -103,6 +104,7 @@ def add(
     with recording(context, actor) as record:
         transaction = record.transaction
         proof.take(context, transaction, shown, device)
+        check_trail(context, record.organization, actor)
         _check_room(transaction, member)
         now = context.clock()
         passkeys.create(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
-from appliance.model import entries
+from appliance.model import entries, retention
 from appliance.model.ids import new_id
 from appliance.model.organization import AuditEntry
 from appliance.store import meters, times, trails
@@ -45,7 +45,8 @@ def record(
             "size": size,
         },
     ).scalar_one()
-    trails.note(transaction, organization_id, size, at)
+    most = retention.MOST_A_DAY_OF_ACCOUNTS if entries.is_about_signing_in(action) else retention.MOST_A_DAY
+    trails.note(transaction, organization_id, size, at, most=most)
     meters.note(transaction, organization_id, action, detail, at)
     return number
 

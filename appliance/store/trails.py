@@ -9,21 +9,21 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
 
 from appliance.model.organization import Organization
-from appliance.model.retention import Retention
+from appliance.model.retention import MOST_A_DAY, Retention
 from appliance.store import times
 from appliance.store.schema import audit as _entries
 from appliance.store.schema import organizations as _table
 
 _DAY = 86_400
 
+_WRITTEN = case((_table.c.trail_day == bindparam("day"), _table.c.trail_day_bytes), else_=0)
 _NOTE = (
     update(_table)
     .where(_table.c.id == bindparam("organization"))
     .values(
         trail_entries=_table.c.trail_entries + 1,
         trail_bytes=_table.c.trail_bytes + bindparam("size"),
-        trail_day_bytes=case((_table.c.trail_day == bindparam("day"), _table.c.trail_day_bytes), else_=0)
-        + bindparam("size"),
+        trail_day_bytes=case((bindparam("most") > _WRITTEN, _WRITTEN + bindparam("size")), else_=_WRITTEN),
         trail_day=bindparam("day"),
         trail_oldest_at=func.coalesce(_table.c.trail_oldest_at, bindparam("at")),
     )
@@ -44,11 +44,16 @@ class TrailSize:
     oldest: datetime | None
 
 
-def note(transaction: Connection, organization_id: str, size: int, at: datetime) -> None:
-    """Count an added entry."""
+def note(transaction: Connection, organization_id: str, size: int, at: datetime, *, most: int = MOST_A_DAY) -> None:
+    """Count an added entry.
+
+    Args:
+        most: bytes of a day at which the entry is no longer counted among them.
+    """
     moment = times.stored(at)
     transaction.execute(
-        _NOTE, {"organization": organization_id, "size": size, "day": int(moment // _DAY), "at": moment}
+        _NOTE,
+        {"organization": organization_id, "size": size, "day": int(moment // _DAY), "at": moment, "most": most},
     )
 
 

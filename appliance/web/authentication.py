@@ -45,7 +45,7 @@ def noting_refusal(request: Request) -> Iterator[None]:
 def note_organization(request: Request, actor: Actor) -> None:
     """Count this request for the actor's organization instead of the caller's address."""
     if request.payer is not None:
-        request.payer.organization = actor.organization_id
+        request.payer.organization, request.payer.is_owner = actor.organization_id, actor.is_owner_session
 
 
 def holder_of(context: Context, held: str, *, is_cookie: bool) -> Actor:

@@ -1,4 +1,4 @@
-"""Limit on the large request bodies that are received at the same time."""
+"""Limit on the large request bodies that are in memory at the same time."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _LARGE_OF_ONE = 4
 class Budget:
     """Places for large bodies; not thread-safe: for one event loop.
 
+    The last half of the places goes to senders that hold none, so that a few senders can't take all of them.
+
     Args:
         places: number of places.
         places_of_one: most places of one sender.
@@ -35,9 +37,10 @@ class Budget:
         Raises:
             TooMany: no place is free.
         """
-        if self._taken[sender] >= self._places_of_one:
+        free = self._places - self._taken.total()
+        if self._taken[sender] >= (self._places_of_one if 2 * free > self._places else 1):
             raise TooMany("Too many large bodies of yours are on their way. Try again in a second.", retry_after=1)
-        if self._taken.total() >= self._places:
+        if not free:
             raise TooMany("Too many large bodies are on their way. Try again in a second.", retry_after=1)
         self._taken[sender] += 1
         try:

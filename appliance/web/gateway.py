@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any, Protocol
 
 import structlog
@@ -38,7 +38,7 @@ _PATIENCE = 10.0
 _PAUSE = 1.0
 _SLOWEST = 50_000
 
-# Finding a large body's organization takes less than a millisecond.
+# Finding a large body's payer takes less than a millisecond.
 _ASKERS = 2
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -103,7 +103,7 @@ class Gateway:
         budget: places for large bodies.
         payers: finds the payer of a request.
         pause: seconds before a request beyond a share is answered.
-        sender: finds the organization of a large body from the request's head, or raises `Refused`; may ask the store.
+        sender: finds the payer of a large body from the request's head, or raises `Refused`; may ask the store.
         proxies: ranges of trusted proxies.
     """
 
@@ -137,41 +137,47 @@ class Gateway:
     async def __rsgi__(self, scope: RequestHead, exchange: Exchange) -> None:
         """Answer a request."""
         environ = _environ(scope, self._proxies)
-        try:
-            _check_head(scope)
-            body = await self._read(environ, exchange)
-        except Refused as refusal:
-            # The rest of the body would be taken for the next request, so the connection ends with the answer. The
-            # server ends it once the exchange is let go, and the frames that the refusal came through would hold that.
-            refusal.__context__ = None
-            environ[REFUSED], body = refusal.with_traceback(None), b""
-        environ["wsgi.input"] = io.BytesIO(body)
-        payer = environ[PAYER] = self._payers.payer_of(environ)
-        try:
-            answer = await self._in_turn(payer, environ)
-        except TooMany as refusal:
-            await asyncio.sleep(self._pause)
-            answer = problems.bare(refusal)
-        exchange.response_bytes(*_closing(environ, *answer))
+        # A large body is in memory, and so keeps its place, until it is answered.
+        with ExitStack() as place:
+            try:
+                _check_head(scope)
+                body = await self._read(environ, exchange, place)
+            except Refused as refusal:
+                # The rest of the body would be taken for the next request, so the connection ends with the answer. The
+                # server ends it once the exchange is let go, and the frames that the refusal came through would hold
+                # that.
+                refusal.__context__ = None
+                environ[REFUSED], body = refusal.with_traceback(None), b""
+                place.close()
+            environ["wsgi.input"] = io.BytesIO(body)
+            payer = environ[PAYER] = self._payers.payer_of(environ)
+            try:
+                answer = await self._in_turn(payer, environ, is_large=len(body) > SMALL)
+            except TooMany as refusal:
+                await asyncio.sleep(self._pause)
+                answer = problems.bare(refusal)
+            exchange.response_bytes(*_closing(environ, *answer))
 
-    async def _in_turn(self, payer: Payer, environ: dict[str, Any]) -> Answer:
+    async def _in_turn(self, payer: Payer, environ: dict[str, Any], *, is_large: bool) -> Answer:
         reason = "processor"
         try:
             self._payers.check(payer)
             reason, turns, threads = "waiting", self._turns, self._threads
             if is_for_operators(environ):
                 reason, turns, threads = "operators", self._operators_turns, self._operators_threads
-            is_large = len(environ["wsgi.input"].getbuffer()) > SMALL
             async with (
                 self._large_turns.turn(payer.name) if is_large else nullcontext(),
                 turns.turn(payer.name),
             ):
+                # Those that it waited for may have used up the share.
+                reason = "processor"
+                self._payers.check(payer)
                 return await asyncio.get_running_loop().run_in_executor(threads, self._answer, environ)
         except TooMany:
             self._payers.note_turned_away(payer, reason)
             raise
 
-    async def _read(self, environ: dict[str, Any], exchange: Exchange) -> bytes:
+    async def _read(self, environ: dict[str, Any], exchange: Exchange, place: ExitStack) -> bytes:
         if "HTTP_TRANSFER_ENCODING" in environ:
             raise LengthRequired("Send the body with a Content-Length.")
         length = _length(environ)
@@ -182,10 +188,10 @@ class Gateway:
         try:
             if length <= SMALL:
                 return bytes(await _within(self._patience, exchange()))
-            # Places are scarce, and only the request's head tells the organization.
+            # Places are scarce, and only the request's head tells the payer.
             sender = await asyncio.get_running_loop().run_in_executor(self._askers, self._sender, environ)
-            with self._budget.taken(sender):
-                return await self._in_steps(length, exchange)
+            place.enter_context(self._budget.taken(sender))
+            return await self._in_steps(length, exchange)
         except asyncio.TimeoutError:
             raise TooSlow("The body was not there in time.") from None
         except RuntimeError:

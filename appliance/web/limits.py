@@ -18,7 +18,7 @@ import structlog
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.model.sentences import numbered
-from appliance.web.allowance import Allowance, Rate
+from appliance.web.allowance import Allowance, Rate, owners_of
 from appliance.web.known_sources import KnownSources
 from appliance.web.network_allowance import NetworkAllowance, NetworkRates, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
@@ -61,6 +61,8 @@ LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE), Rate(2000, _DAY))
+# Of a person: taking access away is possible whatever others of the organization do.
+REVOCATIONS = (Rate(60, _MINUTE),)
 # Each may take a thread for two seconds.
 PINGS_PER_ORGANIZATION = (Rate(12, _MINUTE),)
 # Each may take a second of processor time of the hub.
@@ -116,6 +118,7 @@ class RateLimits:
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._polls = Allowance(*POLLS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
+        self._revocations = Allowance(*REVOCATIONS, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
         self._pings = Allowance(*PINGS_PER_ORGANIZATION, clock=self.clock)
         self._measurements = Allowance(*MEASUREMENTS_PER_ORGANIZATION, clock=self.clock)
@@ -177,18 +180,22 @@ class RateLimits:
         """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""
         self._join("challenges", self._challenges, address, as_everybody=not self.is_known(address))
 
-    def read(self, address: str, organization_id: str) -> None:
-        """Count a read; raises `TooMany` beyond the limit."""
-        self._count("reads", self._reads, address, organization_id)
+    def read(self, address: str, organization_id: str, *, is_owner: bool = False) -> None:
+        """Count a request; raises `TooMany` beyond the limit."""
+        self._count("reads", self._reads, address, organization_id, is_owner=is_owner)
 
-    def poll(self, address: str, organization_id: str) -> None:
+    def poll(self, address: str, organization_id: str, *, is_owner: bool = False) -> None:
         """Count a read that a page makes by itself, as such and as a read; raises `TooMany` beyond either limit."""
-        self._count("polls", self._polls, address, organization_id)
-        self.read(address, organization_id)
+        self._count("polls", self._polls, address, organization_id, is_owner=is_owner)
+        self.read(address, organization_id, is_owner=is_owner)
 
-    def write(self, address: str, organization_id: str) -> None:
+    def write(self, address: str, organization_id: str, *, is_owner: bool = False) -> None:
         """Count a change; raises `TooMany` beyond the limit."""
-        self._count("writes", self._writes, address, organization_id)
+        self._count("writes", self._writes, address, organization_id, is_owner=is_owner)
+
+    def revocation(self, address: str, member_id: str) -> None:
+        """Count a change that takes access away, instead of a read and a write; raises `TooMany` beyond the limit."""
+        self._count("revocations", self._revocations, address, member_id)
 
     def configuration(self, address: str, organization_id: str) -> None:
         """Count a new configuration; raises `TooMany` beyond the limit."""
@@ -309,9 +316,12 @@ class RateLimits:
         if not self.is_trusted(address):
             self._refuse(limit, allowance.take(address, as_everybody=as_everybody))
 
-    def _count(self, limit: str, allowance: Allowance, address: str, who: str) -> None:
-        if not self.is_trusted(address):
-            self._take(limit, allowance, who)
+    def _count(self, limit: str, allowance: Allowance, address: str, who: str, *, is_owner: bool = False) -> None:
+        if self.is_trusted(address):
+            return
+        self._take(limit, allowance, owners_of(who) if is_owner else who)
+        if is_owner:
+            allowance.spend(who, 1)
 
     def _take(self, limit: str, allowance: Allowance, who: str) -> None:
         seconds = allowance.take(who)

@@ -1,5 +1,7 @@
 """Payers: the organization or operator, or for strangers the network, whose share of the process a request uses.
 
+Sessions of an organization's owners are a payer of their own, so that whatever others of it do, owners can stop them.
+
 A request waits for its turn before it is authenticated, so its organization is known only from an earlier request with
 the same token; on operators' pages, an operator's. A request with an unknown token counts for its network: an IPv4
 address, or an IPv6 /48. So does one with a token that was refused since, or that nobody has authenticated with for
@@ -62,8 +64,8 @@ class Payers:
     ) -> None:
         self._trusted = trusted
         self._clock = clock
-        # With the end of `KNOWN_S`.
-        self._organizations: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        # The token's payer, with the end of `KNOWN_S`.
+        self._known: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
         self._processor = Allowance(*PROCESSOR, clock=clock)
         self._lines = Allowance(_A_LINE_EACH, clock=clock)
@@ -77,7 +79,7 @@ class Payers:
             return Payer(NOBODY)
         token = _token(environ)
         with self._lock:
-            known = None if token is None else self._organizations.get(token)
+            known = None if token is None else self._known.get(token)
         if known is not None and self._clock() < known[1]:
             return Payer(known[0])
         return Payer(networks_of(address)[-1])
@@ -113,18 +115,19 @@ class Payers:
         payer: Payer = environ[PAYER]
         if payer.name == NOBODY:
             return
-        self._processor.spend(payer.organization or payer.name, seconds + length * _SECONDS_A_BYTE)
+        for share in payer.shares:
+            self._processor.spend(share, seconds + length * _SECONDS_A_BYTE)
         token = _token(environ)
         if token is None:
             return
         with self._lock:
             if payer.organization:
-                self._organizations[token] = payer.organization, self._clock() + KNOWN_S
-                self._organizations.move_to_end(token)
-                if len(self._organizations) > _MOST_TOKENS:
-                    self._organizations.popitem(last=False)
+                self._known[token] = payer.shares[0], self._clock() + KNOWN_S
+                self._known.move_to_end(token)
+                if len(self._known) > _MOST_TOKENS:
+                    self._known.popitem(last=False)
             elif payer.is_refused:
-                self._organizations.pop(token, None)
+                self._known.pop(token, None)
 
     def note_turned_away(self, payer: Payer, reason: str) -> None:
         """Count a request that was refused before any work; logged once a minute for each payer.

@@ -146,7 +146,7 @@ def serve(settings: WebSettings) -> None:
         exempt = (*settings.proxies, *settings.trusted)
         note = partial(site.limits.note, "connections")
         _keep_doing(connections.watch, settings.port, exempt, threading.Event(), note)
-        sender = partial(senders.organization, site)
+        sender = partial(senders.sender, site)
         return Gateway(app, threads=THREADS, payers=payers, sender=sender, proxies=settings.proxies)
 
     server.serve(target_loader=load)

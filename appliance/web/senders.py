@@ -1,4 +1,4 @@
-"""Senders of large bodies: only authenticated callers may send any, and each organization has own places."""
+"""Senders of large bodies: only authenticated callers may send any, and each payer (`payers`) has own places."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.model.errors import Unauthenticated
+from appliance.web.allowance import owners_of
 from appliance.web.authentication import holder_of
 from appliance.web.request import Request
 from appliance.web.site import Site
 
 
-def organization(site: Site, environ: Mapping[str, Any]) -> str:
-    """Find the organization of a request from its head, before the body is read; asks the store.
+def sender(site: Site, environ: Mapping[str, Any]) -> str:
+    """Find the payer of a request from its head, before the body is read; asks the store.
 
     Raises:
         Unauthenticated: the request has no valid token; it is counted as a stranger's.
@@ -23,7 +24,8 @@ def organization(site: Site, environ: Mapping[str, Any]) -> str:
     try:
         if held is None:
             raise Unauthenticated("A body this large needs a session or a token.")
-        return holder_of(site.context, held, is_cookie=head.is_by_cookie or held != head.token).organization_id
+        actor = holder_of(site.context, held, is_cookie=head.is_by_cookie or held != head.token)
     except Unauthenticated:
         site.limits.stranger(head.address)
         raise
+    return owners_of(actor.organization_id) if actor.is_owner_session else actor.organization_id

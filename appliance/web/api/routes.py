@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from appliance.model.access import Access
+from appliance.model.access import LOOK, Access
 from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor, Context
 from appliance.web import conditions, login_guard
@@ -129,6 +129,16 @@ class Route:
     asks_for_proof: bool = field(default=False, kw_only=True)
     refusals: tuple[type[Refused], ...] = field(default=(), kw_only=True)
 
+    @property
+    def revokes(self) -> bool:
+        """True if the call takes away access to the organization or an account, which no token may do."""
+        return self.method == "DELETE" and self.access.scope is None
+
+    @property
+    def changes(self) -> bool:
+        """True if the call counts as a change; a call for everybody who may look, such as a preview, makes none."""
+        return self.method not in _SAFE and self.access != LOOK and not self.revokes
+
 
 @dataclass(frozen=True)
 class Section:
@@ -206,9 +216,15 @@ def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | N
     except Unauthenticated:
         site.limits.stranger(request.address)
         raise
-    count = site.limits.read if route.method in _SAFE else site.limits.write
-    count(request.address, signed_in[0].organization_id)
-    route.access.check(signed_in[0].role, signed_in[0].scope)
+    actor = signed_in[0]
+    if route.revokes:
+        site.limits.revocation(request.address, actor.member_id)
+    else:
+        site.limits.read(request.address, actor.organization_id, is_owner=actor.is_owner_session)
+    # Before the change is counted: whoever may make none must not use them up.
+    route.access.check(actor.role, actor.scope)
+    if route.changes:
+        site.limits.write(request.address, actor.organization_id, is_owner=actor.is_owner_session)
     return signed_in
 
 

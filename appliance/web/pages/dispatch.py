@@ -40,8 +40,11 @@ def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Re
         try:
             if visit.who is None:
                 site.limits.stranger(request.address)
+            elif page.revokes:
+                site.limits.revocation(request.address, visit.actor.member_id)
             else:
-                site.limits.read(request.address, visit.who.actor.organization_id)
+                actor = visit.actor
+                site.limits.read(request.address, actor.organization_id, is_owner=actor.is_owner_session)
             if page.method != "POST":
                 return _led_elsewhere(page, visit) or page.handler(visit)
             visit = replace(visit, form=forms.read(request))
@@ -63,7 +66,8 @@ def _polled(page: Page, visit: Visit) -> Response:
         if visit.who is None:
             visit.site.limits.stranger(visit.request.address)
             raise Unauthenticated(_ENDED)
-        visit.site.limits.poll(visit.request.address, visit.actor.organization_id)
+        actor = visit.actor
+        visit.site.limits.poll(visit.request.address, actor.organization_id, is_owner=actor.is_owner_session)
         page.access.check(visit.actor.role, None)
         return page.handler(visit)
     except Refused as refusal:
@@ -133,8 +137,9 @@ def _refused(page: Page, visit: Visit) -> Response | None:
         forms.check_csrf(visit.form, visit.signed_in.token, visit.signed_in.mark)
     if page.once:
         forms.check_once(visit.form, visit.context.clock())
-    if not page.access.is_public:
-        visit.site.limits.write(visit.request.address, visit.actor.organization_id)
+    if not page.access.is_public and not page.revokes:
+        actor = visit.actor
+        visit.site.limits.write(visit.request.address, actor.organization_id, is_owner=actor.is_owner_session)
     return None
 
 

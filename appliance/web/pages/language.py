@@ -24,7 +24,8 @@ def _choose(visit: Visit) -> Response:
     if tag not in loaded():
         raise NotFound("There are no pages in this language.")
     if visit.who is not None:
-        visit.site.limits.write(visit.request.address, visit.actor.organization_id)
+        actor = visit.actor
+        visit.site.limits.write(visit.request.address, actor.organization_id, is_owner=actor.is_owner_session)
         accounts.choose_language(visit.context, visit.actor, tag)
     page = visit.query.text("next")
     answer = see_other(page if is_local(page) else "/")

@@ -205,6 +205,11 @@ class Page:
     polled: bool = field(default=False, kw_only=True)
     again: Again | None = field(default=None, kw_only=True)
 
+    @property
+    def revokes(self) -> bool:
+        """True for a member's form that revokes access."""
+        return not self.noted and not self.access.is_public
+
 
 class Index:
     """Forms that can be shown again, by their paths."""

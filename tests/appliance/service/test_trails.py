@@ -12,13 +12,27 @@ from sqlalchemy import func, select
 
 from appliance.model.errors import TooMany
 from appliance.model.organization import Role
-from appliance.model.retention import MOST_A_DAY, Retention
-from appliance.service import Actor, Context, invitations, machines, members, organizations, sessions
+from appliance.model.retention import MOST_A_DAY, MOST_A_DAY_OF_ACCOUNTS, Retention
+from appliance.service import (
+    Actor,
+    Context,
+    api_tokens,
+    invitations,
+    log_in,
+    machines,
+    members,
+    organizations,
+    passkeys,
+    sessions,
+)
 from appliance.service.trails import tidy
 from appliance.store import Store, audit, schema, trails
+from appliance.store import passkeys as passkeys_stored
 from appliance.store.organizations import find
+from appliance.store.passkeys import Passkey
+from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import again, colleague
+from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.service.trail_history import organization_in
 from tests.properties import examples
 
@@ -48,6 +62,14 @@ def check_size(store: Store, organization: str) -> None:
     assert (kept.oldest is None) == (not there)
     if kept.oldest is not None:
         assert kept.oldest.timestamp() == there[0][0]
+
+
+def written(store: Store, actor: Actor) -> int:
+    """Returns the bytes of the day of `START` that count."""
+    with store.read() as transaction:
+        organization = find(transaction, actor.organization_id)
+        assert organization is not None
+        return trails.written_on(organization, START)
 
 
 def write(context: Context, actor: Actor, count: int) -> None:
@@ -90,11 +112,11 @@ def test_a_wrong_stored_size_of_a_trail_is_corrected(context: Context, owner: Ac
     check_size(context.store, owner.organization_id)
 
 
-def fill_the_day(context: Context) -> None:
-    """Has all organizations use up the share of their trails on the day of `START`."""
+def fill_the_day(context: Context, size: int = MOST_A_DAY) -> None:
+    """Has all organizations add this many bytes to their trails on the day of `START`."""
     day = int(START.timestamp() // 86_400)
     with context.store.write() as transaction:
-        transaction.execute(schema.organizations.update().values(trail_day=day, trail_day_bytes=MOST_A_DAY))
+        transaction.execute(schema.organizations.update().values(trail_day=day, trail_day_bytes=size))
 
 
 def test_deciding_about_people_fills_a_day_s_share_at_most(context: Context, owner: Actor) -> None:
@@ -134,6 +156,43 @@ def test_the_bytes_of_a_day_are_bounded_and_the_next_day_is_new(context: Context
     machines.add(at(context, 0), other, name="c")
     tomorrow = at(context, 0.51)
     machines.change(tomorrow, again(tomorrow, owner), machine, name="b")
+
+
+def test_a_viewer_fills_a_quarter_of_a_day_s_share_at_most(context: Context, owner: Actor) -> None:
+    """Fills it with names of a passkey, and goes on to sign in: others make changes all the same."""
+    now = replace(at(context, 0), site="https://mesh.example.net")
+    viewer, owner = again(now, colleague(now, owner, Role.VIEWER)), again(now, owner)
+    passkey = Passkey("p", viewer.member_id, b"p", b"", 0, "a", START)
+    with context.store.write() as transaction:
+        passkeys_stored.create(transaction, passkey)
+    passkeys.rename(now, viewer, "p", name="b")
+    fill_the_day(context, MOST_A_DAY_OF_ACCOUNTS)
+    with pytest.raises(TooMany):
+        passkeys.rename(now, viewer, "p", name="c")
+    with pytest.raises(TooMany):
+        api_tokens.issue(now, viewer, name="ci", scope="read", password=PASSWORD)
+    before = written(context.store, owner)
+    for _ in range(5):
+        log_in.log_in(now, email=viewer.email, password=PASSWORD)
+    sessions.end_others(now, viewer, "mws_none")
+    assert written(context.store, owner) == before
+    assert [entry.action for entry in organizations.trail(now, owner, limit=6)[0]] == [
+        "session.ended",
+        *["session.opened"] * 5,
+    ]
+    machines.add(now, owner, name="a")
+    assert written(context.store, owner) > before
+    check_size(context.store, owner.organization_id)
+
+
+def test_no_passkey_is_added_when_the_day_s_share_is_full(context: Context, owner: Actor) -> None:
+    now = replace(at(context, 0), site="https://mesh.example.net")
+    owner = again(now, owner)
+    made = Authenticator("https://mesh.example.net").create(passkeys.begin_adding(now, owner, "a browser"))
+    fill_the_day(context)
+    with pytest.raises(TooMany):
+        passkeys.add(now, owner, "a browser", password=PASSWORD, name="a", credential=made)
+    assert passkeys.all_of(now, owner) == []
 
 
 def test_a_change_of_groups_tells_what_changed(context: Context, owner: Actor) -> None:

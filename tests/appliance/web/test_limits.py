@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
@@ -73,6 +74,27 @@ def test_an_organization_has_one_limit_for_all_its_addresses(limits: RateLimits)
     with pytest.raises(TooMany):
         limits.configuration("198.51.100.1", "acme")
     limits.configuration("198.51.100.1", "another")
+
+
+@pytest.mark.parametrize("limit", ["read", "poll", "write"])
+def test_owners_have_an_amount_that_nobody_else_uses_up(limits: RateLimits, limit: str) -> None:
+    """Uses up an organization's amount as a member, then its owners', and counts the latter for both."""
+    count = partial(getattr(limits, limit), "203.0.113.1")
+
+    def taken(organization: str, *, is_owner: bool) -> int:
+        for number in range(10_000):
+            try:
+                count(organization, is_owner=is_owner)
+            except TooMany:
+                return number
+        raise AssertionError("there is no limit")
+
+    most = taken("acme", is_owner=False)
+    assert most in (300, 600, 3000)
+    assert taken("acme", is_owner=True) == most
+    for _ in range(most - 1):
+        count("other", is_owner=True)
+    assert taken("other", is_owner=False) == 1
 
 
 def test_enablings_are_limited_to_the_most_machines_at_once(limits: RateLimits) -> None:

@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 
 from appliance.model.errors import TooMany
-from appliance.service import Context, operator_sessions, sessions
+from appliance.model.organization import Role
+from appliance.service import Actor, Context, api_tokens, operator_sessions, sessions
 from appliance.service import log_in as login
 from appliance.service.sessions import NOWHERE
 from appliance.store import operators as stored
 from appliance.store import times
 from appliance.store.operators import Operator
+from appliance.web.allowance import owners_of
 from appliance.web.app import make_app
 from appliance.web.payers import KNOWN_S, Payers
 from appliance.web.request import COOKIE, OPERATOR_COOKIE, PAYER, Payer, Request
 from appliance.web.turns import NOBODY
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD, join, sign_in
 from tests.appliance.sites import make_site
 from tests.appliance.web.client import call
 
@@ -40,10 +43,12 @@ def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
     return {**call, **{f"HTTP_{name.upper()}": value for name, value in headers.items()}}
 
 
-def answer(payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0) -> None:
+def answer(
+    payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0, *, is_owner: bool = False
+) -> None:
     """Answers a request, and counts it for its payer."""
     caller = asked[PAYER] = payers.payer_of(asked)
-    caller.organization = organization
+    caller.organization, caller.is_owner = organization, is_owner
     payers.used(asked, seconds)
 
 
@@ -129,6 +134,38 @@ def test_only_the_payer_that_used_up_its_share_waits() -> None:
     payers.check(payers.payer_of(environ()))
     clock.now += 9
     payers.check(payers.payer_of(asked))
+
+
+def test_owners_wait_for_nobody_else_of_their_organization() -> None:
+    """Has a member use up the organization's share, and then an owner theirs, which counts for both."""
+    clock = Clock()
+    payers, member, owner = Payers(clock=clock), environ(authorization=BEARER), environ(authorization="Bearer mws_own")
+    answer(payers, member, "acme", seconds=6)
+    answer(payers, owner, "acme", is_owner=True)
+    with pytest.raises(TooMany):
+        payers.check(payers.payer_of(member))
+    payers.check(payers.payer_of(owner))
+    assert (payers.share("acme"), payers.share(payers.payer_of(owner).name)) == (1, 4)
+    clock.now += 24
+    payers.check(payers.payer_of(member))
+    answer(payers, owner, "acme", seconds=6, is_owner=True)
+    for asked in (member, owner):
+        with pytest.raises(TooMany):
+            payers.check(payers.payer_of(asked))
+
+
+def test_an_owner_s_session_alone_pays_apart(context: Context, hub: FakeHub, owner: Actor) -> None:
+    """Sends requests to the service: an owner's token, and an admin's session, use the organization's share."""
+    text = api_tokens.issue(context, owner, name="ci", scope="read", password=PASSWORD).text
+    admin = join(context, owner.organization_id, Role.ADMIN)
+    payers = Payers()
+    for token, payer in (
+        (sign_in(context, owner.member_id), owners_of(owner.organization_id)),
+        (text, owner.organization_id),
+        (admin, owner.organization_id),
+    ):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert answered(context, hub, payers, "/api/v1/machines", headers) == payer
 
 
 def test_after_half_of_its_share_a_payer_has_one_thread() -> None:

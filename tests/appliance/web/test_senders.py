@@ -9,21 +9,23 @@ from pathlib import Path
 import pytest
 
 from appliance.model.errors import TooMany, Unauthenticated
+from appliance.model.organization import Role
 from appliance.service import Actor, Context, api_tokens, sessions
 from appliance.service import log_in as login
 from appliance.service.transcripts import PublishedRuns
 from appliance.web import senders
+from appliance.web.allowance import owners_of
 from appliance.web.limits import STRANGERS, RateLimits
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import sign_in
+from tests.appliance.members import colleague, sign_in
 
 
 @pytest.fixture
-def organization(context: Context) -> Callable[[dict[str, str]], str]:
+def sender(context: Context) -> Callable[[dict[str, str]], str]:
     site = Site(context, RateLimits(clock=lambda: 1000.0), PublishedRuns(Path("nowhere")))
-    return partial(senders.organization, site)
+    return partial(senders.sender, site)
 
 
 def head(address: str = "203.0.113.7", **headers: str) -> dict[str, str]:
@@ -32,37 +34,39 @@ def head(address: str = "203.0.113.7", **headers: str) -> dict[str, str]:
     }
 
 
-def test_a_signed_in_request_is_counted_for_its_organization(
-    organization: Callable[[dict[str, str]], str], context: Context, owner: Actor
+def test_a_signed_in_request_is_counted_for_its_payer(
+    sender: Callable[[dict[str, str]], str], context: Context, owner: Actor
 ) -> None:
     token = login.log_in(context, email="owner@example.net", password="correct horse battery").token
     program = api_tokens.issue(context, owner, name="ci", scope="write", password="correct horse battery").text
     for shown in (head(AUTHORIZATION=f"Bearer {token}"), head(COOKIE=f"{COOKIE}={token}")):
-        assert organization(shown) == owner.organization_id
-    assert organization(head(AUTHORIZATION=f"bearer {program}")) == owner.organization_id
+        assert sender(shown) == owners_of(owner.organization_id)
+    admin = sign_in(context, colleague(context, owner, Role.ADMIN).member_id)
+    for theirs in (program, admin):
+        assert sender(head(AUTHORIZATION=f"bearer {theirs}")) == owner.organization_id
     for shown in (head(COOKIE=f"{COOKIE}={program}"), head(AUTHORIZATION="Bearer x"), head(), head(COOKIE="\xff=")):
         with pytest.raises(Unauthenticated):
-            organization(shown)
+            sender(shown)
     sessions.log_out(context, token)
     with pytest.raises(Unauthenticated):
-        organization(head(AUTHORIZATION=f"Bearer {token}"))
+        sender(head(AUTHORIZATION=f"Bearer {token}"))
 
 
 def test_a_request_with_two_tokens_is_counted_for_who_is_let_in(
-    organization: Callable[[dict[str, str]], str], context: Context, owner: Actor
+    sender: Callable[[dict[str, str]], str], context: Context, owner: Actor
 ) -> None:
     other = sign_up(context, "other@example.net")
     ours, theirs = (sign_in(context, each.member_id) for each in (owner, other))
     both = head(COOKIE=f"{COOKIE}={ours}", AUTHORIZATION=f"Bearer {theirs}")
-    assert organization(both | {"PATH_INFO": "/policy"}) == owner.organization_id
-    assert organization(both) == other.organization_id
+    assert sender(both | {"PATH_INFO": "/policy"}) == owners_of(owner.organization_id)
+    assert sender(both) == owners_of(other.organization_id)
 
 
-def test_an_anonymous_request_is_counted_for_its_address(organization: Callable[[dict[str, str]], str]) -> None:
+def test_an_anonymous_request_is_counted_for_its_address(sender: Callable[[dict[str, str]], str]) -> None:
     for _ in range(STRANGERS.one[0].amount):
         with pytest.raises(Unauthenticated):
-            organization(head("203.0.113.7"))
+            sender(head("203.0.113.7"))
     with pytest.raises(TooMany):
-        organization(head("203.0.113.7", X_FORWARDED_FOR="203.0.113.8"))
+        sender(head("203.0.113.7", X_FORWARDED_FOR="203.0.113.8"))
     with pytest.raises(Unauthenticated):
-        organization(head("203.0.113.8"))
+        sender(head("203.0.113.8"))

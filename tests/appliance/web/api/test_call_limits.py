@@ -9,13 +9,15 @@ from typing import Any
 import bottle
 import pytest
 
+from appliance.model.organization import Role
 from appliance.model.sign_up import SignUpMode
-from appliance.service import Context
+from appliance.service import Actor, Context, api_tokens
 from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
-from appliance.web.limits import LETTERS, LETTERS_PER_RECIPIENT, RateLimits
+from appliance.web.limits import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRITES_PER_ORGANIZATION, RateLimits
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD, colleague, join, sign_in
 from tests.appliance.web.client import call
 from tests.appliance.web.used_up import use_up
 
@@ -32,7 +34,10 @@ CALLS = [
 
 @pytest.fixture
 def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
-    return make_app(Site(context, RateLimits(), PublishedRuns(tmp_path / "transcripts")), hub.status)
+    """Makes an application whose limits regain nothing, however long a test takes."""
+    return make_app(
+        Site(context, RateLimits(clock=lambda: 1000.0), PublishedRuns(tmp_path / "transcripts")), hub.status
+    )
 
 
 @pytest.mark.parametrize(("limit", "method", "path", "body"), CALLS, ids=[f"{each[1]} {each[2]}" for each in CALLS])
@@ -68,3 +73,41 @@ def test_requests_to_sign_up_use_up_no_resets(context: Context, hub: FakeHub, tm
     most = LETTERS_PER_RECIPIENT[0].amount
     assert asked == [204] * most + [429] * (5 - most)
     assert call(app, "POST", f"{PREFIX}/resets", whose).status == 204
+
+
+def test_who_may_change_nothing_uses_up_no_changes(app: bottle.Bottle, context: Context, owner: Actor) -> None:
+    """Has a read token and a viewer ask for changes, and for previews, more often than changes are possible."""
+    reading, writing = (
+        api_tokens.issue(context, owner, name=scope, scope=scope, password=PASSWORD).text for scope in ("read", "write")
+    )
+    viewer = join(context, owner.organization_id, Role.VIEWER)
+    for number in range(WRITES_PER_ORGANIZATION[0].amount):
+        token = viewer if number % 2 else reading
+        assert call(app, "POST", f"{PREFIX}/machines", {"name": "pune"}, token=token).status == 403
+        assert (
+            call(app, "POST", f"{PREFIX}/policy/preview", {"default": "deny", "rules": []}, token=token).status == 200
+        )
+    assert call(app, "POST", f"{PREFIX}/machines", {"name": "pune"}, token=writing).status == 201
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.VIEWER])
+def test_access_is_revoked_when_no_change_is_left(
+    app: bottle.Bottle, context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    """Uses up the organization's requests and changes, and then those of a person to revoke access."""
+    actor = owner if role is Role.OWNER else colleague(context, owner, role)
+    token, other = sign_in(context, actor.member_id), colleague(context, owner, Role.ADMIN).member_id
+    paths = [f"/tokens/{token_of(context, actor)}", f"/members/{other}"]
+    for limit in ("read", "write"):
+        use_up(monkeypatch, limit)
+    revoked = [call(app, "DELETE", PREFIX + path, token=token).status for path in paths]
+    assert revoked == ([204, 204] if role is Role.OWNER else [204, 403])
+    for _ in range(REVOCATIONS[0].amount - len(paths)):
+        assert call(app, "DELETE", f"{PREFIX}/tokens/none", token=token).status == 404
+    assert call(app, "DELETE", f"{PREFIX}/tokens/none", token=token).status == 429
+    assert call(app, "DELETE", f"{PREFIX}/sessions", token=join(context, owner.organization_id, role)).status == 200
+
+
+def token_of(context: Context, actor: Actor) -> str:
+    """Makes a token of this member; returns its id."""
+    return api_tokens.issue(context, actor, name="ci", scope="read", password=PASSWORD).token.id

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from appliance.service import Actor, machines, organizations
+from appliance.model.organization import Role
+from appliance.service import Actor, accounts, machines, organizations
+from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.web.pages.visitor import Visitor
 from tests.appliance.web.used_up import use_up
@@ -18,6 +20,26 @@ FORMS = [
     ("ping", "/machines/{id}/connection", "/machines/{id}/ping", {}),
     ("invitation", "/settings/people", "/settings/people", {"email": "b@example.net", "role": "viewer"}),
 ]
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.VIEWER])
+def test_access_is_revoked_when_no_change_is_left(
+    owner: Visitor, site: Site, colleague: Callable[[Role], Visitor], monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    """Uses up what a person may revoke in a minute, and then the organization's requests and changes."""
+    member = colleague(role)
+    if role is Role.OWNER:
+        who = accounts.actor_of(site.context, member.cookies[COOKIE]).member_id
+        visitor, page, form = owner, f"/settings/people/{who}", f"/settings/people/{who}/remove"
+    else:
+        visitor, page, form = member, "/account", "/logout"
+    fields = visitor.get(page).page.forms[form]
+    with monkeypatch.context() as patched:
+        use_up(patched, "revocation")
+        assert visitor.post(form, fields).status == 429
+    use_up(monkeypatch, "read")
+    use_up(monkeypatch, "write")
+    assert visitor.post(form, fields).status == 303
 
 
 @pytest.mark.parametrize(("limit", "page", "action", "fields"), FORMS, ids=[each[2] for each in FORMS])

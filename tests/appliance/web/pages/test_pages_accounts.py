@@ -187,7 +187,7 @@ def test_too_many_sign_ups_get_a_page_with_the_waiting_time(stranger: Visitor, s
 def test_too_many_changes_get_a_page_with_the_waiting_time(owner: Visitor, site: Site) -> None:
     organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
     for _ in range(300):
-        site.limits.write(owner.address, organization)
+        site.limits.write(owner.address, organization, is_owner=True)
     answer = owner.add_machine("late")
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) > 0
