@@ -19,6 +19,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 # Rests of the sweep in multiples of its work: about 3 % of a core, or up to 10 % if a round would take too long.
 _LONGEST_REST, _SHORTEST_REST = 30, 9
 _SHORTEST_ROUND, _LONG_ROUND = 2.0, 5.0
+# Rest after machines of an organization were noted, which any of them can ask for: as a round of the sweep at most.
+_SHORTEST_NOTE_REST = _SHORTEST_ROUND
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,14 @@ class _DueCheck:
         noticed: time of the first event that it answers; monotonic seconds.
         at: earliest time of the check; monotonic seconds.
         failures: number of consecutive checks that failed.
+        visible: time from which a check sees what all these events are about; monotonic seconds.
     """
 
     noticed: float
     at: float
     event: NamespaceEvent
     failures: int = 0
+    visible: float = 0.0
 
 
 _Key = tuple[str, bool]
@@ -53,17 +57,26 @@ class Healer:
         sweep: returns the organizations of one round.
         mended: called with each repair.
         shortest_round_s: least time from the begin of one round of the sweep to the next, in seconds.
+        shortest_note_rest_s: least time from one noting of an organization's machines to the next, in seconds.
     """
 
     def __init__(
-        self, look: Look, sweep: Sweep, mended: Callable[[Repair], None], shortest_round_s: float = _SHORTEST_ROUND
+        self,
+        look: Look,
+        sweep: Sweep,
+        mended: Callable[[Repair], None],
+        shortest_round_s: float = _SHORTEST_ROUND,
+        shortest_note_rest_s: float = _SHORTEST_NOTE_REST,
     ) -> None:
         self._look = look
         self._sweep = sweep
         self._mended = mended
         self._shortest_round_s = shortest_round_s
+        self._shortest_note_rest_s = shortest_note_rest_s
         # Machines are noted by a check of their own, as other checks come earlier, and not all of them note machines.
         self._due: dict[_Key, _DueCheck] = {}
+        # By organization whose machines were noted lately, the earliest time of the next noting.
+        self._rested: dict[str, float] = {}
         self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -77,13 +90,22 @@ class Healer:
                 thread.start()
 
     def notice(self, organization: str, event: NamespaceEvent, delay_s: float = 0.0) -> None:
-        """Schedule a check of an organization after an event. Returns at once."""
+        """Schedule a check of an organization after an event. Returns at once.
+
+        Args:
+            delay_s: time until a check sees what the event is about. Machines may be noted later than that.
+        """
         now = time.monotonic()
+        visible = now + delay_s
         with self._changed:
             key = _key(organization, event)
             before = self._due.get(key)
-            if before is None or event is NamespaceEvent.MACHINES:
-                self._due[key] = _DueCheck(now, now + delay_s, event)
+            if before is None:
+                rested = self._rested.get(organization, 0.0) if event is NamespaceEvent.MACHINES else 0.0
+                self._due[key] = _DueCheck(now, max(visible, rested), event, visible=visible)
+            elif event is NamespaceEvent.MACHINES:
+                # It is not put off: a machine could keep all others from being noted.
+                self._due[key] = replace(before, visible=visible)
             elif event is NamespaceEvent.ANYTHING:
                 self._due[key] = replace(before, event=event, at=now)
             # The worker that checks it now does this check next.
@@ -102,13 +124,26 @@ class Healer:
     def _work(self) -> None:
         while (taken := self._take()) is not None:
             organization, due = taken
+            began = time.monotonic()
             again = self._heal(organization, due)
             with self._changed:
                 self._busy.discard(organization)
                 if again is not None:
                     self._due.setdefault(_key(organization, again.event), again)
+                if due.event is NamespaceEvent.MACHINES and (again is None or again.event is not due.event):
+                    self._rest_from_noting(organization, due, began)
                 if self._due:
                     self._changed.notify()
+
+    def _rest_from_noting(self, organization: str, done: _DueCheck, began: float) -> None:
+        """Put off the next noting of the organization's machines, and have one if this one came too early for some."""
+        now = time.monotonic()
+        rested = now + max(self._shortest_note_rest_s, _SHORTEST_REST * (now - began))
+        self._rested = {name: at for name, at in self._rested.items() if at > now} | {organization: rested}
+        key = _key(organization, done.event)
+        after = self._due.get(key, done if done.visible > began else None)
+        if after is not None:
+            self._due[key] = replace(after, at=max(rested, after.visible))
 
     def _take(self) -> tuple[str, _DueCheck] | None:
         with self._changed:
