@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from appliance.hub.errors import Occupied, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.kernel.events import NamespaceEvent
+from appliance.hub.plane.note_rests import NoteRests
 
 Look = Callable[[str, NamespaceEvent], Repair | None]
 Sweep = Callable[[], tuple[str, ...]]
@@ -19,8 +20,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 # Rests of the sweep in multiples of its work: about 3 % of a core, or up to 10 % if a round would take too long.
 _LONGEST_REST, _SHORTEST_REST = 30, 9
 _SHORTEST_ROUND, _LONG_ROUND = 2.0, 5.0
-# Rest after machines of an organization were noted, which any of them can ask for: as a round of the sweep at most.
-_SHORTEST_NOTE_REST = _SHORTEST_ROUND
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Healer:
         sweep: returns the organizations of one round.
         mended: called with each repair.
         shortest_round_s: least time from the begin of one round of the sweep to the next, in seconds.
-        shortest_note_rest_s: least time from one noting of an organization's machines to the next, in seconds.
+        note_rests: rests between two notings of an organization's machines.
     """
 
     def __init__(
@@ -66,17 +65,15 @@ class Healer:
         sweep: Sweep,
         mended: Callable[[Repair], None],
         shortest_round_s: float = _SHORTEST_ROUND,
-        shortest_note_rest_s: float = _SHORTEST_NOTE_REST,
+        note_rests: NoteRests | None = None,
     ) -> None:
         self._look = look
         self._sweep = sweep
         self._mended = mended
         self._shortest_round_s = shortest_round_s
-        self._shortest_note_rest_s = shortest_note_rest_s
+        self._note_rests = note_rests or NoteRests()
         # Machines are noted by a check of their own, as other checks come earlier, and not all of them note machines.
         self._due: dict[_Key, _DueCheck] = {}
-        # By organization whose machines were noted lately, the earliest time of the next noting.
-        self._rested: dict[str, float] = {}
         self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -101,7 +98,7 @@ class Healer:
             key = _key(organization, event)
             before = self._due.get(key)
             if before is None:
-                rested = self._rested.get(organization, 0.0) if event is NamespaceEvent.MACHINES else 0.0
+                rested = self._note_rests.end_of(organization) if event is NamespaceEvent.MACHINES else 0.0
                 self._due[key] = _DueCheck(now, max(visible, rested), event, visible=visible)
             elif event is NamespaceEvent.MACHINES:
                 # It is not put off: a machine could keep all others from being noted.
@@ -137,9 +134,7 @@ class Healer:
 
     def _rest_from_noting(self, organization: str, done: _DueCheck, began: float) -> None:
         """Put off the next noting of the organization's machines, and have one if this one came too early for some."""
-        now = time.monotonic()
-        rested = now + max(self._shortest_note_rest_s, _SHORTEST_REST * (now - began))
-        self._rested = {name: at for name, at in self._rested.items() if at > now} | {organization: rested}
+        rested = self._note_rests.begin(organization, began, time.monotonic())
         key = _key(organization, done.event)
         after = self._due.get(key, done if done.visible > began else None)
         if after is not None:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from appliance.hub.errors import Occupied
 from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.plane.healing import Healer
+from appliance.hub.plane.note_rests import NoteRests
 from tests.waiting import DEADLINE, wait_until
 
 
@@ -97,7 +98,7 @@ def test_a_flood_of_new_sources_has_its_machines_noted_seldom(rest_s: float, wor
         healer.notice("one", NamespaceEvent.MACHINES, 0.05)
         return len(spans) >= 3
 
-    healer = Healer(look, tuple, lambda _repair: None, shortest_note_rest_s=rest_s)
+    healer = Healer(look, tuple, lambda _repair: None, note_rests=NoteRests(rest_s, rest_s))
     healer.start()
     try:
         wait_until(hear)
@@ -108,7 +109,9 @@ def test_a_flood_of_new_sources_has_its_machines_noted_seldom(rest_s: float, wor
 
 def test_other_checks_do_not_rest_from_noting_machines() -> None:
     looks: Queue[tuple[str, NamespaceEvent]] = Queue()
-    healer = Healer(lambda *each: looks.put(each), tuple, lambda _repair: None, shortest_note_rest_s=2 * DEADLINE)
+    healer = Healer(
+        lambda *each: looks.put(each), tuple, lambda _repair: None, note_rests=NoteRests(2 * DEADLINE, 2 * DEADLINE)
+    )
     healer.start()
     try:
         for event in (NamespaceEvent.MACHINES, NamespaceEvent.RULES, NamespaceEvent.ANYTHING):
@@ -131,7 +134,7 @@ def test_a_machine_heard_too_late_for_a_noting_gets_another() -> None:
         looks.put(time.monotonic())
         assert goes_on.wait(DEADLINE)
 
-    healer = Healer(look, tuple, lambda _repair: None, shortest_note_rest_s=0.0)
+    healer = Healer(look, tuple, lambda _repair: None, note_rests=NoteRests(0.0, 0.0))
     healer.notice("one", NamespaceEvent.MACHINES)
     visible = time.monotonic() + 0.2
     healer.notice("one", NamespaceEvent.MACHINES, 0.2)
@@ -161,7 +164,7 @@ def test_a_noting_that_has_to_wait_for_a_change_takes_no_rest() -> None:
         if not changed.is_set():
             raise Occupied("not now")
 
-    healer = Healer(look, tuple, lambda _repair: None, shortest_note_rest_s=2 * DEADLINE)
+    healer = Healer(look, tuple, lambda _repair: None, note_rests=NoteRests(2 * DEADLINE, 2 * DEADLINE))
     healer.start()
     try:
         healer.notice("one", NamespaceEvent.MACHINES)
