@@ -256,7 +256,7 @@ class DataPlane:
             patience_s: longest wait for a change or a check in progress; seconds.
 
         Returns:
-            Endpoints by public key; None if nothing has changed.
+            Endpoints of the enabled machines by public key; None if the organization has no state.
 
         Raises:
             Occupied: the change takes longer.
@@ -270,10 +270,8 @@ class DataPlane:
         if wanted is None:
             return None
         now = to_remember({**known, **heard}, {peer.public_key for peer in wanted.peers})
-        if now == known:
-            return None
         self._endpoints[organization] = now
-        return now
+        return {peer.public_key: now[peer.public_key] for peer in wanted.peers if peer.public_key in now}
 
     def endpoints(self) -> dict[str, Mapping[str, str]]:
         """Last endpoints of machines, by organization and public key."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from appliance.hub.errors import Occupied, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.kernel.events import NamespaceEvent
+from appliance.hub.plane.note_rests import NoteRests
 
 Look = Callable[[str, NamespaceEvent], Repair | None]
 Sweep = Callable[[], tuple[str, ...]]
@@ -29,12 +30,14 @@ class _DueCheck:
         noticed: time of the first event that it answers; monotonic seconds.
         at: earliest time of the check; monotonic seconds.
         failures: number of consecutive checks that failed.
+        visible: time from which a check sees what all these events are about; monotonic seconds.
     """
 
     noticed: float
     at: float
     event: NamespaceEvent
     failures: int = 0
+    visible: float = 0.0
 
 
 _Key = tuple[str, bool]
@@ -53,15 +56,22 @@ class Healer:
         sweep: returns the organizations of one round.
         mended: called with each repair.
         shortest_round_s: least time from the begin of one round of the sweep to the next, in seconds.
+        note_rests: rests between two notings of an organization's machines.
     """
 
     def __init__(
-        self, look: Look, sweep: Sweep, mended: Callable[[Repair], None], shortest_round_s: float = _SHORTEST_ROUND
+        self,
+        look: Look,
+        sweep: Sweep,
+        mended: Callable[[Repair], None],
+        shortest_round_s: float = _SHORTEST_ROUND,
+        note_rests: NoteRests | None = None,
     ) -> None:
         self._look = look
         self._sweep = sweep
         self._mended = mended
         self._shortest_round_s = shortest_round_s
+        self._note_rests = note_rests or NoteRests()
         # Machines are noted by a check of their own, as other checks come earlier, and not all of them note machines.
         self._due: dict[_Key, _DueCheck] = {}
         self._busy: set[str] = set()
@@ -77,13 +87,22 @@ class Healer:
                 thread.start()
 
     def notice(self, organization: str, event: NamespaceEvent, delay_s: float = 0.0) -> None:
-        """Schedule a check of an organization after an event. Returns at once."""
+        """Schedule a check of an organization after an event. Returns at once.
+
+        Args:
+            delay_s: time until a check sees what the event is about. Machines may be noted later than that.
+        """
         now = time.monotonic()
+        visible = now + delay_s
         with self._changed:
             key = _key(organization, event)
             before = self._due.get(key)
-            if before is None or event is NamespaceEvent.MACHINES:
-                self._due[key] = _DueCheck(now, now + delay_s, event)
+            if before is None:
+                rested = self._note_rests.end_of(organization) if event is NamespaceEvent.MACHINES else 0.0
+                self._due[key] = _DueCheck(now, max(visible, rested), event, visible=visible)
+            elif event is NamespaceEvent.MACHINES:
+                # It is not put off: a machine could keep all others from being noted.
+                self._due[key] = replace(before, visible=visible)
             elif event is NamespaceEvent.ANYTHING:
                 self._due[key] = replace(before, event=event, at=now)
             # The worker that checks it now does this check next.
@@ -102,13 +121,24 @@ class Healer:
     def _work(self) -> None:
         while (taken := self._take()) is not None:
             organization, due = taken
+            began = time.monotonic()
             again = self._heal(organization, due)
             with self._changed:
                 self._busy.discard(organization)
                 if again is not None:
                     self._due.setdefault(_key(organization, again.event), again)
+                if due.event is NamespaceEvent.MACHINES and (again is None or again.event is not due.event):
+                    self._rest_from_noting(organization, due, began)
                 if self._due:
                     self._changed.notify()
+
+    def _rest_from_noting(self, organization: str, done: _DueCheck, began: float) -> None:
+        """Put off the next noting of the organization's machines, and have one if this one came too early for some."""
+        rested = self._note_rests.begin(organization, began, time.monotonic())
+        key = _key(organization, done.event)
+        after = self._due.get(key, done if done.visible > began else None)
+        if after is not None:
+            self._due[key] = replace(after, at=max(rested, after.visible))
 
     def _take(self) -> tuple[str, _DueCheck] | None:
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +25,7 @@ from appliance.hub.plane.arbiter import Arbiter
 from appliance.hub.plane.connection_watch import ConnectionWatch
 from appliance.hub.plane.dataplane import HEALING_WAITS_S, DataPlane
 from appliance.hub.plane.door_upkeep import FRONT_DOOR, DoorUpkeep
+from appliance.hub.plane.endpoint_notes import EndpointNotes
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.liveness import Liveness
 from appliance.hub.plane.machine_calls import MachineCalls
@@ -34,7 +35,7 @@ from appliance.hub.plane.retrying import tried_until_done
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
-from appliance.store import Store, audit, deletions, machines, organizations
+from appliance.store import Store, audit, deletions, organizations
 from appliance.store.times import now
 
 log = structlog.get_logger()
@@ -91,6 +92,7 @@ class Upkeep:
         self.arbiter = Arbiter(store, self.door, self.plane)
         self.agreement = Agreement(store, self.plane.states, self.arbiter.settle, self.arbiter.stored, self._mended)
         self._liveness = Liveness(store, self.plane.heard)
+        self._endpoint_notes = EndpointNotes(store, self.plane)
         self.connections = ConnectionWatch(self.plane, tracking.host_limit)
         self.repairs: Counter[str] = Counter()
         self.is_restored = False
@@ -99,8 +101,6 @@ class Upkeep:
         self._restoring = threading.Lock()
         # Organizations that the store does not have, and whose remains could not be removed yet.
         self._remains: set[str] = set()
-        # Endpoints whose write has failed, by organization.
-        self._not_stored: dict[str, Mapping[str, str]] = {}
 
     def open(self) -> None:
         """Open the front door, or adopt the one that an earlier process left open; the next call does nothing.
@@ -253,26 +253,17 @@ class Upkeep:
         if event is NamespaceEvent.MACHINES:
             # Occupied passes: the check is made again when the change or the check in progress has ended.
             with suppress(LinkError, NamespaceError, Unavailable):
-                self._note_endpoints(organization)
+                self._endpoint_notes.note(organization, HEALING_WAITS_S)
             return None
         repair = self.plane.heal(organization, event)
         if event is not NamespaceEvent.RULES:
             with suppress(HubError, Unavailable):
-                self._note_endpoints(organization)
+                self._endpoint_notes.note(organization, HEALING_WAITS_S)
         return repair
 
     def _met(self, organization: str) -> None:
         # WireGuard knows the machine's endpoint once it has read the initiation, whatever becomes of the handshake.
         self._healer.notice(organization, NamespaceEvent.MACHINES, _HANDSHAKE_S)
-
-    def _note_endpoints(self, organization: str, patience_s: float = HEALING_WAITS_S) -> None:
-        heard = self.plane.note_endpoints(organization, patience_s) or self._not_stored.pop(organization, None)
-        if heard is not None:
-            # Otherwise a write that fails would be made up for only when an endpoint changes again.
-            self._not_stored[organization] = heard
-            with self._store.write() as transaction:
-                machines.note_endpoints(transaction, organization, heard)
-            self._not_stored.pop(organization, None)
 
     def note_endpoints(self) -> None:
         """Store all endpoints for a later hub that has to rebuild the links.
@@ -282,7 +273,7 @@ class Upkeep:
         """
         for organization in self.plane.wanted():
             try:
-                self._note_endpoints(organization, _LAST_NOTING_WAITS_S)
+                self._endpoint_notes.note(organization, _LAST_NOTING_WAITS_S)
             except HubError as error:
                 log_error("endpoints of machines could not be read", error, organization=organization)
             except Unavailable as error:
@@ -293,7 +284,9 @@ class Upkeep:
         self.plane.close_idle()
         with suppress(Unavailable):
             self._liveness.note()
-        return (FRONT_DOOR, *self.plane.wanted())
+        wanted = self.plane.wanted()
+        self._endpoint_notes.keep_only(wanted)
+        return (FRONT_DOOR, *wanted)
 
     def _mended(self, repair: Repair) -> None:
         found = [f"{finding.part.value}: {finding.what}" for finding in repair.found]

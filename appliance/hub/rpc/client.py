@@ -20,7 +20,6 @@ from appliance.vault import CodeSecret, SealedKeys
 
 T = TypeVar("T")
 
-_TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
 """Timeout of calls that go through every organization: there may be thousands."""
 _TYPES: Mapping[str, type[HubError]] = {
@@ -44,7 +43,7 @@ class HubClient:
     """
 
     def __init__(
-        self, where: Path | Callable[[], socket.socket], timeout_s: float = _TIMEOUT, shard: str | None = None
+        self, where: Path | Callable[[], socket.socket], timeout_s: float = messages.TIMEOUT_S, shard: str | None = None
     ) -> None:
         self._open = partial(_connected, where) if isinstance(where, Path) else where
         self._timeout_s = timeout_s
@@ -205,7 +204,7 @@ class HubClient:
 
 def _connected(path: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(_TIMEOUT)
+    connection.settimeout(messages.TIMEOUT_S)
     try:
         connection.connect(str(path))
     except OSError as error:

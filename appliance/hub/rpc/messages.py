@@ -17,6 +17,9 @@ from appliance.model.probes import MOST_PROBES, Probe
 
 _LONGEST = "longest_wait_seconds"
 
+TIMEOUT_S = 60.0
+"""Seconds for which a caller waits for an answer, unless the call goes through every organization."""
+
 Kind = Literal["failed", "overtaken", "crowded", "too-large", "not-here"]
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]

@@ -7,8 +7,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Collection
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ class Server:
         gone: called after the end of each connection.
         own_uid: user for whom `messages.RESERVED` calls are; None for the user of this process.
         shard: id of the shard whose hub this is; None where there is one hub.
+        room_wait_s: longest wait of a large message for others to be done; its caller has left by then.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Server:
         gone: Callable[[], None] = lambda: None,
         own_uid: int | None = None,
         shard: str | None = None,
+        room_wait_s: float = messages.TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._allowed = frozenset(allowed_uids)
@@ -65,6 +69,8 @@ class Server:
         self._closed = threading.Event()
         self._free_connections = threading.Semaphore(_MOST_CONNECTIONS)
         self._room = threading.Semaphore(_MOST_LARGE)
+        self._room_wait_s = room_wait_s
+        self._clock = clock
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -119,15 +125,35 @@ class Server:
                 return
             try:
                 while (length := codec.announced(connection)) is not None:
-                    with self._room if length > _LARGE else nullcontext():
+                    came = self._clock()
+                    with self._room_for(length):
                         data = codec.body(connection, length)
-                        codec.send(connection, self._answer(data, connection, uid))
+                        codec.send(connection, self._answer(data, connection, uid, came))
             except OSError as error:
                 log.warning("a caller went away", error=str(error))
             self._gone()
 
-    def _answer(self, data: bytes, connection: socket.socket, uid: int | None) -> messages.Done | messages.Failed:
-        came = time.monotonic()
+    @contextmanager
+    def _room_for(self, length: int) -> Iterator[None]:
+        """Hold room for a message of this many bytes.
+
+        Raises:
+            TimeoutError: there was none for as long as a caller waits.
+        """
+        if length <= _LARGE:
+            yield
+            return
+        if not self._room.acquire(timeout=self._room_wait_s):
+            raise TimeoutError("there was no room for its large message")
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    def _answer(
+        self, data: bytes, connection: socket.socket, uid: int | None, came: float
+    ) -> messages.Done | messages.Failed:
+        """Execute a call that was announced at this time, by the clock."""
         try:
             request = codec.decode(data, messages.TimedCall)
             if request.shard not in (None, self._shard):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
+from ipaddress import IPv4Address
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -20,6 +22,8 @@ from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
+from appliance.model.keys import new_key_pair
+from appliance.model.organization import Machine
 from appliance.store import Store, audit, machines, organizations
 from appliance.store.times import now
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
@@ -102,11 +106,21 @@ def test_a_machine_s_endpoint_is_recorded_at_its_handshake(
 def test_endpoints_that_could_not_be_stored_are_stored_later(
     upkeep: Upkeep, sealed: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard, stored = {"key": "192.0.2.1:40000"}, list[object]()
-    changes = iter([heard, None, None])
+    key, stored, store_them = new_key_pair().public, list[object](), machines.note_endpoints
+    heard = {key: "192.0.2.1:40000"}
+    with sealed.write() as transaction:
+        machines.create(transaction, ACME, Machine("m2", "mumbai", "mumbai", IPv4Address("10.100.0.2"), key, (), now()))
+        state = organizations.standing(transaction, ACME, None)
+    assert state is not None
+
+    def note(transaction: Connection, *what: Any) -> None:
+        stored.append(what)
+        store_them(transaction, *what)
+
     monkeypatch.setattr(upkeep.plane, "wanted", lambda: (ACME,))
-    monkeypatch.setattr(upkeep.plane, "note_endpoints", lambda *_: next(changes, None))
-    monkeypatch.setattr(machines, "note_endpoints", lambda _, *what: stored.append(what))
+    monkeypatch.setattr(upkeep.plane, "state", lambda _: state.desired)
+    monkeypatch.setattr(upkeep.plane, "note_endpoints", lambda *_: heard)
+    monkeypatch.setattr(machines, "note_endpoints", note)
     with closing(upkeep):
         with monkeypatch.context() as away:
             away.setattr(sealed, "write", refuse)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import struct
 import threading
@@ -24,14 +25,18 @@ from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Apply, Confirm, HubStatus, Remove, RotateSecret, Status, TearDown, TimedCall
 from appliance.hub.rpc.server import Server
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 ACME = "acmeacme22"
 
 
 @contextmanager
 def served(
-    folder: Path, allowed_uids: set[int], own_uid: int | None = None, shard: str | None = None
+    folder: Path,
+    allowed_uids: set[int],
+    own_uid: int | None = None,
+    shard: str | None = None,
+    room_wait_s: float = DEADLINE,
 ) -> Iterator[list[Any]]:
     """Serves on ``folder / "sock"``; gives the calls."""
     made: list[Any] = []
@@ -40,7 +45,7 @@ def served(
         made.append(call)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
-    serving = Server(folder / "sock", allowed_uids, answer, own_uid=own_uid, shard=shard)
+    serving = Server(folder / "sock", allowed_uids, answer, own_uid=own_uid, shard=shard, room_wait_s=room_wait_s)
     thread = threading.Thread(target=serving.serve)
     thread.start()
     try:
@@ -175,6 +180,57 @@ def test_a_caller_is_bounded_in_the_hub_s_threads_and_memory(calls: list[Any], t
         sending[left].shutdown(socket.SHUT_RDWR)
         assert isinstance(left.exception(), BrokenPipeError)
     assert calls == [Status()] * 3
+
+
+@contextmanager
+def announcing(path: Path, *lengths: int) -> Iterator[list[socket.socket]]:
+    """Opens connections, and announces a message of one of these lengths on each."""
+    with ExitStack() as stack:
+        made = [stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) for _ in lengths]
+        for each, length in zip(made, lengths, strict=True):
+            each.settimeout(DEADLINE)
+            each.connect(str(path))
+            each.sendall(struct.pack("!I", length))
+        yield made
+
+
+def test_the_time_of_a_large_call_begins_before_it_has_room(tmp_path: Path) -> None:
+    looks, callers, now = list[float](), list[WaitingCaller](), 100.0
+
+    def clock() -> float:
+        looks.append(now)
+        return now
+
+    server = Server(tmp_path / "sock", {os.getuid()}, lambda _, caller: callers.append(caller), clock=clock)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    call = codec.encode(TimedCall(Apply(ACME, None, 1, 2), patience_s=5.0))
+    # Whatever follows the call is no part of it.
+    filled = codec.encode({**codec.decode(call, dict), "filling": bytes(2**21)})
+    try:
+        with announcing(tmp_path / "sock", *[2**21] * 3) as (first, *_):
+            wait_until(lambda: len(looks) == 3)
+            with announcing(tmp_path / "sock", len(filled)) as (last,), ThreadPoolExecutor() as pool:
+                wait_until(lambda: len(looks) == 4)
+                now = 200.0
+                first.close()
+                pool.submit(last.sendall, filled).result(DEADLINE)
+                assert codec.receive(last) is not None
+    finally:
+        server.close()
+        thread.join()
+    assert [each.until for each in callers] == [105.0]
+
+
+def test_a_large_call_without_room_ends_when_its_caller_leaves(tmp_path: Path) -> None:
+    with (
+        served(tmp_path, {os.getuid()}, room_wait_s=0.05) as calls,
+        announcing(tmp_path / "sock", *[2**21] * 4) as connections,
+    ):
+        ended, _, _ = select.select(connections, [], [], DEADLINE)
+        assert [each.recv(1) for each in ended] == [b""]
+        HubClient(tmp_path / "sock").status()
+        assert calls == [Status()]
 
 
 class Answering:
