@@ -30,6 +30,8 @@ MOST_OF_ONE = 10_000
 """Most remembered keys of an organization's programs."""
 MOST_FORMS = 2_000
 """Most remembered forms of a member."""
+LARGEST_ANSWER = 50_000
+"""Most bytes of an answer that is stored; the repetition of what had a larger one is told that it was done."""
 _FULL_RETRY_S = 600
 
 
@@ -104,6 +106,8 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
                 raise
             # The store was lost while it confirmed the work, and is back; or another host's process has done it.
             return known
+        if len(answer.body or b"") > LARGEST_ANSWER:
+            return None
         try:
             with context.store.write() as transaction:
                 repeats.finish(transaction, key, answer)
