@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy import Connection, select
 from appliance.hub.errors import HubError
 from appliance.model.errors import NotEnforced, NotFound, Unauthenticated, Unavailable
 from appliance.service import Actor, Context, accounts, deletion, log_in, machines, organizations
-from appliance.store import Store, audit, deletions, holdings, instance, schema, times
+from appliance.store import Store, deletions, instance, schema, times
 from appliance.store import organizations as stored
 from appliance.store.deletions import Tombstone
 from appliance.store.instance import Instance
@@ -239,37 +238,6 @@ def test_a_cancelled_deletion_is_not_finished_by_a_second_call(
     assert owner.organization_id in hub.enforced
 
 
-def test_no_transaction_removes_more_than_a_portion(
-    context: Context, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Counts what each transaction of a deletion removes, so that others do not wait long for the store's writer."""
-    with store.write() as transaction:
-        fill(transaction, owner.organization_id, owner.member_id)
-        for _ in range(30):
-            audit.record(transaction, owner.organization_id, "a", "policy.saved", {}, context.clock())
-        before = holdings.count(transaction)[owner.organization_id]
-    write = store.write
-    removed: list[int] = []
-
-    @contextmanager
-    def counted() -> Iterator[Connection]:
-        with write() as transaction:
-            rows = [sum(holdings.count(transaction).get(owner.organization_id, {}).values())]
-            yield transaction
-            rows.append(sum(holdings.count(transaction).get(owner.organization_id, {}).values()))
-            removed.append(rows[0] - rows[1])
-
-    monkeypatch.setattr(store, "write", counted)
-    monkeypatch.setattr(deletion, "PORTION", 4)
-    told = deletion.delete(context, owner, confirm=NAME)
-    assert max(removed) == 4
-    assert sum(removed) == sum(before.values())
-    (tombstone,) = tombstones(store)
-    assert tombstone.removed == told
-    assert told["audit"] == before["audit"]
-    assert sum(told.values()) == sum(before.values()) - before["organizations"]
-
-
 def test_a_deletion_that_removes_rows_is_not_taken_back(
     context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,23 +253,6 @@ def test_a_deletion_that_removes_rows_is_not_taken_back(
         deletion.delete(context, owner, confirm=NAME)
     deletion.resume(context, times.now())
     assert rows_naming(store, owner.organization_id, owner.member_id) == []
-
-
-def test_a_deletion_that_another_call_finishes_is_done(
-    context: Context, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write, transactions = store.write, iter(["begin", "first portion", "second portion"])
-
-    def finish_before_the_second_portion() -> AbstractContextManager[Connection]:
-        if next(transactions, None) == "second portion":
-            deletion.resume(context, times.now())
-        return write()
-
-    monkeypatch.setattr(deletion, "PORTION", 1)
-    monkeypatch.setattr(store, "write", finish_before_the_second_portion)
-    assert sum(deletion.delete(context, owner, confirm=NAME).values()) == 1
-    assert rows_naming(store, owner.organization_id, owner.member_id) == []
-    assert len(tombstones(store)) == 1
 
 
 @pytest.fixture

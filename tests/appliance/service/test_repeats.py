@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from appliance.model.errors import InProgress, Invalid, KeyReused, TooMany, Unavailable
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, repeats
 from appliance.service.recording import recording
 from appliance.service.underway import Underway
-from appliance.store import Store, schema
+from appliance.store import Store
 from appliance.store import repeats as stored
 from appliance.store.repeats import StoredAnswer
 from tests.appliance.breaking_proxy import BreakingProxy, When
@@ -336,37 +336,6 @@ def test_a_key_is_known_for_a_day(context: Context, owner: Actor) -> None:
     assert once(later, again(later, owner), work) == ANSWER
     later = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
     assert once(later, again(later, owner), work) is None
-
-
-def test_old_requests_are_forgotten_in_portions(
-    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Counts what each transaction removes, so that nobody waits for the answers of others to a day's requests."""
-
-    def remembered(transaction: Connection) -> int:
-        return transaction.execute(select(func.count()).select_from(schema.repeats)).scalar_one()
-
-    for number in range(5):
-        once(context, owner, Work(context), key=str(number))
-    later = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
-    write = context.store.write
-    removed: list[int] = []
-
-    @contextmanager
-    def counted() -> Iterator[Connection]:
-        with write() as transaction:
-            before = remembered(transaction)
-            yield transaction
-            removed.append(before - remembered(transaction))
-
-    monkeypatch.setattr(context.store, "write", counted)
-    once(later, again(later, owner), Work(later), key="0")
-    assert max(removed) <= 1
-    removed.clear()
-    assert repeats.tidy(later, portion=3) == 4
-    assert removed == [3, 1]
-    assert repeats.tidy(later) == 0
-    assert once(later, again(later, owner), Work(later), key="0") == ANSWER
 
 
 @WAYS
