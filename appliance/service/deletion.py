@@ -1,12 +1,14 @@
 """Deletion of organizations.
 
-First the organization's keys are destroyed and nobody can sign in; then its data plane is removed, then its rows, then
-their remains in the store's files. Each step can be repeated: an interrupted deletion is finished by the next call for
-it, or by the next start.
+First the organization's keys are destroyed and nobody can sign in; then its data plane is removed, then its rows, a few
+at a time, then their remains in the store's files. Each step can be repeated: an interrupted deletion is finished by
+the next call for it, or by the next start.
 """
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -21,10 +23,13 @@ from appliance.service.context import Context
 from appliance.service.standing import check_standing, gone
 from appliance.store import deletions, organizations
 from appliance.store.deletions import DeletionTarget, Tombstone
+from appliance.store.portions import PORTION
 
 log = structlog.get_logger()
 
 _SERVICE = "service"
+# Between two portions of rows, so that others get their turns: SQLite's waiting writers only look now and then.
+_PAUSE_S = 0.005
 
 Check = Callable[[Connection, DeletionTarget], None]
 
@@ -72,7 +77,7 @@ def _delete(context: Context, organization_id: str, by: str, check: Check) -> di
         if doomed is None:
             raise gone()
         check(transaction, doomed)
-        deletions.begin(transaction, doomed.id, context.clock())
+        doomed = deletions.begin(transaction, doomed, context.clock())
     with _told_that_it_goes_on():
         _clear(context, doomed)
         removed = _finish(context, doomed.id, by)
@@ -133,18 +138,35 @@ def scrub(context: Context) -> None:
 
 
 def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int]:
+    removed: Counter[str] = Counter()
+    while not _remove_portion(context, organization_id, actor, removed):
+        time.sleep(_PAUSE_S)
+    context.states.forget(organization_id)
+    context.trends.forget(organization_id)
+    return dict(removed)
+
+
+def _remove_portion(context: Context, organization_id: str, actor: str, removed: Counter[str]) -> bool:
+    """Remove some rows of an organization, and finish its deletion with the last ones; False if some are left.
+
+    Args:
+        removed: numbers of rows by kind, to which these are added.
+    """
     with context.store.write() as transaction:
         doomed = deletions.find_locked(transaction, organization_id)
         if doomed is None:
+            if removed:
+                # Another call for the same deletion has removed the rest.
+                return True
             raise gone()
         if doomed.keys is not None:
             # Another call for the same deletion failed at the data plane, and took it back.
             raise NotEnforced(NOT_ENFORCED)
-        removed = organizations.remove(transaction, organization_id)
-        deletions.finish(transaction, Tombstone(context.clock(), actor, removed))
-    context.states.forget(organization_id)
-    context.trends.forget(organization_id)
-    return removed
+        portion, is_all = organizations.remove(transaction, organization_id, PORTION)
+        removed.update(portion)
+        if is_all:
+            deletions.finish(transaction, Tombstone(context.clock(), actor, removed))
+    return is_all
 
 
 def _take_back(context: Context, doomed: DeletionTarget) -> bool:

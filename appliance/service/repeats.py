@@ -20,6 +20,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.standing import check_standing, gone
 from appliance.store import organizations, repeats
+from appliance.store.portions import PORTION
 from appliance.store.repeats import RequestKey, StoredAnswer
 
 log = structlog.get_logger()
@@ -29,6 +30,8 @@ MOST_OF_ONE = 10_000
 """Most remembered keys of an organization's programs."""
 MOST_FORMS = 2_000
 """Most remembered forms of a member."""
+LARGEST_ANSWER = 50_000
+"""Most bytes of an answer that is stored; the repetition of what had a larger one is told that it was done."""
 _FULL_RETRY_S = 600
 
 
@@ -75,6 +78,21 @@ def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) 
     return _idempotent(context, actor, RequestKey(actor.organization_id, digest, actor.member_id), digest, work)
 
 
+def tidy(context: Context, *, portion: int = PORTION) -> int:
+    """Forget old requests in small transactions, so that no change waits long; returns their number.
+
+    Args:
+        portion: most requests of a transaction.
+    """
+    oldest, forgotten = context.removal_time() - REMEMBERED, 0
+    while True:
+        with context.store.read() as transaction:
+            if not repeats.has_older(transaction, oldest):
+                return forgotten
+        with context.store.write() as transaction:
+            forgotten += repeats.forget_older(transaction, oldest, portion)
+
+
 def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> StoredAnswer | None:
     with context.underway.working_on(key.organization_id + key.hash) as is_alone:
         begun = _begin(context, actor, key, request_hash, is_alone=is_alone)
@@ -88,6 +106,8 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
                 raise
             # The store was lost while it confirmed the work, and is back; or another host's process has done it.
             return known
+        if len(answer.body or b"") > LARGEST_ANSWER:
+            return None
         try:
             with context.store.write() as transaction:
                 repeats.finish(transaction, key, answer)
@@ -109,7 +129,8 @@ def _begin(
             raise gone()
         check_standing(context, transaction, actor, organization, locked=True)
         # A form shown before its memory went must not be taken for a new one when a set clock is right again.
-        repeats.forget_older(transaction, context.removal_time() - REMEMBERED)
+        oldest = context.removal_time() - REMEMBERED
+        repeats.forget_old(transaction, key, oldest)
         known = repeats.find(transaction, key)
         if known is not None and not hmac.compare_digest(known.request_hash, request_hash):
             raise KeyReused("Another request came with this key before. Choose a new one for each request.")
@@ -120,7 +141,7 @@ def _begin(
         if not is_alone:
             raise repeats.in_progress()
         repeats.forget_undone(transaction, key)
-        _check_room(context, repeats.count(transaction, key), is_form=key.member_id is not None)
+        _check_room(context, repeats.count_since(transaction, key, oldest), is_form=key.member_id is not None)
         return repeats.begin(transaction, key, request_hash, now)
 
 

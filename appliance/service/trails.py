@@ -6,15 +6,15 @@ import structlog
 
 from appliance.service.context import Context
 from appliance.store import trails
+from appliance.store.portions import PORTION
 
 log = structlog.get_logger()
 
 _ORGANIZATIONS = 100
-_PORTION = 500
 _PORTIONS = 200
 
 
-def tidy(context: Context, *, portion: int = _PORTION, portions: int = _PORTIONS) -> int:
+def tidy(context: Context, *, portion: int = PORTION, portions: int = _PORTIONS) -> int:
     """Remove old entries in small transactions, so that no change waits long; returns their number.
 
     Args:

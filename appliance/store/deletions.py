@@ -7,7 +7,7 @@ is finished.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,14 @@ class DeletionTarget:
     """An organization that is to be deleted.
 
     Attributes:
+        revision: of its desired state; another one once rows of it are removed.
         keys: its sealed data key and private key; None once the deletion has begun.
         lock: salt of the unlock secret's lock, which shows a later change of the secret.
     """
 
     id: str
     name: str
+    revision: int
     keys: tuple[bytes, bytes] | None
     lock: bytes | None
 
@@ -41,7 +43,7 @@ class Tombstone:
 
     Attributes:
         actor: role of the person who deleted it, or "service" for an interrupted deletion that was finished later.
-        removed: number of its rows by table.
+        removed: number of its rows by table, without those that were removed before the deletion was interrupted.
     """
 
     at: datetime
@@ -62,33 +64,39 @@ def find_locked(transaction: Connection, organization_id: str) -> DeletionTarget
     if row is None:
         return None
     keys = (row.sealed_data_key, row.sealed_private_key) if row.active else None
-    return DeletionTarget(row.id, row.name, keys, _lock(transaction))
+    return DeletionTarget(row.id, row.name, row.revision, keys, _lock(transaction))
 
 
-def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
-    """Destroy the organization's keys and end all access to it."""
+def begin(transaction: Connection, doomed: DeletionTarget, at: datetime) -> DeletionTarget:
+    """Destroy the organization's keys and end all access to it; returns the target with its new revision."""
+    # A new one makes concurrent changes of this organization fail. An earlier call for this deletion can still undo it.
+    begun = doomed if doomed.keys is None else replace(doomed, revision=new_revision())
     transaction.execute(
         update(_organizations)
-        .where(_organizations.c.id == organization_id)
+        .where(_organizations.c.id == doomed.id)
         .values(
             active=False,
             deleting_since=times.stored(at),
             sealed_data_key=b"",
             sealed_private_key=b"",
-            # Makes concurrent changes of this organization fail.
-            revision=new_revision(),
+            revision=begun.revision,
         )
     )
+    return begun
 
 
 def revert(transaction: Connection, doomed: DeletionTarget) -> bool:
-    """Undo `begin`; false if the organization is gone, or the unlock secret has changed since."""
+    """Undo `begin`; false if rows of the organization are gone, or the unlock secret has changed since."""
     if doomed.keys is None or doomed.lock != _lock(transaction):
         return False
     data_key, private_key = doomed.keys
     restored = transaction.execute(
         update(_organizations)
-        .where(_organizations.c.id == doomed.id, _organizations.c.deleting_since.is_not(None))
+        .where(
+            _organizations.c.id == doomed.id,
+            _organizations.c.deleting_since.is_not(None),
+            _organizations.c.revision == doomed.revision,
+        )
         .values(
             active=True,
             deleting_since=None,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, delete, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, func, select
 
-from appliance.store import schema
+from appliance.store import portions, schema
 
 
 def count(transaction: Connection) -> dict[str, dict[str, int]]:
@@ -24,13 +24,18 @@ def count(transaction: Connection) -> dict[str, dict[str, int]]:
     return dict(counts)
 
 
-def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
-    """Remove every row of the organization; returns their numbers by table, without that of organizations."""
-    removed = {
-        table.name: transaction.execute(delete(table).where(belongs)).rowcount
-        for table, belongs in _tables_of(organization_id)
-    }
-    del removed[schema.organizations.name]
+def remove(transaction: Connection, organization_id: str, most: int | None = None) -> dict[str, int]:
+    """Remove rows of the organization, its own row last; returns their numbers by table.
+
+    Args:
+        most: most rows to remove; None removes all.
+    """
+    removed: dict[str, int] = {}
+    for table, belongs in _tables_of(organization_id):
+        left = None if most is None else most - sum(removed.values())
+        if left == 0:
+            break
+        removed[table.name] = portions.remove(transaction, table, belongs, left)
     return removed
 
 

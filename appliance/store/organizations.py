@@ -133,18 +133,29 @@ def change(transaction: Connection, organization_id: str, *, name: str, plan: Pl
     transaction.execute(update(_table).where(_table.c.id == organization_id).values(name=name, plan=plan.value))
 
 
-def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
-    """Remove the organization with all its rows; returns the number of rows by kind.
+def remove(transaction: Connection, organization_id: str, most: int | None = None) -> tuple[dict[str, int], bool]:
+    """Remove the organization with all its rows, or a portion of them.
 
-    Its sealed keys are overwritten first, which makes all data that is sealed under them unreadable.
+    Its sealed keys are overwritten first, which makes all data that is sealed under them unreadable. Its revision
+    changes, so that a deletion is not taken back any more.
+
+    Args:
+        most: most rows to remove; None removes all.
+
+    Returns:
+        Number of removed rows by kind, and False if some are left.
     """
     transaction.execute(
-        update(_table).where(_table.c.id == organization_id).values(sealed_data_key=b"", sealed_private_key=b"")
+        update(_table)
+        .where(_table.c.id == organization_id)
+        .values(sealed_data_key=b"", sealed_private_key=b"", revision=new_revision())
     )
     removed: Counter[str] = Counter()
-    for table, rows in holdings.remove(transaction, organization_id).items():
+    for table, rows in holdings.remove(transaction, organization_id, most).items():
         removed[_COUNTED_AS.get(table, table)] += rows
-    return dict(removed)
+    # The organization's own row goes last.
+    is_all = removed.pop(_table.name, 0) > 0
+    return dict(removed), is_all
 
 
 def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from appliance.model.errors import InProgress
-from appliance.store import times
+from appliance.store import portions, times
 from appliance.store.schema import repeats as _table
 
 
@@ -69,12 +69,16 @@ def find(transaction: Connection, key: RequestKey) -> StoredRequest | None:
     return StoredRequest(row.request_hash, answer)
 
 
-def count(transaction: Connection, key: RequestKey) -> int:
-    """Number of remembered requests that this one is counted with: the member's forms, or the organization's keys."""
+def count_since(transaction: Connection, key: RequestKey, since: datetime) -> int:
+    """Number of requests since a time that this one is counted with: the member's forms, or the organization's keys."""
     return transaction.execute(
         select(func.count())
         .select_from(_table)
-        .where(_table.c.organization_id == key.organization_id, _table.c.member_id.is_not_distinct_from(key.member_id))
+        .where(
+            _table.c.organization_id == key.organization_id,
+            _table.c.member_id.is_not_distinct_from(key.member_id),
+            _table.c.began_at >= times.stored(since),
+        )
     ).scalar_one()
 
 
@@ -119,9 +123,20 @@ def forget_undone(transaction: Connection, key: RequestKey) -> None:
     transaction.execute(delete(_table).where(_is_attempt(key), _table.c.done.is_(False)))
 
 
-def forget_older(transaction: Connection, than: datetime) -> None:
-    """Forget requests of all organizations that began before a time."""
-    transaction.execute(delete(_table).where(_table.c.began_at < times.stored(than)))
+def forget_old(transaction: Connection, key: RequestKey, than: datetime) -> None:
+    """Forget the request if it began before a time."""
+    transaction.execute(delete(_table).where(_is(key), _table.c.began_at < times.stored(than)))
+
+
+def has_older(transaction: Connection, than: datetime) -> bool:
+    """True if a request of any organization began before a time."""
+    query = select(_table.c.key_hash).where(_table.c.began_at < times.stored(than)).limit(1)
+    return transaction.execute(query).first() is not None
+
+
+def forget_older(transaction: Connection, than: datetime, most: int) -> int:
+    """Forget at most ``most`` requests of all organizations that began before a time; returns their number."""
+    return portions.remove(transaction, _table, _table.c.began_at < times.stored(than), most)
 
 
 def _is(key: RequestKey) -> ColumnElement[bool]:

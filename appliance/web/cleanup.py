@@ -19,6 +19,7 @@ from appliance.service import (
     factor_removals,
     oversight,
     policy_history,
+    repeats,
     setbacks,
     trails,
     unused,
@@ -37,7 +38,8 @@ def keep_at_it(context: Context, begun_until: datetime, every_s: float = _EVERY_
     """Clean up now and every minute; never returns.
 
     Interrupted sign-ups, interrupted deletions, unused organizations, old entries of audit trails and of the log of
-    operations, old saves of policies, hourly counts of packets and due removals of lost second factors are handled.
+    operations, old saves of policies, old idempotency keys and forms, hourly counts of packets and due removals of lost
+    second factors are handled.
 
     Args:
         begun_until: time before this process took its first request: what began earlier is no longer running.
@@ -62,6 +64,7 @@ def clean_up(context: Context, begun_until: datetime) -> None:
     _try(trails.tidy, context)
     _try(oversight.tidy_log, context)
     _try(policy_history.tidy, context)
+    _try(repeats.tidy, context)
     _try(decided_packets.note, context)
     _try(factor_removals.finish_due, context)
     _try(factor_removals.forget_letters, context)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from appliance.hub.errors import HubError
 from appliance.model.errors import NotEnforced, NotFound, Unauthenticated, Unavailable
@@ -99,12 +99,24 @@ def cut_before_rows(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
     monkeypatch.setattr(stored, "remove", _kill)
 
 
+def cut_between_rows(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
+    del hub
+    remove = stored.remove
+
+    def remove_once(transaction: Connection, organization_id: str, most: int | None = None) -> tuple[Any, bool]:
+        monkeypatch.setattr(stored, "remove", _kill)
+        return remove(transaction, organization_id, most)
+
+    monkeypatch.setattr(deletion, "PORTION", 1)
+    monkeypatch.setattr(stored, "remove", remove_once)
+
+
 def cut_before_files(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
     del hub
     monkeypatch.setattr(Store, "scrub", _kill)
 
 
-CUTS = [cut_before_data_plane, cut_before_rows, cut_before_files]
+CUTS = [cut_before_data_plane, cut_before_rows, cut_between_rows, cut_before_files]
 Cut = Callable[[pytest.MonkeyPatch, FakeHub], None]
 
 
@@ -139,7 +151,7 @@ def test_a_running_deletion_is_left_alone(context: Context, store: Store, hub: F
     assert rows_naming(store, owner.organization_id)
 
 
-@pytest.mark.parametrize("cut", CUTS[:2])
+@pytest.mark.parametrize("cut", CUTS[:3])
 def test_a_second_call_finishes_an_interrupted_deletion(
     cut: Cut, context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
@@ -224,6 +236,23 @@ def test_a_cancelled_deletion_is_not_finished_by_a_second_call(
             calls[0].result(DEADLINE)
     assert organizations.get(context, owner).name == NAME
     assert owner.organization_id in hub.enforced
+
+
+def test_a_deletion_that_removes_rows_is_not_taken_back(
+    context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs two deletions at once: one fails at the data plane, after the other has removed some rows."""
+
+    def remove(_: str) -> None:
+        monkeypatch.setattr(hub, "remove", lambda _: None)
+        cut_off(context, hub, owner, cut_between_rows)
+        raise HubError("refused")
+
+    monkeypatch.setattr(hub, "remove", remove)
+    with pytest.raises(NotEnforced, match="goes on by itself"):
+        deletion.delete(context, owner, confirm=NAME)
+    deletion.resume(context, times.now())
+    assert rows_naming(store, owner.organization_id, owner.member_id) == []
 
 
 @pytest.fixture

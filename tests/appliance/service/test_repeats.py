@@ -176,6 +176,18 @@ def test_a_request_whose_answer_can_t_be_stored_counts_as_done(
     assert work.done == 1
 
 
+@WAYS
+def test_an_answer_that_is_too_large_counts_as_lost(context: Context, owner: Actor, way: Way) -> None:
+    work = Work(context)
+
+    def answer(actor: Actor) -> StoredAnswer:
+        return replace(work(actor), body=b"x" * (repeats.LARGEST_ANSWER + 1))
+
+    assert way(context, owner, answer) is None
+    assert way(context, owner, answer) == LOST
+    assert work.done == 1
+
+
 class _LosesIt:
     """Makes the store fail at the next commit of a change, before or after it takes place, and work again at once."""
 

@@ -1,15 +1,18 @@
-"""Ids of audit entries reveal nothing about other organizations."""
+"""Ids of audit entries reveal nothing about other organizations; questions about a time read only its entries."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from appliance.model.errors import Invalid
 from appliance.service import Actor, Context, machines, organizations
-from appliance.store import Store, migration, schema
+from appliance.store import Store, audit, migration, schema, times, unused
 from appliance.store.revision import revision
 from tests.appliance.conftest import sign_up
+from tests.appliance.databases import on_sqlite, query_plans
 from tests.appliance.postgres import Cluster
 
 
@@ -27,6 +30,18 @@ def test_audit_ids_are_random_and_useless_to_other_organizations(context: Contex
     for start in (theirs.id, *map(str, numbers), "x"):
         with pytest.raises(Invalid):
             organizations.trail(context, owner, before=start)
+
+
+@on_sqlite
+def test_questions_about_times_do_not_read_the_whole_trail(store: Store, owner: Actor) -> None:
+    """Looks at what is asked in a write transaction, while all other writers wait."""
+    now, organization = times.now(), owner.organization_id
+    with store.read() as transaction, query_plans(transaction) as plans:
+        audit.count_since(transaction, organization, owner.email, ("password.changed",), now - timedelta(hours=1), now)
+        audit.latest_moment(transaction, organization)
+        unused.is_unused(transaction, organization, now)
+    assert len(plans) == 3
+    assert all("ix_audit_organization_id_at" in plan for plan in plans)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

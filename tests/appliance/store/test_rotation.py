@@ -85,7 +85,9 @@ def test_a_key_that_can_t_be_opened_prevents_the_rotation(sealed: Store) -> None
 
 def test_an_unfinished_deletion_does_not_prevent_a_rotation(sealed: Store) -> None:
     with sealed.write() as transaction:
-        deletions.begin(transaction, ACME, times.now())
+        acme = deletions.find_locked(transaction, ACME)
+        assert acme is not None
+        deletions.begin(transaction, acme, times.now())
     with rotated(sealed, OLD, NEW, nullcontext()):
         pass
     with sealed.read() as transaction:

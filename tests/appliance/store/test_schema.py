@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, ForeignKey, delete, event, inspect, text
+from sqlalchemy import ForeignKey, delete, inspect, text
 
 from appliance.service import Actor
 from appliance.store import Store, machines, migration, schema
 from appliance.store.revision import NEWEST, revision
-from tests.appliance.databases import BOTH, on_sqlite
+from tests.appliance.databases import BOTH, on_sqlite, query_plans
 from tests.appliance.postgres import Cluster
 from tests.appliance.rows import everything, fill
 
@@ -88,13 +88,6 @@ def test_a_created_store_is_as_a_migrated_one(kind: str, cluster: Cluster, tmp_p
 
 @on_sqlite
 def test_disabled_machines_are_found_by_their_index(store: Store, owner: Actor) -> None:
-    plans = []
-
-    def explain(connection: Connection, _: object, statement: str, parameters: object, *__: object) -> None:
-        found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)  # type: ignore[arg-type]
-        plans.append(str(found.all()))
-
-    with store.read() as transaction:
-        event.listen(transaction, "before_cursor_execute", explain, once=True)
+    with store.read() as transaction, query_plans(transaction) as plans:
         machines.disabled_of(transaction, owner.organization_id)
     assert "ix_machines_disabled" in plans[0]
