@@ -59,6 +59,7 @@ def test_the_full_profile_runs_what_is_marked(request: pytest.FixtureRequest) ->
     assert request.config.getoption("--profile") == "full"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["alone", "by workers"])
 def test_a_run_tells_what_it_left_to_the_full_profile(workers: list[str]) -> None:
     assert _told("quick", *workers) == ["left to --profile full: 1 tests, and 3 of 4 examples of 1 properties"]

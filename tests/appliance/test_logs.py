@@ -178,6 +178,7 @@ def test_every_routine_event_is_logged_somewhere() -> None:
     assert [event for event in logs.ROUTINE if f'log.info("{event}"' not in sources] == []
 
 
+@pytest.mark.long
 def test_no_event_has_a_field_that_the_log_writes_itself() -> None:
     """The log's own value would replace it: the level of a limit was lost in that of its warning."""
     own = {"event", "exception", "level", "process", "timestamp"}

@@ -20,6 +20,7 @@ def test_a_run_does_not_differ_from_itself(made: Transcript) -> None:
     assert (same.changes, same.figures, same.is_worse) == ((), (), False)
 
 
+@pytest.mark.long
 @given(transcripts, transcripts)
 @properties.examples(50)
 def test_a_reverse_comparison_has_the_reverse_changes(one: Transcript, other: Transcript) -> None:

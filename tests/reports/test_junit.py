@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given
 
 from reports.junit import junit
@@ -44,6 +45,7 @@ def test_any_run_is_valid_xml_with_the_right_counts(made: Transcript) -> None:
     assert [len(case) == 0 for case in cases] == good
 
 
+@pytest.mark.long
 @given(transcripts)
 @properties.examples(50)
 def test_junit_has_no_failed_case_exactly_if_the_gate_passes(made: Transcript) -> None:

@@ -87,6 +87,7 @@ def test_verify_says_of_a_run_in_no_log_that_it_is_in_none(tmp_path: Path, logge
     assert logged.is_dir()
 
 
+@pytest.mark.long
 def test_verify_tells_a_tree_that_was_tested_from_others(tmp_path: Path, signer: Signer) -> None:
     project = checkout(tmp_path / "project")
     tested = looking.look(project, project / "scenarios")

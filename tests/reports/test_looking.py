@@ -24,6 +24,7 @@ def look(project: Path) -> Software:
     return looking.look(project, project / "scenarios")
 
 
+@pytest.mark.long
 def test_a_checkout_is_known_by_all_its_parts(project: Path) -> None:
     found = look(project)
     assert found.git_tree == git(project, "rev-parse", "HEAD^{tree}")

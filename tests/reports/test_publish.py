@@ -117,6 +117,7 @@ def test_the_oldest_runs_beyond_the_limit_are_removed(tmp_path: Path, signer: Si
     assert (tmp_path / "20260301-notes.txt").exists()
 
 
+@pytest.mark.long
 @given(moments=st.lists(st.integers(0, 3), min_size=1, max_size=5), keep=st.integers(1, 3))
 @sharing_fixtures(20)
 def test_the_newest_run_is_never_removed(tmp_path: Path, signer: Signer, moments: list[int], keep: int) -> None:

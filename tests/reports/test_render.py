@@ -147,6 +147,7 @@ def test_no_text_becomes_markup(text: str) -> None:
     assert page.said.count(flat(text)) >= 25
 
 
+@pytest.mark.long
 @given(transcripts)
 @properties.examples(50)
 def test_a_page_has_no_control_characters(made: Transcript) -> None:
@@ -319,6 +320,7 @@ def test_a_quick_run_says_how_many_sabotages_it_left() -> None:
     assert "other seeds" not in Page(html(run(claim("one-hub")))).said
 
 
+@pytest.mark.long
 @given(transcripts)
 @properties.examples(50)
 def test_every_figure_of_any_run_is_on_the_page(made: Transcript) -> None:

@@ -16,6 +16,8 @@ from reports.schema import VERSION, Transcript, TranscriptError, dump, json_sche
 from tests import properties
 from tests.reports.samples import claim, run, scenario, transcripts
 
+pytestmark = pytest.mark.long
+
 # What is published about transcript.json; every other name in it is ours to add.
 ADDED = {"elsewhere", "tested", "signed_by", "log", "mutants", "untried"}
 RUN = {"started_at", "seconds", "profile", "seed", "environment", "claims", "sabotage"}

@@ -39,6 +39,6 @@ class NoteRests:
         """
         self._rests = {name: rest for name, rest in self._rests.items() if rest[0] + self._longest_s > began}
         _, row = self._rests.get(organization, (0.0, 0))
-        rest = max(min(self._first_s * 2**row, self._longest_s), _MULTIPLE * (now - began))
+        rest = max(min(self._first_s * 2.0**row, self._longest_s), _MULTIPLE * (now - began))
         self._rests[organization] = now + rest, min(row + 1, _MOST_DOUBLINGS)
         return now + rest

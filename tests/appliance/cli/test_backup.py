@@ -172,6 +172,7 @@ def test_a_backup_with_a_passphrase_needs_the_unlock_secret_too(backed: Backed, 
     assert_refused(meshwg(backed.data, "backup", *sealed_with, "--force", **SECRET), Exit.NOT_CONFIGURED)
 
 
+@pytest.mark.long
 def test_a_killed_backup_leaves_the_previous_one(backed: Backed) -> None:
     before = backed.file.read_bytes()
     program = """
@@ -196,6 +197,7 @@ main()
     }
 
 
+@pytest.mark.long
 def test_a_refused_restore_leaves_nothing(backed: Backed, tmp_path: Path) -> None:
     content = backed.file.read_bytes()
     new = tmp_path / "new"
@@ -218,6 +220,7 @@ def test_an_existing_store_is_never_replaced(backed: Backed) -> None:
     opens(backed.store, OLD)
 
 
+@pytest.mark.long
 def test_a_store_of_a_later_version_is_not_restored(backed: Backed, tmp_path: Path) -> None:
     with backed.store.write() as transaction:
         transaction.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -227,6 +230,7 @@ def test_a_store_of_a_later_version_is_not_restored(backed: Backed, tmp_path: Pa
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.long
 def test_a_killed_restore_leaves_no_store_and_can_be_repeated(backed: Backed, tmp_path: Path) -> None:
     new = tmp_path / "new"
     program = """

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 HARNESS_ONLY = ("httpx", "hypothesis", "locust", "playwright", "pytest", "securesystemslib", "xdist")
 
 WITHOUT_HARNESS = f"""

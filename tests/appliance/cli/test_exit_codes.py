@@ -64,6 +64,7 @@ def told_by(command: str) -> set[int]:
     return {int(code) for each in paragraphs if "Exit codes:" in each for code in _CODES.findall(each)}
 
 
+@pytest.mark.long
 def test_programs_end_only_with_codes_of_the_table() -> None:
     files = [file for package in ("appliance", "harness", "reports") for file in (ROOT / package).rglob("*.py")]
     found = {

@@ -23,6 +23,7 @@ PASSWORD = "correct horse battery"
 pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.mark.long
 def test_a_removal_begins_and_stops_under_a_running_service(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()
@@ -44,6 +45,7 @@ def test_a_removal_begins_and_stops_under_a_running_service(data: Path, runs: li
     assert run.stop() == 0
 
 
+@pytest.mark.long
 def test_a_removal_due_without_a_service_takes_effect_later(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()

@@ -47,6 +47,7 @@ class Browser:
         return found.status_code
 
 
+@pytest.mark.long
 def test_an_operator_is_added_set_up_and_removed(data: Path, tmp_path: Path, runs: list[Run]) -> None:
     run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
     run.wait_until_ready()

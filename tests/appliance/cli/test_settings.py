@@ -197,6 +197,7 @@ def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, misspel
         check_names()
 
 
+@pytest.mark.long
 def test_a_command_refuses_a_misspelt_variable() -> None:
     done = run("status", MESHWG_SIGNUP="hidden-value")
     assert done.returncode == Exit.NOT_CONFIGURED

@@ -43,6 +43,7 @@ def test_ctrl_c_stays_ignored_if_the_parent_ignores_it(tmp_path: Path) -> None:
     assert start(tmp_path, prepare=signal.SIG_IGN).returncode == 7
 
 
+@pytest.mark.long
 def test_objects_from_loading_are_not_garbage_collected() -> None:
     program = """
 import atexit, gc, sys
@@ -73,6 +74,7 @@ BUDGETS = {
 """Libraries that a command does not load: each of them would make its start longer."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", BUDGETS)
 def test_a_command_loads_only_what_it_uses(command: str, tmp_path: Path) -> None:
     program = f"""

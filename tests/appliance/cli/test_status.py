@@ -24,6 +24,7 @@ UP = status.ServiceStatus(
 LOST = HubStatus("kernel", "6.1", 1, 2, shards=(ShardStatus("192.0.2.1:1", "hub1"), ShardStatus("192.0.2.1:2", None)))
 
 
+@pytest.mark.long
 def test_status_tells_up_without_hub_and_down_apart(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()

@@ -197,6 +197,7 @@ print([os.read(each, 9) for each in handed], any(map(os.get_inheritable, handed)
     assert capfd.readouterr().out == "[b'secret', b'door 1', b'door 2'] False 5\n"
 
 
+@pytest.mark.long
 def test_a_program_that_does_not_load_replaces_no_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_program_that_does_not_load_replaces_no_process(
         wait_until(lambda: all(_was_renewed(tmp_path, command) for command in ("hub", "web")))
 
 
+@pytest.mark.long
 def test_a_program_that_can_t_be_executed_is_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +243,7 @@ for _ in range({_ROUNDS}):
 """
 
 
+@pytest.mark.long
 def test_a_signal_right_after_the_start_is_handled() -> None:
     """Sends a signal as soon as the supervisor reports that it is up, when it begins to wait."""
     with subprocess.Popen([sys.executable, "-c", _TELLS], stdout=subprocess.PIPE) as process:

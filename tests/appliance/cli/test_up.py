@@ -27,6 +27,7 @@ from tests.appliance.cli.started import (
 from tests.waiting import wait_until
 
 
+@pytest.mark.long
 def test_a_second_start_needs_the_unlock_secret(data: Path, runs: list[Run]) -> None:
     first = start_program(runs, data)
     said = first.wait_until_ready()
@@ -97,6 +98,7 @@ def test_a_data_folder_closed_to_the_web_process_is_refused(data: Path, runs: li
     assert run.stop() == 0
 
 
+@pytest.mark.long
 def test_the_configured_endpoint_may_differ_from_the_hub_s_port(data: Path, runs: list[Run]) -> None:
     run = start(runs, data, "--endpoint=b\u00fccher.example:443", "--udp-port=51899")
     said = run.wait_until_ready()

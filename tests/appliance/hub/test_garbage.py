@@ -10,6 +10,8 @@ import pytest
 
 from appliance.hub.garbage import survivors_frozen
 
+pytestmark = pytest.mark.long
+
 
 class Knot:
     """A reference cycle, which only a collection frees."""

@@ -152,6 +152,7 @@ def control(name: str, targets: Targets) -> str:
     return ""
 
 
+@pytest.mark.long
 def test_every_attempt_of_the_web_process_is_stopped(
     data: Path,
     visited: Visited,

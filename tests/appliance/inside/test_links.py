@@ -92,6 +92,7 @@ def state(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
     return found
 
 
+@pytest.mark.long
 def test_commands_neither_read_nor_write_behind_links(data: Path, runs: list[Run], tmp_path: Path) -> None:
     run = start(runs, data, **SECRET)
     run.wait_until_ready()

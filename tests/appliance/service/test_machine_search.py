@@ -102,6 +102,7 @@ def test_an_order_sorts_and_keeps_ties_by_address(
     assert ranks == sorted(ranks)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", Order)
 def test_pages_of_a_search_are_the_whole_list(context: Context, owner: Actor, hub: FakeHub, order: Order) -> None:
     organizations.change(context, owner, plan="paid")

@@ -182,6 +182,7 @@ def moved(cluster: Cluster, template: str, tmp_path: Path, hub: FakeHub) -> Iter
             cluster.drop_moved(name)
 
 
+@pytest.mark.long
 def test_changes_are_refused_while_postgresql_s_disk_is_full(moved: tuple[Path, Tenant], hub: FakeHub) -> None:
     disk, tenant = moved
     filler = fill(disk)

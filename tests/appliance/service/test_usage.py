@@ -242,6 +242,7 @@ def test_statements_from_meters_equal_those_from_the_whole_trail(entries: list[A
     kept(entries, days)
 
 
+@pytest.mark.long
 @given(st.lists(trails(with_disabling=False), min_size=3, max_size=6))
 @examples(8)
 def test_a_migrated_store_has_the_same_meters(of_each: list[list[AuditEntry]]) -> None:
@@ -253,6 +254,7 @@ def test_a_migrated_store_has_the_same_meters(of_each: list[list[AuditEntry]]) -
             assert items(found, month.name) == items(told, month.name)
 
 
+@pytest.mark.long
 def test_switching_the_plan_all_the_time_keeps_one_span() -> None:
     entries = [entry(0, "organization.created"), added(0)]
     entries += [

@@ -72,6 +72,7 @@ def described(store: Store) -> dict[str, object]:
     return made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", BOTH)
 def test_a_created_store_is_as_a_migrated_one(kind: str, cluster: Cluster, tmp_path: Path) -> None:
     files = (f"sqlite:///{tmp_path / name}" for name in ("created", "migrated"))

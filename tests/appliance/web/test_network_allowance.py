@@ -84,6 +84,7 @@ def test_a_refusal_names_the_level_that_refused() -> None:
     assert allowance.take("203.0.113.7", as_everybody=False) is None
 
 
+@pytest.mark.long
 def test_a_network_has_no_more_entries_than_admitted_calls() -> None:
     """Calls from a million addresses of one customer, whose entries must displace no other's."""
     allowance = NetworkAllowance(RATES, clock=lambda: 1000.0)
@@ -118,6 +119,7 @@ def test_an_ipv4_address_is_counted_by_itself() -> None:
     assert networks_of("2001:db8:1:203::9") == ("2001:db8:1:203::/64", "2001:db8:1:200::/56", "2001:db8:1::/48")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["sign_up", "stranger", "challenge"])
 def test_the_addresses_of_a_customer_s_network_count_together(what: str) -> None:
     limits = RateLimits(clock=lambda: 1000.0)

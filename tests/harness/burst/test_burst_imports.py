@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 MODULES = (
     "harness.cli.commands.burst",
     "harness.cli.commands.everything",
@@ -15,6 +17,7 @@ MODULES = (
 )
 
 
+@pytest.mark.long
 def test_only_the_locustfile_imports_locust() -> None:
     code = f"import sys, {', '.join(MODULES)}; sys.exit('locust' in sys.modules or 'gevent' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

@@ -39,6 +39,7 @@ def namespaces(world: World) -> int:
     return len(world.subject.lab_host.run("ip", "netns", "list").stdout.splitlines())
 
 
+@pytest.mark.long
 def test_organizations_get_a_working_mesh_and_leave_nothing(world: World, machines: list[ClientPair]) -> None:
     before = namespaces(world)
     ended: list[Attempt] = []
@@ -58,6 +59,7 @@ def test_organizations_get_a_working_mesh_and_leave_nothing(world: World, machin
     assert [link for host in clients for link in host.addresses() if link.startswith("10.100.")] == []
 
 
+@pytest.mark.long
 def test_organizations_stay_if_the_spec_keeps_them(world: World, machines: list[ClientPair]) -> None:
     before = namespaces(world)
     attempts = burst(world, machines, BurstSpec(3, "kept", keep=True), processes=2)

@@ -92,6 +92,7 @@ def lab() -> Iterator[Lab]:
     made.process.wait()
 
 
+@pytest.mark.long
 def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> None:
     # This network differs from the lab's, and reaches it only by the address that the lab printed.
     assert "192.0.2.1" not in subprocess.run(["ip", "address"], capture_output=True, text=True, check=True).stdout
@@ -115,6 +116,7 @@ def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> Non
     assert not lab.namespaces & pid_namespaces()
 
 
+@pytest.mark.long
 def test_a_taken_address_has_an_exit_code_of_its_own() -> None:
     done = forks.run(["lab", "--listen", "192.0.2.77:1"], os.environ)
     assert done.returncode == 71

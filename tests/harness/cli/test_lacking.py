@@ -31,6 +31,7 @@ def run_with_mount(*mount: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+@pytest.mark.long
 def test_a_machine_without_tun_is_refused_with_a_remedy() -> None:
     if Path("/sys/module/wireguard").exists():
         pytest.skip("the kernel of this machine has WireGuard and needs no TUN")
@@ -40,6 +41,7 @@ def test_a_machine_without_tun_is_refused_with_a_remedy() -> None:
     assert "root" not in output
 
 
+@pytest.mark.long
 def test_a_machine_without_nftables_is_refused_with_a_remedy() -> None:
     nft = shutil.which("nft")
     assert nft is not None

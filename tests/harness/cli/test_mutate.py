@@ -15,6 +15,7 @@ def mutate(*options: str) -> subprocess.CompletedProcess[str]:
     return forks.run(["mutate", *options], os.environ)
 
 
+@pytest.mark.long
 def test_a_list_depends_on_the_seed_alone() -> None:
     first, again, other = (mutate("--module=vault", "--list", "--sample=5", f"--seed={seed}") for seed in (1, 1, 2))
     assert first.returncode == other.returncode == 0
@@ -23,6 +24,7 @@ def test_a_list_depends_on_the_seed_alone() -> None:
     assert all(line.startswith("vault/") and " → " in line for line in first.stdout.splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("option", "value"), [("module", "kitchen"), ("judge", "jury"), ("minutes", "nan")])
 def test_an_unknown_value_is_refused(option: str, value: str) -> None:
     done = mutate(f"--{option}={value}")

@@ -14,6 +14,7 @@ from tests.waiting import DEADLINE
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "folder"),
     [(("test",), CACHE), (("test", "--only=lint"), CACHE), (("gate", "--claim=sign-in"), REPORTS)],

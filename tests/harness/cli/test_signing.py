@@ -19,6 +19,8 @@ from reports.keys import Signer
 from reports.log.folder import of_signer
 from tests.reports.checkouts import checkout
 
+pytestmark = pytest.mark.long
+
 PLAN = GatePlan(RunOptions(claim="one-hub", seed=7), sabotages_only=True)
 
 

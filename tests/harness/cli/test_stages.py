@@ -13,6 +13,8 @@ from harness.cli.commands import everything
 from harness.cli.stages import StageResult
 from tests.waiting import DEADLINE
 
+pytestmark = pytest.mark.long
+
 SOME = """
 import pytest
 

@@ -16,6 +16,8 @@ from tests.appliance import forks
 from tests.outside import outside
 from tests.reports.events.samples import BEGUN, PASSES
 
+pytestmark = pytest.mark.long
+
 
 def ended(*arguments: str) -> tuple[int, str]:
     """Runs a command outside of a sandbox; returns its exit code and what it said."""

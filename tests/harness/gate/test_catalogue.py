@@ -71,6 +71,7 @@ def test_claims_are_published_ones() -> None:
         assert re.fullmatch(r"[A-Z][^\n]*\.", each.sentence)
 
 
+@pytest.mark.long
 def test_every_claim_has_a_scenario_and_every_scenario_a_claim(scenarios: list[pytest.Item]) -> None:
     assert {claim_of(item) for item in scenarios} == set(BY_ID)
 

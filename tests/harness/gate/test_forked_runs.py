@@ -15,6 +15,8 @@ from harness.gate.runs import RunOptions, Shared
 from harness.sabotage.catalogue import BY_ID
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 BREAK = BY_ID["no-keepalive"]
 OPTIONS = RunOptions(claim=BREAK.claim)
 

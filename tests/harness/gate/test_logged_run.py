@@ -64,6 +64,7 @@ def test_a_run_is_in_the_log_whatever_its_verdict(project: Path, verdict: str) -
     assert (logged.began.seed, logged.ended.verdict) == (7, verdict)
 
 
+@pytest.mark.long
 def test_a_run_that_is_broken_off_stays_without_an_end(project: Path) -> None:
     broken = begin()
     end(begin(), project)
@@ -71,6 +72,7 @@ def test_a_run_that_is_broken_off_stays_without_an_end(project: Path) -> None:
     assert [each.ended is None for each in runs] == [True, False]
 
 
+@pytest.mark.long
 def test_two_gates_at_once_are_told_apart(project: Path) -> None:
     one, other = begin(), begin()
     folders = [end(each, project)[1] for each in (other, one)]
@@ -128,6 +130,7 @@ def test_a_log_that_was_changed_lets_no_run_begin(project: Path) -> None:
         begin()
 
 
+@pytest.mark.long
 def test_a_log_that_was_put_back_lets_no_run_begin(project: Path) -> None:
     end(begin(), project)
     state = project.parent / "state"

@@ -16,6 +16,8 @@ from harness.gate.claims import CLAIMS
 from harness.paths import ROOT
 from reports import attest, keys, schema
 
+pytestmark = pytest.mark.long
+
 DEADLINE = 120.0
 PROJECT = ROOT / "deploy" / "other-hub" / "project"
 SOME = (

@@ -198,6 +198,7 @@ def test_a_module_can_be_marked_with_a_claim(gate: Gate) -> None:
     }
 
 
+@pytest.mark.long
 def test_a_crash_keeps_the_results_of_the_scenarios_before_it(pytester: pytest.Pytester, gate: Gate) -> None:
     del gate
     pytester.makepyfile("""
@@ -269,6 +270,7 @@ def test_without_a_sabotage_the_run_goes_on(gate: Gate) -> None:
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
 
 
+@pytest.mark.long
 def test_scenarios_run_only_in_a_sandbox(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETLAB_SANDBOX", raising=False)
     run = gate("""

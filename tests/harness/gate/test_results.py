@@ -30,6 +30,7 @@ outcomes = st.builds(
 )
 
 
+@pytest.mark.long
 @given(st.lists(outcomes, max_size=4))
 def test_outcomes_survive_writing_and_reading(
     tmp_path_factory: pytest.TempPathFactory, made: list[ScenarioResult]

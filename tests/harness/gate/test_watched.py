@@ -125,6 +125,7 @@ def proven(watched: Watched) -> list[ScenarioResult]:
     return found
 
 
+@pytest.mark.long
 def test_the_events_tell_the_results_of_the_run(watched: Watched) -> None:
     begun, *_, ended = watched.events
     assert len(watched.run.sabotages) > 1
@@ -212,6 +213,7 @@ with Feed(Recorder(out).add) as feed:
 """
 
 
+@pytest.mark.long
 def test_a_killed_run_is_shown_up_to_its_end(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", _RUN, str(tmp_path)]) as process:
         wait_until(lambda: any(b'"scenario-begun"' in file.read_bytes() for file in tmp_path.glob(".events-*")))

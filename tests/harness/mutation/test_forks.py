@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from harness.mutation import forks
 from harness.mutation.forks import Run
 from harness.paths import ROOT
+
+pytestmark = pytest.mark.long
 
 TESTS = ("tests/appliance/hub/test_reasons.py",)
 PATH = "appliance/hub/errors.py"

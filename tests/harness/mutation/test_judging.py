@@ -13,6 +13,8 @@ from harness.mutation.journal import Entry, Journal, Judge, Verdict
 from harness.mutation.judging import Court, NotSound, Options
 from harness.mutation.mutants import mutants_of
 
+pytestmark = pytest.mark.long
+
 AREA = Area("reasons", ("appliance/hub/errors.py",), ("tests/appliance/hub/test_reasons.py",), ())
 OPTIONS = Options((Judge.PROOF, Judge.TESTS), seed=1, deadline_s=600.0, until=float("inf"), workers=2)
 

@@ -88,6 +88,7 @@ def test_words_about_code_are_left_alone() -> None:
     assert _afters(source, RULES) == _afters(source, WORDS) == set()
 
 
+@pytest.mark.long
 def test_each_mutant_is_one_other_text_that_compiles() -> None:
     for name in ("appliance/hub/ruleset/frame.py", "appliance/hub/ruleset/chains.py"):
         (area,) = (area for area in AREAS if name.startswith(area.sources))

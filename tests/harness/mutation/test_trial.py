@@ -17,6 +17,8 @@ from harness.mutation.judging import Court, Options, nearest_first
 from harness.mutation.mutants import Mutant, mutants_of
 from reports.schema import MutantVerdict
 
+pytestmark = pytest.mark.long
+
 NOTICED, SURVIVED, UNDECIDED = Verdict.NOTICED, Verdict.SURVIVED, Verdict.UNDECIDED
 REASONS = "tests/appliance/hub/test_reasons.py"
 # Its unit tests notice a mutant of the file, and what stands for its scenarios does not.

@@ -14,6 +14,7 @@ def forward(router: Host, value: int) -> None:
     router.run("sysctl", "-qw", f"net.ipv4.ip_forward={value}")
 
 
+@pytest.mark.long
 def test_a_canary_tells_when_its_packets_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Record()
     with Lab() as lab:

@@ -91,6 +91,7 @@ def allows(rule: Rule) -> Rule:
     return {**rule, "action": "allow"}
 
 
+@pytest.mark.long
 @given(cells, defaults, policies)
 @properties.examples(500)
 def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, rules_given: list[Rule]) -> None:

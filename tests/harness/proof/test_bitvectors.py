@@ -174,6 +174,7 @@ def test_each_invariant_names_its_source() -> None:
     assert all(".c, " in each.source or ".h, " in each.source for each in found)
 
 
+@pytest.mark.long
 @given(desired_states(), st.data())
 @sharing_fixtures(6)
 def test_single_packets_have_the_fate_of_the_first_engine(

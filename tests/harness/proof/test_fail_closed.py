@@ -17,6 +17,8 @@ from harness.proof.fail_closed import fail_closed
 from tests.appliance.hub.ruled import Kernel, rule, state_of
 from tests.harness.proof.compiled import FIRST, SECOND, kernels, mixed, policy_of, reading_of
 
+pytestmark = pytest.mark.long
+
 
 def small() -> Desired:
     """Two machines, an allowance and a denial that lies in it."""

@@ -17,6 +17,8 @@ from harness.proof.proof import question
 from tests.harness.proof.compiled import BY_SECOND_IN_FULL, grouped, policy_of
 from tests.harness.proof.test_proof import FAULTS, Edit, Rule, edited, in_chain, parts
 
+pytestmark = pytest.mark.long
+
 _FEW_WALKED = 6_000
 """Without boxes there are 24,000."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def packets(connection: Connection) -> Iterator[tuple[Flow, int, bytes]]:
         yield Flow.ABOUT_REPLY_BY_OTHER, kind, connection.error(kind, sender=THIRD, of_reply=True)
 
 
+@pytest.mark.long
 @given(desired_states(), st.data())
 @sharing_fixtures(40)
 def test_packets_have_the_fate_that_was_computed(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
@@ -70,6 +72,7 @@ def test_packets_have_the_fate_that_was_computed(kernel: Kernel, desired: Desire
         assert (computed == {Fate.FORWARDED}) is kernel.wire.passes(packet), (flow, kind)
 
 
+@pytest.mark.long
 @given(desired_states(), st.data())
 @sharing_fixtures(40)
 def test_new_connections_have_the_fate_that_was_computed(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:

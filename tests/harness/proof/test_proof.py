@@ -32,6 +32,8 @@ from tests.harness.proof.compiled import (
 )
 from tests.properties import sharing_fixtures
 
+pytestmark = pytest.mark.long
+
 Rule = dict[str, Any]
 _LAST_PORT = 65535
 Edit = Callable[[list[Rule]], None]

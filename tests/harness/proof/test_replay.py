@@ -35,6 +35,8 @@ from tests.harness.proof.test_proof import (
     open_everything,
 )
 
+pytestmark = pytest.mark.long
+
 # As many as this command's time allows; `meshwg prove --packets` sends all.
 SAMPLE = 90
 # The rules of these tests take packets out of tracking before it sees them, never afterwards.

@@ -24,6 +24,8 @@ from tests.harness.proof.test_fail_closed import small, trusting
 from tests.harness.proof.test_proof import Rule, edited, in_chain
 from tests.harness.proof.test_replay import comment as comment_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def small_reading() -> Iterator[Reading]:

@@ -17,12 +17,14 @@ from tests.harness.proof.compiled import BY_SECOND_IN_FULL, in_buckets, mixed, p
 from tests.harness.proof.test_proof import FAULTS, FAULTS_OF_HASHES, Edit, check_refuted, edited
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", BY_SECOND_IN_FULL)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_shown_by_real_packets(reading: Reading, fault: Edit, engine: str, tmp_path: Path) -> None:
     check_refuted(_are_shown(edited(reading, fault), mixed(), engine, tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("fault", FAULTS_OF_HASHES.values(), ids=FAULTS_OF_HASHES)
 def test_a_fault_of_a_hash_is_shown(spread_reading: Reading, fault: Edit, engine: str, tmp_path: Path) -> None:

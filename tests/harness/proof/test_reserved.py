@@ -66,6 +66,7 @@ def test_the_fate_of_a_reserved_address(source: str, destination: str, fates: se
     assert ROUTING.routes["local"][0].way is Way.LOCAL
 
 
+@pytest.mark.long
 def test_the_kernel_does_so(open_reading: Reading) -> None:
     link = next(index for name, index in open_reading.link_indexes.items() if name != "lo")
     ends = [(IPv4Address(source), IPv4Address(destination)) for source, destination, _ in CASES]

@@ -50,6 +50,7 @@ def _kind(flow: Flow) -> int:
     return _UNREACHABLE if flow in RELATED else _REQUEST
 
 
+@pytest.mark.long
 @given(rulesets())
 @sharing_fixtures(60)
 def test_packets_fare_together_as_alone(ruleset: Ruleset) -> None:
@@ -112,6 +113,7 @@ def check_fates(ruleset: Ruleset) -> None:
         assert together == alone, (flow, source, destination, port)
 
 
+@pytest.mark.long
 @given(rulesets(), st.sampled_from(_OF_BOTH), st.sampled_from(ENDS), st.sampled_from(ENDS), st.sampled_from(PORTS))
 @sharing_fixtures(30)
 def test_both_engines_know_the_same_fates(

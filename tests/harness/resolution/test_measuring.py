@@ -145,6 +145,7 @@ def test_one_miss_more_than_allowed_misses_the_goal(runs: int) -> None:
     assert (runs - most_missed(runs)) / runs >= 0.95 > (runs - most_missed(runs) - 1) / runs
 
 
+@pytest.mark.long
 def test_a_real_run_finds_a_large_fault() -> None:
     (egress,) = (target for target in TARGETS if target.claim == "no-egress")
     found, words = judge(Cell(egress, 10), run_cell(Cell(egress, 10), RunOptions(seed=1)))

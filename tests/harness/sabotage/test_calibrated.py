@@ -61,6 +61,7 @@ def test_an_unknown_sabotage_is_refused_in_one_sentence(sabotage: str) -> None:
 
 
 # One id of each refusal that the command meets.
+@pytest.mark.long
 @pytest.mark.parametrize("sabotage", ["late", "leak:many"])
 def test_a_command_with_an_unknown_sabotage_prints_why(sabotage: str) -> None:
     command = [sys.executable, "-m", "harness.sabotage", sabotage, "up"]

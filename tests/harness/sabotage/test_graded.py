@@ -143,6 +143,7 @@ def test_one_allowed_packet_of_so_many_is_lost() -> None:
         assert _FEWEST <= _PACKETS - arrived(mumbai, pune) <= _MOST
 
 
+@pytest.mark.long
 def test_one_packet_of_so_many_reaches_another_organization() -> None:
     with sabotaged(f"leak-across:{_SHARE}") as world:
         acme, bolt = world.organization(Record()), world.organization(Record())

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from harness.gate import runs
 from harness.paths import ROOT, SCENARIOS
 
@@ -19,6 +21,7 @@ print(json.dumps([loaded, threading.active_count()]))
 """
 
 
+@pytest.mark.long
 def test_forks_find_each_scenario_s_module_loaded() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], cwd=ROOT, env=runs.environment(), capture_output=True, check=True, text=True

@@ -36,6 +36,7 @@ for arguments in (["-k", "good", "--word=first"], ["-k", "good", "--word=second"
 """
 
 
+@pytest.mark.long
 def test_runs_have_options_of_their_own_and_one_preparation(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(_CONFTEST)
     (tmp_path / "test_some.py").write_text(_TESTS)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from harness.gate import runs
 from harness.paths import ROOT
 
@@ -30,6 +32,7 @@ print(json.dumps([len(before), [str(compiled[each]) for each in set(compiled) - 
 """
 
 
+@pytest.mark.long
 def test_a_new_web_process_s_first_round_compiles_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, str(tmp_path)],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from harness.judging.record import Record
 from harness.overlay.mesh import Mesh
 from harness.subject.options import ServiceOptions
@@ -30,6 +32,7 @@ def client(lab: Lab, number: int) -> LabHost:
     return host
 
 
+@pytest.mark.long
 def test_machines_reconnect_to_another_host(tmp_path: Path) -> None:
     file = tmp_path / "backup"
     with Lab() as lab:

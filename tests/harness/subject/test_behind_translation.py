@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.overlay.mesh import Mesh
@@ -29,6 +31,7 @@ def forward_ports(router: LabHost) -> None:
     router.run("nft", "-f", "-", input=rules)
 
 
+@pytest.mark.long
 def test_machines_reach_a_hub_behind_another_port() -> None:
     with Lab() as lab:
         internet, inside = lab.switch("internet"), lab.switch("inside")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from harness.paths import ROOT
 
 # In a process of its own, since pytest's workers have threads.
@@ -45,6 +47,7 @@ with Lab() as lab:
 """
 
 
+@pytest.mark.long
 def test_a_service_is_forked_unless_threads_run() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60

@@ -22,6 +22,8 @@ from harness.world.world import World
 from tests.appliance import forks
 from tests.outside import outside
 
+pytestmark = pytest.mark.long
+
 DEADLINE = 120.0
 
 

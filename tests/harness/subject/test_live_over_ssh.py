@@ -121,6 +121,7 @@ def gate(access: ServiceAccess, claim: str, known_hosts: Path) -> tuple[int, dic
     return done.returncode, verdicts, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_claims_about_the_host_are_proven_through_a_shell(
     access: ServiceAccess, request: pytest.FixtureRequest
 ) -> None:
@@ -131,6 +132,7 @@ def test_claims_about_the_host_are_proven_through_a_shell(
         assert code == (1 if "inconclusive" in expected.values() else 0)
 
 
+@pytest.mark.long
 def test_a_host_with_another_key_is_rejected(access: ServiceAccess, tmp_path: Path) -> None:
     others = tmp_path / "known_hosts"
     others.write_text(f"{HUB} {sshd.new_key().public}\n")

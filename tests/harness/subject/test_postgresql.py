@@ -43,6 +43,7 @@ def test_a_server_stores_dumps_and_loads(lab: Lab) -> None:
     assert "later" not in again
 
 
+@pytest.mark.long
 def test_a_second_server_begins_as_empty_as_the_first(lab: Lab, tmp_path: Path) -> None:
     hosts = lab.host("first"), lab.host("second")
     if (missing := why_not(hosts[0])) is not None:

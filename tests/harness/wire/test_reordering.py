@@ -113,6 +113,7 @@ def test_a_keepalive_is_not_held_back(place: Place) -> None:
     way.close()
 
 
+@pytest.mark.long
 def test_what_is_held_back_has_arrived_once_the_way_is_settled(place: Place) -> None:
     lab, link, hub, machine = place
     way = Reordering(lab, link, LONG_S)

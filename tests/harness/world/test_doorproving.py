@@ -19,6 +19,8 @@ from netlab import sandbox
 from reports.exhibits import DoorCertificate
 from tests.harness.proof.front_door.doors import LINKS, Doorway, doorways
 
+pytestmark = pytest.mark.long
+
 ACME = Organization("aaaaaaaaaa", "acme", 1, Policy(IPv4Network("10.100.0.0/24"), (), "deny", []), {})
 BOLT = replace(ACME, id="bbbbbbbbbb", name="bolt")
 LINK = {"ifname": "w0", "flags": ["UP"], "link_type": "none", "linkinfo": {"info_kind": "wireguard"}}

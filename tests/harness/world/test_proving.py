@@ -129,6 +129,7 @@ def test_what_refutes_a_policy_is_captured(kernel: Kernel, tmp_path: Path) -> No
     assert proven.certificate.wrong[0].endswith("; a real packet in a copy of the namespace is dropped")
 
 
+@pytest.mark.long
 def test_packets_are_sent_if_asked_for(kernel: Kernel, tmp_path: Path) -> None:
     empty = replace(mixed(), policy=replace(mixed().policy, rules=()))
     kernel.load(empty)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -134,6 +135,7 @@ def test_rows_claims_and_streams_are_bounded() -> None:
     assert len(view.claims) == boards.MOST_CLAIMS
 
 
+@pytest.mark.long
 @given(st.lists(samples.events, max_size=12))
 def test_any_events_in_any_order_make_a_board(told: list[AnyEvent]) -> None:
     view = view_of(told)

@@ -20,6 +20,7 @@ def test_every_event_can_be_read_again(event: AnyEvent) -> None:
     assert decode(line) == event
 
 
+@pytest.mark.long
 def test_every_event_follows_the_schema() -> None:
     schema = json.loads(json_schema())
     for event in RUN:

@@ -136,6 +136,7 @@ def test_no_text_of_a_run_becomes_markup() -> None:
     assert "\x1b" not in hostile.text
 
 
+@pytest.mark.long
 @given(st.lists(samples.events, max_size=8), st.text())
 def test_any_run_is_shown(told: list[AnyEvent], name: str) -> None:
     view = view_of([*told, replace(RUNS, claim=name, scenario=name)])

@@ -125,6 +125,7 @@ def test_a_cut_recording_is_shown_up_to_the_cut(tmp_path: Path) -> None:
     assert tuple(recording.read(file))[: len(RUN)] == RUN
 
 
+@pytest.mark.long
 def test_a_compressed_file_without_an_end_is_read_up_to_a_bound(tmp_path: Path) -> None:
     file = tmp_path / "bomb"
     with gzip.open(file, "wb") as written:

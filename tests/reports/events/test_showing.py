@@ -38,6 +38,7 @@ def ended(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+@pytest.mark.long
 def test_a_run_is_shown_until_its_end_is_asked_for(folder: Path) -> None:
     command = [sys.executable, "-m", "appliance", "transcript", "replay", str(folder), "--speed=1000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

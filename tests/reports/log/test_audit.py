@@ -103,6 +103,7 @@ def test_a_cut_is_noticed_by_a_later_checkpoint_alone(tmp_path: Path) -> None:
         audit(tmp_path / "early", PUBLIC, checkpoint(log))
 
 
+@pytest.mark.long
 def test_another_key_or_log_is_refused(kept: RunLog) -> None:
     with pytest.raises(LogError, match="not signed by this key"):
         audit(kept.folder, STRANGER.public_key())

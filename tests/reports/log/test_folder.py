@@ -80,6 +80,7 @@ def another_process(place: Path, count: int) -> None:
         append(log_in(place), number)
 
 
+@pytest.mark.long
 def test_two_processes_append_at_once(tmp_path: Path) -> None:
     forked = multiprocessing.get_context("fork")
     running = [forked.Process(target=another_process, args=(tmp_path, 20)) for _ in range(3)]
@@ -93,6 +94,7 @@ def test_two_processes_append_at_once(tmp_path: Path) -> None:
     assert sorted(run.began.seed for run in found.runs) == sorted([*range(20)] * 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runs", [0, 127])
 def test_an_entry_outlasts_a_power_cut(tmp_path: Path, runs: int) -> None:
     """Adds the first entries of a log, and those around a full tile."""

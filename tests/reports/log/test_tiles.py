@@ -59,6 +59,7 @@ def test_the_specification_s_example_has_its_tiles(tmp_path: Path) -> None:
     assert found["1/000"] == tiles.WIDTH * tiles.HASH
 
 
+@pytest.mark.long
 def test_a_log_grows_entry_by_entry_over_the_edge_of_a_tile(tmp_path: Path) -> None:
     log = Tiles(tmp_path, 0)
     for number in range(259):

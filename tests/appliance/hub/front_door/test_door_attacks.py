@@ -64,6 +64,7 @@ def undisturbed(world: World, victim: Machine) -> Iterator[None]:
     assert (world.endpoint(victim), victim.tunnel.peers()[0].latest_handshake) == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_forged", [False, True], ids=["its own source", "the victim's source"])
 @pytest.mark.parametrize(
     ("make", "counted"),

@@ -49,6 +49,7 @@ def test_a_deeply_nested_body_is_refused(app: bottle.Bottle, token: str, each: R
             assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["/account/passkeys", "/sessions/passkey"])
 def test_a_nested_credential_is_accepted_or_refused_at_any_depth(app: bottle.Bottle, token: str, path: str) -> None:
     """Tries the few depths that can be decoded but not encoded again."""

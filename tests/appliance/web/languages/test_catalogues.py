@@ -24,6 +24,7 @@ def test_a_language_is_a_folder_with_a_catalogue(code: Catalog, tmp_path: Path) 
     assert [*catalogues.loaded(tmp_path)] == ["en", "en-IN", "ar"]
 
 
+@pytest.mark.long
 def test_an_update_keeps_what_is_translated(code: Catalog, tmp_path: Path) -> None:
     upkeep.update("hi", code, tmp_path)
     file = upkeep.file_of("hi", tmp_path)

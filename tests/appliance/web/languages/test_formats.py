@@ -54,6 +54,7 @@ def test_texts_are_listed(items: list[str], text: str) -> None:
     assert formats.listed(items) == text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "en-IN", "hi"])
 def test_no_file_is_read_once_the_languages_are_loaded(language: str) -> None:
     # In a process of its own: what one test has read, Babel keeps for all.

@@ -140,6 +140,7 @@ def test_a_crowd_at_the_log_in_keeps_no_known_operator_out(
     assert other.enter().status == 303
 
 
+@pytest.mark.long
 def test_requests_without_a_session_are_limited(
     operator: Operator, new_operator: Callable[[], Operator], site: Site
 ) -> None:

@@ -249,6 +249,7 @@ def test_every_form_is_shown_again_without_its_secrets() -> None:
             assert not re.search("password|code|credential|token$|secret|csrf|once|confirm", field), (page.path, field)
 
 
+@pytest.mark.long
 def test_any_input_is_kept(owner: Visitor) -> None:
     """Fills the fields of every form with any text, without passwords, codes and confirmations."""
     owner.add_machine("a")

@@ -61,6 +61,7 @@ def key_of(hub: FakeHub) -> str:
     return next(iter(hub.enforced.values())).peers[0].public_key
 
 
+@pytest.mark.long
 def test_the_page_names_the_version_that_its_poll_confirms(owner: Visitor, machine: str) -> None:
     for path in ("/machines", "/machines?query=one&order=name", f"/machines/{machine}"):
         page = owner.get(path).page
@@ -173,6 +174,7 @@ def test_a_search_is_shown_with_its_input_and_pages(owner: Visitor, site: Site) 
     assert "No machine meets this search" in owner.get("/machines?query=nothing").page.text
 
 
+@pytest.mark.long
 def test_an_impossible_search_is_refused_with_the_list_s_form(owner: Visitor) -> None:
     owner.add_machine("one")
     answer = owner.get("/machines?state=asleep")

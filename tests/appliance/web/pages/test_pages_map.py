@@ -164,6 +164,7 @@ def test_the_page_is_bounded_at_a_thousand_machines(
     assert "no room in the picture" in text
 
 
+@pytest.mark.long
 def test_short_names_fill_the_tables(owner: Visitor, add: Callable[..., str], save: Callable[..., list[str]]) -> None:
     ids = [add(f"machine-{number}") for number in range(120)]
     save("allow", *(("deny", f"machine:{each}", "any") for each in ids), packets=[1] * 121)

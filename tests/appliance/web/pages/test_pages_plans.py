@@ -34,6 +34,7 @@ def test_the_cost_is_shown_before_the_switch(owner: Visitor) -> None:
     assert plan_of(owner) == "paid"
 
 
+@pytest.mark.long
 def test_a_switch_keeps_the_machine_that_needed_it(owner: Visitor) -> None:
     owner.add_machine("one")
     owner.add_machine("two")
@@ -58,6 +59,7 @@ def test_a_switch_keeps_a_machine_without_a_name(owner: Visitor) -> None:
     assert typed(owner.send("/settings/plan"))["groups"] == "office"
 
 
+@pytest.mark.long
 def test_too_many_machines_prevent_a_switch_to_the_free_plan(owner: Visitor) -> None:
     owner.get("/settings")
     owner.send("/settings/plan", plan="paid", confirmed="yes")

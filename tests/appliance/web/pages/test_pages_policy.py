@@ -290,6 +290,7 @@ def test_a_change_leads_to_the_page_that_shows_it(owner: Visitor, site: Site, sa
     assert removed.headers["location"] == "/policy?from=50"
 
 
+@pytest.mark.long
 def test_a_page_of_the_largest_lists_is_short(
     owner: Visitor, site: Site, actor: Actor, add_many: Callable[[Mapping[str, str]], list[str]]
 ) -> None:
@@ -374,6 +375,7 @@ def test_another_default_can_be_previewed(
     assert saved().policy.default is Action.DENY
 
 
+@pytest.mark.long
 def test_a_long_preview_is_cut(owner: Visitor, site: Site) -> None:
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     organizations.change(site.context, actor, plan=Plan.PAID.value)
@@ -393,6 +395,7 @@ def test_a_long_preview_is_cut(owner: Visitor, site: Site) -> None:
     assert len(answer.text) < 20_000
 
 
+@pytest.mark.long
 def test_a_save_that_breaks_an_expectation_can_be_forced(
     owner: Visitor, site: Site, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
 ) -> None:

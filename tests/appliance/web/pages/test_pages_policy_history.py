@@ -32,6 +32,7 @@ def versions(owner: Visitor, saved: Callable[[], SavedPolicy]) -> list[SavedPoli
     return [*found, saved()]
 
 
+@pytest.mark.long
 def test_each_save_is_listed_with_who_and_what(owner: Visitor, versions: list[SavedPolicy]) -> None:
     assert HISTORY in owner.get("/policy").text
     text = " ".join(owner.get(HISTORY).page.text.split())
@@ -43,6 +44,7 @@ def test_each_save_is_listed_with_who_and_what(owner: Visitor, versions: list[Sa
     assert links == [f"{HISTORY}/{each.version}" for each in versions[-2::-1]]
 
 
+@pytest.mark.long
 def test_going_back_is_previewed_and_done_once(
     owner: Visitor, hub: FakeHub, versions: list[SavedPolicy], saved: Callable[[], SavedPolicy]
 ) -> None:

@@ -85,6 +85,7 @@ def try_in_vain(app: bottle.Bottle, path: str, body: dict[str, str], crowd: str)
     return {call(app, "POST", path, body, address=f"{crowd}.{number // one}").status for number in range(everybody)}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED])
 def test_calls_without_a_good_link_keep_nobody_out(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
     limited = in_mode(site, mode)

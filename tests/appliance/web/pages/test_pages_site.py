@@ -39,6 +39,7 @@ def sheet(answer: Answer) -> io.StringIO:
     return io.StringIO(answer.body.decode("utf-8-sig"), newline="")
 
 
+@pytest.mark.long
 def test_every_change_needs_the_session_s_token(app: bottle.Bottle, owner: Visitor, hub: FakeHub) -> None:
     other = Visitor(app)
     other.sign_up("eve@example.net", "Eve")

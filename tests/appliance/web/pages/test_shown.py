@@ -35,6 +35,7 @@ def test_a_sentence_without_moments_is_escaped_once() -> None:
     assert not hasattr(shown(said), "__html__")
 
 
+@pytest.mark.long
 def test_a_refusal_with_a_moment_is_shown_in_the_reader_s_zone(owner: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise Conflict("The next one is free at {at:%Y-%m-%d %H:%M:%S UTC}.", at=AT)

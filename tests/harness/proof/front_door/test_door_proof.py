@@ -56,6 +56,7 @@ FAULTS = [
 """Rules of the front door, what stands there instead, and the claim that it refutes."""
 
 
+@pytest.mark.long
 def test_the_product_s_front_door_is_proven(doorway: Doorway) -> None:
     doorway.load()
     reading = doorway.read()

@@ -25,6 +25,8 @@ from tests.harness.proof.front_door.doors import Doorway
 from tests.harness.proof.front_door.test_door_proof import FAULTS, KNOW
 from tests.harness.proof.test_replay import comment
 
+pytestmark = pytest.mark.long
+
 # As many as this command's time allows; `meshwg prove --packets` sends all.
 SAMPLE = 150
 RATED = ("begun_of", "known_of")

@@ -38,6 +38,7 @@ def gate(*change: str, address: object = ADDRESS) -> str:
     return text
 
 
+@pytest.mark.long
 def test_the_product_s_gate_does_nothing_wrong(doorway: Doorway) -> None:
     for layout, address in ((OF_A_SHARD, ADDRESS), (OF_A_SHARD6, ADDRESS6)):
         doorway.load(more=gate(address=address), layout=layout)

@@ -10,12 +10,14 @@ from tests.harness.proof.front_door.doors import ADDRESS, OF_A_SHARD, Doorway
 _ANSWER = "add rule inet mwtestdoor answer"
 
 
+@pytest.mark.long
 def test_a_door_with_one_address_is_proven(doorway: Doorway) -> None:
     doorway.load(layout=OF_A_SHARD)
     by_classes, by_z3 = prove_door(doorway.read())
     assert (by_classes.counterexamples, by_z3.counterexamples) == ((), ())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("old", "new", "claim"),
     [
