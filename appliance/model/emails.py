@@ -14,13 +14,18 @@ _NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
 _EMAIL = re.compile(rf"[^{_NEVER}]+@[^{_NEVER}]+\.[^{_NEVER}.]+")
 
 
+def canonical(text: str) -> str:
+    """The address in the form that accounts are looked up and counted by: trimmed, in lower case."""
+    return text.strip().lower()
+
+
 def check_email(text: str) -> str:
-    """The address in the form that accounts are looked up by: trimmed, in lower case.
+    """The address in its canonical form.
 
     Raises:
         Invalid: it is not an e-mail address.
     """
-    email = text.strip().lower()
+    email = canonical(text)
     if len(email) > LONGEST_EMAIL or _EMAIL.fullmatch(email) is None or not all(map(is_plain, email)):
         raise Invalid("This is not an e-mail address.", field="email")
     return email

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from appliance.model import emails
 from appliance.model.errors import CodeNeeded, NotFound, Unauthenticated, WrongProof
 from appliance.model.organization import Member
 from appliance.model.sentences import sentence
@@ -88,7 +89,7 @@ def complete(context: Context, ticket: str, *, code: str, device: ClientDevice =
 
 def _proven(context: Context, email: str, password: str) -> Member:
     with context.store.read() as transaction:
-        member = people.by_email(transaction, email.strip().lower())
+        member = people.by_email(transaction, emails.canonical(email))
     if not passwords.verify(member.password_hash if member else None, password) or member is None:
         raise Unauthenticated(_WRONG)
     if passwords.is_outdated(member.password_hash):

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from appliance.model import emails
 from appliance.model.errors import CodeNeeded, Unauthenticated, Unavailable, WrongProof
 from appliance.model.ids import OPERATORS
 from appliance.model.sentences import sentence
@@ -57,7 +58,7 @@ def log_in(context: Context, *, email: str, password: str, code: str, device: Cl
         NotNow: the hub, which checks the code, does not answer.
     """
     with context.store.read() as transaction:
-        operator = operators.by_email(transaction, email.strip().lower())
+        operator = operators.by_email(transaction, emails.canonical(email))
     known = None if operator is None else operator.password_hash
     if not passwords.verify(known, password) or operator is None:
         raise Unauthenticated(_WRONG)
