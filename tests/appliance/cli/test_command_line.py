@@ -40,7 +40,6 @@ def run_without_harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "unneeded"),
     [
