@@ -123,14 +123,6 @@ class Allowance:
                 del self._whole_at[key]
 
 
-def owners_of(organization: str) -> str:
-    """Name under which sessions of an organization's owners have an amount of their own.
-
-    It is as large as the organization's. What they use counts for both, so that together it is no more over time.
-    """
-    return f"{organization} owners"
-
-
 def _key(who: str) -> bytes:
     """Digest a caller to a fixed size, so that memory is bounded."""
     return hashlib.blake2b(who.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from appliance.model.errors import Forbidden, Unauthenticated
 from appliance.service import Actor, Context, accounts, api_tokens, tokens
+from appliance.web.payers import shares_of
 from appliance.web.request import Request
 from appliance.web.site import Site
 
@@ -45,7 +46,7 @@ def noting_refusal(request: Request) -> Iterator[None]:
 def note_organization(request: Request, actor: Actor) -> None:
     """Count this request for the actor's organization instead of the caller's address."""
     if request.payer is not None:
-        request.payer.organization, request.payer.is_owner = actor.organization_id, actor.is_owner_session
+        request.payer.shares = shares_of(actor)
 
 
 def holder_of(context: Context, held: str, *, is_cookie: bool) -> Actor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 
+from appliance.model import emails
 from appliance.web.proxies import neighbourhood
 
 _MOST_OF_ONE = 8
@@ -32,11 +33,11 @@ class KnownSources:
             account: None for any account.
         """
         source = neighbourhood(address)
-        return source in (self._accounts_at if account is None else self._of.get(_key(account), ()))
+        return source in (self._accounts_at if account is None else self._of.get(emails.canonical(account), ()))
 
     def add(self, address: str, account: str) -> None:
         """Remember that an account was opened from an address."""
-        source, key = neighbourhood(address), _key(account)
+        source, key = neighbourhood(address), emails.canonical(account)
         with self._lock:
             sources = self._of.setdefault(key, OrderedDict())
             self._of.move_to_end(key)
@@ -54,7 +55,3 @@ class KnownSources:
         self._accounts_at[source] -= 1
         if not self._accounts_at[source]:
             del self._accounts_at[source]
-
-
-def _key(account: str) -> str:
-    return account.strip().lower()

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from appliance.model import emails
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.model.sentences import numbered
-from appliance.web.allowance import Allowance, Rate, owners_of
+from appliance.web.allowance import Allowance, Rate
 from appliance.web.known_sources import KnownSources
 from appliance.web.network_allowance import NetworkAllowance, NetworkRates, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
@@ -180,18 +181,22 @@ class RateLimits:
         """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""
         self._join("challenges", self._challenges, address, as_everybody=not self.is_known(address))
 
-    def read(self, address: str, organization_id: str, *, is_owner: bool = False) -> None:
-        """Count a request; raises `TooMany` beyond the limit."""
-        self._count("reads", self._reads, address, organization_id, is_owner=is_owner)
+    def read(self, address: str, *payers: str) -> None:
+        """Count a request; raises `TooMany` beyond the limit.
 
-    def poll(self, address: str, organization_id: str, *, is_owner: bool = False) -> None:
+        Args:
+            payers: names of those that it counts for, the first one as the limit of it (`payers.shares_of`).
+        """
+        self._count("reads", self._reads, address, *payers)
+
+    def poll(self, address: str, *payers: str) -> None:
         """Count a read that a page makes by itself, as such and as a read; raises `TooMany` beyond either limit."""
-        self._count("polls", self._polls, address, organization_id, is_owner=is_owner)
-        self.read(address, organization_id, is_owner=is_owner)
+        self._count("polls", self._polls, address, *payers)
+        self.read(address, *payers)
 
-    def write(self, address: str, organization_id: str, *, is_owner: bool = False) -> None:
+    def write(self, address: str, *payers: str) -> None:
         """Count a change; raises `TooMany` beyond the limit."""
-        self._count("writes", self._writes, address, organization_id, is_owner=is_owner)
+        self._count("writes", self._writes, address, *payers)
 
     def revocation(self, address: str, member_id: str) -> None:
         """Count a change that takes access away, instead of a read and a write; raises `TooMany` beyond the limit."""
@@ -238,7 +243,7 @@ class RateLimits:
         Args:
             organization_id: the one whose members caused the letter; None if a stranger may have.
         """
-        sender, who = organization_id or "", recipient.strip().lower()
+        sender, who = organization_id or "", emails.canonical(recipient)
         try:
             if sender:
                 self._take("letters-sent", self._sent, sender)
@@ -272,7 +277,7 @@ class RateLimits:
         Raises:
             TooMany: too many were wrong from this address, or for this account.
         """
-        source, account = neighbourhood(address), email.strip().lower()
+        source, account = neighbourhood(address), emails.canonical(email)
         known = self.is_known(address, email)
         whose = f"{account} {source}" if known else account
         self._refuse("guesses", self._guesses.take(address, as_everybody=not known))
@@ -307,7 +312,7 @@ class RateLimits:
     ) -> None:
         self._refuse(limit, by_network.take(address, as_everybody=as_everybody))
         try:
-            self._take(f"{limit}-to-one", by_recipient, email.strip().lower())
+            self._take(f"{limit}-to-one", by_recipient, emails.canonical(email))
         except TooMany:
             by_network.give_back(address, as_everybody=as_everybody)
             raise
@@ -316,12 +321,13 @@ class RateLimits:
         if not self.is_trusted(address):
             self._refuse(limit, allowance.take(address, as_everybody=as_everybody))
 
-    def _count(self, limit: str, allowance: Allowance, address: str, who: str, *, is_owner: bool = False) -> None:
+    def _count(self, limit: str, allowance: Allowance, address: str, payer: str, *others: str) -> None:
+        """Count a request for all of these payers, and limit it by the first one's amount."""
         if self.is_trusted(address):
             return
-        self._take(limit, allowance, owners_of(who) if is_owner else who)
-        if is_owner:
-            allowance.spend(who, 1)
+        self._take(limit, allowance, payer)
+        for each in others:
+            allowance.spend(each, 1)
 
     def _take(self, limit: str, allowance: Allowance, who: str) -> None:
         seconds = allowance.take(who)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from appliance.languages import reader
+from appliance.model import emails
 from appliance.model.errors import NotFound
 from appliance.model.organization import Organization
 from appliance.service import (
@@ -134,7 +135,7 @@ def log_in_operator(site: Site, request: Request, email: str, password: str, cod
 
 def operator_account(email: str) -> str:
     """Name of an operator's account in the limits; no e-mail address has a space."""
-    return f"operator {email.strip().lower()}"
+    return f"operator {emails.canonical(email)}"
 
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:

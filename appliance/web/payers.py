@@ -22,6 +22,7 @@ import structlog
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
 from appliance.model.sentences import numbered
+from appliance.service import Actor
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import is_one_of, networks_of
 from appliance.web.request import PAYER, Payer, Request
@@ -47,6 +48,20 @@ _SECONDS_A_BYTE = 1e-8
 _MOST_TOKENS = 20_000
 _A_LINE_EACH = Rate(1, 60.0)
 _LINES = Rate(30, 60.0)
+
+
+def owners_of(organization: str) -> str:
+    """Name under which sessions of an organization's owners have an amount of their own.
+
+    It is as large as the organization's. What they use counts for both, so that together it is no more over time.
+    """
+    return f"{organization} owners"
+
+
+def shares_of(actor: Actor) -> tuple[str, ...]:
+    """Names of the amounts that an actor's requests count for; the first is the one that they are checked against."""
+    organization = actor.organization_id
+    return (owners_of(organization), organization) if actor.is_owner_session else (organization,)
 
 
 class Payers:
@@ -115,13 +130,13 @@ class Payers:
         payer: Payer = environ[PAYER]
         if payer.name == NOBODY:
             return
-        for share in payer.shares:
+        for share in payer.shares or (payer.name,):
             self._processor.spend(share, seconds + length * _SECONDS_A_BYTE)
         token = _token(environ)
         if token is None:
             return
         with self._lock:
-            if payer.organization:
+            if payer.shares:
                 self._known[token] = payer.shares[0], self._clock() + KNOWN_S
                 self._known.move_to_end(token)
                 if len(self._known) > _MOST_TOKENS:

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 
 from appliance.model.errors import Refused
 from appliance.store.session_table import ClientDevice
-from appliance.web.allowance import owners_of
 
 COOKIE = "__Host-meshwg"
 """Name of the cookie that holds a session's token."""
@@ -38,28 +37,20 @@ def is_for_operators(environ: Mapping[str, Any]) -> bool:
     return _is_operators("/" + str(environ.get("PATH_INFO", "")).lstrip("/"))
 
 
-@dataclass
+@dataclass(slots=True)
 class Payer:
     """Organization, its owners, operator or network whose share a request uses.
 
     Attributes:
-        name: id of the organization or the operator, `owners_of` the organization, or the network.
-        organization: id of the organization or operator that the request was authenticated for; empty until then.
-        is_owner: True if it was authenticated for a session of an owner.
+        name: id of the organization or the operator, `payers.owners_of` the organization, or the network.
+        shares: names of those that the request was authenticated for and counts for, the first one as the payer of the
+            next; empty until then.
         is_refused: True if the request has a token that does not hold, or not any more.
     """
 
     name: str
-    organization: str = ""
-    is_owner: bool = False
+    shares: tuple[str, ...] = ()
     is_refused: bool = False
-
-    @property
-    def shares(self) -> tuple[str, ...]:
-        """Names of the shares that the request counts for; the first is the one that it is checked against."""
-        if not self.organization:
-            return (self.name,)
-        return (owners_of(self.organization), self.organization) if self.is_owner else (self.organization,)
 
 
 @dataclass(frozen=True)

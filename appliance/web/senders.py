@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.model.errors import Unauthenticated
-from appliance.web.allowance import owners_of
 from appliance.web.authentication import holder_of
+from appliance.web.payers import shares_of
 from appliance.web.request import Request
 from appliance.web.site import Site
 
@@ -28,4 +28,4 @@ def sender(site: Site, environ: Mapping[str, Any]) -> str:
     except Unauthenticated:
         site.limits.stranger(head.address)
         raise
-    return owners_of(actor.organization_id) if actor.is_owner_session else actor.organization_id
+    return shares_of(actor)[0]

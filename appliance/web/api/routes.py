@@ -18,6 +18,7 @@ from appliance.web.api import repetition
 from appliance.web.api.reply import PREFIX, Encoded, Timed, reply
 from appliance.web.authentication import authenticated
 from appliance.web.handler import Handler
+from appliance.web.payers import shares_of
 from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.site import Site
@@ -220,11 +221,11 @@ def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | N
     if route.revokes:
         site.limits.revocation(request.address, actor.member_id)
     else:
-        site.limits.read(request.address, actor.organization_id, is_owner=actor.is_owner_session)
+        site.limits.read(request.address, *shares_of(actor))
     # Before the change is counted: whoever may make none must not use them up.
     route.access.check(actor.role, actor.scope)
     if route.changes:
-        site.limits.write(request.address, actor.organization_id, is_owner=actor.is_owner_session)
+        site.limits.write(request.address, *shares_of(actor))
     return signed_in
 
 

@@ -33,7 +33,7 @@ def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) 
             if not operators.exist(site.context):
                 return view.nothing()
         elif request.payer is not None:
-            request.payer.organization = who.operator.id
+            request.payer.shares = (who.operator.id,)
         visit = OperatorVisit(site, facts, request, view, who, Form())
         if page.is_polled:
             return _polled(page, visit)

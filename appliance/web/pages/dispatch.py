@@ -19,6 +19,7 @@ from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import HOME, Index, Page, SignedIn, Visit
 from appliance.web.pages.view import View
+from appliance.web.payers import shares_of
 from appliance.web.request import COOKIE, Request
 from appliance.web.response import Response
 from appliance.web.site import Site
@@ -43,8 +44,7 @@ def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Re
             elif page.revokes:
                 site.limits.revocation(request.address, visit.actor.member_id)
             else:
-                actor = visit.actor
-                site.limits.read(request.address, actor.organization_id, is_owner=actor.is_owner_session)
+                site.limits.read(request.address, *shares_of(visit.actor))
             if page.method != "POST":
                 return _led_elsewhere(page, visit) or page.handler(visit)
             visit = replace(visit, form=forms.read(request))
@@ -66,8 +66,7 @@ def _polled(page: Page, visit: Visit) -> Response:
         if visit.who is None:
             visit.site.limits.stranger(visit.request.address)
             raise Unauthenticated(_ENDED)
-        actor = visit.actor
-        visit.site.limits.poll(visit.request.address, actor.organization_id, is_owner=actor.is_owner_session)
+        visit.site.limits.poll(visit.request.address, *shares_of(visit.actor))
         page.access.check(visit.actor.role, None)
         return page.handler(visit)
     except Refused as refusal:
@@ -138,8 +137,7 @@ def _refused(page: Page, visit: Visit) -> Response | None:
     if page.once:
         forms.check_once(visit.form, visit.context.clock())
     if not page.access.is_public and not page.revokes:
-        actor = visit.actor
-        visit.site.limits.write(visit.request.address, actor.organization_id, is_owner=actor.is_owner_session)
+        visit.site.limits.write(visit.request.address, *shares_of(visit.actor))
     return None
 
 

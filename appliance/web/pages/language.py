@@ -9,6 +9,7 @@ from appliance.service import accounts
 from appliance.web import origin
 from appliance.web.languages import COOKIE
 from appliance.web.pages.routes import Page, Visit, is_local, see_other
+from appliance.web.payers import shares_of
 from appliance.web.response import Response
 
 _YEAR_S = 365 * 86400
@@ -24,8 +25,7 @@ def _choose(visit: Visit) -> Response:
     if tag not in loaded():
         raise NotFound("There are no pages in this language.")
     if visit.who is not None:
-        actor = visit.actor
-        visit.site.limits.write(visit.request.address, actor.organization_id, is_owner=actor.is_owner_session)
+        visit.site.limits.write(visit.request.address, *shares_of(visit.actor))
         accounts.choose_language(visit.context, visit.actor, tag)
     page = visit.query.text("next")
     answer = see_other(page if is_local(page) else "/")

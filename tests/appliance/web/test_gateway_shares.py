@@ -158,7 +158,7 @@ def test_an_organization_beyond_its_processor_share_is_refused() -> None:
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         seen.append(environ["REMOTE_ADDR"])
-        environ[PAYER].organization = "acme"
+        environ[PAYER].shares = ("acme",)
         payers.used(environ, 1.5)
         start("200 OK", [])
         return [b""]

@@ -16,9 +16,8 @@ from appliance.service.sessions import NOWHERE
 from appliance.store import operators as stored
 from appliance.store import times
 from appliance.store.operators import Operator
-from appliance.web.allowance import owners_of
 from appliance.web.app import make_app
-from appliance.web.payers import KNOWN_S, Payers
+from appliance.web.payers import KNOWN_S, Payers, owners_of
 from appliance.web.request import COOKIE, OPERATOR_COOKIE, PAYER, Payer, Request
 from appliance.web.turns import NOBODY
 from tests.appliance.fakes import FakeHub
@@ -48,7 +47,8 @@ def answer(
 ) -> None:
     """Answers a request, and counts it for its payer."""
     caller = asked[PAYER] = payers.payer_of(asked)
-    caller.organization, caller.is_owner = organization, is_owner
+    shares = (owners_of(organization), organization) if is_owner else (organization,)
+    caller.shares = shares if organization else ()
     payers.used(asked, seconds)
 
 

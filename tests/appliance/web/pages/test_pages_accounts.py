@@ -13,6 +13,7 @@ from appliance.model.organization import Role
 from appliance.service import accounts
 from appliance.web.pages.forms import FORM_COOKIE
 from appliance.web.pages.routes import is_local
+from appliance.web.payers import owners_of
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
@@ -187,7 +188,7 @@ def test_too_many_sign_ups_get_a_page_with_the_waiting_time(stranger: Visitor, s
 def test_too_many_changes_get_a_page_with_the_waiting_time(owner: Visitor, site: Site) -> None:
     organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
     for _ in range(300):
-        site.limits.write(owner.address, organization, is_owner=True)
+        site.limits.write(owner.address, owners_of(organization), organization)
     answer = owner.add_machine("late")
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) > 0
