@@ -134,8 +134,10 @@ class Upkeep:
                 self._restore_all()
 
     def close(self) -> None:
-        """Stop all threads; the data plane stays as it is."""
+        """Take no more changes, wait for those in progress, and stop all threads; the data plane stays as it is."""
         self._end_looking()
+        self.arbiter.close()
+        self.arbiter.await_changes()
         self._watcher.close()
         self.door.close()
 

@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, NotHere
 from appliance.hub.findings import Damage, Part, Repair
 from appliance.hub.front_door import DoorRepair, FrontDoor
+from appliance.hub.kernel.events import Watcher
 from appliance.hub.names import Names
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
@@ -342,3 +343,39 @@ def test_an_upkeep_that_has_ended_restores_nothing(upkeep: Upkeep, monkeypatch: 
     upkeep.close()
     upkeep.restore()
     assert not upkeep.is_restored
+
+
+def test_an_end_waits_for_changes_in_progress(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has a change need the watcher for which the end has no more use; a later change is refused."""
+    begun, goes_on, order, close = threading.Event(), threading.Event(), list[str](), Watcher.close
+
+    def work(_: str) -> None:
+        begun.set()
+        assert goes_on.wait(DEADLINE)
+        order.append("changed")
+
+    def closed(watcher: Watcher) -> None:
+        order.append("closed")
+        close(watcher)
+
+    monkeypatch.setattr(upkeep.plane, "remove", work)
+    monkeypatch.setattr(Watcher, "close", closed)
+    upkeep.open()
+    change = threading.Thread(target=upkeep.arbiter.remove, args=(ACME,))
+    change.start()
+    assert begun.wait(DEADLINE)
+    end = threading.Thread(target=upkeep.close)
+    end.start()
+    wait_until(lambda: _refuses(upkeep))
+    goes_on.set()
+    for thread in (change, end):
+        thread.join(DEADLINE)
+    assert order == ["changed", "closed"]
+
+
+def _refuses(upkeep: Upkeep) -> bool:
+    try:
+        upkeep.arbiter.check_open()
+    except NotHere:
+        return True
+    return False
