@@ -33,6 +33,7 @@ def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Rec
     record.measure("working meshes a second", figures.rate_per_s, "1/s")
     record.measure("from sign-up to a working mesh, median", figures.p50_ms, "ms")
     record.measure("from sign-up to a working mesh, 95th percentile", figures.p95_ms, "ms")
+    record.measure("answers that asked an owner to try again a moment later", sum(each.waits for each in attempts))
     record.took("from sign-up to a working mesh", (each.seconds for each in attempts if each.seconds is not None))
     record.none_of("collisions", collisions(attempts), "two share what only one may have")
     failed = [f"{each.number}: {each.error}" for each in attempts if each.error is not None]

@@ -21,6 +21,7 @@ class Attempt:
         hub_key: public key of its hub; "" if it got none.
         addresses: overlay addresses of its machines.
         port: UDP port of its link in the hub's host, behind the port that all share; None if not seen.
+        waits: number of answers that asked its owner to try again a moment later.
         existed_ns: begin and end of a time in which the organization certainly existed; no end if it was kept.
     """
 
@@ -32,6 +33,7 @@ class Attempt:
     hub_key: str = ""
     addresses: tuple[str, ...] = ()
     port: int | None = None
+    waits: int = 0
     existed_ns: tuple[int, int | None] | None = None
 
 

@@ -74,6 +74,8 @@ def run(options: BurstOptions, inward: Inward | None, slo: Slo, console: Console
             wanted = len(attempts)
     figures = figures_of(attempts, wanted)
     _show(figures, slo, console)
+    if waits := sum(each.waits for each in attempts):
+        console.print(f"answers that asked an owner to try again a moment later: {waits}")
     _print_first("error", [f"organization {each.number}: {each.error}" for each in attempts if each.error], console)
     _print_first("collision", collisions(attempts), console)
     return figures

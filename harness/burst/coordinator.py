@@ -159,7 +159,9 @@ class Coordinator:
 
     def _onboarded(self, stream: MessageStream, answer: Onboarded, pair: ClientPair, attempt: Attempt) -> Attempt:
         addresses = tuple(machine.address for machine in answer.machines)
-        attempt = replace(attempt, began_ns=answer.began_ns, hub_key=answer.hub_key, addresses=addresses)
+        attempt = replace(
+            attempt, began_ns=answer.began_ns, hub_key=answer.hub_key, addresses=addresses, waits=answer.waits
+        )
         with ExitStack() as tunnels:
             try:
                 configs = [machine.config for machine in answer.machines]

@@ -27,8 +27,11 @@ from harness.burst.messages import (
 )
 
 _PREFIX = "/api/v1"
+_TOO_MANY_REQUESTS = 429
 _SILENCE = 300.0
 """Seconds, for a service that hangs; a slow answer is a result of the burst."""
+_MOST_WAITING_S = 30.0
+"""Longest time to do as answers ask that say when to try again, in seconds; it counts into the time of the burst."""
 
 
 class CallFailed(Exception):
@@ -58,6 +61,7 @@ class OrganizationUser(FastHttpUser):
 
     def _onboard(self, stream: MessageStream, assignment: Assignment) -> None:
         began_ns, start = time.monotonic_ns(), time.time()
+        self._waits, self._last_wait = 0, time.monotonic() + _MOST_WAITING_S
         try:
             signed_up = self._call("POST", "/signup", _sign_up(assignment))
             token = signed_up["token"]
@@ -67,7 +71,7 @@ class OrganizationUser(FastHttpUser):
             return
         organization = signed_up["organization"]
         machines = [AddedMachine(each["machine"]["address"], each["config"]) for each in added]
-        stream.send(Onboarded(began_ns, organization["id"], organization["hub_public_key"], machines))
+        stream.send(Onboarded(began_ns, organization["id"], organization["hub_public_key"], machines, self._waits))
         self._count_mesh(stream.receive(messages.RESULT), start)
         if assignment.keep:
             return
@@ -79,13 +83,19 @@ class OrganizationUser(FastHttpUser):
             stream.send(Deleted())
 
     def _call(self, method: str, path: str, body: dict[str, Any], token: str | None = None) -> Any:
-        """Sends a request and returns the body of its answer.
+        """Sends a request, again when an answer of 429 says so, and returns the body of the last answer.
 
         Raises:
             CallFailed: the status is not 2xx, or there was no answer.
         """
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        answer = self.client.request(method, _PREFIX + path, name=path, json=body, headers=headers)
+        while True:
+            answer = self.client.request(method, _PREFIX + path, name=path, json=body, headers=headers)
+            wait = _retry_after(answer)
+            if wait is None or time.monotonic() + wait > self._last_wait:
+                break
+            self._waits += 1
+            time.sleep(wait)
         if 200 <= answer.status_code < 300:
             return answer.json()
         outcome = f"answered {answer.status_code}: {_detail(answer.content)}" if answer.status_code else "not answered"
@@ -103,6 +113,13 @@ class OrganizationUser(FastHttpUser):
             start_time=start,
             url=None,
         )
+
+
+def _retry_after(answer: Any) -> int | None:
+    """Returns the seconds that an answer of 429 asks to wait; None if it asks for nothing."""
+    if answer.status_code != _TOO_MANY_REQUESTS or "Retry-After" not in answer.headers:
+        return None
+    return int(answer.headers["Retry-After"])
 
 
 def _connect() -> BufferedRWPair:

@@ -57,12 +57,14 @@ class Onboarded(msgspec.Struct, frozen=True, tag=True):
         organization: id of the organization.
         hub_key: public key of its hub.
         machines: machines in the order of the assignment.
+        waits: number of answers that asked it to try again a moment later.
     """
 
     began_ns: int
     organization: str
     hub_key: str
     machines: list[AddedMachine]
+    waits: int = 0
 
 
 class OnboardingFailed(msgspec.Struct, frozen=True, tag=True):
