@@ -20,7 +20,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.standing import check_standing, gone
 from appliance.store import organizations, repeats
-from appliance.store.portions import PORTION
+from appliance.store.portions import PORTION, pause
 from appliance.store.repeats import RequestKey, StoredAnswer
 
 log = structlog.get_logger()
@@ -91,6 +91,7 @@ def tidy(context: Context, *, portion: int = PORTION) -> int:
                 return forgotten
         with context.store.write() as transaction:
             forgotten += repeats.forget_older(transaction, oldest, portion)
+        pause()
 
 
 def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> StoredAnswer | None:
