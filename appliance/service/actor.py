@@ -67,6 +67,11 @@ class Actor:
         return self.role is Role.OWNER and self.token is None
 
     @property
+    def may_change(self) -> bool:
+        """True if this actor may change machines and policy; False for viewers and tokens for reading."""
+        return self.role.may_change and self.scope is not Scope.READ
+
+    @property
     def name(self) -> str:
         """Name of the actor in the audit trail."""
         return self.email if self.token is None else f"{self.email} (token {self.token})"
