@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -23,6 +23,13 @@ MOST_OF_ACCOUNT = 10
 """Entries that a member adds at will about their own account within `LATELY`, while their part of a day is full."""
 LATELY = timedelta(minutes=10)
 _AT_WILL = ("session.opened", "password.changed", "second-factor.enabled", "recovery-codes.made")
+
+Also = Callable[[Connection], object]
+"""What is done in the transaction of a use case beside its own work, such as recording the command."""
+
+
+def nothing_more(transaction: Connection) -> None:
+    """Do nothing beside the use case's own work (`Also`)."""
 
 
 @dataclass
