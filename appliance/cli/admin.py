@@ -66,8 +66,8 @@ def change_plan(
     """Switch an organization to another plan; to the free one only if that covers its machines."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        service.change(context, Actor.operator(line.id), plan=plan)
-        operations.note(found.store, trail.PLAN_CHANGED, plan=plan)
+        noting = operations.noting(trail.PLAN_CHANGED, plan=plan)
+        service.change(context, Actor.operator(line.id, within=noting), plan=plan)
     print(f"{_called(line)} is on the {plan} plan.")
 
 
@@ -77,8 +77,7 @@ def suspend(organization: Organization, *, settings: Settings) -> None:
     """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        suspension.suspend(context, line.id)
-        operations.note(found.store, trail.SUSPENDED)
+        suspension.suspend(context, line.id, Actor.operator(line.id, within=operations.noting(trail.SUSPENDED)))
     print(f"{_called(line)} is suspended: no packet of it passes, and nobody of it signs in.")
 
 
@@ -88,8 +87,7 @@ def resume(organization: Organization, *, settings: Settings) -> None:
     """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        suspension.resume(context, line.id)
-        operations.note(found.store, trail.RESUMED)
+        suspension.resume(context, line.id, Actor.operator(line.id, within=operations.noting(trail.RESUMED)))
     print(f"{_called(line)} is resumed, and enforced.")
 
 
@@ -105,8 +103,8 @@ def invite(
     """Make an invitation into an organization, and print its link, which works once and for seven days."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        invited = invitations.invite(context, Actor.operator(line.id), email=email, role=role)
-        operations.note(found.store, trail.INVITED)
+        actor = Actor.operator(line.id, within=operations.noting(trail.INVITED))
+        invited = invitations.invite(context, actor, email=email, role=role)
     print(invited.link)
 
 
@@ -121,8 +119,8 @@ def take_invitation_back(
     """Revoke an operator's invitation into an organization: its link leads nowhere when this returns."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        invitations.take_back(context, Actor.operator(line.id), email)
-        operations.note(found.store, trail.INVITATION_REVOKED)
+        noting = operations.noting(trail.INVITATION_REVOKED)
+        invitations.take_back(context, Actor.operator(line.id, within=noting), email)
     print(f"The invitation into {_called(line)} is revoked.")
 
 
@@ -139,9 +137,9 @@ def invite_sign_up(
 
     Needed where the service runs with --sign-up invited; good with any other setting but closed.
     """
-    with at_work(settings) as (found, context):
-        link = permits.invite(context, email, made_by=operations.user())
-        operations.note(found.store, trail.SIGN_UP_INVITED)
+    with at_work(settings) as (_, context):
+        noting = operations.noting(trail.SIGN_UP_INVITED)
+        link = permits.invite(context, email, made_by=operations.user(), also=noting)
     print(link)
 
 
@@ -149,9 +147,8 @@ def invite_sign_up(
 @with_settings("public_url", "data", "database_url")
 def reset_link(email: Email, *, settings: Settings) -> None:
     """Print a link with which a person chooses another password. It works once, and for an hour."""
-    with at_work(settings) as (found, context):
-        link = resets.issue(context, email)
-        operations.note(found.store, trail.RESET_LINK_ISSUED)
+    with at_work(settings) as (_, context):
+        link = resets.issue(context, email, also=operations.noting(trail.RESET_LINK_ISSUED))
     print(link)
 
 
@@ -159,9 +156,8 @@ def reset_link(email: Email, *, settings: Settings) -> None:
 @with_settings("public_url", "data", "database_url")
 def verification_link(email: Email, *, settings: Settings) -> None:
     """Print a link with which a person verifies their address. It works once, and for three days."""
-    with at_work(settings) as (found, context):
-        link = verification.issue(context, email)
-        operations.note(found.store, trail.VERIFICATION_LINK_ISSUED)
+    with at_work(settings) as (_, context):
+        link = verification.issue(context, email, also=operations.noting(trail.VERIFICATION_LINK_ISSUED))
     print(link)
 
 

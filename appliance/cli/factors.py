@@ -40,9 +40,8 @@ def remove(email: Email, *, settings: Settings) -> None:
     The person and the owners of the organization get letters, where the service sends mail; where it sends none, tell
     them. Whoever signs in with what would be removed stops it, as every owner can, and `keep` does.
     """
-    with at_work(settings) as (found, context):
-        begun = factor_removals.begin(context, email)
-        operations.note(found.store, trail.FACTOR_REMOVAL_BEGUN)
+    with at_work(settings) as (_, context):
+        begun = factor_removals.begin(context, email, also=operations.noting(trail.FACTOR_REMOVAL_BEGUN))
     print(
         f"The second factor and the passkeys of {begun.email} are removed at {begun.due_at:%Y-%m-%d %H:%M} UTC, unless "
         "somebody stops that before."
@@ -53,9 +52,8 @@ def remove(email: Email, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def keep(email: Email, *, settings: Settings) -> None:
     """Stop a removal that has begun."""
-    with at_work(settings) as (found, context):
-        factor_removals.stop_as_operator(context, email)
-        operations.note(found.store, trail.FACTOR_REMOVAL_STOPPED)
+    with at_work(settings) as (_, context):
+        factor_removals.stop_as_operator(context, email, also=operations.noting(trail.FACTOR_REMOVAL_STOPPED))
     print("The removal is stopped; the account keeps its second factor and passkeys.")
 
 

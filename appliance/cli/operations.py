@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pwd
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Connection
 
 from appliance.cli import existing_service
 from appliance.cli.options import AsJson, with_settings
@@ -49,6 +51,12 @@ def note(store: Store, action: str, **detail: Any) -> None:
     """
     with store.write() as transaction:
         trail.record(transaction, command(action, **detail))
+
+
+def noting(action: str, **detail: Any) -> Callable[[Connection], None]:
+    """Make what records a command, as `note` does, in the transaction of its change."""
+    made = command(action, **detail)
+    return lambda transaction: trail.record(transaction, made)
 
 
 def command(action: str, **detail: Any) -> OperatorCommand:

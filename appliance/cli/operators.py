@@ -39,9 +39,8 @@ def add(email: Email, *, settings: Settings) -> None:
 
     It works once, and for a day. For an operator who has not used theirs, a new one is made, and the old one ends.
     """
-    with at_work(settings) as (found, context):
-        link = service.add(context, email)
-        operations.note(found.store, trail.OPERATOR_ADDED)
+    with at_work(settings) as (_, context):
+        link = service.add(context, email, also=operations.noting(trail.OPERATOR_ADDED))
     print(link)
 
 
@@ -65,9 +64,8 @@ def list_operators(as_json: AsJson = False, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def remove(email: Email, *, settings: Settings) -> None:
     """Remove an operator. Their sessions, and the links and invitations that they made, have ended when it is done."""
-    with at_work(settings) as (found, context):
-        service.remove(context, email)
-        operations.note(found.store, trail.OPERATOR_REMOVED)
+    with at_work(settings) as (_, context):
+        service.remove(context, email, also=operations.noting(trail.OPERATOR_REMOVED))
     print("The operator is removed and signed out everywhere, and links and invitations that they made lead nowhere.")
 
 

@@ -57,13 +57,13 @@ def revoke(
     """Revoke a link, or all of them: it leads nowhere when this returns."""
     if (link is None) != everyone:
         raise CommandError("Name the link to revoke, or give --all.", Exit.REFUSED)
-    with at_work(settings) as (found, context):
+    with at_work(settings) as (found, context), found.store.write() as transaction:
         count = 1
         if link is None:
-            count = service.revoke_all(context)
+            count = service.revoke_all_within(context, transaction)
         else:
-            service.revoke(context, link)
-        operations.note(found.store, trail.SIGN_UP_REVOKED, links=count)
+            service.revoke_within(context, transaction, link)
+        trail.record(transaction, operations.command(trail.SIGN_UP_REVOKED, links=count))
     print(f"{counted(count, 'link')} revoked.")
 
 

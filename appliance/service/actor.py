@@ -25,7 +25,8 @@ class Actor:
             of the operator.
         request: key under which `repeats` notes the request as done, if it has one.
         account: e-mail address of an operator on the pages, for the log of operations; organizations are not told it.
-        permit: takes a proof that permits one change, in the transaction that commits it.
+        within: called in the transaction that commits a change: takes the proof that permits the change, or records
+            the command that makes it.
     """
 
     organization_id: str
@@ -37,7 +38,7 @@ class Actor:
     credential: Credential | None = field(default=None, compare=False)
     request: RequestKey | None = field(default=None, compare=False)
     account: str = field(default="", compare=False)
-    permit: Callable[[Connection], None] | None = field(default=None, compare=False)
+    within: Callable[[Connection], None] | None = field(default=None, compare=False)
 
     @classmethod
     def operator(
@@ -45,16 +46,16 @@ class Actor:
         organization_id: str,
         credential: Credential | None = None,
         account: str = "",
-        permit: Callable[[Connection], None] | None = None,
+        within: Callable[[Connection], None] | None = None,
     ) -> Actor:
         """Make the actor for the operator's work on an organization.
 
         Args:
             credential: the operator's session on the pages; None for a command.
             account: e-mail address of the operator on the pages.
-            permit: takes the code for a change on the pages (`operator_sessions.permit`).
+            within: takes the code for a change on the pages (`operator_sessions.permit`), or records a command.
         """
-        return cls(organization_id, "", "operator", Role.OWNER, credential=credential, account=account, permit=permit)
+        return cls(organization_id, "", "operator", Role.OWNER, credential=credential, account=account, within=within)
 
     @property
     def is_operator(self) -> bool:
@@ -65,6 +66,11 @@ class Actor:
     def is_owner_session(self) -> bool:
         """True for a session of an owner: what others of the organization do must not keep it from working."""
         return self.role is Role.OWNER and self.token is None
+
+    @property
+    def may_change(self) -> bool:
+        """True if this actor may change machines and policy; False for viewers and tokens for reading."""
+        return self.role.may_change and self.scope is not Scope.READ
 
     @property
     def name(self) -> str:

@@ -7,7 +7,6 @@ the next call for it, or by the next start.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,13 +22,11 @@ from appliance.service.context import Context
 from appliance.service.standing import check_standing, gone
 from appliance.store import deletions, organizations
 from appliance.store.deletions import DeletionTarget, Tombstone
-from appliance.store.portions import PORTION
+from appliance.store.portions import PORTION, pause
 
 log = structlog.get_logger()
 
 _SERVICE = "service"
-# Between two portions of rows, so that others get their turns: SQLite's waiting writers only look now and then.
-_PAUSE_S = 0.005
 
 Check = Callable[[Connection, DeletionTarget], None]
 
@@ -140,7 +137,7 @@ def scrub(context: Context) -> None:
 def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int]:
     removed: Counter[str] = Counter()
     while not _remove_portion(context, organization_id, actor, removed):
-        time.sleep(_PAUSE_S)
+        pause()
     context.states.forget(organization_id)
     context.trends.forget(organization_id)
     return dict(removed)

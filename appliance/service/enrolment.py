@@ -22,7 +22,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.one_time_codes import Proposal
 from appliance.service.proof import FreshProof
-from appliance.service.recording import recording
+from appliance.service.recording import check_account_trail, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import second_factors
 from appliance.store.session_table import ClientDevice
@@ -132,6 +132,7 @@ def _shown(context: Context, actor: Actor, password: str, code: str) -> FreshPro
 
 
 def _recovery(context: Context, transaction: Connection, member: Member, device: ClientDevice, action: str) -> Recovery:
+    check_account_trail(context, transaction, member)
     made = one_time_codes.renew_recovery_codes(transaction, second_factor.holder_of(member))
     notices.record(context, transaction, member, action, device)
     return Recovery(made, sessions.start_over(context, transaction, member, device))

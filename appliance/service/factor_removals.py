@@ -21,7 +21,7 @@ from appliance.service import account_holders, sessions
 from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.mail import Part, written
-from appliance.service.recording import recording
+from appliance.service.recording import Also, nothing_more, recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, factor_removals, mail, members, organizations, passkeys, people, second_factors
 from appliance.store.factor_removals import FactorRemoval
@@ -42,8 +42,11 @@ DUE_FORMAT = "%Y-%m-%d %H:%M UTC"
 _AT_ONCE = 100
 
 
-def begin(context: Context, email: str) -> FactorRemoval:
+def begin(context: Context, email: str, also: Also = nothing_more) -> FactorRemoval:
     """Begin the removal for an account, on the operator's decision.
+
+    Args:
+        also: done in the same transaction.
 
     Raises:
         NotFound: nobody has this address.
@@ -62,14 +65,18 @@ def begin(context: Context, email: str) -> FactorRemoval:
             )
         if not _has_second_factor(transaction, member) and not passkeys.of_member(transaction, member.id):
             raise Conflict("This account has neither a second factor nor passkeys: its password alone opens it.")
+        also(transaction)
         now = _present(context, transaction, member)
         factor_removals.begin(transaction, member.id, now, now + DELAY)
         _notify(context, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:{DUE_FORMAT}}"})
         return FactorRemoval(member.id, member.organization_id, member.email, now, now + DELAY)
 
 
-def stop_as_operator(context: Context, email: str) -> None:
+def stop_as_operator(context: Context, email: str, also: Also = nothing_more) -> None:
     """Stop a removal, on the operator's decision.
+
+    Args:
+        also: done in the same transaction.
 
     Raises:
         NotFound: nobody has this address, or nothing is being removed.
@@ -78,6 +85,7 @@ def stop_as_operator(context: Context, email: str) -> None:
         member = account_holders.find_locked(transaction, email)
         if not _stop(context, transaction, member, OPERATOR):
             raise _nothing_waits()
+        also(transaction)
 
 
 def stop(context: Context, actor: Actor, member_id: str) -> None:

@@ -13,6 +13,7 @@ from appliance.model.sentences import sentence
 from appliance.service import passwords, second_factor, sessions, tickets
 from appliance.service.context import Context
 from appliance.service.one_time_codes import ExaminedCode
+from appliance.service.recording import check_account_trail
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
 from appliance.store.session_table import ClientDevice
@@ -41,6 +42,7 @@ def log_in(
     Raises:
         Unauthenticated: there is no such account, or the password or the code is wrong.
         CodeNeeded: the password is right, the account has a second factor, and ``code`` is None.
+        TooMany: the member has signed in again and again (`check_account_trail`).
     """
     member = _proven(context, email, password)
     return _open(context, member, _examined(context, member, code), device)
@@ -52,6 +54,7 @@ def start(context: Context, *, email: str, password: str, device: ClientDevice =
     Raises:
         Unauthenticated: there is no such account, or the password is wrong.
         CodePending: the password is right, and the account has a second factor.
+        TooMany: the member has signed in again and again (`check_account_trail`).
     """
     member = _proven(context, email, password)
     try:
@@ -82,6 +85,7 @@ def complete(context: Context, ticket: str, *, code: str, device: ClientDevice =
     Raises:
         Unauthenticated: the log-in took too long, or has ended; or the code is wrong, and another may be tried.
         CodeNeeded: the code is empty.
+        TooMany: the member has signed in again and again (`check_account_trail`).
     """
     member = pending_member(context, ticket)
     return _open(context, member, _examined(context, member, code), device, ticket)
@@ -122,6 +126,7 @@ def _open(
             raise Unauthenticated(error.sentence, field=error.field) from error
         except NotFound:
             raise _begin_again() from None
+        check_account_trail(context, transaction, member)
         audit.record(
             transaction,
             member.organization_id,

@@ -19,6 +19,7 @@ from appliance.service import invitations, one_time_codes, operator_sessions, pa
 from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.one_time_codes import Proposal
+from appliance.service.recording import Also, nothing_more
 from appliance.service.sessions import Session
 from appliance.store import audit, operations, operators, permits
 from appliance.store import invitations as stored_invitations
@@ -48,8 +49,11 @@ def exist(context: Context) -> bool:
         return operators.exist(transaction)
 
 
-def add(context: Context, email: str) -> str:
+def add(context: Context, email: str, also: Also = nothing_more) -> str:
     """Add an operator, and make a link with which they set up password and second factor; a new link ends the last.
+
+    Args:
+        also: done in the same transaction.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -67,6 +71,7 @@ def add(context: Context, email: str) -> str:
         elif _is_enrolled(transaction, found):
             raise Conflict("There is an operator with this address. Remove them first, to set them up anew.")
         operators.replace_link(transaction, found.id, tokens.hash_of(token), now + LINK_LIFETIME)
+        also(transaction)
     return f"{context.site}/operator/join/{token}"
 
 
@@ -76,10 +81,13 @@ def all_of(context: Context) -> list[OperatorStanding]:
         return operators.all_of(transaction)
 
 
-def remove(context: Context, email: str) -> None:
+def remove(context: Context, email: str, also: Also = nothing_more) -> None:
     """Remove an operator; their sessions, and all links that they made, have ended when this returns.
 
     These are links to sign up, and invitations into organizations, whose audit trails tell of it.
+
+    Args:
+        also: done in the same transaction.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -90,6 +98,7 @@ def remove(context: Context, email: str) -> None:
         found = operators.by_email(transaction, address)
         if found is None:
             raise NotFound("There is no operator with this address.")
+        also(transaction)
         operators.remove(transaction, found.id)
         # After that, as the session that makes a link now holds no more.
         now = context.clock()

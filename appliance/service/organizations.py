@@ -118,7 +118,7 @@ def kept(context: Context, actor: Actor) -> TrailSize:
 def repairs(context: Context, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:
     """List the hub's repairs of the organization's data plane, newest first."""
     with context.store.read() as transaction:
-        return audit.latest_of(transaction, actor.organization_id, audit.MENDED, limit)
+        return audit.latest_repairs(transaction, actor.organization_id, limit)
 
 
 def _previous(before: Organization, name: str, plan: Plan) -> dict[str, str]:

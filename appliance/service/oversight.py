@@ -101,7 +101,7 @@ def _permitted(context: Context, who: SignedOperator, organization_id: str, code
     with context.store.read() as transaction:
         # Told before what is wrong with the code, the address or the role.
         organization_of(transaction, actor)
-    return replace(actor, permit=operator_sessions.permit(context, who, code))
+    return replace(actor, within=operator_sessions.permit(context, who, code))
 
 
 def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> str:
@@ -125,7 +125,7 @@ def sign_up_links(context: Context) -> tuple[Sequence[SignUpLink], int]:
 
 
 def revoke_sign_up(context: Context, who: SignedOperator, permit_id: str) -> None:
-    """Revoke a link to sign up (`permits.revoke`), whoever made it.
+    """Revoke a link to sign up (`permits.revoke_within`), whoever made it.
 
     Raises:
         NotFound: there is no such link.

@@ -19,7 +19,7 @@ from appliance.model.organization import Member
 from appliance.service import accounts, factor_removals, notices, proof, sessions, tokens, verification
 from appliance.service.actor import Actor
 from appliance.service.context import Context
-from appliance.service.recording import check_trail, recording
+from appliance.service.recording import check_account_trail, check_trail, recording
 from appliance.service.relying_party import NotValid, RelyingParty
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, passkeys, people
@@ -176,6 +176,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
     Raises:
         NotPossible: this service has no host name.
         Unauthenticated: the passkey is unknown, or did not sign the challenge.
+        TooMany: the member has signed in again and again (`check_account_trail`).
     """
     party = _relying_party(context)
     try:
@@ -195,6 +196,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
             organizations.lock_for_people(transaction, member.organization_id)
         if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, context.clock()):
             raise _refused()
+        check_account_trail(context, transaction, member)
         audit.record(
             transaction,
             member.organization_id,

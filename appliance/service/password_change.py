@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.service import notices, organizations, passwords, proof, sessions, ways_in
 from appliance.service.actor import Actor
 from appliance.service.context import Context
-from appliance.service.recording import recording
+from appliance.service.recording import check_account_trail, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import people
 from appliance.store.session_table import ClientDevice
@@ -35,6 +35,7 @@ def change(
     about = (shown.member.email, organizations.get(context, actor).name)
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=about, field="new_password"))
     with recording(context, actor) as record:
+        check_account_trail(context, record.transaction, shown.member)
         proof.take(context, record.transaction, shown, device)
         people.change_password_hash(record.transaction, shown.member.id, new_hash)
         ended = ways_in.end(record.transaction, shown.member, keep_tokens=keep_tokens, keep_passkeys=keep_passkeys)

@@ -19,6 +19,7 @@ from appliance.model.sentences import sentence
 from appliance.model.sign_up import SignUpMode
 from appliance.service import mail, tokens
 from appliance.service.context import Context
+from appliance.service.recording import Also, nothing_more
 from appliance.store import people, permits
 from appliance.store.permits import Permit
 
@@ -60,14 +61,22 @@ def ask(context: Context, email: str, language: str | None = None) -> None:
         mail.queue(context, transaction, None, LETTER, new.id)
 
 
-def invite(context: Context, email: str | None = None, *, made_by: str = "") -> str:
+def invite(
+    context: Context,
+    email: str | None = None,
+    *,
+    made_by: str = "",
+    also: Also = nothing_more,
+) -> str:
     """Make a link to sign up, for the operator to hand over.
 
     Args:
         email: the only address that may sign up with it; None for any.
         made_by: user of the host, or e-mail address of the operator on the pages.
+        also: done in the same transaction.
     """
     with context.store.write() as transaction:
+        also(transaction)
         return invite_within(context, transaction, email, made_by)
 
 
@@ -82,27 +91,20 @@ def invite_within(context: Context, transaction: Connection, email: str | None, 
     return _link(context, token)
 
 
-def revoke(context: Context, permit_id: str) -> None:
-    """Revoke a link that `invite` made.
+def revoke_within(context: Context, transaction: Connection, permit_id: str) -> None:
+    """Revoke a link that `invite` made, once the transaction has committed.
 
     Raises:
         NotFound: there is no such link.
     """
-    with context.store.write() as transaction:
-        revoke_within(context, transaction, permit_id)
-
-
-def revoke_within(context: Context, transaction: Connection, permit_id: str) -> None:
-    """Revoke a link as `revoke` does, once the transaction has committed."""
     # Ids are ASCII; a database can't even be asked about a lone surrogate, which a command line may hold.
     if not (permit_id.isascii() and permits.revoke(transaction, permit_id, context.clock())):
         raise NotFound("There is no link to sign up with the id {id}; it may have been used.", id=permit_id)
 
 
-def revoke_all(context: Context) -> int:
-    """Revoke every link that `invite` made; returns their number."""
-    with context.store.write() as transaction:
-        return permits.revoke_all(transaction, context.clock())
+def revoke_all_within(context: Context, transaction: Connection) -> int:
+    """Revoke every link that `invite` made, once the transaction has committed; returns their number."""
+    return permits.revoke_all(transaction, context.clock())
 
 
 def find(context: Context, token: str | None) -> Permit | None:

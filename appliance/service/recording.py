@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -12,12 +12,24 @@ from sqlalchemy import Connection
 
 from appliance.model import retention
 from appliance.model.errors import TooMany
-from appliance.model.organization import Organization
+from appliance.model.organization import Member, Organization
 from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.standing import admit
-from appliance.store import audit, operations, repeats, trails
+from appliance.store import audit, operations, organizations, repeats, trails
 from appliance.store.operations import OperatorCommand
+
+MOST_OF_ACCOUNT = 10
+"""Entries that a member adds at will about their own account within `LATELY`, while their part of a day is full."""
+LATELY = timedelta(minutes=10)
+_AT_WILL = ("session.opened", "password.changed", "second-factor.enabled", "recovery-codes.made")
+
+Also = Callable[[Connection], object]
+"""What is done in the transaction of a use case beside its own work, such as recording the command."""
+
+
+def nothing_more(transaction: Connection) -> None:
+    """Do nothing beside the use case's own work (`Also`)."""
 
 
 @dataclass
@@ -84,6 +96,31 @@ def check_trail(context: Context, organization: Organization, actor: Actor) -> N
         "and that is the most. Changes are possible again from midnight (UTC).",
         retry_after=int((midnight - now).total_seconds()) + 1,
         size=most // retention.MEGABYTE,
+    )
+
+
+def check_account_trail(context: Context, transaction: Connection, member: Member) -> None:
+    """Check that a member may write more to the audit trail about how they get into their account.
+
+    A full trail keeps nobody out. Once `MOST_A_DAY_OF_ACCOUNTS` bytes of the day are written, each member has a pace,
+    so that none pushes old entries out within days.
+
+    Raises:
+        TooMany: the member has written `MOST_OF_ACCOUNT` such entries within `LATELY`.
+    """
+    now, organization = context.clock(), organizations.find(transaction, member.organization_id)
+    if organization is None or trails.written_on(organization, now) < retention.MOST_A_DAY_OF_ACCOUNTS:
+        return
+    lately = audit.count_since(transaction, organization.id, member.email, _AT_WILL, now - LATELY, now)
+    if lately < MOST_OF_ACCOUNT:
+        return
+    context.refusals["trail"] += 1
+    raise TooMany(
+        "You signed in, or changed how you sign in, {most} times within {minutes} minutes. That is the most while your "
+        "organization's audit trail of today is this full. Wait a few minutes.",
+        retry_after=int(LATELY.total_seconds()),
+        most=MOST_OF_ACCOUNT,
+        minutes=int(LATELY.total_seconds() // 60),
     )
 
 

@@ -20,7 +20,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.standing import check_standing, gone
 from appliance.store import organizations, repeats
-from appliance.store.portions import PORTION
+from appliance.store.portions import PORTION, pause
 from appliance.store.repeats import RequestKey, StoredAnswer
 
 log = structlog.get_logger()
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 REMEMBERED = timedelta(hours=24)
 MOST_OF_ONE = 10_000
 """Most remembered keys of an organization's programs."""
+READERS_PART = 4
+"""Callers who may change nothing use up one in so many of these keys, and leave the others to those who may."""
 MOST_FORMS = 2_000
 """Most remembered forms of a member."""
 LARGEST_ANSWER = 50_000
@@ -56,7 +58,8 @@ def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work
     Raises:
         KeyReused: another request had this key.
         InProgress: an equal request is in progress.
-        TooMany: the organization has used `MOST_OF_ONE` keys within `REMEMBERED`.
+        TooMany: the organization has used `MOST_OF_ONE` keys within `REMEMBERED`, or a part of them that an actor
+            who may change nothing leaves to others.
     """
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
     named = RequestKey(actor.organization_id, hashlib.sha256(key.encode()).hexdigest())
@@ -91,6 +94,7 @@ def tidy(context: Context, *, portion: int = PORTION) -> int:
                 return forgotten
         with context.store.write() as transaction:
             forgotten += repeats.forget_older(transaction, oldest, portion)
+        pause()
 
 
 def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> StoredAnswer | None:
@@ -141,7 +145,11 @@ def _begin(
         if not is_alone:
             raise repeats.in_progress()
         repeats.forget_undone(transaction, key)
-        _check_room(context, repeats.count_since(transaction, key, oldest), is_form=key.member_id is not None)
+        taken = repeats.count_since(transaction, key, oldest)
+        if key.member_id is not None:
+            _check_forms(context, taken)
+        else:
+            _check_keys(context, taken, MOST_OF_ONE if actor.may_change else MOST_OF_ONE // READERS_PART)
         return repeats.begin(transaction, key, request_hash, now)
 
 
@@ -155,19 +163,22 @@ def _look_again(context: Context, key: RequestKey) -> StoredAnswer | None:
     return None
 
 
-def _check_room(context: Context, taken: int, *, is_form: bool) -> None:
-    if is_form and taken >= MOST_FORMS:
+def _check_forms(context: Context, taken: int) -> None:
+    if taken >= MOST_FORMS:
         context.refusals["forms"] += 1
         raise TooMany(
             "You sent {most} forms within a day, which is the most. Wait, or use the API.",
             retry_after=_FULL_RETRY_S,
             most=MOST_FORMS,
         )
-    if not is_form and taken >= MOST_OF_ONE:
+
+
+def _check_keys(context: Context, taken: int, most: int) -> None:
+    if taken >= most:
         context.refusals["keys"] += 1
         raise TooMany(
             "{most} keys of yours are remembered, which is the most. Send the request without one, or "
             "wait: each is forgotten after a day.",
             retry_after=_FULL_RETRY_S,
-            most=MOST_OF_ONE,
+            most=most,
         )

@@ -15,6 +15,7 @@ from appliance.model.organization import Member
 from appliance.model.sentences import sentence
 from appliance.service import account_holders, mail, notices, passwords, tickets, ways_in
 from appliance.service.context import Context
+from appliance.service.recording import Also, nothing_more
 from appliance.service.sessions import NOWHERE
 from appliance.store import audit, organizations, people, resets, second_factors
 from appliance.store.session_table import ClientDevice
@@ -70,8 +71,11 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     )
 
 
-def issue(context: Context, email: str) -> str:
+def issue(context: Context, email: str, also: Also = nothing_more) -> str:
     """Make a link, for the operator to hand over to a person that they know.
+
+    Args:
+        also: done in the same transaction.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -79,6 +83,7 @@ def issue(context: Context, email: str) -> str:
     """
     with context.store.write() as transaction:
         member = account_holders.find_locked(transaction, email)
+        also(transaction)
         token = tickets.issue(context, transaction, member, TicketKind.RESET)
         audit.record(
             transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, context.clock()

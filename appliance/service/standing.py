@@ -36,8 +36,8 @@ def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bo
     Every change calls this in the transaction that commits it, so that rights lost meanwhile count.
 
     Args:
-        locked: True in the transaction that commits: the organization's row is locked until it ends, and the actor's
-            permit is taken.
+        locked: True in the transaction that commits: the organization's row is locked until it ends, and what the
+            actor has to do within it is done, such as taking a permit.
 
     Raises:
         NotFound: the organization was removed.
@@ -49,8 +49,8 @@ def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bo
     if organization is None:
         raise gone()
     check_standing(context, transaction, actor, organization, locked=locked)
-    if locked and actor.permit is not None:
-        actor.permit(transaction)
+    if locked and actor.within is not None:
+        actor.within(transaction)
     return organization
 
 

@@ -19,7 +19,7 @@ def suspend(context: Context, organization_id: str, by: Actor | None = None) -> 
     """Suspend an organization; none of its packets pass when this returns.
 
     Args:
-        by: an operator on the pages; None for a command.
+        by: the operator, on the pages or by a command; None: whoever it is.
 
     Raises:
         NotFound: there is no such organization.
@@ -44,7 +44,7 @@ def resume(context: Context, organization_id: str, by: Actor | None = None) -> N
     """Resume a suspended organization; its machines can reconnect when this returns.
 
     Args:
-        by: an operator on the pages; None for a command.
+        by: the operator, on the pages or by a command; None: whoever it is.
 
     Raises:
         NotFound: there is no such organization.

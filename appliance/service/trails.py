@@ -6,7 +6,7 @@ import structlog
 
 from appliance.service.context import Context
 from appliance.store import trails
-from appliance.store.portions import PORTION
+from appliance.store.portions import PORTION, pause
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ def tidy(context: Context, *, portion: int = PORTION, portions: int = _PORTIONS)
         for organization in overdue[:portions]:
             with context.store.write() as transaction:
                 removed += trails.prune(transaction, organization, context.retention, now, portion)
+            pause()
         portions -= len(overdue)
     if removed:
         log.info("old entries of audit trails were removed", count=removed)

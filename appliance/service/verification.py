@@ -15,7 +15,7 @@ from appliance.model.sentences import sentence
 from appliance.service import account_holders, mail, tickets
 from appliance.service.actor import Actor
 from appliance.service.context import Context
-from appliance.service.recording import recording
+from appliance.service.recording import Also, nothing_more, recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, organizations, people
 from appliance.store.tickets import TicketKind
@@ -70,8 +70,11 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     )
 
 
-def issue(context: Context, email: str) -> str:
+def issue(context: Context, email: str, also: Also = nothing_more) -> str:
     """Make a link, for the operator to hand over.
+
+    Args:
+        also: done in the same transaction.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -80,6 +83,7 @@ def issue(context: Context, email: str) -> str:
     """
     with context.store.write() as transaction:
         member = _unverified(account_holders.find_locked(transaction, email))
+        also(transaction)
         token = tickets.issue(context, transaction, member, TicketKind.VERIFICATION)
         audit.record(
             transaction,

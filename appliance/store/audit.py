@@ -12,6 +12,7 @@ from appliance.model.ids import new_id
 from appliance.model.organization import AuditEntry
 from appliance.store import meters, times, trails
 from appliance.store.fitting import fitting
+from appliance.store.schema import IS_REPAIR
 from appliance.store.schema import audit as _table
 
 MENDED = "hub.mended"
@@ -108,11 +109,11 @@ def _older(organization_id: str, before: int | None) -> ColumnElement[bool]:
     return mine if before is None else mine & (_table.c.id < before)
 
 
-def latest_of(transaction: Connection, organization_id: str, action: str, limit: int) -> list[AuditEntry]:
-    """The newest entries with this action, newest first."""
+def latest_repairs(transaction: Connection, organization_id: str, limit: int) -> list[AuditEntry]:
+    """The newest entries about repairs, newest first."""
     rows = transaction.execute(
         select(_table)
-        .where(_table.c.organization_id == organization_id, _table.c.action == action)
+        .where(_table.c.organization_id == organization_id, IS_REPAIR)
         .order_by(_table.c.id.desc())
         .limit(limit)
     )

@@ -29,6 +29,9 @@ _PEERS = (
 _ENDPOINTS = select(_table.c.public_key, _table.c.endpoint).where(
     _table.c.organization_id == bindparam("organization"), _table.c.endpoint.is_not(None)
 )
+_CONNECTED = select(_table.c.public_key).where(
+    _table.c.organization_id == bindparam("organization"), _table.c.endpoint.is_not(None)
+)
 _DISABLED = select(_table.c.id, _table.c.address).where(
     _table.c.organization_id == bindparam("organization"), IS_DISABLED
 )
@@ -154,6 +157,11 @@ def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
     """Last known endpoints of the machines, ``address:port`` by public key; without machines that never connected."""
     rows = transaction.execute(_ENDPOINTS, {"organization": organization_id})
     return {row.public_key: row.endpoint for row in rows}
+
+
+def connected(transaction: Connection, organization_id: str) -> set[str]:
+    """Public keys of the machines that have ever connected."""
+    return set(transaction.execute(_CONNECTED, {"organization": organization_id}).scalars())
 
 
 def endpoints_by_organization(transaction: Connection, shard: str | None) -> dict[str, dict[str, str]]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from appliance.store.database import Store
 from appliance.store.revision import NEWEST, VERSION, revision
-from appliance.store.schema import DISABLED, IS_DISABLED, metadata
+from appliance.store.schema import PARTIAL, metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _NEWEST = "head"
@@ -30,7 +30,8 @@ def upgrade(store: Store, to: str = _NEWEST) -> None:
 
 def _create(store: Store) -> None:
     if not store.is_sqlite:
-        DISABLED.dialect_options["postgresql"]["where"] = IS_DISABLED
+        for index in PARTIAL:
+            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
     with store.write() as transaction:
         metadata.create_all(transaction, checkfirst=False)
         VERSION.create(transaction)

@@ -27,6 +27,8 @@ from appliance.web.proxies import is_one_of, neighbourhood
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 SIGN_UPS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(300, _HOUR), Rate(1500, _DAY)))
+# Of a letter's link, among everybody's: it makes one organization, and holds for a day.
+SIGN_UPS_PER_LINK = (Rate(1, _DAY),)
 # Five at once, then one in 12 seconds, after fifteen one in a minute, after fifty one in half an hour: the waits grow,
 # and in no day are there more than a hundred (NIST SP 800-63B, 3.2.2).
 GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
@@ -99,6 +101,7 @@ class RateLimits:
     def __post_init__(self) -> None:
         self._known = KnownSources(self.most_known)
         self._sign_ups = NetworkAllowance(SIGN_UPS, self.clock)
+        self._sign_ups_by_link = Allowance(*SIGN_UPS_PER_LINK, clock=self.clock)
         self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
         self._guesses = NetworkAllowance(GUESSES, self.clock)
         self._log_ins = NetworkAllowance(LOG_INS, self.clock)
@@ -149,13 +152,19 @@ class RateLimits:
         """
         self._refuse("demo-flips", self._demo_flips.take(address))
 
-    def sign_up(self, address: str, *, as_everybody: bool = True) -> None:
+    def sign_up(self, address: str, *, as_everybody: bool = True, link: str | None = None) -> None:
         """Count a sign-up, or an invitation that somebody accepts; raises `TooMany` beyond the limit.
 
         Args:
             as_everybody: False for invitations, whose number is limited otherwise, and links that do not hold.
+            link: id of a letter's link: what is tried with it counts once for everybody, and then for networks only.
         """
+        if link is not None:
+            as_everybody = not self._sign_ups_by_link.wait(link, 1)
         self._join("sign-ups", self._sign_ups, address, as_everybody=as_everybody)
+        # Not before: what everybody's limit refused was not counted.
+        if link is not None and as_everybody:
+            self._sign_ups_by_link.take(link)
 
     def log_in(self, address: str, email: str | None) -> None:
         """Count a log-in, successful or not, as work; raises `TooMany` beyond the limit.

@@ -67,14 +67,18 @@ def sign_up(
     """Sign an organization up, within the limits.
 
     A link that does not hold counts for the caller's networks only, and so does an operator's: a crowd without links
-    keeps nobody out whom the operator invites. A letter's link is anybody's who asks for one.
+    keeps nobody out whom the operator invites. A letter's link is anybody's who asks for one, so it counts for
+    everybody, but once: whoever has one uses up no more by bad input.
     """
     try:
         permit = permits.find(site.context, invitation)
     except NotFound:
         site.limits.sign_up(request.address, as_everybody=False)
         raise
-    site.limits.sign_up(request.address, as_everybody=permit is None or permit.by_letter)
+    if permit is not None and permit.by_letter:
+        site.limits.sign_up(request.address, link=permit.id)
+    else:
+        site.limits.sign_up(request.address, as_everybody=permit is None)
     if permit is None and not site.limits.is_trusted(request.address):
         unused.check_room(site.context)
     with hashing(site, request):

@@ -11,8 +11,9 @@ from appliance.store.schema.operators import (
     operators,
 )
 from appliance.store.schema.organizations import (
-    DISABLED,
     IS_DISABLED,
+    IS_REPAIR,
+    PARTIAL,
     audit,
     decided_packets,
     deletions,
@@ -44,8 +45,9 @@ from appliance.store.schema.requests import hidden_runs, mail, operations, repea
 from appliance.store.schema.shards import shards
 
 __all__ = [
-    "DISABLED",
     "IS_DISABLED",
+    "IS_REPAIR",
+    "PARTIAL",
     "api_tokens",
     "audit",
     "challenges",

@@ -10,13 +10,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from appliance.service import Actor, Context, deletion, repeats
+from appliance.service import Actor, Context, deletion, repeats, trails
 from appliance.store import Store, audit, deletions, holdings, times
 from appliance.store.repeats import StoredAnswer
 from tests.appliance.members import again
 from tests.appliance.rows import fill
 
 NAME = "acme-networks"
+PAUSE = 0
+"""A pause among the numbers of removed rows."""
 ANSWER = StoredAnswer(201, "/machines/x", b"{}")
 
 
@@ -80,7 +82,9 @@ def test_a_deletion_that_another_call_finishes_is_done(
         assert len(deletions.tombstones(transaction)) == 1
 
 
-def test_old_requests_are_forgotten_in_portions(context: Context, owner: Actor, removed: list[int]) -> None:
+def test_old_requests_are_forgotten_in_portions(
+    context: Context, owner: Actor, removed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def once(context: Context, key: str) -> StoredAnswer | None:
         return repeats.idempotent(context, again(context, owner), key=key, request=b"r", work=lambda _: ANSWER)
 
@@ -90,7 +94,23 @@ def test_old_requests_are_forgotten_in_portions(context: Context, owner: Actor, 
     assert once(later, "0") is None
     assert max(removed) <= 0, "a request forgets those of others"
     removed.clear()
+    monkeypatch.setattr(repeats, "pause", lambda: removed.append(PAUSE))
     assert repeats.tidy(later, portion=3) == 4
-    assert removed == [3, 1]
+    assert removed == [3, PAUSE, 1, PAUSE]
     assert repeats.tidy(later) == 0
     assert once(later, "0") == ANSWER
+
+
+def test_old_entries_of_trails_are_removed_with_pauses(
+    context: Context, owner: Actor, removed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with context.store.write() as transaction:
+        for _ in range(5):
+            audit.record(transaction, owner.organization_id, "a", "policy.saved", {}, context.clock())
+    with context.store.read() as transaction:
+        entries = holdings.count(transaction)[owner.organization_id]["audit"]
+    later = replace(context, clock=lambda: context.clock() + timedelta(days=500))
+    removed.clear()
+    monkeypatch.setattr(trails, "pause", lambda: removed.append(PAUSE))
+    assert trails.tidy(later, portion=4) == entries
+    assert removed == [4, PAUSE, entries - 4, PAUSE]

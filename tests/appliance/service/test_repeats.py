@@ -14,6 +14,7 @@ from typing import NoReturn
 import pytest
 from sqlalchemy import Connection
 
+from appliance.model.access import Scope
 from appliance.model.errors import InProgress, Invalid, KeyReused, TooMany, Unavailable
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, repeats
@@ -366,6 +367,25 @@ def test_the_keys_of_an_organization_are_bounded(
     assert once(context, another, work, key="one more") is None
     tomorrow = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
     assert once(tomorrow, again(tomorrow, owner), work, key="one more") is None
+
+
+@pytest.mark.parametrize("reader", ["viewer", "token"])
+def test_who_may_only_look_uses_up_a_part_of_the_keys(
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_OF_ONE", 2 * repeats.READERS_PART)
+    viewer = colleague(context, owner, Role.VIEWER)
+    looking = viewer if reader == "viewer" else replace(owner, token="t", scope=Scope.READ)
+    for number in range(2):
+        assert once(context, looking, lambda _: ANSWER, key=str(number)) is None
+    with pytest.raises(TooMany) as refused:
+        once(context, looking, lambda _: ANSWER, key="one more")
+    assert str(refused.value).startswith("2 keys")
+    assert once(context, looking, lambda _: ANSWER, key="0") == ANSWER, "what is remembered is answered"
+    for number in range(2, repeats.MOST_OF_ONE):
+        assert once(context, owner, lambda _: ANSWER, key=str(number)) is None
+    with pytest.raises(TooMany):
+        once(context, owner, lambda _: ANSWER, key="one more")
 
 
 def test_a_member_s_forms_don_t_use_up_other_members_bound(

@@ -23,8 +23,10 @@ from appliance.service import (
     members,
     organizations,
     passkeys,
+    password_change,
     sessions,
 )
+from appliance.service.recording import LATELY, MOST_OF_ACCOUNT
 from appliance.service.trails import tidy
 from appliance.store import Store, audit, schema, trails
 from appliance.store import passkeys as passkeys_stored
@@ -183,6 +185,38 @@ def test_a_viewer_fills_a_quarter_of_a_day_s_share_at_most(context: Context, own
     machines.add(now, owner, name="a")
     assert written(context.store, owner) > before
     check_size(context.store, owner.organization_id)
+
+
+def test_no_member_adds_many_entries_at_will_to_a_full_day(context: Context, owner: Actor) -> None:
+    """Has a member sign in again and again, who can do so again some minutes later, and on the next day."""
+    now = replace(at(context, 0), site="https://mesh.example.net")
+    viewer, other = colleague(now, owner, Role.VIEWER), colleague(now, owner, Role.VIEWER)
+
+    def sign_in(now: Context, member: Actor = viewer) -> None:
+        log_in.log_in(now, email=member.email, password=PASSWORD)
+
+    for _ in range(MOST_OF_ACCOUNT):
+        sign_in(now)
+    sign_in(now)
+    fill_the_day(context, MOST_A_DAY_OF_ACCOUNTS)
+    before = entries(context.store, owner.organization_id)
+    mine, fresh = again(now, viewer), "another battery staple"
+    for more in (
+        lambda: sign_in(now),
+        lambda: password_change.change(now, mine, password=PASSWORD, new_password=fresh),
+    ):
+        with pytest.raises(TooMany) as refused:
+            more()
+        assert refused.value.retry_after == LATELY.total_seconds()
+    assert entries(context.store, owner.organization_id) == before
+    assert now.refusals == {"trail": 2}
+    sign_in(now, other)
+    later = replace(now, clock=lambda: START + LATELY + timedelta(seconds=1))
+    for _ in range(MOST_OF_ACCOUNT):
+        sign_in(later)
+    with pytest.raises(TooMany):
+        sign_in(later)
+    sign_in(replace(now, clock=lambda: START + timedelta(days=0.5)))
 
 
 def test_no_passkey_is_added_when_the_day_s_share_is_full(context: Context, owner: Actor) -> None:

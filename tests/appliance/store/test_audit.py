@@ -44,6 +44,24 @@ def test_questions_about_times_do_not_read_the_whole_trail(store: Store, owner: 
     assert all("ix_audit_organization_id_at" in plan for plan in plans)
 
 
+@on_sqlite
+def test_repairs_are_found_by_their_index(store: Store, owner: Actor) -> None:
+    """Looks at what a page of every member asks, however long the trail is."""
+    with store.read() as transaction, query_plans(transaction) as plans:
+        audit.latest_repairs(transaction, owner.organization_id, 20)
+    assert len(plans) == 1
+    assert "ix_audit_repairs" in plans[0]
+
+
+def test_repairs_are_listed_newest_first_without_other_entries(store: Store, owner: Actor) -> None:
+    with store.write() as transaction:
+        for number in range(3):
+            for action in (audit.MENDED, "policy.saved"):
+                audit.record(transaction, owner.organization_id, "hub", action, {"number": number}, times.now())
+        found = audit.latest_repairs(transaction, owner.organization_id, 2)
+    assert [(entry.action, entry.detail["number"]) for entry in found] == [(audit.MENDED, 2), (audit.MENDED, 1)]
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_migration_gives_ids_to_older_entries(
     kind: str, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster

@@ -210,7 +210,7 @@ def test_a_repair_is_recorded_unless_the_organization_is_deleted(
         each for each in logged if each["event"] == "an organization could not be restored"
     ]
     with sealed.read() as transaction:
-        assert len(audit.latest_of(transaction, organization, audit.MENDED, 10)) == stored
+        assert len(audit.latest_repairs(transaction, organization, 10)) == stored
 
 
 @pytest.mark.parametrize("error", [HubError("the links can't be listed"), OSError("no descriptor left")], ids=repr)

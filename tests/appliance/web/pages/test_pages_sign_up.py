@@ -131,6 +131,36 @@ def test_a_crowd_keeps_nobody_out_who_is_invited(site: Site, hub: FakeHub) -> No
     assert call(app, "POST", "/api/v1/signup", {**other, "invitation": invitation}).status == 201
 
 
+def test_a_letter_s_link_counts_once_for_everybody(site: Site, hub: FakeHub) -> None:
+    """Leaves two sign-ups to everybody; then one link is tried with bad input from many addresses."""
+    verified = in_mode(site, SignUpMode.VERIFIED)
+    app = make_app(verified, hub.status)
+    links = {}
+    for email in ("a@example.net", "b@example.net", "c@example.net"):
+        permits.ask(verified.context, email)
+        (letter,) = delivered(verified.context)
+        links[email] = {**BODY, "email": email, "invitation": token_of(letter.text)}
+    for number in range(SIGN_UPS.everybody[0].amount - 2):
+        site.limits.sign_up(f"203.0.113.{number % 100}")
+    bad = {**links["a@example.net"], "password": "short"}
+    tried = [call(app, "POST", "/api/v1/signup", bad, address=f"198.51.100.{number}").status for number in range(5)]
+    assert tried == [422] * 5
+    assert call(app, "POST", "/api/v1/signup", links["b@example.net"]).status == 201
+    for _ in range(2):
+        assert call(app, "POST", "/api/v1/signup", links["c@example.net"]).status == 429
+    assert call(app, "POST", "/api/v1/signup", links["a@example.net"]).status == 201
+
+
+def test_guesses_with_a_letter_s_link_are_limited_for_an_address(site: Site, hub: FakeHub) -> None:
+    verified = in_mode(site, SignUpMode.VERIFIED)
+    app = make_app(verified, hub.status)
+    permits.ask(verified.context, "a@example.net")
+    (letter,) = delivered(verified.context)
+    bad = {**BODY, "password": "short", "invitation": token_of(letter.text)}
+    statuses = [call(app, "POST", "/api/v1/signup", bad).status for _ in range(SIGN_UPS.one[0].amount + 1)]
+    assert (set(statuses[:-1]), statuses[-1]) == ({422}, 429)
+
+
 def test_a_full_service_admits_trusted_sources_only(site: Site, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.service.unused.MOST", 1)
     app = make_app(site, hub.status)
