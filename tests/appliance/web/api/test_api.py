@@ -20,7 +20,8 @@ from appliance.web.api import ROUTES
 from appliance.web.api.policy import PolicyAnswer
 from appliance.web.app import make_app
 from appliance.web.authentication import CSRF_HEADER
-from appliance.web.limits import STRANGERS, RateLimits
+from appliance.web.limits import RateLimits
+from appliance.web.rates import STRANGERS
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub

@@ -16,8 +16,8 @@ from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.model.errors import TooMany
 from appliance.service import Actor, Context, operators
 from appliance.web.app import make_app
-from appliance.web.limits import OPERATOR_CHANGES, OPERATOR_STRANGERS, STRANGERS
 from appliance.web.operators.visits import COOKIE
+from appliance.web.rates import OPERATOR_CHANGES, OPERATOR_STRANGERS, STRANGERS
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.service.clock import Clock
