@@ -21,7 +21,7 @@ from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.model.sentences import numbered
 from appliance.web import rates
 from appliance.web.allowance import Allowance
-from appliance.web.known_sources import KnownSources
+from appliance.web.known_networks import KnownNetworks
 from appliance.web.network_allowance import NetworkAllowance, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
 
@@ -50,7 +50,7 @@ class RateLimits:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._known = KnownSources(self.most_known)
+        self._known = KnownNetworks(self.most_known)
         self._sign_ups = NetworkAllowance(rates.SIGN_UPS, self.clock)
         self._by_account = Allowance(*rates.GUESSES_PER_ACCOUNT, clock=self.clock)
         self._guesses = NetworkAllowance(rates.GUESSES, self.clock)
