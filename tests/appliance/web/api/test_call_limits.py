@@ -19,11 +19,11 @@ from appliance.web.rates import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRI
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD, colleague, join, sign_in
+from tests.appliance.web.api.conftest import SIGN_UP
 from tests.appliance.web.client import call
 from tests.appliance.web.used_up import use_up
 
 PREFIX = "/api/v1"
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
 CALLS = [
     ("configuration", "POST", "/machines", {"name": "pune"}),
     ("configuration", "POST", "/machines/{id}/rotate", {}),
