@@ -26,7 +26,7 @@ from appliance.cluster.guidance import Guidance
 from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.passage import Passage
 from appliance.cluster.relay import Listener
-from appliance.cluster.tenure import Pace, Tenure
+from appliance.cluster.tenure import LeaseTiming, Tenure
 from appliance.host.clocks import boot_id
 from appliance.hub import service
 from appliance.hub.errors import HubError, log_error
@@ -79,7 +79,7 @@ class Host:
     allowed_uids: Collection[int]
     calls: SocketAddress
     identity: Identity
-    pace: Pace
+    timing: LeaseTiming
     stands_by: bool = False
 
 
@@ -130,7 +130,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
     gate = LeaseGate(names.gate, ip_address(shard.address), shard.port)
     desk = _Desk(host)
     passage = Passage(gate, host.address)
-    tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.pace)
+    tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.timing)
     host.store.fence = Fence(shard.id, shards.NOBODY)
     door = FrontDoor(names, shard.port, address=ip_address(shard.address))
 

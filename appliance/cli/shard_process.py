@@ -16,7 +16,7 @@ from appliance.cli.ownership import web_user
 from appliance.cli.unlocking import unlock
 from appliance.cluster.addresses import AddressUnavailable
 from appliance.cluster.etcd import SocketAddress
-from appliance.cluster.tenure import Pace
+from appliance.cluster.tenure import LeaseTiming
 from appliance.hub.errors import HubError
 from appliance.hub.wireguard import choose
 from appliance.store import shards
@@ -61,7 +61,7 @@ def shard() -> None:
             allowed_uids={os.getuid()},
             calls=SocketAddress(settings.host_address, 0),
             identity=many_hubs.identity(settings),
-            pace=Pace(),
+            timing=LeaseTiming(),
             stands_by=settings.standby == "on",
         )
         privileged.give_up_rights(supervisor)

@@ -80,7 +80,7 @@ class _Confident(HTTPAdapter):
 
 
 @dataclass(frozen=True)
-class Claim:
+class LeasedKey:
     """A key that exists as long as its lease.
 
     Attributes:
@@ -134,7 +134,7 @@ class Etcd:
         """
         return self._any(lambda client: _refreshed(client, lease))
 
-    def renew_holder(self, key: str, lease: int) -> Claim | None:
+    def renew_holder(self, key: str, lease: int) -> LeasedKey | None:
         """Read a key as a majority has it, and then let this lease last its whole time, by the same member.
 
         After this call began, that member led a majority or followed who did. Both answers come in less than an
@@ -144,7 +144,7 @@ class Etcd:
             None if the key does not exist, or the lease has ended.
         """
 
-        def ask(client: Etcd3Client) -> Claim | None:
+        def ask(client: Etcd3Client) -> LeasedKey | None:
             found = _holder(client, key)
             return found if found is not None and _refreshed(client, lease) else None
 
@@ -162,7 +162,7 @@ class Etcd:
 
         self._any(ask)
 
-    def claim(self, key: str, value: str, lease: int) -> Claim | None:
+    def claim(self, key: str, value: str, lease: int) -> LeasedKey | None:
         """Make a key that does not exist, bound to a lease; returns None if it exists with another one."""
         name = _encoded(key)
         request = {
@@ -174,7 +174,7 @@ class Etcd:
         found = self.holder(key)
         return found if found is not None and found.lease == lease else None
 
-    def rewrite(self, key: str, claim: Claim, value: str, lease: int) -> Claim | None:
+    def rewrite(self, key: str, claim: LeasedKey, value: str, lease: int) -> LeasedKey | None:
         """Give a key another value and another lease, under the same token.
 
         A request that is executed after its caller has given it up changes nothing, if another one came before it.
@@ -191,7 +191,7 @@ class Etcd:
             "success": [{"request_put": {"key": name, "value": _encoded(value), "lease": lease}}],
         }
         done = self._any(lambda client: client.transaction(request))
-        return Claim(value, claim.token, lease, int(done["header"]["revision"])) if done.get("succeeded") else None
+        return LeasedKey(value, claim.token, lease, int(done["header"]["revision"])) if done.get("succeeded") else None
 
     def keep(self, key: str, value: str) -> None:
         """Make a key without a lease, or give it another value."""
@@ -209,7 +209,7 @@ class Etcd:
 
         return self._any(ask)
 
-    def holder(self, key: str) -> Claim | None:
+    def holder(self, key: str) -> LeasedKey | None:
         """Read a key as a majority of the members has it now; None if it does not exist."""
         return self._any(lambda client: _holder(client, key))
 
@@ -236,13 +236,13 @@ def _client(endpoint: SocketAddress, timeout_s: float, identity: ssl.SSLContext 
     return Etcd3Client(endpoint.host, endpoint.port, protocol, timeout=timeout_s, api_path=_API, session=session)
 
 
-def _holder(client: Etcd3Client, key: str) -> Claim | None:
+def _holder(client: Etcd3Client, key: str) -> LeasedKey | None:
     found = client.get(key, metadata=True)
     if not found:
         return None
     value, about = found[0]
     made, changed = int(about["create_revision"]), int(about["mod_revision"])
-    return Claim(value.decode(), made, int(about.get("lease", 0)), changed)
+    return LeasedKey(value.decode(), made, int(about.get("lease", 0)), changed)
 
 
 def _refreshed(client: Etcd3Client, lease: int) -> bool:

@@ -21,7 +21,7 @@ _HOSTS, _DRAINED = "meshwg/hosts/", "meshwg/drained/"
 
 
 @dataclass(frozen=True)
-class Host:
+class HostState:
     """A host as the others know it.
 
     Attributes:
@@ -122,10 +122,10 @@ class Guidance:
         if self._presence is not None:
             self._etcd.revoke(self._presence)
 
-    def hosts(self) -> list[Host]:
+    def hosts(self) -> list[HostState]:
         """All hosts that are there or drained, by name."""
         there, drained = self._names(_HOSTS), self._names(_DRAINED)
-        return [Host(name, name in there, name in drained) for name in sorted(there | drained)]
+        return [HostState(name, name in there, name in drained) for name in sorted(there | drained)]
 
     def owners(self, shards: list[str]) -> Mapping[str, Owner]:
         """Owners of these shards by shard; one without an owner has none."""

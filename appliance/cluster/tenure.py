@@ -22,7 +22,7 @@ import structlog
 
 from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
-from appliance.cluster.etcd import Claim, Etcd
+from appliance.cluster.etcd import Etcd, LeasedKey
 from appliance.cluster.owner import Owner
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ class Gate(Protocol):
 
 
 @dataclass(frozen=True)
-class Pace:
+class LeaseTiming:
     """Length of a lease and rhythm of its renewal; all in seconds.
 
     Attributes:
@@ -69,16 +69,16 @@ class Tenure:
         key: key of the shard.
         owner: this hub.
         gate: its front door's.
-        pace: the same for all hubs of a cluster.
+        timing: the same for all hubs of a cluster.
     """
 
-    def __init__(self, etcd: Etcd, key: str, owner: Owner, gate: Gate, pace: Pace) -> None:
+    def __init__(self, etcd: Etcd, key: str, owner: Owner, gate: Gate, timing: LeaseTiming) -> None:
         self._etcd = etcd
         self._key = key
         self._owner = owner
         self._gate = gate
-        self._pace = pace
-        self._claim: Claim | None = None
+        self._timing = timing
+        self._claim: LeasedKey | None = None
         self._trusted_until = 0.0
         # Leases that `acquire` was given; a key with another one is an earlier process's.
         self._granted: set[int] = set()
@@ -118,13 +118,13 @@ class Tenure:
         if not is_admitted():
             return False
         asked = boottime()
-        lease = self._etcd.grant(self._pace.ttl_s)
+        lease = self._etcd.grant(self._timing.ttl_s)
         self._granted.add(lease)
         self._claim = self._etcd.claim(self._key, self._owner.text(), lease)
         if self._claim is None:
             self._etcd.revoke(lease)
             return False
-        self._trusted_until = asked + self._pace.trusted_s
+        self._trusted_until = asked + self._timing.trusted_s
         log.info("the shard is ours", key=self._key, token=self._claim.token)
         return True
 
@@ -182,7 +182,7 @@ class Tenure:
         """Stop renewing, and leave gate and lease to a later process of this hub."""
         self._stop()
 
-    def _taken_up(self, found: Claim) -> bool:
+    def _taken_up(self, found: LeasedKey) -> bool:
         """Have this time's key be ours, if it still exists."""
         self._claim = found
         try:
@@ -199,7 +199,7 @@ class Tenure:
 
     def _keep(self, on_end: Callable[[], None]) -> None:
         is_silent = has_lapsed = False
-        while not self._ended.wait(self._pace.period_s):
+        while not self._ended.wait(self._timing.period_s):
             try:
                 if self._renewed():
                     if has_lapsed:
@@ -251,33 +251,33 @@ class Tenure:
             if claim is None:
                 raise Lost("the shard was not acquired")
             if self._opens:
-                self._gate.offer(self._pace.trusted_s)
+                self._gate.offer(self._timing.trusted_s)
             if asked < self._trusted_until:
                 renewed = self._extended(claim)
                 is_in_time = boottime() < self._trusted_until
             else:
                 # Late renewals are not believed: see the decision on members that lag behind.
                 renewed = self._leased_anew(claim)
-                is_in_time = boottime() < asked + self._pace.trusted_s
+                is_in_time = boottime() < asked + self._timing.trusted_s
             if renewed is None or not is_in_time:
                 return False
-            self._claim, self._trusted_until = renewed, asked + self._pace.trusted_s
+            self._claim, self._trusted_until = renewed, asked + self._timing.trusted_s
             if self._opens:
                 self._gate.accept()
             return True
 
-    def _extended(self, claim: Claim) -> Claim | None:
+    def _extended(self, claim: LeasedKey) -> LeasedKey | None:
         """Let the lease last longer; returns None if the key has another one by now."""
         found = _checked(claim, self._etcd.renew_holder(self._key, claim.lease))
         return found if found.lease == claim.lease else None
 
-    def _leased_anew(self, claim: Claim) -> Claim | None:
+    def _leased_anew(self, claim: LeasedKey) -> LeasedKey | None:
         """Bind the key to a new lease, which takes a majority of etcd; returns None if that was done just now."""
         found = _checked(claim, self._etcd.holder(self._key))
-        return self._etcd.rewrite(self._key, found, self._owner.text(), self._etcd.grant(self._pace.ttl_s))
+        return self._etcd.rewrite(self._key, found, self._owner.text(), self._etcd.grant(self._timing.ttl_s))
 
 
-def _checked(claim: Claim, found: Claim | None) -> Claim:
+def _checked(claim: LeasedKey, found: LeasedKey | None) -> LeasedKey:
     """Raise `Lost` unless the key that was found is of this time of ownership."""
     if found is None:
         raise Lost("the lease has ended")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Part(str, Enum):
-    """Kinds of damage; the values are the names in metrics and logs."""
+class DamagedPart(str, Enum):
+    """Parts that can be damaged; the values are the names in metrics and logs."""
 
     NAMESPACE = "namespace"
     LINK = "link"
@@ -28,7 +28,7 @@ class Damage:
         what: description without names of customers.
     """
 
-    part: Part
+    part: DamagedPart
     what: str
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.etcd import Claim, Etcd
+from appliance.cluster.etcd import Etcd, LeasedKey
 from appliance.cluster.owner import Owner, owner_key
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.client import HubClient
@@ -32,7 +32,7 @@ class ShardOwner:
     """
 
     shard: str
-    claim: Claim
+    claim: LeasedKey
     hub: HubClient
     until: float
     is_doubted: bool = False
@@ -42,7 +42,7 @@ class ShardOwner:
         """Right to write for the shard."""
         return Fence(self.shard, self.claim.token)
 
-    def is_at(self, claim: Claim) -> bool:
+    def is_at(self, claim: LeasedKey) -> bool:
         """Tell whether a claim is of the same process: one that is restarted takes calls elsewhere."""
         return (self.claim.token, self.claim.value) == (claim.token, claim.value)
 
@@ -133,7 +133,7 @@ class LatestOwners:
             raise HubUnreachable(f"shard {shard} has no owner now")
         return found
 
-    def _kept(self, shard: str, claim: Claim | None) -> ShardOwner | None:
+    def _kept(self, shard: str, claim: LeasedKey | None) -> ShardOwner | None:
         with self._lock:
             known = self._known.pop(shard, None)
             if claim is None:
@@ -142,7 +142,7 @@ class LatestOwners:
             found = self._known[shard] = ShardOwner(shard, claim, hub, self._clock() + LIFE_S)
         return found
 
-    def _holder(self, shard: str) -> Claim | None:
+    def _holder(self, shard: str) -> LeasedKey | None:
         if self._silent_until is not None:
             # This caller alone finds out whether etcd is back; the others are refused meanwhile.
             self._silent_until = self._clock() + SILENCE_S

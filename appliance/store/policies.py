@@ -86,15 +86,15 @@ def save(
     else:
         transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
         _insert(transaction, organization_id, policy.rules, first_position=1)
-    way = policy_history.way_back(made_by, before.default, gone, new)
+    delta = policy_history.reverse_delta(made_by, before.default, gone, new)
     parameters = {
         "organization": organization_id,
         "default": policy.default.value,
         "growth": growth(gone, new),
-        "size": way.size,
+        "size": delta.size,
     }
     saved = transaction.execute(_SAVED, parameters).one()
-    policy_history.add(transaction, organization_id, saved.policy_version, way, saved.history_bytes)
+    policy_history.add(transaction, organization_id, saved.policy_version, delta, saved.history_bytes)
     return SavedPolicy(policy, saved.policy_version)
 
 

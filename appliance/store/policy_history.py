@@ -61,7 +61,7 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True)
-class Way:
+class ReverseDelta:
     """Stored difference from a version back to the one before.
 
     Attributes:
@@ -75,7 +75,7 @@ class Way:
     size: int
 
 
-def way_back(save: Save, default: Action, gone: Sequence[Rule], new: Sequence[Rule]) -> Way:
+def reverse_delta(save: Save, default: Action, gone: Sequence[Rule], new: Sequence[Rule]) -> ReverseDelta:
     """Encode a save.
 
     Args:
@@ -90,10 +90,10 @@ def way_back(save: Save, default: Action, gone: Sequence[Rule], new: Sequence[Ru
     }
     changes, text = msgspec.json.encode(save.changes), msgspec.json.encode(back)
     size = _OVERHEAD + len(save.actor.encode()) + len(changes) + len(text)
-    return Way(save, changes.decode(), text.decode(), size)
+    return ReverseDelta(save, changes.decode(), text.decode(), size)
 
 
-def add(transaction: Connection, organization_id: str, version: int, way: Way, total: int) -> None:
+def add(transaction: Connection, organization_id: str, version: int, delta: ReverseDelta, total: int) -> None:
     """Add a save, and remove the oldest ones beyond the limits.
 
     Args:
@@ -105,11 +105,11 @@ def add(transaction: Connection, organization_id: str, version: int, way: Way, t
         {
             "organization_id": organization_id,
             "version": version,
-            "at": times.stored(way.save.at),
-            "actor": way.save.actor,
-            "changes": way.changes,
-            "back": way.text,
-            "size": way.size,
+            "at": times.stored(delta.save.at),
+            "actor": delta.save.actor,
+            "changes": delta.changes,
+            "back": delta.text,
+            "size": delta.size,
         },
     )
     if total > MOST_BYTES or version % _LOOK_EVERY == 0:

@@ -19,63 +19,14 @@ from appliance.model import emails
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.model.sentences import numbered
-from appliance.web.allowance import Allowance, Rate
-from appliance.web.known_sources import KnownSources
-from appliance.web.network_allowance import NetworkAllowance, NetworkRates, Wait
+from appliance.web import rates
+from appliance.web.allowance import Allowance
+from appliance.web.known_networks import KnownNetworks
+from appliance.web.network_allowance import NetworkAllowance, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
 
-_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
-
-SIGN_UPS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(300, _HOUR), Rate(1500, _DAY)))
-# Of a letter's link, among everybody's: it makes one organization, and holds for a day.
-SIGN_UPS_PER_LINK = (Rate(1, _DAY),)
-# Five at once, then one in 12 seconds, after fifteen one in a minute, after fifty one in half an hour: the waits grow,
-# and in no day are there more than a hundred (NIST SP 800-63B, 3.2.2).
-GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
-GUESSES = NetworkRates((Rate(30, _MINUTE), Rate(200, _HOUR)), everybody=(Rate(1200, _MINUTE),))
-# Correct passwords are counted too, as hashing them is work.
-LOG_INS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
-# Few people sign in here at all. Strangers who use everybody's amount up slow no member down, and no operator who has
-# signed in from the same network before.
-OPERATOR_LOG_INS = NetworkRates((Rate(20, _MINUTE),), everybody=(Rate(60, _MINUTE),))
-# Each is an entry in the log of operations.
-OPERATOR_CHANGES = (Rate(60, _MINUTE), Rate(2000, _DAY))
-STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
-# Of operators' pages, apart: other strangers use up nothing that an operator's sign-in needs.
-OPERATOR_STRANGERS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(3000, _MINUTE),))
-CHALLENGES = NetworkRates((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
-LETTERS = NetworkRates((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
-# Apart from the others, so that strangers who ask for these keep no reset from anybody. The second rate leaves room for
-# other networks among the unused permits (`permits.MOST`).
-SIGN_UP_LETTERS = NetworkRates((Rate(20, _HOUR), Rate(200, _DAY)), everybody=(Rate(600, _HOUR),))
-# Polls of public pages: with those that everybody may make, strangers use up nothing that a sign-in needs.
-PUBLIC_POLLS = NetworkRates((Rate(300, _MINUTE),), everybody=(Rate(3000, _MINUTE),))
-# Each is a change that the hub makes, and an entry in the demonstration's audit trail.
-DEMO_FLIPS = NetworkRates((Rate(12, _MINUTE), Rate(100, _HOUR)), everybody=(Rate(60, _MINUTE), Rate(600, _HOUR)))
-READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
-# A fifth of the reads, so that pages that are left open, however many, keep nobody from reading.
-POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
-# For all kinds of letters together, when they are sent.
-LETTERS_RECEIVED = (Rate(9, _HOUR), Rate(30, _DAY))
-# With links to sign up and the other letters that somebody asks for (`LETTERS_PER_RECIPIENT` each) these are no more
-# than what an address receives, so that others keep no link from a person who needs one.
-INVITATIONS_RECEIVED = (Rate(3, _HOUR), Rate(10, _DAY))
-LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
-LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
-WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
-CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE), Rate(2000, _DAY))
-# Of a person: taking access away is possible whatever others of the organization do.
-REVOCATIONS = (Rate(60, _MINUTE),)
-# Each may take a thread for two seconds.
-PINGS_PER_ORGANIZATION = (Rate(12, _MINUTE),)
-# Each may take a second of processor time of the hub.
-MEASUREMENTS_PER_ORGANIZATION = (Rate(6, _MINUTE),)
-# Each adds a permanent line to the usage meter. A restored large organization may enable all machines at once.
-ENABLINGS_PER_ORGANIZATION = (Rate(10_000, 5 * _DAY),)
-INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
-
 _MOST_KNOWN_ACCOUNTS = 20_000
-_LOGGED_EVERY_S = _MINUTE
+_LOGGED_EVERY_S = 60.0
 
 log = structlog.get_logger()
 
@@ -99,35 +50,35 @@ class RateLimits:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._known = KnownSources(self.most_known)
-        self._sign_ups = NetworkAllowance(SIGN_UPS, self.clock)
-        self._sign_ups_by_link = Allowance(*SIGN_UPS_PER_LINK, clock=self.clock)
-        self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
-        self._guesses = NetworkAllowance(GUESSES, self.clock)
-        self._log_ins = NetworkAllowance(LOG_INS, self.clock)
-        self._operator_log_ins = NetworkAllowance(OPERATOR_LOG_INS, self.clock)
-        self._operator_changes = Allowance(*OPERATOR_CHANGES, clock=self.clock)
-        self._strangers = NetworkAllowance(STRANGERS, self.clock)
-        self._operator_strangers = NetworkAllowance(OPERATOR_STRANGERS, self.clock)
-        self._public_polls = NetworkAllowance(PUBLIC_POLLS, self.clock)
-        self._demo_flips = NetworkAllowance(DEMO_FLIPS, self.clock)
-        self._challenges = NetworkAllowance(CHALLENGES, self.clock)
-        self._letters = NetworkAllowance(LETTERS, self.clock)
-        self._sign_up_letters = NetworkAllowance(SIGN_UP_LETTERS, self.clock)
-        self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
-        self._sign_up_letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
-        self._received = Allowance(*LETTERS_RECEIVED, clock=self.clock)
-        self._invitations_received = Allowance(*INVITATIONS_RECEIVED, clock=self.clock)
-        self._sent = Allowance(*LETTERS_PER_ORGANIZATION, clock=self.clock)
-        self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
-        self._polls = Allowance(*POLLS_PER_ORGANIZATION, clock=self.clock)
-        self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
-        self._revocations = Allowance(*REVOCATIONS, clock=self.clock)
-        self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
-        self._pings = Allowance(*PINGS_PER_ORGANIZATION, clock=self.clock)
-        self._measurements = Allowance(*MEASUREMENTS_PER_ORGANIZATION, clock=self.clock)
-        self._enablings = Allowance(*ENABLINGS_PER_ORGANIZATION, clock=self.clock)
-        self._invitations = Allowance(*INVITATIONS_PER_ORGANIZATION, clock=self.clock)
+        self._known = KnownNetworks(self.most_known)
+        self._sign_ups = NetworkAllowance(rates.SIGN_UPS, self.clock)
+        self._sign_ups_by_link = Allowance(*rates.SIGN_UPS_PER_LINK, clock=self.clock)
+        self._by_account = Allowance(*rates.GUESSES_PER_ACCOUNT, clock=self.clock)
+        self._guesses = NetworkAllowance(rates.GUESSES, self.clock)
+        self._log_ins = NetworkAllowance(rates.LOG_INS, self.clock)
+        self._operator_log_ins = NetworkAllowance(rates.OPERATOR_LOG_INS, self.clock)
+        self._operator_changes = Allowance(*rates.OPERATOR_CHANGES, clock=self.clock)
+        self._strangers = NetworkAllowance(rates.STRANGERS, self.clock)
+        self._operator_strangers = NetworkAllowance(rates.OPERATOR_STRANGERS, self.clock)
+        self._public_polls = NetworkAllowance(rates.PUBLIC_POLLS, self.clock)
+        self._demo_flips = NetworkAllowance(rates.DEMO_FLIPS, self.clock)
+        self._challenges = NetworkAllowance(rates.CHALLENGES, self.clock)
+        self._letters = NetworkAllowance(rates.LETTERS, self.clock)
+        self._sign_up_letters = NetworkAllowance(rates.SIGN_UP_LETTERS, self.clock)
+        self._letters_to = Allowance(*rates.LETTERS_PER_RECIPIENT, clock=self.clock)
+        self._sign_up_letters_to = Allowance(*rates.LETTERS_PER_RECIPIENT, clock=self.clock)
+        self._received = Allowance(*rates.LETTERS_RECEIVED, clock=self.clock)
+        self._invitations_received = Allowance(*rates.INVITATIONS_RECEIVED, clock=self.clock)
+        self._sent = Allowance(*rates.LETTERS_PER_ORGANIZATION, clock=self.clock)
+        self._reads = Allowance(*rates.READS_PER_ORGANIZATION, clock=self.clock)
+        self._polls = Allowance(*rates.POLLS_PER_ORGANIZATION, clock=self.clock)
+        self._writes = Allowance(*rates.WRITES_PER_ORGANIZATION, clock=self.clock)
+        self._revocations = Allowance(*rates.REVOCATIONS, clock=self.clock)
+        self._configurations = Allowance(*rates.CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
+        self._pings = Allowance(*rates.PINGS_PER_ORGANIZATION, clock=self.clock)
+        self._measurements = Allowance(*rates.MEASUREMENTS_PER_ORGANIZATION, clock=self.clock)
+        self._enablings = Allowance(*rates.ENABLINGS_PER_ORGANIZATION, clock=self.clock)
+        self._invitations = Allowance(*rates.INVITATIONS_PER_ORGANIZATION, clock=self.clock)
 
     def is_trusted(self, address: str) -> bool:
         """True if the operator exempted this address."""

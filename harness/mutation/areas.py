@@ -144,6 +144,7 @@ AREAS = (
             "appliance/web/pages/public_forms.py",
             "appliance/web/pages/session_cookie.py",
             "appliance/web/pages/signing_in.py",
+            "appliance/web/rates.py",
         ),
         ("tests/appliance/web",),
         ("scenarios/test_sign_in.py", "scenarios/test_sign_in_removal.py", "scenarios/test_edge_names.py"),

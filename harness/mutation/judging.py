@@ -27,7 +27,7 @@ class NotSound(Exception):
 
 
 @dataclass(frozen=True)
-class Options:
+class JudgementOptions:
     """Options of a judgement.
 
     Attributes:
@@ -60,7 +60,7 @@ class Court:
     """
 
     def __init__(
-        self, areas: Mapping[str, Area], options: Options, journal: Journal, show: Callable[[Entry], None]
+        self, areas: Mapping[str, Area], options: JudgementOptions, journal: Journal, show: Callable[[Entry], None]
     ) -> None:
         self._areas = areas
         self._options = options

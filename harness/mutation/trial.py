@@ -18,7 +18,7 @@ from harness.mutation import equivalent
 from harness.mutation.areas import BY_NAME, DRAWN, Area
 from harness.mutation.equivalent import Equivalent
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
-from harness.mutation.judging import Court, Options
+from harness.mutation.judging import Court, JudgementOptions
 from harness.mutation.mutants import Mutant, mutants_of, sample
 from reports.schema import MutantVerdict
 
@@ -37,7 +37,7 @@ def court(folder: Path, seed: int, patience: float) -> Court:
         patience: factor by which this machine is slower than usual; lengthens the deadlines.
     """
     until = time.monotonic() + 60 * MINUTES * patience
-    options = Options(tuple(Judge), seed, DEADLINE_S * patience, until, workers=os.cpu_count() or 1)
+    options = JudgementOptions(tuple(Judge), seed, DEADLINE_S * patience, until, workers=os.cpu_count() or 1)
     return Court(BY_NAME, options, Journal(folder / "mutation.jsonl", goes_on=False), lambda _: None)
 
 

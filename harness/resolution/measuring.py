@@ -69,7 +69,7 @@ def key(entry: Entry) -> object:
 
 
 @dataclass(frozen=True)
-class Options:
+class MeasurementOptions:
     """Options of a measurement.
 
     Attributes:
@@ -108,7 +108,7 @@ class Measurement:
     def __init__(
         self,
         targets: Sequence[Target],
-        options: Options,
+        options: MeasurementOptions,
         journal: Journal[Entry],
         show: Callable[[Cell, Entry], None],
         runner: Runner = run_cell,

@@ -19,8 +19,8 @@ from appliance.hub.front_door.errors import DoorError
 from appliance.hub.front_door.fair import FairQueue
 from appliance.hub.front_door.initiation import is_initiation
 from appliance.hub.front_door.known_sources import KnownSources
-from appliance.hub.front_door.pace import Pace
 from appliance.hub.front_door.sockets import DoorSockets, overflowed, receive
+from appliance.hub.front_door.token_bucket import TokenBucket
 
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ class Demultiplexer:
         self._directory = directory
         self._known_sources = known_sources
         self._budget = budget or ProcessorBudget(_SHARE, _SAVED_S)
-        self._pace = Pace(*HANDSHAKES)
+        self._pace = TokenBucket(*HANDSHAKES)
         self._unsearched: FairQueue[str, Arrival] = FairQueue(_SENDERS, _PER_SENDER, _MOST_WAITING)
         self._found: FairQueue[str, tuple[Arrival, Admitted, bool]] = FairQueue(_LINKS, _PER_LINK, _MOST_WAITING)
         self._counts = dict.fromkeys(_COUNTED, 0)

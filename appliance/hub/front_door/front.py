@@ -19,7 +19,7 @@ from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.rules import BOUNDS, DROPS, Layout
 from appliance.hub.front_door.sockets import DoorSockets
-from appliance.hub.front_door.table import DoorRepair, Table
+from appliance.hub.front_door.table import DoorRepair, DoorTable
 from appliance.hub.names import Names
 
 log = structlog.get_logger()
@@ -117,7 +117,7 @@ class FrontDoor:
         self._lock = threading.Lock()
         self._directory = Directory()
         self._sockets: DoorSockets | None = None
-        self._kernel: Table | None = None
+        self._kernel: DoorTable | None = None
         self._demultiplexer: Demultiplexer | None = None
         self._levels: dict[str, Level] = {}
         self._measure_at = 0.0
@@ -146,7 +146,7 @@ class FrontDoor:
             )
             if self._sockets.public_port != self._port:
                 raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
-            self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port, self._address))
+            self._kernel = DoorTable(Layout(self._name, self._port, self._sockets.known_port, self._address))
             repair = self._kernel.repair(())
             self._demultiplexer = Demultiplexer(self._sockets, self._directory, KnownSources(self._name), on_new_source)
         except BaseException:
@@ -302,7 +302,7 @@ class FrontDoor:
         table.remove(self._name)
 
     @property
-    def _table(self) -> Table:
+    def _table(self) -> DoorTable:
         if self._kernel is None:
             raise DoorError("the front door is closed")
         return self._kernel

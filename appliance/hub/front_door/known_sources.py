@@ -7,7 +7,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 from appliance.hub.front_door.datagram import Arrival
 from appliance.hub.front_door.memory import KNOWN4, LINKS6
-from appliance.hub.front_door.netfilter import Reader
+from appliance.hub.front_door.netfilter import TableReader
 
 
 class KnownSources:
@@ -17,7 +17,7 @@ class KnownSources:
     """
 
     def __init__(self, table: str) -> None:
-        self._reader = Reader(table)
+        self._reader = TableReader(table)
 
     def close(self) -> None:
         self._reader.close()

@@ -15,7 +15,7 @@ from typing import Any
 
 import nftables
 
-from appliance.hub.front_door.netfilter import Reader
+from appliance.hub.front_door.netfilter import TableReader
 from appliance.hub.front_door.rules import family_of, gone
 from appliance.hub.kernel import nft
 
@@ -79,7 +79,7 @@ class LeaseGate:
         self._address = address
         self._port = port
         self._nftables: Any = nftables.Nftables()
-        self._reader = Reader(table)
+        self._reader = TableReader(table)
 
     def put_up(self) -> None:
         """Make the gate, shut; a gate that an earlier process left is made anew."""

@@ -54,7 +54,7 @@ class TableStructure:
         return bool(self.chains or self.rules or self.sets or self.counters)
 
 
-class Reader:
+class TableReader:
     """Reads one inet table of the calling thread's network namespace.
 
     Raises:

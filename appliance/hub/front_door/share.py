@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from appliance.hub.front_door.pace import Pace
+from appliance.hub.front_door.token_bucket import TokenBucket
 
 # A machine that is connected shakes hands every two minutes. One that gets no answer asks again after five seconds, and
 # after a power cut all do at once.
@@ -22,7 +22,7 @@ class Share:
     """
 
     def __init__(self, machines: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._known, self._strangers = (Pace(*each, clock) for each in paces(machines))
+        self._known, self._strangers = (TokenBucket(*each, clock) for each in paces(machines))
 
     def fit(self, machines: int) -> None:
         """Adapt the limits to another number of machines."""

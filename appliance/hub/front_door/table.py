@@ -14,7 +14,7 @@ from appliance.hub.errors import RulesetError
 from appliance.hub.front_door import last_endpoints, rules
 from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
-from appliance.hub.front_door.netfilter import PortSet, Reader, TableStructure
+from appliance.hub.front_door.netfilter import PortSet, TableReader, TableStructure
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.kernel import namespace, nft
 
@@ -26,10 +26,10 @@ class DoorRepair(Enum):
     IN_PLACE = "in place"
     """The rules were reloaded; the kernel still knows every session."""
     AFRESH = "afresh"
-    """The table had lost its sessions; those that `Table.resume` does not name wait for their next handshake."""
+    """The table had lost its sessions; those that `DoorTable.resume` does not name wait for their next handshake."""
 
 
-class Table:
+class DoorTable:
     """The table in the network namespace of the thread that makes this object; any thread may use it.
 
     The kernel keeps the table and its elements without this process.
@@ -39,11 +39,11 @@ class Table:
         self._layout = layout
         self._lock = threading.Lock()
         self._nftables: Any = nftables.Nftables()
-        self._reader = Reader(layout.table)
+        self._reader = TableReader(layout.table)
         self._inner = PortSet(layout.table, rules.INNER)
         # Some kernels have to list what they are asked to count: nothing else waits for that.
         self._counting = threading.Lock()
-        self._counter = Reader(layout.table)
+        self._counter = TableReader(layout.table)
         self._intended = namespace.in_scratch(lambda: _shape_of(layout))
 
     def close(self) -> None:
@@ -133,13 +133,13 @@ class Table:
 
 def known_port(name: str) -> int:
     """Port for known sources in the table of this name in this thread's namespace; 0 if there is none."""
-    with closing(Reader(name)) as reader:
+    with closing(TableReader(name)) as reader:
         return min(reader.ports(rules.DESK), default=0)
 
 
 def open_ports(name: str) -> frozenset[int]:
     """Inner ports that the table of this name in this thread's namespace admits."""
-    with closing(Reader(name)) as reader:
+    with closing(TableReader(name)) as reader:
         return reader.ports(rules.INNER)
 
 
@@ -159,5 +159,5 @@ def _run(context: Any, text: str) -> None:
 def _shape_of(layout: Layout) -> TableStructure:
     """Structure of an intact table, as this host's versions of nftables and kernel show it."""
     _run(nftables.Nftables(), rules.in_place(layout))
-    with closing(Reader(layout.table)) as reader:
+    with closing(TableReader(layout.table)) as reader:
         return reader.shape()

@@ -11,10 +11,10 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.errors import LinkError, reason
-from appliance.hub.findings import Damage, Part
+from appliance.hub.findings import Damage, DamagedPart
 from appliance.hub.kernel import links, namespace
 from appliance.hub.kernel.netlink import KernelRefusal
-from appliance.hub.kernel.rtnetlink import UNICAST, UNREACHABLE, Route, RouteSocket, Rule
+from appliance.hub.kernel.rtnetlink import UNICAST, UNREACHABLE, Route, RouteSocket, RoutingRule
 from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK
 from appliance.model.addresses import hub_address
@@ -30,7 +30,12 @@ _LONGEST_VALUE = 64
 _OURS = ("wireguard", "tun")
 
 # The kernel's own three, and the one that lets marked packets find the overlay.
-_RULES = {Rule(0, _LOCAL, 0), Rule(100, _TABLE, ALLOWED_MARK), Rule(32766, _MAIN, 0), Rule(32767, _DEFAULT, 0)}
+_RULES = {
+    RoutingRule(0, _LOCAL, 0),
+    RoutingRule(100, _TABLE, ALLOWED_MARK),
+    RoutingRule(32766, _MAIN, 0),
+    RoutingRule(32767, _DEFAULT, 0),
+}
 
 # What a router between machines of one link must not do: tell them of each other, drop what comes back the same way.
 _PER_LINK = {"send_redirects": "0", "rp_filter": "0", "accept_redirects": "0", "accept_source_route": "0"}
@@ -119,7 +124,7 @@ def _remove_strangers(netlink: RouteSocket, own: str) -> Iterator[Damage]:
             netlink.delete_link(link.index)
         except KernelRefusal:
             netlink.set_down(link.index)
-        yield Damage(Part.LINK, f"a link {link.name} that does not belong here")
+        yield Damage(DamagedPart.LINK, f"a link {link.name} that does not belong here")
 
 
 def _mend_link(netlink: RouteSocket, own: str) -> Iterator[Damage]:
@@ -129,10 +134,10 @@ def _mend_link(netlink: RouteSocket, own: str) -> Iterator[Damage]:
     for name in ("lo", own):
         if not found[name].is_up:
             netlink.set_up(found[name].index)
-            yield Damage(Part.LINK, f"{'the link' if name == own else name} was down")
+            yield Damage(DamagedPart.LINK, f"{'the link' if name == own else name} was down")
     if found[own].mtu != MTU:
         netlink.set_mtu(found[own].index, MTU)
-        yield Damage(Part.LINK, f"an MTU of {found[own].mtu}")
+        yield Damage(DamagedPart.LINK, f"an MTU of {found[own].mtu}")
 
 
 def _mend_settings(link: str) -> Iterator[Damage]:
@@ -146,7 +151,7 @@ def _mend_settings(link: str) -> Iterator[Damage]:
             present = _setting(name)
             if present != value:
                 _set(name, value)
-                yield Damage(Part.SETTING, f"{name.replace(link, 'LINK')} was {present}")
+                yield Damage(DamagedPart.SETTING, f"{name.replace(link, 'LINK')} was {present}")
 
 
 # Some thirty for each organization at each look: objects for files would take three times as long.
@@ -172,10 +177,10 @@ def _mend_addresses(netlink: RouteSocket, link: str, wanted: IPv4Address) -> Ite
     kept = {(own, f"{wanted}/32"), (loopback, "127.0.0.1/8")}
     if (own, f"{wanted}/32") not in present:
         netlink.add_address(own, wanted)
-        yield Damage(Part.ADDRESS, "the hub's address was missing")
+        yield Damage(DamagedPart.ADDRESS, "the hub's address was missing")
     for key in sorted(present.keys() - kept):
         netlink.delete_address(present[key])
-        yield Damage(Part.ADDRESS, f"an address {present[key]} that does not belong here")
+        yield Damage(DamagedPart.ADDRESS, f"an address {present[key]} that does not belong here")
 
 
 def _mend_routes(netlink: RouteSocket, link: str, network: IPv4Network) -> Iterator[Damage]:
@@ -186,19 +191,21 @@ def _mend_routes(netlink: RouteSocket, link: str, network: IPv4Network) -> Itera
     present = {found for found in netlink.routes() if found.table != _LOCAL}
     for route in wanted - present:
         netlink.replace_route(route)
-        yield Damage(Part.ROUTE, f"no route to {route.destination} in table {route.table}")
+        yield Damage(DamagedPart.ROUTE, f"no route to {route.destination} in table {route.table}")
     for route in present - wanted:
         # Deleting one route may take others along.
         with suppress(KernelRefusal):
             netlink.delete_route(route)
-        yield Damage(Part.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here")
+        yield Damage(
+            DamagedPart.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here"
+        )
 
 
 def _mend_rules(netlink: RouteSocket) -> Iterator[Damage]:
     present = set(netlink.rules())
     for rule in sorted(_RULES - present):
         netlink.add_rule(rule)
-        yield Damage(Part.ROUTE, f"no rule {rule.priority} for table {rule.table}")
+        yield Damage(DamagedPart.ROUTE, f"no rule {rule.priority} for table {rule.table}")
     for rule in present - _RULES:
         netlink.delete_rule(rule)
-        yield Damage(Part.ROUTE, f"a rule {rule.priority} for table {rule.table} that does not belong here")
+        yield Damage(DamagedPart.ROUTE, f"a rule {rule.priority} for table {rule.table} that does not belong here")

@@ -107,7 +107,7 @@ class Route(NamedTuple):
     metric: int
 
 
-class Rule(NamedTuple):
+class RoutingRule(NamedTuple):
     """Attributes that distinguish IPv4 routing rules; a mark of 0 is none."""
 
     priority: int
@@ -146,7 +146,7 @@ class RouteSocket:
         """List IPv4 routes of all tables."""
         return [_route(message) for message in self._listed(_GET_ROUTE, _FAMILY.pack(socket.AF_INET))]
 
-    def rules(self) -> list[Rule]:
+    def rules(self) -> list[RoutingRule]:
         """List IPv4 routing rules."""
         return [_rule(message) for message in self._listed(_GET_RULE, _FAMILY.pack(socket.AF_INET))]
 
@@ -195,11 +195,11 @@ class RouteSocket:
         """Delete a route."""
         self._change(_DELETE_ROUTE, _packed_route(route, 0, _ANY_SCOPE))
 
-    def add_rule(self, rule: Rule) -> None:
+    def add_rule(self, rule: RoutingRule) -> None:
         """Add a rule that leads to a table."""
         self._change(_NEW_RULE, _packed_rule(rule, _TO_TABLE), _ONLY_NEW)
 
-    def delete_rule(self, rule: Rule) -> None:
+    def delete_rule(self, rule: RoutingRule) -> None:
         """Delete a rule, whatever it does."""
         self._change(_DELETE_RULE, _packed_rule(rule, 0))
 
@@ -266,10 +266,10 @@ def _route(message: bytes) -> Route:
     )
 
 
-def _rule(message: bytes) -> Rule:
+def _rule(message: bytes) -> RoutingRule:
     _, _, _, _, table, _, _, _, _ = _ROUTE.unpack_from(message, _HEADER_BYTES)
     found = _attributes(message, _ROUTE)
-    return Rule(
+    return RoutingRule(
         _number(found.get(_PRIORITY, b"")),
         _number(found[_RULE_TABLE]) if _RULE_TABLE in found else table,
         _number(found.get(_RULE_MARK, b"")),
@@ -287,7 +287,7 @@ def _packed_route(route: Route, protocol: int, scope: int) -> bytes:
     return _ROUTE.pack(socket.AF_INET, network.prefixlen, 0, 0, 0, protocol, scope, route.kind, 0) + attributes
 
 
-def _packed_rule(rule: Rule, action: int) -> bytes:
+def _packed_rule(rule: RoutingRule, action: int) -> bytes:
     attributes = netlink.attribute(_PRIORITY, _NUMBER.pack(rule.priority))
     attributes += netlink.attribute(_RULE_TABLE, _NUMBER.pack(rule.table))
     if rule.mark:

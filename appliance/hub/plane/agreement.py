@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from appliance.hub.errors import log_error
-from appliance.hub.findings import Damage, Part, Repair
+from appliance.hub.findings import Damage, DamagedPart, Repair
 from appliance.hub.plane.arbiter import is_alike
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
@@ -22,7 +22,7 @@ from appliance.store import Store, organizations
 _ROUND_S = 2.0
 # The pause is this many times as long as the work, unless a caller that may have been killed has just disconnected.
 _REST = 30
-_FOUND = Damage(Part.STATE, "not what the store has")
+_FOUND = Damage(DamagedPart.STATE, "not what the store has")
 
 
 @dataclass(frozen=True)

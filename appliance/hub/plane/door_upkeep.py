@@ -8,7 +8,7 @@ from dataclasses import asdict
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from appliance.hub.errors import HubError
-from appliance.hub.findings import Damage, Part, Repair
+from appliance.hub.findings import Damage, DamagedPart, Repair
 from appliance.hub.front_door import DoorRepair, FrontDoor, LastEndpoint, Level
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.machine_calls import MachineCalls
@@ -86,7 +86,7 @@ class DoorUpkeep:
         self._follow_up()
         if repair is DoorRepair.NONE:
             return None
-        found = Damage(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
+        found = Damage(DamagedPart.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
         return Repair(FRONT_DOOR, time.time(), time.monotonic() - start, (found,))
 
     def counters(self) -> dict[str, int]:

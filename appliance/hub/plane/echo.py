@@ -37,7 +37,7 @@ _JUMP_IF_EQUAL, _JUMP_IF_SET, _RETURN = 0x15, 0x45, 0x06
 
 
 @dataclass(frozen=True)
-class Pace:
+class PingTiming:
     """Times of a ping.
 
     Attributes:
@@ -49,7 +49,7 @@ class Pace:
     longest_s: float
 
 
-USUAL = Pace(every_s=0.5, longest_s=2.0)
+USUAL = PingTiming(every_s=0.5, longest_s=2.0)
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ class _Ping:
         return int(packets.ECHO_HEADER.unpack_from(body)[4])
 
 
-def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address, pace: Pace = USUAL) -> float | None:
+def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address, timing: PingTiming = USUAL) -> float | None:
     """Ping a machine and return the seconds until its first reply; None if it did not reply in time.
 
     Args:
         hub: the sender's address.
-        pace: times of the requests and of the end.
+        timing: times of the requests and of the end.
 
     Raises:
         LinkError: the packets could not be sent.
@@ -97,19 +97,19 @@ def round_trip(names: KernelNames, hub: IPv4Address, machine: IPv4Address, pace:
         with opened:
             _attach_filter(opened, ping)
             opened.bind((names.link, _ETH_P_IP))
-            return _exchanged(opened, names.link, ping, pace)
+            return _exchanged(opened, names.link, ping, timing)
     except OSError as error:
         raise LinkError(f"the machine can't be pinged: {reason(error)}") from error
 
 
-def _exchanged(opened: socket.socket, link: str, ping: _Ping, pace: Pace) -> float | None:
+def _exchanged(opened: socket.socket, link: str, ping: _Ping, timing: PingTiming) -> float | None:
     begun, heard = time.monotonic(), 0
     sent: list[float] = []
-    while heard < MOST_HEARD and (now := time.monotonic()) < begun + pace.longest_s:
-        if len(sent) < REQUESTS and now >= begun + pace.every_s * len(sent):
+    while heard < MOST_HEARD and (now := time.monotonic()) < begun + timing.longest_s:
+        if len(sent) < REQUESTS and now >= begun + timing.every_s * len(sent):
             _send(opened, link, ping.request(len(sent)))
             sent.append(now)
-        pause = pace.every_s * len(sent) if len(sent) < REQUESTS else pace.longest_s
+        pause = timing.every_s * len(sent) if len(sent) < REQUESTS else timing.longest_s
         opened.settimeout(max(0.001, begun + pause - time.monotonic()))
         try:
             packet = opened.recv(_LONGEST_PACKET)

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from appliance.hub.errors import HubError, RulesetError
-from appliance.hub.findings import Damage, Part
+from appliance.hub.findings import Damage, DamagedPart
 from appliance.hub.kernel import counters, generation, nft, removal
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.nft import Rulesets
@@ -139,7 +139,7 @@ class Enforcement:
             self.load(names, part, _NOT_YET)
         self.load(names, last, wanted)
         self._active[name] = _ActiveRules(desired, wanted, wanted)
-        return (Damage(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
+        return (Damage(DamagedPart.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
     def update(self, names: KernelNames, desired: Desired, last_check: LastCheck = no_check) -> None:
         """Change the rules in force to those of another state, in one transaction and with as few changes as possible.

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, suppress
 from ipaddress import IPv4Address, IPv4Interface
 
 from appliance.hub.errors import LinkError
-from appliance.hub.findings import Damage, Part
+from appliance.hub.findings import Damage, DamagedPart
 from appliance.hub.kernel import namespace, nft, routing, tracking
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
@@ -75,8 +75,8 @@ class Reconciler:
         found += routing.remove_strangers(names)
         found += (rebuilt := self._ensure_link(names, desired))
         found += routing.mend(names, desired.network)
-        found += self.ensure_peers(names, desired, is_new=any(finding.part is Part.LINK for finding in rebuilt))
-        if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
+        found += self.ensure_peers(names, desired, is_new=any(finding.part is DamagedPart.LINK for finding in rebuilt))
+        if any(finding.part in (DamagedPart.LINK, DamagedPart.PEER) for finding in found):
             self.turn_to_machines(desired)
         if rebuilt or self._watcher.namespace_of(desired.organization) is None:
             self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
@@ -174,12 +174,12 @@ class Reconciler:
                 return ()
             # The watcher's descriptor kept the namespace alive, so only the name has to be restored.
             namespace.rename(names.namespace, watched)
-            return (Damage(Part.NAMESPACE, "the namespace had lost its name"),)
+            return (Damage(DamagedPart.NAMESPACE, "the namespace had lost its name"),)
         if namespace.exists(names.namespace):
             return ()
         self.clear(organization)
         namespace.create(names.namespace)
-        return (Damage(Part.NAMESPACE, "there was no namespace"),)
+        return (Damage(DamagedPart.NAMESPACE, "there was no namespace"),)
 
     def counters(self, organization: str) -> Mapping[str | None, Count]:
         """Read the counters of the organization's rules by rule id; None: the default.
@@ -217,7 +217,7 @@ class Reconciler:
         private_key = self._open_key(desired)
         self._backend.remove(names)
         self._backend.create(names, private_key, desired.port)
-        return (Damage(Part.LINK, "there was no link that worked"),)
+        return (Damage(DamagedPart.LINK, "there was no link that worked"),)
 
     def ensure_peers(self, names: KernelNames, desired: Desired, *, is_new: bool = False) -> tuple[Damage, ...]:
         """Make the link have the machines of this state; return the damage found.
@@ -238,7 +238,7 @@ class Reconciler:
         self._backend.change(names, add=add, remove=remove, endpoints=endpoints)
         self._forget_connections(names, {IPv4Interface(each).ip for each in changed if ":" not in each})
         missing = counted(len(add), "machine was", "machines were")
-        return (Damage(Part.PEER, f"{missing} missing, {len(remove)} did not belong here"),)
+        return (Damage(DamagedPart.PEER, f"{missing} missing, {len(remove)} did not belong here"),)
 
     def _forget_connections(self, names: KernelNames, addresses: Collection[IPv4Address]) -> None:
         if addresses:

@@ -267,7 +267,7 @@ class HubStatus:
         door: numbers of packets to that port by outcome, without packets of sessions (`front_door.DoorCounters`).
         door_entries: number of elements of each of the front door's memories, by name.
         door_room: largest number of elements of each.
-        repairs: number of repairs since the start, by kind of damage (`findings.Part`).
+        repairs: number of repairs since the start, by kind of damage (`findings.DamagedPart`).
         tracking: numbers of tracked connections and reached bounds (`ConnectionWatch.figures`).
         machine_calls: calls to machines after damage to the front door, by outcome (`MachineCalls.figures`).
         pings: pings of machines since the start, by outcome (`Pings.figures`).

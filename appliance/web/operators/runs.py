@@ -9,7 +9,7 @@ from appliance.web.operators import gate_words
 from appliance.web.operators.visits import HOME, OperatorPage, OperatorVisit
 from appliance.web.pages import transcripts
 from appliance.web.pages.routes import LIVE
-from appliance.web.pages.view import Part
+from appliance.web.pages.view import PagePart
 from appliance.web.response import Response
 
 _PATH = f"{HOME}/runs"
@@ -21,7 +21,7 @@ def _list(visit: OperatorVisit, refusal: Refused | None = None) -> Response:
     return visit.page("operator_runs.html", refusal=refusal, runs=held, most=NEWEST, progress=_progress(visit))
 
 
-def _progress(visit: OperatorVisit) -> Part:
+def _progress(visit: OperatorVisit) -> PagePart:
     folder = visit.site.published.folder
     gate = gate_progress.read(folder)
     return visit.part(

@@ -17,7 +17,7 @@ from appliance.web import conditions
 from appliance.web.pages import forms, routes
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Reply
-from appliance.web.pages.view import Part, View, with_retry_after
+from appliance.web.pages.view import PagePart, View, with_retry_after
 from appliance.web.refusals import status_of, title_of
 from appliance.web.request import OPERATOR_COOKIE, OPERATOR_PATH, Request
 from appliance.web.response import Response
@@ -101,11 +101,11 @@ class OperatorVisit:
         """Render a page."""
         return self.view.page(self.request, template, refusal=refusal, who=self.who, **data)
 
-    def part(self, template: str, **data: Any) -> Part:
+    def part(self, template: str, **data: Any) -> PagePart:
         """Render a part of a page, to be put into the page or to be sent alone."""
         return self.view.part(template, who=self.who, **data)
 
-    def polled(self, part: Part) -> Response:
+    def polled(self, part: PagePart) -> Response:
         """Answer a page that asks for a part of itself; without a body if it has this version already."""
         return part.unchanged if conditions.has_it_already(self.request, part.etag) else part.answer()
 

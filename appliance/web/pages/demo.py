@@ -12,7 +12,7 @@ from appliance.model.policy import Action
 from appliance.service.demo_lab import RECENT_S, LabState
 from appliance.web.pages import public_forms
 from appliance.web.pages.routes import LIVE, Page, Visit, see_other
-from appliance.web.pages.view import Part, with_retry_after
+from appliance.web.pages.view import PagePart, with_retry_after
 from appliance.web.response import Response
 
 _PATH = "/demo"
@@ -69,7 +69,7 @@ def _poll(visit: Visit) -> Response:
     return visit.polled(_live(visit, visit.site.demo.look()))
 
 
-def _live(visit: Visit, state: LabState) -> Part:
+def _live(visit: Visit, state: LabState) -> PagePart:
     return visit.part("demo_streams.html", rows=_rows(visit, state), seconds=RECENT_S)
 
 

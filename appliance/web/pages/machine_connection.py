@@ -11,7 +11,7 @@ from appliance.service import machines, pings
 from appliance.service.observed import ObservedMachine
 from appliance.store import times
 from appliance.web.pages.routes import LIVE, Again, Page, Visit
-from appliance.web.pages.view import Part
+from appliance.web.pages.view import PagePart
 from appliance.web.response import Response
 
 SINCE = "since"
@@ -21,7 +21,7 @@ _FIRST_FOR = timedelta(seconds=120)
 """Shortest time after a handshake until WireGuard makes another by itself (REKEY_AFTER_TIME; WireGuard, 6.1)."""
 
 
-def part(visit: Visit, seen: ObservedMachine, since: int | None) -> Part:
+def part(visit: Visit, seen: ObservedMachine, since: int | None) -> PagePart:
     """Render whether the machine is connected; the part asks again while it is not.
 
     Args:
@@ -38,12 +38,12 @@ def part(visit: Visit, seen: ObservedMachine, since: int | None) -> Part:
     )
 
 
-def new_part(visit: Visit, machine: Machine) -> Part:
+def new_part(visit: Visit, machine: Machine) -> PagePart:
     """Render the part for a machine whose key was made just now, so that it has not reached the hub yet."""
     return part(visit, ObservedMachine(machine, None, online=False), int(times.stored(visit.context.clock())))
 
 
-def _look(visit: Visit, refusal: Refused | None = None, told: Part | None = None) -> Response:
+def _look(visit: Visit, refusal: Refused | None = None, told: PagePart | None = None) -> Response:
     seen = machines.get(visit.context, visit.actor, visit.parameters["id"])
     connection = part(visit, seen, None)
     return visit.page("machine_connection.html", refusal=refusal, seen=seen, connection=connection, told=told)

@@ -13,7 +13,7 @@ from appliance.service import factor_removals, machine_search
 from appliance.service.machine_search import EVERYTHING, LONGEST_QUERY, Order, Search
 from appliance.service.observed import MachineState, ObservedMachine
 from appliance.web.pages.routes import LIVE, Page, Visit
-from appliance.web.pages.view import Part
+from appliance.web.pages.view import PagePart
 from appliance.web.response import Response
 
 _PAGE_LENGTH = 50
@@ -79,7 +79,7 @@ def _search(visit: Visit) -> Search:
     return Search.parse(*(visit.query.text(name) for name in ("query", "group", "state", "order")))
 
 
-def _rows(visit: Visit, seen: Sequence[ObservedMachine]) -> Part:
+def _rows(visit: Visit, seen: Sequence[ObservedMachine]) -> PagePart:
     return visit.part("machine_rows.html", seen=seen, now=visit.context.clock())
 
 

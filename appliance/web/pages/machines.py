@@ -19,7 +19,7 @@ from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import LIVE, Again, Page, Visit
 from appliance.web.pages.undo import Undo
-from appliance.web.pages.view import Part
+from appliance.web.pages.view import PagePart
 from appliance.web.response import Response
 
 
@@ -203,7 +203,7 @@ def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
     )
 
 
-def _facts(visit: Visit, seen: ObservedMachine) -> Part:
+def _facts(visit: Visit, seen: ObservedMachine) -> PagePart:
     return visit.part("machine_facts.html", seen=seen, now=visit.context.clock())
 
 
@@ -211,7 +211,7 @@ def _poll(visit: Visit) -> Response:
     return visit.polled(_facts(visit, machines.get(visit.context, visit.actor, visit.parameters["id"])))
 
 
-def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, connection: Part) -> Reply:
+def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str, connection: PagePart) -> Reply:
     """Render a configuration in the answer to the POST, since a private key leaves this process only once."""
     text = issued.configuration.text()
     has_private_key = issued.configuration.private_key is not None

@@ -46,7 +46,7 @@ _Ends: TypeAlias = tuple[Party | None, Party | None]
 
 
 @dataclass(frozen=True)
-class Span:
+class PageRange:
     """Part of the rows or columns that a page shows.
 
     Attributes:
@@ -92,7 +92,7 @@ class Table:
 
     columns: list[Heading]
     rows: list[tuple[Heading, list[CellLine]]]
-    spans: dict[str, Span]
+    spans: dict[str, PageRange]
     is_cut: bool
 
 
@@ -253,13 +253,13 @@ def _part(axis: Sequence[Party], start: int) -> Sequence[Party]:
     return shown
 
 
-def _span(visit: Visit, side: str, axis: Sequence[Party], start: int, length: int) -> Span:
+def _span(visit: Visit, side: str, axis: Sequence[Party], start: int, length: int) -> PageRange:
     def at(position: int) -> str:
         return f"{_PATH}?{urlencode({**visit.query.fields, side: position})}"
 
     end = start + length
     back = at(max(start - MOST_PARTIES, 0)) if start else ""
-    return Span(min(start + 1, len(axis)), end, len(axis), back, at(end) if end < len(axis) else "")
+    return PageRange(min(start + 1, len(axis)), end, len(axis), back, at(end) if end < len(axis) else "")
 
 
 def _party(matrix: Matrix, key: str) -> Party:

@@ -24,7 +24,7 @@ from appliance.service.observed import MachineState
 from appliance.web.pages import map_layout, words
 from appliance.web.pages.map_layout import Box, DrawnWay, Way
 from appliance.web.pages.routes import LIVE, Page, Visit
-from appliance.web.pages.view import Part
+from appliance.web.pages.view import PagePart
 from appliance.web.response import Response
 
 MOST_WAYS = 24
@@ -138,7 +138,7 @@ def _poll(visit: Visit) -> Response:
     return visit.polled(_parts(visit, _view(visit))[2])
 
 
-def _parts(visit: Visit, view: MapView) -> tuple[Part, Part, Part]:
+def _parts(visit: Visit, view: MapView) -> tuple[PagePart, PagePart, PagePart]:
     """Render the tables, the picture, and both as the answer to a poll."""
     tables = visit.part("network_map_tables.html", map=view, layout=map_layout, states=_STATES)
     picture = visit.part("network_map_picture.html", map=view, layout=map_layout)

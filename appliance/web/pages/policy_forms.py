@@ -26,7 +26,7 @@ PREVIEW_FIELD = "preview"
 
 
 @dataclass(frozen=True)
-class Ends:
+class EndChoices:
     """Choices for the ends of a rule.
 
     Attributes:
@@ -173,12 +173,12 @@ def check_not_idle(visit: Visit, rules: Collection[Rule], *, replaced: Collectio
             raise Idle(rule, reason, policies.names_of(visit.context, visit.actor, ids))
 
 
-def ends(visit: Visit, policy: Policy) -> Ends:
+def ends(visit: Visit, policy: Policy) -> EndChoices:
     """List the choices for the ends of a rule."""
     everyone = policies.all_ends(visit.context, visit.actor)
     groups = {group for _, _, of_machine in everyone for group in of_machine} | policy.groups
     named = [(machine, name) for machine, name, _ in everyone]
-    return Ends(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
+    return EndChoices(sorted(named, key=lambda each: each[1].casefold()), sorted(groups, key=str.casefold))
 
 
 def _ask(visit: Visit, after: Policy, version: int, opened: Collection[Protocol]) -> Response:

@@ -18,7 +18,7 @@ from appliance.web.pages import forms, notices, undo
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
 from appliance.web.pages.undo import Undo
-from appliance.web.pages.view import Part, View, with_retry_after
+from appliance.web.pages.view import PagePart, View, with_retry_after
 from appliance.web.refusals import status_of
 from appliance.web.request import Request
 from appliance.web.response import Response
@@ -116,11 +116,11 @@ class Visit:
         """True for a request of a script that puts the answer into its page."""
         return self.request.header("HX-Request") == "true"
 
-    def part(self, template: str, **data: Any) -> Part:
+    def part(self, template: str, **data: Any) -> PagePart:
         """Render a part of a page, to be put into the page or to be sent alone."""
         return self.view.part(template, who=self.who, **data)
 
-    def polled(self, part: Part) -> Response:
+    def polled(self, part: PagePart) -> Response:
         """Answer a page that asks for a part of itself; without a body if it has this version already."""
         if conditions.has_it_already(self.request, part.etag):
             return part.unchanged

@@ -38,7 +38,7 @@ def templates() -> dict[str, tuple[str, str, None]]:
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """A rendered part of a page.
 
     Attributes:
@@ -128,11 +128,11 @@ class View:
         """Render a drawing."""
         return self._answer(template, "image/svg+xml", 200, data)
 
-    def part(self, template: str, **data: Any) -> Part:
+    def part(self, template: str, **data: Any) -> PagePart:
         """Render a part of a page."""
         html = self._environment.get_template(template).render(data)
         # Escaped by the template.
-        return Part(markupsafe.Markup(html), conditions.etag_of(html.encode("utf-8")))  # noqa: S704
+        return PagePart(markupsafe.Markup(html), conditions.etag_of(html.encode("utf-8")))  # noqa: S704
 
     def page(
         self, request: Request, template: str, *, refusal: Refused | None = None, notice: str | None = None, **data: Any

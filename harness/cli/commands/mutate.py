@@ -16,7 +16,7 @@ from harness.cli.console import CONSOLE
 from harness.mutation import equivalent
 from harness.mutation.areas import AREAS, BY_NAME
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
-from harness.mutation.judging import Court, NotSound, Options
+from harness.mutation.judging import Court, JudgementOptions, NotSound
 from harness.mutation.mutants import Mutant, mutants_of, sample
 from harness.mutation.scores import Score, noticing, scores
 from harness.paths import REPORTS, TESTS
@@ -61,7 +61,7 @@ def run(
     CONSOLE.print(f"{len(drawn)} of {len(found)} mutants (seed {seed})")
     asked = [judge for judge in Judge if not judges or judge.value in judges]
     until = time.monotonic() + 60 * minutes
-    options = Options(asked, seed, deadline_s, until, workers=os.cpu_count() or 1, are_recorded=not nearest)
+    options = JudgementOptions(asked, seed, deadline_s, until, workers=os.cpu_count() or 1, are_recorded=not nearest)
     REPORTS.mkdir(parents=True, exist_ok=True)
     court = Court(BY_NAME, options, Journal(REPORTS / _JOURNAL, goes_on=resume), lambda entry: _show(entry))
     try:

@@ -17,7 +17,7 @@ from harness.gate.gate import concurrency
 from harness.gate.runs import DEADLINES_S, RunOptions
 from harness.journal import Journal
 from harness.paths import REPORTS
-from harness.resolution.measuring import Entry, Found, Measurement, Options, key
+from harness.resolution.measuring import Entry, Found, Measurement, MeasurementOptions, key
 from harness.resolution.plan import TARGETS, Cell
 from harness.resolution.results import COLUMNS, TargetResult, results, row, size, write
 from reports.texts import printable
@@ -55,7 +55,7 @@ def run(
         if (not claims or target.claim in claims) and (not kinds or target.kind.name in kinds)
     ]
     each = RunOptions(profile=profile, seed=seed)
-    options = Options(runs, each, time.monotonic() + 60 * minutes, at_once or concurrency(each).runs)
+    options = MeasurementOptions(runs, each, time.monotonic() + 60 * minutes, at_once or concurrency(each).runs)
     REPORTS.mkdir(parents=True, exist_ok=True)
     journal = Journal(REPORTS / _JOURNAL, Entry, key, goes_on=resume)
     CONSOLE.print(f"{len(wanted)} claims and kinds of fault (profile {profile}, seeds {seed} to {seed + runs - 1})")

@@ -14,7 +14,7 @@ from appliance.cli import shard as shard_hub
 from appliance.cluster.addresses import LanAddress, PublicAddress
 from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.guidance import Guidance
-from appliance.cluster.tenure import Pace
+from appliance.cluster.tenure import LeaseTiming
 from appliance.hub.wireguard import choose
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.configuration import Configuration
@@ -112,7 +112,7 @@ class HubHosts:
                 allowed_uids={0},
                 calls=SocketAddress(hub.inner.addresses[0].partition("/")[0], 0),
                 identity=self.authority.identity(name),
-                pace=Pace(),
+                timing=LeaseTiming(),
                 stands_by=stands_by,
             )
             shard_hub.serve(SHARD, host)

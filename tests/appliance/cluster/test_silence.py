@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.etcd import Claim, Etcd, SocketAddress
+from appliance.cluster.etcd import Etcd, LeasedKey, SocketAddress
 from appliance.cluster.owner import Owner
-from appliance.cluster.tenure import Pace, Tenure
+from appliance.cluster.tenure import LeaseTiming, Tenure
 from tests.waiting import DEADLINE, wait_until
 
 _KEY = "meshwg/shards/1/owner"
-_PACE = Pace(ttl_s=2, margin_s=0.0, period_s=0.02)
+_TIMING = LeaseTiming(ttl_s=2, margin_s=0.0, period_s=0.02)
 
 
 @dataclass
@@ -28,7 +28,7 @@ class MadeUpEtcd:
     is_away: bool = False
     loses_answers: bool = False
     revision: int = 0
-    found: Claim | None = None
+    found: LeasedKey | None = None
     renewed: list[int] = field(default_factory=list)
 
     def grant(self, ttl_s: int) -> int:
@@ -37,7 +37,7 @@ class MadeUpEtcd:
         self.revision += 1
         return self.revision
 
-    def renew_holder(self, key: str, lease: int) -> Claim | None:
+    def renew_holder(self, key: str, lease: int) -> LeasedKey | None:
         del key
         self._answer()
         self.renewed.append(lease)
@@ -48,22 +48,22 @@ class MadeUpEtcd:
         if self.found is not None and self.found.lease == lease:
             self.found = None
 
-    def holder(self, key: str) -> Claim | None:
+    def holder(self, key: str) -> LeasedKey | None:
         del key
         self._answer()
         return self.found
 
-    def claim(self, key: str, value: str, lease: int) -> Claim | None:
+    def claim(self, key: str, value: str, lease: int) -> LeasedKey | None:
         del key
         self._answer()
         if self.found is None:
             self.revision += 1
-            self.found = Claim(value, self.revision, lease, self.revision)
+            self.found = LeasedKey(value, self.revision, lease, self.revision)
         if self.loses_answers:
             raise EtcdUnreachable("the answer was lost")
         return self.found if self.found.lease == lease else None
 
-    def rewrite(self, key: str, claim: Claim, value: str, lease: int) -> Claim | None:
+    def rewrite(self, key: str, claim: LeasedKey, value: str, lease: int) -> LeasedKey | None:
         del key
         self._answer()
         if self.found is None or (self.found.token, self.found.changed) != (claim.token, claim.changed):
@@ -97,7 +97,7 @@ class MadeUpGate:
 
 
 def tenure(etcd: MadeUpEtcd, gate: MadeUpGate, name: str = "hub1", boot: str = "boot1") -> Tenure:
-    return Tenure(cast("Etcd", etcd), _KEY, Owner(name, SocketAddress("192.0.2.1", 1), boot), gate, _PACE)
+    return Tenure(cast("Etcd", etcd), _KEY, Owner(name, SocketAddress("192.0.2.1", 1), boot), gate, _TIMING)
 
 
 def test_a_hub_goes_on_when_etcd_answers_again() -> None:
@@ -132,7 +132,7 @@ def test_a_hub_that_was_followed_meanwhile_has_lost() -> None:
     ours.open()
     etcd.is_away = True
     wait_until(lambda: not gate.is_open)
-    etcd.found = Claim("another", 77, 78, 77)
+    etcd.found = LeasedKey("another", 77, 78, 77)
     etcd.is_away = False
     assert lost.wait(DEADLINE)
     assert not gate.is_open

@@ -18,7 +18,7 @@ import pytest
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.owner import Owner
-from appliance.cluster.tenure import Gate, Pace, Tenure
+from appliance.cluster.tenure import Gate, LeaseTiming, Tenure
 from appliance.hub.front_door.lease_gate import LeaseGate
 from appliance.hub.names import Names
 from netlab import Lab, Link, NamespaceHost, Process, UdpStream
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.full
 _PORT = 51820
 _KEY = "meshwg/shards/1/owner"
 _TIMEOUT_S = 0.4
-_PACE = Pace()
+_TIMING = LeaseTiming()
 
 
 @dataclass
@@ -96,7 +96,7 @@ def compete(names: Names, endpoints: Sequence[SocketAddress], member: str, addre
     kernel.put_up()
     gate = TracedGate(kernel, trace, member)
     while True:
-        tenure = Tenure(Etcd(endpoints, _TIMEOUT_S), _KEY, Owner(member, SocketAddress("192.0.2.1", 1)), gate, _PACE)
+        tenure = Tenure(Etcd(endpoints, _TIMEOUT_S), _KEY, Owner(member, SocketAddress("192.0.2.1", 1)), gate, _TIMING)
         lost = threading.Event()
         try:
             if not tenure.acquire():
@@ -187,7 +187,7 @@ def test_a_clone_of_the_owner_goes_on_with_no_lease(lab: Lab) -> None:
 
         def hub(boot: str) -> Tenure:
             owner = Owner("hub1", SocketAddress("192.0.2.1", 1), boot)
-            return Tenure(Etcd(etcd.endpoints, DEADLINE), _KEY, owner, gate, replace(_PACE, ttl_s=int(DEADLINE)))
+            return Tenure(Etcd(etcd.endpoints, DEADLINE), _KEY, owner, gate, replace(_TIMING, ttl_s=int(DEADLINE)))
 
         first, clone, later = hub("one"), hub("another"), hub("one")
         assert host.in_network(first.acquire)

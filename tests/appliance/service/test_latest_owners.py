@@ -13,7 +13,7 @@ from typing import cast
 import pytest
 
 from appliance.cluster.errors import EtcdUnreachable
-from appliance.cluster.etcd import Claim, Etcd, SocketAddress
+from appliance.cluster.etcd import Etcd, LeasedKey, SocketAddress
 from appliance.cluster.owner import Owner
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.client import HubClient
@@ -23,8 +23,8 @@ from tests.waiting import DEADLINE, Clock, wait_until
 _SHARD = "shard1"
 
 
-def claim(host: str, token: int) -> Claim:
-    return Claim(Owner(host, SocketAddress("192.0.2.1", token)).text(), token, token, token)
+def claim(host: str, token: int) -> LeasedKey:
+    return LeasedKey(Owner(host, SocketAddress("192.0.2.1", token)).text(), token, token, token)
 
 
 @dataclass
@@ -38,12 +38,12 @@ class MadeUpEtcd:
         works: called with each question, before its answer.
     """
 
-    found: Claim | None
+    found: LeasedKey | None
     is_away: bool = False
     asked: int = 0
     works: Callable[[], None] = lambda: None
 
-    def holder(self, key: str) -> Claim | None:
+    def holder(self, key: str) -> LeasedKey | None:
         assert _SHARD in key
         self.asked += 1
         self.works()

@@ -13,7 +13,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from appliance.cluster.etcd import Claim, Etcd, SocketAddress
+from appliance.cluster.etcd import Etcd, LeasedKey, SocketAddress
 from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.relay import Listener
 from appliance.hub.errors import HubUnreachable
@@ -40,10 +40,10 @@ class Owners:
 
     known: dict[str, Owner]
 
-    def holder(self, key: str) -> Claim | None:
+    def holder(self, key: str) -> LeasedKey | None:
         """Returns the key of a shard's owner."""
         owner = self.known.get(key)
-        return None if owner is None else Claim(owner.text(), 1, 1, 1)
+        return None if owner is None else LeasedKey(owner.text(), 1, 1, 1)
 
 
 def answers(shard: Shard, together: threading.Barrier) -> Callable[[socket.socket], None]:

@@ -9,7 +9,9 @@ import pytest
 
 from appliance.model.errors import NotEnforced, TooMany, Unauthenticated
 from appliance.service.machine_bounds import MOST_MACHINES
-from appliance.web.limits import (
+from appliance.web.limits import RateLimits
+from appliance.web.payers import owners_of
+from appliance.web.rates import (
     GUESSES_PER_ACCOUNT,
     INVITATIONS_RECEIVED,
     LETTERS,
@@ -17,9 +19,7 @@ from appliance.web.limits import (
     LETTERS_RECEIVED,
     SIGN_UP_LETTERS,
     SIGN_UPS,
-    RateLimits,
 )
-from appliance.web.payers import owners_of
 
 AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
 

@@ -14,7 +14,10 @@ from structlog.testing import capture_logs
 
 from appliance.model.errors import TooMany, Unauthenticated
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.limits import (
+from appliance.web.limits import RateLimits
+from appliance.web.network_allowance import EVERYBODY, NetworkAllowance, NetworkRates
+from appliance.web.proxies import networks_of
+from appliance.web.rates import (
     CHALLENGES,
     GUESSES,
     LETTERS,
@@ -24,10 +27,7 @@ from appliance.web.limits import (
     SIGN_UP_LETTERS,
     SIGN_UPS,
     STRANGERS,
-    RateLimits,
 )
-from appliance.web.network_allowance import EVERYBODY, NetworkAllowance, NetworkRates
-from appliance.web.proxies import networks_of
 
 RATES = NetworkRates((Rate(4, 60),), everybody=(Rate(40, 60),))
 PROVIDER = int(IPv6Address("2001:db8::"))

@@ -12,7 +12,8 @@ import pytest
 from appliance.model.letters import Letter
 from appliance.service import Actor, Context, invitations, mail, notices, resets
 from appliance.web import postman
-from appliance.web.limits import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED, RateLimits
+from appliance.web.limits import RateLimits
+from appliance.web.rates import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED
 
 
 class Relay:

@@ -14,8 +14,9 @@ from appliance.service import Actor, Context, api_tokens, sessions
 from appliance.service import log_in as login
 from appliance.service.transcripts import PublishedRuns
 from appliance.web import senders
-from appliance.web.limits import STRANGERS, RateLimits
+from appliance.web.limits import RateLimits
 from appliance.web.payers import owners_of
+from appliance.web.rates import STRANGERS
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.conftest import sign_up

@@ -10,16 +10,18 @@ import pytest
 
 from harness.mutation.areas import Area
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
-from harness.mutation.judging import Court, NotSound, Options
+from harness.mutation.judging import Court, JudgementOptions, NotSound
 from harness.mutation.mutants import mutants_of
 
 pytestmark = pytest.mark.long
 
 AREA = Area("reasons", ("appliance/hub/errors.py",), ("tests/appliance/hub/test_reasons.py",), ())
-OPTIONS = Options((Judge.PROOF, Judge.TESTS), seed=1, deadline_s=600.0, until=float("inf"), workers=2)
+OPTIONS = JudgementOptions((Judge.PROOF, Judge.TESTS), seed=1, deadline_s=600.0, until=float("inf"), workers=2)
 
 
-def _judged(journal: Path, area: Area = AREA, options: Options = OPTIONS, *, goes_on: bool = False) -> list[Entry]:
+def _judged(
+    journal: Path, area: Area = AREA, options: JudgementOptions = OPTIONS, *, goes_on: bool = False
+) -> list[Entry]:
     court = Court({area.name: area}, options, Journal(journal, goes_on=goes_on), lambda _: None)
     return court.judge([each for each in mutants_of(area) if each.operator in ("if_exp", "swap_op")][:2])
 

@@ -13,7 +13,7 @@ from harness.mutation import trial
 from harness.mutation.areas import AREAS, BY_NAME, Area
 from harness.mutation.equivalent import Equivalent
 from harness.mutation.journal import Entry, Journal, Judge, Verdict
-from harness.mutation.judging import Court, Options, nearest_first
+from harness.mutation.judging import Court, JudgementOptions, nearest_first
 from harness.mutation.mutants import Mutant, mutants_of
 from reports.schema import MutantVerdict
 
@@ -31,7 +31,7 @@ def _tried(
     area: Area, folder: Path, reviewed: Sequence[Equivalent] = (), until: float = float("inf")
 ) -> tuple[list[MutantVerdict], Mutant]:
     mutant = next(each for each in mutants_of(area) if each.id.endswith(":if_exp:2"))
-    options = Options(tuple(Judge), 1, 600.0, until, workers=1)
+    options = JudgementOptions(tuple(Judge), 1, 600.0, until, workers=1)
     court = Court({area.name: area}, options, Journal(folder / "journal", goes_on=False), lambda _: None)
     shown: list[MutantVerdict] = []
     found = trial.tried([mutant], court, reviewed, shown.append)

@@ -15,7 +15,7 @@ from harness.proof.engines import ENGINES, Z3_COST, cost_of, prove_by
 from harness.proof.passages import Memory
 from harness.proof.proof import question
 from tests.harness.proof.compiled import BY_SECOND_IN_FULL, grouped, policy_of
-from tests.harness.proof.test_proof import FAULTS, Edit, Rule, edited, in_chain, parts
+from tests.harness.proof.ruleset_faults import FAULTS, Edit, Rule, edited, in_chain, parts
 
 pytestmark = pytest.mark.long
 

@@ -26,7 +26,7 @@ from harness.proof.replay.showing import show
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import FIRST, SECOND, kernels, mixed, policy_of, reading_of
 from tests.harness.proof.every_kind import RULESET, STATEMENTS, UNPRINTED, fields
-from tests.harness.proof.test_proof import (
+from tests.harness.proof.ruleset_faults import (
     Edit,
     accept_all_related,
     accept_other_protocols,

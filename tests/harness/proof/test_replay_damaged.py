@@ -20,8 +20,8 @@ from harness.proof.replay.comparing import compare
 from harness.proof.replay.namespace import rebuilt
 from harness.proof.replay.showing import show, show_openings
 from tests.harness.proof.compiled import kernels, mixed, policy_of, reading_of
+from tests.harness.proof.ruleset_faults import Rule, edited, in_chain
 from tests.harness.proof.test_fail_closed import small, trusting
-from tests.harness.proof.test_proof import Rule, edited, in_chain
 from tests.harness.proof.test_replay import comment as comment_of
 
 pytestmark = pytest.mark.long

@@ -14,7 +14,8 @@ from harness.proof.engines import ENGINES, prove_by
 from harness.proof.replay.capturing import Sight
 from harness.proof.replay.showing import show
 from tests.harness.proof.compiled import BY_SECOND_IN_FULL, in_buckets, mixed, policy_of
-from tests.harness.proof.test_proof import FAULTS, FAULTS_OF_HASHES, Edit, check_refuted, edited
+from tests.harness.proof.ruleset_faults import FAULTS, FAULTS_OF_HASHES, Edit, edited
+from tests.harness.proof.test_proof import check_refuted
 
 
 @pytest.mark.long

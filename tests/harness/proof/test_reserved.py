@@ -18,7 +18,7 @@ from harness.proof.words import Counterexample
 from tests.harness.proof.compiled import mixed, policy_of
 from tests.harness.proof.fates import ANY, ROUTING, fate
 from tests.harness.proof.listings import ACCEPT, MARK, ct, match, parsed
-from tests.harness.proof.test_proof import Rule, edited, in_chain, open_everything
+from tests.harness.proof.ruleset_faults import Rule, edited, in_chain, open_everything
 from tests.harness.proof.test_replay_faults import without_forwarding
 
 CASES = [

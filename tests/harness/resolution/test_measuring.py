@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
 from harness.journal import Journal
-from harness.resolution.measuring import Entry, Found, Measurement, Options, judge, key, most_missed, run_cell
+from harness.resolution.measuring import (
+    Entry,
+    Found,
+    Measurement,
+    MeasurementOptions,
+    judge,
+    key,
+    most_missed,
+    run_cell,
+)
 from harness.resolution.plan import TARGETS, Cell, Target
 from harness.resolution.results import TargetResult, results
 
@@ -23,7 +32,7 @@ LATE, LEAK = (
     next(target for target in TARGETS if target.name == name)
     for name in ("policy-enforcement/late", "policy-enforcement/leak")
 )
-OPTIONS = Options(20, RunOptions(seed=100), until=float("inf"), at_once=1)
+OPTIONS = MeasurementOptions(20, RunOptions(seed=100), until=float("inf"), at_once=1)
 
 
 def outcome(target: Target, verdict: str, failure: str | None = None) -> RunResult:
@@ -60,7 +69,9 @@ class Scenarios:
         return FOUND if cell.value <= self._least else MISSED
 
 
-def measured(file: Path, scenarios: Scenarios, options: Options = OPTIONS, *, goes_on: bool = False) -> TargetResult:
+def measured(
+    file: Path, scenarios: Scenarios, options: MeasurementOptions = OPTIONS, *, goes_on: bool = False
+) -> TargetResult:
     """Measures one target."""
     journal = Journal(file, Entry, key, goes_on=goes_on)
     entries = Measurement([LEAK], options, journal, lambda *_: None, scenarios).entries()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from reports.log.audit import audit
 from reports.log.entries import Began, Ended, Subject
 from reports.log.folder import RunLog
 
@@ -37,3 +38,19 @@ def filled(folder: Path, runs: int, key: Ed25519PrivateKey = KEY) -> RunLog:
             index = opened.append(began(number)).index
             opened.append(ended(index))
     return log
+
+
+def size_of(log: RunLog) -> int:
+    """Number of entries of a log that is found to be whole."""
+    found = audit(log.folder, KEY.public_key())
+    assert all(run.ended is None or run.end is not None for run in found.runs)
+    return found.checkpoint.size
+
+
+def append(log: RunLog, seed: int = 1) -> int:
+    with log.opened() as opened:
+        return opened.append(began(seed)).index
+
+
+def contents(log: RunLog) -> dict[str, bytes]:
+    return {str(each): each.read_bytes() for each in log.folder.rglob("*") if each.is_file()}

@@ -1,4 +1,4 @@
-"""Appending: crashes, two processes at once, and logs that were damaged, cut or rewritten."""
+"""Appending, also after crashes, by two processes at once, and to a full disk."""
 
 from __future__ import annotations
 
@@ -20,20 +20,7 @@ from reports.log import folder, tiles
 from reports.log.audit import audit
 from reports.log.entries import Began
 from reports.log.folder import LogError, RunLog
-from reports.log.notes import Checkpoint
-from tests.reports.log.samples import KEY, STRANGER, began, ended, filled, log_in
-
-
-def size_of(log: RunLog) -> int:
-    """Number of entries of a log that is found to be whole."""
-    found = audit(log.folder, KEY.public_key())
-    assert all(run.ended is None or run.end is not None for run in found.runs)
-    return found.checkpoint.size
-
-
-def append(log: RunLog, seed: int = 1) -> int:
-    with log.opened() as opened:
-        return opened.append(began(seed)).index
+from tests.reports.log.samples import KEY, append, began, contents, ended, filled, log_in, size_of
 
 
 def test_entries_get_numbers_in_order(tmp_path: Path) -> None:
@@ -163,159 +150,6 @@ def test_a_crash_leaves_the_log_whole(
         assert opened.checkpoint.size in (size, size + 1)
         index = opened.append(began(7)).index
     assert size_of(log) == index + 1
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """Makes a log once for each number of runs; tests copy it."""
-    made: dict[int, Path] = {}
-
-    def find(runs: int) -> Path:
-        if runs not in made:
-            made[runs] = tmp_path_factory.mktemp("kept")
-            filled(made[runs], runs)
-        return made[runs]
-
-    return find
-
-
-@pytest.fixture
-def log(tmp_path: Path, kept: Callable[[int], Path]) -> RunLog:
-    """Provides a log of three runs."""
-    shutil.copytree(kept(3), tmp_path, dirs_exist_ok=True)
-    return log_in(tmp_path)
-
-
-def swap_entries(log: RunLog) -> None:
-    path = log.folder / "tile/entries/000.p/6"
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b'"seed":1', b'"seed":9'))
-
-
-def truncate_tile(log: RunLog) -> None:
-    path = log.folder / "tile/0/000.p/6"
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def reorder_tile(log: RunLog) -> None:
-    path = log.folder / "tile/0/000.p/6"
-    content = path.read_bytes()
-    path.write_bytes(content[32:64] + content[:32] + content[64:])
-
-
-def remove_tile(log: RunLog) -> None:
-    (log.folder / "tile/0/000.p/6").unlink()
-
-
-def remove_bundle(log: RunLog) -> None:
-    (log.folder / "tile/entries/000.p/6").unlink()
-
-
-def remove_checkpoint(log: RunLog) -> None:
-    (log.folder / "checkpoint").unlink()
-
-
-def remove_all(log: RunLog) -> None:
-    shutil.rmtree(log.folder)
-
-
-def break_checkpoint(log: RunLog) -> None:
-    (log.folder / "checkpoint").write_bytes(b"")
-
-
-def claim_another_size(log: RunLog) -> None:
-    path = log.folder / "checkpoint"
-    path.write_bytes(path.read_bytes().replace(b"\n6\n", b"\n5\n"))
-
-
-def cut(log: RunLog) -> None:
-    now = Checkpoint.open((log.folder / "checkpoint").read_bytes(), KEY.public_key())
-    size = 4
-    root = tiles.Tiles(log.folder, size).root()
-    (log.folder / "checkpoint").write_bytes(Checkpoint(now.origin, size, root).sign(KEY))
-
-
-def signed_by_a_stranger(log: RunLog) -> None:
-    now = Checkpoint.open((log.folder / "checkpoint").read_bytes(), KEY.public_key())
-    (log.folder / "checkpoint").write_bytes(now.sign(STRANGER))
-
-
-def another_log(log: RunLog) -> None:
-    shutil.rmtree(log.folder)
-    other = filled(log.folder.parent / "other", 4)
-    shutil.copytree(other.folder, log.folder)
-
-
-def rewrite(log: RunLog) -> None:
-    """Writes a log of the same name with another history, by whoever has the key."""
-    now = Checkpoint.open((log.folder / "checkpoint").read_bytes(), KEY.public_key())
-    shutil.rmtree(log.folder)
-    made = tiles.Tiles(log.folder, 0)
-    for number in range(8):
-        made = tiles.write_next(made, b'{"kind":"began"}' + bytes([number]))
-    (log.folder / "checkpoint").write_bytes(Checkpoint(now.origin, 8, made.root()).sign(KEY))
-
-
-def contents(log: RunLog) -> dict[str, bytes]:
-    return {str(each): each.read_bytes() for each in log.folder.rglob("*") if each.is_file()}
-
-
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (swap_entries, "other entries than its tile"),
-        (truncate_tile, "has 191 bytes"),
-        (reorder_tile, "others than its checkpoint says"),
-        (remove_tile, "is missing"),
-        (remove_bundle, "is missing"),
-        (remove_checkpoint, "checkpoint is gone"),
-        (remove_all, "checkpoint is gone"),
-        (break_checkpoint, "is not the checkpoint"),
-        (claim_another_size, "is not the checkpoint"),
-        (cut, "It was cut: it has 4 entries, and had 6"),
-        (signed_by_a_stranger, "not signed by this key"),
-        (another_log, "It is another log"),
-        (rewrite, "It was rewritten"),
-    ],
-)
-def test_a_changed_log_is_refused_and_left_as_it_is(log: RunLog, change: Callable[[RunLog], None], why: str) -> None:
-    change(log)
-    before = contents(log)
-    with pytest.raises(LogError, match=why) as refused:
-        append(log)
-    assert "can't be trusted any more" in str(refused.value)
-    assert "\n" not in str(refused.value)
-    assert contents(log) == before
-
-
-def test_an_old_part_that_is_damaged_is_noticed_in_turn(tmp_path: Path) -> None:
-    log = log_in(tmp_path)
-    made = tiles.Tiles(log.folder, 0)
-    with log.opened() as opened:
-        origin = opened.checkpoint.origin
-    content = b'{"kind":"began","at":"","profile":"","seed":1}'
-    # The tiles of many entries at once: one by one takes too long.
-    every = [content] * 1030
-    for (level, index), hashes in tiles.of_entries(every).items():
-        path = log.folder / "tile" / str(level) / tiles.place(index, len(hashes) // tiles.HASH)
-        files.write_durably(path, hashes)
-    for index in range(5):
-        part = every[index * 256 :][:256]
-        path = log.folder / "tile/entries" / tiles.place(index, len(part))
-        files.write_durably(path, b"".join(len(each).to_bytes(2, "big") + each for each in part))
-    made = tiles.Tiles(log.folder, len(every))
-    (log.folder / "checkpoint").write_bytes(Checkpoint(origin, len(every), made.root()).sign(KEY))
-    append(log)
-    damaged = log.folder / "tile/entries/002"
-    damaged.write_bytes(damaged.read_bytes().replace(b'"seed":1', b'"seed":2', 1))
-    refusals = []
-    for _ in range(4):
-        try:
-            append(log)
-        except LogError as error:
-            refusals.append(str(error))
-    assert refusals
-    assert all("other entries than its tile" in each for each in refusals)
 
 
 def test_too_large_an_entry_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from appliance.hub.front_door import DoorRepair, FrontDoor, LastEndpoint
-from appliance.hub.front_door.netfilter import Reader
+from appliance.hub.front_door.netfilter import TableReader
 from tests.appliance.hub.front_door.world import World
 from tests.waiting import DEADLINE
 
@@ -79,7 +79,7 @@ def test_endpoints_can_be_loaded_again(world: World, door: FrontDoor) -> None:
 
 
 def is_present(table: str) -> bool:
-    with closing(Reader(table)) as reader:
+    with closing(TableReader(table)) as reader:
         return bool(reader.shape())
 
 

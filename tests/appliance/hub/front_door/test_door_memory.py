@@ -57,7 +57,7 @@ def test_replaced_elements_free_their_room(scene: Scene, monkeypatch: pytest.Mon
     mine, index = scene.machine(), os.urandom(4)
     for _ in range(30):
         scene.tell(V, message(2, sender=index), mine)
-    with closing(scene.world.hub.in_network(lambda: netfilter.Reader(scene.world.names.door))) as reader:
+    with closing(scene.world.hub.in_network(lambda: netfilter.TableReader(scene.world.names.door))) as reader:
         wait_until(lambda: reader.fill(["sessions"]) == {"sessions": 2})
 
 
@@ -90,7 +90,7 @@ def test_counted_elements_equal_the_kernel_s_number(world: World, scene: Scene, 
         each.name: levels[each.name].entries for each in MEMORIES
     }
     assert levels["known4"].entries == levels["asked"].entries == 3
-    with closing(world.hub.in_network(lambda: netfilter.Reader(world.names.door))) as reader:
+    with closing(world.hub.in_network(lambda: netfilter.TableReader(world.names.door))) as reader:
         assert {each.name: reader.listed(each.name) for each in MEMORIES} == {
             each.name: levels[each.name].entries for each in MEMORIES
         }

@@ -35,8 +35,8 @@ from appliance.hub.front_door.memory import (
     Memory,
     Meter,
 )
-from appliance.hub.front_door.pace import Pace
 from appliance.hub.front_door.share import Share, paces
+from appliance.hub.front_door.token_bucket import TokenBucket
 from appliance.model.keys import new_key_pair
 from tests.appliance.hub.front_door.attacks import initiation
 
@@ -234,14 +234,14 @@ def test_a_long_queue_has_room_for_senders_without_an_entry() -> None:
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 30)), max_size=50))
 def test_events_stay_within_their_rate(steps: list[tuple[float, int]]) -> None:
     clock = Clock()
-    pace = Pace(5, 10, lambda: clock.now)
+    bucket = TokenBucket(5, 10, lambda: clock.now)
     taken = 0
     for pause, turns in steps:
         clock.now += pause
-        taken += sum(pace.take() for _ in range(turns))
+        taken += sum(bucket.take() for _ in range(turns))
         assert taken <= 10 + 5 * clock.now + 1e-6
-        clock.now += pace.wait()
-        assert pace.wait() == 0.0
+        clock.now += bucket.wait()
+        assert bucket.wait() == 0.0
 
 
 def test_a_growing_share_is_not_refilled() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.front_door.netfilter import PortSet, Reader
+from appliance.hub.front_door.netfilter import PortSet, TableReader
 from appliance.hub.kernel import namespace
 
 TABLE = "add table inet door; add set inet door inner { type inet_service; }"
@@ -19,7 +19,7 @@ def in_scratch(work: Callable[[PortSet, Callable[[], set[int]]], None]) -> None:
 
     def body() -> None:
         subprocess.run(["nft", TABLE], check=True)
-        ports, reader = PortSet("door", "inner"), Reader("door")
+        ports, reader = PortSet("door", "inner"), TableReader("door")
         work(ports, lambda: set(reader.ports("inner")))
         ports.close()
         reader.close()

@@ -12,9 +12,9 @@ import pytest
 
 from appliance.hub.kernel import namespace
 from appliance.hub.kernel.netlink import KernelRefusal
-from appliance.hub.kernel.rtnetlink import UNICAST, UNREACHABLE, Link, Route, RouteSocket, Rule
+from appliance.hub.kernel.rtnetlink import UNICAST, UNREACHABLE, Link, Route, RouteSocket, RoutingRule
 
-OWN = [Rule(0, 255, 0), Rule(32766, 254, 0), Rule(32767, 253, 0)]
+OWN = [RoutingRule(0, 255, 0), RoutingRule(32766, 254, 0), RoutingRule(32767, 253, 0)]
 """Rules of each namespace from its beginning."""
 
 
@@ -138,7 +138,7 @@ def test_a_route_of_another_kind_can_be_deleted(kind: str) -> None:
 def test_a_rule_is_listed_shown_and_deleted() -> None:
     def work(netlink: RouteSocket) -> None:
         assert netlink.rules() == OWN
-        rule = Rule(100, 1000, 0x4D)
+        rule = RoutingRule(100, 1000, 0x4D)
         netlink.add_rule(rule)
         assert "100:\tfrom all fwmark 0x4d lookup 1000" in ip("rule")
         assert set(netlink.rules()) == {*OWN, rule}

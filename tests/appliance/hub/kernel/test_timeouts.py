@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub.findings import Damage, Part
+from appliance.hub.findings import Damage, DamagedPart
 from appliance.hub.kernel import namespace, routing
 from appliance.model.policy import Action, Policy
 from tests.appliance.hub.ruled import Kernel, members, state_of
@@ -55,7 +55,7 @@ def mended(kernel: Kernel) -> tuple[Damage, ...]:
 
 def test_every_timeout_that_the_hub_sets_is_within_bounds(kernel: Kernel, mended: tuple[Damage, ...]) -> None:
     """Finds out which timeouts the hub sets from what its repair put right."""
-    assert {finding.part for finding in mended} == {Part.SETTING}
+    assert {finding.part for finding in mended} == {DamagedPart.SETTING}
     assert all(finding.what.endswith(f" was {_ODD}") for finding in mended)
     names = {finding.what.split()[0].rpartition("/")[2].removeprefix(_PREFIX) for finding in mended}
     assert names == set(_BOUNDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub.findings import Part
+from appliance.hub.findings import DamagedPart
 from appliance.hub.kernel import namespace, netlink, routing, tracking
 from appliance.hub.kernel.netlink import Message
 from appliance.hub.kernel.sockets import NetfilterSockets
@@ -142,5 +142,5 @@ def test_entries_expire_soon_and_changed_timeouts_are_reset(open_wire: Kernel) -
         assert 2 * 3600 < int(established.read_text()) < 24 * 3600
         established.write_text("432000")
     (found,) = routing.mend(own, NETWORK)
-    assert (found.part, "nf_conntrack_tcp_timeout_established was 432000" in found.what) == (Part.SETTING, True)
+    assert (found.part, "nf_conntrack_tcp_timeout_established was 432000" in found.what) == (DamagedPart.SETTING, True)
     assert routing.mend(own, NETWORK) == ()

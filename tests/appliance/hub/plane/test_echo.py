@@ -16,7 +16,7 @@ from appliance.hub.plane import echo
 from tests.appliance.hub.wire import HUB, Wire, ip
 
 MACHINE, OTHER = IPv4Address("10.100.0.2"), IPv4Address("10.100.0.3")
-BRISK = echo.Pace(every_s=0.1, longest_s=0.4)
+BRISK = echo.PingTiming(every_s=0.1, longest_s=0.4)
 Reply = Callable[[bytes], bytes]
 
 

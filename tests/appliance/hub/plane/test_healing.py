@@ -20,7 +20,7 @@ import pytest
 
 import netlab
 from appliance.hub.errors import LinkError
-from appliance.hub.findings import Damage, Part, Repair
+from appliance.hub.findings import Damage, DamagedPart, Repair
 from appliance.hub.kernel import routing
 from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import KernelNames, Names
@@ -214,7 +214,7 @@ def test_a_lost_name_causes_an_event(
         repairs.clear()
         apply_damage(kind)
         wait_until(lambda: bool(repairs) and seen(names, backend, state) == before)
-        assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
+        assert {finding.part for repair in repairs for finding in repair.found} == {DamagedPart.NAMESPACE}
 
 
 @pytest.mark.parametrize("kind", [each for each in KINDS if each.detection is damage.Detection.EVENT], ids=str)
@@ -264,7 +264,7 @@ def test_a_namespace_replaced_during_a_check_is_repaired(
     assert repair is not None
     assert seen(names, backend, state) == before
     # It is in the namespace that is the organization's still, and has its port: another one could not be made.
-    assert Part.LINK not in {finding.part for finding in repair.found}
+    assert DamagedPart.LINK not in {finding.part for finding in repair.found}
 
 
 def test_a_machine_added_again_has_its_endpoint_at_once(
@@ -350,4 +350,4 @@ def test_a_failed_repair_is_tried_again(
         assert netlab.wait_until(lambda: not healed.organizations(), deadline_s)
     assert netlab.wait_until(lambda: repairs, deadline_s)
     assert healed.organizations() == (state.organization,)
-    assert Part.LINK in {finding.part for repair in repairs for finding in repair.found}
+    assert DamagedPart.LINK in {finding.part for repair in repairs for finding in repair.found}

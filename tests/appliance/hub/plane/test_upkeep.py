@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from appliance.hub.errors import HubError, NotHere
-from appliance.hub.findings import Damage, Part, Repair
+from appliance.hub.findings import Damage, DamagedPart, Repair
 from appliance.hub.front_door import DoorRepair, FrontDoor
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.names import Names
@@ -197,7 +197,7 @@ def test_a_repair_is_recorded_unless_the_organization_is_deleted(
     def refuse(*_: object) -> None:
         raise HubError("its namespace is busy")
 
-    repair = Repair(organization, 0.0, 0.5, (Damage(Part.PEER, "a machine is missing"),))
+    repair = Repair(organization, 0.0, 0.5, (Damage(DamagedPart.PEER, "a machine is missing"),))
     monkeypatch.setattr(organizations, "enforced_ids", lambda *_: [organization])
     monkeypatch.setattr(upkeep.plane, "present", tuple)
     monkeypatch.setattr(upkeep.arbiter, "restore", refuse)
@@ -205,7 +205,7 @@ def test_a_repair_is_recorded_unless_the_organization_is_deleted(
     with capture_logs() as logged, closing(upkeep):
         upkeep.open()
         upkeep.restore()
-        wait_until(lambda: upkeep.repairs[Part.PEER.value] > 0)
+        wait_until(lambda: upkeep.repairs[DamagedPart.PEER.value] > 0)
     assert [each for each in logged if each["log_level"] == "error"] == [
         each for each in logged if each["event"] == "an organization could not be restored"
     ]

@@ -19,9 +19,9 @@ from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.fakes import FakeHub
+from tests.appliance.web.api.conftest import SIGN_UP
 from tests.appliance.web.client import Response, call
 
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
 LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
 
 

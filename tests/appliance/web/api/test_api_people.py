@@ -11,20 +11,12 @@ from appliance.model.organization import Role
 from appliance.service import Actor, Context, tokens
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
-from appliance.web.app import make_app
 from appliance.web.request import COOKIE
-from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD as OWN
 from tests.appliance.members import join, sign_in
-from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
 
 PASSWORD = "a password of their own"
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(context.store, hub), hub.status)
 
 
 @pytest.fixture

@@ -9,18 +9,10 @@ import pytest
 
 from appliance.service import Actor, Context
 from appliance.web.api.reply import PREFIX
-from appliance.web.app import make_app
-from tests.appliance.fakes import FakeHub
 from tests.appliance.members import sign_in
-from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
 
 DENY_SSH = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": "22"}
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(context.store, hub), hub.status)
 
 
 @pytest.fixture

@@ -14,15 +14,16 @@ from appliance.model.sign_up import SignUpMode
 from appliance.service import Actor, Context, api_tokens
 from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
-from appliance.web.limits import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRITES_PER_ORGANIZATION, RateLimits
+from appliance.web.limits import RateLimits
+from appliance.web.rates import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRITES_PER_ORGANIZATION
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD, colleague, join, sign_in
+from tests.appliance.web.api.conftest import SIGN_UP
 from tests.appliance.web.client import call
 from tests.appliance.web.used_up import use_up
 
 PREFIX = "/api/v1"
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
 CALLS = [
     ("configuration", "POST", "/machines", {"name": "pune"}),
     ("configuration", "POST", "/machines/{id}/rotate", {}),

@@ -20,17 +20,11 @@ from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call
 
 PREFIX = "/api/v1"
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
 
 
 @pytest.fixture
 def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
     return make_app(Site(context, RateLimits(trusted=[]), PublishedRuns(tmp_path / "transcripts")), hub.status)
-
-
-@pytest.fixture
-def token(app: bottle.Bottle) -> str:
-    return str(call(app, "POST", f"{PREFIX}/signup", SIGN_UP).json["token"])
 
 
 class Program:

@@ -26,12 +26,6 @@ def app(context: Context, hub: FakeHub) -> bottle.Bottle:
     return make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), hub.status)
 
 
-@pytest.fixture
-def token(app: bottle.Bottle) -> str:
-    body = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
-    return str(call(app, "POST", f"{PREFIX}/signup", body).json["token"])
-
-
 def nested(depth: int, *, around: bytes = b"%s") -> list[bytes]:
     """Makes bodies of this depth: in arrays, and in objects."""
     return [around % (b"[" * depth + b"]" * depth), around % (b'{"a":' * depth + b"1" + b"}" * depth)]

@@ -8,17 +8,12 @@ import bottle
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from appliance.service import Context
 from appliance.web.api import ROUTES
-from appliance.web.app import make_app
-from tests.appliance.fakes import FakeHub
-from tests.appliance.sites import make_site
 from tests.appliance.web.client import call
 
 
 @pytest.fixture
-def document(context: Context, hub: FakeHub) -> dict[str, Any]:
-    app: bottle.Bottle = make_app(make_site(context.store, hub), hub.status)
+def document(app: bottle.Bottle) -> dict[str, Any]:
     found: dict[str, Any] = call(app, "GET", "/api/v1/openapi.json").json
     return found
 

@@ -25,17 +25,6 @@ from tests.appliance.web.client import Response, call
 RULE = {"action": "deny", "source": "any", "destination": "group:red"}
 
 
-@pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(context.store, hub), hub.status)
-
-
-@pytest.fixture
-def token(app: bottle.Bottle) -> str:
-    body = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
-    return str(call(app, "POST", "/api/v1/signup", body).json["token"])
-
-
 def post(app: bottle.Bottle, token: str, path: str, body: Any, key: str = "0c7a6bd2") -> Response:
     return call(app, "POST", f"/api/v1{path}", body, token=token, headers={"Idempotency-Key": key})
 

@@ -31,12 +31,6 @@ def app(context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> bott
     return make_app(make_site(context.store, hub), hub.status)
 
 
-@pytest.fixture
-def token(app: bottle.Bottle) -> str:
-    body = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
-    return str(call(app, "POST", "/api/v1/signup", body).json["token"])
-
-
 def enforced_ms(answer: Response) -> float:
     """Returns the milliseconds that an answer tells."""
     found = re.fullmatch(r"enforce;dur=(\d+\.\d{3})", answer.headers["Server-Timing"])

@@ -6,23 +6,19 @@ happens when the call asks the store for its turn to write.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import bottle
-import pyotp
 import pytest
-from sqlalchemy import Connection
 
 from appliance.model.organization import Role
-from appliance.service import Actor, Context, accounts, api_tokens, factor_removals
+from appliance.service import Context, accounts
 from appliance.service.transcripts import PublishedRuns
-from appliance.store import Store, members, organizations, schema, sessions
+from appliance.store import members, organizations, schema, sessions
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Route
@@ -32,100 +28,12 @@ from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.members import PASSWORD, colleague, sign_in
-from tests.appliance.rows import everything
+from tests.appliance.members import colleague, sign_in
+from tests.appliance.web.api.changing_calls import SITE, WISHES, Clock, Scene, Waiting
 from tests.appliance.web.client import Response, call
 
-SITE = "https://mesh.example.net"
 # They change nothing, or end what the loss has ended already.
 HARMLESS = {"POST /policy/check", "POST /policy/preview", "POST /machines/{id}/ping", "DELETE /sessions/current"}
-
-
-class Waiting:
-    """A store that runs a function just before the next write transaction begins."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.before: Callable[[], object] | None = None
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Runs the function, and then writes as `Store.write` does."""
-        before, self.before = self.before, None
-        if before is not None:
-            before()
-        with self._store.write() as transaction:
-            yield transaction
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@dataclass
-class Scene:
-    """An organization with something of each kind, and an owner who is about to call.
-
-    Attributes:
-        caller: a second owner, so that the organization has one without them.
-        token: of the caller's session.
-    """
-
-    app: bottle.Bottle
-    context: Context
-    store: Waiting
-    hub: FakeHub
-    clock: Clock
-    founder: Actor
-    caller: Actor
-    token: str
-    device: Authenticator
-
-    def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Response:
-        return call(self.app, method, PREFIX + path, body, token=token or self.token)
-
-    def make(self, path: str, body: Any) -> Any:
-        answer = self.ask("POST", path, body)
-        assert answer.status in (200, 201), answer.data
-        return answer.json
-
-    def program(self) -> str:
-        """Issues an API token of the caller that may write."""
-        return api_tokens.issue(self.context, self.caller, password=PASSWORD, name="program", scope="write").text
-
-    def enroll(self) -> list[str]:
-        """Turns on the caller's second factor; returns the recovery codes."""
-        made = self.make("/account/second-factor", {"password": PASSWORD})
-        code = pyotp.TOTP(made["secret"]).at(self.clock())
-        enabled = self.ask("PUT", "/account/second-factor", {"code": code}).json
-        self.token = enabled["token"]
-        return list(enabled["recovery_codes"])
-
-    def add_passkey(self) -> str:
-        """Adds a passkey of the caller; returns its id."""
-        self.token = self.ask("POST", "/account/passkeys", self.passkey()).json["token"]
-        (found,) = self.ask("GET", "/account/passkeys").json["passkeys"]
-        return str(found["id"])
-
-    def passkey(self) -> dict[str, Any]:
-        """Makes the credential of a new passkey, as a browser sends it."""
-        options = self.make("/account/passkeys/options", None)["options"]
-        made = json.loads(self.device.create(json.dumps(options)))
-        return {"password": PASSWORD, "name": "laptop", "credential": made}
-
-    def stored(self) -> dict[str, Any]:
-        """Reads all rows by table."""
-        with self.context.store.read() as transaction:
-            return everything(transaction)
 
 
 @pytest.fixture(scope="module")
@@ -148,95 +56,6 @@ def scene(context: Context, hub: FakeHub, shared: tuple[bottle.Bottle, Site]) ->
     object.__setattr__(site, "limits", RateLimits())
     caller = accounts.actor_of(ours, token)
     return Scene(app, ours, store, hub, clock, founder, caller, token, Authenticator(SITE))
-
-
-def _rule(scene: Scene) -> str:
-    return str(scene.make("/policy/rules", {"action": "deny", "source": "any", "destination": "any"})["id"])
-
-
-def _machine(scene: Scene) -> str:
-    return str(scene.make("/machines", {"name": "one"})["machine"]["id"])
-
-
-def _member(scene: Scene) -> str:
-    return colleague(scene.context, scene.founder, Role.VIEWER).member_id
-
-
-def _enabling(scene: Scene) -> dict[str, str]:
-    secret = scene.make("/account/second-factor", {"password": PASSWORD})["secret"]
-    return {"code": pyotp.TOTP(secret).at(scene.clock())}
-
-
-def _removal(scene: Scene) -> str:
-    scene.enroll()
-    return factor_removals.begin(scene.context, scene.caller.email).member_id
-
-
-def _other_session(scene: Scene) -> str:
-    sign_in(scene.context, scene.caller.member_id)
-    return str(next(each["id"] for each in scene.ask("GET", "/sessions").json["sessions"] if not each["current"]))
-
-
-def _verification(scene: Scene) -> tuple[str, Any]:
-    # There is a relay by now.
-    object.__setattr__(scene.context, "sends_mail", True)
-    return "/verifications", None
-
-
-# What each call is sent to and with, once what it takes is there; each succeeds as long as nothing is lost.
-WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
-    "POST /machines": lambda _: ("/machines", {"name": "new"}),
-    "PATCH /machines/{id}": lambda s: (f"/machines/{_machine(s)}", {"groups": ["red"]}),
-    "POST /machines/{id}/rotate": lambda s: (f"/machines/{_machine(s)}/rotate", {}),
-    "DELETE /machines/{id}": lambda s: (f"/machines/{_machine(s)}", None),
-    "PUT /policy": lambda _: ("/policy", {"default": "deny", "rules": []}),
-    "POST /policy/rules": lambda _: ("/policy/rules", {"action": "deny", "source": "any", "destination": "any"}),
-    "PATCH /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", {"action": "allow"}),
-    "DELETE /policy/rules/{id}": lambda s: (f"/policy/rules/{_rule(s)}", None),
-    "POST /policy/restore": lambda s: (_rule(s) and "/policy/restore", {"version": 1}),
-    "PUT /policy/expectations": lambda _: (
-        "/policy/expectations",
-        [{"source": "group:red", "destination": "any", "verdict": "deny"}],
-    ),
-    "PATCH /organization": lambda _: ("/organization", {"name": "ours", "plan": "paid"}),
-    "DELETE /organization": lambda _: ("/organization", {"confirm": "acme-networks"}),
-    "PATCH /members/{id}": lambda s: (f"/members/{_member(s)}", {"role": "owner"}),
-    "DELETE /members/{id}": lambda s: (f"/members/{_member(s)}", None),
-    "POST /organization/transfer": lambda s: ("/organization/transfer", {"member": _member(s)}),
-    "DELETE /account": lambda _: ("/account", {"password": PASSWORD}),
-    "POST /invitations": lambda _: ("/invitations", {"email": "new@example.net", "role": "owner"}),
-    "DELETE /invitations/{id}": lambda s: (
-        "/invitations/" + s.make("/invitations", {"email": "new@example.net"})["invitation"]["id"],
-        None,
-    ),
-    "DELETE /factor-removals/{id}": lambda s: (f"/factor-removals/{_removal(s)}", None),
-    "POST /tokens": lambda _: ("/tokens", {"name": "ci", "scope": "write", "password": PASSWORD}),
-    "DELETE /tokens/{id}": lambda s: (
-        "/tokens/" + s.make("/tokens", {"name": "ci", "password": PASSWORD})["api_token"]["id"],
-        None,
-    ),
-    "DELETE /sessions": lambda s: (_other_session(s) and "/sessions", None),
-    "DELETE /sessions/{id}": lambda s: (f"/sessions/{_other_session(s)}", None),
-    "PUT /account/password": lambda _: (
-        "/account/password",
-        {"password": PASSWORD, "new_password": "staple the correct horse"},
-    ),
-    "POST /account/second-factor": lambda _: ("/account/second-factor", {"password": PASSWORD}),
-    "PUT /account/second-factor": lambda s: ("/account/second-factor", _enabling(s)),
-    "DELETE /account/second-factor": lambda s: (
-        "/account/second-factor",
-        {"password": PASSWORD, "code": s.enroll()[0]},
-    ),
-    "POST /account/recovery-codes": lambda s: (
-        "/account/recovery-codes",
-        {"password": PASSWORD, "code": s.enroll()[0]},
-    ),
-    "POST /account/passkeys/options": lambda _: ("/account/passkeys/options", None),
-    "POST /account/passkeys": lambda s: ("/account/passkeys", s.passkey()),
-    "PATCH /account/passkeys/{id}": lambda s: (f"/account/passkeys/{s.add_passkey()}", {"name": "phone"}),
-    "DELETE /account/passkeys/{id}": lambda s: (f"/account/passkeys/{s.add_passkey()}", {"password": PASSWORD}),
-    "POST /verifications": _verification,
-}
 
 
 def name_of(row: Route) -> str:

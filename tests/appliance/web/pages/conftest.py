@@ -84,6 +84,16 @@ def add(site: Site, actor: Actor) -> Callable[..., str]:
 
 
 @pytest.fixture
+def pair(site: Site, owner: Visitor) -> tuple[str, str]:
+    """Provides the ids of two machines, mumbai and pune."""
+    owner.add_machine("mumbai", groups="office")
+    owner.add_machine("pune")
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    first, second = (each.machine.id for each in machines.page(site.context, actor)[0])
+    return first, second
+
+
+@pytest.fixture
 def add_many(site: Site, actor: Actor, add: Callable[..., str]) -> Callable[[Mapping[str, str]], list[str]]:
     """Returns a function that adds machines by their names and groups, and returns their ids.
 

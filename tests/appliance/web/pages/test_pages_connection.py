@@ -11,7 +11,7 @@ import pytest
 from appliance.model.desired import PeerStatus
 from appliance.model.organization import Role
 from appliance.store import machines
-from appliance.web.limits import PINGS_PER_ORGANIZATION
+from appliance.web.rates import PINGS_PER_ORGANIZATION
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub

@@ -14,7 +14,8 @@ from appliance.model.policy import Action
 from appliance.service import demo
 from appliance.web.app import make_app
 from appliance.web.demonstration import DENIED_S, Demonstration
-from appliance.web.limits import DEMO_FLIPS, PUBLIC_POLLS, RateLimits
+from appliance.web.limits import RateLimits
+from appliance.web.rates import DEMO_FLIPS, PUBLIC_POLLS
 from appliance.web.site import Site
 from tests.appliance.demonstrated import FakeLab
 from tests.appliance.fakes import FakeHub

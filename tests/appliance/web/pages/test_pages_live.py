@@ -17,7 +17,8 @@ from appliance.service import accounts, credentials, machines, organizations
 from appliance.store import times
 from appliance.web import pages
 from appliance.web.app import make_app
-from appliance.web.limits import POLLS_PER_ORGANIZATION, READS_PER_ORGANIZATION, RateLimits
+from appliance.web.limits import RateLimits
+from appliance.web.rates import POLLS_PER_ORGANIZATION, READS_PER_ORGANIZATION
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub

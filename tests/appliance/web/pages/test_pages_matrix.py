@@ -12,8 +12,8 @@ from appliance.model.organization import Role
 from appliance.model.policy import Action, Policy, Rule
 from appliance.service import Actor, machines
 from appliance.service import policy as policies
-from appliance.web.limits import MEASUREMENTS_PER_ORGANIZATION
 from appliance.web.pages.matrix import MOST_PARTIES, MOST_RULES
+from appliance.web.rates import MEASUREMENTS_PER_ORGANIZATION
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor

@@ -10,7 +10,8 @@ import pytest
 
 from appliance.model.errors import TooMany
 from appliance.web.app import make_app
-from appliance.web.limits import CHALLENGES, LOG_INS, STRANGERS, RateLimits
+from appliance.web.limits import RateLimits
+from appliance.web.rates import CHALLENGES, LOG_INS, STRANGERS
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator

@@ -10,7 +10,7 @@ import pytest
 from appliance.model.sign_up import SignUpMode
 from appliance.service import permits
 from appliance.web.app import make_app
-from appliance.web.limits import SIGN_UPS
+from appliance.web.rates import SIGN_UPS
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered

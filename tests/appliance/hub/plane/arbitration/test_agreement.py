@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from appliance.hub.errors import HubError
-from appliance.hub.findings import Part, Repair
+from appliance.hub.findings import DamagedPart, Repair
 from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.model.policy import Action, Policy
@@ -43,7 +43,9 @@ def test_an_uncommitted_change_is_undone(
     assert not repairs
     agreement.look(doubtful=False)
     assert plane.wanted[owner.organization_id] == stored(store, owner)
-    assert [(repair.organization, repair.found[0].part) for repair in repairs] == [(owner.organization_id, Part.STATE)]
+    assert [(repair.organization, repair.found[0].part) for repair in repairs] == [
+        (owner.organization_id, DamagedPart.STATE)
+    ]
     agreement.look(doubtful=True)
     assert len(repairs) == 1
 

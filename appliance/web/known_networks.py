@@ -11,7 +11,7 @@ from appliance.web.proxies import neighbourhood
 _MOST_OF_ONE = 8
 
 
-class KnownSources:
+class KnownNetworks:
     """The last few networks of each account; thread-safe.
 
     One account can't displace the networks of others, as many as it may have been opened from.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
+class TokenBucket:
     """A token bucket.
 
     Args:

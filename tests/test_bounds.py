@@ -1,0 +1,85 @@
+"""The documented table of an organization's bounds agrees with the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from appliance.hub.plane import bounds
+from appliance.hub.ruleset.openings import MACHINE_PACE, ORGANIZATION_PACE
+from appliance.model import entries, probes, retention
+from appliance.model.organization import Plan
+from appliance.model.port_ranges import MOST_PORT_RANGES
+from appliance.model.retention import MEGABYTE, Retention
+from appliance.service import expectations, invitations, machine_bounds, policy_saves, recording, repeats
+from appliance.store import policy_history
+from appliance.web import rates
+from appliance.web.allowance import Rate
+from harness.paths import ROOT
+
+_PERIODS = {60.0: "a minute", 3600.0: "an hour", 86400.0: "a day"}
+
+
+def _told(limit: Sequence[Rate]) -> str:
+    return " and ".join(f"{rate.amount:,} {_PERIODS[rate.seconds]}" for rate in limit)
+
+
+def _told_pace(pace: str) -> str:
+    """Puts a pace of nftables into words."""
+    found = re.fullmatch(r"(\d+)/second burst (\d+) packets", pace)
+    assert found is not None
+    return f"{int(found[1]):,} a second, and {int(found[2]):,} at once"
+
+
+def _bounds() -> dict[str, str]:
+    (enablings,), kept = rates.ENABLINGS_PER_ORGANIZATION, Retention()
+    a_day = f"{retention.MOST_A_DAY // MEGABYTE} MB"
+    of_accounts = f"{retention.MOST_A_DAY_OF_ACCOUNTS // MEGABYTE} MB"
+    history = f"{policy_history.MOST_VERSIONS:,} saves and {policy_history.MOST_BYTES // MEGABYTE} MB"
+    rules = f"{policy_saves.MOST_RULES:,}, of {policy_saves.MOST_BYTES // MEGABYTE} MB"
+    measured = f"{probes.MOST_PROBES:,} packets and rules of {probes.MOST_RULE_BYTES >> 20} MiB"
+    return {
+        "machines": f"{machine_bounds.MOST_MACHINES:,}; on the free plan {Plan.FREE.machine_limit}",
+        "groups of a machine": (
+            f"{machine_bounds.MOST_GROUPS}, of {machine_bounds.MOST_GROUP_CHARACTERS:,} characters together"
+        ),
+        "new configurations": _told(rates.CONFIGURATIONS_PER_ORGANIZATION),
+        "machines that are enabled again": (
+            f"{enablings.amount:,} at once, {round(86400 / enablings.interval):,} a day"
+        ),
+        "rules of a policy": f"{rules} with names, ports and descriptions",
+        "elements of a policy": f"{Plan.PAID.element_limit:,}; on the free plan {Plan.FREE.element_limit:,}",
+        "ports and ranges of a rule": f"{MOST_PORT_RANGES}",
+        "expectations of a policy": f"{expectations.MOST}",
+        "audit trail": f"{kept.days} days and {kept.megabytes} MB, unless the operator chose others",
+        "history of a policy": f"{history}, and the days of the trail",
+        "an entry of the audit trail": f"{entries.LONGEST // 1024} kB",
+        "entries of a day (UTC)": f"{a_day}, of which those of viewers and about signing in take {of_accounts}",
+        f"entries of a member about signing in, once {of_accounts} of the day are full": (
+            f"{recording.MOST_OF_ACCOUNT} within {recording.LATELY.total_seconds() / 60:.0f} minutes"
+        ),
+        "connections that a machine has opened": f"{bounds.MACHINE:,}",
+        "new connections of a machine": _told_pace(MACHINE_PACE),
+        "connections of all machines": f"{bounds.ORGANIZATION:,}",
+        "new connections of all machines": _told_pace(ORGANIZATION_PACE),
+        "requests": _told(rates.READS_PER_ORGANIZATION),
+        "those of pages that keep themselves up to date": _told(rates.POLLS_PER_ORGANIZATION),
+        "changes": _told(rates.WRITES_PER_ORGANIZATION),
+        "revocations of access by a member": _told(rates.REVOCATIONS),
+        "pings of machines": _told(rates.PINGS_PER_ORGANIZATION),
+        "measurements of the policy": f"{_told(rates.MEASUREMENTS_PER_ORGANIZATION)}, of {measured}",
+        "invitations": f"{_told(rates.INVITATIONS_PER_ORGANIZATION)}; {invitations.MOST_PENDING} pending",
+        "letters but resets": _told(rates.LETTERS_PER_ORGANIZATION),
+        "idempotency keys": (
+            f"{repeats.MOST_OF_ONE:,} a day, of which those who may only look use up "
+            f"{repeats.MOST_OF_ONE // repeats.READERS_PART:,}"
+        ),
+        "answers to them that are kept": f"{repeats.LARGEST_ANSWER // 1000} kB",
+        "forms of a member": f"{repeats.MOST_FORMS:,} a day",
+    }
+
+
+def test_the_table_of_bounds_agrees_with_the_code() -> None:
+    section = (ROOT / "docs" / "organizations.md").read_text().partition("\n## Bounds\n")[2].partition("\n## ")[0]
+    rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| ")]
+    assert {what: bound for what, bound, _ in rows[2:]} == _bounds()
