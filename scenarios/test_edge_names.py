@@ -83,7 +83,8 @@ ALIKE = (
     "東京・支社",
 )
 """Names that begin alike, or that differ only in characters that no file name can have."""
-GROUP = 'दफ़्तर: "a",b\' & <c>'
+GROUP = 'दफ़्तर: "a",b\' & <c> Zu\u0308rich'
+"""Spelled otherwise than the service stores it."""
 SILENCE = 0.5
 _ACTIVE = ("script", "img", "iframe", "object", "embed", "link", "form", "base")
 _SEPARATORS = r"[,;|\t]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -62,12 +63,17 @@ def test_private_keys_are_in_no_file_log_or_answer(world: World, record: Record)
     """Every byte of the service's files, its log, and its later answers are searched: no private key is there, in any
     form.
 
+    A key is made anew by a request with an ``Idempotency-Key``, whose answer the service must not keep; its repetition
+    is one of the later answers.
+
     The search covers the keys that machines got with their configurations, and the hub's own key of the organization,
     as root reads it from the hub's link. It finds the public keys.
     """
     mesh = world.organization(record)
     added = [mesh.add("kolkata"), mesh.add("delhi")]
-    rotated = mesh.api.call("POST", f"/machines/{added[0]['machine']['id']}/rotate", {}).body
+    rotation: tuple[str, str, dict[str, str]] = ("POST", f"/machines/{added[0]['machine']['id']}/rotate", {})
+    once = {"Idempotency-Key": secrets.token_hex(16)}
+    rotated = mesh.api.send(*rotation, headers=once).body
     keys = {f"machine key {number}": _key(each["config"]) for number, each in enumerate([*added, rotated])}
     public = {name: pubkey(key) for name, key in keys.items() if key != _key(added[0]["config"])}
     public["hub key"] = mesh.organization["hub_public_key"]
@@ -89,6 +95,7 @@ def test_private_keys_are_in_no_file_log_or_answer(world: World, record: Record)
     record.measure("files", len(files))
     record.none_of("in files", exposure.in_files(files, keys), "secrets are in the service's files")
     answered = [mesh.api.send("GET", path).body for path in _paths(mesh)]
+    answered.append(mesh.api.send(*rotation, headers=once).body)
     pages = [mesh.api.page(path).body for path in ("/machines", "/audit", "/settings")]
     record.measure("answers", len(answered) + len(pages))
     answers = "\n".join(map(str, [*answered, *pages])).encode()

@@ -25,6 +25,7 @@ _SECRET = "secret-server"
 _PINGS = 100
 _AIMED = {"one": 1.0, "two": 1.0, "three": 2 / 4}
 """Packets of the other organization to a machine's address, for each of `PACKETS`."""
+_MOST_PAGES = 100
 _BODIES = {
     ("patch", "/machines/{id}"): {"name": "renamed"},
     ("post", "/machines/{id}/rotate"): {},
@@ -106,10 +107,14 @@ def test_an_address_leads_to_the_own_organization_s_machine(world: World, record
 
 def test_no_call_tells_of_another_organization(world: World, record: Record) -> None:
     """Every call that takes an id gets an id of another organization and answers as if it did not exist. No list shows
-    things of another organization, and no rule can name them.
+    things of another organization, at once or page by page, and no rule can name them.
     """
     acme, bolt = world.organization(record), world.organization(record)
     own, theirs = _holdings(acme, "server"), _holdings(bolt, _SECRET)
+    # Lists go on after the first page, beyond which the other organization has things, too.
+    acme.add("another")
+    for number in range(2):
+        bolt.add(f"{_SECRET} {number}")
     document = acme.api.call("GET", "/openapi.json").body["paths"]
     calls = [
         (method, path)
@@ -129,6 +134,10 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
     if refused.status != 422:
         raise Refuted(f"a rule about another organization's machine was answered {refused.status}")
     lists = [path for path in document if "{" not in path and "security" in document[path].get("get", {})]
+    paged = [path for path in lists if any(each["name"] == "after" for each in document[path]["get"]["parameters"])]
+    record.at_least("lists with pages", len(paged), 5)
+    strange = [path for path in paged if _page_by_page(acme, path) != _shown_at(acme, path)[0]]
+    record.none_of("lists whose pages showed something else", strange, "pages of a list showed something else")
     leaks = [path for path in lists if _mentions(str(acme.api.call("GET", path).body), theirs)]
     record.none_of(
         "lists that showed another organization's things", leaks, "a list showed another organization's things"
@@ -196,6 +205,28 @@ def _holdings(mesh: Mesh, name: str) -> dict[str, str]:
 def _status(mesh: Mesh, method: str, path: str, holdings: Mapping[str, str]) -> int:
     address = path.format(id=holdings[_kind(path)])
     return mesh.api.send(method.upper(), address, _BODIES.get((method, path))).status
+
+
+def _shown_at(mesh: Mesh, path: str) -> tuple[list[str], str | None]:
+    """Returns what a page of a list shows, and the position after it; None if it is the last page.
+
+    Counts of traffic, which change by themselves, are no part of it.
+    """
+    answer = mesh.api.send("GET", path)
+    if answer.status != 200:
+        return [f"{path} was answered {answer.status}"], None
+    body = answer.body
+    (shown,) = (value for value in body.values() if isinstance(value, list))
+    return [str(each.get("id") or each.get("version") or each.get("month") or each) for each in shown], body["next"]
+
+
+def _page_by_page(mesh: Mesh, path: str) -> list[str]:
+    """Returns what a list shows in pages of one thing each."""
+    shown, after = _shown_at(mesh, f"{path}?limit=1")
+    while after is not None and len(shown) < _MOST_PAGES:
+        more, after = _shown_at(mesh, f"{path}?limit=1&after={after}")
+        shown += more
+    return shown
 
 
 def _kind(path: str) -> str:

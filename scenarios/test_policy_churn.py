@@ -115,15 +115,17 @@ def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
             history.check()
             assert history.denied == 0
         third = history.machines[2]
-        from_third = {"action": "deny", "source": f"machine:{third.id}", "destination": "any", "protocol": "tcp"}
+        # About what no other rule says, and saved while the machine is disabled.
+        to_third = {"action": "deny", "source": "any", "destination": f"machine:{third.id}", "protocol": "tcp"}
         suspension = (history.suspend, history.resume) if history.can_be_suspended else ()
         steps: tuple[Callable[[], None], ...] = (
             lambda: history.save("allow", [from_red]),
             lambda: history.regroup(third, ["red"]),
-            lambda: history.remove(history.machines[1]),
+            lambda: history.disable(history.machines[2]),
             lambda: history.add(["blue"]),
-            lambda: history.disable(history.machines[1]),
-            lambda: history.save("allow", [from_red, from_third]),
+            lambda: history.remove(history.machines[1]),
+            lambda: history.save("allow", [from_red, to_third]),
+            lambda: history.rotate(history.disabled[0]),
             lambda: history.enable(history.disabled[0]),
             *suspension,
             lambda: history.disable(history.machines[2]),
@@ -204,7 +206,7 @@ def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Re
         @serving()
         @rule(number=NUMBERS)
         def rotate(self, number: int) -> None:
-            self.history.rotate(self.one(number))
+            self.history.rotate(self.enabled_or_not(number))
 
         @serving()
         @rule(number=NUMBERS)

@@ -53,7 +53,7 @@ def test_a_save_against_its_conditions_changes_nothing(world: World, record: Rec
 def _replace_by_etag(mesh: Mesh, ends: tuple[Machine, Machine], forth: JudgedStream) -> int:
     """Saves in place of versions; returns the number of saves that were refused."""
     there, back = rule_between("deny", *ends), rule_between("deny", *reversed(ends))
-    outdated = _etag(mesh)
+    outdated, version = _etag(mesh), mesh.api.call("GET", "/policy").body["version"]
     added = _done(_send(mesh.api, ("POST", "/policy/rules", there), outdated))
     forth.stops(added)
     rule = f"/policy/rules/{added.body['id']}"
@@ -63,6 +63,7 @@ def _replace_by_etag(mesh: Mesh, ends: tuple[Machine, Machine], forth: JudgedStr
         ("POST", "/policy/rules", back),
         ("PATCH", rule, {"action": "allow"}),
         ("DELETE", rule, None),
+        ("POST", "/policy/restore", {"version": version}),
     )
     before = _shown(mesh)
     for call in forbidden:
@@ -105,10 +106,12 @@ def _break_expectation(mesh: Mesh, ends: tuple[Machine, Machine], forth: JudgedS
     closed: Rule = {"action": "deny", "source": "any", "destination": "group:closed"}
     mesh.api.call("POST", "/policy/rules", closed)
     stays = {"source": f"machine:{mumbai.id}", "destination": f"machine:{pune.id}", "verdict": "allow"}
-    mesh.api.call("PUT", "/policy/expectations", [stays])
+    opens = {"source": f"machine:{mumbai.id}", "destination": "group:opened", "verdict": "allow"}
+    mesh.api.call("PUT", "/policy/expectations", [stays, opens])
     add: Call = ("POST", "/policy/rules", rule_between("deny", *ends))
     regroup: Call = ("PATCH", f"/machines/{pune.id}", {"groups": ["closed"]})
-    forbidden: tuple[Call, ...] = (("PUT", "/policy", {"default": "deny", "rules": []}), add, regroup)
+    join: Call = ("POST", "/machines", {"name": "delhi", "groups": ["opened", "closed"]})
+    forbidden: tuple[Call, ...] = (("PUT", "/policy", {"default": "deny", "rules": []}), add, regroup, join)
     before = _shown(mesh)
     for call in forbidden:
         answer = _send(mesh.api, call)

@@ -229,8 +229,11 @@ def _ends(chance: random.Random, ends: list[str]) -> dict[str, str]:
 
 
 def _range(chance: random.Random) -> str:
+    """Draws a range, and with it often a part of itself, which adds nothing."""
     first = chance.randrange(2, _LAST_PORT)
-    return f"{first}-{chance.randrange(first, _LAST_PORT)}"
+    last = chance.randrange(first, _LAST_PORT)
+    inner = sorted(chance.randint(first, last) for _ in range(2))
+    return f"{first}-{last}" + chance.choice(("", f",{inner[0]}-{inner[1]}"))
 
 
 def _wait(seconds: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -173,7 +175,10 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
 
 
 def test_a_customer_s_many_addresses_share_one_limit(world: World, record: Record) -> None:
-    """Sign-ups from ever new addresses of one provider's customer meet a limit; those of other customers don't."""
+    """Sign-ups from ever new addresses of one provider's customer meet a limit; those of other customers don't.
+
+    Each names an address that its sender made up, before the one that the proxy adds.
+    """
     proxy, service = world.proxy(), world.subject.service
 
     def not_refused(network: str, count: int) -> int:
@@ -205,6 +210,9 @@ def test_a_customer_s_many_addresses_share_one_limit(world: World, record: Recor
 def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     """With a second factor the password alone opens nothing; a code opens the account once, and so does a recovery
     code.
+
+    A log-in that waits for its code on the page opens nothing once the password is another one. Wrong codes there are
+    limited, with however many log-ins they are tried.
     """
     owner = person.api
     made = owner.call("POST", "/account/second-factor", {"password": PASSWORD}).body
@@ -229,6 +237,47 @@ def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     record.none_of("opened twice", opened, "used codes open")
     if person.log_in(WRONG, code=enabled["recovery_codes"][1]).status != 401:
         raise Refuted("a code opens the account without the password")
+    _check_codes_on_the_page(person, enabled["recovery_codes"][2:], record)
+
+
+def _check_codes_on_the_page(person: Person, codes: Sequence[str], record: Record) -> None:
+    """Checks log-ins in two steps: another password ends those that wait for their code, and wrong codes are limited.
+
+    Args:
+        codes: recovery codes that were not used.
+    """
+    owner = person.api
+    shown = "the page opens the account with a code after the password"
+    with closing(owner.visitor()) as browser, record.control(shown):
+        assert _enter_password(browser, person, PASSWORD) == 303
+        assert browser.session is None
+        assert _enter_code(browser, codes[0]) == 303
+        assert browser.session is not None
+    with closing(owner.visitor()) as browser:
+        _enter_password(browser, person, PASSWORD)
+        change = {"password": PASSWORD, "new_password": OTHER}
+        owner.token = owner.call("PUT", "/account/password", change).body["token"]
+        status = _enter_code(browser, codes[1])
+        if status == 303 or browser.session is not None:
+            raise Refuted("a log-in that waited for its code outlived the password")
+        guesses = 0
+        while guesses < MOST_GUESSES and _enter_password(browser, person, OTHER) == 303:
+            if _enter_code(browser, WRONG) != 401:
+                break
+            guesses += 1
+    record.measure("wrong codes until the limit", guesses, limit=f"< {MOST_GUESSES}")
+    if guesses >= MOST_GUESSES:
+        raise Refuted(f"{guesses} wrong codes in a row were all checked, with a log-in for each")
+
+
+def _enter_password(browser: Visitor, person: Person, password: str) -> int:
+    """Returns the status of the answer: 303 leads to the page for the code."""
+    return browser.fill_in("/login", "/login", email=person.email, password=password).status_code
+
+
+def _enter_code(browser: Visitor, code: str) -> int:
+    """Returns the status of the answer: 303 leads into the account."""
+    return browser.fill_in("/login/code", "/login/code", code=code).status_code
 
 
 def _new_token(api: Api, name: str, **proof: str) -> Api | None:

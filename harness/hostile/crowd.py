@@ -1,7 +1,8 @@
 """Program that sends requests from many addresses over a few connections. It needs the standard library only.
 
 On a host that the service trusts as a proxy, each request names another address of ``network`` as its origin, in a /64
-of its own. If ``network`` is null, requests come from the host itself.
+of its own. Before it stands one that the request's sender made up, as a proxy passes on a header that was there. If
+``network`` is null, requests come from the host itself.
 
 The argument is a JSON object with ``host``, ``port``, ``kind`` (a key of `KINDS`), ``network``, ``connections``,
 ``count`` (number of requests; 0 for no end), ``seconds`` and ``certificate``. After the first answer the program prints
@@ -110,9 +111,13 @@ class RequestCrowd:
             f"{'PUT' if make is None else 'POST'} {path} HTTP/1.1",
             f"Host: {self.host}:{self.port}",
             f"Content-Length: {LARGE if make is None else len(body)}",
-            *([] if address is None else [f"X-Forwarded-For: {address}"]),
+            *([] if address is None else [f"X-Forwarded-For: {_made_up()}, {address}"]),
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def _made_up() -> str:
+    return str(ipaddress.IPv4Address(secrets.randbits(32)))
 
 
 def addresses_of(network: str | None) -> Iterator[str | None]:

@@ -12,9 +12,10 @@ from harness.sabotage.catalogue_policy import POLICY
 from harness.sabotage.catalogue_standing import STANDING
 from harness.sabotage.catalogue_state import STATE
 from harness.sabotage.catalogue_traffic import TRAFFIC
+from harness.sabotage.catalogue_ways import WAYS
 from harness.subject.turnedclock import TURNED
 
-SABOTAGES = TRAFFIC + POLICY + STANDING + STATE
+SABOTAGES = TRAFFIC + POLICY + STANDING + STATE + WAYS
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
 
 RELEASES = {

@@ -8,6 +8,14 @@ _TABLE = "test_every_pair_protocol_and_port_follows_the_policy"
 
 POLICY = (
     Sabotage(
+        "ranges-within-ranges",
+        "policy-enforcement",
+        "a range of ports ends with another one of its rule that lies within it",
+        "saving:end_ranges_with_inner_ones",
+        _TABLE,
+        "cells differ from the policy",
+    ),
+    Sabotage(
         "tcp-opener-unjudged",
         "policy-enforcement",
         "of a TCP connection, only the answers are judged again",

@@ -16,6 +16,22 @@ STANDING = (
         "a disabled machine still reaches",
     ),
     Sabotage(
+        "returned-machine-left-out",
+        "policy-churn",
+        "rules about a machine are not enforced again when it is enabled again",
+        "standing:leave_out_returned_machines",
+        _KINDS,
+        "arrived, though denied",
+    ),
+    Sabotage(
+        "new-key-enables",
+        "policy-churn",
+        "a disabled machine is enabled by a new key",
+        "standing:enable_by_a_new_key",
+        _KINDS,
+        "the hub answers the new key of a disabled machine",
+    ),
+    Sabotage(
         "suspension-in-the-store-alone",
         "policy-churn",
         "a suspended organization keeps its part of the data plane",

@@ -17,7 +17,10 @@ from appliance.store import audit, schema
 from appliance.store import repeats as stored_repeats
 from appliance.store.repeats import RequestKey, StoredRequest
 from appliance.vault import Lock, vault
+from appliance.web.api import repetition
 from appliance.web.posts import Posts
+from appliance.web.request import Request
+from appliance.web.response import Response
 from harness.sabotage.parts import replace_part
 
 _add, _rotate, _derive, _find = machines.add, machines.rotate, vault.derive_key, stored_repeats.find
@@ -106,3 +109,16 @@ def join_no_clicks() -> None:
         return work()
 
     Posts.answer = answer  # type: ignore[method-assign]
+
+
+def keep_answers_with_keys() -> None:
+    """Keeps the answers to requests with an Idempotency-Key, whatever secret they show."""
+    idempotent = repetition.idempotent
+
+    def keeping(
+        context: Context, request: Request, actor: Actor, work: Callable[[Actor], Response], *, may_keep: bool
+    ) -> Response:
+        del may_keep
+        return idempotent(context, request, actor, work, may_keep=True)
+
+    repetition.idempotent = keeping

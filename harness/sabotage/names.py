@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
-from appliance.model import names
+from appliance.model import names, policy
 from appliance.model.file_names import interface_names
 from appliance.model.organization import Machine
 from appliance.service import accounts, machines, organizations
@@ -44,3 +44,13 @@ def show_names_raw() -> None:
 
     jinja2.Environment.__init__ = init  # type: ignore[method-assign]
     view.loaded.cache_clear()
+
+
+def leave_groups_of_rules_as_spelled() -> None:
+    """Keeps a group's name as a rule spells it, in place of the composed form that machines have."""
+
+    def check_group(text: str) -> str:
+        names.check_group(text)
+        return text
+
+    replace_part(policy, "check_group", check_group)

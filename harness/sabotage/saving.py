@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
+from appliance.model import port_ranges
 from appliance.model.errors import PreconditionFailed
 from appliance.model.policy import Policy, Rule
+from appliance.model.port_ranges import PortRange
 from appliance.service import expectations
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
@@ -127,3 +129,18 @@ def expect_nothing() -> None:
         return []
 
     expectations.broken_by = broken_by
+
+
+def end_ranges_with_inner_ones() -> None:
+    """Ends a range of ports with a later one of the rule that begins within it."""
+
+    def merge_ports(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
+        merged: list[PortRange] = []
+        for each in sorted(ranges):
+            if merged and each.first <= merged[-1].last + 1:
+                merged[-1] = PortRange(merged[-1].first, each.last)
+            else:
+                merged.append(each)
+        return tuple(merged)
+
+    port_ranges.merge_ports = merge_ports

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,16 +10,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from appliance.model.addresses import Network
 from appliance.model.organization import Member, Role
-from appliance.service import Actor, Context, accounts, credentials, proof, sessions, ways_in
+from appliance.service import Actor, Context, accounts, credentials, log_in, proof, sessions, ways_in
 from appliance.service.credentials import Credential
 from appliance.service.proof import FreshProof
+from appliance.service.sessions import Session
 from appliance.store import api_tokens as stored_tokens
-from appliance.store import schema, second_factors
+from appliance.store import schema, second_factors, tickets
 from appliance.store.factor_table import FactorTable
-from appliance.web import authentication, proxies
+from appliance.store.tickets import TicketKind
+from appliance.web import authentication, gateway, login_guard, proxies
 from appliance.web.limits import RateLimits
 from appliance.web.request import Request
+from appliance.web.site import Site
 from harness.sabotage.parts import remembering, replace_part
 
 
@@ -153,3 +157,32 @@ def let_tokens_live_on() -> None:
         return found(transaction, token_hash, now - timedelta(days=1000))
 
     stored_tokens.by_hash = by_hash
+
+
+def keep_waiting_log_ins() -> None:
+    """Keeps log-ins that wait for their code after a change of the password."""
+    drop = tickets.drop
+
+    def drop_others(transaction: Connection, member_id: str, *kinds: TicketKind) -> None:
+        drop(transaction, member_id, *(kind for kind in kinds if kind is not TicketKind.LOG_IN))
+
+    tickets.drop = drop_others
+
+
+def count_no_codes_on_the_page() -> None:
+    """Does not count wrong codes of log-ins in two steps."""
+
+    def complete_log_in(site: Site, request: Request, ticket: str, code: str) -> Session:
+        with login_guard.hashing(site, request):
+            return log_in.complete(site.context, ticket, code=code, device=request.device)
+
+    login_guard.complete_log_in = complete_log_in
+
+
+def believe_what_proxies_pass_on() -> None:
+    """Takes the first address that a trusted proxy's header names for the caller's, which the caller may have set."""
+
+    def client_address(peer: str, forwarded: str, networks: Sequence[Network]) -> str:
+        return forwarded.partition(",")[0].strip() if forwarded and proxies.is_one_of(peer, networks) else peer
+
+    replace_part(gateway, "client_address", client_address)

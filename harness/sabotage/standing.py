@@ -12,13 +12,17 @@ from sqlalchemy import Connection
 from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
+from appliance.hub.ruleset.lookups import Ends
 from appliance.model.desired import Desired
+from appliance.model.organization import Machine
 from appliance.service import machines
 from appliance.service.observed import ObservedMachine
 from appliance.store import api_tokens
+from harness.sabotage.parts import replace_part
 
 _apply_change = Arbiter.apply
 _change = machines.change
+_changed = Ends.changed
 _found = api_tokens.by_hash
 _without_peer = Desired.without_peer
 
@@ -40,6 +44,24 @@ def disable_in_the_store_alone() -> None:
     machines.change = change
     Desired.without_peer = without_peer  # type: ignore[method-assign]
     _compare_nothing()
+
+
+def leave_out_returned_machines() -> None:
+    """Takes the rules about a machine that is enabled again for unchanged, as if no rule could name a new machine."""
+
+    def changed(self: Ends, after: Ends) -> frozenset[str]:
+        return _changed(self, after).difference(after.addresses.keys() - self.addresses.keys())
+
+    Ends.changed = changed  # type: ignore[method-assign]
+
+
+def enable_by_a_new_key() -> None:
+    """Enables a machine whose key is replaced."""
+
+    def changed(machine: Machine, **changes: Any) -> Machine:
+        return replace(machine, **{**changes, **({"enabled": True} if "public_key" in changes else {})})
+
+    replace_part(machines, "replace", changed)
 
 
 def suspend_in_the_store_alone() -> None:

@@ -134,11 +134,19 @@ class History:
         self._revoked.append(machine)
 
     def rotate(self, machine: Machine) -> None:
-        """Rotates the key of a machine."""
+        """Rotates the key of a machine, which may be disabled.
+
+        Raises:
+            Refuted: the hub answers the new key of a disabled machine.
+        """
         self.steps.append(f"rotate the key of {machine.name}")
         answer = self._mesh.api.call("POST", f"/machines/{machine.id}/rotate", {}).body
-        self._revoked.append(machine)
-        self._replace(machine, self._mesh.bring_up(machine.name, answer, machine.groups))
+        if machine in self.disabled:
+            self._check_new_key_opens_nothing(machine, answer["config"])
+            self._replace(machine, replace(machine, config=answer["config"]))
+        else:
+            self._revoked.append(machine)
+            self._replace(machine, self._mesh.bring_up(machine.name, answer, machine.groups))
 
     def regroup(self, machine: Machine, groups: Iterable[str]) -> None:
         """Replaces the groups of a machine, disabled or not."""
@@ -233,6 +241,19 @@ class History:
         if attempts:
             self.silenced += sum(len(each.targets) for each in attempts)
             check_silence(attempts, [*self.machines, *self.disabled], self._settle)
+
+    def _check_new_key_opens_nothing(self, machine: Machine, config: str) -> None:
+        """Tries the configuration that a disabled machine got for a new key, on a host of its own."""
+        host = self._hosts.take(machine.name)
+        for is_last in (False, True):
+            # The first handshake may get lost on its way.
+            tunnel = wg_quick(host, config, "mesh.conf")
+            if host.ping(self._mesh.hub_address, timeout=_SILENCE_S):
+                raise Refuted(f"the hub answers the new key of a disabled machine\n{self._told()}")
+            if is_last:
+                self._hosts.release(replace(machine, host=host, tunnel=tunnel))
+            else:
+                tunnel.down()
 
     def _attempt(self, what: str, sender: Machine) -> Attempt:
         """Returns pings from a machine to the hub and to all other machines."""

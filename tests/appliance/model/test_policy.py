@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.model.desired import Desired, Peer
 from appliance.model.errors import Invalid
+from appliance.model.names import check_group
 from appliance.model.policy import (
     ANYONE,
     Action,
@@ -143,6 +144,10 @@ def test_invalid_ports_are_refused(text: str) -> None:
 def test_invalid_selectors_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
         Selector.parse(text, field="source")
+
+
+def test_a_selector_s_group_is_spelled_as_machines_have_it() -> None:
+    assert Selector.parse("group: Zu\u0308rich", field="source").name == check_group("Z\u00fcrich")
 
 
 def test_only_tcp_and_udp_have_ports() -> None:

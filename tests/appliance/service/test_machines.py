@@ -148,9 +148,12 @@ def test_another_organization_s_machine_does_not_exist(context: Context, owner: 
 
 
 def test_machines_come_in_consecutive_pages(context: Context, owner: Actor) -> None:
-    organizations.change(context, owner, plan="paid")
-    for number in range(5):
-        machines.add(context, owner, name=f"m{number}")
+    """Another organization has machines at the same addresses, and beyond."""
+    other = sign_up(context, "other@example.net")
+    for actor, prefix, count in ((other, "other", 7), (owner, "m", 5)):
+        organizations.change(context, actor, plan="paid")
+        for number in range(count):
+            machines.add(context, actor, name=f"{prefix}{number}")
     names: list[str] = []
     after = None
     while True:

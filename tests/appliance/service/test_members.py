@@ -137,6 +137,19 @@ def test_who_hands_over_ownership_keeps_no_way_back(context: Context, owner: Act
     assert roles(context, heir) == {owner.email: "admin", heir.email: "owner"}
 
 
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
+def test_a_former_owner_s_invitations_are_revoked(context: Context, owner: Actor, role: Role) -> None:
+    second = colleague(context, owner, Role.OWNER)
+    links = [
+        invitations.invite(context, actor, email=email, role="owner").link
+        for actor, email in ((second, "back@example.net"), (owner, "other@example.net"))
+    ]
+    members.change_role(context, owner, second.member_id, role.value)
+    assert [each.email for each in invitations.pending(context, owner)] == ["other@example.net"]
+    with pytest.raises(NotFound):
+        invitations.offer(context, str(links[0]).rpartition("/")[2])
+
+
 def test_leaving_needs_the_password_and_removes_the_account(context: Context, owner: Actor) -> None:
     colleague(context, owner, Role.OWNER)
     session = sign_in(context, owner.member_id)

@@ -102,6 +102,15 @@ def tracked(names: Names, state: Desired) -> set[str]:
     return {str(each.address) for each in state.peers if any(each.address.packed in entry for entry in entries)}
 
 
+def test_connections_opened_until_the_removal_are_deleted(plane: DataPlane, names: Names, desired: Desired) -> None:
+    """A machine may open connections until the moment in which the change takes effect."""
+    one, two = peer(0), peer(1)
+    state = replace(desired, peers=(one, two))
+    plane.apply(state)
+    plane.apply(replace(state, peers=(two,)), lambda: open_something(names, state))
+    assert tracked(names, state) == {str(two.address)}
+
+
 def test_a_removed_machine_s_connections_are_deleted(plane: DataPlane, names: Names, desired: Desired) -> None:
     """Removes a machine, changes its address, and changes its key; connections of other machines stay."""
     one, two, three = peer(0), peer(1), peer(2)

@@ -102,6 +102,17 @@ def test_a_machine_in_another_group_has_that_group_s_rules() -> None:
     assert after == compile_ruleset(replace(state, peers=(*machines[:3], moved, *machines[4:])), LINK)
 
 
+def test_rules_about_a_machine_that_returns_hold_again() -> None:
+    """A disabled machine has no rules in the kernel, and some may be saved meanwhile."""
+    one, two = machines = members(2)
+    rules = (rule("one", Action.DENY, one, two), rule("two", Action.DENY, two, one))
+    state = state_of(machines, Policy(Action.ALLOW, rules))
+    compiler = Compiler()
+    for peers, policy in ((machines, rules[:1]), ((two,), rules[:1]), ((two,), rules), (machines, rules)):
+        now = replace(state, peers=peers, policy=replace(state.policy, rules=policy))
+        assert compiler.compile(now, LINK) == compile_ruleset(now, LINK)
+
+
 def pairs(count: int) -> tuple[Rule, ...]:
     """Makes rules for one port between 200 machines, each for another pair."""
     machines = members(200)

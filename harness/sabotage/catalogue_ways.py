@@ -1,0 +1,58 @@
+"""Sabotages of one way among several: a list's second page, a log-in's second step, a repetition, another spelling."""
+
+from __future__ import annotations
+
+from harness.sabotage.entry import Sabotage
+
+_FACTOR = "test_a_second_factor_opens_once"
+
+WAYS = (
+    Sabotage(
+        "pages-of-every-organization",
+        "org-isolation",
+        "the list of machines shows those of all organizations from its second page on",
+        "store:list_machines_of_everyone",
+        "test_no_call_tells_of_another_organization",
+        "pages of a list showed something else",
+    ),
+    Sabotage(
+        "waiting-log-ins-kept",
+        "sign-in",
+        "a log-in that waits for its code outlives a change of the password",
+        "signin:keep_waiting_log_ins",
+        _FACTOR,
+        "a log-in that waited for its code outlived the password",
+    ),
+    Sabotage(
+        "codes-not-counted",
+        "sign-in",
+        "wrong codes are not counted on the page for them",
+        "signin:count_no_codes_on_the_page",
+        _FACTOR,
+        "wrong codes in a row were all checked",
+    ),
+    Sabotage(
+        "forwarded-addresses-believed",
+        "sign-in",
+        "of the addresses that a trusted proxy passes on, the first one counts, which the caller may have made up",
+        "signin:believe_what_proxies_pass_on",
+        "test_a_customer_s_many_addresses_share_one_limit",
+        "sign-ups of one customer passed the limit",
+    ),
+    Sabotage(
+        "answers-with-keys-kept",
+        "keys-at-rest",
+        "the answer to a request with an Idempotency-Key is kept with the private key that it shows",
+        "keys:keep_answers_with_keys",
+        "test_private_keys_are_in_no_file_log_or_answer",
+        "secrets are in the service's files",
+    ),
+    Sabotage(
+        "groups-as-spelled",
+        "edge-names",
+        "a rule finds no group whose name it spells otherwise than the service stores it",
+        "names:leave_groups_of_rules_as_spelled",
+        "test_machines_and_groups_with_odd_names_work",
+        "does not hold",
+    ),
+)
