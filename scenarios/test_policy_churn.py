@@ -121,9 +121,9 @@ def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
         steps: tuple[Callable[[], None], ...] = (
             lambda: history.save("allow", [from_red]),
             lambda: history.regroup(third, ["red"]),
-            lambda: history.disable(history.machines[2]),
-            lambda: history.add(["blue"]),
             lambda: history.remove(history.machines[1]),
+            lambda: history.add(["blue"]),
+            lambda: history.disable(history.machines[1]),
             lambda: history.save("allow", [from_red, to_third]),
             lambda: history.rotate(history.disabled[0]),
             lambda: history.enable(history.disabled[0]),

@@ -25,7 +25,7 @@ HARMLESS = {
     ("Actor", "token"): "name of a token",
     ("Announcement", "secret"): "path of a file",
     ("IssuedToken", "token"): "facts about a token",
-    ("Claim", "token"): "number of an owner",
+    ("LeasedKey", "token"): "number of an owner",
     ("Fence", "token"): "number of an owner",
     ("ShardStatus", "token"): "number of an owner",
     ("RestoredMember", "recovery_codes"): "number of codes",
