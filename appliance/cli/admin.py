@@ -77,7 +77,7 @@ def suspend(organization: Organization, *, settings: Settings) -> None:
     """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        suspension.suspend(context, line.id, Actor.operator(line.id, within=operations.noting(trail.SUSPENDED)))
+        suspension.suspend(context, Actor.operator(line.id, within=operations.noting(trail.SUSPENDED)))
     print(f"{_called(line)} is suspended: no packet of it passes, and nobody of it signs in.")
 
 
@@ -87,7 +87,7 @@ def resume(organization: Organization, *, settings: Settings) -> None:
     """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        suspension.resume(context, line.id, Actor.operator(line.id, within=operations.noting(trail.RESUMED)))
+        suspension.resume(context, Actor.operator(line.id, within=operations.noting(trail.RESUMED)))
     print(f"{_called(line)} is resumed, and enforced.")
 
 

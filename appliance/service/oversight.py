@@ -81,12 +81,12 @@ def look(context: Context, who: SignedOperator, organization_id: str) -> Organiz
 
 def suspend(context: Context, who: SignedOperator, organization_id: str, *, code: str | None) -> None:
     """Suspend an organization (`suspension.suspend`)."""
-    suspension.suspend(context, organization_id, _permitted(context, who, organization_id, code))
+    suspension.suspend(context, _permitted(context, who, organization_id, code))
 
 
 def resume(context: Context, who: SignedOperator, organization_id: str, *, code: str | None) -> None:
     """Resume a suspended organization (`suspension.resume`)."""
-    suspension.resume(context, organization_id, _permitted(context, who, organization_id, code))
+    suspension.resume(context, _permitted(context, who, organization_id, code))
 
 
 def invite(

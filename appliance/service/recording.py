@@ -25,7 +25,7 @@ LATELY = timedelta(minutes=10)
 _AT_WILL = ("session.opened", "password.changed", "second-factor.enabled", "recovery-codes.made")
 
 Also = Callable[[Connection], object]
-"""What is done in the transaction of a use case beside its own work, such as recording the command."""
+"""Further work in the transaction of a use case, such as recording the command that it is for."""
 
 
 def nothing_more(transaction: Connection) -> None:

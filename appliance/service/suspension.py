@@ -15,11 +15,11 @@ from appliance.store import factor_removals as stored
 from appliance.store import organizations, sessions
 
 
-def suspend(context: Context, organization_id: str, by: Actor | None = None) -> None:
+def suspend(context: Context, actor: Actor) -> None:
     """Suspend an organization; none of its packets pass when this returns.
 
     Args:
-        by: the operator, on the pages or by a command; None: whoever it is.
+        actor: the operator, for this organization.
 
     Raises:
         NotFound: there is no such organization.
@@ -33,18 +33,18 @@ def suspend(context: Context, organization_id: str, by: Actor | None = None) -> 
         if change.is_suspended:
             raise Conflict("The organization is suspended already.")
         change.is_suspended = True
-        change.write(lambda transaction: organizations.suspend(transaction, organization_id, since))
-        change.write(lambda transaction: sessions.end_all_of(transaction, organization_id))
+        change.write(lambda transaction: organizations.suspend(transaction, actor.organization_id, since))
+        change.write(lambda transaction: sessions.end_all_of(transaction, actor.organization_id))
         change.note("organization.suspended")
 
-    carry_out(context, by or Actor.operator(organization_id), edit)
+    carry_out(context, actor, edit)
 
 
-def resume(context: Context, organization_id: str, by: Actor | None = None) -> None:
+def resume(context: Context, actor: Actor) -> None:
     """Resume a suspended organization; its machines can reconnect when this returns.
 
     Args:
-        by: the operator, on the pages or by a command; None: whoever it is.
+        actor: the operator, for this organization.
 
     Raises:
         NotFound: there is no such organization.
@@ -57,10 +57,10 @@ def resume(context: Context, organization_id: str, by: Actor | None = None) -> N
         if not change.is_suspended:
             raise Conflict("The organization is not suspended.")
         change.is_suspended = False
-        change.write(lambda transaction: organizations.suspend(transaction, organization_id, None))
+        change.write(lambda transaction: organizations.suspend(transaction, actor.organization_id, None))
         # Nobody could sign in to stop a removal.
         until = context.clock() + factor_removals.DELAY
-        change.write(lambda transaction: stored.postpone(transaction, organization_id, until))
+        change.write(lambda transaction: stored.postpone(transaction, actor.organization_id, until))
         change.note("organization.resumed")
 
-    carry_out(context, by or Actor.operator(organization_id), edit)
+    carry_out(context, actor, edit)

@@ -29,9 +29,7 @@ _PEERS = (
 _ENDPOINTS = select(_table.c.public_key, _table.c.endpoint).where(
     _table.c.organization_id == bindparam("organization"), _table.c.endpoint.is_not(None)
 )
-_CONNECTED = select(_table.c.public_key).where(
-    _table.c.organization_id == bindparam("organization"), _table.c.endpoint.is_not(None)
-)
+_CONNECTED = _ENDPOINTS.with_only_columns(_table.c.public_key)
 _DISABLED = select(_table.c.id, _table.c.address).where(
     _table.c.organization_id == bindparam("organization"), IS_DISABLED
 )

@@ -40,13 +40,13 @@ def test_a_suspended_organization_comes_back_as_it_was(context: Context, owner: 
     rules = tuple(Rule(f"r{at}", Action.ALLOW, ends[0], each) for at, each in enumerate(ends))
     policies.save(context, owner, Policy(Action.DENY, rules))
     before, policy = dict(hub.enforced), policies.get(context, owner)
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     assert set(hub.enforced) == {other.organization_id}
     with context.store.read() as transaction:
         assert stored.enforced_ids(transaction) == [other.organization_id]
         assert stored.count_enforced(transaction) == 1
         assert stored.count(transaction) == 2
-    suspension.resume(context, owner.organization_id)
+    suspension.resume(context, Actor.operator(owner.organization_id))
     assert hub.enforced == before
     assert policies.get(context, owner) == policy
     assert not machines.get(context, owner, two).machine.enabled
@@ -57,7 +57,7 @@ def test_members_are_refused_and_told_of_the_suspension(context: Context, owner:
     program = api_tokens.issue(context, owner, password=PASSWORD, name="ci", scope="read").text
     link = invitations.invite(context, owner, email="ravi@example.net", role="viewer").link
     assert link is not None
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, session)
     for wish in (
@@ -72,15 +72,15 @@ def test_members_are_refused_and_told_of_the_suspension(context: Context, owner:
     # A stranger is not told.
     with pytest.raises(Unauthenticated):
         log_in.log_in(context, email=owner.email, password="another one")
-    suspension.resume(context, owner.organization_id)
+    suspension.resume(context, Actor.operator(owner.organization_id))
     assert log_in.log_in(context, email=owner.email, password=PASSWORD)
     assert api_tokens.holder(context, program)
 
 
 def test_a_suspension_is_in_the_trail_as_the_operator_s(context: Context, owner: Actor) -> None:
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     organizations.change(context, Actor.operator(owner.organization_id), plan="paid")
-    suspension.resume(context, owner.organization_id)
+    suspension.resume(context, Actor.operator(owner.organization_id))
     entries, _ = organizations.trail(context, owner)
     assert [(entry.actor, entry.action) for entry in entries[:3]] == [
         ("operator", "organization.resumed"),
@@ -92,24 +92,24 @@ def test_a_suspension_is_in_the_trail_as_the_operator_s(context: Context, owner:
 
 def test_suspending_twice_is_refused(context: Context, owner: Actor) -> None:
     with pytest.raises(Conflict):
-        suspension.resume(context, owner.organization_id)
-    suspension.suspend(context, owner.organization_id)
+        suspension.resume(context, Actor.operator(owner.organization_id))
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     with pytest.raises(Conflict):
-        suspension.suspend(context, owner.organization_id)
+        suspension.suspend(context, Actor.operator(owner.organization_id))
     with pytest.raises(NotFound):
-        suspension.suspend(context, "nosuchorgan")
+        suspension.suspend(context, Actor.operator("nosuchorgan"))
 
 
 def test_a_refusal_by_the_data_plane_leaves_the_state(context: Context, owner: Actor, hub: FakeHub) -> None:
     hub.refuses = True
     with pytest.raises(NotEnforced):
-        suspension.suspend(context, owner.organization_id)
+        suspension.suspend(context, Actor.operator(owner.organization_id))
     hub.refuses = False
     assert organizations.get(context, owner).suspended_at is None
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     hub.refuses = True
     with pytest.raises(NotEnforced):
-        suspension.resume(context, owner.organization_id)
+        suspension.resume(context, Actor.operator(owner.organization_id))
     assert organizations.get(context, owner).suspended_at is not None
 
 
@@ -128,11 +128,11 @@ def test_a_refusal_by_the_store_is_undone_in_the_data_plane(
     with monkeypatch.context() as patched:
         patched.setattr(Store, "write", refusing)
         with pytest.raises(RuntimeError):
-            suspension.suspend(context, owner.organization_id)
+            suspension.suspend(context, Actor.operator(owner.organization_id))
     assert hub.enforced == enforced
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     with monkeypatch.context() as patched:
         patched.setattr(Store, "write", refusing)
         with pytest.raises(RuntimeError):
-            suspension.resume(context, owner.organization_id)
+            suspension.resume(context, Actor.operator(owner.organization_id))
     assert hub.enforced == {}

@@ -72,7 +72,7 @@ def pay(context: Context, owner: Actor) -> None:
 
 
 def suspend(context: Context, owner: Actor) -> None:
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
 
 
 @pytest.mark.parametrize("use", [verify, connect, remove_a_machine, pay, suspend])

@@ -293,18 +293,18 @@ def test_a_clock_set_forward_makes_no_removal_earlier(context: Context, clock: C
 @pytest.mark.usefixtures("phone")
 def test_a_removal_waits_while_nobody_could_stop_it(context: Context, owner: Actor, clock: Clock) -> None:
     factor_removals.begin(context, EMAIL)
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     clock.wait(2 * factor_removals.DELAY)
     assert factor_removals.finish_due(context) == 0
-    suspension.resume(context, owner.organization_id)
+    suspension.resume(context, Actor.operator(owner.organization_id))
     assert factor_removals.finish_due(context) == 0
     (waits,) = factor_removals.waiting(context, again(context, owner))
     assert waits.due_at == clock.now + factor_removals.DELAY
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     factor_removals.stop_as_operator(context, EMAIL)
     with pytest.raises(Conflict, match="suspended"):
         factor_removals.begin(context, EMAIL)
-    suspension.resume(context, owner.organization_id)
+    suspension.resume(context, Actor.operator(owner.organization_id))
     factor_removals.begin(context, EMAIL)
     clock.wait(factor_removals.DELAY)
     assert factor_removals.finish_due(context) == 1

@@ -137,7 +137,7 @@ def test_a_suspended_organization_is_not_enforced(
 ) -> None:
     enforced = dict(plane.wanted)
     agreement.look(doubtful=True)
-    suspension.suspend(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
     agreement.look(doubtful=True)
     assert not plane.wanted
     assert not repairs
@@ -145,7 +145,7 @@ def test_a_suspended_organization_is_not_enforced(
     plane.wanted |= enforced
     agreement.look(doubtful=True)
     assert not plane.wanted
-    suspension.resume(context, owner.organization_id)
+    suspension.resume(context, Actor.operator(owner.organization_id))
     agreement.look(doubtful=True)
     assert plane.wanted == enforced
     assert len(repairs) == 1

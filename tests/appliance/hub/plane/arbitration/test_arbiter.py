@@ -58,8 +58,8 @@ def test_the_store_is_not_locked_while_the_hub_works(
     neighbour = sign_up(context, "neighbour@example.net")
     plane.works = commit
     policies.save(context, owner, DENIED)
-    suspension.suspend(context, neighbour.organization_id)
-    suspension.resume(context, neighbour.organization_id)
+    suspension.suspend(context, Actor.operator(neighbour.organization_id))
+    suspension.resume(context, Actor.operator(neighbour.organization_id))
     sign_up(context, "new@example.net")
     deletion.delete(context, owner, confirm="acme-networks")
     assert len(committed) >= 3
@@ -143,8 +143,8 @@ def test_a_link_that_comes_back_knows_where_its_machines_are(
     heard = {machine.public_key: "192.0.2.1:40000"}
     with store.write() as transaction:
         stored_machines.note_endpoints(transaction, owner.organization_id, heard)
-    suspension.suspend(context, owner.organization_id)
-    suspension.resume(context, owner.organization_id)
+    suspension.suspend(context, Actor.operator(owner.organization_id))
+    suspension.resume(context, Actor.operator(owner.organization_id))
     assert plane.endpoints[owner.organization_id] == heard
     later = MadeUpPlane()
     make_arbiter(store, later, door).confirm(owner.organization_id, revision(store, owner))
@@ -286,7 +286,7 @@ def test_an_uncommitted_suspension_is_undone(
     # Somebody who is killed takes nothing back.
     hub.withdraw = lambda *_: None  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        suspension.suspend(context, owner.organization_id)
+        suspension.suspend(context, Actor.operator(owner.organization_id))
     hub.withdraw = withdraw  # type: ignore[method-assign]
     assert owner.organization_id not in plane.wanted
     assert isinstance(hub.caller, MadeUpCaller)
