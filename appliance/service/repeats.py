@@ -32,7 +32,7 @@ READERS_PART = 4
 """Callers who may change nothing use up one in so many of these keys, and leave the others to those who may."""
 MOST_FORMS = 2_000
 """Most remembered forms of a member."""
-LARGEST_ANSWER = 50_000
+LARGEST_ANSWER = 10_000
 """Most bytes of an answer that is stored; the repetition of what had a larger one is told that it was done."""
 _FULL_RETRY_S = 600
 

@@ -81,6 +81,7 @@ ROUTES = (
         query=("force",),
         access=CHANGE,
         etag=etag_of,
+        keeps_answer=True,
         takes_condition=True,
         is_timed=True,
     ),

@@ -80,5 +80,6 @@ ROUTES = (
         SavePolicy,
         PreviewAnswer,
         access=LOOK,
+        keeps_answer=True,
     ),
 )

@@ -54,7 +54,8 @@ def idempotent(
     def answered(noted: Actor) -> StoredAnswer:
         response = work(noted)
         made.append(response)
-        return StoredAnswer(response.status, response.headers.get("Location"), response.body if may_keep else None)
+        kept = response.body if may_keep or not response.body else None
+        return StoredAnswer(response.status, response.headers.get("Location"), kept)
 
     before = repeats.idempotent(context, actor, key=key, request=request.content, work=answered)
     return made[0] if before is None else _again(before)
@@ -108,7 +109,7 @@ def _key(request: Request) -> str:
 
 
 _LOST = "This was done, and its answer got lost."
-_SHOWN_ONCE = "This was done, and its answer had a secret that is shown only once."
+_NOT_KEPT = "This was done, and its answer was not kept: it was long, or had a secret that is shown only once."
 
 
 def _again(before: StoredAnswer) -> Response:
@@ -116,10 +117,10 @@ def _again(before: StoredAnswer) -> Response:
         return reply(before.status, before.body, before.location)
     is_lost, location = before.status is None, before.location
     if location is None:
-        refusal = DoneBefore(_LOST if is_lost else _SHOWN_ONCE)
+        refusal = DoneBefore(_LOST if is_lost else _NOT_KEPT)
     else:
         location = PREFIX + location if is_lost else location
-        message = f"{_LOST if is_lost else _SHOWN_ONCE} The new resource is at {{location}}."
+        message = f"{_LOST if is_lost else _NOT_KEPT} The new resource is at {{location}}."
         refusal = DoneBefore(message, location=location)
     response = problems.answer(refusal)
     return response if location is None else response.with_header("Location", location)

@@ -22,6 +22,7 @@ from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
 
+EMPTY: dict[str, Any] = {"default": "deny", "rules": []}
 RULE = {"action": "deny", "source": "any", "destination": "group:red"}
 
 
@@ -43,6 +44,19 @@ def test_a_repeated_rule_is_added_once_and_answered_alike(app: bottle.Bottle, to
     assert (first.status, second.status) == (201, 201)
     assert first.json == second.json
     assert len(call(app, "GET", "/api/v1/policy", token=token).json["rules"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/policy/preview", EMPTY), ("/policy/restore", {"version": 1}), ("/verifications", {})],
+)
+def test_answers_without_a_secret_are_repeated(context: Context, hub: FakeHub, path: str, body: dict[str, Any]) -> None:
+    app = make_app(replace(make_site(context.store, hub), context=replace(context, sends_mail=True)), hub.status)
+    token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
+    post(app, token, "/policy/rules", RULE, key="another")
+    first, second = (post(app, token, path, body) for _ in range(2))
+    assert first.status in {200, 204}
+    assert (second.status, second.data) == (first.status, first.data)
 
 
 def test_an_idempotency_key_is_valid_for_one_request(app: bottle.Bottle, token: str) -> None:
