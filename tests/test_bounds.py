@@ -11,7 +11,16 @@ from appliance.model import entries, probes, retention
 from appliance.model.organization import Plan
 from appliance.model.port_ranges import MOST_PORT_RANGES
 from appliance.model.retention import MEGABYTE, Retention
-from appliance.service import expectations, invitations, machine_bounds, policy_saves, recording, repeats
+from appliance.service import (
+    expectations,
+    invitations,
+    machine_bounds,
+    passkeys,
+    policy_saves,
+    recording,
+    relying_party,
+    repeats,
+)
 from appliance.store import policy_history
 from appliance.web import rates
 from appliance.web.allowance import Rate
@@ -76,6 +85,10 @@ def _bounds() -> dict[str, str]:
         ),
         "answers to them that are kept": f"{repeats.LARGEST_ANSWER // 1000} kB",
         "forms of a member": f"{repeats.MOST_FORMS:,} a day",
+        "passkeys of a member": (
+            f"{passkeys.MOST}, each with an id of {relying_party.LARGEST_ID:,} "
+            f"and a key of {relying_party.LARGEST_KEY:,} bytes"
+        ),
     }
 
 

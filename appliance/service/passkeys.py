@@ -28,6 +28,8 @@ from appliance.store.session_table import ClientDevice
 
 MOST = 20
 LIFETIME = timedelta(minutes=5)
+LARGEST_CREDENTIAL = 16_000
+"""Most characters of what a browser sends of a passkey: one with a maker's certificates has half of them."""
 _CHALLENGE_BYTES = 32
 
 
@@ -95,6 +97,7 @@ def add(
     member = shown.member
     verification.require(context, member)
     try:
+        _check_size(credential)
         parsed = parse_registration_credential_json(credential)
         challenge = parse_client_data_json(parsed.response.client_data_json).challenge
         _take_challenge(context, holder, challenge)
@@ -180,6 +183,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
     """
     party = _relying_party(context)
     try:
+        _check_size(credential)
         parsed = parse_authentication_credential_json(credential)
         challenge = parse_client_data_json(parsed.response.client_data_json).challenge
         _take_challenge(context, holder, challenge)
@@ -214,6 +218,11 @@ def _relying_party(context: Context) -> RelyingParty:
     if party is None:
         raise NotPossible("Passkeys need a service with a host name; the operator sets it with --public-url.")
     return party
+
+
+def _check_size(credential: str) -> None:
+    if len(credential) > LARGEST_CREDENTIAL:
+        raise ValueError("the credential is too large")
 
 
 def _check_room(transaction: Connection, member: Member) -> list[Passkey]:

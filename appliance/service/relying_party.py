@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import webauthn
 from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
+from webauthn.helpers import parse_cbor
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticationCredential,
@@ -26,8 +27,16 @@ from webauthn.helpers.structs import (
 )
 from webauthn.registration.verify_registration_response import VerifiedRegistration
 
+from appliance.service import plain_cbor
+
+LARGEST_ID = 1023
+"""Most bytes of a passkey's id (Web Authentication, Level 3, 4)."""
+LARGEST_KEY = 4096
+"""Most bytes of a passkey's public key: a quantum-safe one has under 3 kB."""
 _NAME = "MeshWG"
 _HTTPS = 443
+# Of authenticator data (Web Authentication, Level 3, 6.1): its flags, and what comes before its first CBOR.
+_FLAGS_AT, _HAS_KEY, _HEAD, _ID_SIZE = 32, 0x40, 37, slice(53, 55)
 
 NotValid = (WebAuthnException, ValueError, LookupError, TypeError, RecursionError)
 """Errors of the library about input that no honest browser sends."""
@@ -85,13 +94,19 @@ class RelyingParty:
 
     def registered(self, credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
         """Verify a new passkey; raises one of `NotValid`."""
-        return webauthn.verify_registration_response(
+        attestation = credential.response.attestation_object
+        plain_cbor.check(attestation)
+        _check_authenticator_data(parse_cbor(attestation)["authData"])
+        made = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=self.id,
             expected_origin=self.origin,
             require_user_verification=True,
         )
+        if len(made.credential_id) > LARGEST_ID or len(made.credential_public_key) > LARGEST_KEY:
+            raise ValueError("the id or the public key is too large")
+        return made
 
     def used(
         self, credential: AuthenticationCredential, challenge: bytes, public_key: bytes, sign_count: int
@@ -104,6 +119,7 @@ class RelyingParty:
         Raises:
             NotValid: one of these errors; also if the counter went backwards, which means that the passkey was copied.
         """
+        _check_authenticator_data(credential.response.authenticator_data)
         return webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,
@@ -113,3 +129,9 @@ class RelyingParty:
             credential_current_sign_count=sign_count,
             require_user_verification=True,
         )
+
+
+def _check_authenticator_data(data: bytes) -> None:
+    """Check the CBOR in authenticator data, which the library would decode and write out again; raises ValueError."""
+    has_key = len(data) > _HEAD and data[_FLAGS_AT] & _HAS_KEY
+    plain_cbor.check(data[_ID_SIZE.stop + int.from_bytes(data[_ID_SIZE], "big") if has_key else _HEAD :])

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
-_PRESENT, _VERIFIED, _ATTESTED = 0x01, 0x04, 0x40
+_PRESENT, _VERIFIED, _ATTESTED, _EXTENDED = 0x01, 0x04, 0x40, 0x80
 
 
 @dataclass
@@ -24,11 +24,13 @@ class Authenticator:
         origin: the origin in the browser's answers.
         verifies: true if it verifies the person.
         count: its signature counter.
+        extensions: outputs of extensions when it is used, in CBOR.
     """
 
     origin: str
     verifies: bool = True
     count: int = 0
+    extensions: bytes = b""
     credential_id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     user_handle: bytes = b""
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -53,7 +55,7 @@ class Authenticator:
         """Signs a challenge; takes and returns the browser's JSON."""
         request = json.loads(options)
         self.count += 1
-        data = self._data(request["rpId"])
+        data = self._data(request["rpId"], _EXTENDED if self.extensions else 0) + self.extensions
         client_data = self._client_data("webauthn.get", request["challenge"])
         signed = data + hashlib.sha256(base64url_to_bytes(client_data)).digest()
         response = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,6 +23,8 @@ from tests.appliance.members import again
 SITE = "https://mesh.example.net"
 PASSWORD = "correct horse battery"
 HOLDER = "what a browser holds"
+SHARED = b"\x83\xd8\x1c\x54" + bytes(20) + 2 * b"\xd8\x1d\x00"
+"""Twenty bytes and two references to them, in CBOR: longer without these."""
 
 
 @pytest.fixture
@@ -142,16 +145,60 @@ def test_deeply_nested_credentials_are_refused(context: Context, device: Authent
         passkeys.log_in(context, HOLDER, credential=json.dumps(credential))
 
 
+def add_with_key(context: Context, owner: Actor, new: Authenticator, change: Callable[[bytes], bytes]) -> None:
+    """Adds a passkey whose public key, in CBOR, is changed on the way."""
+    credential = json.loads(new.create(passkeys.begin_adding(context, again(context, owner), HOLDER)))
+    made = cbor2.loads(base64url_to_bytes(credential["response"]["attestationObject"]))
+    at = made["authData"].index(new.credential_id) + len(new.credential_id)
+    made["authData"] = made["authData"][:at] + change(made["authData"][at:])
+    credential["response"]["attestationObject"] = bytes_to_base64url(cbor2.dumps(made))
+    passkeys.add(context, owner, HOLDER, password=PASSWORD, name="Laptop", credential=json.dumps(credential))
+
+
+def with_more(public_key: bytes, more: bytes) -> bytes:
+    """Adds an entry to a map of five entries."""
+    return bytes([public_key[0] + 1]) + public_key[1:] + b"\x18\x63" + more
+
+
 @pytest.mark.parametrize("public_key", [[], {}, 1, {1: 2, 3: -7}])
 def test_a_new_passkey_without_a_key_is_refused(context: Context, owner: Actor, public_key: object) -> None:
-    new = Authenticator(SITE)
-    credential = json.loads(new.create(passkeys.begin_adding(context, owner, HOLDER)))
-    made = cbor2.loads(base64url_to_bytes(credential["response"]["attestationObject"]))
-    before_the_key = made["authData"][: made["authData"].index(new.credential_id) + len(new.credential_id)]
-    made["authData"] = before_the_key + cbor2.dumps(public_key)
-    credential["response"]["attestationObject"] = bytes_to_base64url(cbor2.dumps(made))
     with pytest.raises(Invalid):
-        passkeys.add(context, owner, HOLDER, password=PASSWORD, name="Laptop", credential=json.dumps(credential))
+        add_with_key(context, owner, Authenticator(SITE), lambda _: cbor2.dumps(public_key))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(SHARED, id="an item that is shared"),
+        pytest.param(b"\x9f\x01\xff", id="no length at the begin"),
+        pytest.param(cbor2.dumps([[[[[[[[1]]]]]]]]), id="nested too deep"),
+        pytest.param(cbor2.dumps(bytes(5000)), id="a large key"),
+        pytest.param(cbor2.dumps(bytes(20_000)), id="a large credential"),
+        pytest.param(b"\x59\xff\xff", id="not whole"),
+    ],
+)
+def test_a_key_with_odd_or_large_parts_is_refused(context: Context, owner: Actor, more: bytes) -> None:
+    with pytest.raises(Invalid):
+        add_with_key(context, owner, Authenticator(SITE), lambda key: with_more(key, more))
+    assert passkeys.all_of(context, owner) == []
+
+
+def test_what_a_key_has_beside_is_taken(context: Context, owner: Actor) -> None:
+    add_with_key(context, owner, Authenticator(SITE), lambda key: with_more(key, cbor2.dumps({"any": [1, 2.5, None]})))
+    assert len(passkeys.all_of(context, owner)) == 1
+
+
+def test_a_long_passkey_id_is_refused(context: Context, owner: Actor) -> None:
+    with pytest.raises(Invalid):
+        add(context, owner, Authenticator(SITE, credential_id=bytes(1024)))
+
+
+def test_tags_in_the_use_of_a_passkey_are_refused(context: Context, device: Authenticator) -> None:
+    device.extensions = cbor2.dumps({"known": True})
+    enter(context, device)
+    device.extensions = b"\xa1\x01" + SHARED
+    with pytest.raises(Unauthenticated):
+        enter(context, device)
 
 
 def test_adding_a_passkey_needs_the_password_and_ends_sessions(context: Context, owner: Actor) -> None:
