@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def postgresql(folder: Path) -> Iterator[str]:
     subprocess.run(made, check=True, stdout=subprocess.DEVNULL)
     url = f"host={data} user=m dbname=postgres"
     with _running([*ordinary, str(programs / "postgres"), "-D", str(data), "-k", str(data), "-c", "listen_addresses="]):
-        _wait(lambda: psycopg.connect(url).close() is None)
+        _wait(partial(_answers, url))
         with closing(psycopg.connect(url, autocommit=True)) as session:
             session.execute("CREATE TABLE shard AS SELECT 1 AS id, 7 AS fence")
             session.execute("CREATE TABLE organization (id integer PRIMARY KEY, revision integer)")
@@ -149,6 +150,11 @@ def _running(command: list[str]) -> Iterator[None]:
             yield
         finally:
             process.terminate()
+
+
+def _answers(url: str) -> bool:
+    psycopg.connect(url).close()
+    return True
 
 
 def _wait(is_there: Callable[[], bool]) -> None:
