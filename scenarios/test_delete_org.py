@@ -25,6 +25,7 @@ pytestmark = pytest.mark.claim("delete-org")
 
 MARK = "zzyzx"
 SILENCE = 0.5
+INTERVAL_S = 0.002
 DEADLINE = 60.0
 
 
@@ -37,6 +38,8 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
     """
     other = world.organization(record)
     kolkata, delhi = other.machines("kolkata", "delhi")
+    # Its hub's process is there before, and afterwards too.
+    bare = world.canary(kolkata, delhi, record, INTERVAL_S)
     census, host = world.subject.installed.census(), remains.on_host(world.subject.host)
     email = f"{MARK}-owner@example.net"
     mesh, second = _sign_up(world, record, email)
@@ -52,7 +55,12 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
 
     # Its own hub will answer no fence after the deletion, so the other organization's does.
     own = JudgedStream(mumbai.host, pune.host, pune.address, record, "mumbai→pune", 0.002, kolkata.fence)
-    with kolkata.stream_to(delhi) as others, own:
+    with (
+        world.queues(kolkata, delhi) as queues,
+        bare as canary,
+        kolkata.stream_to(delhi, interval=INTERVAL_S, canary=canary, queues=queues) as others,
+        own,
+    ):
         with record.control("both organizations' streams flow before"):
             others.flows()
             own.flows()

@@ -107,6 +107,7 @@ class Neighbour:
 
     def __init__(self, world: World, record: Record, name: str = "neighbour") -> None:
         self.mesh: Mesh = world.organization(record, name)
+        self._world = world
         self._record = record
         self._patience = world.patience
         self._machines = self.mesh.machines("asha", "bela")
@@ -116,9 +117,16 @@ class Neighbour:
 
     @contextmanager
     def streaming(self) -> Iterator[JudgedStream]:
-        """Runs a stream between its machines; no packet may be lost while the block runs."""
+        """Runs a stream between its machines beside one through a bare hub, which is as busy as the machine is.
+
+        No packet may be lost while the block runs.
+        """
         first, second = self._machines
-        with first.stream_to(second, interval=_STREAM_INTERVAL_S) as stream:
+        with (
+            self._world.queues(first, second) as queues,
+            self._world.canary(first, second, self._record, _STREAM_INTERVAL_S) as canary,
+            first.stream_to(second, interval=_STREAM_INTERVAL_S, canary=canary, queues=queues) as stream,
+        ):
             stream.flows()
             yield stream
 
