@@ -64,6 +64,14 @@ def test_bad_input_is_a_problem_document(
     assert_problem(call(app, method, "/api/v1" + path, raw=raw, token=token), status)
 
 
+@pytest.mark.parametrize("path", ["/machines", "/audit", "/usage", "/policy/history"])
+def test_a_wrong_position_is_blamed_on_what_was_sent(app: bottle.Bottle, token: str, path: str) -> None:
+    for name in ("after", "before") if path == "/audit" else ("after",):
+        answer = call(app, "GET", f"/api/v1{path}?{name}=nothing", token=token)
+        assert_problem(answer, 422)
+        assert answer.json["field"] == name
+
+
 @pytest.mark.parametrize(
     "row", [c for c in ROUTES if not c.access.is_public], ids=lambda row: f"{row.method} {row.path}"
 )

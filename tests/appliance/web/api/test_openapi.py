@@ -57,6 +57,13 @@ def test_every_parameter_has_a_type_and_a_description(document: dict[str, Any]) 
             assert parameter["description"], name
 
 
+def test_positions_in_lists_are_texts(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for parameter in operation["parameters"]:
+            if parameter["name"] in ("after", "before"):
+                assert parameter["schema"] == {"type": "string"}, name
+
+
 def test_every_list_comes_in_pages(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     lists, whole = [], []
