@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
 from appliance.store.times import rfc3339
@@ -70,6 +71,7 @@ ROUTES = (
         answer=HistoryAnswer,
         query=paging.QUERY,
         access=LOOK,
+        refusals=(NotFound,),
     ),
     Route(
         "POST",
@@ -83,5 +85,6 @@ ROUTES = (
         etag=etag_of,
         takes_condition=True,
         is_timed=True,
+        refusals=(NotEnforced,),
     ),
 )
