@@ -79,6 +79,23 @@ def test_a_wrong_position_is_blamed_on_what_was_sent(app: bottle.Bottle, token: 
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/machines", {"name": "a", "groups": [""]}, "groups"),
+        ("/machines", {"name": "a", "groups": ["any"]}, "groups"),
+        ("/policy/rules", {"action": "deny", "source": "group:\n", "destination": "any"}, "source"),
+        ("/policy/rules", {"action": "deny", "source": "any", "destination": "group: "}, "destination"),
+    ],
+)
+def test_a_wrong_group_is_blamed_on_what_was_sent(
+    app: bottle.Bottle, token: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    answer = call(app, "POST", f"/api/v1{path}", body, token=token)
+    assert_problem(answer, 422)
+    assert (answer.json["field"], "group" in answer.json["detail"]) == (field, True)
+
+
+@pytest.mark.parametrize(
     "row", [c for c in ROUTES if not c.access.is_public], ids=lambda row: f"{row.method} {row.path}"
 )
 def test_calls_need_a_session_unless_they_are_public(app: bottle.Bottle, row: Any) -> None:
