@@ -44,7 +44,7 @@ class Invalid(Refused):
 
 
 class Malformed(Refused):
-    """The body or a header is not of its form, or not one that the call takes."""
+    """The body, the query or a header is not of its form, or not one that the call takes."""
 
     code = "malformed"
 

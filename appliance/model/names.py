@@ -55,12 +55,19 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     return name
 
 
-def check_group(text: str) -> str:
-    """The group's name, checked by `check_name`."""
-    return check_name(text, field="group")
+def check_group(text: str, *, field: str = "groups") -> str:
+    """The group's name, checked by `check_name`.
+
+    Args:
+        field: the input that it is in.
+    """
+    try:
+        return check_name(text, field="group")
+    except Invalid as error:
+        raise Invalid(error.sentence, field=field) from None
 
 
-def check_new_group(text: str, *, field: str = "group") -> None:
+def check_new_group(text: str, *, field: str = "groups") -> None:
     """Refuse a name for a new group that reads like an end of a rule, such as ``any`` or ``machine:x``.
 
     It is apart from `check_group` because groups of such names may exist from earlier versions.

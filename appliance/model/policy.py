@@ -109,7 +109,7 @@ class Selector:
         if colon and name and kind == SelectorKind.MACHINE.value:
             return cls(SelectorKind.MACHINE, name)
         if colon and name and kind == SelectorKind.GROUP.value:
-            return cls(SelectorKind.GROUP, check_group(name))
+            return cls(SelectorKind.GROUP, check_group(name, field=field))
         raise Invalid("The {field} is neither any, machine:<id> nor group:<name>.", field=field)
 
     @property

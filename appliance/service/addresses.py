@@ -33,7 +33,6 @@ def allocate(change: OpenChange, now: datetime) -> IPv4Address:
     if not quiet:
         raise Conflict(
             "Every address of {network} is taken: it has room for {machine_count} machines.",
-            field="network",
             network=organization.network,
             machine_count=change.machine_count,
         )
@@ -41,7 +40,6 @@ def allocate(change: OpenChange, now: datetime) -> IPv4Address:
     raise Conflict(
         "Every address of {network} is taken, or was a removed machine's less than an hour ago. The next one "
         "is free at {free_at:%Y-%m-%d %H:%M:%S UTC}.",
-        field="network",
         retry_after=max(1, math.ceil((free_at - now).total_seconds())),
         network=organization.network,
         free_at=free_at,

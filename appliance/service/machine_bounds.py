@@ -47,7 +47,6 @@ def check_another(organization: Organization, count: int) -> None:
     if limit is not None and count >= limit:
         raise PlanLimit(
             "The {plan} plan covers {limit} machines. Switch the organization to the paid plan to add more.",
-            field="plan",
             plan=organization.plan,
             limit=limit,
         )

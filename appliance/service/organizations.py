@@ -82,12 +82,13 @@ def change(
 
 
 def trail(
-    context: Context, actor: Actor, *, before: str | None = None, limit: int = 100
+    context: Context, actor: Actor, *, before: str | None = None, limit: int = 100, field: str = "before"
 ) -> tuple[Sequence[AuditEntry], str | None]:
     """List a page of the audit trail, newest first.
 
     Args:
         before: as the page before returned it.
+        field: name of the input that ``before`` is from.
 
     Returns:
         The page, and the ``before`` of the next one (None: it is the last).
@@ -98,7 +99,7 @@ def trail(
     with context.store.read() as transaction:
         older_than = None if before is None else audit.number_of(transaction, actor.organization_id, before)
         if before is not None and older_than is None:
-            raise Invalid("This is not a position in the audit trail.", field="before")
+            raise Invalid("This is not a position in the audit trail.", field=field)
         fitting = audit.fitting_page(
             transaction, actor.organization_id, before=older_than, limit=limit, most_bytes=pages.MOST_BYTES
         )

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
-from appliance.model.errors import Refused
+from appliance.model.errors import Malformed, Refused
 from appliance.store.session_table import ClientDevice
 
 COOKIE = "__Host-meshwg"
@@ -113,9 +113,13 @@ class Request:
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """Parameters of the query string that are UTF-8; the last one of several with the same name."""
-        pairs = dict(parse_qsl(self.query_string, keep_blank_values=True, encoding="latin-1"))
-        return {name: text for name, value in pairs.items() if (text := _utf8(value)) is not None}
+        """Parameters of the query string; the last one of several with the same name.
+
+        Raises:
+            Malformed: one of them is not UTF-8.
+        """
+        pairs = parse_qsl(self.query_string, keep_blank_values=True, encoding="latin-1")
+        return {name: _utf8(name, value) for name, value in pairs}
 
     @property
     def content(self) -> bytes:
@@ -165,9 +169,9 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _utf8(text: str) -> str | None:
-    """Decode a text whose characters are bytes of UTF-8; None if they are not."""
+def _utf8(name: str, value: str) -> str:
+    """Decode a parameter whose characters are bytes of UTF-8; raises `Malformed` if they are not."""
     try:
-        return text.encode("latin-1").decode()
+        return value.encode("latin-1").decode()
     except UnicodeError:
-        return None
+        raise Malformed("{name} is not UTF-8.", field=name, name=name) from None

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.model.access import SELF
+from appliance.model.errors import NotFound
 from appliance.service import accounts, password_change, second_factor
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -58,7 +59,7 @@ def _change_password(call: ApiCall) -> SessionAnswer:
 
 
 ROUTES = (
-    Route("GET", "/account", "Your account", _account, answer=AccountAnswer, access=SELF),
+    Route("GET", "/account", "Your account", _account, answer=AccountAnswer, access=SELF, refusals=(NotFound,)),
     Route(
         "PUT",
         "/account/password",

@@ -8,7 +8,7 @@ import msgspec
 
 from appliance.model.access import PUBLIC
 from appliance.model.addresses import DEFAULT_NETWORK
-from appliance.model.errors import CodeNeeded, NotOpen, Suspended, Unauthenticated
+from appliance.model.errors import CodeNeeded, NotEnforced, NotNow, NotOpen, Suspended, Unauthenticated
 from appliance.service import passwords
 from appliance.web import login_guard
 from appliance.web.api.routes import ApiCall, Route
@@ -81,7 +81,7 @@ def _log_in(call: ApiCall) -> SessionAnswer:
     return SessionAnswer.of(session)
 
 
-_NOT_LET_IN = (Unauthenticated, CodeNeeded, Suspended)
+_NOT_LET_IN = (Unauthenticated, CodeNeeded, NotNow, Suspended)
 
 ROUTES = (
     Route(
@@ -93,7 +93,7 @@ ROUTES = (
         SignedUp,
         201,
         access=PUBLIC,
-        refusals=(NotOpen,),
+        refusals=(NotEnforced, NotOpen),
     ),
     Route(
         "POST",

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.expectations import Expectation, ExpectationState
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import expectations
@@ -101,6 +102,7 @@ ROUTES = (
         access=LOOK,
         is_list=True,
         etag=_tag,
+        refusals=(NotFound,),
     ),
     Route(
         "PUT",
@@ -113,5 +115,6 @@ ROUTES = (
         is_list=True,
         takes_condition=True,
         etag=_tag,
+        refusals=(NotEnforced,),
     ),
 )

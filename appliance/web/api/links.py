@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.model.access import PUBLIC, SELF
+from appliance.model.errors import NotPossible
 from appliance.service import verification
 from appliance.web import login_guard
 from appliance.web.api.routes import ApiCall, Route
@@ -43,7 +44,14 @@ def _verify(call: ApiCall) -> None:
 
 ROUTES = (
     Route(
-        "POST", "/resets", "Ask for a link to a new password", _ask_for_reset, AskForReset, status=204, access=PUBLIC
+        "POST",
+        "/resets",
+        "Ask for a link to a new password",
+        _ask_for_reset,
+        AskForReset,
+        status=204,
+        access=PUBLIC,
+        refusals=(NotPossible,),
     ),
     Route("PUT", "/resets", "Choose a new password with the link's token", _reset, Reset, status=204, access=PUBLIC),
     Route(
@@ -53,6 +61,7 @@ ROUTES = (
         _ask_for_verification,
         status=204,
         access=SELF,
+        refusals=(NotPossible,),
     ),
     Route("PUT", "/verifications", "Verify an address with a link's token", _verify, Verify, status=204, access=PUBLIC),
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
-from appliance.model.errors import PlanLimit
+from appliance.model.errors import Invalid, NotEnforced, NotNow, PlanLimit
 from appliance.service import machine_search, machines, pings
 from appliance.service.machine_search import Search
 from appliance.service.machine_versions import Condition, version_of
@@ -217,7 +217,7 @@ ROUTES = (
         query=("force",),
         access=CHANGE,
         made=_where,
-        refusals=(PlanLimit,),
+        refusals=(NotEnforced, PlanLimit),
     ),
     Route(
         "GET",
@@ -240,6 +240,7 @@ ROUTES = (
         access=CHANGE,
         takes_condition=True,
         etag=_tag,
+        refusals=(NotEnforced,),
     ),
     Route(
         "POST",
@@ -251,7 +252,7 @@ ROUTES = (
         access=CHANGE,
         made=_where,
         takes_condition=True,
-        refusals=(PlanLimit,),
+        refusals=(NotEnforced,),
     ),
     Route(
         "POST",
@@ -261,6 +262,7 @@ ROUTES = (
         answer=PingAnswer,
         access=CHANGE,
         keeps_answer=True,
+        refusals=(NotNow,),
     ),
     Route(
         "DELETE",
@@ -270,5 +272,6 @@ ROUTES = (
         status=204,
         access=CHANGE,
         takes_condition=True,
+        refusals=(Invalid, NotEnforced),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.model.access import LOOK, MANAGE, PUBLIC, SELF
+from appliance.model.errors import Suspended
 from appliance.service import invitations, members
 from appliance.store.invitations import Invitation
 from appliance.store.members import Membership
@@ -175,5 +176,6 @@ ROUTES = (
         SessionAnswer,
         201,
         access=PUBLIC,
+        refusals=(Suspended,),
     ),
 )

@@ -49,7 +49,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     },
     "before": {
         "description": "Alias of `after`: only entries older than the one of this id.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+        "schema": {"type": "string"},
     },
 }
 _HEADERS: dict[str, dict[str, Any]] = {

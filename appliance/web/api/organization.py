@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.model.access import LOOK, MANAGE
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.organization import Organization, Plan
 from appliance.service import deletion, organizations
 from appliance.web import conditions
@@ -56,7 +57,15 @@ def _delete_organization(call: ApiCall) -> Removed:
 
 
 ROUTES = (
-    Route("GET", "/organization", "The organization", _organization, answer=OrganizationAnswer, access=LOOK),
+    Route(
+        "GET",
+        "/organization",
+        "The organization",
+        _organization,
+        answer=OrganizationAnswer,
+        access=LOOK,
+        refusals=(NotFound,),
+    ),
     Route(
         "PATCH",
         "/organization",
@@ -67,6 +76,7 @@ ROUTES = (
         access=MANAGE,
         takes_condition=True,
         etag=_tag,
+        refusals=(NotEnforced,),
     ),
     Route(
         "DELETE",
@@ -76,5 +86,6 @@ ROUTES = (
         DeleteOrganization,
         Removed,
         access=MANAGE,
+        refusals=(NotEnforced,),
     ),
 )

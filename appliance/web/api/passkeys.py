@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from appliance.model.access import PUBLIC, SELF
-from appliance.model.errors import CodeNeeded, Malformed, Suspended, Unauthenticated, Unverified
+from appliance.model.errors import CodeNeeded, Malformed, NotNow, NotPossible, Suspended, Unauthenticated, Unverified
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
@@ -150,7 +150,7 @@ ROUTES = (
         _begin_adding_passkey,
         answer=CreationOptions,
         access=SELF,
-        refusals=(Unverified,),
+        refusals=(NotPossible, Unverified),
     ),
     Route(
         "POST",
@@ -162,7 +162,7 @@ ROUTES = (
         201,
         access=SELF,
         asks_for_proof=True,
-        refusals=(CodeNeeded, Unverified),
+        refusals=(CodeNeeded, NotNow, NotPossible, Unverified),
     ),
     Route("PATCH", f"{_PATH}/{{id}}", "Rename a passkey", _rename_passkey, RenamePasskey, status=204, access=SELF),
     Route(
@@ -182,6 +182,7 @@ ROUTES = (
         _begin_log_in_by_passkey,
         answer=RequestOptions,
         access=PUBLIC,
+        refusals=(NotPossible,),
     ),
     Route(
         "POST",
@@ -192,6 +193,6 @@ ROUTES = (
         SessionAnswer,
         201,
         access=PUBLIC,
-        refusals=(Unauthenticated, Suspended),
+        refusals=(NotPossible, Suspended, Unauthenticated),
     ),
 )

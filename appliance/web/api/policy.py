@@ -10,6 +10,7 @@ import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.policy import Action, Policy, Protocol, Rule
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.service import policy as policies
@@ -234,7 +235,7 @@ def _rule(body: RuleBody) -> Rule:
 
 
 ROUTES = (
-    Route("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK),
+    Route("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK, refusals=(NotFound,)),
     Route(
         "PUT",
         "/policy",
@@ -247,6 +248,7 @@ ROUTES = (
         etag=etag_of,
         takes_condition=True,
         is_timed=True,
+        refusals=(NotEnforced,),
     ),
     Route(
         "POST",
@@ -261,6 +263,7 @@ ROUTES = (
         keeps_answer=True,
         takes_condition=True,
         is_timed=True,
+        refusals=(NotEnforced,),
     ),
     Route(
         "PATCH",
@@ -273,6 +276,7 @@ ROUTES = (
         access=CHANGE,
         takes_condition=True,
         is_timed=True,
+        refusals=(NotEnforced,),
     ),
     Route(
         "DELETE",
@@ -284,6 +288,7 @@ ROUTES = (
         access=CHANGE,
         takes_condition=True,
         is_timed=True,
+        refusals=(NotEnforced,),
     ),
     Route(
         "POST",

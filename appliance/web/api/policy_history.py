@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
 from appliance.store.times import rfc3339
@@ -70,6 +71,7 @@ ROUTES = (
         answer=HistoryAnswer,
         query=paging.QUERY,
         access=LOOK,
+        refusals=(NotFound,),
     ),
     Route(
         "POST",
@@ -84,5 +86,6 @@ ROUTES = (
         keeps_answer=True,
         takes_condition=True,
         is_timed=True,
+        refusals=(NotEnforced,),
     ),
 )

@@ -87,11 +87,13 @@ class MonthUsageAnswer(msgspec.Struct, frozen=True):
 
 
 def _audit(call: ApiCall) -> AuditAnswer:
+    position = "after" if "after" in call.query else "before"
     entries, following = organizations.trail(
         call.context,
         call.actor,
-        before=call.query.get("after", call.query.get("before")),
+        before=call.query.get(position),
         limit=paging.limit_of(call, usual=100),
+        field=position,
     )
     return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following, _trail(call))
 

@@ -30,10 +30,15 @@ _AT_FAULT = re.compile(r"field `(\w+)`$|at `\$\.([^`]+)`$")
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A call as its handler gets it: authenticated, decoded, and within the limits."""
+    """A call as its handler gets it: authenticated, decoded, and within the limits.
+
+    Attributes:
+        query: parameters of the query string.
+    """
 
     site: Site
     request: Request
+    query: Mapping[str, str] = field(repr=False)
     body: Any
     signed_in: tuple[Actor, str] | None = field(repr=False)
 
@@ -46,11 +51,6 @@ class ApiCall:
     def parameters(self) -> Mapping[str, str]:
         """Values of the variable parts of the path."""
         return self.request.parameters
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """Parameters of the query string."""
-        return self.request.query
 
     @property
     def actor(self) -> Actor:
@@ -163,7 +163,7 @@ def handler(route: Route, site: Site) -> Handler:
         signed_in = _let_in(route, site, request)
         _check_condition(route, request)
         body = _decode(decoder, request.body) if decoder is not None else None
-        call = ApiCall(site, request, body, signed_in)
+        call = ApiCall(site, request, request.query, body, signed_in)
         if route.method == "POST" and signed_in is not None:
             actor, held = signed_in
             return repetition.idempotent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.model.access import SELF
-from appliance.model.errors import CodeNeeded, Unverified
+from appliance.model.errors import CodeNeeded, NotNow, Unverified
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
 from appliance.store.times import rfc3339
@@ -78,7 +78,7 @@ ROUTES = (
         201,
         access=SELF,
         asks_for_proof=True,
-        refusals=(Unverified,),
+        refusals=(NotNow, Unverified),
     ),
     Route(
         "PUT",
@@ -89,6 +89,7 @@ ROUTES = (
         NewRecoveryCodes,
         access=SELF,
         asks_for_proof=True,
+        refusals=(NotNow,),
     ),
     Route(
         "DELETE",
@@ -99,7 +100,7 @@ ROUTES = (
         SessionAnswer,
         access=SELF,
         asks_for_proof=True,
-        refusals=(CodeNeeded,),
+        refusals=(CodeNeeded, NotNow),
     ),
     Route(
         "POST",
@@ -111,6 +112,6 @@ ROUTES = (
         201,
         access=SELF,
         asks_for_proof=True,
-        refusals=(CodeNeeded,),
+        refusals=(CodeNeeded, NotNow),
     ),
 )

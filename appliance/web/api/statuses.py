@@ -11,16 +11,10 @@ from appliance.web.api.routes import Route
 from appliance.web.refusals import status_of
 
 _TO_EVERY_CALL = (errors.Malformed, errors.TooMany, errors.Unavailable)
-_TO_A_SESSION = (errors.Unauthenticated, errors.Forbidden)
-_TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow, errors.Invalid, errors.Busy)
-_TO_A_CHANGE = (
-    errors.WrongProof,
-    errors.Conflict,
-    errors.NotFound,
-    errors.NotPossible,
-    errors.NotEnforced,
-    errors.NotNow,
-)
+_TO_A_SESSION = (errors.Unauthenticated, errors.Forbidden, errors.Suspended)
+_TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow)
+# Public ones, too: a page of another site may have asked for them.
+_TO_A_CHANGE = (errors.Forbidden, errors.Conflict, errors.NotFound)
 _TO_A_KEY = (errors.InProgress, errors.DoneBefore)
 
 
@@ -35,8 +29,10 @@ def refusals(route: Route) -> dict[int, list[str]]:
         kinds += _TO_A_KEY
         if not route.access.is_public:
             kinds.append(errors.KeyReused)
-    if route.query:
+    if route.query or route.body is not None:
         kinds.append(errors.Invalid)
+    if route.asks_for_proof:
+        kinds.append(errors.WrongProof)
     if "force" in route.query:
         kinds.append(ExpectationBroken)
     if "{" in route.path:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from appliance.model.access import SELF
-from appliance.model.errors import CodeNeeded, Unverified
+from appliance.model.errors import CodeNeeded, NotNow, Unverified
 from appliance.service import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.times import rfc3339
@@ -93,7 +93,7 @@ ROUTES = (
         201,
         access=SELF,
         asks_for_proof=True,
-        refusals=(CodeNeeded, Unverified),
+        refusals=(CodeNeeded, NotNow, Unverified),
     ),
     Route(
         "GET",

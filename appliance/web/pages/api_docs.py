@@ -21,7 +21,7 @@ class Input:
     """A parameter, or a field of a body or an answer.
 
     Attributes:
-        place: path, query, header or body; "" for a field of a shape.
+        place: path, query, header or body, for a list with its type; "" for a field of a shape.
         shape: name of the type's shape, if it has one.
     """
 
@@ -47,7 +47,8 @@ class DescribedCall:
     """A call of the API.
 
     Attributes:
-        given: shape of the answer.
+        given: type of the answer; None without one.
+        shape: name of the shape in it.
     """
 
     id: str
@@ -58,6 +59,7 @@ class DescribedCall:
     inputs: tuple[Input, ...]
     status: str
     given: str | None
+    shape: str | None
     refusals: tuple[DescribedRefusal, ...]
 
 
@@ -119,9 +121,10 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Ma
         for each in operation["parameters"]
     ]
     if "requestBody" in operation:
-        name = str(_shape(operation["requestBody"]["content"][JSON]["schema"]))
-        inputs += _fields(schemas[name], "body")
+        body = operation["requestBody"]["content"][JSON]["schema"]
+        inputs += _fields(schemas[str(_shape(body))], "body" if "$ref" in body else f"body: {_type(body)}")
     status, success = next(iter(operation["responses"].items()))
+    answer = success["content"][JSON]["schema"] if "content" in success else None
     return DescribedCall(
         operation["operationId"],
         method,
@@ -130,7 +133,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Ma
         operation["description"],
         tuple(inputs),
         status,
-        _shape(success["content"][JSON]["schema"]) if "content" in success else None,
+        None if answer is None else _type(answer),
+        None if answer is None else _shape(answer),
         tuple(
             DescribedRefusal(code, each["description"])
             for code, each in operation["responses"].items()

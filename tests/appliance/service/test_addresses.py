@@ -62,7 +62,7 @@ def test_a_full_range_is_reported(context: Context, small: Actor) -> None:
     fill(context, small)
     with pytest.raises(Conflict, match=r"192\.168\.7\.0/28 is taken: it has room for 13 machines") as full:
         machines.add(context, small, name="another")
-    assert full.value.retry_after is None
+    assert (full.value.field, full.value.retry_after) == (None, None)
 
 
 def test_concurrent_adds_get_each_address_once_until_full(context: Context, small: Actor) -> None:

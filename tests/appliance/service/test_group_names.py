@@ -20,7 +20,7 @@ def test_machines_and_rules_can_t_use_a_name_like_a_selector(context: Context, o
     machine = machines.add(context, owner, name="a", groups=["office"]).machine
     with pytest.raises(Invalid) as refused:
         machines.add(context, owner, name="b", groups=["office", group])
-    assert refused.value.field == "group"
+    assert refused.value.field == "groups"
     with pytest.raises(Invalid):
         machines.change(context, owner, machine.id, groups=["office", group])
     with pytest.raises(Invalid) as refused:

@@ -26,8 +26,9 @@ def test_machines_get_addresses_from_the_second_one_on(context: Context, owner: 
 def test_the_free_plan_has_two_machines_and_names_the_paid_plan(context: Context, owner: Actor) -> None:
     for name in ("a", "b"):
         machines.add(context, owner, name=name)
-    with pytest.raises(PlanLimit, match="paid plan"):
+    with pytest.raises(PlanLimit, match="paid plan") as refused:
         machines.add(context, owner, name="c")
+    assert refused.value.field is None
     organizations.change(context, owner, plan="paid")
     machines.add(context, owner, name="c")
     with pytest.raises(Conflict):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from appliance.model.errors import Malformed
 from appliance.web.request import COOKIE, Request
 from appliance.web.response import Response
 
@@ -52,9 +53,16 @@ def test_cookies_of_others_hide_none_of_ours(others: str) -> None:
     assert (request.session_token, request.cookies["quoted"]) == ("one", "two==")
 
 
-def test_a_parameter_that_is_not_utf_8_is_absent() -> None:
-    request = Request.head(environ(QUERY_STRING="after=%ff&limit=1&limit=2&name=%e4%bd%a0+x&empty"))
-    assert request.query == {"limit": "2", "name": "你 x", "empty": ""}
+def test_the_last_parameter_with_a_name_counts() -> None:
+    request = Request.head(environ(QUERY_STRING="limit=1&limit=2&name=%e4%bd%a0+x&raw=\xe4\xbd\xa0&empty"))
+    assert request.query == {"limit": "2", "name": "你 x", "raw": "你", "empty": ""}
+
+
+@pytest.mark.parametrize("query", ["group=%ff", "group=\xff", "group=%e4%bd&limit=1", "group=%ff&group=a"])
+def test_a_parameter_that_is_not_utf_8_is_refused(query: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        _ = Request.head(environ(QUERY_STRING=query)).query
+    assert refused.value.field == "group"
 
 
 def test_two_requests_of_one_content_differ_in_headers_alone() -> None:

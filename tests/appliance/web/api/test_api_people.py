@@ -9,6 +9,7 @@ import pytest
 
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, tokens
+from appliance.store import organizations
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.request import COOKIE
@@ -49,6 +50,22 @@ def test_an_invitation_s_link_makes_a_member(app: bottle.Bottle, token: str) -> 
         ("owner@example.net", "owner"),
         ("ravi@example.net", "admin"),
     ]
+
+
+def test_a_suspension_is_told_to_programs_and_the_invited(
+    app: bottle.Bottle, token: str, context: Context, owner: Actor
+) -> None:
+    link = ask(app, "POST", "/invitations", {"email": "ravi@example.net"}, token).json["link"]
+    program = ask(app, "POST", "/tokens", {"name": "ci", "password": OWN}, token).json["token"]
+    with context.store.write() as transaction:
+        organizations.suspend(transaction, owner.organization_id, context.clock())
+    body = {"token": link.rpartition("/")[2], "password": PASSWORD}
+    for answer in (
+        ask(app, "POST", "/invitations/accept", body),
+        ask(app, "GET", "/machines", token=program),
+        ask(app, "DELETE", "/account", {"password": OWN}, program),
+    ):
+        assert (answer.status, answer.json["type"]) == (403, "urn:meshwg:problem:suspended")
 
 
 def test_a_member_changes_roles_and_is_removed(app: bottle.Bottle, token: str, context: Context, owner: Actor) -> None:

@@ -53,6 +53,12 @@ def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
         ("GET", "/machines?state=asleep", b"", 422),
         ("GET", "/machines?state=online&after=x", b"", 422),
         ("GET", "/audit?before=-1", b"", 422),
+        ("GET", "/audit?before=%ff", b"", 400),
+        ("GET", "/machines?group=%ff", b"", 400),
+        ("GET", "/machines?group=%ff&group=a", b"", 400),
+        ("GET", "/machines?query=%e4%bd", b"", 400),
+        ("GET", "/policy?other=%ff", b"", 400),
+        ("POST", "/machines?force=%ff", b'{"name": "a"}', 400),
         ("GET", "/nothing", b"", 404),
         ("PUT", "/machines", b"{}", 405),
         ("DELETE", "/organization", b'{"confirm": "other"}', 422),
@@ -62,6 +68,31 @@ def test_bad_input_is_a_problem_document(
     app: bottle.Bottle, token: str, method: str, path: str, raw: bytes, status: int
 ) -> None:
     assert_problem(call(app, method, "/api/v1" + path, raw=raw, token=token), status)
+
+
+@pytest.mark.parametrize("path", ["/machines", "/audit", "/usage", "/policy/history"])
+def test_a_wrong_position_is_blamed_on_what_was_sent(app: bottle.Bottle, token: str, path: str) -> None:
+    for name in ("after", "before") if path == "/audit" else ("after",):
+        answer = call(app, "GET", f"/api/v1{path}?{name}=nothing", token=token)
+        assert_problem(answer, 422)
+        assert answer.json["field"] == name
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/machines", {"name": "a", "groups": [""]}, "groups"),
+        ("/machines", {"name": "a", "groups": ["any"]}, "groups"),
+        ("/policy/rules", {"action": "deny", "source": "group:\n", "destination": "any"}, "source"),
+        ("/policy/rules", {"action": "deny", "source": "any", "destination": "group: "}, "destination"),
+    ],
+)
+def test_a_wrong_group_is_blamed_on_what_was_sent(
+    app: bottle.Bottle, token: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    answer = call(app, "POST", f"/api/v1{path}", body, token=token)
+    assert_problem(answer, 422)
+    assert (answer.json["field"], "group" in answer.json["detail"]) == (field, True)
 
 
 @pytest.mark.parametrize(

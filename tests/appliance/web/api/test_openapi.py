@@ -57,6 +57,13 @@ def test_every_parameter_has_a_type_and_a_description(document: dict[str, Any]) 
             assert parameter["description"], name
 
 
+def test_positions_in_lists_are_texts(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for parameter in operation["parameters"]:
+            if parameter["name"] in ("after", "before"):
+                assert parameter["schema"] == {"type": "string"}, name
+
+
 def test_every_list_comes_in_pages(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     lists, whole = [], []
@@ -76,6 +83,100 @@ def test_every_list_comes_in_pages(document: dict[str, Any]) -> None:
     assert len(lists) == 11
     # At most 200 entries.
     assert whole == ["GET /policy/expectations"]
+
+
+def calls_refused(document: dict[str, Any], code: str) -> set[str]:
+    told = f"`urn:meshwg:problem:{code}`"
+    return {
+        name
+        for name, operation in operations(document)
+        if any(told in response["description"] for response in operation["responses"].values())
+    }
+
+
+ENFORCED = {
+    "POST /signup",
+    "PATCH /organization",
+    "DELETE /organization",
+    "POST /machines",
+    "PATCH /machines/{id}",
+    "POST /machines/{id}/rotate",
+    "DELETE /machines/{id}",
+    "PUT /policy",
+    "POST /policy/rules",
+    "PATCH /policy/rules/{id}",
+    "DELETE /policy/rules/{id}",
+    "POST /policy/restore",
+    "PUT /policy/expectations",
+}
+WITH_A_CODE = {
+    "POST /tokens",
+    "POST /account/passkeys",
+    "DELETE /account/second-factor",
+    "POST /account/recovery-codes",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "calls"),
+    [
+        ("plan-limit", {"POST /machines"}),
+        ("busy", set()),
+        ("not-enforced", ENFORCED),
+        ("code-needed", {"POST /sessions", *WITH_A_CODE}),
+        (
+            "not-now",
+            {
+                "POST /sessions",
+                "POST /account/second-factor",
+                "PUT /account/second-factor",
+                "POST /machines/{id}/ping",
+                *WITH_A_CODE,
+            },
+        ),
+        (
+            "not-possible",
+            {
+                "POST /resets",
+                "POST /verifications",
+                "POST /account/passkeys/options",
+                "POST /account/passkeys",
+                "POST /sessions/passkey/options",
+                "POST /sessions/passkey",
+            },
+        ),
+    ],
+)
+def test_a_refusal_is_documented_where_it_comes(document: dict[str, Any], code: str, calls: set[str]) -> None:
+    assert calls_refused(document, code) == calls
+
+
+def test_refusals_of_callers_are_documented(document: dict[str, Any]) -> None:
+    every = {name for name, _ in operations(document)}
+    signed_in = {name for name, operation in operations(document) if operation["security"]}
+    let_in = {"POST /sessions", "POST /sessions/passkey"}
+    assert calls_refused(document, "unauthenticated") == signed_in | let_in
+    assert calls_refused(document, "suspended") == signed_in | let_in | {"POST /invitations/accept"}
+    # A page of another site may ask for a public change, too.
+    assert calls_refused(document, "forbidden") == every
+    proving = {f"{row.method} {row.path}" for row in ROUTES if row.asks_for_proof}
+    assert calls_refused(document, "wrong-proof") == proving
+
+
+def test_invalid_input_is_documented_where_it_may_come(document: dict[str, Any]) -> None:
+    taking = {
+        name
+        for name, operation in operations(document)
+        if "requestBody" in operation or any(each["in"] == "query" for each in operation["parameters"])
+    }
+    # Any change of the machines may make the policy too large.
+    assert calls_refused(document, "invalid") == taking | {"DELETE /machines/{id}"}
+
+
+def test_an_organization_may_vanish_while_it_is_read(document: dict[str, Any]) -> None:
+    looking = {"/account", "/organization", "/policy", "/policy/history", "/policy/expectations"}
+    found = {name.removeprefix("GET ") for name in calls_refused(document, "not-found") if name.startswith("GET")}
+    assert found == looking | {row.path for row in ROUTES if row.method == "GET" and "{" in row.path}
 
 
 def test_refusals_are_documented_with_their_types(document: dict[str, Any]) -> None:

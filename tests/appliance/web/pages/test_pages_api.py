@@ -28,6 +28,16 @@ def test_inputs_and_refusals_of_a_call_are_shown(stranger: Visitor) -> None:
     assert "urn:meshwg:problem:plan-limit" in text
 
 
+def test_a_call_with_lists_says_so(stranger: Visitor) -> None:
+    text = " ".join(stranger.get("/docs/api").page.text.split())
+    for row in ROUTES:
+        told = text.partition(f"{row.method} {row.path} {row.summary.replace('`', '')}.")[2].partition("Refusals")[0]
+        taken, _, given = told.partition("Gives ")
+        answer = f", {'list of ' * row.is_list}{row.answer.__name__}" if row.answer else ""
+        assert given.strip() == f"{row.status}{answer}."
+        assert ("body: list of" in taken) == (row.is_list and row.body is not None), row.path
+
+
 def test_code_in_descriptions_is_marked_as_code(stranger: Visitor) -> None:
     answer = stranger.get("/docs/api")
     assert "`" not in answer.page.text

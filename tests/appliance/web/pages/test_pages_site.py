@@ -163,6 +163,20 @@ def test_a_foreign_form_is_refused(owner: Visitor, data: bytes, content_type: st
     assert answer.headers["content-type"].startswith("text/html")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/machines?query=%ff",
+        "/machines/live?group=%ff",
+        "/policy?source=%ff",
+        "/policy/matrix?source=%ff",
+        "/?machines=%ff",
+    ],
+)
+def test_a_page_ignores_no_unreadable_condition(owner: Visitor, path: str) -> None:
+    assert owner.get(path).status == 400
+
+
 @pytest.mark.parametrize("query", ["before=x", "before=%ff", "before=-1", "before=" + "9" * 30])
 def test_an_invalid_query_is_refused(owner: Visitor, query: str) -> None:
     assert owner.get(f"/audit?{query}").status in (400, 422)
