@@ -134,7 +134,7 @@ OPTIONS = {
     "tls_key": _path("Its key (PEM).", "FILE", "that of the self-signed certificate"),
     "trusted_source": _ranges(
         "Range without limits on sign-up and changes; repeatable.",
-        "none; no limits from there but on guessing passwords",
+        "none; few limits from there, see [What one client can take](#what-one-client-can-take)",
     ),
     "trusted_proxy": _ranges(
         "Range of proxies whose X-Forwarded-For is believed; repeatable.",

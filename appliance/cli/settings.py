@@ -50,7 +50,7 @@ class Settings:
         listen: host and port of pages and API.
         endpoint: the hub's public address in machines' configurations.
         udp_port: public UDP port; None: chosen by the first start.
-        trusted_source: ranges whose addresses are limited only in guessing and in asking for letters.
+        trusted_source: ranges whose addresses have few limits (`RateLimits.trusted`).
         trusted_proxy: ranges of proxies whose X-Forwarded-For is trusted.
         public_url: of the pages, without a slash at its end.
         smtp_url: of the mail relay, with its password; None to send no mail.

@@ -36,7 +36,8 @@ class RateLimits:
     """Counters of all limits; thread-safe.
 
     Attributes:
-        trusted: ranges whose addresses are limited only in guessing and in asking for letters.
+        trusted: ranges whose addresses are limited only in guessing, in asking for letters, in flips of the
+            demonstration's rules, and in what operators do.
         clock: monotonic time in seconds.
         refused: number of refusals by the limit's name and level.
         most_known: most accounts whose sources are remembered.
@@ -58,6 +59,7 @@ class RateLimits:
         self._log_ins = NetworkAllowance(rates.LOG_INS, self.clock)
         self._operator_log_ins = NetworkAllowance(rates.OPERATOR_LOG_INS, self.clock)
         self._operator_changes = Allowance(*rates.OPERATOR_CHANGES, clock=self.clock)
+        self._operator_links = Allowance(*rates.OPERATOR_LINKS, clock=self.clock)
         self._strangers = NetworkAllowance(rates.STRANGERS, self.clock)
         self._operator_strangers = NetworkAllowance(rates.OPERATOR_STRANGERS, self.clock)
         self._public_polls = NetworkAllowance(rates.PUBLIC_POLLS, self.clock)
@@ -136,6 +138,10 @@ class RateLimits:
     def operator_change(self, operator_id: str) -> None:
         """Count a change by an operator; raises `TooMany` beyond the limit. Trusted addresses are no exception."""
         self._take("operator-changes", self._operator_changes, operator_id)
+
+    def operator_link(self, operator_id: str) -> None:
+        """Count a link of an operator; raises `TooMany` beyond the limit. Trusted addresses are no exception."""
+        self._take("operator-links", self._operator_links, operator_id)
 
     def challenge(self, address: str) -> None:
         """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from appliance.languages import reader
 from appliance.model import emails
-from appliance.model.errors import NotFound
+from appliance.model.errors import NotFound, TooMany
 from appliance.model.organization import Organization
 from appliance.service import (
     Actor,
@@ -25,6 +25,7 @@ from appliance.service import (
 from appliance.service import log_in as login
 from appliance.service.passwords import Caller
 from appliance.service.sessions import Session
+from appliance.web.network_allowance import EVERYBODY
 from appliance.web.proxies import networks_of
 from appliance.web.request import Request
 from appliance.web.site import Site
@@ -97,7 +98,11 @@ def sign_up(
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
     """Ask for a link to sign up, within the limits."""
     site.limits.sign_up_letter(request.address, email)
-    permits.ask(site.context, email, reader().language.tag)
+    try:
+        permits.ask(site.context, email, reader().language.tag)
+    except TooMany:
+        site.limits.note("unused-sign-up-links", EVERYBODY, EVERYBODY)
+        raise
 
 
 def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:

@@ -61,7 +61,7 @@ class WebSettings:
         connect: makes the client of the hub, or of all hubs.
         is_alone: False if other hosts may serve pages of the same store.
         endpoint: ``HOST:PORT`` of the one hub in machines' configurations.
-        trusted: ranges whose addresses are limited only in guessing and in asking for letters.
+        trusted: ranges whose addresses have few limits (`RateLimits.trusted`).
         proxies: ranges of proxies whose X-Forwarded-For is trusted.
         site: public URL of the pages.
         relay: mail relay; None to send no mail.

@@ -21,6 +21,7 @@ LOG_INS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
 OPERATOR_LOG_INS = NetworkRates((Rate(20, _MINUTE),), everybody=(Rate(60, _MINUTE),))
 # Each is an entry in the log of operations.
 OPERATOR_CHANGES = (Rate(60, _MINUTE), Rate(2000, _DAY))
+OPERATOR_LINKS = (Rate(30, _HOUR), Rate(100, _DAY))
 STRANGERS = NetworkRates((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
 # Of operators' pages, apart: other strangers use up nothing that an operator's sign-in needs.
 OPERATOR_STRANGERS = NetworkRates((Rate(120, _MINUTE),), everybody=(Rate(3000, _MINUTE),))

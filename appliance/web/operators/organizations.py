@@ -72,7 +72,7 @@ def _resume(visit: OperatorVisit) -> Response:
 
 def _invite(visit: OperatorVisit) -> Response:
     form, who = visit.form, visit.signed_in
-    visit.site.limits.invitation(visit.request.address, who.operator.id)
+    visit.site.limits.operator_link(who.operator.id)
     with _guessing(visit):
         invited = oversight.invite(
             visit.context,
@@ -90,7 +90,7 @@ def _invite(visit: OperatorVisit) -> Response:
 
 def _invite_sign_up(visit: OperatorVisit) -> Response:
     who = visit.signed_in
-    visit.site.limits.invitation(visit.request.address, who.operator.id)
+    visit.site.limits.operator_link(who.operator.id)
     link = oversight.invite_sign_up(visit.context, who, visit.form.optional("email"))
     answer = visit.page("operator_link.html", link=link, invitation=None, back=HOME)
     return reply(answer, Outcome(HOME, "operator-link"))

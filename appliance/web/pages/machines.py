@@ -247,7 +247,7 @@ PAGES = (
         access=CHANGE,
         again=_again("change", "name", "groups", "seen_name", "seen_groups"),
     ),
-    Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),
+    Page("GET", "/machines/<id>/configuration", _show_configuration, access=LOOK),
     Page("GET", "/machines/<id>/rotate", _ask_rotation, access=CHANGE),
     Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE, again=Again(_ask_rotation, ("public_key",))),
     Page("GET", "/machines/<id>/disable", _ask_disabling, access=CHANGE),

@@ -104,6 +104,6 @@ def _particulars(changes: Mapping[str, object]) -> dict[str, object]:
 
 PAGES = (
     Page("GET", _PATH, _show, access=LOOK),
-    Page("GET", f"{_PATH}/<id>", _show_version, access=CHANGE),
+    Page("GET", f"{_PATH}/<id>", _show_version, access=LOOK),
     Page("POST", f"{_PATH}/<id>", _restore, access=CHANGE, again=Again(_show_version)),
 )

@@ -104,9 +104,9 @@ def prove(
     Show also that the front door leads each datagram to its own link, or to none.
 
     Links, peers, rules, routes and settings are read back from the kernel, the policies from `admin policies` with the
-    settings of the service (MESHWG_DATA and others), or from the API. Nothing is sent or changed there. Packets that
-    refute a policy, also after deletions, are sent through a copy of the namespace, and captured there; datagrams that
-    refute the front door go through a copy of it.
+    settings of the service (MESHWG_CONFIG, MESHWG_DATA and others), or from the API. Nothing is sent or changed there.
+    Packets that refute a policy, also after deletions, are sent through a copy of the namespace, and captured there;
+    datagrams that refute the front door go through a copy of it.
 
     Exit codes: 0 it is so, 1 it is not, 64 bad usage, 66 the authority or the token can't be read, 69 the service, a
     namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines or real

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_network
 
@@ -56,7 +57,7 @@ def test_an_ipv4_address_counts_alike_in_every_spelling(limits: RateLimits) -> N
     limits.sign_up("203.0.113.2")
 
 
-def test_a_trusted_source_is_limited_in_guesses_only(limits: RateLimits) -> None:
+def test_a_trusted_source_is_limited_in_guesses(limits: RateLimits) -> None:
     for _ in range(5000):
         limits.sign_up("192.0.2.9")
         limits.write("2001:db8:1::5", "acme")
@@ -67,6 +68,24 @@ def test_a_trusted_source_is_limited_in_guesses_only(limits: RateLimits) -> None
             guess(limits, "192.0.2.9")
     with pytest.raises(TooMany):
         guess(limits, "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("limit", "whose"),
+    [
+        ("letter", ["192.0.2.9", "a@example.net"]),
+        ("sign_up_letter", ["192.0.2.9", "a@example.net"]),
+        ("operator_log_in", ["192.0.2.9", "operator a@example.net"]),
+        ("operator_change", ["a"]),
+        ("operator_link", ["a"]),
+        ("demo_flip", ["192.0.2.9"]),
+    ],
+)
+def test_a_trusted_source_has_these_limits_too(limits: RateLimits, limit: str, whose: list[str]) -> None:
+    for _ in range(100):
+        with suppress(TooMany):
+            getattr(limits, limit)(*whose)
+    assert limits.refused
 
 
 def test_an_organization_has_one_limit_for_all_its_addresses(limits: RateLimits) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_network
 
 import bottle
 import pytest
@@ -14,7 +15,7 @@ from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.model.errors import TooMany
 from appliance.service import Actor, Context, operators
 from appliance.web.app import make_app
-from appliance.web.rates import OPERATOR_CHANGES
+from appliance.web.rates import OPERATOR_CHANGES, OPERATOR_LINKS
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.service.clock import Clock
@@ -107,13 +108,17 @@ def test_a_link_to_sign_up_is_revoked(
     assert Visitor(app, address="198.51.100.9").get(link[1]).status == 404
 
 
-@pytest.mark.long
-def test_links_of_a_stolen_session_are_bounded(operator: Operator) -> None:
-    statuses = []
-    for _ in range(35):
+def test_links_of_an_operator_are_bounded_from_anywhere(operator: Operator, owner: Actor, site: Site) -> None:
+    """Uses up the links to sign up, from a trusted source: none is left for an organization either."""
+    site.limits.trusted = [ip_network(f"{operator.address}/32")]
+    for _ in range(OPERATOR_LINKS[0].amount):
         operator.get("/operator")
-        statuses.append(operator.send("/operator/sign-up-links", email="").status)
-    assert statuses == [200] * 30 + [429] * 5
+        assert operator.send("/operator/sign-up-links", email="").status == 200
+    operator.get("/operator")
+    assert operator.send("/operator/sign-up-links", email="").status == 429
+    path = f"/operator/organizations/{owner.organization_id}"
+    assert operator.act(f"{path}/invitations", email="new@example.net", role="viewer").status == 429
+    assert site.limits.refused == {("operator-links", "one"): 2}
 
 
 @pytest.mark.long

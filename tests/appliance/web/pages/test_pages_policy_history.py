@@ -124,7 +124,10 @@ def test_a_viewer_sees_the_history_and_can_t_go_back(
     viewer = colleague(Role.VIEWER)
     assert "no SSH" in viewer.get(HISTORY).page.text
     place = f"{HISTORY}/{versions[0].version}"
-    assert place not in viewer.answer.text
-    assert viewer.get(place).status == 403
-    assert viewer.post(place).status == 403
+    assert place in [each["href"] for each in viewer.answer.page.all("a")]
+    page = viewer.get(place).page
+    assert f"Version {versions[-1].version} is in force. Going back would change this." in page.text
+    assert "It would close" in page.text or "It would open" in page.text
+    assert place not in page.forms
+    assert viewer.post(place, page.forms["/logout"]).status == 403
     assert saved() == versions[-1]

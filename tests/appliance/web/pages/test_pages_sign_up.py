@@ -69,6 +69,17 @@ def test_a_request_for_a_letter_tells_nothing_and_is_limited(site: Site, hub: Fa
     assert call(app, "POST", "/api/v1/signup/letters", {"email": "nobody"}).status == 422
 
 
+def test_a_request_beyond_the_unused_links_is_counted(
+    site: Site, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.service.permits.MOST", 1)
+    app = make_app(in_mode(site, SignUpMode.VERIFIED), hub.status)
+    Visitor(app)
+    answers = [call(app, "POST", "/api/v1/signup/letters", {"email": f"{each}@example.net"}) for each in "ab"]
+    assert [(each.status, each.headers.get("Retry-After")) for each in answers] == [(204, None), (429, "3600")]
+    assert site.limits.refused == {("unused-sign-up-links", "everybody"): 1}
+
+
 def test_an_invitation_opens_the_form(site: Site, hub: FakeHub) -> None:
     invited = in_mode(site, SignUpMode.INVITED)
     app = make_app(invited, hub.status)

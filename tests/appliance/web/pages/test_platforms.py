@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
 from appliance.model.configuration import Configuration
 from appliance.model.keys import new_key_pair
+from appliance.model.organization import Role
 from appliance.web.pages.platforms import PLATFORMS, Platform, values
 from appliance.web.pages.words import emphasis_parts, filled
 from tests.appliance.web.pages.visitor import Visitor
@@ -71,6 +73,22 @@ def test_instructions_are_readable_later_without_the_key(owner: Visitor) -> None
     assert "the private key that belongs to your public key" in later.page.text
     assert "sudo systemctl enable --now wg-quick@one" in later.page.text
     assert "vpn.example.net" in later.page.text
+
+
+def test_a_viewer_reads_instructions_and_no_key(owner: Visitor, colleague: Callable[[Role], Visitor]) -> None:
+    """Looks at the file of a machine whose key was made here: what was shown once is shown to nobody again."""
+    private = re.search(r"PrivateKey {10}= (\S{44})\n", owner.add_machine("one").page.text)
+    assert private is not None
+    viewer = colleague(Role.VIEWER)
+    links = [each["href"] for each in viewer.get("/machines").page.all("a")]
+    machine = next(link for link in links if link.startswith("/machines/"))
+    assert f"{machine}/configuration" in [each["href"] for each in viewer.get(machine).page.all("a")]
+    answer = viewer.get(f"{machine}/configuration")
+    assert "the private key that belongs to your public key" in answer.page.text
+    assert "sudo systemctl enable --now wg-quick@one" in answer.page.text
+    assert private[1] not in answer.text
+    assert "QR code of this configuration" not in answer.text
+    assert f"{machine}/ping" not in answer.page.forms
 
 
 def test_emphasis_is_split_off() -> None:
