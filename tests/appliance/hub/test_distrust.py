@@ -94,9 +94,11 @@ class Running:
             ["nft", "list", "set", "inet", self.names.door, "inner"],
             ["ip", "netns", "list"],
             ["ls", "/run/wireguard"],
-            ["ss", "--udp", "--listening", "--numeric", "--no-header"],
         )
-        host = "".join(map(shown, looks))
+        # A new boringtun has its first sockets at a port that the kernel draws, where nothing is sent to.
+        ports = "( sport < :32768 or sport = :51820 )"
+        sockets = sorted(shown(["ss", "--udp", "--listening", "--numeric", "--no-header", ports]).splitlines())
+        host = "".join((*map(shown, looks), *sockets))
         return host + in_force(shown(["ip", "netns", "exec", name, "nft", "--stateless", "list", "ruleset"]))
 
 
