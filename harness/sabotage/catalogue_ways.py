@@ -16,6 +16,14 @@ WAYS = (
         "pages of a list showed something else",
     ),
     Sabotage(
+        "removals-of-every-organization",
+        "org-isolation",
+        "an owner stops the removal of a second factor in another organization",
+        "signin:stop_removals_of_everyone",
+        "test_no_call_tells_of_another_organization",
+        "a call knew another organization's id",
+    ),
+    Sabotage(
         "waiting-log-ins-kept",
         "sign-in",
         "a log-in that waits for its code outlives a change of the password",
