@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 import pytest
 
-from harness.client import authenticator
 from harness.client.visitor import Visitor
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import Machine, Mesh
 from harness.wire.witness import Witness
+from harness.world import holdings
 from harness.world.world import PASSWORD, World
 from reports.exhibits import Cell
 
@@ -116,7 +115,9 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
     things of another organization, at once or page by page, and no rule can name them.
     """
     acme, bolt = world.organization(record), world.organization(record)
-    own, theirs = (_holdings(mesh, name) | _removal(world, mesh) for mesh, name in ((acme, "server"), (bolt, _SECRET)))
+    own, theirs = (
+        holdings.make(mesh, name) | holdings.removal(world, mesh) for mesh, name in ((acme, "server"), (bolt, _SECRET))
+    )
     # Lists go on after the first page, beyond which the other organization has things, too.
     acme.add("another")
     for number in range(2):
@@ -163,8 +164,8 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
 def test_no_page_tells_of_another_organization(world: World, record: Record) -> None:
     """Every page and form with another organization's id in its address is not found; no page shows things of it."""
     acme, bolt = world.organization(record), world.organization(record)
-    _holdings(acme, "server")
-    theirs = _holdings(bolt, _SECRET) | _removal(world, bolt)
+    holdings.make(acme, "server")
+    theirs = holdings.make(bolt, _SECRET) | holdings.removal(world, bolt)
     ours, other = _browser(acme), _browser(bolt)
     fields = ours.forms("/machines")["/logout"]
     with_id = sorted((method, path) for method, path in other.walk("/machines") if _mentions(path, theirs))
@@ -188,64 +189,19 @@ def test_no_page_tells_of_another_organization(world: World, record: Record) -> 
         browser.close()
 
 
-def _holdings(mesh: Mesh, name: str) -> dict[str, str]:
-    """Gives an organization one thing of each kind; returns their ids by the path of their list."""
-    api = mesh.api
-    email = api.call("GET", "/account").body["email"]
-    machine = mesh.add(name)["machine"]["id"]
-    rule = api.call("POST", "/policy/rules", {"action": "allow", "source": "any", "destination": "any"}).body["id"]
-    second = api.anonymous()
-    second.call("POST", "/sessions", {"email": email, "password": PASSWORD})
-    second.close()
-    (member,) = api.call("GET", "/members").body["members"]
-    (session,) = (each for each in api.call("GET", "/sessions").body["sessions"] if not each["current"])
-    invited = api.call("POST", "/invitations", {"email": f"guest-of-{email}", "role": "viewer"}).body
-    ids = {
-        "/machines": machine,
-        "/policy/rules": rule,
-        "/sessions": session["id"],
-        "/members": member["id"],
-        "/invitations": invited["invitation"]["id"],
-    }
-    # A token needs a verified address; nobody can verify it here if the service sends real mail.
-    token = api.send("POST", "/tokens", {"name": name, "scope": "read", "password": PASSWORD})
-    if not str(token.body.get("type", "")).endswith(":unverified"):
-        ids["/tokens"] = token.body["api_token"]["id"]
-    return ids
-
-
-def _removal(world: World, mesh: Mesh) -> dict[str, str]:
-    """Has the operator begin to remove the second factor of a new member; {} if others run the service."""
-    try:
-        service = world.subject.service
-    except Inconclusive:
-        return {}
-    email = f"{secrets.token_hex(6)}@example.net"
-    link = mesh.api.call("POST", "/invitations", {"email": email, "role": "viewer"}).body["link"]
-    member = mesh.api.anonymous()
-    joined = {"token": link.rpartition("/")[2], "password": PASSWORD}
-    member.token = member.call("POST", "/invitations/accept", joined).body["token"]
-    secret = member.call("POST", "/account/second-factor", {"password": PASSWORD}).body["secret"]
-    member.call("PUT", "/account/second-factor", {"code": authenticator.code(secret)})
-    member.close()
-    service.operate("admin", "factors", "remove", email, failure="no removal of a second factor began")
-    (removal,) = mesh.api.call("GET", "/factor-removals").body["factor_removals"]
-    return {"/factor-removals": removal["id"]}
-
-
-def _check_are_held(paths: Iterable[str], *holdings: Mapping[str, str]) -> None:
+def _check_are_held(paths: Iterable[str], *everybody: Mapping[str, str]) -> None:
     """Checks that there is something for each path to name.
 
     Raises:
         Inconclusive: a path would not be tried.
     """
-    lacking = sorted({path for path in paths for held in holdings if _kind(path) not in held})
+    lacking = sorted({path for path in paths for held in everybody if _kind(path) not in held})
     if lacking:
         raise Inconclusive(f"nothing was made that these calls could name: {', '.join(lacking)}")
 
 
-def _status(mesh: Mesh, method: str, path: str, holdings: Mapping[str, str]) -> int:
-    address = path.format(id=holdings[_kind(path)])
+def _status(mesh: Mesh, method: str, path: str, held: Mapping[str, str]) -> int:
+    address = path.format(id=held[_kind(path)])
     return mesh.api.send(method.upper(), address, _BODIES.get((method, path))).status
 
 
@@ -276,8 +232,8 @@ def _kind(path: str) -> str:
     return path.partition("/{")[0]
 
 
-def _mentions(text: str, holdings: Mapping[str, str]) -> bool:
-    return any(each in text for each in (_SECRET, *holdings.values()))
+def _mentions(text: str, held: Mapping[str, str]) -> bool:
+    return any(each in text for each in (_SECRET, *held.values()))
 
 
 def _browser(mesh: Mesh) -> Visitor:

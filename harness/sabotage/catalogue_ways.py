@@ -24,6 +24,14 @@ WAYS = (
         "a call knew another organization's id",
     ),
     Sabotage(
+        "csrf-token-of-one-form-unchecked",
+        "sign-in",
+        "the form for a machine's new key is accepted with any CSRF token, or none",
+        "signin:trust_forms_of_new_keys",
+        "test_a_change_needs_the_sessions_own_csrf_token",
+        "changes were not refused",
+    ),
+    Sabotage(
         "waiting-log-ins-kept",
         "sign-in",
         "a log-in that waits for its code outlives a change of the password",

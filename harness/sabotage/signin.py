@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +22,11 @@ from appliance.store.factor_table import FactorTable
 from appliance.store.tickets import TicketKind
 from appliance.web import authentication, gateway, login_guard, proxies
 from appliance.web.limits import RateLimits
+from appliance.web.pages import dispatch
+from appliance.web.pages.forms import CSRF_FIELD, Form
+from appliance.web.pages.routes import Page, Visit
 from appliance.web.request import Request
+from appliance.web.response import Response
 from appliance.web.site import Site
 from harness.sabotage.parts import remembering, replace_part
 
@@ -35,6 +39,18 @@ def trust_every_cookie() -> None:
         return True
 
     authentication.matches_csrf = matches
+
+
+def trust_forms_of_new_keys() -> None:
+    """Accepts the form for a machine's new key with any CSRF token, or none."""
+    check: Callable[[Page, Visit], Response | None] = vars(dispatch)["_refused"]
+
+    def refused(page: Page, visit: Visit) -> Response | None:
+        if page.path == "/machines/<id>/rotate" and visit.who is not None:
+            visit = replace(visit, form=Form({**visit.form.fields, CSRF_FIELD: visit.who.csrf}))
+        return check(page, visit)
+
+    replace_part(dispatch, "_refused", refused)
 
 
 def stop_removals_of_everyone() -> None:
