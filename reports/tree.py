@@ -1,7 +1,8 @@
 """Digests of the files of a checkout, in a form that another checkout, a tarball or another machine has too.
 
-The files are those that the `.gitignore` files among them do not leave out, and those in git's index. Settings of one
-user are not asked: only what everybody who gets these files would ignore is left out.
+The files are those that the `.gitignore` files among them do not leave out, and those in git's index. A `.gitignore`
+file is among them whatever one says. Settings of one user are not asked: only what everybody who gets these files would
+ignore is left out.
 
 The canonical form has `MODE SHA256 PATH` and a zero byte for each file, in the order of the paths' bytes. The mode is
 git's: 100644, 100755 for a program, 120000 for a link, whose content is where it leads. The digest of a tree is the
@@ -21,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _CHUNK = 2**20
+# A `.gitignore` file can't hide itself or another. This goes before all that such files say; those in a folder that is
+# left out are left out with it, and decide nothing.
+_SHOWN = ("--exclude-standard", "--exclude=!.gitignore")
 _UNCONFIGURED = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
 
 
@@ -152,7 +156,7 @@ def _not_ignored(folder: Path) -> set[bytes]:
     """Names of the files that `.gitignore` files do not leave out, by a repository that has nothing in its index."""
     with tempfile.TemporaryDirectory(prefix="meshwg-tree-") as place:
         _git(folder, "init", "--quiet", "--bare", "--template=", place)
-        listed = _git(folder, f"--git-dir={place}", "--work-tree=.", "ls-files", "-z", "--others", "--exclude-standard")
+        listed = _git(folder, f"--git-dir={place}", "--work-tree=.", "ls-files", "-z", "--others", *_SHOWN)
     return set(filter(None, listed.split(b"\0")))
 
 

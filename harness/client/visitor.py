@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -68,7 +69,18 @@ class Visitor:
         Raises:
             Inconclusive: there are more than ``most`` pages.
         """
-        found: set[tuple[str, str]] = set()
+        return {
+            each
+            for page, links in self._pages(start, most)
+            for each in (*(("GET", link) for link in links), *(("POST", action) for action in page.forms))
+        }
+
+    def all_forms(self, start: str, most: int = 200) -> dict[str, dict[str, str]]:
+        """Returns what `forms` does, for each page that `walk` opens."""
+        return {action: fields for page, _ in self._pages(start, most) for action, fields in page.forms.items()}
+
+    def _pages(self, start: str, most: int) -> Iterator[tuple[Page, set[str]]]:
+        """Yields each page with its links."""
         waiting, known = [start], {start}
         while waiting:
             if len(known) > most:
@@ -76,10 +88,9 @@ class Visitor:
             page = self._page(waiting.pop(0))
             addresses = (link.get("href", "") for link in page.all("a"))
             links = {each.partition("#")[0] for each in addresses if each.startswith("/")}
-            found |= {("GET", link) for link in links} | {("POST", action) for action in page.forms}
+            yield page, links
             waiting += sorted(links - known)
             known |= links
-        return found
 
     def _page(self, path: str) -> Page:
         answer = self.open(path)

@@ -31,8 +31,12 @@ _SETTINGS = (
 )
 # Tables of iptables that are in use in this namespace; nft does not list them.
 _LEGACY_TABLES = "[ ! -r /proc/net/ip_tables_names ] || cat /proc/net/ip_tables_names"
-# tc(8) attaches filters and their actions to these.
-_FILTERING = ("ingress", "clsact")
+# Kernels and distributions give these to links by default. Nothing can be attached to them that looks at packets: `mq`
+# has a discipline for each queue of a network card, which is listed by itself.
+_PLAIN = ("noqueue", "pfifo_fast", "pfifo", "fq", "mq")
+# The default of Debian and Ubuntu, to which tc(8) attaches filters and their actions.
+_FILTERABLE = "fq_codel"
+_DEFAULT_HANDLE = "0:"
 _SYSCTL = "/proc/sys/"
 _TRIES = 5
 _LITTLE_ENDIAN = ("x86_64", "aarch64", "i686", "armv7l", "riscv64", "ppc64le", "loongarch64")
@@ -130,7 +134,7 @@ def _changed(one: Reading, other: Reading) -> str:
 def _read_once(run: Run) -> Reading:
     """Reads everything but the kernel's own elements."""
     links = _decoded(run("ip", "-j", "link"))
-    check_programs(links, _decoded(run("tc", "-j", "qdisc")))
+    check_programs(run, links)
     if tables := run("sh", "-c", _LEGACY_TABLES).split():
         raise Unmodelled(f"the table {tables[0]} of iptables", "host")
     return Reading(
@@ -144,11 +148,12 @@ def _read_once(run: Run) -> Reading:
     )
 
 
-def check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Mapping[str, Any]]) -> None:
+def check_programs(run: Run, links: Iterable[Mapping[str, Any]]) -> None:
     """Refuses links whose packets programs change, drop or redirect before or after nftables sees them.
 
     Args:
-        links, disciplines: as ``ip -j link`` and ``tc -j qdisc`` print them.
+        run: runs a program in the links' namespace.
+        links: as ``ip -j link`` prints them.
 
     Raises:
         Unmodelled: there is one.
@@ -156,9 +161,19 @@ def check_programs(links: Iterable[Mapping[str, Any]], disciplines: Iterable[Map
     for link in links:
         if "xdp" in link:
             raise Unmodelled("an XDP program", f"link {link['ifname']}")
-    for discipline in disciplines:
-        if discipline.get("kind") in _FILTERING:
-            raise Unmodelled(f"a queueing discipline {discipline['kind']}", f"link {discipline.get('dev')}")
+    for discipline in _decoded(run("tc", "-j", "qdisc")):
+        kind, place = discipline["kind"], f"link {discipline['dev']}"
+        if kind not in (*_PLAIN, _FILTERABLE):
+            raise Unmodelled(f"a queueing discipline {kind}", place)
+        if kind == _FILTERABLE and _filters(run, discipline):
+            raise Unmodelled(f"a filter of a queueing discipline {kind}", place)
+
+
+def _filters(run: Run, discipline: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Filters of a queueing discipline. One that was made by default has no number; tc shows it for none, if any."""
+    handle = discipline["handle"]
+    parent = () if handle == _DEFAULT_HANDLE else ("parent", handle)
+    return _decoded(run("tc", "-j", "filter", "show", "dev", discipline["dev"], *parent))
 
 
 def _rules(listing: Mapping[str, Any]) -> list[Any]:

@@ -16,6 +16,22 @@ WAYS = (
         "pages of a list showed something else",
     ),
     Sabotage(
+        "removals-of-every-organization",
+        "org-isolation",
+        "an owner stops the removal of a second factor in another organization",
+        "signin:stop_removals_of_everyone",
+        "test_no_call_tells_of_another_organization",
+        "a call knew another organization's id",
+    ),
+    Sabotage(
+        "csrf-token-of-one-form-unchecked",
+        "sign-in",
+        "the form for a machine's new key is accepted with any CSRF token, or none",
+        "signin:trust_forms_of_new_keys",
+        "test_a_change_needs_the_sessions_own_csrf_token",
+        "changes were not refused",
+    ),
+    Sabotage(
         "waiting-log-ins-kept",
         "sign-in",
         "a log-in that waits for its code outlives a change of the password",

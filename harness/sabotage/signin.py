@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,17 +12,21 @@ from sqlalchemy import Connection
 
 from appliance.model.addresses import Network
 from appliance.model.organization import Member, Role
-from appliance.service import Actor, Context, accounts, credentials, log_in, proof, sessions, ways_in
+from appliance.service import Actor, Context, accounts, credentials, factor_removals, log_in, proof, sessions, ways_in
 from appliance.service.credentials import Credential
 from appliance.service.proof import FreshProof
 from appliance.service.sessions import Session
 from appliance.store import api_tokens as stored_tokens
-from appliance.store import schema, second_factors, tickets
+from appliance.store import people, schema, second_factors, tickets
 from appliance.store.factor_table import FactorTable
 from appliance.store.tickets import TicketKind
 from appliance.web import authentication, gateway, login_guard, proxies
 from appliance.web.limits import RateLimits
+from appliance.web.pages import dispatch
+from appliance.web.pages.forms import CSRF_FIELD, Form
+from appliance.web.pages.routes import Page, Visit
 from appliance.web.request import Request
+from appliance.web.response import Response
 from appliance.web.site import Site
 from harness.sabotage.parts import remembering, replace_part
 
@@ -35,6 +39,31 @@ def trust_every_cookie() -> None:
         return True
 
     authentication.matches_csrf = matches
+
+
+def trust_forms_of_new_keys() -> None:
+    """Accepts the form for a machine's new key with any CSRF token, or none."""
+    check: Callable[[Page, Visit], Response | None] = vars(dispatch)["_refused"]
+
+    def refused(page: Page, visit: Visit) -> Response | None:
+        if page.path == "/machines/<id>/rotate" and visit.who is not None:
+            visit = replace(visit, form=Form({**visit.form.fields, CSRF_FIELD: visit.who.csrf}))
+        return check(page, visit)
+
+    replace_part(dispatch, "_refused", refused)
+
+
+def stop_removals_of_everyone() -> None:
+    """Stops the removal of a member's second factor, whichever organization's owner asks."""
+    stopped = factor_removals.stop
+
+    def stop(context: Context, actor: Actor, member_id: str) -> None:
+        with context.store.read() as transaction:
+            member = people.by_id(transaction, member_id)
+        organization = actor.organization_id if member is None else member.organization_id
+        stopped(context, replace(actor, organization_id=organization), member_id)
+
+    factor_removals.stop = stop
 
 
 def remember_members() -> None:

@@ -57,4 +57,4 @@ def new_owner(world: World) -> Iterator[Person]:
     email = f"{secrets.token_hex(6)}@example.net"
     api.sign_up(email, PASSWORD, "sign-in")
     yield Person(api, email)
-    api.send("DELETE", "/organization", {"confirm": "sign-in"})
+    api.call("DELETE", "/organization", {"confirm": "sign-in"})

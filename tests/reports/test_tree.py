@@ -56,6 +56,26 @@ def hidden_by_a_user(project: Path) -> None:
     (project / "sitecustomize.py").write_text("")
 
 
+def hidden_by_a_file_that_hides_itself(project: Path) -> None:
+    """A package is imported in place of the module beside it."""
+    package = project / "scenarios" / "test_one"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (project / "scenarios" / ".gitignore").write_text("*\n")
+
+
+def hidden_by_a_file_in_its_folder(project: Path) -> None:
+    package = project / "package" / "within"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / ".gitignore").write_text("*\n")
+
+
+def hidden_by_a_file_that_another_hides(project: Path) -> None:
+    hidden_by_a_file_in_its_folder(project)
+    (project / "package" / ".gitignore").write_text(".gitignore\n")
+
+
 def hidden_in_the_index(project: Path) -> None:
     git(project, "update-index", "--assume-unchanged", "run")
     append("run")(project)
@@ -101,6 +121,9 @@ def nested(project: Path) -> None:
         append(".gitignore"),
         new_file,
         hidden_by_a_user,
+        hidden_by_a_file_that_hides_itself,
+        hidden_by_a_file_in_its_folder,
+        hidden_by_a_file_that_another_hides,
         hidden_in_the_index,
         ignored_and_in_the_index,
         deleted,
@@ -139,7 +162,7 @@ def test_a_change_that_is_staged_or_committed_is_the_same_tree(project: Path) ->
 
 def test_what_everybody_ignores_does_not_count(project: Path) -> None:
     before = tree.look(project)
-    for name in ("a.log", "out/transcript.json", "scenarios/__pycache__/x.pyc"):
+    for name in ("a.log", "out/transcript.json", "out/.gitignore", "scenarios/__pycache__/x.pyc"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("x")
     assert tree.look(project) == before

@@ -17,6 +17,10 @@ LINK = {"ifindex": 2, "ifname": "wg", "mtu": 1420}
 SETTINGS = "/proc/sys/net/ipv4/ip_forward 1\n/proc/sys/net/ipv4/conf/wg/rp_filter 0\n"
 
 
+def discipline(kind: str, handle: str = "0:") -> dict[str, Any]:
+    return {"kind": kind, "handle": handle, "dev": "wg", "root": True, "refcnt": 2, "options": {}}
+
+
 class Host:
     """A host whose programs print what they are told to.
 
@@ -26,7 +30,8 @@ class Host:
 
     def __init__(self, **changes: Any) -> None:
         self._links = changes.get("links", [LINK])
-        self._disciplines = changes.get("disciplines", [{"kind": "noqueue", "dev": "wg"}])
+        self._disciplines = changes.get("disciplines", [discipline("noqueue")])
+        self._filters = changes.get("filters", {})
         self._tables: str = changes.get("tables", "")
         self._settings: Iterator[str] = cycle(changes.get("settings", [SETTINGS]))
         self._listings = list(changes.get("listings", [listing([DROP])] * 20))
@@ -35,6 +40,8 @@ class Host:
         """Answer one command."""
         if words[:2] == ("nft", "-j"):
             return json.dumps(self._listings.pop(0))
+        if words[:3] == ("tc", "-j", "filter"):
+            return json.dumps(self._filters.get(words[3:], []))
         if words[0] == "tc":
             return json.dumps(self._disciplines)
         if words[-1] == "link":
@@ -62,10 +69,23 @@ def test_rules_are_parsed_once_and_kept_as_printed() -> None:
     assert found == printed
 
 
-@pytest.mark.parametrize("kind", ["ingress", "clsact"])
-def test_filters_beside_nftables_are_refused(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["ingress", "clsact", "prio", "htb", "netem"])
+def test_queues_that_may_change_packets_are_refused(kind: str) -> None:
     with pytest.raises(Unmodelled, match=kind):
-        read(Host(disciplines=[{"kind": kind, "dev": "wg"}]).run)
+        read(Host(disciplines=[discipline("noqueue"), discipline(kind)]).run)
+
+
+@pytest.mark.parametrize("kind", ["noqueue", "pfifo_fast", "pfifo", "fq", "fq_codel", "mq"])
+def test_queues_of_a_kernel_s_defaults_are_read(kind: str) -> None:
+    assert read(Host(disciplines=[discipline(kind)]).run).links
+
+
+@pytest.mark.parametrize(("handle", "place"), [("0:", ()), ("8001:", ("parent", "8001:"))])
+def test_a_filter_at_a_default_queue_is_refused(handle: str, place: tuple[str, ...]) -> None:
+    """One of the default has no number, and its filters are those of the link."""
+    filters = {("show", "dev", "wg", *place): [{"kind": "matchall", "protocol": "ip"}]}
+    with pytest.raises(Unmodelled, match="a filter"):
+        read(Host(disciplines=[discipline("fq_codel", handle)], filters=filters).run)
 
 
 def test_programs_on_a_link_are_refused() -> None:

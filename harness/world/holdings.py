@@ -1,0 +1,55 @@
+"""Things of an organization that calls and forms can name."""
+
+from __future__ import annotations
+
+import secrets
+
+from harness.client import authenticator
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.mesh import Mesh
+from harness.world.world import PASSWORD, World
+
+
+def make(mesh: Mesh, name: str) -> dict[str, str]:
+    """Gives an organization one thing of each kind; returns their ids by the path of their list."""
+    api = mesh.api
+    email = api.call("GET", "/account").body["email"]
+    machine = mesh.add(name)["machine"]["id"]
+    rule = api.call("POST", "/policy/rules", {"action": "allow", "source": "any", "destination": "any"}).body["id"]
+    second = api.anonymous()
+    second.call("POST", "/sessions", {"email": email, "password": PASSWORD})
+    second.close()
+    (member,) = api.call("GET", "/members").body["members"]
+    (session,) = (each for each in api.call("GET", "/sessions").body["sessions"] if not each["current"])
+    invited = api.call("POST", "/invitations", {"email": f"guest-of-{email}", "role": "viewer"}).body
+    ids = {
+        "/machines": machine,
+        "/policy/rules": rule,
+        "/sessions": session["id"],
+        "/members": member["id"],
+        "/invitations": invited["invitation"]["id"],
+    }
+    # A token needs a verified address; nobody can verify it here if the service sends real mail.
+    token = api.send("POST", "/tokens", {"name": name, "scope": "read", "password": PASSWORD})
+    if not str(token.body.get("type", "")).endswith(":unverified"):
+        ids["/tokens"] = token.body["api_token"]["id"]
+    return ids
+
+
+def removal(world: World, mesh: Mesh) -> dict[str, str]:
+    """Has the operator begin to remove the second factor of a new member; {} if others run the service."""
+    try:
+        service = world.subject.service
+    except Inconclusive:
+        return {}
+    email = f"{secrets.token_hex(6)}@example.net"
+    link = mesh.api.call("POST", "/invitations", {"email": email, "role": "viewer"}).body["link"]
+    member = mesh.api.anonymous()
+    joined = {"token": link.rpartition("/")[2], "password": PASSWORD}
+    member.token = member.call("POST", "/invitations/accept", joined).body["token"]
+    secret = member.call("POST", "/account/second-factor", {"password": PASSWORD}).body["secret"]
+    member.call("PUT", "/account/second-factor", {"code": authenticator.code(secret)})
+    member.close()
+    service.operate("admin", "factors", "remove", email, failure="no removal of a second factor began")
+    (begun,) = mesh.api.call("GET", "/factor-removals").body["factor_removals"]
+    return {"/factor-removals": begun["id"]}
