@@ -154,7 +154,8 @@ def _commands(stage: str, commands: list[list[str]]) -> StageResult:
 
 
 def _environment() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_UNLOCK")}
+    # Options in a variable of pytest's could leave tests out.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MESHWG_UNLOCK", "PYTEST_"))}
     return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
 
 

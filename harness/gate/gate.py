@@ -95,6 +95,7 @@ class GateRun:
         hub_wireguard: name and version of the hub's WireGuard implementation; "" if no hub came up.
         hub: MODULE:CLASS of another project's hub; None for the service.
         mutants: verdicts on the mutants.
+        problems: further reasons why it does not pass, one sentence each.
     """
 
     plan: GatePlan
@@ -107,6 +108,7 @@ class GateRun:
     hub_wireguard: str = ""
     hub: str | None = None
     mutants: tuple[MutantVerdict, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

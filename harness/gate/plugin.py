@@ -29,6 +29,7 @@ from reports.schema import Verdict
 _RECORD = pytest.StashKey[Record]()
 _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
+_KEPT = pytest.StashKey[list[pytest.Item]]()
 _WORLD = pytest.StashKey[World]()
 _PIPE = pytest.StashKey[Pipe]()
 _CONDITIONS = pytest.StashKey[dict[str, str]]()
@@ -96,6 +97,7 @@ def is_of_profile(item: pytest.Item) -> bool:
     return item.config.getoption("--profile") == "full" or item.get_closest_marker("full") is None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps the scenarios of the wanted claim, name and profile, those that restart the service first.
 
@@ -117,6 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
     items[:] = sorted(kept, key=lambda item: item.get_closest_marker("restarts") is None)
+    config.stash[_KEPT] = list(items)
     for item in items:
         _record_of(item).teller.planned()
 
@@ -301,12 +304,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _write_results(session: pytest.Session) -> list[results.ScenarioResult]:
     """Returns the results so far, and writes them to the file of ``--results``, if any."""
     config = session.config
+    is_of_gate = config.getoption("--results") is not None
+    # In a run of the gate, what something else left out is missed.
+    wanted = config.stash.get(_KEPT, session.items) if is_of_gate else session.items
     so_far = [
         item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
-        for item in session.items
+        for item in wanted
         if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
     ]
-    if config.getoption("--results") is not None:
+    if is_of_gate:
         results.write(config.getoption("--results"), results.Results(so_far, config.stash.get(_HUB_WIREGUARD, "")))
     return so_far
 
@@ -318,7 +324,8 @@ def outcomes(config: pytest.Config) -> list[results.ScenarioResult]:
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:
     title, verdict = _title(item), Verdict.INCONCLUSIVE
-    failure = "The run ended before it."
+    is_left = item not in item.session.items
+    failure = "It was left out, and by no option of the gate." if is_left else "The run ended before it."
     return results.ScenarioResult(item.name, verdict, 0.0, {}, title, claim=claim, failure=failure, was_run=False)
 
 

@@ -32,7 +32,8 @@ def transcript_of(run: GateRun) -> Transcript:
         for each in run.sabotages
     ]
     rounds = {"rounds": run.rounds} if run.rounds > 1 else {}
-    problems = verdict.problems_of(claims, sabotages, run.mutants, broken=options.live is None and run.hub is None)
+    is_broken = options.live is None and run.hub is None
+    problems = [*verdict.problems_of(claims, sabotages, run.mutants, broken=is_broken), *run.problems]
     return Transcript(
         started_at=utc(run.started_at),
         seconds=round(run.seconds, 1),

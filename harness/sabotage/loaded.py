@@ -30,6 +30,9 @@ _RUN = [str(SCENARIOS), "-p", "pytest_timeout", "-p", "no:cacheprovider"]
 
 # Once, in place of once in each fork: an application is made, and pytest's plugins and the scenarios are loaded.
 rehearsal.rehearse()
+# Options in a variable of pytest's would be those of each run.
+for _variable in [each for each in os.environ if each.startswith("PYTEST_")]:
+    del os.environ[_variable]
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 os.chdir(ROOT)
 with contextlib.redirect_stdout(io.StringIO()):

@@ -17,6 +17,7 @@ from harness.cli.checks import check_choice, check_folder, check_number, check_s
 from harness.cli.choices import PROFILES, WIREGUARD
 from harness.cli.console import CONSOLE
 from harness.cli.installed import MUTATION, require
+from harness.cli.stages import StageResult
 from harness.cli.watching import Watch, entered
 from harness.events.feed import Feed
 from harness.gate import gate as gates
@@ -152,6 +153,8 @@ def run_and_publish(plan: GatePlan, watch: Watch, *, throwaway_key: bool = False
     try:
         with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
             run = _with_mutants(gates.run(plan, evidence_folder, CONSOLE, feed), feed)
+            contract = _contract(plan)
+            run = _with_contract(run, contract)
             judged = logged.judge(transcripts.transcript_of(run))
             feed.tell(
                 RunEnded(
@@ -173,11 +176,8 @@ def run_and_publish(plan: GatePlan, watch: Watch, *, throwaway_key: bool = False
     bad = len(run.scenarios) + len(run.sabotages) - good
     survived = sum(each.verdict == "survived" for each in run.mutants)
     good, bad = good + len(run.mutants) - survived, bad + survived
+    good, bad = good + contract.passed, bad + contract.failed
     passed = transcript.verdict == "pass"
-    if plan.is_full:
-        CONSOLE.print("the API's contract: generated requests for each operation")
-        contract = stages.contract(plan.options.seed)
-        passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
     watch.wait_for_readers()
     return passed, good, bad if passed or bad else 1
 
@@ -196,6 +196,20 @@ def _with_mutants(run: gates.GateRun, feed: Feed) -> gates.GateRun:
         court = trial.court(Path(folder), options.seed % 2**32, options.patience)
         found = trial.tried(drawn, court, equivalent.read(), lambda each: _tell(each, feed))
     return replace(run, mutants=tuple(found), seconds=run.seconds + time.monotonic() - start)
+
+
+def _contract(plan: GatePlan) -> StageResult:
+    """Checks the API's contract if the plan has that."""
+    if not plan.is_full:
+        return StageResult("contract", 0, 0, 0.0)
+    CONSOLE.print("the API's contract: generated requests for each operation")
+    return stages.contract(plan.options.seed)
+
+
+def _with_contract(run: gates.GateRun, contract: StageResult) -> gates.GateRun:
+    has_passed = not run.plan.is_full or (contract.passed > 0 and contract.failed == 0)
+    problems = () if has_passed else (f"The check of the API's contract does not pass: {contract}.",)
+    return replace(run, problems=problems, seconds=run.seconds + contract.seconds)
 
 
 def _tell(mutant: MutantVerdict, feed: Feed) -> None:

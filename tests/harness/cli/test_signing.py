@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
+from harness.cli import stages
 from harness.cli.commands import gate as command
+from harness.cli.stages import StageResult
 from harness.cli.watching import Watch
 from harness.gate import gate as gates
 from harness.gate import logged_run
@@ -15,6 +17,7 @@ from harness.gate.gate import GateRun
 from harness.gate.plans import GatePlan
 from harness.gate.runs import RunOptions
 from reports import packages, schema, tree, verifying
+from reports import verdict as verdicts
 from reports.keys import Signer
 from reports.log.folder import of_signer
 from tests.reports.checkouts import checkout
@@ -71,6 +74,23 @@ def test_a_throwaway_key_leaves_nothing_behind(out: Path, tmp_path: Path, capsys
     assert "for this run alone, in no log of runs\n" in capsys.readouterr().out
     assert schema.load(out / "latest").log is None
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("passed", "failed", "verdict"), [(106, 0, "pass"), (105, 1, "fail"), (0, 1, "fail"), (0, 0, "fail")]
+)
+def test_the_api_s_contract_is_part_of_a_full_run_s_verdict(
+    out: Path, monkeypatch: pytest.MonkeyPatch, passed: int, failed: int, verdict: str
+) -> None:
+    monkeypatch.setattr(stages, "contract", lambda seed: StageResult("contract", passed, failed, float(seed)))
+    monkeypatch.setattr(verdicts, "problems_of", lambda *_, **__: [])
+    plan = GatePlan(RunOptions(profile="full", seed=7))
+    has_passed, good, bad = command.run_and_publish(plan, Watch())
+    told = verifying.verify(out / "latest").transcript
+    assert (has_passed, told.verdict, told.seconds) == (verdict == "pass", verdict, 8.0)
+    assert (good, bad) == (passed, int(not has_passed))
+    words = f"The check of the API's contract does not pass: {passed} passed, {failed} failed."
+    assert told.problems == ([] if has_passed else [words])
 
 
 @pytest.mark.usefixtures("no_run")

@@ -79,6 +79,21 @@ def test_modules_without_the_named_scenario_are_not_imported(gate: Gate) -> None
     assert run.verdicts == {"test_x": "proven"}
 
 
+LEAVING = """
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(items):
+        items.pop(0)
+"""
+
+
+@pytest.mark.parametrize(("options", "others"), [(["-k", "test_y or test_z"], {}), ([], {"conftest": LEAVING})])
+def test_what_the_gate_s_own_options_keep_is_reported(gate: Gate, options: list[str], others: dict[str, str]) -> None:
+    run = gate(TWO_CLAIMS, *options, **others)
+    assert run.verdicts == {"test_x": "inconclusive", "test_y": "proven"}
+    left = run.outcomes["test_x"]
+    assert (left.was_run, left.failure) == (False, "It was left out, and by no option of the gate.")
+
+
 THREE_SCENARIOS = """
     pytestmark = claim("live-change")
 

@@ -19,6 +19,11 @@ loaded = {name: type(each.__loader__) is AssertionRewritingHook for name, each i
           if name.startswith("scenarios.test_")}
 print(json.dumps([loaded, threading.active_count()]))
 """
+_COLLECTS = """
+import sys
+from harness.sabotage.loaded import PYTEST
+sys.exit(PYTEST.run(["--collect-only", "--quiet", "--claim=one-hub"]))
+"""
 
 
 @pytest.mark.long
@@ -32,3 +37,9 @@ def test_forks_find_each_scenario_s_module_loaded() -> None:
     # A lock that another thread holds would stay locked in a fork.
     assert threads == 1
     assert done.stderr == ""
+
+
+@pytest.mark.long
+def test_forks_take_nothing_of_pytest_s_variables() -> None:
+    pytests = {"PYTEST_ADDOPTS": "-k no_such_scenario", "PYTEST_PLUGINS": "no_such_plugin"}
+    subprocess.run([sys.executable, "-c", _COLLECTS], cwd=ROOT, env={**runs.environment(), **pytests}, check=True)
