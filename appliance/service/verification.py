@@ -53,6 +53,13 @@ def require(context: Context, member: Member) -> None:
         raise Unverified("Verify your e-mail address first: by the link in the letter to it, or ask for another one.")
 
 
+def is_done(context: Context, email: str) -> bool:
+    """True if an account has this address, and it is verified."""
+    with context.store.read() as transaction:
+        member = people.by_email(transaction, email)
+    return member is not None and member.verified_at is not None
+
+
 def compose(context: Context, transaction: Connection, member_id: str) -> Letter | None:
     """Write the letter with a new link (`mail.Composer`)."""
     member = people.by_id(transaction, member_id)
