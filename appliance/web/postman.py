@@ -16,6 +16,7 @@ from appliance.web.limits import RateLimits
 log = structlog.get_logger()
 
 _LOOKS_EVERY_S = 2.0
+_OF_SIGN_UPS = (verification.AT_SIGN_UP, notices.LETTER)
 
 
 def work(
@@ -45,7 +46,12 @@ def send_due(context: Context, relay: RelayPort, limits: RateLimits) -> None:
         # Strangers, who may ask for any member's reset, must not use up what the organization's members may send, nor
         # may a member who changes the own password.
         charged = None if is_notice or queued.kind == resets.LETTER else queued.organization_id
-        return limits.is_letter_admitted(charged, letter.recipient, is_invitation=queued.kind == invitations.LETTER)
+        return limits.is_letter_admitted(
+            charged,
+            letter.recipient,
+            is_invitation=queued.kind == invitations.LETTER,
+            is_of_sign_up=queued.kind in _OF_SIGN_UPS,
+        )
 
     resets.answer_all(context)
     while postman.deliver_one(context, relay, COMPOSERS, admits):

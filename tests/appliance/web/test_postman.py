@@ -10,6 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from appliance.model.letters import Letter
+from appliance.model.organization import Role
 from appliance.service import (
     Actor,
     Context,
@@ -23,7 +24,7 @@ from appliance.service import (
 )
 from appliance.web import postman
 from appliance.web.limits import RateLimits
-from appliance.web.rates import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED
+from appliance.web.rates import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_PER_RECIPIENT, LETTERS_RECEIVED
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, again
 
@@ -131,6 +132,27 @@ def test_notices_to_a_verified_address_are_not_counted(context: Context, owner: 
     change_password(sending, owner, notices.MOST_IN_AN_HOUR)
     postman.send_due(sending, box, limits)
     assert [each.recipient for each in box.letters] == [owner.name] * notices.MOST_IN_AN_HOUR
+
+
+def test_sign_ups_by_others_keep_no_invitation_from_anybody(context: Context, owner: Actor) -> None:
+    """Signs up with another person's address and deletes the organization, again and again; then the person is invited.
+
+    The person then signs up too, and gets the link that verifies the address by asking for it.
+    """
+    sending, limits, box = replace(context, sends_mail=True), RateLimits(clock=lambda: 1000.0), Box("")
+    for _ in range(LETTERS_RECEIVED[0].amount):
+        stranger = sign_up(sending, "asha@example.net")
+        change_password(sending, stranger, 1)
+        postman.send_due(sending, box, limits)
+        deletion.delete(sending, again(sending, stranger), confirm="acme-networks")
+    assert len(box.letters) == LETTERS_PER_RECIPIENT[0].amount
+    invitations.invite(sending, owner, email="asha@example.net", role=Role.VIEWER)
+    postman.send_due(sending, box, limits)
+    assert box.letters[-1].subject == "An invitation to MeshWG"
+    person = sign_up(sending, "asha@example.net")
+    verification.ask_again(sending, person)
+    postman.send_due(sending, box, limits)
+    assert [each.subject for each in box.letters[-2:]] == ["An invitation to MeshWG", "Your e-mail address at MeshWG"]
 
 
 def test_invitations_by_others_keep_no_reset_from_its_owner(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
