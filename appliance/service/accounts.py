@@ -76,7 +76,7 @@ def sign_up(
         if permit is not None and permit.by_letter:
             people.verify(transaction, owner.id, context.clock())
         else:
-            verification.ask(context, transaction, owner)
+            verification.begin(context, transaction, owner)
         session = sessions.begin(context, transaction, owner, device)
     return session, new
 

@@ -13,5 +13,6 @@ COMPOSERS: Mapping[str, Composer] = {
     notices.LETTER: notices.compose,
     permits.LETTER: permits.compose,
     resets.LETTER: resets.compose,
+    verification.AT_SIGN_UP: verification.compose,
     verification.LETTER: verification.compose,
 }

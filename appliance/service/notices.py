@@ -23,7 +23,7 @@ from appliance.store.session_table import ClientDevice
 
 LETTER = "notice"
 MOST_IN_AN_HOUR = 10
-"""Notices to an account in an hour; an unverified address may be a stranger's."""
+"""Notices to an account in an hour; the postman counts those to an unverified address, which may be a stranger's."""
 
 _SENTENCES = {
     "password.changed": sentence("The password of your account was changed."),

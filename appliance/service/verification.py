@@ -18,18 +18,21 @@ from appliance.service.context import Context
 from appliance.service.recording import Also, nothing_more, recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, organizations, people
+from appliance.store import mail as waiting
 from appliance.store.tickets import TicketKind
 
 LETTER = "verification"
+AT_SIGN_UP = "new-account"
+"""Kind of the first letter, which nobody asked for: whoever signs up may have given a stranger's address."""
 
 
-def ask(context: Context, transaction: Connection, member: Member) -> None:
-    """Queue the letter, if this service sends mail."""
-    mail.queue(context, transaction, member.organization_id, LETTER, member.id)
+def begin(context: Context, transaction: Connection, member: Member) -> None:
+    """Queue the letter of a sign-up, if this service sends mail."""
+    mail.queue(context, transaction, member.organization_id, AT_SIGN_UP, member.id)
 
 
 def ask_again(context: Context, actor: Actor) -> None:
-    """Queue another letter with a new link.
+    """Queue another letter with a new link, in place of one that waits.
 
     Raises:
         Conflict: the address is verified.
@@ -37,7 +40,9 @@ def ask_again(context: Context, actor: Actor) -> None:
     """
     mail.require(context)
     with recording(context, actor) as record:
-        ask(context, record.transaction, _unverified(people.by_id(record.transaction, actor.member_id)))
+        member = _unverified(people.by_id(record.transaction, actor.member_id))
+        waiting.drop_about(record.transaction, AT_SIGN_UP, member.id)
+        mail.queue(context, record.transaction, member.organization_id, LETTER, member.id)
 
 
 def require(context: Context, member: Member) -> None:
@@ -51,6 +56,13 @@ def require(context: Context, member: Member) -> None:
     """
     if context.sends_mail and member.verified_at is None:
         raise Unverified("Verify your e-mail address first: by the link in the letter to it, or ask for another one.")
+
+
+def is_done(context: Context, email: str) -> bool:
+    """True if an account has this address, and it is verified."""
+    with context.store.read() as transaction:
+        member = people.by_email(transaction, email)
+    return member is not None and member.verified_at is not None
 
 
 def compose(context: Context, transaction: Connection, member_id: str) -> Letter | None:

@@ -203,11 +203,19 @@ class RateLimits:
         """Count a request for a link to sign up as `letter` does, apart from other letters."""
         self._ask("sign-up-letters", self._sign_up_letters, self._sign_up_letters_to, address, email)
 
-    def is_letter_admitted(self, organization_id: str | None, recipient: str, *, is_invitation: bool = False) -> bool:
+    def is_letter_admitted(
+        self,
+        organization_id: str | None,
+        recipient: str,
+        *,
+        is_invitation: bool = False,
+        is_of_sign_up: bool = False,
+    ) -> bool:
         """Count a letter for its recipient and its organization; False if either has reached its limit.
 
         Args:
             organization_id: the one whose members caused the letter; None if a stranger may have.
+            is_of_sign_up: True if somebody causes it by signing up with the address; it counts with links to sign up.
         """
         sender, who = organization_id or "", emails.canonical(recipient)
         try:
@@ -215,6 +223,8 @@ class RateLimits:
                 self._take("letters-sent", self._sent, sender)
             if is_invitation:
                 self._take("invitations-received", self._invitations_received, who)
+            if is_of_sign_up:
+                self._take("sign-up-letters-to-one", self._sign_up_letters_to, who)
             self._take("letters-received", self._received, who)
         except TooMany:
             return False

@@ -40,7 +40,8 @@ POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
 # For all kinds of letters together, when they are sent.
 LETTERS_RECEIVED = (Rate(9, _HOUR), Rate(30, _DAY))
 # With links to sign up and the other letters that somebody asks for (`LETTERS_PER_RECIPIENT` each) these are no more
-# than what an address receives, so that others keep no link from a person who needs one.
+# than what an address receives, so that others keep no link from a person who needs one. Letters that somebody causes
+# by a sign-up with the address count with links to sign up.
 INVITATIONS_RECEIVED = (Rate(3, _HOUR), Rate(10, _DAY))
 LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))

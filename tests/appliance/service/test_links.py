@@ -189,6 +189,14 @@ def test_a_second_letter_ends_the_first_letter_s_link(
     verification.confirm(context, token_in(second, "verify"))
 
 
+def test_a_second_letter_replaces_a_first_one_that_waits(
+    context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
+) -> None:
+    verification.ask_again(context, owner)
+    (letter,) = arrived()
+    verification.confirm(context, token_in(letter, "verify"))
+
+
 def test_the_operator_hands_out_links_without_mail(context: Context) -> None:
     silent = replace(context, sends_mail=False)
     actor = sign_up(silent, "silent@example.net")

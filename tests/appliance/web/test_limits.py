@@ -213,8 +213,21 @@ def test_requests_to_sign_up_keep_no_reset_from_anybody(limits: RateLimits) -> N
     limits.letter("203.0.113.2", "a@example.net")
 
 
-def test_an_address_receives_all_that_may_be_asked_for() -> None:
-    """Adds up invitations, links to sign up and other requested letters: none keeps another from its recipient."""
+def test_an_address_receives_all_that_may_be_asked_for(limits: RateLimits) -> None:
+    """Adds up invitations, letters of sign-ups and other requested ones: none keeps another from its recipient.
+
+    Others invite a person, sign up with the address and ask to sign up with it, more often than they may.
+    """
+    email = "a@example.net"
+    for _ in range(LETTERS_RECEIVED[0].amount):
+        limits.is_letter_admitted(None, email, is_invitation=True)
+        with suppress(TooMany):
+            limits.sign_up_letter("203.0.113.2", email)
+            limits.is_letter_admitted(None, email)
+        limits.is_letter_admitted(None, email, is_of_sign_up=True)
+    for _ in range(LETTERS_PER_RECIPIENT[0].amount):
+        limits.letter("203.0.113.1", email)
+        assert limits.is_letter_admitted(None, email)
     for received, invited, asked in zip(LETTERS_RECEIVED, INVITATIONS_RECEIVED, LETTERS_PER_RECIPIENT, strict=True):
         assert received.seconds == invited.seconds == asked.seconds
         assert received.amount >= invited.amount + 2 * asked.amount

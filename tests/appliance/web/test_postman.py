@@ -10,10 +10,23 @@ from threading import Event, Thread
 import pytest
 
 from appliance.model.letters import Letter
-from appliance.service import Actor, Context, invitations, mail, notices, resets
+from appliance.model.organization import Role
+from appliance.service import (
+    Actor,
+    Context,
+    deletion,
+    invitations,
+    mail,
+    notices,
+    password_change,
+    resets,
+    verification,
+)
 from appliance.web import postman
 from appliance.web.limits import RateLimits
-from appliance.web.rates import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED
+from appliance.web.rates import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_PER_RECIPIENT, LETTERS_RECEIVED
+from tests.appliance.conftest import sign_up
+from tests.appliance.members import PASSWORD, again
 
 
 class Relay:
@@ -69,10 +82,10 @@ class Box:
 def test_letters_to_one_person_are_limited_for_all_senders(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sends letters of all kinds from many organizations: they share one limit, and notices have none."""
+    """Sends letters of all kinds from many organizations: they share one limit."""
     kinds = {
         kind: lambda _context, _transaction, about: Letter(about.partition(":")[2] or "asha@example.net", "", "")
-        for kind in ("one", "two", notices.LETTER)
+        for kind in ("one", "two")
     }
     monkeypatch.setattr(postman, "COMPOSERS", kinds)
     sending = replace(context, sends_mail=True)
@@ -80,7 +93,6 @@ def test_letters_to_one_person_are_limited_for_all_senders(
         for number in range(9):
             for kind in ("one", "two"):
                 mail.queue(sending, transaction, owner.organization_id if number % 2 else None, kind, str(number))
-        mail.queue(sending, transaction, owner.organization_id, notices.LETTER, "notice")
     later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
     with later.store.write() as transaction:
         mail.queue(later, transaction, None, "one", "0:b@example.net")
@@ -91,7 +103,56 @@ def test_letters_to_one_person_are_limited_for_all_senders(
     stopped.set()
     thread.join()
     received = [each for each in relay.letters if each.recipient == "asha@example.net"]
-    assert len(received) == LETTERS_RECEIVED[0].amount + 1
+    assert len(received) == LETTERS_RECEIVED[0].amount
+
+
+def change_password(context: Context, actor: Actor, times: int) -> None:
+    """Changes the actor's password to and fro."""
+    for number in range(times):
+        present, new = (f"{PASSWORD}{' again' if turn % 2 else ''}" for turn in (number, number + 1))
+        password_change.change(context, again(context, actor), password=present, new_password=new)
+
+
+def test_notices_flood_no_address_that_is_not_verified(context: Context) -> None:
+    """Signs up with another person's address, changes the password and deletes the organization, again and again."""
+    sending, limits, box = replace(context, sends_mail=True), RateLimits(clock=lambda: 1000.0), Box("")
+    for _ in range(3):
+        stranger = sign_up(sending, "asha@example.net")
+        change_password(sending, stranger, notices.MOST_IN_AN_HOUR)
+        postman.send_due(sending, box, limits)
+        deletion.delete(sending, again(sending, stranger), confirm="acme-networks")
+    assert 0 < len(box.letters) <= LETTERS_RECEIVED[0].amount
+
+
+def test_notices_to_a_verified_address_are_not_counted(context: Context, owner: Actor) -> None:
+    sending, limits, box = replace(context, sends_mail=True), RateLimits(clock=lambda: 1000.0), Box("")
+    verification.confirm(sending, verification.issue(sending, owner.name).partition("=")[2])
+    while limits.is_letter_admitted(None, owner.name):
+        pass
+    change_password(sending, owner, notices.MOST_IN_AN_HOUR)
+    postman.send_due(sending, box, limits)
+    assert [each.recipient for each in box.letters] == [owner.name] * notices.MOST_IN_AN_HOUR
+
+
+def test_sign_ups_by_others_keep_no_invitation_from_anybody(context: Context, owner: Actor) -> None:
+    """Signs up with another person's address and deletes the organization, again and again; then the person is invited.
+
+    The person then signs up too, and gets the link that verifies the address by asking for it.
+    """
+    sending, limits, box = replace(context, sends_mail=True), RateLimits(clock=lambda: 1000.0), Box("")
+    for _ in range(LETTERS_RECEIVED[0].amount):
+        stranger = sign_up(sending, "asha@example.net")
+        change_password(sending, stranger, 1)
+        postman.send_due(sending, box, limits)
+        deletion.delete(sending, again(sending, stranger), confirm="acme-networks")
+    assert len(box.letters) == LETTERS_PER_RECIPIENT[0].amount
+    invitations.invite(sending, owner, email="asha@example.net", role=Role.VIEWER)
+    postman.send_due(sending, box, limits)
+    assert box.letters[-1].subject == "An invitation to MeshWG"
+    person = sign_up(sending, "asha@example.net")
+    verification.ask_again(sending, person)
+    postman.send_due(sending, box, limits)
+    assert [each.subject for each in box.letters[-2:]] == ["An invitation to MeshWG", "Your e-mail address at MeshWG"]
 
 
 def test_invitations_by_others_keep_no_reset_from_its_owner(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
