@@ -53,7 +53,7 @@ def connect(where: SocketAddress, name: str, context: ssl.SSLContext) -> socket.
         plain = socket.create_connection((where.host, where.port), _HANDSHAKE_S)
         with suppress(OSError):
             _notice_death(plain)
-        connection = context.wrap_socket(plain, server_hostname=name)
+        connection = _proven(context.wrap_socket(plain, server_hostname=name))
     except OSError as error:
         raise Unreached(f"{name} can't be reached at {where.host}: {error}") from error
     return _carried(connection)
@@ -71,7 +71,7 @@ class Listener:
 
     Attributes:
         refused: numbers of refused connections, by reason: ``stranger`` (no certificate of the authority), ``unproven``
-            (too many handshakes of the address or of strangers were in progress), ``crowded``.
+            (too many handshakes of the address, or of all strangers or hosts, were in progress), ``crowded``.
 
     Raises:
         OSError: the address is taken or not this host's.
@@ -114,7 +114,7 @@ class Listener:
                 continue
             if not self._handshakes.begin(sender[0]):
                 plain.close()
-                self._refuse("unproven", sender[0], "too many of its connections, or of strangers', are unproven")
+                self._refuse("unproven", sender[0], "too many of its connections, or of all like it, are unproven")
                 continue
             threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
 
@@ -122,7 +122,7 @@ class Listener:
         try:
             plain.settimeout(_HANDSHAKE_S)
             _notice_death(plain)
-            connection = self._context.wrap_socket(plain, server_side=True)
+            connection = _proven(self._context.wrap_socket(plain, server_side=True))
         except OSError as error:
             plain.close()
             self._refuse("stranger", sender, str(error))
@@ -154,6 +154,18 @@ def _notice_death(plain: socket.socket) -> None:
     for option, value in ((socket.TCP_KEEPIDLE, 2), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPCNT, 3)):
         plain.setsockopt(socket.IPPROTO_TCP, option, value)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
+
+
+def _proven(connection: ssl.SSLSocket) -> ssl.SSLSocket:
+    """Return a connection after its handshake.
+
+    Raises:
+        ConnectionError: there was none. Python reports no error where the other side left before it.
+    """
+    if connection.version() is None:
+        connection.close()
+        raise ConnectionError("the other side left before the handshake")
+    return connection
 
 
 def _carried(connection: ssl.SSLSocket) -> socket.socket:

@@ -11,6 +11,8 @@ OF_ONE = 32
 """Most of one address: a host whose web process connects anew opens one for each of its threads."""
 OF_STRANGERS = 128
 """Most of all addresses from which no host has called yet."""
+OF_HOSTS = 512
+"""Most of all addresses from which a host has called."""
 
 _MOST_KNOWN = 1024
 _MOST_TOLD = 30
@@ -37,9 +39,9 @@ class TlsHandshakes:
     def begin(self, sender: str) -> bool:
         """Take a place for a connection from this address; False if there is none."""
         with self._lock:
-            strangers = sum(count for address, count in self._running.items() if address not in self._known)
-            has_room = sender in self._known or strangers < OF_STRANGERS
-            if not has_room or self._running[sender] >= OF_ONE:
+            is_known = sender in self._known
+            of_its_kind = sum(count for each, count in self._running.items() if (each in self._known) == is_known)
+            if of_its_kind >= (OF_HOSTS if is_known else OF_STRANGERS) or self._running[sender] >= OF_ONE:
                 return False
             self._running[sender] += 1
             return True

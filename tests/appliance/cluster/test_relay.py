@@ -6,11 +6,13 @@ import os
 import resource
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -175,6 +177,53 @@ def test_many_addresses_take_no_place_of_known_hosts(
     assert listener.refused["unproven"] > 0
     senders = [line["sender"] for line in lines]
     assert len(senders) == len(set(senders)) == 30
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begins a handshake only after the other side has left."""
+    begin = ssl.SSLContext.wrap_socket
+
+    def begin_late(context: ssl.SSLContext, plain: socket.socket, **options: Any) -> ssl.SSLSocket:
+        wait_until(lambda: has_left(plain))
+        return begin(context, plain, **options)
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", begin_late)
+
+
+def has_left(connection: socket.socket) -> bool:
+    """Tells whether the other side has reset the connection."""
+    try:
+        connection.getpeername()
+    except OSError:
+        return True
+    return False
+
+
+def end_and_reset(connection: socket.socket) -> None:
+    """Ends a connection, and resets it at once (SO_LINGER, socket(7))."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_caller_who_leaves_at_once_is_no_host(listener: Listener, where: SocketAddress) -> None:
+    """Without a handshake to end, Python reports no error (`ssl.SSLContext.wrap_socket`)."""
+    for each in silent(where, "127.0.0.2", OF_ONE):
+        end_and_reset(each)
+    wait_until(lambda: listener.refused["stranger"] == OF_ONE)
+    assert listener.refused["unproven"] == 0
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_host_that_leaves_at_once_is_unreached(authority: Authority) -> None:
+    with socket.create_server((_HERE, 0)) as leaving:
+        thread = threading.Thread(target=lambda: end_and_reset(leaving.accept()[0]))
+        thread.start()
+        with pytest.raises(Unreached, match="hub1 can't be reached"):
+            connect(SocketAddress(_HERE, leaving.getsockname()[1]), "hub1", authority.client("web1"))
+        thread.join()
 
 
 def test_handshakes_that_fail_are_paced(listener: Listener, where: SocketAddress) -> None:

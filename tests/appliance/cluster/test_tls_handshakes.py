@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.cluster.tls_handshakes import OF_ONE, OF_STRANGERS, TlsHandshakes
+from appliance.cluster.tls_handshakes import OF_HOSTS, OF_ONE, OF_STRANGERS, TlsHandshakes
 
 HOST = "192.0.2.1"
 
@@ -32,6 +32,18 @@ def test_strangers_leave_room_for_addresses_of_hosts() -> None:
     # A host's handshakes take none of the strangers' places.
     handshakes.end("198.51.100.7", is_host=False)
     assert [handshakes.begin("203.0.113.1") for _ in range(2)] == [True, False]
+
+
+def test_addresses_of_hosts_have_so_many_places_together() -> None:
+    handshakes = TlsHandshakes()
+    hosts = [f"192.0.2.{number}" for number in range(OF_HOSTS // OF_ONE + 1)]
+    for each in hosts:
+        assert handshakes.begin(each)
+        handshakes.end(each, is_host=True)
+    assert [handshakes.begin(each) for each in hosts for _ in range(OF_ONE)].count(True) == OF_HOSTS
+    assert handshakes.begin("198.51.100.1")
+    handshakes.end(hosts[0], is_host=True)
+    assert [handshakes.begin(hosts[-1]) for _ in range(2)] == [True, False]
 
 
 def test_an_address_whose_handshake_failed_is_a_stranger_s() -> None:
