@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports import compare, texts
+from reports import compare, scope, texts
 from reports.ending import FAILED, NO_INPUT, end
 from reports.events import format as event_format
 from reports.schema import Transcript, TranscriptError, json_schema, load
@@ -94,6 +94,8 @@ def summarize(run: Transcript, console: Console) -> None:
     unnoticed = [sabotage.id for sabotage in run.sabotage if not sabotage.caught]
     if run.left_out:
         console.print(_text(f"Of part of the claims only; left out: {', '.join(run.left_out)}", "yellow"))
+    if run.options:
+        console.print(_text(f"Its options were {scope.options(run)}.", "yellow"))
     left = f"; {len(run.untried)} left to other seeds" if run.untried else ""
     console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}{left}")
     if run.mutants:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2
 from markupsafe import Markup
 
-from reports import charts, texts
+from reports import charts, scope, texts
 from reports.schema import Transcript
 
 
@@ -54,5 +54,6 @@ def html(transcript: Transcript) -> str:
         caught=caught,
         scenarios=sum(len(claim.scenarios) for claim in transcript.claims),
         shown=_SHOWN,
+        options=scope.options(transcript),
         others=[sabotage for sabotage in transcript.sabotage if sabotage.claim not in known],
     )

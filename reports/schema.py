@@ -203,6 +203,8 @@ class Transcript(msgspec.Struct, frozen=True):
         signed_by: SHA-256 of the public key in DER that signs the transcript.
         log: place in the log of runs; None for a run that is in none.
         mutants: breaks made by machine that the run tried.
+        options: options that change what the run draws, allows or judges, by name, unless they were the usual ones;
+            None in older files.
     """
 
     started_at: str
@@ -224,6 +226,7 @@ class Transcript(msgspec.Struct, frozen=True):
     signed_by: str = ""
     log: Place | None = None
     mutants: list[MutantVerdict] = []
+    options: dict[str, str] | None = None
 
 
 class _Format(msgspec.Struct):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reports.schema import Claim, MutantVerdict, SabotageVerdict, Scenario, Verdict
+from reports.schema import Claim, MutantVerdict, SabotageVerdict, Scenario, Transcript, TranscriptError, Verdict
 
 _MOST_UNDECIDED = 0.25
 """Largest share of mutants without a verdict; beyond it, nobody knows what the others show."""
+_TELLS_ELSEWHERE = 4
+"""First version of the format that tells of a service that ran elsewhere, which is not sabotaged."""
 
 
 def of_claim(scenarios: Sequence[Scenario]) -> Verdict:
@@ -73,3 +75,25 @@ def problems_of(
     if undecided > _MOST_UNDECIDED * len(mutants):
         found.append(f"{undecided} of {len(mutants)} mutants have no verdict.")
     return found
+
+
+def check(run: Transcript) -> None:
+    """Checks that the verdicts of a run follow from what the transcript has beside them.
+
+    A run that fails may do so for any reason. Files of other programs may have no verdict.
+
+    Args:
+        run: the run.
+
+    Raises:
+        TranscriptError: a claim is called proven, and its scenarios are not; or the run passes in spite of a problem.
+    """
+    for claim in run.claims:
+        found = of_claim(claim.scenarios)
+        if claim.verdict == Verdict.PROVEN and found != Verdict.PROVEN:
+            raise TranscriptError(f"{claim.id} is called proven, and by its scenarios it is {found}.")
+    if run.verdict in ("fail", ""):
+        return
+    broken = run.hub is None and not run.elsewhere and run.version >= _TELLS_ELSEWHERE
+    for problem in [*run.problems, *problems_of(run.claims, run.sabotage, run.mutants, broken=broken)]:
+        raise TranscriptError(f"The verdict is {run.verdict}, and {problem}")

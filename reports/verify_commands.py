@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports import keys, looking, verifying
+from reports import keys, looking, scope, verifying
 from reports.ending import BAD_USAGE, FAILED, NO_INPUT, end
 from reports.errors import AttestationError, Unreadable
 from reports.events import recording
@@ -43,7 +43,10 @@ def verify(file: Path, key: Path | None, tree: Path | None, log: Path | None) ->
         print("The signature holds." if found.is_known else f"The signature holds, {_BESIDE}.")
         print(f"The key is {keys.fingerprint(found.key)}.")
         told = found.transcript
-        print(one_line(f"The run is of {told.started_at}, with the verdict {told.verdict or 'unknown'}."))
+        when = f"of {told.started_at} and the profile {told.profile}"
+        print(one_line(f"The run is {when}, with the verdict {told.verdict or 'unknown'}."))
+        for limit in scope.limits_of(told):
+            print(one_line(limit))
         _say_place(found)
         if log is not None:
             _say_log(found, log)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reports import attest, keys
+from reports import attest, keys, verdict
 from reports.errors import AttestationError, Unreadable
 from reports.events import recording
 from reports.files import read_bounded
@@ -52,11 +52,12 @@ def verify(path: Path, trusted: Path | None = None) -> Verified:
         Unreadable: a needed file is missing.
         AttestationError: the signature, a digest, the proof or a format does not hold.
         RecordingError: the recording of events is another than the transcript names.
-        TranscriptError: it is no transcript, or its certificates contradict its verdicts.
+        TranscriptError: it is no transcript, or its verdicts do not follow from its certificates and results.
     """
     is_known = attest.verify(path, trusted)
     run = load(path)
     check_proofs(run)
+    verdict.check(run)
     folder = path if is_folder(path) else path.parent
     recording.check(folder, run)
     key = keys.public_key(trusted or folder / attest.PUBLIC_KEY)

@@ -9,6 +9,10 @@ from harness.gate.runs import RunOptions
 from harness.sabotage import draw
 from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
+from harness.world.conditions import CHOICES
+
+MUTANTS = 40
+"""Mutants of a full run of everything."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,18 @@ class GatePlan:
         """Sabotages that are left to runs with another seed, and to full ones."""
         tried = self.sabotages
         return [each for each in self._sabotages if each not in tried]
+
+    @property
+    def unusual(self) -> dict[str, str]:
+        """Options that change what runs draw, allow or judge, by name, unless they are the usual ones."""
+        options = self.options
+        found = {} if options.wireguard == "auto" else {"wireguard": options.wireguard}
+        found |= {name: value for name in CHOICES if (value := getattr(options, name)) is not None}
+        if options.patience != 1:
+            found["patience"] = f"{options.patience:g}"
+        if self.mutants != (MUTANTS if self.is_full else 0):
+            found["mutants"] = str(self.mutants)
+        return found
 
     @property
     def _sabotages(self) -> list[Sabotage]:

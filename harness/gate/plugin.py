@@ -304,15 +304,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _write_results(session: pytest.Session) -> list[results.ScenarioResult]:
     """Returns the results so far, and writes them to the file of ``--results``, if any."""
     config = session.config
-    is_of_gate = config.getoption("--results") is not None
-    # In a run of the gate, what something else left out is missed.
-    wanted = config.stash.get(_KEPT, session.items) if is_of_gate else session.items
+    # What something else left out is missed. Of another project's hub, people may select what they like.
+    wanted = config.stash.get(_KEPT, session.items) if hub_of(config) is None else session.items
     so_far = [
         item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
         for item in wanted
         if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
     ]
-    if is_of_gate:
+    if config.getoption("--results") is not None:
         results.write(config.getoption("--results"), results.Results(so_far, config.stash.get(_HUB_WIREGUARD, "")))
     return so_far
 

@@ -8,7 +8,6 @@ from harness.gate import environment
 from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.gate import GateRun
 from harness.gate.results import ScenarioResult
-from harness.world.conditions import CHOICES
 from reports import verdict
 from reports.bounds import bound_of
 from reports.schema import VERSION, Claim, SabotageVerdict, Scenario, Transcript, utc
@@ -50,6 +49,7 @@ def transcript_of(run: GateRun) -> Transcript:
         hub=run.hub,
         elsewhere=options.live is not None,
         mutants=list(run.mutants),
+        options=_unusual(run),
     )
 
 
@@ -74,19 +74,24 @@ def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
     )
 
 
+def _unusual(run: GateRun) -> dict[str, str]:
+    # The others are for the service.
+    return {name: value for name, value in run.plan.unusual.items() if run.hub is None or name == "patience"}
+
+
 def _command(result: ScenarioResult, run: GateRun) -> str:
     """Returns the command that runs a scenario again, with the others of its claim."""
     options = run.plan.options
+    chosen = {name: value for name, value in _unusual(run).items() if name not in ("store", "mutants")}
     if run.hub is not None:
-        chosen = f"--claim={result.claim} --profile={options.profile} --seed={result.seed}"
-        return f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub={run.hub} {chosen}"
+        named = {"claim": result.claim, "profile": options.profile, "seed": result.seed, **chosen}
+        words = " ".join(f"--{name}={value}" for name, value in named.items())
+        return f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub={run.hub} {words}"
     command = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {result.seed}"
     if options.live is not None:
         # A transcript may be published, so it does not name the service.
         command += " --target URL"
-    if options.wireguard != "auto":
-        command += f" --wireguard {options.wireguard}"
-    # The seed draws the rest again, but which run took a scenario was chance.
-    conditions = {name: getattr(options, name) for name in CHOICES}
-    conditions["store"] = result.store if result.conditions else None
-    return command + "".join(f" --{name} {value}" for name, value in conditions.items() if value is not None)
+    if result.conditions:
+        # The seed draws the rest again, but which run took a scenario was chance.
+        chosen["store"] = result.store
+    return command + "".join(f" --{name} {value}" for name, value in chosen.items())

@@ -191,6 +191,7 @@ transcripts = st.builds(
     signed_by=texts,
     log=st.none() | st.builds(Place, name=texts, index=counts, began=counts),
     mutants=st.lists(mutants, max_size=2),
+    options=st.none() | st.dictionaries(texts, texts, max_size=2),
 )
 
 SOFTWARE = Software(
@@ -225,6 +226,7 @@ def run(*of: Claim, **facts: Any) -> Transcript:
     facts.setdefault("environment", {"kernel": "6.1.0", "cpus": 2})
     facts.setdefault("sabotage", [SabotageVerdict(f"break-{each.id}", each.id, caught=True) for each in wanted])
     facts.setdefault("verdict", "pass")
+    facts.setdefault("options", {})
     return Transcript(claims=wanted, **facts)
 
 

@@ -56,7 +56,7 @@ def test_verify_tells_the_place_in_the_log(logged: Path, tmp_path: Path, signer:
     _, _, told, place = done.stdout.splitlines()
     assert place.startswith(f"It is the entry 1 of the log meshwg-gate/{signer.fingerprint[:16]}/")
     assert place.endswith(", which had 2 then.")
-    assert told == "The run is of 2026-03-01T12:30:59Z, with the verdict pass."
+    assert told == "The run is of 2026-03-01T12:30:59Z and the profile quick, with the verdict pass."
 
 
 def test_show_tells_tree_packages_key_and_place(logged: Path, signer: Signer) -> None:

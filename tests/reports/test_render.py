@@ -314,6 +314,12 @@ def test_a_run_of_some_claims_names_those_left_out() -> None:
     assert "It says nothing of no-egress , sign-in ." in said
 
 
+def test_the_page_names_options_that_were_not_the_usual_ones() -> None:
+    told = run(claim("one-hub"), options={"patience": "10", "mutants": "0"})
+    assert "Its options were --patience 10 --mutants 0." in Page(html(told)).said
+    assert "Its options" not in html(run(claim("one-hub"))) + html(run(claim("one-hub"), options=None))
+
+
 def test_a_quick_run_says_how_many_sabotages_it_left() -> None:
     said = Page(html(run(claim("one-hub"), untried=["leak", "flush"]))).said
     assert "It left 2 to runs with other seeds" in said

@@ -19,7 +19,7 @@ from tests.reports.samples import claim, run, scenario, transcripts
 pytestmark = pytest.mark.long
 
 # What is published about transcript.json; every other name in it is ours to add.
-ADDED = {"elsewhere", "tested", "signed_by", "log", "mutants", "untried"}
+ADDED = {"elsewhere", "tested", "signed_by", "log", "mutants", "untried", "options"}
 RUN = {"started_at", "seconds", "profile", "seed", "environment", "claims", "sabotage"}
 CLAIM = {"id", "verdict", "scenarios"}
 SCENARIO = {"name", "verdict", "seconds", "measured"}

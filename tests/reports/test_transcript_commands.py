@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
@@ -13,8 +14,8 @@ from typer.testing import CliRunner, Result
 from reports import cli, publish, schema
 from reports.exhibits import Certificate, DoorCertificate, EngineRun
 from reports.keys import Signer
-from reports.schema import SabotageVerdict, Transcript
-from tests.reports.samples import claim, run, scenario
+from reports.schema import VERSION, SabotageVerdict, Transcript
+from tests.reports.samples import SOFTWARE, claim, run, scenario
 
 GOOD, WORSE, UNREADABLE = 0, 1, 66
 
@@ -53,6 +54,7 @@ def bad(tmp_path: Path, signer: Signer) -> Path:
         verdict="fail",
         problems=["one-hub is refuted."],
         environment={"kernel": "6.1.0 [custom]"},
+        options={"patience": "10"},
     )
     return publish.write(made, tmp_path / "bad", signer=signer)
 
@@ -77,7 +79,15 @@ def test_show_prints_the_verdicts_of_a_run(transcript: Command, good: Path, bad:
     assert "sabotages noticed: 1 of 1" in shown.stdout
     shown = transcript("show", bad / "transcript.json")
     assert shown.exit_code == GOOD
-    for word in ("fail", "refuted", "test_x[kernel]", "12 packets arrived", "one-hub is refuted.", "6.1.0 [custom]"):
+    for word in (
+        "fail",
+        "refuted",
+        "test_x[kernel]",
+        "12 packets arrived",
+        "one-hub is refuted.",
+        "6.1.0 [custom]",
+        "--patience 10",
+    ):
         assert word in shown.stdout
     assert "sabotages noticed: 0 of 1" in shown.stdout
 
@@ -160,11 +170,39 @@ def test_verify_says_if_the_key_was_known(transcript: Command, good: Path, signe
     assert known.stdout.splitlines() == [
         "The signature holds.",
         f"The key is {signer.fingerprint}.",
-        "The run is of 2026-03-01T12:30:59Z, with the verdict pass.",
+        "The run is of 2026-03-01T12:30:59Z and the profile quick, with the verdict pass.",
+        "Which files were tested is not known.",
         "It is in no log of runs.",
     ]
     # From within its folder, as people do.
     assert transcript("verify", good / "transcript.json", "--key", key).exit_code == GOOD
+
+
+def test_verify_says_what_a_run_left_out(transcript: Command, signer: Signer) -> None:
+    altered = msgspec.structs.replace(SOFTWARE, altered=["pytest", "rich"])
+    for facts, words in (
+        ({}, []),
+        ({"left_out": ["no-egress", "live-change"]}, ["It says nothing of no-egress, live-change."]),
+        ({"untried": ["leak", "crash"]}, ["It left 2 sabotages to runs with other seeds."]),
+        ({"elsewhere": True, "sabotage": []}, ["The service ran elsewhere, and was not sabotaged."]),
+        ({"hub": "my:Hub", "sabotage": []}, ["It is of another project's hub, my:Hub, which was not sabotaged."]),
+        ({"tested": altered}, ["Altered packages took part: pytest, rich."]),
+        ({"options": {"patience": "10", "mutants": "0"}}, ["Its options were --patience 10 --mutants 0."]),
+        ({"options": None}, ["It does not say which options it had."]),
+    ):
+        publish.write(run(version=VERSION, **{"tested": SOFTWARE, **facts}), Path("reports/out"), signer=signer)
+        said = transcript("verify")
+        assert said.exit_code == GOOD
+        assert said.stdout.splitlines()[3:-1] == words
+
+
+def test_verify_refuses_a_verdict_that_does_not_follow(transcript: Command, signer: Signer) -> None:
+    made = run(claim("one-hub", scenario(verdict="refuted"), verdict="refuted"))
+    publish.write(made, Path("reports/out"), signer=signer)
+    refused = transcript("verify")
+    assert refused.exit_code == WORSE
+    assert_one_sentence(refused)
+    assert "The verdict is pass, and one-hub is refuted." in refused.stderr
 
 
 def test_verify_works_in_the_folder_itself(transcript: Command, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reports import verdict
-from reports.schema import Claim, MutantVerdict, SabotageVerdict, Scenario, Verdict
-from tests.reports.samples import claim, judged, scenario
+from reports.schema import (
+    VERSION,
+    Claim,
+    MutantVerdict,
+    SabotageVerdict,
+    Scenario,
+    Transcript,
+    TranscriptError,
+    Verdict,
+)
+from tests.reports.samples import claim, judged, run, scenario
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,47 @@ def gates(draw: st.DrawFn) -> Gate:
             )
         ],
     )
+
+
+UNSTABLE = scenario(verdict="refuted", again="proven")
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (run(problems=["The files changed."]), "The files changed."),
+        (run(claim("one-hub", scenario(verdict="refuted"), verdict="refuted")), "one-hub is refuted."),
+        (run(claim("one-hub", scenario(verdict="perhaps"), verdict="perhaps")), "one-hub is perhaps."),
+        (run(Claim("one-hub", "inconclusive", [])), "one-hub has no scenario."),
+        (run(sabotage=[]), "tunnel-handshake has no sabotage."),
+        (run(sabotage=[SabotageVerdict("leak", "tunnel-handshake", caught=False)]), "The sabotage leak went unnoticed"),
+        (run(mutants=[MutantVerdict("m1", "vault", "survived")]), "The mutant m1 went unnoticed"),
+        (run(verdict="Pass", problems=["It is late."]), "It is late."),
+    ],
+)
+def test_a_pass_beside_a_reason_against_it_is_refused(told: Transcript, why: str) -> None:
+    told = msgspec.structs.replace(told, version=VERSION)
+    with pytest.raises(TranscriptError, match=f"The verdict is {told.verdict}, and .*{why}"):
+        verdict.check(told)
+    verdict.check(msgspec.structs.replace(told, verdict="fail"))
+
+
+@pytest.mark.parametrize(
+    ("of", "found"),
+    [([scenario(), scenario(verdict="refuted")], "refuted"), ([UNSTABLE], "refuted"), ([], "inconclusive")],
+)
+@pytest.mark.parametrize("word", ["pass", "fail", ""])
+def test_a_claim_proven_by_no_scenario_is_refused(of: list[Scenario], found: str, word: str) -> None:
+    told = run(Claim("one-hub", "proven", of), verdict=word)
+    with pytest.raises(TranscriptError, match=rf"one-hub is called proven, and by its scenarios it is {found}\."):
+        verdict.check(told)
+
+
+@pytest.mark.parametrize(
+    "told", [run(), run(sabotage=[], elsewhere=True), run(sabotage=[], hub="my:Hub"), run(sabotage=[], version=3)]
+)
+def test_a_pass_that_follows_from_the_file_is_kept(told: Transcript) -> None:
+    verdict.check(told if told.version == 3 else msgspec.structs.replace(told, version=VERSION))
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def transcript_of_the_other(runs: Runs) -> None:
 def signed_again(runs: Runs) -> None:
     """Signs another verdict with the operator's own key, after the run was logged."""
     told = schema.load(runs.first)
-    better = msgspec.structs.replace(told, problems=["nothing"])
+    better = msgspec.structs.replace(told, left_out=["nothing"])
     content = schema.dump(better)
     (runs.first / "transcript.json").write_bytes(content)
     (runs.first / attest.ENVELOPE).write_bytes(attest.attest(runs.signer, better, {"transcript.json": content}))

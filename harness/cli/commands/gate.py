@@ -24,7 +24,7 @@ from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
 from harness.gate.logged_run import LoggedRun
-from harness.gate.plans import GatePlan
+from harness.gate.plans import MUTANTS, GatePlan
 from harness.gate.progress import Progress
 from harness.gate.runs import RunOptions
 from harness.paths import REPORTS, TESTS
@@ -44,8 +44,6 @@ from reports.schema import MutantVerdict
 from reports.tree import TreeError
 
 _SOAK_MINUTES = 60.0
-_MUTANTS = 40
-"""Mutants of a full run of everything."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def plan_of(options: RunOptions, minutes: float | None = None, *, sabotages_only
     """Returns the plan of a run: with mutants if it is a full one of everything, in rounds of full if it is a soak."""
     if options.profile != "soak":
         plan = GatePlan(options, sabotages_only)
-        return replace(plan, mutants=_MUTANTS) if plan.is_full and TESTS.is_dir() else plan
+        return replace(plan, mutants=MUTANTS) if plan.is_full and TESTS.is_dir() else plan
     return GatePlan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
 
 

@@ -27,10 +27,10 @@ def unreadable(path: Path) -> bytes:
 
 
 def test_a_published_run_has_the_gate_s_files_without_evidence(runs: PublishedRuns, tmp_path: Path) -> None:
-    folder = written(tmp_path / "out", "2026-03-01T12:00:00Z")
+    folder = written(tmp_path / "out", "2026-03-01T12:00:00Z", "refuted")
     run = runs.publish(tmp_path / "out" / "latest")
     assert runs.runs() == (run,)
-    assert (run.id, run.proven, run.caught) == (folder.name, 2, 1)
+    assert (run.id, run.proven, run.caught) == (folder.name, 0, 1)
     assert set(run.files) == set(FILES) == {each.name for each in (runs.folder / run.id).iterdir()}
     for name in FILES:
         assert runs.file(run.id, name) == (folder / name).read_bytes()

@@ -11,7 +11,7 @@ import pytest
 from harness.gate import environment, transcripts
 from harness.gate.claims import CLAIMS
 from harness.gate.gate import GateRun, SabotageResult
-from harness.gate.plans import GatePlan
+from harness.gate.plans import MUTANTS, GatePlan
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import RunOptions
 from harness.sabotage.catalogue import SABOTAGES
@@ -126,6 +126,28 @@ def test_the_repeat_command_names_store_and_conditions() -> None:
         f"./meshwg gate --claim {SOME} --profile full --seed 7 "
         "--outside IPv6 --loss none --reorder messages --store PostgreSQL"
     )
+
+
+def test_the_repeat_command_has_as_much_patience() -> None:
+    run = replace(
+        GOOD, plan=GatePlan(RunOptions(seed=7, patience=2.5), mutants=3), scenarios=(result(SOME, "refuted"),)
+    )
+    shown = transcripts.transcript_of(run).claims[0].scenarios[0]
+    assert shown.rerun == f"./meshwg gate --claim {SOME} --profile quick --seed 7 --patience 2.5"
+    shown = transcripts.transcript_of(replace(run, hub="my:Hub")).claims[0].scenarios[0]
+    assert str(shown.rerun).endswith(" --seed=7 --patience=2.5")
+
+
+def test_the_transcript_has_the_options_that_decide() -> None:
+    full = RunOptions(profile="full", seed=7)
+    slow = replace(full, patience=10.0, loss="none", wireguard="kernel")
+    for options, mutants, told in (
+        (full, MUTANTS, {}),
+        (full, 0, {"mutants": "0"}),
+        (replace(full, profile="quick"), 0, {}),
+        (slow, MUTANTS, {"wireguard": "kernel", "loss": "none", "patience": "10"}),
+    ):
+        assert transcripts.transcript_of(replace(GOOD, plan=GatePlan(options, mutants=mutants))).options == told
 
 
 def test_a_sabotage_shows_what_was_drawn_for_it() -> None:
