@@ -78,7 +78,7 @@ def _bounds() -> dict[str, str]:
         "pings of machines": _told(rates.PINGS_PER_ORGANIZATION),
         "measurements of the policy": f"{_told(rates.MEASUREMENTS_PER_ORGANIZATION)}, of {measured}",
         "invitations": f"{_told(rates.INVITATIONS_PER_ORGANIZATION)}; {invitations.MOST_PENDING} pending",
-        "letters but resets": _told(rates.LETTERS_PER_ORGANIZATION),
+        "letters but resets and notices": _told(rates.LETTERS_PER_ORGANIZATION),
         "idempotency keys": (
             f"{repeats.MOST_OF_ONE:,} a day, of which those who may only look use up "
             f"{repeats.MOST_OF_ONE // repeats.READERS_PART:,}"

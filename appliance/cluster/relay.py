@@ -113,8 +113,8 @@ class Listener:
                     self._closed.wait(_PAUSE_S)
                 continue
             if not self._handshakes.begin(sender[0]):
-                plain.close()
                 self._refuse("unproven", sender[0], "too many of its connections, or of all like it, are unproven")
+                plain.close()
                 continue
             threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
 
@@ -124,15 +124,15 @@ class Listener:
             _notice_death(plain)
             connection = _proven(self._context.wrap_socket(plain, server_side=True))
         except OSError as error:
-            plain.close()
             self._refuse("stranger", sender, str(error))
+            plain.close()
             self._closed.wait(_AFTER_FAILURE_S)
             self._handshakes.end(sender, is_host=False)
             return
         self._handshakes.end(sender, is_host=True)
         if not self._free.acquire(blocking=False):
-            connection.close()
             self._refuse("crowded", sender, f"there are {self.most} connections of hosts")
+            connection.close()
             return
         try:
             self.serve(_carried(connection))
