@@ -131,8 +131,8 @@ class Listener:
             return
         self._handshakes.end(sender, is_host=True)
         if not self._free.acquire(blocking=False):
-            connection.close()
             self._refuse("crowded", sender, f"there are {self.most} connections of hosts")
+            connection.close()
             return
         try:
             self.serve(_carried(connection))
