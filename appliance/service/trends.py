@@ -48,8 +48,8 @@ class Trends:
     minutes while somebody looks all the time, and about the time since the last look otherwise.
 
     Args:
-        most_counts: counts that are kept for all organizations together; the organizations that were looked at longest
-            ago are forgotten first.
+        most_counts: counts that are kept for all organizations together. The organization with the most is forgotten
+            first; of several, the one that was looked at longest ago.
     """
 
     def __init__(self, most_counts: int = _MOST_COUNTS) -> None:
@@ -88,7 +88,7 @@ class Trends:
         self._kept[organization] = looks
         self._size += _size(looks)
         while self._size > self._most:
-            self._drop(next(iter(self._kept)))
+            self._drop(max(self._kept, key=lambda each: _size(self._kept[each])))
 
     def _drop(self, organization: str) -> None:
         self._size -= _size(self._kept.pop(organization, ()))

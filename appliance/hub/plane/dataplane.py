@@ -150,7 +150,7 @@ class DataPlane:
                     found += amiss
                     if not amiss:
                         break
-            except HubError:
+            except Exception:
                 self._whole.discard(organization)
                 raise
             self._whole.add(organization)

@@ -68,16 +68,28 @@ class Boringtun(Userspace):
         device = uapi.get_device(names.link)
         # A peer with a session would lose it, and needs no handshake.
         silent = [peer.public_key for peer in device.peers if not peer.last_handshake and peer.public_key in endpoints]
-        for public_key in silent:
+        machines = {public_key: _machine(device, public_key) for public_key in silent}
+        for public_key, machine in machines.items():
             uapi.set_device(names.link, uapi.removal_lines(public_key))
-            (allowed,) = device.allowed[public_key]
-            uapi.set_device(names.link, uapi.peer_lines(public_key, allowed, endpoints[public_key]))
-        _send_each(names, [IPv4Network(device.allowed[public_key][0]) for public_key in silent])
+            uapi.set_device(names.link, uapi.peer_lines(public_key, str(machine), endpoints[public_key]))
+        _send_each(names, machines.values())
 
     def call(self, names: KernelNames) -> None:
         device = uapi.get_device(names.link)
-        heard = [peer.public_key for peer in device.peers if peer.received_bytes]
-        _send_each(names, [IPv4Network(allowed) for key in heard for allowed in device.allowed[key]])
+        _send_each(names, [_machine(device, peer.public_key) for peer in device.peers if peer.received_bytes])
+
+
+def _machine(device: uapi.Device, public_key: str) -> IPv4Network:
+    """The range of a machine, as the process reports it.
+
+    Raises:
+        LinkError: it is not one of IPv4 alone.
+    """
+    try:
+        (allowed,) = device.allowed[public_key]
+        return IPv4Network(allowed)
+    except ValueError as error:
+        raise LinkError(f"the machine of {public_key} has no range of its own") from error
 
 
 def _send_each(names: KernelNames, machines: Iterable[IPv4Network]) -> None:

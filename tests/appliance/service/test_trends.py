@@ -72,6 +72,18 @@ def test_memory_is_bounded_by_counts(rules: int) -> None:
     assert [next(latest_first) is not None for _ in range(40 // rules + 1)] == [True] * (40 // rules) + [False]
 
 
+def test_large_organizations_push_out_no_small_one() -> None:
+    trends = Trends(most_counts=100)
+    trends.look("small", counts(a=1), START)
+    large = counts(**{f"r{number}": 1 for number in range(20)})
+    for at in (START, START + timedelta(minutes=5)):
+        for number in range(3):
+            trends.look(f"large-{number}", large, at)
+    later = START + timedelta(minutes=6)
+    assert trends.look("small", counts(a=3), later) == Trend(START, {"a": 2})
+    assert [trends.look(f"large-{number}", large, later) is not None for number in (2, 1, 0)] == [True, True, False]
+
+
 def test_a_removed_organization_is_forgotten() -> None:
     trends = Trends()
     trends.look("acme", counts(a=1), START)

@@ -235,6 +235,22 @@ def test_healing_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) 
     assert plane.heal(desired.organization) is None
 
 
+def test_a_check_that_fails_unforeseen_tells_of_damage(
+    plane: DataPlane, backend: Backend, desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise IndexError
+
+    plane.apply(desired)
+    with monkeypatch.context() as broken:
+        broken.setattr(backend, "is_ready", fail)
+        with pytest.raises(IndexError):
+            plane.heal(desired.organization)
+    assert plane.organizations() == ()
+    assert plane.heal(desired.organization) is None
+    assert plane.organizations() == (desired.organization,)
+
+
 def test_a_failed_build_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("", desired.port))

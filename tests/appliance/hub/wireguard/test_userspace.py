@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from pyroute2.netlink import rtnl
 
 from appliance import privileges
+from appliance.hub.findings import DamagedPart
 from appliance.hub.kernel.rtnetlink import RouteSocket
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
@@ -63,6 +65,37 @@ def test_a_process_can_t_read_another_process_s_key(
     result = subprocess.run([*other, "/usr/bin/python3", "-c", ask], capture_output=True, text=True, check=False)
     assert "PermissionError" in result.stderr
     assert subprocess.run(["/usr/bin/python3", "-c", ask], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("answer", [b"allowed_ip=10.0.0.1/32\n\n", b"own=\xff\n\n"])
+def test_a_process_that_answers_nonsense_is_replaced(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired, answer: bytes
+) -> None:
+    if backend.name == "kernel":
+        pytest.skip("the kernel's WireGuard has no process")
+    plane.apply(desired)
+    link = names.of(desired.organization).link
+    before = processes.by_link()[link]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as answering:
+        elsewhere = uapi.path_of(link).with_suffix(".other")
+        answering.bind(str(elsewhere))
+        answering.listen()
+        # A process ends by itself without a socket of this name.
+        elsewhere.replace(uapi.path_of(link))
+        threading.Thread(target=answer_once, args=(answering, answer), daemon=True).start()
+        repair = plane.heal(desired.organization)
+    assert repair is not None
+    assert DamagedPart.LINK in {damage.part for damage in repair.found}
+    assert processes.by_link()[link] != before
+    assert plane.heal(desired.organization) is None
+
+
+def answer_once(listener: socket.socket, answer: bytes) -> None:
+    """Answers the next question, whatever it is."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)
 
 
 def test_a_process_hears_of_no_other_link(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
