@@ -11,8 +11,9 @@ machine is its step in the running total, so that the amounts of all machines ad
 from __future__ import annotations
 
 import calendar
+import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import ROUND_HALF_UP, Decimal
@@ -24,6 +25,9 @@ PRICE = 34_900
 """Paise for one machine and a whole month on the paid plan."""
 
 _MINUTE = 60
+
+Step = tuple[int, int]
+"""A minute, and how many more there are from it on."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class UsageHistory:
 
     Attributes:
         span: from the organization's beginning until now.
-        lifetimes: of its machines; those of one machine don't overlap.
+        lifetimes: of its machines, the oldest machine first; those of one machine don't overlap.
         paid: disjoint spans on the paid plan.
         suspended: disjoint spans of suspension, in which nothing counts.
     """
@@ -147,47 +151,61 @@ def monthly(machines: int) -> int:
     return 0 if limit is None or machines <= limit else machines * PRICE
 
 
-def months(history: UsageHistory) -> list[Month]:
-    """The statement, from the organization's first month to the present one."""
-    steps: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for part, spans in enumerate(((each.span for each in history.lifetimes), history.paid, history.suspended)):
-        for span in spans:
-            known = span.within(history.span)
-            if known.length:
-                steps[known.start][part] += 1
-                steps[known.end][part] -= 1
-    boundaries = sorted(steps)
-    machines = paid = suspended = passed = 0
+def months(history: UsageHistory, steps: Iterable[Step] | None = None) -> list[Month]:
+    """The statement, from the organization's first month to the present one.
+
+    Args:
+        steps: of the machines that are enabled, in order and within the history's span; None for those of its
+            lifetimes.
+    """
+    if steps is None:
+        steps = _steps((each.span for each in history.lifetimes), history.span)
+    changes = heapq.merge(
+        ((at, change, 0, 0) for at, change in steps),
+        ((at, 0, change, 0) for at, change in _steps(history.paid, history.span)),
+        ((at, 0, 0, change) for at, change in _steps(history.suspended, history.span)),
+    )
+    following = next(changes, None)
+    machines = paid = suspended = 0
     statement = []
     for name in months_of(history.span):
         month = span_of(name)
         minutes = billed = 0
         at = month.start
         while at < month.end:
-            until = min(boundaries[passed], month.end) if passed < len(boundaries) else month.end
+            until = month.end if following is None else min(following[0], month.end)
             used = 0 if suspended else machines * (until - at)
             minutes += used
             billed += used if paid else 0
             at = until
-            if passed < len(boundaries) and boundaries[passed] == at:
-                machines, paid, suspended = machines + steps[at][0], paid + steps[at][1], suspended + steps[at][2]
-                passed += 1
+            while following is not None and following[0] == at:
+                machines, paid, suspended = machines + following[1], paid + following[2], suspended + following[3]
+                following = next(changes, None)
         statement.append(Month(name, minutes, billed, cost(billed, month)))
     return statement
 
 
+def _steps(spans: Iterable[Span], known: Span) -> list[Step]:
+    """Steps at the begin and the end of each span, as far as it lies in another one."""
+    parts = [part for each in spans if (part := each.within(known)).length]
+    return sorted([(each.start, 1) for each in parts] + [(each.end, -1) for each in parts])
+
+
 def items(history: UsageHistory, month: str) -> list[Item]:
-    """Each machine's part of a month, the oldest machine first, including machines without a counted minute.
+    """Each machine's part of a month, in the order of the history, including machines without a counted minute.
+
+    Args:
+        history: what does not overlap the month may be left out.
 
     Raises:
         ValueError: the month is not of the form ``YYYY-MM``.
     """
     whole = span_of(month)
     elapsed = whole.within(history.span)
-    paid = [each.within(elapsed) for each in history.paid]
+    paid = [part for each in history.paid if (part := each.within(elapsed)).length]
     found, running = [], 0
     of_each: defaultdict[str, list[Lifetime]] = defaultdict(list)
-    for lifetime in sorted(history.lifetimes, key=lambda each: (each.span.start, each.machine)):
+    for lifetime in history.lifetimes:
         of_each[lifetime.machine].append(lifetime)
 
     def counted(span: Span) -> int:
@@ -203,6 +221,16 @@ def items(history: UsageHistory, month: str) -> list[Item]:
         found.append(Item(machine, lifetimes[0].name, sum(map(counted, enabled)), billed, amount))
         running += billed
     return found
+
+
+def total(name: str, lines: Sequence[Item]) -> Month:
+    """The month of this name whose machines' parts these are."""
+    return Month(
+        name,
+        sum(each.minutes for each in lines),
+        sum(each.billed_minutes for each in lines),
+        sum(each.amount for each in lines),
+    )
 
 
 def rupees(paise: int) -> str:

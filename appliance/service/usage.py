@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.model import usage
 from appliance.model.errors import NotFound
-from appliance.model.usage import Item, Month, UsageHistory
+from appliance.model.usage import Item, Month
 from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.store import meters
@@ -12,7 +12,10 @@ from appliance.store import meters
 
 def statement(context: Context, actor: Actor) -> list[Month]:
     """List the organization's usage by month until now."""
-    return usage.months(_history(context, actor))
+    with context.store.read() as transaction:
+        known = meters.span(transaction, actor.organization_id, context.clock())
+        outline = meters.outline(transaction, actor.organization_id, known, known)
+        return usage.months(outline, meters.steps(transaction, actor.organization_id, known))
 
 
 def month(context: Context, actor: Actor, name: str) -> tuple[Month, list[Item]]:
@@ -24,13 +27,10 @@ def month(context: Context, actor: Actor, name: str) -> tuple[Month, list[Item]]
     Raises:
         NotFound: the organization has no such month.
     """
-    history = _history(context, actor)
-    for found in usage.months(history):
-        if found.name == name:
-            return found, usage.items(history, name)
-    raise NotFound("There is no statement of {name!r}.", name=name)
-
-
-def _history(context: Context, actor: Actor) -> UsageHistory:
     with context.store.read() as transaction:
-        return meters.history(transaction, actor.organization_id, context.clock())
+        known = meters.span(transaction, actor.organization_id, context.clock())
+        if name not in usage.months_of(known):
+            raise NotFound("There is no statement of {name!r}.", name=name)
+        history = meters.history(transaction, actor.organization_id, known, usage.span_of(name))
+    lines = usage.items(history, name)
+    return usage.total(name, lines), lines

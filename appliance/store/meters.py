@@ -6,7 +6,8 @@ entries are removed. Times are minutes since the epoch (`model.usage`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,18 +16,24 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    Row,
+    Table,
+    and_,
     bindparam,
     case,
     delete,
     func,
     insert,
+    literal,
+    or_,
     select,
+    union_all,
     update,
 )
 
 from appliance.model import usage
 from appliance.model.organization import Plan
-from appliance.model.usage import Lifetime, Span, UsageHistory
+from appliance.model.usage import Lifetime, Span, Step, UsageHistory
 from appliance.store.schema import lifetimes as _lifetimes
 from appliance.store.schema import meter_spans as _spans
 from appliance.store.schema import organizations as _organizations
@@ -39,6 +46,9 @@ METERED = frozenset({_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _R
 """Actions of audit entries that change the metered spans."""
 
 PAID, SUSPENDED = "paid", "suspended"
+_AT_ONCE = 1_000
+
+_earlier = _lifetimes.alias()
 
 
 def _later(column: ColumnElement[int], minute: BindParameter[int]) -> ColumnElement[int]:
@@ -105,30 +115,62 @@ def note(
             _close(transaction, organization_id, PAID, end)
 
 
-def history(transaction: Connection, organization_id: str, until: datetime) -> UsageHistory:
-    """Input of the organization's statement as of ``until``."""
+def span(transaction: Connection, organization_id: str, until: datetime) -> Span:
+    """Minutes of the organization's statement as of ``until``, from its beginning on."""
     clock = transaction.execute(
         select(_organizations.c.meter_from, _organizations.c.meter_at).where(_organizations.c.id == organization_id)
     ).one()
     now = max(clock.meter_at, usage.minute_of(until))
-    lifetimes = transaction.execute(
-        select(_lifetimes.c.machine_id, _lifetimes.c.name, _lifetimes.c.since, _lifetimes.c.until)
-        .where(_lifetimes.c.organization_id == organization_id)
-        .order_by(_lifetimes.c.since, _lifetimes.c.machine_id)
-    )
+    return Span(clock.meter_from or now, now)
+
+
+def outline(transaction: Connection, organization_id: str, known: Span, within: Span) -> UsageHistory:
+    """Input of a statement without machines: the spans that overlap ``within``.
+
+    Args:
+        known: minutes of the whole statement (`span`).
+    """
     spans: dict[str, list[Span]] = {PAID: [], SUSPENDED: []}
     for row in transaction.execute(
-        select(_spans).where(_spans.c.organization_id == organization_id).order_by(_spans.c.id)
+        select(_spans).where(_overlap(_spans, organization_id, within)).order_by(_spans.c.id)
     ):
-        spans[row.kind].append(Span(row.since, now if row.until is None else row.until))
-    return UsageHistory(
-        Span(clock.meter_from or now, now),
-        tuple(
-            Lifetime(row.machine_id, row.name, Span(row.since, now if row.until is None else row.until))
-            for row in lifetimes
-        ),
-        tuple(spans[PAID]),
-        tuple(spans[SUSPENDED]),
+        spans[row.kind].append(_span(row, known))
+    return UsageHistory(known, (), tuple(spans[PAID]), tuple(spans[SUSPENDED]))
+
+
+def history(transaction: Connection, organization_id: str, known: Span, within: Span) -> UsageHistory:
+    """Input of a statement with machines: what overlaps ``within``.
+
+    Args:
+        known: minutes of the whole statement (`span`).
+    """
+    first = select(func.min(_earlier.c.since)).where(
+        _earlier.c.organization_id == _lifetimes.c.organization_id, _earlier.c.machine_id == _lifetimes.c.machine_id
+    )
+    rows = transaction.execute(
+        select(_lifetimes.c.machine_id, _lifetimes.c.name, _lifetimes.c.since, _lifetimes.c.until)
+        .where(_overlap(_lifetimes, organization_id, within))
+        .order_by(first.scalar_subquery(), _lifetimes.c.machine_id, _lifetimes.c.since)
+    )
+    lifetimes = tuple(Lifetime(row.machine_id, row.name, _span(row, known)) for row in rows)
+    return replace(outline(transaction, organization_id, known, within), lifetimes=lifetimes)
+
+
+def steps(transaction: Connection, organization_id: str, known: Span) -> Iterator[Step]:
+    """Minutes in which the number of enabled machines changed, in order, and by how many; read as they are consumed.
+
+    Args:
+        known: minutes of the whole statement (`span`).
+    """
+    is_own, until = _lifetimes.c.organization_id == organization_id, _lifetimes.c.until
+    end = case((until < known.end, until), else_=known.end)
+    both = union_all(
+        select(_lifetimes.c.since.label("minute"), literal(1).label("change")).where(is_own),
+        select(end, literal(-1)).where(is_own),
+    ).subquery()
+    query = select(both.c.minute, func.sum(both.c.change)).group_by(both.c.minute).order_by(both.c.minute)
+    return (
+        (minute, change) for minute, change in transaction.execute(query, execution_options={"yield_per": _AT_ONCE})
     )
 
 
@@ -137,9 +179,22 @@ def names_of(transaction: Connection, organization_id: str, ids: Collection[str]
     rows = transaction.execute(
         select(_lifetimes.c.machine_id, _lifetimes.c.name)
         .where(_lifetimes.c.organization_id == organization_id, _lifetimes.c.machine_id.in_(ids))
-        .order_by(_lifetimes.c.since)
+        .distinct()
     )
     return {row.machine_id: row.name for row in rows}
+
+
+def _overlap(table: Table, organization_id: str, within: Span) -> ColumnElement[bool]:
+    """Condition of rows that overlap these minutes, or touch their start.
+
+    The organization stands in both branches, so that SQLite finds the rows of each by an index.
+    """
+    is_own, until = table.c.organization_id == organization_id, table.c.until
+    return and_(table.c.since < within.end, or_(and_(is_own, until.is_(None)), and_(is_own, until >= within.start)))
+
+
+def _span(row: Row[Any], known: Span) -> Span:
+    return Span(row.since, known.end if row.until is None else row.until)
 
 
 def _clocked(transaction: Connection, organization_id: str, moment: datetime) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from appliance.store.database import Store
 
-NEWEST = "0037"
+NEWEST = "0038"
 """Revision that this version needs: the last one in ``migrations/versions``."""
 
 VERSION = sa.Table(

@@ -223,6 +223,7 @@ lifetimes = Table(
     Column("since", Integer, primary_key=True, autoincrement=False),
     # Null while the span is open.
     Column("until", Integer, nullable=True),
+    Index(None, "organization_id", "until", "since"),
 )
 
 # Metered spans on the paid plan and of suspension, in minutes since the epoch.

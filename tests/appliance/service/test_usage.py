@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from appliance.model.errors import NotFound
 from appliance.model.organization import AuditEntry
-from appliance.model.usage import PRICE, Item, Month, UsageHistory, items, months
+from appliance.model.usage import PRICE, Item, Lifetime, Month, Span, UsageHistory, items, months
 from appliance.service import Actor, Context, machines, organizations, usage
 from appliance.service.trails import tidy
+from appliance.store import meters
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
 from tests.appliance.service.trail_history import history_of, metered, upgraded
@@ -188,6 +189,39 @@ def test_a_rotation_or_a_new_name_starts_no_new_lifetime(context: Context) -> No
     month, lines = usage.month(at(context, 10), owner, "2026-01")
     assert lines == [Item(machine, "after", 4 * DAY, 4 * DAY, month.amount)]
     assert usage.statement(at(context, 10), owner) == [month]
+
+
+def test_a_statement_reads_only_the_lifetimes_that_it_lists(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has one machine after the other: a month loads its own, and the months together load none."""
+    owner = sign_up(at(context, 0), "owner2@example.net")
+    for day in (1, 32, 60):
+        machine = machines.add(at(context, day), again(at(context, day), owner), name=f"m{day}").machine.id
+        machines.remove(at(context, day + 1), again(at(context, day + 1), owner), machine)
+    loaded: list[str] = []
+
+    def load(machine: str, name: str, span: Span) -> Lifetime:
+        loaded.append(name)
+        return Lifetime(machine, name, span)
+
+    monkeypatch.setattr(meters, "Lifetime", load)
+    later = at(context, 100)
+    february, lines = usage.month(later, again(later, owner), "2026-02")
+    assert ([line.name for line in lines], loaded) == (["m32"], ["m32"])
+    assert february in usage.statement(later, again(later, owner))
+    assert loaded == ["m32"]
+
+
+def test_a_machine_keeps_its_place_in_later_months() -> None:
+    """Adds one machine before another, and enables it again later: the order decides who pays the rounding."""
+    entries = [
+        entry(0, "organization.created"),
+        entry(0, "organization.changed", plan="paid"),
+        added(1, "z"),
+        entry(2, "machine.changed", machine="z", name="z", enabled=False),
+        added(40, "a"),
+        entry(41, "machine.changed", machine="z", name="z", enabled=True),
+    ]
+    assert [line.machine for line in items(kept(entries, 50), "2026-02")] == ["z", "a"]
 
 
 def test_a_month_without_the_organization_has_no_statement(context: Context, owner: Actor) -> None:

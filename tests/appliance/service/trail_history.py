@@ -69,6 +69,8 @@ def history_of(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
                 paid_since = None
     now = max(at, usage.minute_of(until))
     ended += [(machine, Span(since, now)) for machine, since in added.items()]
+    first = {machine: min(span.start for name, span in ended if name == machine) for machine, _ in ended}
+    ended.sort(key=lambda each: (first[each[0]], each[0], each[1].start))
     if paid_since is not None:
         paid.append(Span(paid_since, now))
     if suspended_since is not None:
@@ -93,7 +95,23 @@ def metered(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
     with organization_in() as (transaction, organization):
         for each in entries:
             audit.record(transaction, organization, each.actor, each.action, each.detail, each.at)
-        return meters.history(transaction, organization, until)
+        return _read(transaction, organization, until)
+
+
+_EVER = Span(0, 2**31 - 1)
+
+
+def _read(transaction: Connection, organization: str, until: datetime) -> UsageHistory:
+    """Reads the meters as a whole, and checks that the totals and each month, which are read apart, agree with it."""
+    known = meters.span(transaction, organization, until)
+    whole = meters.history(transaction, organization, known, _EVER)
+    outline = meters.outline(transaction, organization, known, known)
+    assert usage.months(outline, meters.steps(transaction, organization, known)) == usage.months(whole)
+    for month in usage.months(whole):
+        of_month = meters.history(transaction, organization, known, usage.span_of(month.name))
+        assert usage.items(of_month, month.name) == usage.items(whole, month.name)
+        assert usage.total(month.name, usage.items(of_month, month.name)) == month
+    return whole
 
 
 class _Undone(Exception):
@@ -134,7 +152,7 @@ def upgraded(of_each: Sequence[Sequence[AuditEntry]], until: datetime) -> list[U
                     )
         migration.upgrade(store)
         with store.read() as transaction:
-            found = [meters.history(transaction, f"o{number}", until) for number in range(len(of_each))]
+            found = [_read(transaction, f"o{number}", until) for number in range(len(of_each))]
         store.close()
         return found
 
