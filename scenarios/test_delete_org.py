@@ -54,7 +54,7 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
         assert second.send("GET", "/organization").status == httpx.codes.OK
 
     # Its own hub will answer no fence after the deletion, so the other organization's does.
-    own = JudgedStream(mumbai.host, pune.host, pune.address, record, "mumbai→pune", 0.002, kolkata.fence)
+    own = JudgedStream(mumbai.host, pune.host, pune.address, record, "mumbai→pune", INTERVAL_S, kolkata.fence)
     with (
         world.queues(kolkata, delhi) as queues,
         bare as canary,

@@ -64,12 +64,17 @@ def test_the_private_key_is_shown_in_the_file_alone(owner: Visitor) -> None:
     assert folded == [f"on-{each.id}" for each in PLATFORMS]
 
 
+def linked_machine(visitor: Visitor) -> str:
+    """Follows the links to the configuration of the first machine; returns the path of the machine's page."""
+    links = [each["href"] for each in visitor.get("/machines").page.all("a")]
+    machine = next(link for link in links if link.startswith("/machines/"))
+    assert f"{machine}/configuration" in [each["href"] for each in visitor.get(machine).page.all("a")]
+    return machine
+
+
 def test_instructions_are_readable_later_without_the_key(owner: Visitor) -> None:
     owner.add_machine("one")
-    links = [each["href"] for each in owner.get("/machines").page.all("a")]
-    machine = next(link for link in links if link.startswith("/machines/"))
-    assert f"{machine}/configuration" in [each["href"] for each in owner.get(machine).page.all("a")]
-    later = owner.get(f"{machine}/configuration")
+    later = owner.get(f"{linked_machine(owner)}/configuration")
     assert "the private key that belongs to your public key" in later.page.text
     assert "sudo systemctl enable --now wg-quick@one" in later.page.text
     assert "vpn.example.net" in later.page.text
@@ -80,9 +85,7 @@ def test_a_viewer_reads_instructions_and_no_key(owner: Visitor, colleague: Calla
     private = re.search(r"PrivateKey {10}= (\S{44})\n", owner.add_machine("one").page.text)
     assert private is not None
     viewer = colleague(Role.VIEWER)
-    links = [each["href"] for each in viewer.get("/machines").page.all("a")]
-    machine = next(link for link in links if link.startswith("/machines/"))
-    assert f"{machine}/configuration" in [each["href"] for each in viewer.get(machine).page.all("a")]
+    machine = linked_machine(viewer)
     answer = viewer.get(f"{machine}/configuration")
     assert "the private key that belongs to your public key" in answer.page.text
     assert "sudo systemctl enable --now wg-quick@one" in answer.page.text
