@@ -49,8 +49,8 @@ def show_names_raw() -> None:
 def leave_groups_of_rules_as_spelled() -> None:
     """Keeps a group's name as a rule spells it, in place of the composed form that machines have."""
 
-    def check_group(text: str) -> str:
-        names.check_group(text)
+    def check_group(text: str, *, field: str) -> str:
+        names.check_group(text, field=field)
         return text
 
     replace_part(policy, "check_group", check_group)
