@@ -154,8 +154,9 @@ def _commands(stage: str, commands: list[list[str]]) -> StageResult:
 
 
 def _environment() -> dict[str, str]:
-    # Options in a variable of pytest's could leave tests out.
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MESHWG_UNLOCK", "PYTEST_"))}
+    # Options in a variable of pytest's could leave tests out, and Python's its assertions.
+    dropped = ("MESHWG_UNLOCK", "PYTEST_", "PYTHONOPTIMIZE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
 
 

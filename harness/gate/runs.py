@@ -228,8 +228,10 @@ def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Returns the environment of a run."""
-    # Settings of a service on this machine must not reach the run's, and pytest's could leave scenarios out.
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MESHWG_", "PYTEST_"))}
+    # Settings of a service on this machine must not reach the run's; pytest's could leave scenarios out, and Python's
+    # its assertions.
+    dropped = ("MESHWG_", "PYTEST_", "PYTHONOPTIMIZE")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {
         **kept,
         "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),

@@ -118,6 +118,20 @@ class Record:
         if of == 0:
             raise Inconclusive(f"{name}: there was no chance of one")
 
+    def excused(self, name: str, count: int, of: int) -> None:
+        """Records chances that say nothing of the hub because the machine was busy; they add up over calls.
+
+        Args:
+            count: number of these.
+            of: number of chances with these.
+
+        Raises:
+            Inconclusive: they are more than half of the chances.
+        """
+        self.measure(name, self.total(name, count), "packets")
+        if 2 * count > of:
+            raise Inconclusive(f"{name}: {count} of {of}, and what is left says too little")
+
     def took(self, name: str, seconds: Iterable[float]) -> None:
         """Records times of something frequent; the transcript shows five or more as a histogram.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -83,22 +83,27 @@ def counted(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator
 
 
 class FaultWatch:
-    """Watches over one service, for one scenario after the other.
+    """Watches over one service from its start to its end, with a look at the end of each scenario.
 
     Args:
         log: returns the whole log so far, of all starts.
         metrics: returns the metrics in Prometheus' text format; "" if the service does not run.
+        statuses: returns the exit statuses so far of a service that was told to stop; -n after signal n.
     """
 
-    def __init__(self, log: Callable[[], str], metrics: Callable[[], str]) -> None:
+    def __init__(
+        self, log: Callable[[], str], metrics: Callable[[], str], statuses: Callable[[], Sequence[int]]
+    ) -> None:
         self._log = log
         self._metrics = metrics
-        self._is_first = True
+        self._statuses = statuses
+        self._counters: Mapping[str, float] | None = None
+        self._read, self._ends = 0, 0
         self._before: Collection[str] = ()
 
     @contextmanager
     def without_faults(self, announced: Collection[str]) -> Iterator[None]:
-        """Watches for as long as ``with`` lasts; the first time, from the service's start on.
+        """Looks for faults since the look before, or the service's start, when ``with`` ends.
 
         What was expected the time before is expected again, because it may be counted late.
 
@@ -108,14 +113,39 @@ class FaultWatch:
         Raises (on leaving the block):
             Refuted: the service reports a fault that was not announced.
         """
-        start, self._is_first = 0 if self._is_first else len(self._log()), False
-        before = counters(self._metrics())
-        yield
-        # Counters first, as the log explains what they count.
-        grown = counted(before, counters(self._metrics()))
-        found = [*logged(self._log()[start:]), *grown]
+        if self._counters is None:
+            self._counters = counters(self._metrics())
         expected, self._before = (*announced, *self._before), announced
-        left = [each for each in found if not each.name.startswith(expected)]
+        try:
+            yield
+        except BaseException:
+            # The failure comes first. What was seen until now is of it.
+            self._look()
+            raise
+        self._check(expected)
+
+    def check_end(self) -> None:
+        """Looks for faults since the last scenario, once the service was told to stop.
+
+        Raises:
+            Refuted: the service reports a fault that the last scenario did not announce.
+        """
+        self._check(self._before)
+
+    def _check(self, expected: Collection[str]) -> None:
+        left = [each for each in self._look() if not each.name.startswith(tuple(expected))]
         if left:
             names = "; ".join(dict.fromkeys(each.name for each in left))
             raise Refuted(f"the service reports faults that nobody provoked: {names}\n{left[0].text}")
+
+    def _look(self) -> Sequence[Fault]:
+        """Returns the faults since the look before."""
+        # Counters first, as the log explains what they count.
+        before, self._counters = self._counters or {}, counters(self._metrics())
+        grown = counted(before, self._counters)
+        log, statuses = self._log(), self._statuses()
+        ends = [Fault(f"exit status {each}", "It was told to stop.") for each in statuses[self._ends :] if each]
+        found = [*logged(log[self._read :]), *grown, *ends]
+        # A line that is not whole yet is read again.
+        self._read, self._ends = log.rindex("\n") + 1 if "\n" in log else 0, len(statuses)
+        return found

@@ -70,7 +70,7 @@ class OwnService(Subject):
                 release=release,
             ),
         )
-        self._watch = FaultWatch(self._service.whole_log, self._service.metrics)
+        self._watch = FaultWatch(self._service.whole_log, self._service.metrics, lambda: self._service.exit_statuses)
 
     def __enter__(self) -> OwnService:
         self._service.start()
@@ -82,6 +82,8 @@ class OwnService(Subject):
         # A sabotaged service may not end properly; the end of the lab kills it.
         if not self._is_broken:
             self._service.stop()
+            if error is None:
+                self._watch.check_end()
 
     def api(self) -> Api:
         """Opens an API connection that is not signed in."""

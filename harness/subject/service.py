@@ -49,6 +49,7 @@ class Service:
         data: data folder.
         unlock_secret: secret in the environment that unlocks the service's keys.
         clock: turns its clocks within `turned`.
+        exit_statuses: how it ended each time that it was told to stop; -n after signal n.
     """
 
     def __init__(self, host: LabHost, options: ServiceOptions) -> None:
@@ -63,6 +64,7 @@ class Service:
         self._tries = itertools.count(1)
         self._process: Process | None = None
         self._starts_so_far: list[Process] = []
+        self.exit_statuses: list[int] = []
 
     @property
     def url(self) -> str:
@@ -230,7 +232,9 @@ class Service:
         if self._process is None:
             return 0
         process, self._process = self._process, None
-        return process.stop(grace_s)
+        status = process.stop(grace_s)
+        self.exit_statuses.append(status)
+        return status
 
     def crash(self) -> None:
         """Kills all processes of the service at once (SIGKILL), so that nothing on the host is cleaned up.

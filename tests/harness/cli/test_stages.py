@@ -79,7 +79,8 @@ def test_what_a_profile_left_out_is_in_the_summary(
     assert f"left to --profile full by unit: {told}" in capsys.readouterr().out
 
 
-def test_pytest_s_variables_leave_no_test_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_leave_no_test_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-k passes")
     monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
     (tmp_path / "test_two.py").write_text("def test_passes(): ...\n\ndef test_fails():\n    assert False\n")

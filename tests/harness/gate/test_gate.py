@@ -57,10 +57,10 @@ def test_any_other_failure_does_not_count(verdict: str, failure: str | None) -> 
 
 
 def test_settings_of_service_and_pytest_reach_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MESHWG_LISTEN", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+    for name in ("MESHWG_LISTEN", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTHONOPTIMIZE"):
         monkeypatch.setenv(name, "-k test_x")
     own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
-    assert {each for each in runs.environment() if each.startswith(("MESHWG_", "PYTEST_"))} == own
+    assert {each for each in runs.environment() if each.startswith(("MESHWG_", "PYTEST_", "PYTHONO"))} == own
 
 
 def test_a_run_without_scenarios_gives_the_reason() -> None:

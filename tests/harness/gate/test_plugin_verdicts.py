@@ -225,6 +225,32 @@ def test_a_failure_leaves_evidence_and_the_service_running(gate: Gate, pytester:
     assert run.outcomes["test_c"].evidence == []
 
 
+def test_a_fault_at_the_service_s_end_refutes_the_last_scenario(gate: Gate, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+        import pytest
+
+        from harness.judging.verdicts import Refuted
+
+
+        @pytest.fixture(scope="session")
+        def lab():
+            yield
+            raise Refuted("it had to be killed")
+    """)
+    run = gate("""
+        pytestmark = claim("live-change")
+
+        def test_b(lab):
+            pass
+
+        def test_c(lab):
+            pass
+    """)
+    assert run.code == 1
+    assert run.verdicts == {"test_b": "proven", "test_c": "refuted"}
+    assert run.outcomes["test_c"].failure == "it had to be killed"
+
+
 def test_a_scenario_meets_its_conditions_and_reports_them(gate: Gate, pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
         from contextlib import nullcontext

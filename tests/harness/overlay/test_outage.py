@@ -123,7 +123,7 @@ def test_packets_of_another_stream_that_waited_explain_losses(
     way_beside: int | None, explained: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Of what both senders held back, the packets of the other one came first, and filled the hub's queue.
-    sent, received = made_up(2000, *range(HELD, 700), *range(800, FREE))
+    sent, received = made_up(2000, *range(HELD, 600), *range(850, FREE))
     stream = MadeUpStream(
         sent, [Received(p.seq, p.sent_ns, FREE * MS) if HELD <= p.seq < FREE else p for p in received]
     )
@@ -134,7 +134,7 @@ def test_packets_of_another_stream_that_waited_explain_losses(
         other = [Received(seq, seq * MS, seq * MS + way_beside) for seq in range(HELD, 800)]
         beside = SimpleNamespace(received=lambda: other)
     with (
-        nullcontext() if explained else pytest.raises(Refuted, match=r"packets were lost again: 400 \("),
+        nullcontext() if explained else pytest.raises(Refuted, match=r"packets were lost again: 300 \("),
         HealthStream(machine, machine, Record(), beside=beside) as health,
     ):
         health.wait_until_whole(1)

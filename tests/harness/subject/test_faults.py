@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -27,7 +28,8 @@ class Reports:
     def __init__(self) -> None:
         self.log = event("hub starts", "info") + "MeshWG is up\n"
         self.metrics = START
-        self.watch = FaultWatch(lambda: self.log, lambda: self.metrics)
+        self.statuses = [0]
+        self.watch = FaultWatch(lambda: self.log, lambda: self.metrics, lambda: self.statuses)
 
     def scenario(self, log: str = "", metrics: str | None = None, *announced: str) -> None:
         with self.watch.without_faults(announced):
@@ -101,11 +103,47 @@ def test_what_one_announced_may_be_counted_in_the_next_time(reports: Reports) ->
         reports.scenario("", START.replace("2.0", "6.0"))
 
 
-def test_a_scenario_answers_for_its_own_time_alone(reports: Reports) -> None:
+def test_a_scenario_answers_for_the_time_before_it(reports: Reports) -> None:
     reports.scenario()
     reports.log += event("a call failed")
     reports.metrics = START.replace("2.0", "4.0")
+    with pytest.raises(Refuted, match=r'provoked: a call failed; meshwg_repairs_total{part="link"}'):
+        reports.scenario()
     reports.scenario()
+
+
+def test_a_failed_scenario_leaves_none_of_its_faults_behind(reports: Reports) -> None:
+    reports.scenario()
+    with suppress(KeyError), reports.watch.without_faults(()):
+        reports.log += event("a call failed")
+        reports.metrics = START.replace("2.0", "4.0")
+        raise KeyError
+    reports.scenario()
+
+
+def test_the_end_answers_for_the_time_after_the_last_scenario(reports: Reports) -> None:
+    reports.scenario("", None, "meshwg_repairs_total")
+    reports.metrics = START.replace("2.0", "4.0")
+    reports.watch.check_end()
+    reports.log += event("it did not close")
+    with pytest.raises(Refuted, match="provoked: it did not close"):
+        reports.watch.check_end()
+
+
+@pytest.mark.parametrize("status", [1, -9])
+def test_a_stop_that_is_not_clean_refutes(reports: Reports, status: int) -> None:
+    reports.scenario()
+    reports.statuses.append(status)
+    with pytest.raises(Refuted, match=f"provoked: exit status {status}"):
+        reports.watch.check_end()
+    reports.watch.check_end()
+
+
+def test_a_line_is_judged_once_it_is_whole(reports: Reports) -> None:
+    line = event("a call failed")
+    reports.scenario(line[:9])
+    with pytest.raises(Refuted, match="a call failed"):
+        reports.scenario(line[9:])
 
 
 def test_the_first_scenario_answers_for_the_start(reports: Reports) -> None:
