@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 SECONDS = {"quick": 2.0, "full": 6.0}
-RULES = {"quick": 4_000, "full": 15_000}
+RULES = {"quick": 4_000, "full": 13_000}
 
 
 def test_a_tenant_that_floods_the_front_door_holds_up_no_other(world: World, record: Record, profile: str) -> None:

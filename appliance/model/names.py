@@ -9,6 +9,12 @@ from appliance.model.errors import Invalid
 
 LONGEST_NAME = 255
 
+# A character may be typed as several code points: a letter and its accents. To compose n accents takes n² steps, in
+# which no other thread runs.
+_MOST_CODE_POINTS = 4
+LONGEST_TYPED = _MOST_CODE_POINTS * LONGEST_NAME
+"""Most code points of a name as it is typed."""
+
 # Control characters, lone surrogates, line and paragraph separators could start a new line somewhere. Unassigned and
 # private-use code points have no known shape. Format characters are invisible: some make a name look like another one
 # (bidirectional controls), others make two names look the same.
@@ -38,6 +44,8 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     Raises:
         Invalid: nothing of it is visible, it is too long, or it has a character that can't be shown on one line.
     """
+    text = text.strip(_SPACES)
+    _check_length(text, field, longest, at_most=_MOST_CODE_POINTS * longest)
     name = unicodedata.normalize("NFC", text).strip(_SPACES)
     for character in name:
         if not is_plain(character):
@@ -48,11 +56,15 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
         raise Invalid("The {field} is empty.", field=field)
     if not any(unicodedata.category(each)[0] in _VISIBLE_CATEGORIES and each not in _BLANKS for each in name):
         raise Invalid("The {field} has no visible character.", field=field)
-    if len(name) > longest:
-        raise Invalid(
-            "The {field} has {count} characters; {longest} is the most.", field=field, count=len(name), longest=longest
-        )
+    _check_length(name, field, longest, at_most=longest)
     return name
+
+
+def _check_length(text: str, field: str, longest: int, *, at_most: int) -> None:
+    if len(text) > at_most:
+        raise Invalid(
+            "The {field} has {count} characters; {longest} is the most.", field=field, count=len(text), longest=longest
+        )
 
 
 def check_group(text: str, *, field: str = "groups") -> str:

@@ -19,9 +19,10 @@ def check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     Raises:
         Invalid: one of them is no name of a group, or they are too many or too long together.
     """
-    checked = tuple(sorted({check_group(group) for group in groups}))
-    if len(checked) > MOST_GROUPS:
+    different = set(groups)
+    if len(different) > MOST_GROUPS:
         raise Invalid("A machine is in at most {most} groups.", field="groups", most=MOST_GROUPS)
+    checked = tuple(sorted({check_group(group) for group in different}))
     if sum(map(len, checked)) > MOST_GROUP_CHARACTERS:
         raise Invalid(
             "The names of a machine's groups have at most {most} characters together.",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from appliance.model.access import LOOK, MANAGE
 from appliance.model.addresses import home_network_warning
 from appliance.model.errors import Refused
+from appliance.model.names import LONGEST_TYPED
 from appliance.service import deletion, organizations
 from appliance.web.pages import trail_words
 from appliance.web.pages.outcomes import Outcome, reply
@@ -38,7 +39,7 @@ def _undo(visit: Visit) -> Response:
 
 def _delete(visit: Visit) -> Response:
     # A keyboard may compose letters in another way than the stored name does.
-    typed = unicodedata.normalize("NFC", visit.form.text("confirm")).strip()
+    typed = unicodedata.normalize("NFC", visit.form.text("confirm")[: LONGEST_TYPED + 1]).strip()
     name = visit.signed_in.organization.name
     try:
         removed = deletion.delete(visit.context, visit.actor, confirm=typed)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from appliance.model import names
 from appliance.model.configuration import Configuration
 from appliance.model.errors import Invalid
 from appliance.model.names import LONGEST_NAME, check_name, check_new_group
@@ -24,6 +25,21 @@ def test_a_name_is_refused_or_stays_on_one_line(text: str) -> None:
     assert name.splitlines() == [name]
     assert 0 < len(name) <= LONGEST_NAME
     assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + "\u0301" * 300_000 + "\u0327" * 300_000, "a\u0301" * 511], ids=["one character", "many"]
+)
+def test_a_name_of_too_many_code_points_is_never_composed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Composition takes hours for the first text, in one step that lets no other thread run.
+    monkeypatch.setattr(names, "unicodedata", None)
+    with pytest.raises(Invalid, match=f"The name has {len(text)} characters; 255 is the most"):
+        check_name(text)
+
+
+def test_a_name_may_be_typed_decomposed() -> None:
+    typed = "\u01d8" * 255
+    assert check_name(unicodedata.normalize("NFD", typed)) == typed
 
 
 @given(
