@@ -96,3 +96,10 @@ def test_the_table_of_bounds_agrees_with_the_code() -> None:
     section = (ROOT / "docs" / "organizations.md").read_text().partition("\n## Bounds\n")[2].partition("\n## ")[0]
     rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| ")]
     assert {what: bound for what, bound, _ in rows[2:]} == _bounds()
+
+
+def test_pages_name_the_most_machines() -> None:
+    pages = (ROOT / "appliance" / "web" / "pages" / "templates").glob("*.html")
+    told = re.findall(r"has addresses,? ([^.<]*?[\d,]+\d)", "".join(page.read_text() for page in pages))
+    # One page says it for a plan of one machine, and for one of several.
+    assert told == [f"up to {machine_bounds.MOST_MACHINES:,}"] * 5

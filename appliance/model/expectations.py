@@ -190,9 +190,18 @@ def _held(
 
 
 def _has_pair(sources: frozenset[str], mask: int, destinations: Mapping[int, frozenset[str]]) -> bool:
-    """True if a source and a destination of one of these classes are different machines."""
-    ends = (some for place, some in destinations.items() if mask >> place & 1)
-    return any(len(sources) > 1 or len(some) > 1 or some != sources for some in ends)
+    """True if a source and a destination of one of these classes are different machines.
+
+    Args:
+        mask: numbers of classes of destinations, as bits.
+    """
+    # At most two classes are looked at, however many there are: one of them is not the source.
+    while mask:
+        some = destinations[mask.bit_length() - 1]
+        if len(sources) > 1 or len(some) > 1 or some != sources:
+            return True
+        mask ^= 1 << mask.bit_length() - 1
+    return False
 
 
 class _Classes:

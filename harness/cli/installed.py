@@ -43,4 +43,5 @@ def require(*modules: str) -> None:
 
 
 def _lack(module: str | None) -> NoReturn:
-    end(f"This command needs {module}, which comes with the harness: pip install 'meshwg[harness]'.", UNAVAILABLE)
+    ways = "./meshwg setup in a clone, or the package's extra 'harness'"
+    end(f"This command needs {module}, which comes with the harness: {ways}.", UNAVAILABLE)

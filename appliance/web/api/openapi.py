@@ -156,7 +156,9 @@ def _schema(route: Route, of_one: dict[str, Any]) -> dict[str, Any]:
 
 def _success(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {
-        "description": "Present state" if route.method == "GET" else "Committed, and enforced in the data plane"
+        "description": "Present state"
+        if route.method == "GET"
+        else "Done: what it stores is committed, and what it changes for machines is enforced"
     }
     if route.answer is not None:
         success |= _content(JSON, _schema(route, schemas[route.answer]))

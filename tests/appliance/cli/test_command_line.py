@@ -30,7 +30,7 @@ def test_an_operator_without_the_harness_has_every_command(command: str) -> None
 def test_a_command_that_needs_the_harness_says_so() -> None:
     done = run_without_harness("gate")
     assert done.returncode == 69
-    assert "pip install 'meshwg[harness]'" in done.stderr
+    assert "./meshwg setup in a clone" in done.stderr
     assert "Traceback" not in done.stderr
 
 
