@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from appliance.vault import FOR_PASSPHRASES, WorkFactor, WrongSecret
+from appliance.vault import FOR_PASSPHRASES, WorkFactor, WrongSecret, archive
 from appliance.vault.archive import InvalidArchive, seal, unseal
 
 SECRET = "a secret that is long enough"
@@ -147,3 +147,20 @@ def test_a_header_with_too_costly_scrypt_parameters_is_refused(work: tuple[int, 
     data[HEADER:BODY] = hashlib.sha256(data[:HEADER]).digest()
     with pytest.raises(InvalidArchive, match=f"^{why}$"):
         opened(bytes(data))
+
+
+def test_chunks_are_numbered_as_in_older_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = []
+
+    class Cipher:
+        def __init__(self, key: bytes) -> None:
+            assert len(key) == 32
+
+        def encrypt(self, nonce: bytes, chunk: bytes, header: bytes) -> bytes:
+            assert header.startswith(b"MESHWG BACKUP")
+            numbers.append(struct.unpack("!3xQ?", nonce))
+            return chunk
+
+    monkeypatch.setattr(archive, "ChaCha20Poly1305", Cipher)
+    sealed(b"x" * (2 * CHUNK + 1))
+    assert numbers == [(0, False), (1, False), (2, True)]

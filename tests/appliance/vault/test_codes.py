@@ -68,3 +68,9 @@ def test_each_secret_has_160_random_bits(vault: Vault) -> None:
 def test_no_code_is_made_of_what_is_no_secret(secret: str) -> None:
     with pytest.raises(ValueError, match="not a secret of 160 bits in base32"):
         codes.code_at(secret, 0)
+
+
+def test_an_authenticator_s_uri_has_secret_account_and_issuer() -> None:
+    read = pyotp.parse_uri(codes.provisioning_uri(RFC_SECRET, "asha@example.net", "MeshWG"))
+    assert isinstance(read, pyotp.TOTP)
+    assert (read.secret, read.name, read.issuer, read.interval) == (RFC_SECRET, "asha@example.net", "MeshWG", 30)

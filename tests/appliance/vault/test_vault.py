@@ -92,7 +92,7 @@ def test_a_store_without_versions_opens_and_can_be_resealed() -> None:
 def test_data_without_a_version_opens(name: str) -> None:
     vault = Vault(b"k" * 32)
     assert vault.opened(OLD_SEALED[name], b"context") == b"plain"
-    with pytest.raises(WrongSecret):
+    with pytest.raises(WrongSecret, match=r"^the unlock secret does not open this store$"):
         vault.opened(OLD_SEALED[name], b"another context")
 
 
