@@ -145,7 +145,10 @@ OPTIONS = {
         "https://HOST[:PORT]",
         values.site,
         "URL",
-        note="`https://` and the listen address; links in letters begin with it",
+        note=(
+            "`https://` and the listen address, or the endpoint's host if that is every address; links in letters begin "
+            "with it"
+        ),
     ),
     "smtp_url": Option(
         "Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment.",
