@@ -146,8 +146,8 @@ OPTIONS = {
         values.site,
         "URL",
         note=(
-            "`https://` and the listen address, or the endpoint's host if that is every address; links in letters begin "
-            "with it"
+            "`https://` and the listen address, or the endpoint's host if that is every address; links in letters "
+            "begin with it"
         ),
     ),
     "smtp_url": Option(
