@@ -99,7 +99,7 @@ class FaultWatch:
         self._statuses = statuses
         self._counters: Mapping[str, float] | None = None
         self._read, self._ends = 0, 0
-        self._before: Collection[str] = ()
+        self._before: tuple[str, ...] = ()
 
     @contextmanager
     def without_faults(self, announced: Collection[str]) -> Iterator[None]:
@@ -115,14 +115,18 @@ class FaultWatch:
         """
         if self._counters is None:
             self._counters = counters(self._metrics())
-        expected, self._before = (*announced, *self._before), announced
+        expected, self._before = (*announced, *self._before), tuple(announced)
         try:
             yield
         except BaseException:
-            # The failure comes first. What was seen until now is of it.
-            self._look()
+            # The failure comes first, and metrics may be out of reach after it. What was reported until now is of it.
+            self._reported()
+            self._counters = None
             raise
-        self._check(expected)
+        # Counters first, as the log explains what they count.
+        before, self._counters = self._counters, counters(self._metrics())
+        grown = counted(before, self._counters)
+        _check([*self._reported(), *grown], expected)
 
     def check_end(self) -> None:
         """Looks for faults since the last scenario, once the service was told to stop.
@@ -130,22 +134,20 @@ class FaultWatch:
         Raises:
             Refuted: the service reports a fault that the last scenario did not announce.
         """
-        self._check(self._before)
+        _check(self._reported(), self._before)
 
-    def _check(self, expected: Collection[str]) -> None:
-        left = [each for each in self._look() if not each.name.startswith(tuple(expected))]
-        if left:
-            names = "; ".join(dict.fromkeys(each.name for each in left))
-            raise Refuted(f"the service reports faults that nobody provoked: {names}\n{left[0].text}")
-
-    def _look(self) -> Sequence[Fault]:
-        """Returns the faults since the look before."""
-        # Counters first, as the log explains what they count.
-        before, self._counters = self._counters or {}, counters(self._metrics())
-        grown = counted(before, self._counters)
+    def _reported(self) -> Sequence[Fault]:
+        """Returns the faults in the log, and the bad ends, since the look before."""
         log, statuses = self._log(), self._statuses()
         ends = [Fault(f"exit status {each}", "It was told to stop.") for each in statuses[self._ends :] if each]
-        found = [*logged(log[self._read :]), *grown, *ends]
+        found = [*logged(log[self._read :]), *ends]
         # A line that is not whole yet is read again.
-        self._read, self._ends = log.rindex("\n") + 1 if "\n" in log else 0, len(statuses)
+        self._read, self._ends = log.rfind("\n") + 1, len(statuses)
         return found
+
+
+def _check(faults: Sequence[Fault], expected: tuple[str, ...]) -> None:
+    left = [each for each in faults if not each.name.startswith(expected)]
+    if left:
+        names = "; ".join(dict.fromkeys(each.name for each in left))
+        raise Refuted(f"the service reports faults that nobody provoked: {names}\n{left[0].text}")

@@ -29,7 +29,13 @@ class Reports:
         self.log = event("hub starts", "info") + "MeshWG is up\n"
         self.metrics = START
         self.statuses = [0]
-        self.watch = FaultWatch(lambda: self.log, lambda: self.metrics, lambda: self.statuses)
+        self.answers = True
+        self.watch = FaultWatch(lambda: self.log, self.read_metrics, lambda: self.statuses)
+
+    def read_metrics(self) -> str:
+        if not self.answers:
+            raise ConnectionError
+        return self.metrics
 
     def scenario(self, log: str = "", metrics: str | None = None, *announced: str) -> None:
         with self.watch.without_faults(announced):
@@ -150,6 +156,15 @@ def test_the_first_scenario_answers_for_the_start(reports: Reports) -> None:
     reports.log += event("a call failed")
     with pytest.raises(Refuted, match="a call failed"):
         reports.scenario()
+
+
+def test_metrics_out_of_reach_hide_no_failure(reports: Reports) -> None:
+    def fails() -> None:
+        reports.answers = False
+        raise KeyError
+
+    with pytest.raises(KeyError), reports.watch.without_faults(()):
+        fails()
 
 
 def test_a_failure_of_the_scenario_comes_first(reports: Reports) -> None:
