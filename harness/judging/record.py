@@ -97,40 +97,30 @@ class Record:
         if value < least:
             raise Inconclusive(f"{name}: {value} {unit}, and at least {least} are needed to say anything")
 
-    def none_of(self, name: str, violations: Sequence[object], meaning: str, of: int | None = None) -> None:
+    def none_of(
+        self, name: str, violations: Sequence[object], meaning: str, of: int | None = None, excused: int = 0
+    ) -> None:
         """Records the number of violations, and of the chances that they had, which add up over calls with this name.
 
         Args:
             violations: the violations; the message lists up to five.
             meaning: sentence that is true if there is a violation.
             of: number of chances, such as packets that could have been delivered; None if unknown.
+            excused: number of these that say nothing of the hub, because the machine was busy.
 
         Raises:
             Refuted: there is a violation.
-            Inconclusive: there was no chance of one.
+            Inconclusive: there was no chance of one, or more than half of them say nothing.
         """
-        if of is not None:
-            of = self.total(name, of)
-        self.measure(name, len(violations), limit=0, of=of)
+        chances = None if of is None else self.total(name, of - excused)
+        self.measure(name, len(violations), limit=0, of=chances)
         if violations:
             shown = ", ".join(map(str, list(violations)[:5]))
             raise Refuted(f"{meaning}: {len(violations)} ({shown}{', …' if len(violations) > 5 else ''})")
-        if of == 0:
+        if of is not None and 2 * excused > of:
+            raise Inconclusive(f"{name}: lost to a busy machine: {excused} of {of}, and what is left says too little")
+        if chances == 0:
             raise Inconclusive(f"{name}: there was no chance of one")
-
-    def excused(self, name: str, count: int, of: int) -> None:
-        """Records chances that say nothing of the hub because the machine was busy; they add up over calls.
-
-        Args:
-            count: number of these.
-            of: number of chances with these.
-
-        Raises:
-            Inconclusive: they are more than half of the chances.
-        """
-        self.measure(name, self.total(name, count), "packets")
-        if 2 * count > of:
-            raise Inconclusive(f"{name}: {count} of {of}, and what is left says too little")
 
     def took(self, name: str, seconds: Iterable[float]) -> None:
         """Records times of something frequent; the transcript shows five or more as a histogram.

@@ -190,14 +190,15 @@ class JudgedStream:
         self._record.measure(sent, self._record.total(sent, len(self._stream.sent())))
         longest = longest_transit_ns(self._phases, self._stream.received()) / 1e9
         self._record.slowest(f"{self.name} longest transit", longest)
+        self._record.measure(busy, self._record.total(busy, len(judgement.overflowed)), "packets")
         if any(phase.allowed for phase in self._phases):
             self._record.none_of(
                 f"{self.name} lost although allowed",
                 judgement.lost,
                 f"{self.name}: packets that are allowed were lost",
-                of=judgement.allowed - len(judgement.overflowed),
+                of=judgement.allowed,
+                excused=len(judgement.overflowed),
             )
-            self._record.excused(busy, len(judgement.overflowed), of=judgement.allowed)
 
     def _check_denied(self, late: Sequence[int], of: int | None = None) -> None:
         if all(phase.allowed for phase in self._phases):

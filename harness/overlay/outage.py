@@ -189,11 +189,12 @@ class HealthStream:
         lost, overflowed = split_losses([seq for seq in due if seq not in arrived], sent, around)
         if self._queues is not None:
             lost, overflowed = explained(lost, overflowed, sent, received, self._queues.log(), held_until)
+        self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
         self._teller.ended(lost=len(lost))
         self._record.none_of(
             f"{self.name} lost while nothing was broken",
             lost,
             f"{self.name}: packets were lost again",
-            of=len(due) - len(overflowed),
+            of=len(due),
+            excused=len(overflowed),
         )
-        self._record.excused(f"{self.name} lost to a busy machine", len(overflowed), of=len(due))
