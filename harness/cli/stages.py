@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import variables
 from harness.paths import CACHE, ROOT
 
 _CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "conftest.py")
@@ -154,10 +155,7 @@ def _commands(stage: str, commands: list[list[str]]) -> StageResult:
 
 
 def _environment() -> dict[str, str]:
-    # Options in a variable of pytest's could leave tests out, and Python's its assertions.
-    dropped = ("MESHWG_UNLOCK", "PYTEST_", "PYTHONOPTIMIZE")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
-    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
+    return variables.of_tests("MESHWG_UNLOCK")
 
 
 CHECKS = {"lint": lint, "imports": imports}

@@ -16,10 +16,11 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import IO, Any
 
+from harness import variables
 from harness.gate import results
 from harness.gate.plugin import SCENARIO_NUMBER
 from harness.gate.results import ScenarioResult
-from harness.paths import CACHE, ROOT, SCENARIOS
+from harness.paths import ROOT, SCENARIOS
 from harness.subject.live import Live
 from harness.world.conditions import CHOICES, draw_store
 from netlab import sandbox
@@ -228,13 +229,9 @@ def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Returns the environment of a run."""
-    # Settings of a service on this machine must not reach the run's; pytest's could leave scenarios out, and Python's
-    # its assertions.
-    dropped = ("MESHWG_", "PYTEST_", "PYTHONOPTIMIZE")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {
-        **kept,
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
+        # Settings of a service on this machine must not reach the run's.
+        **variables.of_tests("MESHWG_"),
         # Plugins that are installed for other tests take longer to import than everything that a run needs.
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
