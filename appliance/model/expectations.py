@@ -197,10 +197,11 @@ def _has_pair(sources: frozenset[str], mask: int, destinations: Mapping[int, fro
     """
     # At most two classes are looked at, however many there are: one of them is not the source.
     while mask:
-        some = destinations[mask.bit_length() - 1]
+        place = mask.bit_length() - 1
+        some = destinations[place]
         if len(sources) > 1 or len(some) > 1 or some != sources:
             return True
-        mask ^= 1 << mask.bit_length() - 1
+        mask ^= 1 << place
     return False
 
 

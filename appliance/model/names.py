@@ -46,7 +46,7 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     """
     text = text.strip(_SPACES)
     _check_length(text, field, longest, at_most=_MOST_CODE_POINTS * longest)
-    name = unicodedata.normalize("NFC", text).strip(_SPACES)
+    name = unicodedata.normalize("NFC", text)
     for character in name:
         if not is_plain(character):
             raise Invalid(

@@ -38,8 +38,9 @@ def _undo(visit: Visit) -> Response:
 
 
 def _delete(visit: Visit) -> Response:
-    # A keyboard may compose letters in another way than the stored name does.
-    typed = unicodedata.normalize("NFC", visit.form.text("confirm")[: LONGEST_TYPED + 1]).strip()
+    # A keyboard may compose letters in another way than the stored name does. Longer texts are no name.
+    confirm = visit.form.text("confirm").strip()
+    typed = unicodedata.normalize("NFC", confirm) if len(confirm) <= LONGEST_TYPED else confirm
     name = visit.signed_in.organization.name
     try:
         removed = deletion.delete(visit.context, visit.actor, confirm=typed)
