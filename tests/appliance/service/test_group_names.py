@@ -9,6 +9,7 @@ from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import Actor, Context, machines
 from appliance.service import policy as policies
+from appliance.service.machine_bounds import MOST_GROUPS, check_groups
 
 
 def rule_about(group: str) -> Rule:
@@ -45,3 +46,9 @@ def test_an_old_group_with_a_name_like_a_selector_stays(
     assert policies.get(context, owner).policy.rules == (rule,)
     with pytest.raises(Invalid):
         machines.change(context, owner, machine.id, groups=["any"])
+
+
+def test_groups_are_counted_before_their_names_are_looked_at() -> None:
+    assert len(check_groups(f"group {number}" for number in range(MOST_GROUPS))) == MOST_GROUPS
+    with pytest.raises(Invalid, match=f"in at most {MOST_GROUPS} groups"):
+        check_groups(f"\n{number}" for number in range(MOST_GROUPS + 1))
