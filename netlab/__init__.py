@@ -18,6 +18,7 @@ from netlab.errors import (
 )
 from netlab.host import Host
 from netlab.keys import genkey, pubkey
+from netlab.killing import kill
 from netlab.lab import Lab
 from netlab.labhost import LabHost
 from netlab.link import Link
@@ -71,6 +72,7 @@ __all__ = [
     "UdpStream",
     "Unsupported",
     "genkey",
+    "kill",
     "pubkey",
     "tcp_probe",
     "together",

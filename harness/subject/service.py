@@ -24,7 +24,7 @@ from harness.judging.verdicts import Inconclusive
 from harness.subject.options import Build, ServiceOptions
 from harness.subject.postgresql import PostgreSql
 from harness.subject.turnedclock import TURNED, VARIABLE, TurnedClock
-from netlab import LabHost, NamespaceHost, Process, wait_until
+from netlab import LabHost, NamespaceHost, Process, kill
 from netlab.errors import NothingArrived
 
 PORT = 8443
@@ -245,8 +245,9 @@ class Service:
         if self._process is None:
             return
         process, self._process = self._process, None
+        killed = self.children()
         process.signal(signal.SIGKILL)
-        self.kill_children()
+        self._kill(killed | self.children())
         process.wait(_STOP_GRACE)
 
     def restart_children(self) -> None:
@@ -260,10 +261,13 @@ class Service:
         Raises:
             Inconclusive: a process survives.
         """
-        killed = self.children()
-        self.signal(killed, signal.SIGKILL)
-        if not wait_until(lambda: not killed & self.children(), _STOP_GRACE):
-            raise Inconclusive("a process of the service outlived SIGKILL")
+        self._kill(self.children())
+
+    def _kill(self, pids: Collection[int]) -> None:
+        try:
+            kill(pids, _STOP_GRACE)
+        except NothingArrived as error:
+            raise Inconclusive("a process of the service outlived SIGKILL") from error
 
     def children(self, *commands: str) -> set[int]:
         """Returns the ids of the processes ``hub`` and ``web``, or of the named one, with their forks."""

@@ -12,8 +12,9 @@ from appliance.cli.errors import Exit
 from appliance.model.demo import ORGANIZATION, STREAMS, DemoStream
 from appliance.service.demo_lab import DemoLab
 from harness.client.visitor import Visitor
+from netlab import kill
 from tests.appliance.cli.started import PORT, Run, answer, assert_one_sentence, children, refused, start_program
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE, wait_until
 
 UDP = 1
 """Number of the stream over UDP."""
@@ -84,8 +85,7 @@ def test_a_demo_comes_back_and_a_killed_one_is_swept(data: Path, runs: list[Run]
     assert [(each["id"], each["machines"], each["members"]) for each in found] == [(ORGANIZATION, 3, 0)]
 
     # All at once, so that nothing is removed in order.
-    for pid in (run.process.pid, *children(run.process.pid).values()):
-        os.kill(pid, signal.SIGKILL)
+    kill([run.process.pid, *children(run.process.pid).values()], DEADLINE)
     assert run.process.wait() == -signal.SIGKILL
     run = start_program(runs, data, "--demo", MESHWG_UNLOCK_SECRET_FILE=str(data.with_name("data.unlock-secret")))
     # Those before the demonstration's is made again.

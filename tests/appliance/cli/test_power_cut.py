@@ -5,29 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
+import netlab
 from appliance.cli.settings import SECRET_FILE_VARIABLE
 from harness.subject.disk import Disk
 from harness.subject.syncs import watched
 from tests.appliance.cli.started import Run, answer, children, log_in, run_program, sign_up, start, start_program
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.long
 
 
-def kill(run: Run) -> None:
-    """Kills the service's processes, those first that the supervisor would start again."""
+def kill_all(run: Run) -> None:
+    """Kills the service's processes, and waits for the end of each, as its successor needs their addresses."""
+    # The supervisor first, which would start the others again.
+    os.kill(run.process.pid, signal.SIGSTOP)
     commands = children(run.process.pid).values()
     workers = [Path(f"/proc/{pid}/task/{pid}/children").read_text().split() for pid in commands]
-    for pid in (*commands, *map(int, chain.from_iterable(workers))):
-        # Workers end with their parent.
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    run.stop(signal.SIGKILL)
+    netlab.kill([run.process.pid, *commands, *map(int, chain.from_iterable(workers))], DEADLINE)
+    run.stop()
 
 
 def test_a_first_answered_change_outlasts_a_power_cut(data: Path, runs: list[Run]) -> None:
@@ -35,7 +35,7 @@ def test_a_first_answered_change_outlasts_a_power_cut(data: Path, runs: list[Run
     run = watched(lambda: start_program(runs, folder), disk.on_sync)
     run.wait_until_ready()
     organization, _ = sign_up("acme")
-    kill(run)
+    kill_all(run)
     disk.cut()
     again = start(runs, folder, **{SECRET_FILE_VARIABLE: f"{folder}.unlock-secret"})
     again.wait_until_ready()
