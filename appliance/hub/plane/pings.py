@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 
 from appliance.hub.errors import HubError
@@ -10,7 +10,7 @@ from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane import echo
 from appliance.hub.plane.few_at_once import FewAtOnce
 from appliance.model.addresses import hub_address
-from appliance.model.desired import Desired
+from appliance.model.desired import Desired, PeerStatus
 
 AT_ONCE = 4
 """Most pings at a time. Each takes a thread here and one of the web process for up to two seconds."""
@@ -21,6 +21,7 @@ class Pings:
 
     Args:
         state: returns an organization's desired state; None if it has none.
+        peers: reads the status of an organization's machines from WireGuard.
         round_trip: pings (`echo.round_trip`).
     """
 
@@ -28,15 +29,20 @@ class Pings:
         self,
         names: Names,
         state: Callable[[str], Desired | None],
+        peers: Callable[[str], Iterable[PeerStatus]],
         round_trip: Callable[[KernelNames, IPv4Address, IPv4Address], float | None] = echo.round_trip,
     ) -> None:
         self._round_trip = round_trip
         self._names = names
         self._state = state
+        self._peers = peers
         self._places = FewAtOnce(AT_ONCE, "ping", "answered", "silent", retry_after=2)
 
     def ping(self, organization: str, machine: str) -> float | None:
         """Ping a machine; returns milliseconds until its first reply, or None if it did not reply in two seconds.
+
+        A machine that WireGuard knows no endpoint of is told as silent at once: a packet would wait for its first
+        handshake, and boringtun then starts one of its own at the same moment.
 
         Args:
             machine: id of an enabled machine of the organization.
@@ -46,11 +52,13 @@ class Pings:
             HubError: there is no such machine, or the packets could not be sent.
         """
         desired = self._state(organization)
-        address = next((each.address for each in desired.peers if each.id == machine), None) if desired else None
-        if desired is None or address is None:
+        peer = next((each for each in desired.peers if each.id == machine), None) if desired else None
+        if desired is None or peer is None:
             raise HubError("there is no such machine to ping")
         with self._places.turn(organization):
-            seconds = self._round_trip(self._names.of(organization), hub_address(desired.network), address)
+            seconds = None
+            if any(each.endpoint for each in self._peers(organization) if each.public_key == peer.public_key):
+                seconds = self._round_trip(self._names.of(organization), hub_address(desired.network), peer.address)
         self._places.note("silent" if seconds is None else "answered")
         return None if seconds is None else 1000 * seconds
 

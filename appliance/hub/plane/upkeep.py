@@ -86,7 +86,7 @@ class Upkeep:
         self._ledger = Ledger(state_folder)
         self.plane = DataPlane(names, backend, open_key, self._ledger, self._watcher, clocks)
         self.machine_calls = MachineCalls(self.plane.organizations, self.plane.call_machines)
-        self.pings = Pings(names, self.plane.state)
+        self.pings = Pings(names, self.plane.state, self.plane.peers)
         self.measurements = Measurements(names, self.plane.state)
         self.door = DoorUpkeep(door, self.plane, self.machine_calls)
         self.arbiter = Arbiter(store, self.door, self.plane)

@@ -12,7 +12,7 @@ import pytest
 from appliance.hub.errors import Crowded, HubError, LinkError
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.pings import AT_ONCE, Pings
-from appliance.model.desired import Desired, Peer
+from appliance.model.desired import Desired, Peer, PeerStatus
 from tests.waiting import DEADLINE
 
 MACHINE = Peer("m", "key", IPv4Address("10.100.0.2"))
@@ -23,6 +23,10 @@ def state(organization: str) -> Desired | None:
     if organization == "gone":
         return None
     return Desired(organization, IPv4Network("10.100.0.0/16"), 51820, "key", b"", b"", peers=(MACHINE,))
+
+
+def heard(_: str) -> list[PeerStatus]:
+    return [PeerStatus(MACHINE.public_key, 0, 0, 0, "192.0.2.1:51820")]
 
 
 class Slow:
@@ -47,7 +51,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def test_one_ping_of_an_organization_runs_at_a_time(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
-    pings = Pings(NAMES, state, slow)
+    pings = Pings(NAMES, state, heard, slow)
     first = pool.submit(pings.ping, "a", "m")
     assert slow.entered.acquire(timeout=DEADLINE)
     with pytest.raises(Crowded, match="your organization"):
@@ -60,7 +64,7 @@ def test_one_ping_of_an_organization_runs_at_a_time(pool: ThreadPoolExecutor) ->
 
 def test_pings_of_all_organizations_are_bounded(pool: ThreadPoolExecutor) -> None:
     slow = Slow()
-    pings = Pings(NAMES, state, slow)
+    pings = Pings(NAMES, state, heard, slow)
     running: list[Future[float | None]] = [pool.submit(pings.ping, f"o{number}", "m") for number in range(AT_ONCE)]
     for _ in running:
         assert slow.entered.acquire(timeout=DEADLINE)
@@ -75,14 +79,26 @@ def test_a_failed_ping_makes_room() -> None:
     def fail(*_: object) -> float | None:
         raise LinkError("no link")
 
-    pings = Pings(NAMES, state, fail)
+    pings = Pings(NAMES, state, heard, fail)
     for _ in range(AT_ONCE + 1):
         with pytest.raises(LinkError):
             pings.ping("a", "m")
     assert pings.figures()["failed"] == AT_ONCE + 1
 
 
+def test_a_machine_that_never_came_is_sent_nothing() -> None:
+    """Nor is another machine's endpoint taken for its own."""
+    others = PeerStatus("another key", 1, 1, 1, "192.0.2.1:51820")
+    for known in ([], [others], [PeerStatus(MACHINE.public_key, 0, 0, 0, ""), others]):
+        slow = Slow()
+        slow.may_end.set()
+        pings = Pings(NAMES, state, {"a": known}.__getitem__, slow)
+        assert pings.ping("a", "m") is None
+        assert not slow.entered.acquire(blocking=False)
+        assert pings.figures() == {"answered": 0, "silent": 1, "refused": 0, "failed": 0}
+
+
 @pytest.mark.parametrize(("organization", "machine"), [("gone", "m"), ("a", "other"), ("a", "")])
 def test_only_machines_of_the_organization_are_pinged(organization: str, machine: str) -> None:
     with pytest.raises(HubError, match="no such machine"):
-        Pings(NAMES, state, Slow()).ping(organization, machine)
+        Pings(NAMES, state, heard, Slow()).ping(organization, machine)

@@ -127,7 +127,7 @@ def test_machines_connect_and_are_listed(plane: DataPlane, backend: Backend, mac
 def test_the_hub_pings_a_machine_whatever_the_policy_says(plane: DataPlane, names: Names, machines: Machines) -> None:
     state = machines.state
     plane.apply(replace(state, policy=Policy(Action.DENY)))
-    pings = Pings(names, plane.state)
+    pings = Pings(names, plane.state, plane.peers)
     assert pings.ping(state.organization, "m0") is None, "it has never been heard from"
     first, second = machines.connect()
     assert first.ping(HUB_INSIDE, timeout=SOON)
