@@ -7,7 +7,6 @@ fails because a machine is slow or has other work.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import netlab
 
@@ -23,18 +22,3 @@ def wait_until(condition: Callable[[], bool], otherwise: Callable[[], object] = 
         otherwise: tells what there was instead.
     """
     assert netlab.wait_until(condition, DEADLINE), f"not within {DEADLINE:g} s: {otherwise()}"
-
-
-@dataclass
-class Clock:
-    """Stand-in for the module `time` in what is tested: time passes while one sleeps, and at no other moment."""
-
-    now: float = 100.0
-
-    def monotonic(self) -> float:
-        """Tells the time in seconds."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Lets time pass at once."""
-        self.now += seconds

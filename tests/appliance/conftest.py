@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from appliance.service import Actor, Context, accounts, passwords
 from appliance.store import Store, engines, migration
 from appliance.store.database import sqlite_file
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub, noted_write
 from tests.appliance.postgres import Cluster
 from tests.appliance.sites import make_store
@@ -109,6 +110,12 @@ def store(database: str) -> Iterator[Store]:
 @pytest.fixture
 def hub() -> FakeHub:
     return FakeHub()
+
+
+@pytest.fixture
+def clock() -> WallClock:
+    """Provides a clock, for what is to run by it."""
+    return WallClock()
 
 
 @pytest.fixture

@@ -8,16 +8,7 @@ from pathlib import Path
 from appliance.model.demo import STREAMS
 from appliance.service import Context, demo
 from appliance.service.demo_lab import DemoLab, StreamReading
-
-
-@dataclass
-class DemoClock:
-    """A monotonic clock that stands still until it is moved."""
-
-    now: int = 10**12
-
-    def __call__(self) -> int:
-        return self.now
+from tests.appliance.clocks import Clock
 
 
 @dataclass
@@ -29,14 +20,14 @@ class FakeLab:
     """
 
     lab: DemoLab
-    clock: DemoClock
+    clock: Clock[int]
     addresses: dict[str, str] = field(default_factory=dict)
     last_ns: list[int] = field(default_factory=lambda: [0] * len(STREAMS))
 
     @classmethod
     def of(cls, folder: Path) -> FakeLab:
         """Makes one that publishes nothing yet."""
-        clock = DemoClock()
+        clock = Clock(10**12)
         return cls(DemoLab(folder / "demo.json", clock), clock)
 
     def begin(self, context: Context) -> None:

@@ -13,7 +13,7 @@ from appliance.cli.supervision import Signals
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import HubStatus
-from tests.waiting import Clock
+from tests.appliance.clocks import ModuleTime
 
 
 class MadeUpHub:
@@ -42,8 +42,8 @@ def wait(hub: MadeUpHub, signals: Signals | None = None, patience_s: float = 10.
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> ModuleTime:
+    made = ModuleTime()
     monkeypatch.setattr(running, "time", made)
     return made
 
@@ -52,14 +52,14 @@ def test_up_waits_until_all_is_restored() -> None:
     assert wait(MadeUpHub(HubError("not yet"), with_enforced(5), with_enforced(100, restored=True)))
 
 
-def test_a_hub_with_progress_is_waited_for(clock: Clock) -> None:
+def test_a_hub_with_progress_is_waited_for(clock: ModuleTime) -> None:
     start = clock.now
     hub = MadeUpHub(*(with_enforced(count) for count in range(50)), with_enforced(50, restored=True))
     assert wait(hub, patience_s=0.1)
     assert clock.now - start > 0.3
 
 
-def test_a_hub_without_progress_is_given_up(clock: Clock) -> None:
+def test_a_hub_without_progress_is_given_up(clock: ModuleTime) -> None:
     start = clock.now
     with pytest.raises(NotStarted, match="no more organization was enforced than 7"):
         wait(MadeUpHub(with_enforced(7)), patience_s=0.1)

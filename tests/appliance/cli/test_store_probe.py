@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from appliance.cli import store_probe
 from appliance.cli.store_probe import StoreProbe
 from appliance.model.errors import Unavailable
+from tests.appliance.clocks import Clock
 from tests.waiting import DEADLINE, wait_until
 
 _SHORT_S = 0.05
@@ -45,15 +45,11 @@ def store() -> MadeUpStore:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Provides a function that sets the clock of a probe."""
-    now = [1000.0]
-    monkeypatch.setattr(store_probe, "boottime", lambda: now[0])
-
-    def add(seconds: float) -> None:
-        now[0] += seconds
-
-    return add
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock[float]:
+    """Provides the clock of a probe."""
+    made = Clock(1000.0)
+    monkeypatch.setattr(store_probe, "boottime", made)
+    return made
 
 
 def test_each_look_at_a_store_that_answers_is_new(store: MadeUpStore) -> None:
@@ -63,14 +59,14 @@ def test_each_look_at_a_store_that_answers_is_new(store: MadeUpStore) -> None:
     assert store.looks == 2
 
 
-def test_a_store_that_refuses_is_not_asked_again_at_once(store: MadeUpStore, clock: Callable[[float], None]) -> None:
+def test_a_store_that_refuses_is_not_asked_again_at_once(store: MadeUpStore, clock: Clock[float]) -> None:
     probe = StoreProbe(store.look, DEADLINE)
     store.is_refused = True
     assert not probe.can_be_read()
     store.is_refused = False
     assert not probe.can_be_read()
     assert store.looks == 1
-    clock(1.0)
+    clock.now += 1.0
     assert probe.can_be_read()
 
 

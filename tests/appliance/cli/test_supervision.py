@@ -20,7 +20,8 @@ from structlog.testing import capture_logs
 from appliance.cli import launching
 from appliance.cli.child import Child, NotStarted, pause, prepared
 from appliance.cli.supervision import Signals, watch
-from tests.waiting import DEADLINE, Clock, wait_until
+from tests.appliance.clocks import ModuleTime
+from tests.waiting import DEADLINE, wait_until
 
 _LOOKS = 0.002
 # Its second argument is the command, the first a folder: what it does there is written down, and it takes long to end.
@@ -49,7 +50,7 @@ while True:
 
 def test_pauses_grow_with_each_early_crash_not_with_each_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-S", "-c", ""))
-    clock = Clock()
+    clock = ModuleTime()
     monkeypatch.setattr("appliance.cli.child.time", clock)
     child = Child("hub", {}, lambda: True)
     child.start(DEADLINE)

@@ -8,7 +8,7 @@ import pytest
 
 from appliance.cluster.addresses import AddressUnavailable
 from appliance.cluster.passage import Passage
-from tests.waiting import Clock
+from tests.appliance.clocks import ModuleTime
 
 _TRUSTED_S = 1.7
 
@@ -21,7 +21,7 @@ class MadeUpGate:
         takes: seconds that `accept` takes.
     """
 
-    clock: Clock
+    clock: ModuleTime
     takes: float = 0.0
     is_open: bool = False
 
@@ -46,7 +46,7 @@ class MadeUpAddress:
         is_refused: True to refuse both calls.
     """
 
-    clock: Clock
+    clock: ModuleTime
     takes: float = 0.0
     taken: list[float] = field(default_factory=list)
     dropped: list[bool] = field(default_factory=list)
@@ -73,7 +73,7 @@ class MadeUpAddress:
 class World:
     """A passage, and what it is made of."""
 
-    clock: Clock = field(default_factory=Clock)
+    clock: ModuleTime = field(default_factory=ModuleTime)
 
     def __post_init__(self) -> None:
         self.gate, self.address = MadeUpGate(self.clock), MadeUpAddress(self.clock)

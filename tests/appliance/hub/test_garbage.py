@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from appliance.hub.garbage import survivors_frozen
+from tests.appliance.clocks import Clock
 
 pytestmark = pytest.mark.long
 
@@ -20,19 +21,10 @@ class Knot:
         self.itself = self
 
 
-class Clock:
-    """Returns the set time."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Iterator[Clock]:
+def clock() -> Iterator[Clock[float]]:
     """Provides a clock of frozen survivors."""
-    made = Clock()
+    made = Clock(0.0)
     with survivors_frozen(made):
         yield made
 
@@ -54,7 +46,7 @@ def test_later_reference_cycles_are_still_freed() -> None:
     assert gone() is None
 
 
-def test_everything_is_collected_once_an_hour(clock: Clock) -> None:
+def test_everything_is_collected_once_an_hour(clock: Clock[float]) -> None:
     knot = Knot()
     gone = weakref.ref(knot)
     gc.collect()

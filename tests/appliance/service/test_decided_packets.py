@@ -20,21 +20,16 @@ from appliance.service.count_baselines import Baselines
 from appliance.service.decided_packets import DAY, HOUR, KEPT_HOURS
 from appliance.store import Store, schema
 from appliance.store import decided_packets as rows
+from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.clock import Clock
 
 AN_HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(context: Context, clock: Clock) -> Context:
-    return replace(context, clock=lambda: clock.now)
+def context(context: Context, clock: WallClock) -> Context:
+    return replace(context, clock=clock)
 
 
 def count(hub: FakeHub, **packets: int) -> None:
@@ -47,7 +42,7 @@ def stored(store: Store) -> int:
         return transaction.execute(select(func.count()).select_from(schema.decided_packets)).scalar_one()
 
 
-def test_what_is_new_in_each_hour_is_kept(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_what_is_new_in_each_hour_is_kept(context: Context, owner: Actor, hub: FakeHub, clock: WallClock) -> None:
     for default, rule in ((5, 1), (7, 1), (7, 1), (9, 4)):
         count(hub, default=default, r=rule)
         decided_packets.note(context)
@@ -62,7 +57,7 @@ def test_what_is_new_in_each_hour_is_kept(context: Context, owner: Actor, hub: F
     assert sum(decided_packets.courses(context, owner, "other")[0].steps) == 0
 
 
-def test_steps_without_a_packet_take_no_room(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_steps_without_a_packet_take_no_room(context: Context, owner: Actor, hub: FakeHub, clock: WallClock) -> None:
     del owner
     for _ in range(3):
         count(hub, default=5)
@@ -71,7 +66,7 @@ def test_steps_without_a_packet_take_no_room(context: Context, owner: Actor, hub
     assert stored(context.store) == 0
 
 
-def test_a_counter_that_begins_anew_is_counted(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_a_counter_that_begins_anew_is_counted(context: Context, owner: Actor, hub: FakeHub, clock: WallClock) -> None:
     for default in (50, 3):
         count(hub, default=default)
         decided_packets.note(context)
@@ -79,7 +74,9 @@ def test_a_counter_that_begins_anew_is_counted(context: Context, owner: Actor, h
     assert decided_packets.courses(context, owner, None)[0].steps[-3:] == (3, 0, 0)
 
 
-def test_nothing_is_said_of_hours_nobody_looked_at(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_nothing_is_said_of_hours_nobody_looked_at(
+    context: Context, owner: Actor, hub: FakeHub, clock: WallClock
+) -> None:
     count(hub, default=1)
     decided_packets.note(context)
     clock.wait(3 * AN_HOUR)
@@ -91,7 +88,7 @@ def test_nothing_is_said_of_hours_nobody_looked_at(context: Context, owner: Acto
     assert sum(decided_packets.courses(context, owner, None)[0].steps) == 1
 
 
-def test_old_steps_are_removed(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_old_steps_are_removed(context: Context, owner: Actor, hub: FakeHub, clock: WallClock) -> None:
     for packets in (1, 2):
         count(hub, default=packets)
         decided_packets.note(context)
@@ -107,7 +104,7 @@ def test_old_steps_are_removed(context: Context, owner: Actor, hub: FakeHub, clo
 
 
 def test_one_organization_s_failure_leaves_the_others(
-    context: Context, owner: Actor, hub: FakeHub, clock: Clock
+    context: Context, owner: Actor, hub: FakeHub, clock: WallClock
 ) -> None:
     other = sign_up(context, "eve@example.net")
     broken, asked = owner.organization_id, list[str]()
@@ -127,7 +124,7 @@ def test_one_organization_s_failure_leaves_the_others(
 
 
 def test_one_organization_s_broken_step_leaves_the_others(
-    context: Context, owner: Actor, hub: FakeHub, clock: Clock
+    context: Context, owner: Actor, hub: FakeHub, clock: WallClock
 ) -> None:
     others = [sign_up(context, f"eve{number}@example.net") for number in range(2)]
     count(hub, default=1)
@@ -147,7 +144,7 @@ def test_one_organization_s_broken_step_leaves_the_others(
 
 
 def test_a_store_that_is_gone_costs_one_hour(
-    context: Context, owner: Actor, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, hub: FakeHub, clock: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = [sign_up(context, f"eve{number}@example.net") for number in range(2)]
     count(hub, default=1)
@@ -172,7 +169,9 @@ def test_a_store_that_is_gone_costs_one_hour(
         assert decided_packets.courses(context, actor, None)[0].steps[-3:] == (0, 3, 0)
 
 
-def test_a_hub_that_is_gone_is_asked_once_an_hour(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_a_hub_that_is_gone_is_asked_once_an_hour(
+    context: Context, owner: Actor, hub: FakeHub, clock: WallClock
+) -> None:
     del owner
     sign_up(context, "eve@example.net")
     asked = []
@@ -189,7 +188,7 @@ def test_a_hub_that_is_gone_is_asked_once_an_hour(context: Context, owner: Actor
     assert len(asked) == 2
 
 
-def test_a_removed_organization_leaves_nothing(context: Context, owner: Actor, hub: FakeHub, clock: Clock) -> None:
+def test_a_removed_organization_leaves_nothing(context: Context, owner: Actor, hub: FakeHub, clock: WallClock) -> None:
     for packets in (1, 2):
         count(hub, default=packets)
         decided_packets.note(context)

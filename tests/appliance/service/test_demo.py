@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,10 @@ from appliance.model.policy import Action
 from appliance.service import Context, accounts, demo
 from appliance.service.demo_lab import FRESH_S, DemoLab, StreamReading
 from appliance.store import organizations, overview
+from tests.appliance.clocks import Clock
 from tests.appliance.fakes import FakeHub
 
 FIRST = model.STREAMS[0].rule
-
-
-@dataclass
-class Clock:
-    """A monotonic clock that stands still."""
-
-    now: int = 10**12
-
-    def __call__(self) -> int:
-        return self.now
 
 
 def test_it_has_machines_rules_and_no_member(context: Context, hub: FakeHub) -> None:
@@ -107,7 +98,7 @@ def test_a_start_forgets_what_a_killed_service_has_left(context: Context) -> Non
 
 
 def test_a_lab_s_state_is_believed_only_while_fresh(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = Clock(10**12)
     lab = DemoLab(tmp_path / "demo.json", clock)
     assert lab.look() is None
     lab.publish({"database": "10.100.0.4"}, [StreamReading(10, clock.now)])
@@ -120,7 +111,7 @@ def test_a_lab_s_state_is_believed_only_while_fresh(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"at_ns": 1, "addresses": {}, "streams": "x"}'])
 def test_a_damaged_state_is_no_state(tmp_path: Path, content: bytes) -> None:
-    lab = DemoLab(tmp_path / "demo.json", Clock())
+    lab = DemoLab(tmp_path / "demo.json", Clock(10**12))
     assert lab.path is not None
     lab.path.write_bytes(content)
     assert lab.look() is None

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from appliance.model.errors import Conflict, NotFound, Unauthenticated
 from appliance.service import Context, enrolment, factor_removals, log_in, second_factor
+from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.clock import Clock
 from tests.appliance.sites import make_store
 from tests.properties import examples
 
@@ -34,7 +34,7 @@ class Account:
         latest: latest time in the organization's audit trail.
     """
 
-    def __init__(self, context: Context, clock: Clock) -> None:
+    def __init__(self, context: Context, clock: WallClock) -> None:
         self._context, self._clock = context, clock
         self.owner = sign_up(context, EMAIL)
         self._phone = pyotp.TOTP(enrolment.propose(context, self.owner, password=PASSWORD).secret)
@@ -78,10 +78,10 @@ class Account:
 @given(STEPS)
 @examples(40)
 def test_a_factor_is_removed_after_three_days_without_a_stop(steps: list[str | timedelta]) -> None:
-    clock = Clock()
+    clock = WallClock()
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "store.sqlite")
-        context = Context(store, FakeHub(), "vpn.example.net:51820", clock=lambda: clock.now)
+        context = Context(store, FakeHub(), "vpn.example.net:51820", clock=clock)
         account = Account(context, clock)
         for step in steps:
             if isinstance(step, str):

@@ -18,7 +18,8 @@ from appliance.cluster.owner import Owner
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.client import HubClient
 from appliance.service.latest_owners import LIFE_S, SILENCE_S, LatestOwners
-from tests.waiting import DEADLINE, Clock, wait_until
+from tests.appliance.clocks import ModuleTime
+from tests.waiting import DEADLINE, wait_until
 
 _SHARD = "shard1"
 
@@ -57,7 +58,7 @@ class Place:
     """Owners as a web process knows them."""
 
     etcd: MadeUpEtcd = field(default_factory=lambda: MadeUpEtcd(claim("hub1", 1)))
-    clock: Clock = field(default_factory=Clock)
+    clock: ModuleTime = field(default_factory=ModuleTime)
     counted: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

@@ -17,23 +17,18 @@ from appliance.store import instance, operations, schema
 from appliance.store import operators as stored
 from appliance.store.instance import Instance
 from appliance.vault import Lock
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import sign_in
-from tests.appliance.service.clock import Clock
 
 EMAIL = "ops@example.net"
 PASSWORD = "an operator's own words"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def here(context: Context, clock: Clock) -> Context:
+def here(context: Context, clock: WallClock) -> Context:
     """Provides a context whose clock the test sets."""
-    return replace(context, clock=lambda: clock.now)
+    return replace(context, clock=clock)
 
 
 @dataclass
@@ -41,7 +36,7 @@ class Desk:
     """An operator who is set up, with their authenticator."""
 
     context: Context
-    clock: Clock
+    clock: WallClock
     enrolled: Enrolled
     phone: pyotp.TOTP
 
@@ -53,7 +48,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(here: Context, clock: Clock) -> Desk:
+def desk(here: Context, clock: WallClock) -> Desk:
     token = token_of(operators.add(here, EMAIL))
     phone = pyotp.TOTP(operators.propose(here, token, PASSWORD).secret)
     return Desk(here, clock, operators.enrol(here, token, phone.at(clock.now), NOWHERE), phone)
@@ -74,7 +69,7 @@ def test_there_are_none_until_one_is_added(here: Context) -> None:
         operators.add(here, "nobody")
 
 
-def test_an_operator_is_set_up_by_their_link_once(desk: Desk, here: Context, clock: Clock) -> None:
+def test_an_operator_is_set_up_by_their_link_once(desk: Desk, here: Context, clock: WallClock) -> None:
     assert len(desk.enrolled.codes) == 10
     assert operator_sessions.holder(here, desk.enrolled.session.token).operator.email == EMAIL
     with pytest.raises(Conflict, match="operator with this address"):
@@ -87,7 +82,7 @@ def test_an_operator_is_set_up_by_their_link_once(desk: Desk, here: Context, clo
     assert (listed.is_enrolled, listed.recovery_codes, listed.last_seen_at) == (True, 10, clock.now)
 
 
-def test_a_link_holds_for_a_day_and_until_the_next_one(here: Context, clock: Clock) -> None:
+def test_a_link_holds_for_a_day_and_until_the_next_one(here: Context, clock: WallClock) -> None:
     first = token_of(operators.add(here, EMAIL))
     operators.propose(here, first, PASSWORD)
     second = token_of(operators.add(here, EMAIL))
@@ -144,7 +139,7 @@ def test_without_the_hub_no_operator_signs_in(desk: Desk, hub: FakeHub) -> None:
         desk.enter()
 
 
-def test_sessions_end_earlier_than_those_of_members(desk: Desk, here: Context, clock: Clock) -> None:
+def test_sessions_end_earlier_than_those_of_members(desk: Desk, here: Context, clock: WallClock) -> None:
     assert operator_sessions.IDLE < sessions.IDLE
     assert operator_sessions.ABSOLUTE < sessions.ABSOLUTE
     idle, used = desk.enter().token, desk.enter().token
@@ -225,7 +220,7 @@ def test_a_removal_while_a_password_is_verified_counts(
         desk.enter()
 
 
-def test_a_clock_set_back_lengthens_no_operator_s_session(here: Context, clock: Clock, desk: Desk) -> None:
+def test_a_clock_set_back_lengthens_no_operator_s_session(here: Context, clock: WallClock, desk: Desk) -> None:
     steady = 1000.0
 
     def settle() -> None:

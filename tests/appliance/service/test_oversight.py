@@ -27,21 +27,16 @@ from appliance.service.operator_sessions import SignedOperator
 from appliance.service.operators import Enrolled
 from appliance.service.sessions import NOWHERE
 from appliance.store import operations, permits
+from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.clock import Clock
 
 EMAIL = "ops@example.net"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(context: Context, clock: Clock) -> Context:
-    return replace(context, clock=lambda: clock.now)
+def context(context: Context, clock: WallClock) -> Context:
+    return replace(context, clock=clock)
 
 
 @pytest.fixture
@@ -108,7 +103,9 @@ def test_pages_have_each_organization_once(context: Context) -> None:
     assert sorted(seen) == sorted(made)
 
 
-def test_a_look_is_in_the_trail_once_an_hour(context: Context, owner: Actor, who: SignedOperator, clock: Clock) -> None:
+def test_a_look_is_in_the_trail_once_an_hour(
+    context: Context, owner: Actor, who: SignedOperator, clock: WallClock
+) -> None:
     oversight.page(context)
     assert trail(context, owner) == []
     for _ in range(3):
@@ -255,7 +252,7 @@ def test_an_operator_takes_only_own_invitations_back(
     assert invitations.invite(context, operator, email="by-command@example.net", role="viewer").link
 
 
-def test_old_links_and_used_ones_are_not_listed(context: Context, who: SignedOperator, clock: Clock) -> None:
+def test_old_links_and_used_ones_are_not_listed(context: Context, who: SignedOperator, clock: WallClock) -> None:
     enter(context, oversight.invite_sign_up(context, who, None))
     oversight.invite_sign_up(context, who, None)
     clock.wait(timedelta(days=6))
@@ -266,7 +263,7 @@ def test_old_links_and_used_ones_are_not_listed(context: Context, who: SignedOpe
 
 
 def test_the_newest_of_many_links_are_listed(
-    context: Context, who: SignedOperator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    context: Context, who: SignedOperator, clock: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(oversight, "MOST_LINKS", 2)
     for number in range(3):

@@ -9,20 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.web.allowance import Allowance, Rate
-
-
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.appliance.clocks import Clock
 
 
 def test_a_burst_is_admitted_and_then_one_call_at_a_time() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     allowance = Allowance(Rate(3, 30), clock=clock)
     assert [allowance.take("a") for _ in range(3)] == [0, 0, 0]
     assert allowance.take("a") == 10
@@ -36,7 +27,7 @@ def test_a_burst_is_admitted_and_then_one_call_at_a_time() -> None:
 
 
 def test_waits_grow_for_a_persistent_caller() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     allowance = Allowance(Rate(5, 60), Rate(15, 900), Rate(50, 86400), clock=clock)
     waits = []
     for _ in range(60):
@@ -52,7 +43,7 @@ def test_waits_grow_for_a_persistent_caller() -> None:
 
 
 def test_a_refused_call_uses_up_no_allowance() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     allowance = Allowance(Rate(1, 10), Rate(2, 1000), clock=clock)
     assert allowance.take("a") == 0
     assert all(allowance.take("a") == 10 for _ in range(5))
@@ -61,7 +52,7 @@ def test_a_refused_call_uses_up_no_allowance() -> None:
 
 
 def test_a_returned_unit_can_be_used_again() -> None:
-    allowance = Allowance(Rate(1, 10), clock=Clock())
+    allowance = Allowance(Rate(1, 10), clock=Clock(1000.0))
     for _ in range(5):
         assert allowance.take("a") == 0
         allowance.give_back("a")
@@ -71,7 +62,7 @@ def test_a_returned_unit_can_be_used_again() -> None:
 
 
 def test_callers_are_counted_independently() -> None:
-    allowance = Allowance(Rate(1, 10), clock=Clock())
+    allowance = Allowance(Rate(1, 10), clock=Clock(1000.0))
     assert allowance.take("a") == 0
     assert allowance.take("b") == 0
     assert allowance.take("") == 0
@@ -79,7 +70,7 @@ def test_callers_are_counted_independently() -> None:
 
 
 def test_memory_is_bounded_and_keeps_persistent_callers() -> None:
-    allowance = Allowance(Rate(1, 10), most=100, clock=Clock())
+    allowance = Allowance(Rate(1, 10), most=100, clock=Clock(1000.0))
     assert allowance.take("guesser") == 0
     assert allowance.take("early") == 0
     for number in range(1000):
@@ -89,7 +80,7 @@ def test_memory_is_bounded_and_keeps_persistent_callers() -> None:
 
 
 def test_concurrent_callers_get_the_allowance_once() -> None:
-    allowance = Allowance(Rate(5, 60), clock=Clock())
+    allowance = Allowance(Rate(5, 60), clock=Clock(1000.0))
     together = threading.Barrier(16)
 
     def take(_: int) -> float:
@@ -102,7 +93,7 @@ def test_concurrent_callers_get_the_allowance_once() -> None:
 
 @given(st.lists(st.floats(0, 30), max_size=60))
 def test_no_period_admits_more_than_twice_the_amount(pauses: list[float]) -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     allowance = Allowance(Rate(5, 60), clock=clock)
     taken = []
     for pause in pauses:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
 
@@ -20,20 +19,13 @@ from appliance.web.app import make_app
 from appliance.web.payers import KNOWN_S, Payers, owners_of
 from appliance.web.request import COOKIE, OPERATOR_COOKIE, PAYER, Payer, Request
 from appliance.web.turns import NOBODY
+from tests.appliance.clocks import Clock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD, join, sign_in
 from tests.appliance.sites import make_site
 from tests.appliance.web.client import call
 
 OFFICE = ip_network("198.51.100.0/24")
-
-
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
@@ -83,7 +75,7 @@ def test_a_valid_token_s_requests_are_paid_by_its_organization(headers: dict[str
 )
 def test_no_second_token_hides_the_payer_of_a_page(headers: dict[str, str]) -> None:
     """Sends a page's good cookie with another unknown token each time, which must not make it a stranger's."""
-    payers = Payers(clock=Clock())
+    payers = Payers(clock=Clock(1000.0))
 
     def page(number: int) -> dict[str, Any]:
         return environ(**{name: value.format(*[number] * 2) for name, value in headers.items()}) | {"PATH_INFO": "/map"}
@@ -122,7 +114,7 @@ def test_trusted_addresses_have_no_payer() -> None:
 
 
 def test_only_the_payer_that_used_up_its_share_waits() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)
     answer(payers, asked, "acme", seconds=1.9)
@@ -138,7 +130,7 @@ def test_only_the_payer_that_used_up_its_share_waits() -> None:
 
 def test_owners_wait_for_nobody_else_of_their_organization() -> None:
     """Has a member use up the organization's share, and then an owner theirs, which counts for both."""
-    clock = Clock()
+    clock = Clock(1000.0)
     payers, member, owner = Payers(clock=clock), environ(authorization=BEARER), environ(authorization="Bearer mws_own")
     answer(payers, member, "acme", seconds=6)
     answer(payers, owner, "acme", is_owner=True)
@@ -169,7 +161,7 @@ def test_an_owner_s_session_alone_pays_apart(context: Context, hub: FakeHub, own
 
 
 def test_after_half_of_its_share_a_payer_has_one_thread() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)
     answer(payers, asked, "acme", seconds=0.9)
@@ -181,7 +173,7 @@ def test_after_half_of_its_share_a_payer_has_one_thread() -> None:
 
 
 def test_a_token_s_first_request_is_paid_by_its_organization() -> None:
-    payers = Payers(clock=Clock())
+    payers = Payers(clock=Clock(1000.0))
     answer(payers, environ(authorization=BEARER), "acme", seconds=6)
     payers.check(payers.payer_of(environ()))
     with pytest.raises(TooMany):
@@ -189,7 +181,7 @@ def test_a_token_s_first_request_is_paid_by_its_organization() -> None:
 
 
 def test_long_answers_are_paid_except_by_trusted_addresses() -> None:
-    payers = Payers((OFFICE,), clock=Clock())
+    payers = Payers((OFFICE,), clock=Clock(1000.0))
     long, trusted = environ(), environ("198.51.100.7")
     for asked in (long, trusted):
         asked[PAYER] = payers.payer_of(asked)
@@ -247,7 +239,7 @@ def test_a_token_that_holds_no_more_has_no_share(context: Context, hub: FakeHub,
 
 def test_a_token_tells_its_organization_for_a_time() -> None:
     """Sends a token where nobody is authenticated, so that nothing tells whether it holds."""
-    clock = Clock()
+    clock = Clock(1000.0)
     payers, asked = Payers(clock=clock), environ(authorization=BEARER)
     answer(payers, asked, "acme")
     clock.now += KNOWN_S - 1

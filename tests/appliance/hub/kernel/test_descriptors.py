@@ -14,7 +14,7 @@ from appliance.hub.kernel import namespace, nft
 from appliance.hub.kernel.descriptors import FIRST_HIGH, moved_high
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.nft import Rulesets
-from tests.waiting import Clock
+from tests.appliance.clocks import ModuleTime
 
 NAMES = ("mwtestone", "mwtesttwo", "mwtestthree")
 TABLE = "table inet t {}\n"
@@ -97,7 +97,7 @@ def test_open_contexts_are_bounded_by_low_descriptors(namespaces: tuple[str, ...
 def test_idle_contexts_are_closed_and_opened_again(
     namespaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock()
+    clock = ModuleTime()
     monkeypatch.setattr(nft, "time", clock)
     before, rulesets = sockets(), Rulesets()
     first, second, _ = namespaces

@@ -25,6 +25,7 @@ from appliance.hub.plane.connection_watch import ConnectionWatch
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.ruleset import FULL, NONE_FULL, PACED, FullMachines
 from appliance.model.policy import Action, Policy
+from tests.appliance.clocks import Clock
 from tests.appliance.hub.ruled import Kernel, members, state_of
 from tests.appliance.hub.wire import Flow
 
@@ -107,23 +108,14 @@ class FakePlane:
         return {FULL: len(organization), PACED: 1}
 
 
-class Watch:
-    """A clock that stands still."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def watching(plane: FakePlane, watch: Watch) -> ConnectionWatch:
+def watching(plane: FakePlane, watch: Clock[float]) -> ConnectionWatch:
     return ConnectionWatch(
         plane, lambda: 800, watch, lambda limit: SMALL if limit == 800 else ConnectionBounds.of(limit)
     )
 
 
 def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
-    plane, watch = FakePlane({"acme": {A: 99, B: 40}}), Watch()
+    plane, watch = FakePlane({"acme": {A: 99, B: 40}}), Clock(0.0)
     looking = watching(plane, watch)
     looking.look()
     assert plane.refusals == []
@@ -145,7 +137,7 @@ def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
 
 
 def test_an_organization_at_its_bound_is_refused() -> None:
-    plane, watch = FakePlane({"acme": {A: 75, B: 75, C: 75}, "bolt": {A: 3}}), Watch()
+    plane, watch = FakePlane({"acme": {A: 75, B: 75, C: 75}, "bolt": {A: 3}}), Clock(0.0)
     looking = watching(plane, watch)
     looking.look()
     assert plane.refusals == []
@@ -162,13 +154,13 @@ def test_an_organization_at_its_bound_is_refused() -> None:
 def test_where_all_have_too_many_the_largest_are_refused() -> None:
     crowd = {f"crowd{number}": {A: 90, B: 90} for number in range(4)}
     plane = FakePlane({**crowd, "small": {A: 20}})
-    watching(plane, Watch()).look()
+    watching(plane, Clock(0.0)).look()
     assert {name for name, full in plane.refusals if full.everybody} == set(crowd)
 
 
 def test_connections_are_not_listed_all_the_time() -> None:
     """Lists them only when a machine could have come to the bound, and pauses after each list."""
-    plane, watch = FakePlane({"small": {A: 50}, "acme": {A: 60, B: 60}, "bolt": {A: 60, B: 60}}), Watch()
+    plane, watch = FakePlane({"small": {A: 50}, "acme": {A: 60, B: 60}, "bolt": {A: 60, B: 60}}), Clock(0.0)
     looking = watching(plane, watch)
     looking.look()
     looking.look()
@@ -179,7 +171,7 @@ def test_connections_are_not_listed_all_the_time() -> None:
 
 
 def test_an_organization_being_changed_is_checked_later() -> None:
-    plane, watch = FakePlane({"acme": {A: 150}}, is_busy=True), Watch()
+    plane, watch = FakePlane({"acme": {A: 150}}, is_busy=True), Clock(0.0)
     looking = watching(plane, watch)
     looking.look()
     assert plane.refusals == []
@@ -189,7 +181,7 @@ def test_an_organization_being_changed_is_checked_later() -> None:
 
 
 def test_a_bound_met_during_a_change_is_in_force_after_it() -> None:
-    plane, watch = FakePlane({"acme": {A: 150, B: 150}}, is_changing=True), Watch()
+    plane, watch = FakePlane({"acme": {A: 150, B: 150}}, is_changing=True), Clock(0.0)
     looking = watching(plane, watch)
     for _ in range(2):
         looking.look()
@@ -201,7 +193,7 @@ def test_a_bound_met_during_a_change_is_in_force_after_it() -> None:
 
 
 def test_room_found_during_a_change_is_given_after_it() -> None:
-    plane, watch = FakePlane({"acme": {A: 150}}), Watch()
+    plane, watch = FakePlane({"acme": {A: 150}}), Clock(0.0)
     looking = watching(plane, watch)
     looking.look()
     plane.connections["acme"], plane.is_changing = {A: 1}, True
@@ -217,7 +209,7 @@ def test_room_found_during_a_change_is_given_after_it() -> None:
 def test_an_organization_back_with_few_connections_has_room() -> None:
     """Damages an organization at its bound for one count, and ends its connections meanwhile."""
     plane = FakePlane({"acme": {A: 75, B: 75, C: 75, IPv4Address("10.100.0.9"): 75}})
-    looking = watching(plane, Watch())
+    looking = watching(plane, Clock(0.0))
     looking.look()
     del plane.connections["acme"]
     looking.look()
@@ -228,7 +220,7 @@ def test_an_organization_back_with_few_connections_has_room() -> None:
 
 def test_a_bound_is_in_force_again_in_an_organization_made_anew() -> None:
     plane = FakePlane({"acme": {A: 150}})
-    looking = watching(plane, Watch())
+    looking = watching(plane, Clock(0.0))
     looking.look()
     # Suspended and resumed between two counts.
     del plane.in_force["acme"]
@@ -237,7 +229,7 @@ def test_a_bound_is_in_force_again_in_an_organization_made_anew() -> None:
 
 
 def test_a_removed_organization_is_forgotten() -> None:
-    plane, watch = FakePlane({"acme": {A: 150}}), Watch()
+    plane, watch = FakePlane({"acme": {A: 150}}), Clock(0.0)
     looking = watching(plane, watch)
     looking.look()
     del plane.connections["acme"]
@@ -277,7 +269,7 @@ def on_a_wire(kernel: Kernel, ledger: Ledger) -> OnAWire:
 
 
 def test_a_machine_at_its_bound_leaves_room_for_other_machines(on_a_wire: OnAWire) -> None:
-    wire, watch = on_a_wire.kernel.wire, Watch()
+    wire, watch = on_a_wire.kernel.wire, Clock(0.0)
     looking = ConnectionWatch(on_a_wire, lambda: 800, watch, lambda _: SMALL)
     greedy = [Flow(FIRST.address, SECOND.address, "udp", 9, number) for number in range(1, 400)]
     held = set()

@@ -7,21 +7,16 @@ from dataclasses import replace
 import pytest
 
 from appliance.service import Actor, Context
+from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
-from tests.appliance.service.clock import Clock
 
 EMAIL = "owner@example.net"
 SITE = "https://hub.example.net"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(context: Context, clock: Clock) -> Context:
-    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
+def context(context: Context, clock: WallClock) -> Context:
+    return replace(context, sends_mail=True, site=SITE, clock=clock)
 
 
 @pytest.fixture

@@ -34,11 +34,11 @@ from appliance.store.instance import Instance
 from appliance.vault import Lock
 from appliance.web import cleanup
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
-from tests.appliance.service.clock import Clock
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 
 PASSWORD = "correct horse battery"
@@ -47,7 +47,7 @@ MOMENT = timedelta(seconds=1)
 
 
 @pytest.fixture
-def phone(context: Context, owner: Actor, clock: Clock) -> pyotp.TOTP:
+def phone(context: Context, owner: Actor, clock: WallClock) -> pyotp.TOTP:
     """Provides the authenticator of the owner, whose second factor is on."""
     quiet = replace(context, sends_mail=False)
     made = pyotp.TOTP(enrolment.propose(quiet, owner, password=PASSWORD).secret)
@@ -78,7 +78,7 @@ def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_removal_takes_effect_after_three_days(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_removal_takes_effect_after_three_days(context: Context, owner: Actor, clock: WallClock) -> None:
     begun = factor_removals.begin(context, f" {EMAIL.upper()} ")
     assert begun.due_at - clock.now == timedelta(hours=72)
     clock.now = begun.due_at - MOMENT
@@ -97,7 +97,7 @@ def test_a_removal_takes_effect_after_three_days(context: Context, owner: Actor,
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_removal_ends_every_session(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_removal_ends_every_session(context: Context, owner: Actor, clock: WallClock) -> None:
     session = again(context, owner)
     factor_removals.begin(context, EMAIL)
     assert accounts.member_of(context, session)
@@ -109,7 +109,7 @@ def test_a_removal_ends_every_session(context: Context, owner: Actor, clock: Clo
 
 @pytest.mark.usefixtures("phone")
 def test_person_and_owners_get_letters_at_begin_and_end(
-    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: WallClock, arrived: Callable[[], list[Letter]]
 ) -> None:
     second_owner = colleague(context, owner, Role.OWNER)
     colleague(context, owner, Role.ADMIN)
@@ -129,7 +129,7 @@ def test_person_and_owners_get_letters_at_begin_and_end(
 
 @pytest.mark.usefixtures("phone")
 def test_a_person_without_the_owner_role_gets_letters_too(
-    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: WallClock, arrived: Callable[[], list[Letter]]
 ) -> None:
     viewer = colleague(context, owner, Role.VIEWER)
     quiet = replace(context, sends_mail=False)
@@ -141,7 +141,7 @@ def test_a_person_without_the_owner_role_gets_letters_too(
 
 @pytest.mark.usefixtures("phone")
 def test_an_owner_can_stop_a_removal(
-    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: WallClock, arrived: Callable[[], list[Letter]]
 ) -> None:
     second_owner = colleague(context, owner, Role.OWNER)
     factor_removals.begin(context, EMAIL)
@@ -189,7 +189,7 @@ def test_the_operator_can_stop_a_removal(context: Context, owner: Actor, arrived
 
 @pytest.mark.parametrize("how", ["code", "recovery code", "proof"])
 def test_using_the_second_factor_stops_a_removal(
-    context: Context, owner: Actor, phone: pyotp.TOTP, clock: Clock, how: str
+    context: Context, owner: Actor, phone: pyotp.TOTP, clock: WallClock, how: str
 ) -> None:
     codes = enrolment.renew_recovery_codes(
         context, again(context, owner), password=PASSWORD, code=phone.at(clock.now)
@@ -212,7 +212,7 @@ def test_using_the_second_factor_stops_a_removal(
     assert actions(context, owner)[-1] == ("factor-removal.stopped", EMAIL)
 
 
-def test_a_passkey_is_removed_too_and_its_use_stops_a_removal(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_passkey_is_removed_too_and_its_use_stops_a_removal(context: Context, owner: Actor, clock: WallClock) -> None:
     quiet = replace(context, sends_mail=False)
     device = Authenticator(SITE)
     made = device.create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
@@ -227,7 +227,7 @@ def test_a_passkey_is_removed_too_and_its_use_stops_a_removal(context: Context, 
     assert passkeys.all_of(context, owner) == []
 
 
-def test_a_new_second_factor_or_passkey_stops_a_removal(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_new_second_factor_or_passkey_stops_a_removal(context: Context, owner: Actor, clock: WallClock) -> None:
     quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
@@ -241,7 +241,7 @@ def test_a_new_second_factor_or_passkey_stops_a_removal(context: Context, owner:
 
 
 @pytest.mark.usefixtures("phone")
-def test_beginning_a_removal_again_keeps_its_time(context: Context, owner: Actor, clock: Clock) -> None:
+def test_beginning_a_removal_again_keeps_its_time(context: Context, owner: Actor, clock: WallClock) -> None:
     begun = factor_removals.begin(context, EMAIL)
     clock.wait(HOUR)
     with pytest.raises(Conflict, match=f"{begun.due_at:%Y-%m-%d %H:%M} UTC"):
@@ -250,7 +250,7 @@ def test_beginning_a_removal_again_keeps_its_time(context: Context, owner: Actor
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_that_is_behind_makes_no_removal_earlier(context: Context, clock: Clock) -> None:
+def test_a_clock_that_is_behind_makes_no_removal_earlier(context: Context, clock: WallClock) -> None:
     """Begins a removal on a host whose clock is set only after its start: the wrong time does not count."""
     right = clock.now
     clock.now = right - timedelta(days=3650)
@@ -266,7 +266,7 @@ def test_a_clock_that_is_behind_makes_no_removal_earlier(context: Context, clock
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_set_back_and_forth_makes_no_removal_earlier(context: Context, clock: Clock) -> None:
+def test_a_clock_set_back_and_forth_makes_no_removal_earlier(context: Context, clock: WallClock) -> None:
     with context.store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
     begun = factor_removals.begin(context, EMAIL)
@@ -282,7 +282,7 @@ def test_a_clock_set_back_and_forth_makes_no_removal_earlier(context: Context, c
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_set_forward_makes_no_removal_earlier(context: Context, clock: Clock) -> None:
+def test_a_clock_set_forward_makes_no_removal_earlier(context: Context, clock: WallClock) -> None:
     factor_removals.begin(context, EMAIL)
     right = clock.now
     clock.now = right + 10 * factor_removals.DELAY
@@ -291,7 +291,7 @@ def test_a_clock_set_forward_makes_no_removal_earlier(context: Context, clock: C
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_removal_waits_while_nobody_could_stop_it(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_removal_waits_while_nobody_could_stop_it(context: Context, owner: Actor, clock: WallClock) -> None:
     factor_removals.begin(context, EMAIL)
     suspension.suspend(context, Actor.operator(owner.organization_id))
     clock.wait(2 * factor_removals.DELAY)
@@ -321,7 +321,7 @@ def test_a_removal_without_a_second_factor_is_refused(context: Context, owner: A
     assert actions(context, owner) == []
 
 
-def test_turning_the_factor_off_meanwhile_ends_no_session(context: Context, owner: Actor, clock: Clock) -> None:
+def test_turning_the_factor_off_meanwhile_ends_no_session(context: Context, owner: Actor, clock: WallClock) -> None:
     quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
@@ -338,7 +338,7 @@ def test_turning_the_factor_off_meanwhile_ends_no_session(context: Context, owne
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_member_s_removal_also_removes_the_pending_one(context: Context, owner: Actor, clock: Clock) -> None:
+def test_a_member_s_removal_also_removes_the_pending_one(context: Context, owner: Actor, clock: WallClock) -> None:
     second_owner = colleague(context, owner, Role.OWNER)
     factor_removals.begin(context, EMAIL)
     members.remove(context, second_owner, owner.member_id)
@@ -349,7 +349,7 @@ def test_a_member_s_removal_also_removes_the_pending_one(context: Context, owner
 
 @pytest.mark.usefixtures("phone")
 def test_a_service_that_was_down_carries_out_due_removals(
-    context: Context, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: FakeHub, clock: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Enough(BaseException):
         """Ends the loop after one round."""
@@ -368,7 +368,7 @@ def test_a_service_that_was_down_carries_out_due_removals(
 
 
 @pytest.mark.usefixtures("phone")
-def test_without_mail_a_removal_is_in_the_audit_trail_only(context: Context, owner: Actor, clock: Clock) -> None:
+def test_without_mail_a_removal_is_in_the_audit_trail_only(context: Context, owner: Actor, clock: WallClock) -> None:
     silent = replace(context, sends_mail=False)
     # The operator's command does not know whether the service sends mail.
     factor_removals.begin(context, EMAIL)

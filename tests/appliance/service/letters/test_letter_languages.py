@@ -29,11 +29,11 @@ from appliance.service import (
     resets,
 )
 from appliance.store import Store, migration, people
+from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.postgres import Cluster
-from tests.appliance.service.clock import Clock
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 from tests.browser.pseudo import Pseudo
 
@@ -138,7 +138,7 @@ def test_each_kind_of_letter_is_in_its_recipient_s_language(
     must_be_in(only(context, "b@example.net" if cause in (verification, permit) else EMAIL), language)
 
 
-def test_the_end_of_a_removal_is_in_both_languages(context: Context, owner: Actor, clock: Clock) -> None:
+def test_the_end_of_a_removal_is_in_both_languages(context: Context, owner: Actor, clock: WallClock) -> None:
     accounts.choose_language(context, owner, "hi")
     second = colleague(context, owner, Role.OWNER)
     removal(context, owner, "hi")

@@ -31,9 +31,9 @@ from appliance.service import (
 from appliance.service.sessions import NOWHERE
 from appliance.store.session_table import ClientDevice
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.clocks import WallClock
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
-from tests.appliance.service.clock import Clock
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 
 PASSWORD = "correct horse battery"
@@ -55,7 +55,7 @@ def arrived(context: Context) -> Callable[[], list[Letter]]:
 
 
 def test_each_change_of_access_sends_one_notice_without_secrets(
-    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: WallClock, arrived: Callable[[], list[Letter]]
 ) -> None:
     secrets: list[str] = [PASSWORD, OTHER]
 
@@ -123,7 +123,7 @@ def test_a_refused_change_gives_no_notice(context: Context, owner: Actor, arrive
 def test_notices_are_limited_per_hour_and_all_in_the_audit_trail(
     context: Context,
     owner: Actor,
-    clock: Clock,
+    clock: WallClock,
     arrived: Callable[[], list[Letter]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -18,6 +18,7 @@ from appliance.service import Actor, Context, api_tokens, factor_removals
 from appliance.store import Store
 from appliance.web.api.reply import PREFIX
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.clocks import Clock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD, colleague, sign_in
 from tests.appliance.rows import everything
@@ -46,16 +47,6 @@ class Waiting:
         return getattr(self._store, name)
 
 
-class Clock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self, now: datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @dataclass
 class Scene:
     """An organization with something of each kind, and an owner who is about to call.
@@ -69,7 +60,7 @@ class Scene:
     context: Context
     store: Waiting
     hub: FakeHub
-    clock: Clock
+    clock: Clock[datetime]
     founder: Actor
     caller: Actor
     token: str

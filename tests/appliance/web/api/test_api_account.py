@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import bottle
@@ -18,6 +16,7 @@ from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.api.conftest import SIGN_UP
 from tests.appliance.web.client import Response, call
@@ -26,20 +25,8 @@ LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
 
 
 @pytest.fixture
-def clock() -> Callable[[timedelta], datetime]:
-    """Provides a clock that stands still, and a function that moves it."""
-    now = [datetime(2026, 3, 1, 12, tzinfo=timezone.utc)]
-
-    def move(by: timedelta) -> datetime:
-        now[0] += by
-        return now[0]
-
-    return move
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub, tmp_path: Path, clock: Callable[[timedelta], datetime]) -> bottle.Bottle:
-    timed = replace(context, clock=lambda: clock(timedelta()))
+def app(context: Context, hub: FakeHub, tmp_path: Path, clock: WallClock) -> bottle.Bottle:
+    timed = replace(context, clock=clock)
     return make_app(Site(timed, RateLimits(), PublishedRuns(tmp_path / "transcripts")), hub.status)
 
 
@@ -92,16 +79,14 @@ def test_guesses_of_the_present_password_are_limited(app: bottle.Bottle, token: 
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_second_factor_is_set_up_used_and_turned_off(
-    app: bottle.Bottle, token: str, clock: Callable[[timedelta], datetime]
-) -> None:
+def test_a_second_factor_is_set_up_used_and_turned_off(app: bottle.Bottle, token: str, clock: WallClock) -> None:
     password = {"password": SIGN_UP["password"]}
     made = call(app, "POST", "/api/v1/account/second-factor", password, token=token)
     assert made.status == 201
     phone = pyotp.parse_uri(made.json["uri"])
     assert isinstance(phone, pyotp.TOTP)
     assert phone.secret == made.json["secret"]
-    code = phone.at(clock(timedelta()))
+    code = phone.at(clock.now)
     enabled = call(app, "PUT", "/api/v1/account/second-factor", {"code": code}, token=token).json
     assert call(app, "GET", "/api/v1/account", token=token).status == 401
     token = enabled["token"]
@@ -114,7 +99,8 @@ def test_a_second_factor_is_set_up_used_and_turned_off(
     assert needed.status == 401
     assert needed.json["type"] == "urn:meshwg:problem:code-needed"
     assert log_in(app, code=code).json["type"] == "urn:meshwg:problem:unauthenticated"
-    assert log_in(app, code=phone.at(clock(timedelta(seconds=30)))).status == 201
+    clock.wait()
+    assert log_in(app, code=phone.at(clock.now)).status == 201
     assert log_in(app, code=enabled["recovery_codes"][0]).status == 201
 
     proof = password | {"code": enabled["recovery_codes"][1]}

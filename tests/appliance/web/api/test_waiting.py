@@ -26,10 +26,11 @@ from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.clocks import Clock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import colleague, sign_in
-from tests.appliance.web.api.changing_calls import SITE, WISHES, Clock, Scene, Waiting
+from tests.appliance.web.api.changing_calls import SITE, WISHES, Scene, Waiting
 from tests.appliance.web.client import Response, call
 
 # They change nothing, or end what the loss has ended already.

@@ -14,8 +14,8 @@ from appliance.store import Store
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.clock import Clock
 from tests.appliance.sites import make_site
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
@@ -27,7 +27,7 @@ PASSWORD = "an operator's own words"
 class Operator(Visitor):
     """An operator at a browser, with an authenticator."""
 
-    clock: Clock = field(default_factory=Clock)
+    clock: WallClock = field(default_factory=WallClock)
     phone: pyotp.TOTP = field(default_factory=lambda: pyotp.TOTP(pyotp.random_base32()))
     codes: list[str] = field(default_factory=list)
 
@@ -60,13 +60,8 @@ class Operator(Visitor):
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def context(store: Store, hub: FakeHub, clock: Clock) -> Context:
-    return Context(store, hub, "vpn.example.net:51820", "https://hub.example.net", clock=lambda: clock.now)
+def context(store: Store, hub: FakeHub, clock: WallClock) -> Context:
+    return Context(store, hub, "vpn.example.net:51820", "https://hub.example.net", clock=clock)
 
 
 @pytest.fixture
@@ -81,7 +76,7 @@ def app(site: Site, hub: FakeHub) -> bottle.Bottle:
 
 
 @pytest.fixture
-def new_operator(app: bottle.Bottle, clock: Clock) -> Callable[[], Operator]:
+def new_operator(app: bottle.Bottle, clock: WallClock) -> Callable[[], Operator]:
     """Returns a function that opens another browser."""
     return lambda: Operator(app, clock=clock)
 

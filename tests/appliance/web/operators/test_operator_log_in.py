@@ -15,7 +15,7 @@ from appliance.service import Context, operators
 from appliance.web.operators.visits import COOKIE
 from appliance.web.rates import OPERATOR_STRANGERS, STRANGERS
 from appliance.web.site import Site
-from tests.appliance.service.clock import Clock
+from tests.appliance.clocks import WallClock
 from tests.appliance.web.operators.conftest import EMAIL, PASSWORD, Operator
 from tests.appliance.web.pages.visitor import Visitor
 
@@ -64,7 +64,7 @@ def test_log_in_needs_password_and_code(operator: Operator, new_operator: Callab
     assert other.enter(operator.codes[0]).status == 303
 
 
-def test_a_session_that_was_not_used_has_ended(operator: Operator, clock: Clock) -> None:
+def test_a_session_that_was_not_used_has_ended(operator: Operator, clock: WallClock) -> None:
     clock.wait(timedelta(minutes=31))
     assert operator.get("/operator").headers["location"] == "/operator/login"
     assert "Your session has ended" in operator.get("/operator/login").page.text
@@ -87,7 +87,7 @@ def test_guesses_lock_no_member_of_the_same_address_out(
 
 @pytest.mark.long
 def test_a_flood_of_log_ins_stops_before_passwords_are_hashed(
-    app: bottle.Bottle, operator: Operator, site: Site, clock: Clock
+    app: bottle.Bottle, operator: Operator, site: Site, clock: WallClock
 ) -> None:
     """More log-ins than anybody may: members sign in all the same, and so does the operator."""
     refused = 0

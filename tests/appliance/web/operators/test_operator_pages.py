@@ -17,8 +17,8 @@ from appliance.service import Actor, Context, operators
 from appliance.web.app import make_app
 from appliance.web.rates import OPERATOR_CHANGES, OPERATOR_LINKS
 from appliance.web.site import Site
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.clock import Clock
 from tests.appliance.web.operators.conftest import EMAIL, Operator
 from tests.appliance.web.pages.visitor import Visitor
 
@@ -47,7 +47,7 @@ def test_an_operator_suspends_and_resumes_an_organization(operator: Operator, ow
     assert operator.get("/operator/organizations/nowhere").status == 404
 
 
-def test_a_form_that_is_sent_twice_is_done_once(operator: Operator, owner: Actor, clock: Clock) -> None:
+def test_a_form_that_is_sent_twice_is_done_once(operator: Operator, owner: Actor, clock: WallClock) -> None:
     path = f"/operator/organizations/{owner.organization_id}"
     clock.wait()
     form = operator.get(path).page.forms[f"{path}/suspend"] | {"code": operator.phone.at(clock.now)}
@@ -140,7 +140,7 @@ def test_the_hub_s_health_is_shown(operator: Operator, owner: Actor) -> None:
 
 
 @pytest.mark.parametrize("is_there", [True, False])
-def test_a_service_that_is_not_ready_says_why(site: Site, clock: Clock, context: Context, is_there: bool) -> None:
+def test_a_service_that_is_not_ready_says_why(site: Site, clock: WallClock, context: Context, is_there: bool) -> None:
     def status() -> HubStatus:
         if not is_there:
             raise HubUnreachable("no socket")
@@ -162,7 +162,7 @@ def test_a_service_that_is_not_ready_says_why(site: Site, clock: Clock, context:
         assert "The hub does not answer: no socket." in text
 
 
-def test_shards_are_shown_with_their_owners(site: Site, clock: Clock, context: Context) -> None:
+def test_shards_are_shown_with_their_owners(site: Site, clock: WallClock, context: Context) -> None:
     shards = (
         ShardStatus("192.0.2.1:1", "hub1", 7, 180.0, 0.25, 5, {"stranger": 0}, "hub3"),
         ShardStatus("192.0.2.1:2", None),
@@ -201,7 +201,7 @@ def test_a_removed_operator_is_out_at_once(operator: Operator, context: Context)
 
 @pytest.mark.parametrize("act", ["suspend", "resume", "invitations"])
 def test_a_session_alone_does_nothing_in_a_tenant_s_name(
-    operator: Operator, owner: Actor, hub: FakeHub, clock: Clock, act: str
+    operator: Operator, owner: Actor, hub: FakeHub, clock: WallClock, act: str
 ) -> None:
     """Codes: none, a wrong one, the one of the log-in, and one that permitted something before."""
     path = f"/operator/organizations/{owner.organization_id}"

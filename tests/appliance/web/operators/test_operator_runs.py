@@ -20,8 +20,8 @@ from appliance.web.operators.visits import COOKIE
 from appliance.web.site import Site
 from reports.events.format import AnyEvent, RunEnded
 from reports.events.state import StateFile, state_of
+from tests.appliance.clocks import WallClock
 from tests.appliance.published import ALL, written
-from tests.appliance.service.clock import Clock
 from tests.appliance.web.client import call
 from tests.appliance.web.operators.conftest import EMAIL, Operator
 from tests.browser.pseudo import Pseudo, untranslated
@@ -164,7 +164,9 @@ def test_a_run_that_goes_on_is_shown_with_its_streams(operator: Operator, state:
     assert "ended early" in operator.get("/operator/runs/live").page.text
 
 
-def test_a_killed_run_is_told_from_one_that_goes_on(operator: Operator, published: PublishedRuns, clock: Clock) -> None:
+def test_a_killed_run_is_told_from_one_that_goes_on(
+    operator: Operator, published: PublishedRuns, clock: WallClock
+) -> None:
     published.folder.mkdir()
     told = msgspec.json.encode(state_of(view_of([BEGUN]), clock.now.timestamp()))
     (published.folder / gate_progress.NAME).write_bytes(told)
@@ -174,7 +176,7 @@ def test_a_killed_run_is_told_from_one_that_goes_on(operator: Operator, publishe
 
 
 def test_asking_by_itself_keeps_no_session_alive(
-    operator: Operator, new_operator: Callable[[], Operator], clock: Clock
+    operator: Operator, new_operator: Callable[[], Operator], clock: WallClock
 ) -> None:
     for _ in range(4):
         clock.wait(timedelta(minutes=9))

@@ -20,8 +20,8 @@ from appliance.store.times import now
 from appliance.web.pages.decided_packets import HEIGHT, WIDTH, chart_of
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.clock import Clock
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
 
@@ -50,8 +50,8 @@ def test_a_rule_and_the_default_tell_their_packets(owner: Visitor, site: Site, h
     for path in ("/policy/default", f"/policy/rules/{rule.id}"):
         assert "Nothing was counted in the last 90 days" in text(owner.get(path))
     end = now()
-    clock = Clock(end)
-    context = replace(site.context, clock=lambda: clock.now)
+    clock = WallClock(end)
+    context = replace(site.context, clock=clock)
     for hours, packets in ((-2, 0), (-1, 3), (0, 1003)):
         hub.counts = [RuleCount(None, 2 * packets, 0), RuleCount(rule.id, packets, 0)]
         clock.now = end + timedelta(hours=hours)

@@ -21,32 +21,24 @@ from appliance.web import pages
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
 from tests.appliance.web.used_up import use_up
 
+IDLE = sessions.IDLE + timedelta(seconds=1)
 EMAIL = "asha@example.net"
 NAME = 'x" <b>&मुंबई'
 
 
-class Clock:
-    """A clock that stands still at the present until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = times.now()
-
-    def pass_by(self, time: timedelta = sessions.IDLE + timedelta(seconds=1)) -> None:
-        self.now += time
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock(times.now())
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
-    return make_app(replace(site, context=replace(site.context, clock=lambda: clock.now)), hub.status)
+def app(site: Site, hub: FakeHub, clock: WallClock) -> bottle.Bottle:
+    return make_app(replace(site, context=replace(site.context, clock=clock)), hub.status)
 
 
 def value(answer: Answer, name: str, number: int = 0) -> str:
@@ -60,9 +52,9 @@ def log_in_again(visitor: Visitor, email: str = EMAIL) -> Answer:
     return visitor.send("/login", email=email, password=PASSWORD)
 
 
-def test_the_input_is_shown_after_the_log_in(owner: Visitor, clock: Clock) -> None:
+def test_the_input_is_shown_after_the_log_in(owner: Visitor, clock: WallClock) -> None:
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     answer = owner.send("/machines", name=NAME, groups="office, db")
     assert answer.status == 401
     assert "Your session has ended, and nothing was changed." in answer.page.text
@@ -77,9 +69,9 @@ def test_the_input_is_shown_after_the_log_in(owner: Visitor, clock: Clock) -> No
     assert f"Added: {NAME}" in answer.page.text
 
 
-def test_a_reload_and_a_wrong_password_keep_the_input(owner: Visitor, clock: Clock) -> None:
+def test_a_reload_and_a_wrong_password_keep_the_input(owner: Visitor, clock: WallClock) -> None:
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.send("/machines", name=NAME)
     answer = owner.send("/login", email=EMAIL, password="wrong")
     assert answer.status == 401
@@ -90,13 +82,13 @@ def test_a_reload_and_a_wrong_password_keep_the_input(owner: Visitor, clock: Clo
     assert owner.get("/machines").status == 200
 
 
-def test_a_log_in_with_a_second_factor_keeps_the_input(owner: Visitor, clock: Clock) -> None:
+def test_a_log_in_with_a_second_factor_keeps_the_input(owner: Visitor, clock: WallClock) -> None:
     owner.get("/account")
     page = owner.send("/account/second-factor", password=PASSWORD).page
     phone = pyotp.TOTP(next(line for line in page.text.split() if len(line) == 32 and line.isupper()))
     owner.send("/account/second-factor/enable", code=phone.at(clock.now))
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.send("/machines", name=NAME)
     answer = log_in_again(owner)
     assert "Enter a code" in answer.page.text
@@ -107,10 +99,10 @@ def test_a_log_in_with_a_second_factor_keeps_the_input(owner: Visitor, clock: Cl
     assert (answer.status, value(answer, "name")) == (200, NAME)
 
 
-def test_a_log_in_in_another_tab_keeps_the_input(owner: Visitor, clock: Clock) -> None:
+def test_a_log_in_in_another_tab_keeps_the_input(owner: Visitor, clock: WallClock) -> None:
     owner.get("/machines")
     form = owner.answer.page.forms["/machines"] | {"name": NAME}
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.post("/machines", form)
     first = owner.answer.page.forms["/login"] | {"email": EMAIL, "password": PASSWORD}
     assert owner.log_in(EMAIL).status == 303
@@ -118,11 +110,11 @@ def test_a_log_in_in_another_tab_keeps_the_input(owner: Visitor, clock: Clock) -
     assert (answer.status, value(answer, "name")) == (200, NAME)
 
 
-def test_another_person_does_not_see_the_input(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+def test_another_person_does_not_see_the_input(owner: Visitor, clock: WallClock, app: bottle.Bottle) -> None:
     other = Visitor(app)
     other.sign_up("eve@example.net", "Eve")
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.send("/machines", name=NAME)
     answer = log_in_again(owner, "eve@example.net")
     assert (answer.status, answer.headers["location"]) == (303, "/machines")
@@ -131,20 +123,22 @@ def test_another_person_does_not_see_the_input(owner: Visitor, clock: Clock, app
     assert "The input from before you signed in is not shown" in answer.page.text
 
 
-def test_a_colleague_does_not_see_the_input(owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock) -> None:
+def test_a_colleague_does_not_see_the_input(
+    owner: Visitor, colleague: Callable[[Role], Visitor], clock: WallClock
+) -> None:
     colleague(Role.ADMIN)
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.send("/machines", name=NAME)
     assert log_in_again(owner, "admin@example.net").status == 303
 
 
-def test_a_draft_of_another_person_does_not_open(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+def test_a_draft_of_another_person_does_not_open(owner: Visitor, clock: WallClock, app: bottle.Bottle) -> None:
     """Posts a draft made with an own session, or without one, in another person's log-in."""
     eve = Visitor(app)
     eve.sign_up("eve@example.net", "Eve")
     planted = eve.get("/machines").page.forms["/machines"]
-    clock.pass_by()
+    clock.wait(IDLE)
     drafts = []
     for csrf in (planted["csrf"], "a.b", f"a.{'0' * 64}"):
         eve.post("/machines", planted | {"csrf": csrf, "name": NAME})
@@ -157,24 +151,24 @@ def test_a_draft_of_another_person_does_not_open(owner: Visitor, clock: Clock, a
         assert NAME not in owner.get("/machines").text
 
 
-def test_a_draft_expires(owner: Visitor, clock: Clock) -> None:
+def test_a_draft_expires(owner: Visitor, clock: WallClock) -> None:
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.send("/machines", name=NAME)
-    clock.pass_by(timedelta(hours=13))
+    clock.wait(timedelta(hours=13))
     assert log_in_again(owner).status == 303
 
 
-def test_the_page_says_that_too_long_input_is_lost(owner: Visitor, clock: Clock) -> None:
+def test_the_page_says_that_too_long_input_is_lost(owner: Visitor, clock: WallClock) -> None:
     owner.get("/machines")
-    clock.pass_by()
+    clock.wait(IDLE)
     answer = owner.send("/machines", name="x" * 100_000)
     assert "too long to be kept" in answer.page.text
     assert log_in_again(owner).status == 303
 
 
 def test_a_lost_right_to_change_is_explained(
-    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock
+    owner: Visitor, colleague: Callable[[Role], Visitor], clock: WallClock
 ) -> None:
     admin = colleague(Role.ADMIN)
     admin.get("/machines")
@@ -182,14 +176,14 @@ def test_a_lost_right_to_change_is_explained(
     member = next(each["href"] for each in owner.answer.page.all("a") if "/settings/people/" in each.get("href", ""))
     owner.get(member)
     assert owner.send(f"{member}/role", role="viewer").status == 303
-    clock.pass_by()
+    clock.wait(IDLE)
     admin.send("/machines", name=NAME)
     answer = log_in_again(admin, "admin@example.net")
     assert answer.status == 403
     assert COOKIE in admin.cookies
 
 
-def test_the_page_says_that_the_machine_is_gone(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+def test_the_page_says_that_the_machine_is_gone(owner: Visitor, clock: WallClock, app: bottle.Bottle) -> None:
     owner.add_machine("a")
     link = next(each["href"] for each in owner.get("/machines").page.all("a") if "/machines/" in each["href"])
     owner.get(link)
@@ -198,17 +192,17 @@ def test_the_page_says_that_the_machine_is_gone(owner: Visitor, clock: Clock, ap
     other.log_in(EMAIL)
     other.get(f"{link}/remove")
     other.send(f"{link}/remove")
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.answer = form
     owner.send(link, name=NAME)
     assert log_in_again(owner).status == 404
     assert owner.get("/machines").status == 200
 
 
-def test_a_form_of_an_earlier_session_is_shown_again(owner: Visitor, clock: Clock) -> None:
+def test_a_form_of_an_earlier_session_is_shown_again(owner: Visitor, clock: WallClock) -> None:
     """Signs in again in another tab meanwhile."""
     form = owner.get("/machines").page.forms["/machines"]
-    clock.pass_by()
+    clock.wait(IDLE)
     owner.log_in(EMAIL)
     answer = owner.post("/machines", form | {"name": NAME})
     assert answer.status == 403
@@ -225,8 +219,8 @@ def test_too_many_changes_keep_the_input(owner: Visitor, monkeypatch: pytest.Mon
     assert value(answer, "name") == NAME
 
 
-def test_a_page_requested_without_a_session_opens_after_log_in(owner: Visitor, clock: Clock) -> None:
-    clock.pass_by()
+def test_a_page_requested_without_a_session_opens_after_log_in(owner: Visitor, clock: WallClock) -> None:
+    clock.wait(IDLE)
     answer = owner.get("/policy/check?source=machine%3Aa&port=8+0*")
     assert answer.status == 303
     answer = owner.get(answer.headers["location"])
@@ -316,7 +310,7 @@ def chosen(answer: Answer) -> set[str]:
 
 @pytest.mark.long
 def test_every_form_comes_back_as_it_was_typed(
-    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock, site: Site
+    owner: Visitor, colleague: Callable[[Role], Visitor], clock: WallClock, site: Site
 ) -> None:
     colleague(Role.VIEWER)
     owner.add_machine("one", groups="office")
@@ -327,7 +321,7 @@ def test_every_form_comes_back_as_it_was_typed(
             continue
         named = next((each for start, each in known.items() if page.path.startswith(start)), "none")
         csrf = owner.get("/machines").page.forms["/logout"]
-        clock.pass_by()
+        clock.wait(IDLE)
         fields = {field: TYPED[field] for field in page.again.fields}
         answer = owner.post(page.path.replace("<id>", named), csrf | fields | {"password": PASSWORD, "code": "123456"})
         assert answer.status == 401, page.path

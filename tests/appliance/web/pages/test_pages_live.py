@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import bottle
@@ -21,6 +21,7 @@ from appliance.web.limits import RateLimits
 from appliance.web.rates import POLLS_PER_ORGANIZATION, READS_PER_ORGANIZATION
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
@@ -28,22 +29,15 @@ POLLED = [page.path for page in pages.PAGES if page.polled and not page.access.i
 STATIC = Path(pages.__file__).parent / "static"
 
 
-@dataclass
-class Clock:
-    """A clock that stands still at the present until it is moved."""
-
-    now: datetime
+@pytest.fixture
+def clock() -> WallClock:
+    return WallClock(times.now())
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(times.now())
-
-
-@pytest.fixture
-def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
+def app(site: Site, hub: FakeHub, clock: WallClock) -> bottle.Bottle:
     limits = RateLimits(clock=lambda: clock.now.timestamp())
-    return make_app(replace(site, context=replace(site.context, clock=lambda: clock.now), limits=limits), hub.status)
+    return make_app(replace(site, context=replace(site.context, clock=clock), limits=limits), hub.status)
 
 
 @pytest.fixture
@@ -73,7 +67,7 @@ def test_the_page_names_the_version_that_its_poll_confirms(owner: Visitor, machi
 
 
 def test_a_poll_is_answered_anew_only_when_something_changed(
-    owner: Visitor, machine: str, hub: FakeHub, clock: Clock
+    owner: Visitor, machine: str, hub: FakeHub, clock: WallClock
 ) -> None:
     path = f"/machines/{machine}/live"
     first = poll(owner, path)
@@ -102,7 +96,7 @@ def test_a_poll_answers_with_rows_of_its_search_alone(owner: Visitor, machine: s
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", POLLED)
-def test_a_poll_does_not_keep_a_session_alive(owner: Visitor, machine: str, clock: Clock, path: str) -> None:
+def test_a_poll_does_not_keep_a_session_alive(owner: Visitor, machine: str, clock: WallClock, path: str) -> None:
     path = path.replace("<id>", machine)
     step = timedelta(minutes=30)
     for _ in range(int(credentials.IDLE / step) - 1):
@@ -117,7 +111,7 @@ def test_a_poll_does_not_keep_a_session_alive(owner: Visitor, machine: str, cloc
     assert owner.get("/machines").status == 303
 
 
-def test_looking_at_a_page_keeps_a_session_alive(owner: Visitor, machine: str, clock: Clock) -> None:
+def test_looking_at_a_page_keeps_a_session_alive(owner: Visitor, machine: str, clock: WallClock) -> None:
     for _ in range(3):
         clock.now += credentials.IDLE - timedelta(minutes=30)
         assert owner.get(f"/machines/{machine}").status == 200

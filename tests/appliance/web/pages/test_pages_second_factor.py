@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 
 import bottle
 import pyotp
@@ -12,34 +11,20 @@ import pytest
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
+from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import PASSWORD, Visitor
 
 EMAIL = "asha@example.net"
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-
-    def wait(self) -> None:
-        self.now += timedelta(seconds=30)
+@pytest.fixture
+def app(site: Site, hub: FakeHub, clock: WallClock) -> bottle.Bottle:
+    return make_app(replace(site, context=replace(site.context, clock=clock)), hub.status)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
-    return make_app(replace(site, context=replace(site.context, clock=lambda: clock.now)), hub.status)
-
-
-@pytest.fixture
-def phone(owner: Visitor, clock: Clock) -> pyotp.TOTP:
+def phone(owner: Visitor, clock: WallClock) -> pyotp.TOTP:
     """Provides the authenticator of the owner, who has set it up; the last answer shows the recovery codes."""
     owner.get("/account")
     page = owner.send("/account/second-factor", password=PASSWORD).page
@@ -78,7 +63,7 @@ def shown_secret(visitor: Visitor) -> str:
     return next(line for line in visitor.answer.page.text.split() if len(line) == 32 and line.isupper())
 
 
-def test_a_secret_that_was_replaced_is_not_shown_again(owner: Visitor, clock: Clock) -> None:
+def test_a_secret_that_was_replaced_is_not_shown_again(owner: Visitor, clock: WallClock) -> None:
     owner.get("/account")
     owner.send("/account/second-factor", password=PASSWORD)
     first, form = shown_secret(owner), owner.answer.page.forms["/account/second-factor/enable"]
@@ -112,7 +97,7 @@ def test_the_qr_code_stays_while_the_hub_is_away(owner: Visitor, hub: FakeHub) -
     assert owner.answer.page.forms["/account/second-factor/enable"]["secret"] == secret
 
 
-def test_a_log_in_takes_two_steps(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+def test_a_log_in_takes_two_steps(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: WallClock) -> None:
     del owner
     answer = stranger.log_in(EMAIL, path="/login?next=/audit")
     stranger.get(answer.headers["location"])
@@ -127,7 +112,7 @@ def test_a_log_in_takes_two_steps(owner: Visitor, stranger: Visitor, phone: pyot
 
 
 def test_the_second_step_needs_the_ticket_of_the_first(
-    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock
+    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: WallClock
 ) -> None:
     del owner
     stranger.get("/login/code")
@@ -136,7 +121,7 @@ def test_the_second_step_needs_the_ticket_of_the_first(
     assert "Begin again" in answer.page.text
 
 
-def test_guesses_of_codes_are_limited(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+def test_guesses_of_codes_are_limited(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: WallClock) -> None:
     del owner
     stranger.log_in(EMAIL)
     stranger.get("/login/code")
@@ -147,7 +132,7 @@ def test_guesses_of_codes_are_limited(owner: Visitor, stranger: Visitor, phone: 
 
 
 def test_turning_the_factor_off_needs_password_and_code(
-    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock
+    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: WallClock
 ) -> None:
     (code, *_) = recovery_codes(owner)
     owner.get("/account")
@@ -179,7 +164,7 @@ def test_more_addresses_give_no_more_guesses_of_codes(owner: Visitor, phone: pyo
     assert statuses == [401] * 5
 
 
-def test_a_new_token_needs_a_code_too(owner: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+def test_a_new_token_needs_a_code_too(owner: Visitor, phone: pyotp.TOTP, clock: WallClock) -> None:
     fields = {"name": "ci", "scope": "read", "days": "30", "password": PASSWORD}
     page = owner.get("/settings/tokens").page
     assert "code" in {each["name"] for each in page.all("input")}
