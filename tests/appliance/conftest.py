@@ -17,6 +17,7 @@ from appliance.store import Store, engines, migration
 from appliance.store.database import sqlite_file
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub, noted_write
+from tests.appliance.members import PASSWORD
 from tests.appliance.postgres import Cluster
 from tests.appliance.sites import make_store
 
@@ -132,6 +133,6 @@ def owner(context: Context) -> Actor:
 def sign_up(context: Context, email: str, network: str | None = None) -> Actor:
     """Signs up an organization; returns its owner."""
     session, _ = accounts.sign_up(
-        context, email=email, password="correct horse battery", organization="acme-networks", network=network
+        context, email=email, password=PASSWORD, organization="acme-networks", network=network
     )
     return accounts.actor_of(context, session.token)

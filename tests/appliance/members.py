@@ -11,6 +11,9 @@ from appliance.service.sessions import NOWHERE
 from appliance.store import people, sessions
 
 PASSWORD = "correct horse battery"
+NEW_PASSWORD = "a password of their own"
+"""Password of somebody who sets it by a link."""
+OPERATORS_PASSWORD = "an operator's own words"
 
 
 def join(context: Context, organization_id: str, role: Role) -> str:

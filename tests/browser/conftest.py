@@ -13,6 +13,7 @@ from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
 from tests.appliance.demonstrated import FakeLab
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_site, make_store
 from tests.browser import serving
 from tests.browser.chromium import NoChromium, chromium
@@ -45,7 +46,7 @@ class Desk:
         self.page.locator("main").get_by_role("link", name="Sign up").click()
         self.page.get_by_label("Organization").fill(organization)
         self.page.get_by_label("E-mail address").fill(email)
-        self.page.get_by_label("Password").fill("correct horse battery")
+        self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign up").click()
         self.page.wait_for_url("**/machines")
 

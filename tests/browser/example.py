@@ -22,6 +22,7 @@ from appliance.store import hidden_runs, times
 from reports.events.state import state_of
 from tests.appliance.demonstrated import FakeLab
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.published import written
 from tests.appliance.sites import make_store
 from tests.browser import serving
@@ -29,7 +30,6 @@ from tests.reports.events.samples import FIGURES, RUN, view_of
 
 OWNER = "asha@example.net"
 OPERATOR = "noor@example.org"
-PASSWORD = "correct horse battery"
 _MACHINES = (
     ("laptop-asha", "staff"),
     ("laptop-ravi", "staff, contractors"),

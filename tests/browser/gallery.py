@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.web import operators, pages
 from appliance.web.languages import COOKIE
+from tests.appliance.members import PASSWORD
 from tests.browser import example
 from tests.browser.example import Example
 
@@ -74,7 +75,7 @@ def _preview(page: Page) -> None:
 
 
 def _second_factor(page: Page) -> None:
-    page.locator("#second-factor-password").fill(example.PASSWORD)
+    page.locator("#second-factor-password").fill(PASSWORD)
     page.get_by_role("button", name="Set up a second factor").click()
 
 
@@ -168,7 +169,7 @@ PICTURES = (
         "A new token",
         "token-made",
         "/settings/tokens",
-        work=_press("Make it", {"Name": "deploy", "Your password": example.PASSWORD}),
+        work=_press("Make it", {"Name": "deploy", "Your password": PASSWORD}),
     ),
     Picture(_ORGANIZATION, "Account", "account", "/account", "/account"),
     Picture(_ORGANIZATION, "A second factor", "account-factor", "/account", work=_second_factor),
@@ -250,7 +251,7 @@ def _sign_in(window: BrowserContext, shown: Example) -> None:
     page = window.new_page()
     page.goto(f"{shown.site}/login")
     page.get_by_label("E-mail address").fill(example.OWNER)
-    page.get_by_label("Password").fill(example.PASSWORD)
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/machines")
     page.close()
@@ -259,7 +260,7 @@ def _sign_in(window: BrowserContext, shown: Example) -> None:
 def _enrol(window: BrowserContext, shown: Example) -> None:
     page = window.new_page()
     page.goto(shown.operator_link)
-    page.get_by_label("Password").fill(example.PASSWORD)
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Go on").click()
     phone = pyotp.TOTP(page.locator("pre.file").inner_text())
     page.get_by_role("textbox", name="Code").fill(phone.now())

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.appliance import scanner
+from tests.appliance.members import PASSWORD
 from tests.browser.conftest import Desk
 
 pytestmark = pytest.mark.long
@@ -50,7 +51,7 @@ def test_a_second_factor_s_qr_code_is_readable_for_any_address(open_desk: Callab
     desk.sign_up(f"{str(width) * 16}@{'b' * 60}.{'c' * 60}.{'d' * 54}.example")
     desk.open("/account")
     form = desk.page.locator("form[action='/account/second-factor']")
-    form.get_by_label("Password").fill("correct horse battery")
+    form.get_by_label("Password").fill(PASSWORD)
     form.get_by_role("button").click()
     secret = desk.page.locator("pre.file")
     expect(secret).to_be_visible()

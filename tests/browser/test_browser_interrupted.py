@@ -7,11 +7,10 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.appliance.members import PASSWORD
 from tests.browser.conftest import Desk
 
 pytestmark = pytest.mark.long
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from appliance.service.transcripts import PublishedRuns
+from tests.appliance.members import PASSWORD
 from tests.appliance.published import ALL, written
 from tests.browser.conftest import Desk
 
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.long
 
 NARROW = 360
 CLAIMS = ("/claims", f"/claims/{ALL[0]}")
-PASSWORD = "correct horse battery"
 
 # What is cut off at the right: nothing that can be seen may be, but within what scrolls by itself or shortens a text.
 _BEYOND = """() => {

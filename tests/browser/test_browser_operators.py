@@ -15,6 +15,7 @@ from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, times
 from reports.events.state import StateFile
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import OPERATORS_PASSWORD
 from tests.appliance.published import written
 from tests.browser.axe import check as check_accessible
 from tests.browser.conftest import Desk
@@ -23,14 +24,12 @@ from tests.reports.events.samples import BEGUN, BREAKS, FIGURES, FLOWS, RUNS, af
 
 pytestmark = pytest.mark.long
 
-PASSWORD = "an operator's own words"
-
 
 def join(desk: Desk, link: str) -> pyotp.TOTP:
     """Sets an operator up by the pages of their link; returns the authenticator."""
     page = desk.page
     page.goto(link)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").fill(OPERATORS_PASSWORD)
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_role("img", name="QR code for an authenticator")).to_be_visible()
     phone = pyotp.TOTP(page.locator("pre.file").inner_text())
@@ -56,7 +55,7 @@ def test_an_operator_s_first_day_works_in_a_browser(
     page.get_by_role("button", name="Sign out").click()
 
     page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").fill(OPERATORS_PASSWORD)
     # A code is taken once; the next one is good already.
     of_log_in = phone.at(times.now() + timedelta(seconds=30))
     page.get_by_label("Code").fill(of_log_in)

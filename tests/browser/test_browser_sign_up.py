@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
+from tests.appliance.members import PASSWORD
 from tests.browser.conftest import Desk
 
 pytestmark = pytest.mark.long
@@ -21,7 +22,7 @@ def test_a_range_common_in_homes_gives_a_warning(open_desk: Callable[..., Desk],
     desk.open("/signup")
     page.get_by_label("Organization").fill("Acme")
     page.get_by_label("E-mail address").fill(f"home{width}@example.net")
-    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_label("Password").fill(PASSWORD)
     network = page.get_by_label("Network")
     network.fill("192.168.1.0/255.255.255.0")
     page.get_by_role("button", name="Sign up").click()
@@ -30,7 +31,7 @@ def test_a_range_common_in_homes_gives_a_warning(open_desk: Callable[..., Desk],
     expect(network).to_have_accessible_description(re.compile("not an IPv4 range like 10.100.0.0/16"))
 
     network.fill("192.168.1.0/24")
-    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     page.wait_for_url("**/machines")
     expect(page.get_by_text("Many home networks have addresses of this range (192.168.1.0/24)")).to_be_visible()

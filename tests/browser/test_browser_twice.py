@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.browser.conftest import Desk
 from tests.waiting import wait_until
 
@@ -185,7 +186,7 @@ def test_a_double_click_signs_up_once_and_is_signed_in(open_desk: Callable[..., 
     desk.open("/signup")
     page.get_by_label("Organization").fill("Twice")
     page.get_by_label("E-mail address").fill(f"sign-up-{scripts}@example.net")
-    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign up").dblclick()
     # The browser may have dropped the answer with the session; then the second one says where to go on.
     expect(page).to_have_title(re.compile("Machines|Sign in"))
@@ -193,7 +194,7 @@ def test_a_double_click_signs_up_once_and_is_signed_in(open_desk: Callable[..., 
     desk.open("/machines")
     if "Sign in" in page.title():
         page.get_by_label("E-mail address").fill(f"sign-up-{scripts}@example.net")
-        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").first.click()
     expect(page).to_have_title("Machines · MeshWG")
 

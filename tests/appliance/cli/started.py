@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.appliance import forks
 from tests.appliance.forks import Forked
+from tests.appliance.members import PASSWORD
 from tests.waiting import DEADLINE, wait_until
 
 PORT = 18443
@@ -144,7 +145,7 @@ def fetch(method: str, path: str, body: Any = None, token: str = "") -> Answer:
 
 def sign_up(name: str) -> tuple[str, str]:
     """Signs up an organization; returns its id, and its owner's token."""
-    wishes = {"email": f"owner@{name}.example", "password": "correct horse battery", "organization": name}
+    wishes = {"email": f"owner@{name}.example", "password": PASSWORD, "organization": name}
     status, found = call("POST", "/api/v1/signup", wishes)
     assert status == 201, found
     return found["organization"]["id"], found["token"]
@@ -152,9 +153,7 @@ def sign_up(name: str) -> tuple[str, str]:
 
 def log_in(name: str) -> tuple[str, str]:
     """Logs the owner of the organization of that name in; returns the organization's id and the token."""
-    status, found = call(
-        "POST", "/api/v1/sessions", {"email": f"owner@{name}.example", "password": "correct horse battery"}
-    )
+    status, found = call("POST", "/api/v1/sessions", {"email": f"owner@{name}.example", "password": PASSWORD})
     assert status == 201, found
     token = found["token"]
     return call("GET", "/api/v1/organization", token=token)[1]["id"], token

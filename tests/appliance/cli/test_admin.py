@@ -8,6 +8,7 @@ import pytest
 
 from appliance.cli.errors import Exit
 from tests.appliance.cli.started import Run, answer, assert_refused, call, meshwg, sign_up, start, wait_for_health
+from tests.appliance.members import NEW_PASSWORD, PASSWORD
 from tests.appliance.sealed import OLD, sealed_store
 from tests.appliance.sites import make_data
 
@@ -36,17 +37,17 @@ def test_admin_decides_under_a_running_service(data: Path, runs: list[Run]) -> N
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("https://mesh.example/join/mwi_")
-    body = {"token": done.stdout.strip().rpartition("/")[2], "password": "a password of their own"}
+    body = {"token": done.stdout.strip().rpartition("/")[2], "password": NEW_PASSWORD}
     assert call("POST", "/api/v1/invitations/accept", body)[0] == 201
 
     # Links for who has lost a password, and where no mail is sent.
     done = meshwg(data, "admin", "reset-link", "owner@bolt.example", "--public-url=https://mesh.example")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("https://mesh.example/reset?token=mwl_")
-    body = {"token": done.stdout.strip().rpartition("=")[2], "password": "a password of their own"}
+    body = {"token": done.stdout.strip().rpartition("=")[2], "password": NEW_PASSWORD}
     assert call("PUT", "/api/v1/resets", body)[0] == 204
     assert call("GET", "/api/v1/machines", token=other)[0] == 401
-    log_in = {"email": "owner@bolt.example", "password": "a password of their own"}
+    log_in = {"email": "owner@bolt.example", "password": NEW_PASSWORD}
     status, opened = call("POST", "/api/v1/sessions", log_in)
     assert status == 201
     other = opened["token"]
@@ -63,7 +64,7 @@ def test_admin_decides_under_a_running_service(data: Path, runs: list[Run]) -> N
     assert done.returncode == 0, done.stderr
     assert hosts(data) == {acme: None, bolt: before[bolt]}
     assert call("GET", "/api/v1/machines", token=token)[0] == 401
-    log_in = {"email": "owner@acme.example", "password": "correct horse battery"}
+    log_in = {"email": "owner@acme.example", "password": PASSWORD}
     status, problem = call("POST", "/api/v1/sessions", log_in)
     assert (status, problem["type"]) == (403, "urn:meshwg:problem:suspended")
     assert call("GET", "/readyz")[0] == 200

@@ -16,6 +16,7 @@ from harness.world.customer import Customer
 from netlab import Lab, LabHost, wg_quick
 from tests.appliance.cli.started import PORT, Run, call, children, fetch, start, wait_for_health
 from tests.appliance.databases import on_postgresql
+from tests.appliance.members import PASSWORD
 from tests.appliance.postgres import Cluster
 from tests.waiting import DEADLINE, wait_until
 
@@ -54,7 +55,7 @@ def test_a_running_service_survives_the_loss_of_its_database(
     status, signed_up = call(
         "POST",
         "/api/v1/signup",
-        {"email": "owner@acme.example", "password": "correct horse battery", "organization": "acme"},
+        {"email": "owner@acme.example", "password": PASSWORD, "organization": "acme"},
     )
     assert status == 201, signed_up
     token = signed_up["token"]
@@ -89,7 +90,7 @@ def test_a_running_service_survives_the_loss_of_its_database(
                     ("POST", "/machines", {"name": "kolkata"}),
                     ("DELETE", "/organization", {"confirm": "acme"}),
                     ("GET", "/machines", None),
-                    ("POST", "/sessions", {"email": "owner@acme.example", "password": "correct horse battery"}),
+                    ("POST", "/sessions", {"email": "owner@acme.example", "password": PASSWORD}),
                 ):
                     refused = fetch(method, f"/api/v1{path}", body, token)
                     assert (refused.status, refused.headers["Content-Type"]) == (503, "application/problem+json")

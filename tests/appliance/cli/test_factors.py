@@ -13,11 +13,11 @@ import pytest
 from appliance.cli.errors import Exit
 from tests.appliance.cli.started import Run, answer, assert_refused, call, meshwg, sign_up, start
 from tests.appliance.mail.mailbox import Mailbox
+from tests.appliance.members import PASSWORD
 from tests.appliance.sealed import OLD
 from tests.waiting import wait_until
 
 EMAIL = "owner@acme.example"
-PASSWORD = "correct horse battery"
 
 
 pytestmark = pytest.mark.timeout(600)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.appliance.cli.started import PORT, Run, call, meshwg, sign_up, start
 from tests.appliance.mail.mailbox import Mailbox
+from tests.appliance.members import NEW_PASSWORD
 from tests.appliance.sealed import OLD
 from tests.waiting import wait_until
 
@@ -34,7 +35,7 @@ def test_an_invitation_arrives_and_its_link_opens_an_account(data: Path, runs: l
         assert letter["From"] == "MeshWG <hub@mesh.example>"
         link = re.search(rf"https://127\.0\.0\.1:{PORT}/join/(mwi_\S+)", letter.get_content())
         assert link is not None
-        body = {"token": link[1], "password": "a password of their own"}
+        body = {"token": link[1], "password": NEW_PASSWORD}
         status, joined = call("POST", "/api/v1/invitations/accept", body)
         assert status == 201
         # Whoever has the link reads what comes to the address, and is told when the way into the account changes.

@@ -13,8 +13,9 @@ from appliance.cli.errors import Exit
 from appliance.vault import codes
 from harness.client.page import Page
 from tests.appliance.cli.started import PORT, Run, answer, assert_refused, meshwg, sign_up, start
+from tests.appliance.members import OPERATORS_PASSWORD
 from tests.appliance.sealed import NEW, OLD, sealed_store
-from tests.appliance.service.test_operators import EMAIL, PASSWORD
+from tests.appliance.service.test_operators import EMAIL
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.timeout(600)
@@ -81,7 +82,7 @@ def test_an_operator_is_added_set_up_and_removed(data: Path, tmp_path: Path, run
             assert other.get("/operator/login") == 200
             # A code is taken once; the next one is good already.
             code = phone.at(int(time.time()) + codes.STEP_S)
-            assert other.send("/operator/login", email=EMAIL, password=PASSWORD, code=code) == 303
+            assert other.send("/operator/login", email=EMAIL, password=OPERATORS_PASSWORD, code=code) == 303
             assert other.get("/operator") == 200
 
         done = meshwg(data, "admin", "operator", "remove", EMAIL)
@@ -98,7 +99,7 @@ def test_an_operator_is_added_set_up_and_removed(data: Path, tmp_path: Path, run
 def enrol(browser: Browser, path: str) -> pyotp.TOTP:
     """Sets an operator up with a link's path; returns the authenticator."""
     assert browser.get(path) == 200
-    assert browser.send(path, password=PASSWORD) == 200
+    assert browser.send(path, password=OPERATORS_PASSWORD) == 200
     phone = pyotp.TOTP(next(word for word in browser.page.text.split() if len(word) == 32 and word.isupper()))
     assert browser.send(f"{path}/enrol", code=phone.now()) == 200
     return phone

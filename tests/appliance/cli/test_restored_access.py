@@ -26,6 +26,7 @@ from appliance.vault import Vault
 from tests.appliance.cli.started import assert_one_sentence, meshwg
 from tests.appliance.fakes import FakeHub
 from tests.appliance.forks import Forked
+from tests.appliance.members import OPERATORS_PASSWORD, PASSWORD
 from tests.appliance.postgres import Cluster
 from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_store
@@ -69,11 +70,11 @@ def found(store: Store) -> tuple[str, dict[str, str]]:
         instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
     context = Context(store, FakeHub(), "vpn.example.net:51820")
     session, _ = accounts.sign_up(
-        context, email="owner@acme.example", password="correct horse battery", organization="acme", language="hi"
+        context, email="owner@acme.example", password=PASSWORD, organization="acme", language="hi"
     )
     actor = accounts.actor_of(context, session.token)
     keys = {name: machines.add(context, actor, name=name).machine.public_key for name in ("mumbai", "pune")}
-    api_tokens.issue(context, actor, name="ci", scope=Scope.WRITE.value, password="correct horse battery")
+    api_tokens.issue(context, actor, name="ci", scope=Scope.WRITE.value, password=PASSWORD)
     return actor.organization_id, keys
 
 
@@ -136,7 +137,7 @@ def test_operators_are_listed_and_signed_out(data: Path, tmp_path: Path, opened:
     context = Context(store, FakeHub(), "vpn.example.net:51820")
     operators.add(context, "new@ops.example")
     token = operators.add(context, "old@ops.example").rpartition("/")[2]
-    phone = pyotp.TOTP(operators.propose(context, token, "an operator's own words").secret)
+    phone = pyotp.TOTP(operators.propose(context, token, OPERATORS_PASSWORD).secret)
     operators.enrol(context, token, phone.now(), NOWHERE)
     with (tmp_path / "backup").open("wb") as written:
         backup.write(store, written, OLD)

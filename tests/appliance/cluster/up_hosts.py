@@ -20,6 +20,7 @@ from typing import Any
 from netlab import Lab, LabHost, Link, Process, Switch, UdpStream, wg_quick
 from tests.appliance.cluster.authority import Authority
 from tests.appliance.cluster.etcd_members import EtcdMembers, members
+from tests.appliance.members import PASSWORD
 from tests.waiting import DEADLINE, wait_until
 
 SHARD_ADDRESS = "192.0.2.100"
@@ -116,7 +117,7 @@ class World:
 
     def sign_up(self, hub: HubHost) -> None:
         """Signs an organization up, and connects the machines by the configurations that it gets."""
-        wishes = {"email": "owner@many.example", "password": "correct horse battery", "organization": "many"}
+        wishes = {"email": "owner@many.example", "password": PASSWORD, "organization": "many"}
         found = self.made(hub, "/api/v1/signup", wishes)
         self.organization, self.token = found["organization"]["id"], found["token"]
         # The free plan is for two machines.

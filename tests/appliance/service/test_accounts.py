@@ -13,8 +13,7 @@ from appliance.model.errors import Conflict, Invalid, Unauthenticated
 from appliance.service import Context, accounts, log_in, sessions, tokens
 from appliance.store import schema
 from tests.appliance.fakes import FakeHub
-
-PASSWORD = "correct horse battery"
+from tests.appliance.members import PASSWORD
 
 
 def sign_up(context: Context, email: str = "a@example.net") -> str:

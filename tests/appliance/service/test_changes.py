@@ -21,6 +21,7 @@ from appliance.store import audit, schema, shards
 from appliance.store import organizations as stored
 from appliance.store.shards import Fence, Fenced, Shard
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 
 RULE = Rule("r", Action.DENY, ANYONE, ANYONE)
 
@@ -55,7 +56,7 @@ WISHES = [
     Wish("delete", lambda w, a, _: deletion.delete(w, a, confirm="acme-networks")),
     Wish(
         "sign up",
-        lambda w, *_: accounts.sign_up(w, email="b@example.net", password="correct horse battery", organization="bolt"),
+        lambda w, *_: accounts.sign_up(w, email="b@example.net", password=PASSWORD, organization="bolt"),
     ),
 ]
 
@@ -205,7 +206,7 @@ def test_changes_are_refused_while_the_hub_is_gone(
 
     monkeypatch.setattr(hub, "create_keys", gone)
     with pytest.raises(NotEnforced):
-        accounts.sign_up(context, email="b@example.net", password="correct horse battery", organization="b")
+        accounts.sign_up(context, email="b@example.net", password=PASSWORD, organization="b")
     assert not any(everything(context).values())
 
 

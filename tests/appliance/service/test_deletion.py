@@ -21,6 +21,7 @@ from appliance.store.instance import Instance
 from appliance.vault import Lock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.rows import everything, fill
 from tests.waiting import DEADLINE
 
@@ -167,7 +168,7 @@ def test_an_organization_in_deletion_has_no_access(context: Context, hub: FakeHu
         with pytest.raises(NotFound):
             wish(context, owner)
     with pytest.raises(Unauthenticated):
-        log_in.log_in(context, email=owner.email, password="correct horse battery")
+        log_in.log_in(context, email=owner.email, password=PASSWORD)
 
 
 def test_a_refusal_by_the_data_plane_restores_the_keys(

@@ -16,6 +16,7 @@ from appliance.service.demo_lab import FRESH_S, DemoLab, StreamReading
 from appliance.store import organizations, overview
 from tests.appliance.clocks import Clock
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 
 FIRST = model.STREAMS[0].rule
 
@@ -82,7 +83,7 @@ def test_a_founding_that_fails_leaves_nothing(context: Context, hub: FakeHub) ->
 
 def test_removal_leaves_others_and_can_be_repeated(context: Context, hub: FakeHub) -> None:
     demo.found(context)
-    _, other = accounts.sign_up(context, email="a@example.net", password="correct horse battery", organization="acme")
+    _, other = accounts.sign_up(context, email="a@example.net", password=PASSWORD, organization="acme")
     demo.remove(context)
     demo.remove(context)
     assert list(hub.enforced) == [other.id]

@@ -16,10 +16,11 @@ from appliance.service import Context, enrolment, factor_removals, log_in, secon
 from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_store
 from tests.properties import examples
 
-EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
+EMAIL = "owner@example.net"
 DAYS_3 = timedelta(hours=72)
 # A clock goes on, is set forward, and is set back.
 JUMPS = st.sampled_from([-200, -71, -1, 1, 36, 71, 72, 200]).map(lambda hours: timedelta(hours=hours))

@@ -17,9 +17,7 @@ from appliance.service.letters import COMPOSERS
 from appliance.store import people, schema
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
-from tests.appliance.members import again, colleague
-
-PASSWORD = "a password of their own"
+from tests.appliance.members import NEW_PASSWORD, PASSWORD, again, colleague
 
 
 def token_of(link: str | None) -> str:
@@ -36,12 +34,12 @@ def test_an_invitation_makes_an_account_in_its_role(context: Context, owner: Act
     token = invite(context, owner, " Ravi@Example.net ")
     offer = invitations.offer(context, token)
     assert (offer.organization, offer.invitation.email) == ("acme-networks", "ravi@example.net")
-    session = invitations.accept(context, token=token, password=PASSWORD)
+    session = invitations.accept(context, token=token, password=NEW_PASSWORD)
     actor = accounts.actor_of(context, session.token)
     # Whoever invited them had the link, too.
     assert accounts.member_of(context, actor).verified_at is None
     assert (actor.organization_id, actor.email, actor.role) == (owner.organization_id, "ravi@example.net", Role.ADMIN)
-    assert log_in.log_in(context, email="ravi@example.net", password=PASSWORD)
+    assert log_in.log_in(context, email="ravi@example.net", password=NEW_PASSWORD)
     entries, _ = organizations.trail(context, owner)
     assert ("ravi@example.net", "member.joined") in [(entry.actor, entry.action) for entry in entries]
     assert ("owner@example.net", "member.invited") in [(entry.actor, entry.action) for entry in entries]
@@ -53,10 +51,10 @@ def test_an_invitation_is_stored_as_a_hash_and_works_once(context: Context, owne
         row = transaction.execute(schema.invitations.select()).one()
     assert token not in repr(row)
     assert row.token_hash == tokens.hash_of(token)
-    invitations.accept(context, token=token, password=PASSWORD)
+    invitations.accept(context, token=token, password=NEW_PASSWORD)
     for wish in (
         lambda: invitations.offer(context, token),
-        lambda: invitations.accept(context, token=token, password=PASSWORD),
+        lambda: invitations.accept(context, token=token, password=NEW_PASSWORD),
     ):
         with pytest.raises(NotFound):
             wish()
@@ -75,7 +73,7 @@ def test_of_two_simultaneous_acceptances_one_succeeds(context: Context, owner: A
         return True
 
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(accept, (PASSWORD, PASSWORD + "s")))
+        done = list(pool.map(accept, (NEW_PASSWORD, NEW_PASSWORD + "s")))
     assert sorted(done) == [False, True]
     assert len(members.page(context, owner)[0]) == 2
 
@@ -86,7 +84,7 @@ def test_an_invitation_is_valid_for_a_week(context: Context, owner: Actor) -> No
     invitations.offer(replace(context, clock=lambda: now + timedelta(days=6, hours=23)), token)
     late = replace(context, clock=lambda: now + timedelta(days=7, seconds=1))
     with pytest.raises(NotFound):
-        invitations.accept(late, token=token, password=PASSWORD)
+        invitations.accept(late, token=token, password=NEW_PASSWORD)
     assert invitations.pending(late, owner) == []
     # It does not stand in the way of a new one either.
     invite(late, again(late, owner))
@@ -97,7 +95,7 @@ def test_a_revoked_invitation_is_refused(context: Context, owner: Actor) -> None
     (pending,) = invitations.pending(context, owner)
     invitations.revoke(context, owner, pending.id)
     with pytest.raises(NotFound):
-        invitations.accept(context, token=token, password=PASSWORD)
+        invitations.accept(context, token=token, password=NEW_PASSWORD)
     with pytest.raises(NotFound):
         invitations.revoke(context, owner, pending.id)
     assert invitations.pending(context, owner) == []
@@ -127,13 +125,13 @@ def test_an_account_belongs_to_one_organization(context: Context, owner: Actor) 
     other = sign_up(context, "ravi@example.net")
     token = invite(context, owner, "ravi@example.net")
     with pytest.raises(NotFound):
-        invitations.accept(context, token=token, password=PASSWORD)
-    found = log_in.log_in(context, email="ravi@example.net", password="correct horse battery")
+        invitations.accept(context, token=token, password=NEW_PASSWORD)
+    found = log_in.log_in(context, email="ravi@example.net", password=PASSWORD)
     assert accounts.actor_of(context, found.token).organization_id == other.organization_id
     # The invitation is not used up by that.
     colleague(context, other, Role.OWNER)
-    members.leave(context, other, password="correct horse battery")
-    assert invitations.accept(context, token=token, password=PASSWORD)
+    members.leave(context, other, password=PASSWORD)
+    assert invitations.accept(context, token=token, password=NEW_PASSWORD)
 
 
 def test_an_invitation_doesn_t_disclose_an_existing_account(context: Context, owner: Actor) -> None:
@@ -145,7 +143,7 @@ def test_an_invitation_doesn_t_disclose_an_existing_account(context: Context, ow
     told = set()
     for each in (token, revoked, tokens.new_token(tokens.INVITATION)):
         with pytest.raises(NotFound) as refusal:
-            invitations.accept(context, token=each, password=PASSWORD)
+            invitations.accept(context, token=each, password=NEW_PASSWORD)
         told.add((refusal.type, refusal.value.detail, refusal.value.field))
     assert len(told) == 1
 
@@ -157,14 +155,14 @@ def test_a_link_from_a_letter_tells_of_the_existing_account(context: Context, ow
     (letter,) = delivered(mailing)
     (link,) = (word for word in letter.text.split() if "/join/" in word)
     with pytest.raises(Conflict, match="belongs to one organization"):
-        invitations.accept(mailing, token=link.rpartition("/")[2], password=PASSWORD)
+        invitations.accept(mailing, token=link.rpartition("/")[2], password=NEW_PASSWORD)
 
 
 def test_a_refused_password_leaves_the_invitation_valid(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
     with pytest.raises(Invalid):
         invitations.accept(context, token=token, password="short")
-    assert invitations.accept(context, token=token, password=PASSWORD)
+    assert invitations.accept(context, token=token, password=NEW_PASSWORD)
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
@@ -201,7 +199,7 @@ def test_with_a_relay_only_the_letter_has_the_link(context: Context, owner: Acto
     assert "acme-networks" in letter.text
     assert "acme-networks" not in letter.subject
     link = next(word for word in letter.text.split() if "/join/" in word)
-    session = invitations.accept(sending, token=token_of(link), password=PASSWORD)
+    session = invitations.accept(sending, token=token_of(link), password=NEW_PASSWORD)
     # Who has the link reads what comes to the address.
     assert accounts.member_of(sending, accounts.actor_of(sending, session.token)).verified_at is not None
 

@@ -28,9 +28,9 @@ from appliance.store import schema
 from appliance.store.tickets import TicketKind
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
+from tests.appliance.members import PASSWORD
 
 EMAIL = "owner@example.net"
-PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
 
 

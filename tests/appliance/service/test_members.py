@@ -103,7 +103,7 @@ def test_the_last_owner_stays_an_owner(context: Context, owner: Actor) -> None:
     colleague(context, owner, Role.ADMIN)
     for wish in (
         lambda: members.change_role(context, owner, owner.member_id, "viewer"),
-        lambda: members.leave(context, owner, password="correct horse battery"),
+        lambda: members.leave(context, owner, password=PASSWORD),
     ):
         with pytest.raises(Conflict, match="needs an owner"):
             wish()
@@ -156,11 +156,11 @@ def test_leaving_needs_the_password_and_removes_the_account(context: Context, ow
     with pytest.raises(WrongProof) as refused:
         members.leave(context, owner, password="another one")
     assert refused.value.field == "password"
-    members.leave(context, owner, password="correct horse battery")
+    members.leave(context, owner, password=PASSWORD)
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, session)
     with pytest.raises(Unauthenticated):
-        log_in.log_in(context, email=owner.email, password="correct horse battery")
+        log_in.log_in(context, email=owner.email, password=PASSWORD)
     # The address is free for another organization.
     assert sign_up(context, owner.email).organization_id != owner.organization_id
 

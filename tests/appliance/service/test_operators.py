@@ -19,10 +19,9 @@ from appliance.store.instance import Instance
 from appliance.vault import Lock
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.members import sign_in
+from tests.appliance.members import OPERATORS_PASSWORD, PASSWORD, sign_in
 
 EMAIL = "ops@example.net"
-PASSWORD = "an operator's own words"
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ class Desk:
     enrolled: Enrolled
     phone: pyotp.TOTP
 
-    def enter(self, code: str | None = None, password: str = PASSWORD, email: str = EMAIL) -> Session:
+    def enter(self, code: str | None = None, password: str = OPERATORS_PASSWORD, email: str = EMAIL) -> Session:
         """Signs in with a fresh code, unless another one is given."""
         self.clock.wait()
         typed = self.phone.at(self.clock.now) if code is None else code
@@ -50,7 +49,7 @@ class Desk:
 @pytest.fixture
 def desk(here: Context, clock: WallClock) -> Desk:
     token = token_of(operators.add(here, EMAIL))
-    phone = pyotp.TOTP(operators.propose(here, token, PASSWORD).secret)
+    phone = pyotp.TOTP(operators.propose(here, token, OPERATORS_PASSWORD).secret)
     return Desk(here, clock, operators.enrol(here, token, phone.at(clock.now), NOWHERE), phone)
 
 
@@ -84,9 +83,9 @@ def test_an_operator_is_set_up_by_their_link_once(desk: Desk, here: Context, clo
 
 def test_a_link_holds_for_a_day_and_until_the_next_one(here: Context, clock: WallClock) -> None:
     first = token_of(operators.add(here, EMAIL))
-    operators.propose(here, first, PASSWORD)
+    operators.propose(here, first, OPERATORS_PASSWORD)
     second = token_of(operators.add(here, EMAIL))
-    for call in (lambda: operators.by_link(here, first), lambda: operators.propose(here, first, PASSWORD)):
+    for call in (lambda: operators.by_link(here, first), lambda: operators.propose(here, first, OPERATORS_PASSWORD)):
         with pytest.raises(NotFound):
             call()
     assert operators.by_link(here, second).email == EMAIL
@@ -97,10 +96,10 @@ def test_a_link_holds_for_a_day_and_until_the_next_one(here: Context, clock: Wal
 
 def test_without_a_second_factor_nobody_signs_in(here: Context) -> None:
     token = token_of(operators.add(here, EMAIL))
-    made = operators.propose(here, token, PASSWORD)
+    made = operators.propose(here, token, OPERATORS_PASSWORD)
     for code in ("", pyotp.TOTP(made.secret).at(here.clock())):
         with pytest.raises(Unauthenticated):
-            operator_sessions.log_in(here, email=EMAIL, password=PASSWORD, code=code, device=NOWHERE)
+            operator_sessions.log_in(here, email=EMAIL, password=OPERATORS_PASSWORD, code=code, device=NOWHERE)
     with pytest.raises(WrongProof):
         operators.enrol(here, token, "000000", NOWHERE)
     with here.store.read() as transaction:
@@ -117,7 +116,9 @@ def test_an_operator_s_password_is_no_easier_than_a_member_s(here: Context, pass
 def test_a_code_signs_in_once_and_so_does_a_recovery_code(desk: Desk, here: Context) -> None:
     assert operator_sessions.holder(here, desk.enter().token)
     with pytest.raises(Unauthenticated):
-        operator_sessions.log_in(here, email=EMAIL, password=PASSWORD, code=desk.phone.at(here.clock()), device=NOWHERE)
+        operator_sessions.log_in(
+            here, email=EMAIL, password=OPERATORS_PASSWORD, code=desk.phone.at(here.clock()), device=NOWHERE
+        )
     recovery = desk.enrolled.codes[0]
     assert operator_sessions.holder(here, desk.enter(recovery).token)
     with pytest.raises(Unauthenticated):
@@ -193,7 +194,7 @@ def test_members_and_operators_are_nothing_to_each_other(desk: Desk, here: Conte
         sessions.holder(here, desk.enrolled.session.token)
     operators.add(here, owner.email)
     with pytest.raises(Unauthenticated):
-        operator_sessions.log_in(here, email=owner.email, password="correct horse battery", code="", device=NOWHERE)
+        operator_sessions.log_in(here, email=owner.email, password=PASSWORD, code="", device=NOWHERE)
 
 
 def test_operators_are_bounded(here: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from appliance.store import operations, permits
 from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import OPERATORS_PASSWORD
 
 EMAIL = "ops@example.net"
 
@@ -43,7 +44,7 @@ def context(context: Context, clock: WallClock) -> Context:
 def enrolled(context: Context) -> Enrolled:
     """Provides an operator who has just been set up."""
     token = operators.add(context, EMAIL).rpartition("/")[2]
-    phone = pyotp.TOTP(operators.propose(context, token, "an operator's own words").secret)
+    phone = pyotp.TOTP(operators.propose(context, token, OPERATORS_PASSWORD).secret)
     return operators.enrol(context, token, phone.at(context.clock()), NOWHERE)
 
 

@@ -18,10 +18,9 @@ from appliance.service.relying_party import RelyingParty
 from appliance.store import schema
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import again
+from tests.appliance.members import PASSWORD, again
 
 SITE = "https://mesh.example.net"
-PASSWORD = "correct horse battery"
 HOLDER = "what a browser holds"
 SHARED = b"\x83\xd8\x1c\x54" + bytes(20) + 2 * b"\xd8\x1d\x00"
 """Twenty bytes and two references to them, in CBOR: longer without these."""

@@ -17,8 +17,7 @@ from appliance.store import people
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
-
-PASSWORD = "correct horse battery"
+from tests.appliance.members import PASSWORD
 
 
 def in_mode(context: Context, mode: SignUpMode) -> Context:

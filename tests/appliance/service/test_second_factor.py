@@ -26,10 +26,9 @@ from appliance.service.one_time_codes import ExaminedCode
 from appliance.store import schema
 from appliance.vault import codes
 from tests.appliance.fakes import FakeHub
-from tests.appliance.members import again
+from tests.appliance.members import PASSWORD, again
 
 EMAIL = "owner@example.net"
-PASSWORD = "correct horse battery"
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 
 

@@ -14,8 +14,8 @@ from appliance.service import log_in as login
 from appliance.store import people
 from appliance.store.session_table import ClientDevice
 from tests.appliance.conftest import sign_up
+from tests.appliance.members import PASSWORD
 
-PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
 LAPTOP = ClientDevice("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
 

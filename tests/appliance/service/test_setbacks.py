@@ -22,6 +22,7 @@ from appliance.store.instance import Instance
 from appliance.store.tickets import TicketKind
 from appliance.vault import Lock
 from tests.appliance.conftest import sign_up
+from tests.appliance.members import PASSWORD
 from tests.properties import sharing_fixtures
 
 START = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -61,9 +62,7 @@ def here(context: Context, host: Host) -> Context:
 
 def test_a_session_keeps_its_lifetime_when_the_clock_is_set_back(here: Context, host: Host) -> None:
     """Sets the clock back by any amounts, any number of times."""
-    session, _ = accounts.sign_up(
-        here, email="a@example.net", password="correct horse battery", organization="acme", network=None
-    )
+    session, _ = accounts.sign_up(here, email="a@example.net", password=PASSWORD, organization="acme", network=None)
     for _ in range(27):
         host.passes(sessions.IDLE - HOUR)
         sessions.holder(here, session.token)
@@ -80,9 +79,7 @@ def test_a_session_keeps_its_lifetime_when_the_clock_is_set_back(here: Context, 
 
 
 def test_an_idle_session_ends_although_the_clock_was_set_back(here: Context, host: Host) -> None:
-    session, _ = accounts.sign_up(
-        here, email="a@example.net", password="correct horse battery", organization="acme", network=None
-    )
+    session, _ = accounts.sign_up(here, email="a@example.net", password=PASSWORD, organization="acme", network=None)
     host.passes(6 * HOUR)
     host.wall -= 5 * HOUR
     host.settle(here)
@@ -112,9 +109,7 @@ def test_a_link_keeps_its_lifetime_when_the_clock_is_set_back(here: Context, hos
 
 
 def test_after_another_boot_a_session_lasts_its_lifetime_at_most(here: Context, host: Host) -> None:
-    session, _ = accounts.sign_up(
-        here, email="a@example.net", password="correct horse battery", organization="acme", network=None
-    )
+    session, _ = accounts.sign_up(here, email="a@example.net", password=PASSWORD, organization="acme", network=None)
     host.wall, host.steady, host.boot = START - timedelta(days=3650), 5.0, "second"
     assert host.settle(here) is None
     sessions.holder(here, session.token)

@@ -17,7 +17,7 @@ from appliance.service import Actor, Context, accounts, api_tokens, enrolment, i
 from appliance.service.recording import recording
 from appliance.store import schema, second_factors
 from tests.appliance.databases import on_postgresql
-from tests.appliance.members import PASSWORD, colleague
+from tests.appliance.members import NEW_PASSWORD, PASSWORD, colleague
 
 ENDS: dict[str, Callable[[Context, Actor, Actor], object]] = {
     "removed": lambda w, owner, other: members.remove(w, owner, other.member_id),
@@ -36,7 +36,7 @@ def test_invitations_end_when_their_author_may_not_invite(
     end(context, owner, other)
     assert theirs is not None
     with pytest.raises(NotFound):
-        invitations.accept(context, token=theirs.rpartition("/")[2], password="a password of their own")
+        invitations.accept(context, token=theirs.rpartition("/")[2], password=NEW_PASSWORD)
     assert invitations.pending(context, owner) == [ours.invitation]
 
 

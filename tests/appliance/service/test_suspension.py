@@ -27,9 +27,7 @@ from appliance.store import Store
 from appliance.store import organizations as stored
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.members import sign_in
-
-PASSWORD = "correct horse battery"
+from tests.appliance.members import PASSWORD, sign_in
 
 
 def test_a_suspended_organization_comes_back_as_it_was(context: Context, owner: Actor, hub: FakeHub) -> None:

@@ -23,6 +23,7 @@ from appliance.store.database import sqlite_file
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql, on_sqlite
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.postgres import Cluster
 from tests.appliance.sites import make_store
 
@@ -35,9 +36,7 @@ class Tenant:
 
     def __init__(self, context: Context, hub: FakeHub) -> None:
         self.context, self.hub = context, hub
-        session, _ = accounts.sign_up(
-            context, email="looks@example.net", password="correct horse battery", organization="bolt"
-        )
+        session, _ = accounts.sign_up(context, email="looks@example.net", password=PASSWORD, organization="bolt")
         self.token = session.token
         self.actor = sign_up(context, "owner@example.net")
         policies.save(context, self.actor, DENIED)
@@ -158,7 +157,7 @@ def test_changes_are_refused_while_the_disk_is_full(disk: Path, tenant: Tenant) 
         tenant.adds_rules(200)
     tenant.is_refused()
     with pytest.raises(Unavailable):
-        log_in.log_in(tenant.context, email="owner@example.net", password="correct horse battery")
+        log_in.log_in(tenant.context, email="owner@example.net", password=PASSWORD)
     # Whoever is signed in can still look, although when he did can't be noted.
     later = replace(tenant.context, clock=lambda: times.now() + timedelta(hours=1))
     assert sessions.holder(later, tenant.token).email == "looks@example.net"

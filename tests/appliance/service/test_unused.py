@@ -16,6 +16,7 @@ from appliance.store import deletions, people, schema
 from appliance.store import unused as stored
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 
 DAYS = timedelta(days=30)
 
@@ -45,7 +46,7 @@ def test_an_organization_left_alone_after_sign_up_is_removed(context: Context, h
 def test_the_last_activity_counts(context: Context, hub: FakeHub, owner: Actor) -> None:
     machines.add(context, owner, name="mumbai")
     half = replace(context, clock=lambda: context.clock() + DAYS / 2)
-    login.log_in(half, email="owner@example.net", password="correct horse battery")
+    login.log_in(half, email="owner@example.net", password=PASSWORD)
     assert not removed(context, hub)
     assert not removed(context, hub, DAYS * 1.4)
     assert removed(context, hub, DAYS * 1.6)

@@ -9,7 +9,10 @@ from typing import Any
 
 import httpx
 
+from tests.appliance.members import PASSWORD
+
 FORM = "application/x-www-form-urlencoded"
+SIGN_UP = {"email": "a@example.net", "password": PASSWORD, "organization": "acme-networks"}
 
 
 @dataclass(frozen=True)

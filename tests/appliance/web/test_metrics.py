@@ -22,7 +22,7 @@ from appliance.web.payers import Payers
 from appliance.web.request import Payer
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.client import call
+from tests.appliance.web.client import SIGN_UP, call
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
 ENDS = datetime(2030, 1, 1, tzinfo=timezone.utc)
@@ -120,8 +120,7 @@ def test_a_scrape_counts_refusals_beyond_a_share(context: Context, hub: FakeHub)
 
 def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub) -> None:
     app = make(context, busy(hub))
-    signed_up = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
-    token = call(app, "POST", "/api/v1/signup", signed_up).json["token"]
+    token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
     call(app, "POST", "/api/v1/machines", {"name": "mumbai"}, token=token)
     samples = scraped(app)
     assert value(samples, "meshwg_hub_up") == value(samples, "meshwg_store_up") == 1

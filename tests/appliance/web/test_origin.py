@@ -11,10 +11,9 @@ from appliance.service import Context
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
-from tests.appliance.web.client import call
+from tests.appliance.web.client import SIGN_UP, call
 
 OURS = "https://mesh.example.net"
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ def test_a_token_that_holds_no_more_has_no_share(context: Context, hub: FakeHub,
             token = operator_sessions.begin(context, transaction, who, NOWHERE).token
         headers, end = {"Cookie": f"{OPERATOR_COOKIE}={token}"}, operator_sessions.log_out
     else:
-        token = login.log_in(context, email="owner@example.net", password="correct horse battery").token
+        token = login.log_in(context, email="owner@example.net", password=PASSWORD).token
         is_call = path.startswith("/api/")
         headers = {"Authorization": f"Bearer {token}"} if is_call else {"Cookie": f"{COOKIE}={token}"}
         end = sessions.log_out

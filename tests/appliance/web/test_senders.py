@@ -20,7 +20,7 @@ from appliance.web.rates import STRANGERS
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import colleague, sign_in
+from tests.appliance.members import PASSWORD, colleague, sign_in
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def head(address: str = "203.0.113.7", **headers: str) -> dict[str, str]:
 def test_a_signed_in_request_is_counted_for_its_payer(
     sender: Callable[[dict[str, str]], str], context: Context, owner: Actor
 ) -> None:
-    token = login.log_in(context, email="owner@example.net", password="correct horse battery").token
-    program = api_tokens.issue(context, owner, name="ci", scope="write", password="correct horse battery").text
+    token = login.log_in(context, email="owner@example.net", password=PASSWORD).token
+    program = api_tokens.issue(context, owner, name="ci", scope="write", password=PASSWORD).text
     for shown in (head(AUTHORIZATION=f"Bearer {token}"), head(COOKIE=f"{COOKIE}={token}")):
         assert sender(shown) == owners_of(owner.organization_id)
     admin = sign_in(context, colleague(context, owner, Role.ADMIN).member_id)

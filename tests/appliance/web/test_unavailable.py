@@ -16,9 +16,7 @@ from appliance.web.limits import RateLimits
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.client import call
-
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+from tests.appliance.web.client import SIGN_UP, call
 
 
 @pytest.fixture

@@ -38,10 +38,9 @@ from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
-from tests.appliance.members import again, colleague
+from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 
-PASSWORD = "correct horse battery"
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(seconds=1)
 

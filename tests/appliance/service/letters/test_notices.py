@@ -33,10 +33,9 @@ from appliance.store.session_table import ClientDevice
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import WallClock
 from tests.appliance.letterbox import delivered
-from tests.appliance.members import again, colleague
+from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 
-PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
 DEVICE = ClientDevice("198.51.100.7", "curl/8")
 

@@ -9,9 +9,7 @@ from appliance.service import Context
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
-from tests.appliance.web.client import Response, call
-
-SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+from tests.appliance.web.client import SIGN_UP, Response, call
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from appliance.web.api.policy import PolicyAnswer
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
-from tests.appliance.web.api.conftest import SIGN_UP, assert_problem
-from tests.appliance.web.client import call
+from tests.appliance.web.api.conftest import assert_problem
+from tests.appliance.web.client import SIGN_UP, call
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.api.conftest import SIGN_UP
-from tests.appliance.web.client import Response, call
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.client import SIGN_UP, Response, call
 
-LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
+LOG_IN = {"email": "a@example.net", "password": PASSWORD}
 
 
 @pytest.fixture

@@ -13,11 +13,8 @@ from appliance.store import organizations
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.request import COOKIE
-from tests.appliance.members import PASSWORD as OWN
-from tests.appliance.members import join, sign_in
+from tests.appliance.members import NEW_PASSWORD, PASSWORD, join, sign_in
 from tests.appliance.web.client import Response, call
-
-PASSWORD = "a password of their own"
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def test_an_invitation_s_link_makes_a_member(app: bottle.Bottle, token: str) -> 
         "admin",
         "owner@example.net",
     )
-    body = {"token": invited.json["link"].rpartition("/")[2], "password": PASSWORD}
+    body = {"token": invited.json["link"].rpartition("/")[2], "password": NEW_PASSWORD}
     accepted = ask(app, "POST", "/invitations/accept", body)
     assert accepted.status == 201
     assert ask(app, "POST", "/machines", {"name": "one"}, accepted.json["token"]).status == 201
@@ -56,14 +53,14 @@ def test_a_suspension_is_told_to_programs_and_the_invited(
     app: bottle.Bottle, token: str, context: Context, owner: Actor
 ) -> None:
     link = ask(app, "POST", "/invitations", {"email": "ravi@example.net"}, token).json["link"]
-    program = ask(app, "POST", "/tokens", {"name": "ci", "password": OWN}, token).json["token"]
+    program = ask(app, "POST", "/tokens", {"name": "ci", "password": PASSWORD}, token).json["token"]
     with context.store.write() as transaction:
         organizations.suspend(transaction, owner.organization_id, context.clock())
-    body = {"token": link.rpartition("/")[2], "password": PASSWORD}
+    body = {"token": link.rpartition("/")[2], "password": NEW_PASSWORD}
     for answer in (
         ask(app, "POST", "/invitations/accept", body),
         ask(app, "GET", "/machines", token=program),
-        ask(app, "DELETE", "/account", {"password": OWN}, program),
+        ask(app, "DELETE", "/account", {"password": PASSWORD}, program),
     ):
         assert (answer.status, answer.json["type"]) == (403, "urn:meshwg:problem:suspended")
 
@@ -74,7 +71,7 @@ def test_a_member_changes_roles_and_is_removed(app: bottle.Bottle, token: str, c
     other = next(each["id"] for each in found if each["role"] == "viewer")
     assert ask(app, "PATCH", f"/members/{other}", {"role": "admin"}, token).json["role"] == "admin"
     assert ask(app, "POST", "/machines", {"name": "one"}, theirs).status == 201
-    assert ask(app, "DELETE", "/account", {"password": "correct horse battery"}, token).status == 409
+    assert ask(app, "DELETE", "/account", {"password": PASSWORD}, token).status == 409
     assert ask(app, "POST", "/organization/transfer", {"member": other}, token).json["role"] == "owner"
     assert ask(app, "PATCH", f"/members/{other}", {"role": "viewer"}, token).status == 403
     assert ask(app, "DELETE", f"/members/{owner.member_id}", token=theirs).status == 204
@@ -87,11 +84,11 @@ def test_leaving_needs_the_password_and_guesses_are_limited(
     join(context, owner.organization_id, Role.OWNER)
     for _ in range(5):
         assert ask(app, "DELETE", "/account", {"password": "guess"}, token).status == 403
-    assert ask(app, "DELETE", "/account", {"password": "correct horse battery"}, token).status == 429
+    assert ask(app, "DELETE", "/account", {"password": PASSWORD}, token).status == 429
 
 
 def test_tokens_are_made_used_listed_and_revoked(app: bottle.Bottle, token: str) -> None:
-    made = ask(app, "POST", "/tokens", {"password": OWN, "name": "ci", "scope": "write", "days": 30}, token)
+    made = ask(app, "POST", "/tokens", {"password": PASSWORD, "name": "ci", "scope": "write", "days": 30}, token)
     assert made.status == 201
     program = made.json["token"]
     assert set(made.json["api_token"]) == {
@@ -114,7 +111,8 @@ def name_of(row: Any) -> str:
 @pytest.mark.parametrize("row", [row for row in ROUTES if not row.access.is_public], ids=name_of)
 def test_the_token_s_scope_is_stated_beside_the_call(app: bottle.Bottle, token: str, row: Any) -> None:
     for scope in ("read", "write"):
-        program = ask(app, "POST", "/tokens", {"password": OWN, "name": scope, "scope": scope}, token).json["token"]
+        wishes = {"password": PASSWORD, "name": scope, "scope": scope}
+        program = ask(app, "POST", "/tokens", wishes, token).json["token"]
         path = row.path.replace("{id}", "x").replace("{month}", "2026-01")
         answer = ask(app, row.method, path, {}, program)
         may = row.access.scope is not None and row.access.scope.value in ("read", scope)
@@ -136,7 +134,7 @@ def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
 
 
 def test_an_api_token_in_a_cookie_is_refused(app: bottle.Bottle, token: str) -> None:
-    program = ask(app, "POST", "/tokens", {"password": OWN, "name": "ci", "scope": "write"}, token).json["token"]
+    program = ask(app, "POST", "/tokens", {"password": PASSWORD, "name": "ci", "scope": "write"}, token).json["token"]
     headers = {"Cookie": f"{COOKIE}={program}", "X-CSRF-Token": tokens.csrf_of(program)}
     assert call(app, "GET", f"{PREFIX}/machines", headers=headers).status == 401
     assert call(app, "GET", "/machines", headers=headers).status == 303

@@ -19,8 +19,8 @@ from appliance.web.rates import STRANGERS
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.api.conftest import SIGN_UP, assert_problem
-from tests.appliance.web.client import call
+from tests.appliance.web.api.conftest import assert_problem
+from tests.appliance.web.client import SIGN_UP, call
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from appliance.web.rates import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRI
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD, colleague, join, sign_in
-from tests.appliance.web.api.conftest import SIGN_UP
-from tests.appliance.web.client import call
+from tests.appliance.web.client import SIGN_UP, call
 from tests.appliance.web.used_up import use_up
 
 PREFIX = "/api/v1"

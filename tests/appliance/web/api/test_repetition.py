@@ -19,6 +19,7 @@ from appliance.service import Context
 from appliance.store import Store, schema
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
 
@@ -100,8 +101,8 @@ def test_a_refused_call_can_be_repeated(app: bottle.Bottle, token: str, hub: Fak
     assert post(app, token, "/policy/rules", RULE).status == 201
 
 
-SIGN_UP = {"email": "b@example.net", "password": "correct horse battery", "organization": "bolt"}
-LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
+SIGN_UP = {"email": "b@example.net", "password": PASSWORD, "organization": "bolt"}
+LOG_IN = {"email": "a@example.net", "password": PASSWORD}
 
 
 def by_stranger(app: bottle.Bottle, path: str, body: Any, key: str = "0c7a6bd2") -> Response:

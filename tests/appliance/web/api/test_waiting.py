@@ -29,7 +29,7 @@ from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import Clock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.members import colleague, sign_in
+from tests.appliance.members import NEW_PASSWORD, colleague, sign_in
 from tests.appliance.web.api.changing_calls import SITE, WISHES, Scene, Waiting
 from tests.appliance.web.client import Response, call
 
@@ -196,6 +196,6 @@ def test_an_invitation_ending_during_acceptance_makes_no_account(scene: Scene, i
             transaction.execute(schema.invitations.delete())
 
     link = scene.make("/invitations", {"email": "new@example.net", "role": "owner"})["link"]
-    body = {"token": link.rpartition("/")[2], "password": "a password of their own"}
+    body = {"token": link.rpartition("/")[2], "password": NEW_PASSWORD}
     answer = _ask_and_lose(scene, end, lambda: call(scene.app, "POST", f"{PREFIX}/invitations/accept", body))
     assert answer.status == 404

@@ -16,11 +16,11 @@ from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import OPERATORS_PASSWORD
 from tests.appliance.sites import make_site
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
 EMAIL = "ops@example.net"
-PASSWORD = "an operator's own words"
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Operator(Visitor):
         """Sets password and second factor up with a link."""
         path = link.partition("//")[2].partition("/")[2]
         self.get(f"/{path}")
-        page = self.send(f"/{path}", password=PASSWORD).page
+        page = self.send(f"/{path}", password=OPERATORS_PASSWORD).page
         self.phone = pyotp.TOTP(next(word for word in page.text.split() if len(word) == 32 and word.isupper()))
         answer = self.send(f"/{path}/enrol", code=self.phone.at(self.clock.now))
         self.codes = [word for word in answer.page.text.split() if word.count("-") == 3]
@@ -47,7 +47,7 @@ class Operator(Visitor):
         self.get(action.rpartition("/")[0])
         return self.send(action, code=self.phone.at(self.clock.now) if code is None else code, **fields)
 
-    def enter(self, code: str | None = None, email: str = EMAIL, password: str = PASSWORD) -> Answer:
+    def enter(self, code: str | None = None, email: str = EMAIL, password: str = OPERATORS_PASSWORD) -> Answer:
         """Signs in with a fresh code, unless another one is given."""
         self.clock.wait()
         self.get("/operator/login")

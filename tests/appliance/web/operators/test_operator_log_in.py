@@ -16,7 +16,8 @@ from appliance.web.operators.visits import COOKIE
 from appliance.web.rates import OPERATOR_STRANGERS, STRANGERS
 from appliance.web.site import Site
 from tests.appliance.clocks import WallClock
-from tests.appliance.web.operators.conftest import EMAIL, PASSWORD, Operator
+from tests.appliance.members import OPERATORS_PASSWORD
+from tests.appliance.web.operators.conftest import EMAIL, Operator
 from tests.appliance.web.pages.visitor import Visitor
 
 
@@ -42,7 +43,7 @@ def test_a_wrong_code_shows_the_secret_again(new_operator: Callable[[], Operator
     visitor = new_operator()
     visitor.get(path)
     assert visitor.send(path, password="short").status == 422
-    secret = next(word for word in visitor.send(path, password=PASSWORD).page.text.split() if len(word) == 32)
+    secret = next(word for word in visitor.send(path, password=OPERATORS_PASSWORD).page.text.split() if len(word) == 32)
     answer = visitor.send(f"{path}/enrol", code="000000")
     assert (answer.status, secret in answer.page.text, bool(answer.page.all("svg"))) == (403, True, True)
     assert COOKIE not in visitor.cookies
@@ -55,7 +56,7 @@ def test_log_in_needs_password_and_code(operator: Operator, new_operator: Callab
     for wrong in ({"code": "000000"}, {"password": "wrong"}, {"email": "nobody@example.net"}):
         answer = other.enter(**wrong)
         assert (answer.status, COOKIE in other.cookies) == (401, False)
-        assert PASSWORD not in answer.text
+        assert OPERATORS_PASSWORD not in answer.text
     answer = other.enter()
     assert (answer.status, answer.headers["location"]) == (303, "/operator")
     assert other.get("/operator").status == 200

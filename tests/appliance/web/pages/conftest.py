@@ -21,8 +21,9 @@ from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_site, make_store
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.web.pages.visitor import Visitor
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import pytest
 
 from appliance.web.pages import words
 from appliance.web.request import COOKIE
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Visitor
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 (KHTML) Chrome/131.0 Safari/537.36 Edg/131.0"

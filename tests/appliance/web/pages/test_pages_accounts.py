@@ -17,6 +17,7 @@ from appliance.web.payers import owners_of
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.web.pages.visitor import Visitor
 
 
@@ -90,7 +91,7 @@ def test_a_log_in_makes_a_new_session_and_ends_the_old_one(owner: Visitor) -> No
     guest.get("/login")
     # A browser that holds a session and logs in through a page that was open before.
     guest.cookies[COOKIE] = before
-    guest.send("/login", email="asha@example.net", password="correct horse battery")
+    guest.send("/login", email="asha@example.net", password=PASSWORD)
     after = guest.cookies[COOKIE]
     assert after != before
     assert owner.get("/machines").status == 303
@@ -138,7 +139,7 @@ def test_a_log_in_leads_back_to_the_page_that_was_asked_for(owner: Visitor, stra
 def test_a_log_in_never_redirects_to_another_site(owner: Visitor, stranger: Visitor, address: str) -> None:
     assert owner.get(f"/login?next={quote(address)}").headers["location"] == "/machines"
     stranger.get("/login")
-    answer = stranger.send("/login", email="asha@example.net", password="correct horse battery", next=address)
+    answer = stranger.send("/login", email="asha@example.net", password=PASSWORD, next=address)
     assert answer.headers["location"] == "/machines"
 
 

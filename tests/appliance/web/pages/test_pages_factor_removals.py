@@ -11,7 +11,8 @@ from appliance.model.organization import Role
 from appliance.service import factor_removals
 from appliance.store import factor_removals as stored
 from appliance.web.site import Site
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Visitor
 
 PEOPLE = "/settings/people"
 

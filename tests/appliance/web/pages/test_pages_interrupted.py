@@ -23,7 +23,8 @@ from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Answer, Visitor
 from tests.appliance.web.used_up import use_up
 
 IDLE = sessions.IDLE + timedelta(seconds=1)

@@ -17,7 +17,8 @@ from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
-from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Answer, Visitor
 from tests.browser.pseudo import Pseudo
 
 LANGUAGE = "__Host-meshwg-language"

@@ -16,7 +16,8 @@ from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Visitor
 
 SITE = "https://mesh.example.net"
 

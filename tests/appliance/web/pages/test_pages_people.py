@@ -8,7 +8,8 @@ import pytest
 
 from appliance.model.organization import Role
 from appliance.web.request import COOKIE
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Visitor
 
 PEOPLE = "/settings/people"
 TOKENS = "/settings/tokens"

@@ -24,8 +24,9 @@ from appliance.web.pages import forms
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_site
-from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
+from tests.appliance.web.pages.visitor import Answer, Visitor
 
 TEMPLATES = Path(forms.__file__).parent / "templates"
 OTHER = "staple the correct horse"

@@ -13,7 +13,8 @@ from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.members import PASSWORD
+from tests.appliance.web.pages.visitor import Visitor
 
 EMAIL = "asha@example.net"
 

@@ -14,9 +14,10 @@ from appliance.web.rates import SIGN_UPS
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
+from tests.appliance.members import PASSWORD
 from tests.appliance.service.test_permits import token_of
 from tests.appliance.web.client import call
-from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+from tests.appliance.web.pages.visitor import Visitor
 
 BODY = {"email": "a@example.net", "password": PASSWORD, "organization": "acme"}
 

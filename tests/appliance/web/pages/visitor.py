@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 import httpx
 
 from harness.client.page import Page
+from tests.appliance.members import PASSWORD
 from tests.appliance.web.client import call
-
-PASSWORD = "correct horse battery"
 
 
 @dataclass(frozen=True)
