@@ -17,9 +17,11 @@ from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired
 from appliance.model.ids import new_instance_id, new_organization_id
 from appliance.model.keys import new_key_pair
+from appliance.store import Store
 from netlab import sandbox
 from tests.appliance.hub.ruled import Kernel
 from tests.appliance.hub.wire import Wire
+from tests.appliance.sealed import sealed_store
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,12 @@ def backend(pytestconfig: pytest.Config) -> Backend:
 def names() -> Names:
     """Provides the kernel names of a new instance."""
     return Names(new_instance_id())
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Store:
+    """Provides a store that the old secret opens, with an organization in it."""
+    return sealed_store(tmp_path)
 
 
 @pytest.fixture

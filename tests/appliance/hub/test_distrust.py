@@ -32,7 +32,7 @@ from appliance.model.desired import Desired
 from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
 from appliance.store import Store, machines, organizations, times
-from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+from tests.appliance.sealed import ACME, OLD, opens
 from tests.properties import sharing_fixtures
 from tests.waiting import DEADLINE, wait_until
 
@@ -122,15 +122,9 @@ def call_of(kind: type, **fields: Any) -> bytes:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Provides a store with an organization in it."""
-    return sealed_store(tmp_path)
-
-
-@pytest.fixture
-def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Iterator[Running]:
+def running(sealed: Store, names: Names, backend: Backend, tmp_path: Path) -> Iterator[Running]:
     """Provides a hub that has restored its one organization."""
-    hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    hub = Hub(names, backend, FrontDoor(names, 51820), sealed, opens(sealed, OLD), tmp_path / "rules")
     hub.upkeep.open()
     hub.upkeep.restore()
     # It would put back what the store has, which these states are not.
@@ -138,7 +132,7 @@ def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Ite
     server = Server(tmp_path / "sock", {0}, hub.answer)
     thread = threading.Thread(target=server.serve)
     thread.start()
-    with store.read() as transaction:
+    with sealed.read() as transaction:
         desired = organizations.desired(transaction, ACME)
         revision = organizations.revision(transaction, ACME)
     assert desired is not None
@@ -295,15 +289,15 @@ def test_a_port_of_another_program_stays_usable(running: Running) -> None:
 
 @pytest.mark.parametrize("where", ["nonsense", "192.0.2.1:99999", "192.0.2.1:1\nprivate_key=00"])
 def test_an_invalid_endpoint_prevents_no_link_s_repair(
-    store: Store, names: Names, backend: Backend, tmp_path: Path, where: str
+    sealed: Store, names: Names, backend: Backend, tmp_path: Path, where: str
 ) -> None:
     key = new_key_pair().public
-    with store.write() as transaction:
+    with sealed.write() as transaction:
         machines.create(
             transaction, ACME, Machine("m2", "mumbai", "mumbai", IPv4Address("10.100.0.2"), key, (), times.now())
         )
         machines.note_endpoints(transaction, ACME, {key: where})
-    hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    hub = Hub(names, backend, FrontDoor(names, 51820), sealed, opens(sealed, OLD), tmp_path / "rules")
     hub.upkeep.open()
     hub.upkeep.restore()
     try:

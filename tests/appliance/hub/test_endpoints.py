@@ -20,7 +20,7 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
 from appliance.model.policy import Action, Policy
 from appliance.store import Store, machines, times
-from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+from tests.appliance.sealed import ACME, OLD, opens
 
 _KEY = new_key_pair().public
 _WHERE = "192.0.2.1:40000"
@@ -28,13 +28,12 @@ _CHANGE_S = 0.3
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(sealed: Store) -> Store:
     """A store with an organization of one machine that was never heard from."""
-    made = sealed_store(tmp_path)
     machine = Machine("m2", "mumbai", "mumbai", IPv4Address("10.100.0.2"), _KEY, (), times.now())
-    with made.write() as transaction:
+    with sealed.write() as transaction:
         machines.create(transaction, ACME, machine)
-    return made
+    return sealed
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from appliance.service import Actor, Context
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.hub.plane.test_plane import in_force
-from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+from tests.appliance.sealed import ACME, OLD, opens
 
 OWNER = Actor.operator(ACME)
 compile_ruleset = Compiler.compile
@@ -60,18 +60,16 @@ class Place:
 
 
 @pytest.fixture
-def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
-    store: Store = sealed_store(tmp_path)
-    hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+def place(sealed: Store, names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
+    hub = Hub(names, backend, FrontDoor(names, 51820), sealed, opens(sealed, OLD), tmp_path / "rules")
     hub.turns = ChangeScheduler(look_s=0.01)
     hub.upkeep.open()
     hub.upkeep.restore()
     server = Server(tmp_path / "sock", {0}, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve)
     thread.start()
-    yield Place(
-        hub, tmp_path / "sock", Context(store, HubClient(tmp_path / "sock"), "vpn.example.net:51820"), names, backend
-    )
+    context = Context(sealed, HubClient(tmp_path / "sock"), "vpn.example.net:51820")
+    yield Place(hub, tmp_path / "sock", context, names, backend)
     HubClient(tmp_path / "sock").tear_down()
     server.close()
     thread.join()

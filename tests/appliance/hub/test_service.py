@@ -29,33 +29,20 @@ from appliance.hub.rpc.messages import (
     Status,
 )
 from appliance.hub.service import Hub
-from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.store import Store, organizations
 from appliance.vault import CodeSecret, SealedKeys, WrongSecret
-from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens, sealed_store
+from tests.appliance.hub.standins import NO_BACKEND
+from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens
 from tests.waiting import DEADLINE
-
-
-class NoBackend:
-    """A backend that makes no links."""
-
-    name = version = "none"
-
-
-@pytest.fixture
-def sealed(tmp_path: Path) -> Store:
-    """Provides a store that the old secret opens, with an organization in it."""
-    return sealed_store(tmp_path)
 
 
 def make_hub(
     store: Store, remembered: list[str], tmp_path: Path, shard_status: Callable[[], ShardStatus] | None = None
 ) -> Hub:
-    backend: Backend = NoBackend()  # type: ignore[assignment]
     names = Names("abc")
     door, vault, rules = FrontDoor(names, 51820), opens(store, OLD), tmp_path / "rules"
-    return Hub(names, backend, door, store, vault, rules, remembered.append, shard_status)
+    return Hub(names, NO_BACKEND, door, store, vault, rules, remembered.append, shard_status)
 
 
 def opens_with(store: Store, secret: str) -> bool:

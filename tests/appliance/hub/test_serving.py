@@ -16,26 +16,20 @@ from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
 from appliance.hub.rpc.server import Server
 from appliance.hub.service import Hub
-from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
-from tests.appliance.sealed import OLD, opens, sealed_store
+from appliance.store import Store
+from tests.appliance.hub.standins import NO_BACKEND
+from tests.appliance.sealed import OLD, opens
 
 _AWAY = Unavailable("The store can't be used for now.", retry_after=1)
 
 
-class NoBackend:
-    """A backend that makes no links."""
-
-    name = version = "none"
-
-
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+def hub(sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     """Provides a hub whose front door stays closed."""
     monkeypatch.setattr(sys, "setswitchinterval", lambda _: None)
-    backend: Backend = NoBackend()  # type: ignore[assignment]
-    store, names = sealed_store(tmp_path), Names("abc")
-    made = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    names = Names("abc")
+    made = Hub(names, NO_BACKEND, FrontDoor(names, 51820), sealed, opens(sealed, OLD), tmp_path / "rules")
     monkeypatch.setattr(made.upkeep, "open", lambda: None)
     return made
 

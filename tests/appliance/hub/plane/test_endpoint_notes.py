@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from appliance.model.desired import Desired
 from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
 from appliance.store import Store, machines, organizations, times
-from tests.appliance.sealed import ACME, sealed_store
+from tests.appliance.sealed import ACME
 
 _KEYS = [new_key_pair().public for _ in range(3)]
 
@@ -80,8 +79,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    return Scene(sealed_store(tmp_path), monkeypatch)
+def scene(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    return Scene(sealed, monkeypatch)
 
 
 def test_only_endpoints_that_have_changed_are_written(scene: Scene) -> None:
