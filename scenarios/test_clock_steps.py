@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
@@ -46,18 +45,18 @@ def test_a_set_clock_lengthens_no_session_and_no_guessing(world: World, person: 
 
         passed = let_pass(8.0)
         with record.control("a session that is used opens the account, eight hours after its log-in"):
-            assert _is_open(used)
+            assert used.is_open()
         clock.set(-SET_BACK * HOUR)
         _wait_until_noticed(service, world.patience)
         passed = let_pass(5.0)
-        if _is_open(idle):
+        if idle.is_open():
             raise Refuted(f"the idle session is open after {passed} hours without use, and has to end after {IDLE}")
         while passed < ABSOLUTE:
-            if not _is_open(used):
+            if not used.is_open():
                 raise Refuted(f"the session in use has ended after {passed} hours, and may be used for {ABSOLUTE}")
             passed = let_pass(min(IDLE - 1.0, ABSOLUTE - passed))
         passed = let_pass(0.1)
-        if _is_open(used):
+        if used.is_open():
             raise Refuted(f"the session in use is open after {passed} hours, and has to end after {ABSOLUTE}")
         record.measure("hours that passed", round(passed, 1))
         with record.control("the password opens the account, and guesses are checked until they are too many"):
@@ -100,10 +99,6 @@ def test_a_set_clock_lets_no_machine_appear_or_vanish(world: World, record: Reco
 def _wait_until_noticed(service: Service, patience: float) -> None:
     if not wait_until(lambda: _NOTICED in service.log_text(), DEADLINE_S * patience):
         raise Inconclusive("the service has not noticed that its clock was set back")
-
-
-def _is_open(api: Api) -> bool:
-    return api.send("GET", "/organization").status == 200
 
 
 def _guess(person: Person) -> int:

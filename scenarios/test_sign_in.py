@@ -42,23 +42,23 @@ def test_a_session_ends_for_good(person: Person, record: Record) -> None:
     everybody = {"first": first, "second": second, "third": third}
     with record.control("each session opens the account until it is ended"):
         assert len({each.token for each in everybody.values()}) == 3
-        assert all(_is_open(each) for each in everybody.values())
+        assert all(each.is_open() for each in everybody.values())
     first.call("DELETE", "/sessions/current")
     (listed,) = (each for each in second.call("GET", "/sessions").body["sessions"] if each["current"])
     third.call("DELETE", f"/sessions/{listed['id']}")
     record.none_of(
-        "open after their end", [name for name in ("first", "second") if _is_open(everybody[name])], "sessions go on"
+        "open after their end", [name for name in ("first", "second") if everybody[name].is_open()], "sessions go on"
     )
     changed = third.call("PUT", "/account/password", {"password": PASSWORD, "new_password": OTHER})
-    outlived = [name for name, each in {"another": person.api, "the one that asked": third}.items() if _is_open(each)]
+    outlived = [name for name, each in {"another": person.api, "the one that asked": third}.items() if each.is_open()]
     record.none_of("open after another password", outlived, "sessions outlived the password")
     person.api.token = changed.body["token"]
     with record.control("the session of the password change opens the account"):
-        assert _is_open(person.api)
+        assert person.api.is_open()
     if person.log_in().status != 401:
         raise Refuted("the old password still opens the account")
     with record.control("the new password opens it"):
-        assert _is_open(person.session(OTHER))
+        assert person.session(OTHER).is_open()
 
 
 def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record) -> None:
@@ -111,7 +111,7 @@ def test_password_guesses_are_limited_and_disclose_nothing(person: Person, recor
     """
     stranger = Person(person.api, f"{secrets.token_hex(6)}@example.net")
     with record.control("the right password opens the account"):
-        assert _is_open(person.session())
+        assert person.session().is_open()
     known: list[Answer] = []
     unknown: list[Answer] = []
     # By turns, so that other load slows both alike.
@@ -153,15 +153,15 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     if kept is None or ended is None:
         raise Inconclusive("this service makes no tokens for an account whose address is not verified")
     with record.control("with the password each is made, and opens the account"):
-        assert _is_open(kept)
-        assert _is_open(ended)
+        assert kept.is_open()
+        assert ended.is_open()
     change = {"password": PASSWORD, "new_password": OTHER, "keep_tokens": True}
     person.api.token = person.api.call("PUT", "/account/password", change).body["token"]
     with record.control("a token that is to be kept outlives the password"):
-        assert _is_open(kept)
+        assert kept.is_open()
     change = {"password": OTHER, "new_password": PASSWORD}
     person.api.token = person.api.call("PUT", "/account/password", change).body["token"]
-    outlived = [name for name, each in {"kept once": kept, "another": ended}.items() if _is_open(each)]
+    outlived = [name for name, each in {"kept once": kept, "another": ended}.items() if each.is_open()]
     record.none_of("tokens open after another password", outlived, "tokens outlived the password")
     link = _reset_link(world, person.email)
     record.measure("a reset is tested", link is not None)
@@ -170,11 +170,11 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     last = _new_token(person.api, "last", password=PASSWORD)
     with record.control("before the reset a token and a session open the account"):
         assert last is not None
-        assert _is_open(last)
-        assert _is_open(person.api)
+        assert last.is_open()
+        assert person.api.is_open()
     person.api.anonymous().call("PUT", "/resets", {"token": link, "password": OTHER})
     ways = {"token": last, "session": person.api}
-    opened = [name for name, each in ways.items() if each is not None and _is_open(each)]
+    opened = [name for name, each in ways.items() if each is not None and each.is_open()]
     record.none_of("open after a reset", opened, "sessions or tokens outlived the reset")
     person.api.token = person.session(OTHER).token
 
@@ -302,10 +302,6 @@ def _reset_link(world: World, email: str) -> str | None:
     except Inconclusive:
         return None
     return service.reset_link(email)
-
-
-def _is_open(api: Api) -> bool:
-    return api.send("GET", "/organization").status == 200
 
 
 def _browser(world: World, email: str) -> Visitor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.world.person import Person, new_token
@@ -31,7 +30,7 @@ def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, r
     everybody = {"the session in use": used, "the idle session": idle, "the token in use": token}
     ends = {"the session in use": ABSOLUTE, "the idle session": IDLE, "the token in use": 24 * TOKEN_DAYS}
     with record.control("all of them open the account at first"):
-        assert all(_is_open(each) for each in (*everybody.values(), unused, last))
+        assert all(each.is_open() for each in (*everybody.values(), unused, last))
     store = create_engine(world.subject.service.database_url)
     passed, left = 0.0, set(everybody)
     while passed < ABSOLUTE:
@@ -40,14 +39,14 @@ def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, r
         # The idle session is looked at when it must have ended, and before that not at all.
         looked_at = [name for name in left if name != "the idle session" or passed > IDLE]
         for name in looked_at:
-            is_open, must_end = _is_open(everybody[name]), passed >= ends[name] + _MARGIN
+            is_open, must_end = everybody[name].is_open(), passed >= ends[name] + _MARGIN
             if is_open and must_end:
                 raise Refuted(f"{name} is open after {passed} hours, and has to end after {ends[name]}")
             if not is_open and passed < ends[name] - _MARGIN:
                 raise Refuted(f"{name} has ended after {passed} hours, and may be used for {ends[name]}")
             left -= set() if is_open else {name}
     record.none_of("open after their time", sorted(left), "sessions or tokens outlived their time")
-    opened = [name for name, each in {"a token": unused, "a session": last}.items() if _is_open(each)]
+    opened = [name for name, each in {"a token": unused, "a session": last}.items() if each.is_open()]
     record.none_of("open after their time, and never used", opened, "sessions or tokens outlived their time")
     record.measure("hours that passed", passed)
     with record.control("the password opens the account"):
@@ -62,7 +61,3 @@ def _pass_time(store: Engine, person: Person, hours: float) -> None:
         for table, columns in times.items():
             older = ", ".join(f"{column} = {column} - {3600 * hours}" for column in columns)
             database.exec_driver_sql(f"UPDATE {table} SET {older} WHERE {whose}")  # noqa: S608
-
-
-def _is_open(api: Api) -> bool:
-    return api.send("GET", "/organization").status == 200

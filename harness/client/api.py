@@ -125,6 +125,10 @@ class Api:
             raise ApiError(f"{method} {path}", answer.status, answer.body if isinstance(answer.body, dict) else {})
         return answer
 
+    def is_open(self) -> bool:
+        """Tells whether the organization is shown to this client's token."""
+        return self.send("GET", "/organization").status == httpx.codes.OK
+
     def sign_up(self, email: str, password: str, organization: str, network: str | None = None) -> Answer:
         """Creates an organization and keeps the session of its owner.
 

@@ -47,7 +47,7 @@ class Suspension:
         service = self._subject.service
         if self._program is None:
             self._program = new_token(self._owner.api, "before the suspension", "write")
-        if not (_is_open(self._owner.api) and _is_open(self._program)):
+        if not (self._owner.api.is_open() and self._program.is_open()):
             raise Inconclusive("the owner's session and token open nothing before the suspension")
         service.operate("admin", "suspend", self._organization, failure="the organization was not suspended")
         self.is_on = True
@@ -66,7 +66,7 @@ class Suspension:
         if answer.status != httpx.codes.CREATED:
             raise Refuted(f"a log-in after the suspension was answered {answer.status}: {answer.body}")
         self._owner.api.token = answer.body["token"]
-        if self._program is not None and not _is_open(self._program):
+        if self._program is not None and not self._program.is_open():
             raise Refuted("a token opens nothing after the suspension")
 
     def check_calls(self) -> None:
@@ -77,12 +77,8 @@ class Suspension:
         """
         ways = {"a session": self._owner.api, "a token": self._program}
         for what, api in ways.items():
-            if api is not None and _is_open(api):
+            if api is not None and api.is_open():
                 raise Refuted(f"{what} of a suspended organization is answered")
         status = self._owner.log_in().status
         if status != httpx.codes.FORBIDDEN:
             raise Refuted(f"a log-in to a suspended organization was answered {status}")
-
-
-def _is_open(api: Api) -> bool:
-    return api.send("GET", "/organization").status == httpx.codes.OK
