@@ -6,16 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlab import Lab, sandbox, topologies
+from netlab import Lab, topologies
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _in_a_sandbox() -> None:
-    if not sandbox.inside():
-        pytest.fail(
-            "the tests of netlab need a sandbox: python -m netlab.sandbox -- python -m pytest tests/netlab",
-            pytrace=False,
-        )
+    need_sandbox()
 
 
 @pytest.fixture

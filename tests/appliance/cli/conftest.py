@@ -13,8 +13,8 @@ from appliance import privileges
 from appliance.hub.kernel import namespace
 from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import choose
-from netlab import sandbox
 from tests.appliance.cli.started import Run
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,8 +48,7 @@ def swept() -> Iterator[None]:
 
 def place(folder: Path) -> Path:
     """Returns the path of a data folder in this folder, which the service's users can get through."""
-    if not sandbox.inside():
-        pytest.fail("tests of `up` run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     # The web process is another user, who can't get through pytest's private folders.
     for parent in (folder, *folder.parents):
         if parent.stat().st_mode & 0o011 != 0o011 and parent != Path("/"):

@@ -18,17 +18,16 @@ from appliance.model.desired import Desired
 from appliance.model.ids import new_instance_id, new_organization_id
 from appliance.model.keys import new_key_pair
 from appliance.store import Store
-from netlab import sandbox
 from tests.appliance.hub.ruled import Kernel
 from tests.appliance.hub.wire import Wire
 from tests.appliance.sealed import sealed_store
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="session")
 def backend(pytestconfig: pytest.Config) -> Backend:
     """The implementation that `--hub-wireguard` names; if it names none, the first that this host has."""
-    if not sandbox.inside():
-        pytest.fail("tests of the data plane run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     return choose(pytestconfig.getoption("--hub-wireguard"))
 
 

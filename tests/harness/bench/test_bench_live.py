@@ -12,7 +12,7 @@ from harness.bench import changes, density, load, onboarding, population, recove
 from harness.bench.beside import Measured
 from harness.client.api import ApiError
 from harness.world.world import World
-from netlab import sandbox
+from tests.sandboxes import need_sandbox
 
 # What they measure is measured by a bench itself; the plan, its ratios and targets are tested without a service.
 pytestmark = pytest.mark.full
@@ -21,8 +21,7 @@ pytestmark = pytest.mark.full
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """Makes a lab with a service, which all tests share."""
-    if not sandbox.inside():
-        pytest.fail("tests of the bench run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with World() as made:
         yield made
 

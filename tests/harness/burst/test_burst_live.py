@@ -17,14 +17,13 @@ from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
 from harness.world.world import World
-from netlab import sandbox
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A lab with a service."""
-    if not sandbox.inside():
-        pytest.fail("tests of the burst run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with World() as made:
         yield made
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.outside import outside
+from tests.sandboxes import outside
 from tests.waiting import wait_until
 
 DEADLINE_S = 60.0

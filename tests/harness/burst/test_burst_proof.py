@@ -12,14 +12,14 @@ import pytest
 
 from harness.burst import proof
 from harness.burst.proof import PORT, MeshEndpoint, Unproven, exchange
-from netlab import Host, Lab, sandbox
+from netlab import Host, Lab
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture
 def ends() -> Iterator[tuple[MeshEndpoint, MeshEndpoint, Host]]:
     """Makes two machines and a stranger on one switch."""
-    if not sandbox.inside():
-        pytest.fail("tests that make links run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with Lab() as lab:
         switch = lab.switch("mesh")
         hosts = [lab.host(name) for name in ("mumbai", "pune", "stranger")]

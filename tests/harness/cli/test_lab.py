@@ -15,9 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from netlab import sandbox
 from tests.appliance import forks
-from tests.outside import outside
+from tests.sandboxes import need_sandbox, outside
 
 DEADLINE = 60.0
 
@@ -84,8 +83,7 @@ class Lab:
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """A running lab."""
-    if not sandbox.inside():
-        pytest.fail("tests of `lab` run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     made = Lab()
     yield made
     made.process.kill()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.outside import outside
+from tests.sandboxes import outside
 from tests.waiting import DEADLINE
 
 COMMAND = [sys.executable, "-m", "appliance", "test", "--only=lint"]

@@ -13,8 +13,8 @@ from harness.cli.watching import Watch, entered
 from reports.events.format import encode
 from reports.events.server import LivePage
 from tests.appliance import forks
-from tests.outside import outside
 from tests.reports.events.samples import BEGUN, PASSES
+from tests.sandboxes import outside
 
 pytestmark = pytest.mark.long
 

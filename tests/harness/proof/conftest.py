@@ -7,16 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from harness.proof import Reading
-from netlab import sandbox
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import grouped, in_buckets, kernels, mixed, reading_of
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
     """Rules in a namespace with a link."""
-    if not sandbox.inside():
-        pytest.fail("tests of rules run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with kernels() as made:
         yield made
 

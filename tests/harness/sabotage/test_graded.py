@@ -23,7 +23,8 @@ from harness.subject.options import Build
 from harness.wire.witness import Marks, Witness
 from harness.world.outside import WEB, Outside
 from harness.world.world import World
-from netlab import UdpStream, sandbox, wait_until
+from netlab import UdpStream, wait_until
+from tests.sandboxes import need_sandbox
 
 _INTERVAL_S = 0.001
 _PORT = 4000
@@ -39,8 +40,7 @@ _FEWEST, _MOST = 88, 232
 @contextmanager
 def sabotaged(sabotage: str) -> Iterator[World]:
     """Runs a lab with a service that has a sabotage."""
-    if not sandbox.inside():
-        pytest.fail("these tests run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     broken = Build(("harness.sabotage", sabotage), partial(forks.command_line, [sabotage]), forks.operator)
     with World(partial(OwnService, broken=broken)) as world:
         yield world

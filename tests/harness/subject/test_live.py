@@ -20,7 +20,7 @@ from harness.subject.live import Live, Shell
 from harness.subject.outward import Outward
 from harness.world.world import World
 from tests.appliance import forks
-from tests.outside import outside
+from tests.sandboxes import outside
 
 pytestmark = pytest.mark.long
 

@@ -20,7 +20,7 @@ from harness.world.world import HUB, OFFICE
 from netlab import Lab, NamespaceHost, wait_until
 from tests.appliance import forks
 from tests.netlab import sshd
-from tests.outside import outside
+from tests.sandboxes import outside
 
 DEADLINE = 600.0
 START_DEADLINE = 120.0

@@ -15,9 +15,9 @@ from harness.proof.replay.capturing import Sight
 from harness.world.doorproving import prove_front_door
 from harness.world.organizations import Command, Organization, Unavailable
 from harness.world.proving import ProofOptions
-from netlab import sandbox
 from reports.exhibits import DoorCertificate
 from tests.harness.proof.front_door.doors import LINKS, Doorway, doorways
+from tests.sandboxes import need_sandbox
 
 pytestmark = pytest.mark.long
 
@@ -30,8 +30,7 @@ PORTS = dict(zip((ACME.id, BOLT.id), LINKS, strict=True))
 @pytest.fixture(scope="module")
 def doorway() -> Iterator[Doorway]:
     """The product's front door in a namespace."""
-    if not sandbox.inside():
-        pytest.fail("tests of rules run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with doorways() as made:
         made.load()
         yield made

@@ -19,10 +19,10 @@ from harness.proof import Ways, strays
 from harness.proof.replay.capturing import Sight
 from harness.world.organizations import Command, Unavailable, of_token
 from harness.world.proving import Failure, ProofOptions, prove_policies, prove_policy, run_here
-from netlab import sandbox
 from reports.exhibits import Certificate
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import kernels, mixed, policy_of
+from tests.sandboxes import need_sandbox
 
 ORGANIZATION = "bbbbbbbbbb"
 _KEYS = {IPv4Address("10.100.0.2"): "first", IPv4Address("10.100.0.3"): "second"}
@@ -32,8 +32,7 @@ _LINK = {"first": ("10.100.0.2/32",), "second": ("10.100.0.3/32",)}
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
     """Makes a namespace whose name ends with the organization's id."""
-    if not sandbox.inside():
-        pytest.fail("tests of rules run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with kernels() as made:
         yield made
 

@@ -12,15 +12,14 @@ from structlog.testing import capture_logs
 
 from appliance.hub.kernel import namespace
 from appliance.hub.kernel.mounts import MountWatch
-from netlab import sandbox
+from tests.sandboxes import need_sandbox
 
 _DEADLINE_S = 20.0
 
 
 @pytest.fixture(autouse=True)
 def _of_its_own() -> Iterator[None]:
-    if not sandbox.inside():
-        pytest.fail("tests that mount run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     yield
     namespace.remove("mounted")
 

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from netlab import sandbox
 from tests.harness.proof.front_door.doors import Doorway, doorways
+from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="module")
 def doorway() -> Iterator[Doorway]:
     """The namespace."""
-    if not sandbox.inside():
-        pytest.fail("tests of rules run in a sandbox: use `./meshwg test --only unit`")
+    need_sandbox()
     with doorways() as made:
         yield made
