@@ -126,11 +126,6 @@ class TcpStream:
                 self._arrival.notify_all()
 
     @property
-    def alive(self) -> bool:
-        """True while the connection is open, stalled or not."""
-        return not self._stop.is_set()
-
-    @property
     def sent(self) -> int:
         """Number of lines given to the kernel."""
         return len(self._sent_ns)
