@@ -51,17 +51,15 @@ class Lab:
         ...     assert lab.hosts["mumbai"].ping("192.0.2.12")
     """
 
-    def __init__(self, keep_folder: Path | None = None, *, make_host: HostMaker = NamespaceHost) -> None:
+    def __init__(self, *, make_host: HostMaker = NamespaceHost) -> None:
         """Makes an empty lab.
 
         Args:
-            keep_folder: where `close` moves the lab's folder; None removes it.
             make_host: maker of the hosts: `NamespaceHost`, or a `netlab.container.Containers`.
 
         Raises:
             SandboxError: the caller may not make namespaces.
         """
-        self._keep_folder = keep_folder
         self._make_host = make_host
         self._hosts: dict[str, LabHost] = {}
         self._switches: dict[str, Switch] = {}
@@ -290,7 +288,7 @@ class Lab:
         """Takes the whole lab away. May be called twice."""
         with contextlib.ExitStack() as stack:
             # All of them run, in reverse order, whatever one raises.
-            stack.callback(self._remove_folder)
+            stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             stack.callback(self._here.close)
             stack.callback(self._fabric.close)
             stack.callback(self.netlink.close)
@@ -307,11 +305,6 @@ class Lab:
     def _delete_port(self, port: str) -> None:
         with contextlib.suppress(OSError):
             self.netlink.delete_link(port)
-
-    def _remove_folder(self) -> None:
-        if self._keep_folder is not None and self.folder.exists():
-            shutil.move(self.folder, self._keep_folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _quiet() -> None:

@@ -191,9 +191,7 @@ class TcpListener(_Server):
                 sock.close()
 
 
-def udp_probe(
-    host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None
-) -> float | None:
+def udp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0) -> float | None:
     """Sends one UDP packet to an echo and waits for the answer.
 
     Args:
@@ -201,7 +199,6 @@ def udp_probe(
         destination: a literal address where a `UdpEcho` listens.
         port: its port.
         timeout_s: seconds to wait.
-        source: address to send from; None is the kernel's choice.
 
     Returns:
         Seconds of the round trip; None if nothing came back.
@@ -211,8 +208,6 @@ def udp_probe(
     """
     payload = os.urandom(16)
     with host.socket(_family(destination), socket.SOCK_DGRAM) as sock:
-        if source is not None:
-            sock.bind((source, 0))
         start = time.monotonic()
         try:
             sock.sendto(payload, (destination, port))
@@ -226,7 +221,7 @@ def udp_probe(
     return None
 
 
-def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None) -> TcpOutcome:
+def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0) -> TcpOutcome:
     """Tries to open a TCP connection, and closes it.
 
     Args:
@@ -234,7 +229,6 @@ def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, s
         destination: a literal address.
         port: TCP port.
         timeout_s: seconds to wait for the connection.
-        source: address to connect from; None is the kernel's choice.
 
     Returns:
         Way in which the attempt ended, and the seconds it took.
@@ -243,8 +237,6 @@ def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, s
         OutOfReach: the host is on another machine.
     """
     with host.socket(_family(destination), socket.SOCK_STREAM) as sock:
-        if source is not None:
-            sock.bind((source, 0))
         sock.settimeout(timeout_s)
         start = time.monotonic()
         try:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Seconds for a connection and its login.
+_LOGIN_S = 10.0
+
 # Makes the host's folder and names it, waits for the end of its input, which comes with the end of the connection
 # however that ends, and then takes away whatever the caller left: tunnels, programs, the folder.
 _HOLD = f"""\
@@ -55,13 +58,12 @@ class SshHost(RemotePrograms):
         login: the way to the host.
     """
 
-    def __init__(self, name: str, login: Login, *, timeout_s: float = 10.0, sock: socket.socket | None = None) -> None:
+    def __init__(self, name: str, login: Login, *, sock: socket.socket | None = None) -> None:
         """Connects to the host.
 
         Args:
             name: name of the host.
             login: the way to the host.
-            timeout_s: seconds for the connection and the login.
             sock: an open connection to the SSH server; None makes one.
 
         Raises:
@@ -70,9 +72,9 @@ class SshHost(RemotePrograms):
         """
         check_name(name)
         self.login = login
-        self._client = connect(name, login, timeout_s, sock)
+        self._client = connect(name, login, _LOGIN_S, sock)
         try:
-            self._holder = self._open(name, ["sh", "-c", _HOLD], timeout_s)
+            self._holder = self._open(name, ["sh", "-c", _HOLD], _LOGIN_S)
             folder = self._holder.makefile("r").readline().strip()
         except BaseException:
             self._client.close()

@@ -23,6 +23,8 @@ from netlab.recorder import enlarge_buffer
 
 _MAGIC = b"nlu1"
 _PAYLOAD = struct.Struct("!4s8sQQ")
+#: Fills a packet up to 64 bytes of UDP payload.
+_PADDING = bytes(64 - _PAYLOAD.size)
 _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
 # Room for some seconds of a stream, while a busy machine has no processor for the receiving thread.
@@ -82,8 +84,6 @@ class UdpStream:
         destination: str,
         port: int,
         interval_s: float = 0.002,
-        source: str | None = None,
-        size: int = 64,
         drain_s: float = 0.25,
     ) -> None:
         """Opens the sockets; nothing is sent yet.
@@ -94,8 +94,6 @@ class UdpStream:
             destination: a literal address; the receiver listens on every address of its family.
             port: UDP port at the receiver; 0 takes a free one.
             interval_s: seconds from packet to packet.
-            source: address to send from; None is the kernel's choice.
-            size: bytes of UDP payload, at least 28.
             drain_s: seconds that the end waits for each further one of the packets that are still missing.
 
         Raises:
@@ -106,7 +104,6 @@ class UdpStream:
         self._interval_ns = max(1, round(interval_s * 1e9))
         self._drain_s = drain_s
         self._id = os.urandom(8)
-        self._padding = bytes(max(0, size - _PAYLOAD.size))
         self._sent: list[Sent] = []
         self._received: dict[int, Received] = {}
         self._final_drops = 0
@@ -119,8 +116,6 @@ class UdpStream:
         enlarge_buffer(self._receiving, _BUFFER)
         self._receiving.bind(("", port))
         self._receiving.setblocking(False)
-        if source is not None:
-            self._sending.bind((source, 0))
         # Not connected: a connected socket would report an ICMP error by refusing the next packet.
         self.port = int(self._receiving.getsockname()[1])
         self._destination = (destination, self.port)
@@ -172,7 +167,7 @@ class UdpStream:
             sent_ns = time.monotonic_ns()
             code = 0
             try:
-                payload = _PAYLOAD.pack(_MAGIC, self._id, seq, sent_ns) + self._padding
+                payload = _PAYLOAD.pack(_MAGIC, self._id, seq, sent_ns) + _PADDING
                 self._sending.sendto(payload, self._destination)
             except OSError as error:
                 code = error.errno or -1

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from netlab.errors import NothingArrived
 from netlab.host import Host
 
+_CONNECT_S = 2.0
+
 
 @dataclass(frozen=True)
 class Echo:
@@ -39,15 +41,7 @@ class TcpStream:
         error: the error that broke the connection; None if none did.
     """
 
-    def __init__(
-        self,
-        sender: Host,
-        destination: str,
-        port: int,
-        interval_s: float = 0.005,
-        source: str | None = None,
-        timeout_s: float = 2.0,
-    ) -> None:
+    def __init__(self, sender: Host, destination: str, port: int, interval_s: float = 0.005) -> None:
         """Connects.
 
         Args:
@@ -55,8 +49,6 @@ class TcpStream:
             destination: a literal address where a `TcpListener` listens.
             port: its port.
             interval_s: seconds from line to line.
-            source: address to connect from; None is the kernel's choice.
-            timeout_s: seconds for the connection.
 
         Raises:
             OSError: it could not connect.
@@ -65,10 +57,8 @@ class TcpStream:
         self._interval_s = interval_s
         self._socket = sender.socket(socket.AF_INET6 if ":" in destination else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            if source is not None:
-                self._socket.bind((source, 0))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.settimeout(timeout_s)
+            self._socket.settimeout(_CONNECT_S)
             self._socket.connect((destination, port))
         except OSError:
             self._socket.close()
@@ -124,11 +114,6 @@ class TcpStream:
             with self._arrival:
                 self._echoes += [Echo(int(line), self._sent_ns[int(line)], now) for line in lines]
                 self._arrival.notify_all()
-
-    @property
-    def alive(self) -> bool:
-        """True while the connection is open, stalled or not."""
-        return not self._stop.is_set()
 
     @property
     def sent(self) -> int:

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
 from netlab.host import Host
-from netlab.process import HANGS_S
 from netlab.waiting import wait_until
 
 #: Programs for userspace WireGuard, by the name that `implementation` has for them.
@@ -167,7 +166,6 @@ def wg_quick(
     file_name: str = "wg-mesh.conf",
     *,
     implementation: str = "auto",
-    timeout: float = HANGS_S,
 ) -> Tunnel:
     """Writes a configuration byte for byte and has the stock `wg-quick` bring it up in a host.
 
@@ -176,7 +174,6 @@ def wg_quick(
         config_text: the whole configuration; see wg-quick(8).
         file_name: `NAME.conf`; NAME becomes the name of the link.
         implementation: `kernel`, `wireguard-go`, `boringtun`, or `auto`: the first of these that the host has.
-        timeout: seconds for wg-quick.
 
     Returns:
         The tunnel, which is up.
@@ -196,7 +193,7 @@ def wg_quick(
     host.write(path, config_text.encode(), 0o600)
     environment = _environment(host, implementation)
     try:
-        done = host.run("wg-quick", "up", path, env=environment, timeout=timeout)
+        done = host.run("wg-quick", "up", path, env=environment)
         host.run("wg", "show", name[1])
     except CommandFailed as error:
         if implementation == "kernel" and "type wireguard" in error.stderr and "Unknown device type" in error.stderr:

@@ -12,14 +12,13 @@ _ROUNDED_TO = 2
 """Digits of a bound in words."""
 
 
-def upper_bound(of: int, confidence: float = CONFIDENCE) -> float:
-    """Returns the largest share that is compatible with none among independent chances.
+def upper_bound(of: int) -> float:
+    """Returns the largest share that is compatible, one-sided, with none among independent chances.
 
     Args:
         of: number of chances, at least one.
-        confidence: one-sided confidence of the bound.
     """
-    return -math.expm1(math.log1p(-confidence) / of)
+    return -math.expm1(math.log1p(-CONFIDENCE) / of)
 
 
 def fewer_than(of: int) -> int | None:
@@ -39,18 +38,17 @@ def fewer_than(of: int) -> int | None:
     return rounded if rounded > 1 else None
 
 
-def clopper_pearson(found: int, of: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+def clopper_pearson(found: int, of: int) -> tuple[float, float]:
     """Returns the exact two-sided interval of Clopper and Pearson for a share.
 
     Args:
         found: number of successes.
         of: number of independent trials, at least one.
-        confidence: confidence of the interval.
 
     Returns:
         Its lower and its upper end.
     """
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low = 0.0 if found == 0 else _share_at(lambda share: 1 - _at_most(found - 1, of, share) >= tail)
     high = 1.0 if found == of else _share_at(lambda share: _at_most(found, of, share) <= tail)
     return low, high

@@ -114,45 +114,19 @@ class HistogramChart:
 
 
 @dataclass(frozen=True)
-class TableChart:
-    """A truth table, which needs no drawing.
+class PlainChart:
+    """A truth table or a certificate, which needs no drawing.
 
     Attributes:
-        exhibit: the table.
+        exhibit: the table or the certificate.
         template: file that puts it on a page.
     """
 
-    exhibit: TruthTable
-    template: str = "table.html"
+    exhibit: TruthTable | Certificate | DoorCertificate
+    template: str
 
 
-@dataclass(frozen=True)
-class CertificateChart:
-    """A certificate, which needs no drawing.
-
-    Attributes:
-        exhibit: the certificate.
-        template: file that puts it on a page.
-    """
-
-    exhibit: Certificate
-    template: str = "certificate.html"
-
-
-@dataclass(frozen=True)
-class DoorChart:
-    """A front door's certificate, which needs no drawing.
-
-    Attributes:
-        exhibit: the certificate.
-        template: file that puts it on a page.
-    """
-
-    exhibit: DoorCertificate
-    template: str = "door.html"
-
-
-Chart = TimelineChart | HistogramChart | TableChart | CertificateChart | DoorChart
+Chart = TimelineChart | HistogramChart | PlainChart
 
 
 def draw(exhibit: Exhibit) -> Chart:
@@ -162,8 +136,8 @@ def draw(exhibit: Exhibit) -> Chart:
     if isinstance(exhibit, Histogram):
         return _histogram(exhibit)
     if isinstance(exhibit, DoorCertificate):
-        return DoorChart(exhibit)
-    return CertificateChart(exhibit) if isinstance(exhibit, Certificate) else TableChart(exhibit)
+        return PlainChart(exhibit, "door.html")
+    return PlainChart(exhibit, "certificate.html" if isinstance(exhibit, Certificate) else "table.html")
 
 
 def _timeline(of: Timeline) -> TimelineChart:

@@ -88,7 +88,7 @@ def test_a_session_cannot_be_held_from_outside(world: World, record: Record) -> 
             began, before = time.monotonic(), session_lease_s(world.subject.host, client.hub_index)
             with front_door.flooding(
                 host.start_tool, hub, key, [source],
-                sessions=[client.hub_index], rate=100, ready_after=round(100 * _HELD_S), log=f"knocker-{host.name}",
+                sessions=[client.hub_index], rate=100, ready_after=round(100 * _HELD_S),
             ):  # fmt: skip
                 with record.control("the session goes on"):
                     client.ping(hostile.hub_address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,10 +11,11 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from appliance.cli import existing_service, factors, operations, operators, policies, sign_up_links
+from appliance.cli import factors, operations, operators, policies, sign_up_links
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.existing_service import ExistingService
+from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
@@ -24,7 +24,6 @@ from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
 from appliance.store.overview import OrganizationSummary
-from appliance.store.times import rfc3339
 
 admin = typer.Typer(
     add_completion=False,
@@ -50,12 +49,7 @@ _EXITS = (
 @with_settings("data", "database_url")
 def list_organizations(as_json: AsJson = False, *, settings: Settings) -> None:
     """List every organization: plan, machines, members, since when, and whether it is suspended."""
-    with existing_service.opened(settings) as found, found.store.read() as transaction:
-        lines = overview.summaries(transaction)
-    if as_json:
-        print(json.dumps({"organizations": [_document(line) for line in lines]}, indent=2))
-    else:
-        print_table(lines)
+    print_list(settings, "organizations", overview.summaries, _document, None if as_json else print_table)
 
 
 @admin.command("plan", epilog=_EXITS)
@@ -188,8 +182,8 @@ def _document(line: OrganizationSummary) -> dict[str, object]:
         "plan": line.plan.value,
         "machines": line.machines,
         "members": line.members,
-        "created_at": rfc3339(line.created_at),
-        "suspended_at": None if line.suspended_at is None else rfc3339(line.suspended_at),
+        "created_at": line.created_at,
+        "suspended_at": line.suspended_at,
     }
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 
-from appliance.cli import existing_service
+from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.store import deletions as store
 from appliance.store.deletions import Tombstone
-from appliance.store.times import rfc3339
 
 
 @with_settings("data", "database_url")
@@ -21,11 +20,10 @@ def deletions(as_json: AsJson = False, *, settings: Settings) -> None:
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    with existing_service.opened(settings) as found, found.store.read() as transaction:
-        tombstones = store.tombstones(transaction)
-    if as_json:
-        print(json.dumps({"deletions": [_document(each) for each in tombstones]}, indent=2))
-        return
+    print_list(settings, "deletions", store.tombstones, _document, None if as_json else _show)
+
+
+def _show(tombstones: Sequence[Tombstone]) -> None:
     for each in tombstones:
         counts = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in each.removed.items() if count)
         print(f"{each.at:%Y-%m-%d %H:%M:%S} UTC  by {each.actor}: {counts}")
@@ -33,8 +31,4 @@ def deletions(as_json: AsJson = False, *, settings: Settings) -> None:
 
 
 def _document(tombstone: Tombstone) -> dict[str, object]:
-    return {
-        "at": rfc3339(tombstone.at),
-        "actor": tombstone.actor,
-        "removed": dict(tombstone.removed),
-    }
+    return {"at": tombstone.at, "actor": tombstone.actor, "removed": dict(tombstone.removed)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from appliance.cli import existing_service, operations
+from appliance.cli import operations
 from appliance.cli.at_work import at_work
+from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
@@ -16,7 +17,6 @@ from appliance.service import factor_removals
 from appliance.store import factor_removals as stored
 from appliance.store import operations as trail
 from appliance.store.factor_removals import FactorRemoval
-from appliance.store.times import rfc3339
 
 factors = typer.Typer(
     add_completion=False,
@@ -61,20 +61,19 @@ def keep(email: Email, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def list_removals(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the removals that have begun and not taken effect yet."""
-    with existing_service.opened(settings) as found, found.store.read() as transaction:
-        waiting = stored.waiting(transaction)
-    if as_json:
-        print(json.dumps({"factor_removals": [_document(each) for each in waiting]}, indent=2))
-    else:
-        for each in waiting:
-            print(f"{each.email}  takes effect {each.due_at:%Y-%m-%d %H:%M}, begun {each.begun_at:%Y-%m-%d %H:%M}")
-        print(f"{counted(len(waiting), 'removal')}; times are UTC.")
+    print_list(settings, "factor_removals", stored.waiting, _document, None if as_json else _show)
+
+
+def _show(waiting: Sequence[FactorRemoval]) -> None:
+    for each in waiting:
+        print(f"{each.email}  takes effect {each.due_at:%Y-%m-%d %H:%M}, begun {each.begun_at:%Y-%m-%d %H:%M}")
+    print(f"{counted(len(waiting), 'removal')}; times are UTC.")
 
 
 def _document(each: FactorRemoval) -> dict[str, object]:
     return {
         "email": each.email,
         "organization": each.organization_id,
-        "begun_at": rfc3339(each.begun_at),
-        "due_at": rfc3339(each.due_at),
+        "begun_at": each.begun_at,
+        "due_at": each.due_at,
     }

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
-from appliance.cli import existing_service
+from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.store import Store, times
 from appliance.store import operations as trail
 from appliance.store.operations import OperatorCommand
-from appliance.store.times import rfc3339
 
 
 @with_settings("data", "database_url")
@@ -33,11 +32,11 @@ def operations(
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    with existing_service.opened(settings) as found, found.store.read() as transaction:
-        listed = trail.latest(transaction, limit)
-    if as_json:
-        print(json.dumps({"operations": [_document(each) for each in listed]}, indent=2))
-        return
+    latest = partial(trail.latest, limit=limit)
+    print_list(settings, "operations", latest, _document, None if as_json else _show)
+
+
+def _show(listed: Sequence[OperatorCommand]) -> None:
     for each in listed:
         facts = ", ".join(f"{name} {value}" for name, value in each.detail.items())
         print(f"{each.at:%Y-%m-%d %H:%M:%S} UTC  {each.user:12} {each.action}{f': {facts}' if facts else ''}")
@@ -76,9 +75,4 @@ def user() -> str:
 
 
 def _document(operation: OperatorCommand) -> dict[str, object]:
-    return {
-        "at": rfc3339(operation.at),
-        "user": operation.user,
-        "action": operation.action,
-        "detail": operation.detail,
-    }
+    return {"at": operation.at, "user": operation.user, "action": operation.action, "detail": operation.detail}

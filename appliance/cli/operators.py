@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from appliance.cli import existing_service, operations
+from appliance.cli import operations
 from appliance.cli.at_work import at_work
+from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
@@ -16,7 +17,6 @@ from appliance.service import operators as service
 from appliance.store import operations as trail
 from appliance.store import operators as stored
 from appliance.store.operators import OperatorStanding
-from appliance.store.times import rfc3339
 
 operators = typer.Typer(
     add_completion=False,
@@ -48,11 +48,10 @@ def add(email: Email, *, settings: Settings) -> None:
 @with_settings("data", "database_url")
 def list_operators(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the operators, and whether each is set up."""
-    with existing_service.opened(settings) as found, found.store.read() as transaction:
-        listed = stored.all_of(transaction)
-    if as_json:
-        print(json.dumps({"operators": [_document(each) for each in listed]}, indent=2))
-        return
+    print_list(settings, "operators", stored.all_of, _document, None if as_json else _show)
+
+
+def _show(listed: Sequence[OperatorStanding]) -> None:
     for each in listed:
         seen = "" if each.last_seen_at is None else f", last seen {each.last_seen_at:%Y-%m-%d %H:%M}"
         state = counted(each.recovery_codes, "recovery code") if each.is_enrolled else "has not used the link yet"
@@ -74,6 +73,6 @@ def _document(each: OperatorStanding) -> dict[str, object]:
         "email": each.operator.email,
         "set_up": each.is_enrolled,
         "recovery_codes": each.recovery_codes,
-        "created_at": rfc3339(each.operator.created_at),
-        "last_seen_at": None if each.last_seen_at is None else rfc3339(each.last_seen_at),
+        "created_at": each.operator.created_at,
+        "last_seen_at": each.last_seen_at,
     }

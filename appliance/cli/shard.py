@@ -19,7 +19,6 @@ from appliance.cli.endings import is_asked_to_end
 from appliance.cli.standing_by import Candidacy
 from appliance.cli.store_probe import StoreProbe
 from appliance.cluster.addresses import PublicAddress
-from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Etcd, Identity, SocketAddress
 from appliance.cluster.guidance import Guidance
@@ -27,7 +26,7 @@ from appliance.cluster.owner import Owner, owner_key
 from appliance.cluster.passage import Passage
 from appliance.cluster.relay import Listener
 from appliance.cluster.tenure import LeaseTiming, Tenure
-from appliance.host.clocks import boot_id
+from appliance.host.clocks import boot_id, boottime
 from appliance.hub import service
 from appliance.hub.errors import HubError, log_error
 from appliance.hub.front_door import FrontDoor

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from appliance.cli import existing_service, operations
+from appliance.cli import operations
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
@@ -17,7 +19,6 @@ from appliance.service import permits as service
 from appliance.store import operations as trail
 from appliance.store import permits, times
 from appliance.store.permits import SignUpLink
-from appliance.store.times import rfc3339
 
 sign_up_links = typer.Typer(
     add_completion=False,
@@ -35,11 +36,11 @@ _EXITS = (
 @with_settings("data", "database_url")
 def list_links(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the links, newest first. The links themselves are shown once, when they are made."""
-    with existing_service.opened(settings) as found, found.store.read() as transaction:
-        listed = permits.links(transaction, times.now())
-    if as_json:
-        print(json.dumps({"sign_up_links": [_document(each) for each in listed]}, indent=2))
-        return
+    links = partial(permits.links, now=times.now())
+    print_list(settings, "sign_up_links", links, _document, None if as_json else _show)
+
+
+def _show(listed: Sequence[SignUpLink]) -> None:
     for each in listed:
         made = f"made {each.created_at:%Y-%m-%d %H:%M} by {each.made_by}"
         print(f"{each.id}  for {each.email or 'any address'}, {made}, until {each.expires_at:%Y-%m-%d %H:%M}")
@@ -72,6 +73,6 @@ def _document(each: SignUpLink) -> dict[str, object]:
         "id": each.id,
         "email": each.email,
         "made_by": each.made_by,
-        "created_at": rfc3339(each.created_at),
-        "expires_at": rfc3339(each.expires_at),
+        "created_at": each.created_at,
+        "expires_at": each.expires_at,
     }

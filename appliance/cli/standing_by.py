@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from appliance.cli.store_probe import StoreProbe
-from appliance.cluster.boottime import boottime
 from appliance.cluster.guidance import STANDBY_S, Guidance
+from appliance.host.clocks import boottime
 from appliance.hub.plane.standby import Standby
 
 log = structlog.get_logger()

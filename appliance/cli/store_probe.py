@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from appliance.cluster.boottime import boottime
+from appliance.host.clocks import boottime
 
 log = structlog.get_logger()
 

@@ -20,8 +20,8 @@ import structlog
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import ClusterError
+from appliance.host.clocks import boottime
 
 log = structlog.get_logger()
 

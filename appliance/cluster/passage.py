@@ -7,8 +7,8 @@ from collections.abc import Callable
 import structlog
 
 from appliance.cluster.addresses import AddressUnavailable, PublicAddress
-from appliance.cluster.boottime import boottime
 from appliance.cluster.tenure import Gate
+from appliance.host.clocks import boottime
 
 log = structlog.get_logger()
 

@@ -20,10 +20,10 @@ from typing import Protocol
 
 import structlog
 
-from appliance.cluster.boottime import boottime
 from appliance.cluster.errors import EtcdUnreachable, Lost
 from appliance.cluster.etcd import Etcd, LeasedKey
 from appliance.cluster.owner import Owner
+from appliance.host.clocks import boottime
 
 log = structlog.get_logger()
 

@@ -15,6 +15,8 @@ from appliance.service.standing import organization_of
 from appliance.store import audit, organizations, trails
 from appliance.store.trails import TrailSize
 
+_SHOWN_REPAIRS = 20
+
 
 def get(context: Context, actor: Actor) -> Organization:
     """Load the actor's organization.
@@ -116,10 +118,10 @@ def kept(context: Context, actor: Actor) -> TrailSize:
         return trails.size_of(transaction, actor.organization_id)
 
 
-def repairs(context: Context, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:
+def repairs(context: Context, actor: Actor) -> list[AuditEntry]:
     """List the hub's repairs of the organization's data plane, newest first."""
     with context.store.read() as transaction:
-        return audit.latest_repairs(transaction, actor.organization_id, limit)
+        return audit.latest_repairs(transaction, actor.organization_id, _SHOWN_REPAIRS)
 
 
 def _previous(before: Organization, name: str, plan: Plan) -> dict[str, str]:

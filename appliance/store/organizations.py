@@ -217,13 +217,6 @@ def place_all(transaction: Connection, shard: str) -> None:
     transaction.execute(update(_table).where(_table.c.shard.is_(None)).values(shard=shard))
 
 
-def place(transaction: Connection, organization_id: str, shard: str) -> None:
-    """Put the organization into a shard. Its revision changes, so that its former hub refuses what was prepared."""
-    transaction.execute(
-        update(_table).where(_table.c.id == organization_id).values(shard=shard, revision=new_revision())
-    )
-
-
 def revisions(transaction: Connection, shard: str | None = None) -> dict[str, int]:
     """Revisions of the active organizations by id; with a shard, of those of this shard."""
     query = select(_table.c.id, _table.c.revision).where(_table.c.active, *_of(shard))

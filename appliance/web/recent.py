@@ -23,7 +23,6 @@ class Recent(Generic[T]):
 
     Args:
         make: does the work.
-        seconds: age up to which a result is returned again.
         patience: longest wait for another thread's work, in seconds.
         clock: monotonic time in seconds.
     """
@@ -32,12 +31,10 @@ class Recent(Generic[T]):
         self,
         make: Callable[[], T],
         *,
-        seconds: float = _KEPT_S,
         patience: float = _PATIENCE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make = make
-        self._seconds = seconds
         self._patience = patience
         self._clock = clock
         self._working = threading.Lock()
@@ -63,4 +60,4 @@ class Recent(Generic[T]):
             self._working.release()
 
     def _is_young(self, made_at: float) -> bool:
-        return self._clock() - made_at < self._seconds
+        return self._clock() - made_at < _KEPT_S

@@ -40,16 +40,6 @@ class Turns:
         # In the order in which payers get the next thread.
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
-    @property
-    def running(self) -> int:
-        """Number of requests that have a thread."""
-        return self._running.total()
-
-    @property
-    def waiting(self) -> int:
-        """Number of waiting requests."""
-        return sum(map(len, self._waiting.values()))
-
     @asynccontextmanager
     async def turn(self, payer: str) -> AsyncIterator[None]:
         """Hold a thread of this payer's share during the block.

@@ -39,9 +39,9 @@ class BenchTenant:
 class Connections:
     """Connections to a service that threads borrow."""
 
-    def __init__(self, service: Service, count: int = CONNECTIONS) -> None:
+    def __init__(self, service: Service) -> None:
         self._free: queue.SimpleQueue[Api] = queue.SimpleQueue()
-        self._all = [service.api() for _ in range(count)]
+        self._all = [service.api() for _ in range(CONNECTIONS)]
         for each in self._all:
             self._free.put(each)
 

@@ -13,6 +13,7 @@ from harness.judging.verdicts import Inconclusive
 
 SESSION_COOKIE = "__Host-meshwg"
 _TIMEOUT = 30.0
+_MOST_PAGES = 200
 
 
 def http_client(url: str, certificate: Path | None, transport: httpx.BaseTransport | None) -> httpx.Client:
@@ -54,7 +55,7 @@ class Visitor:
         """Returns the values of hidden fields by name, for each form of a page by the path that it is sent to."""
         return self._page(path).forms
 
-    def walk(self, start: str, most: int = 200) -> set[tuple[str, str]]:
+    def walk(self, start: str, most: int = _MOST_PAGES) -> set[tuple[str, str]]:
         """Follows links from page to page.
 
         Links to other sites are not followed.
@@ -75,9 +76,9 @@ class Visitor:
             for each in (*(("GET", link) for link in links), *(("POST", action) for action in page.forms))
         }
 
-    def all_forms(self, start: str, most: int = 200) -> dict[str, dict[str, str]]:
+    def all_forms(self, start: str) -> dict[str, dict[str, str]]:
         """Returns what `forms` does, for each page that `walk` opens."""
-        return {action: fields for page, _ in self._pages(start, most) for action, fields in page.forms.items()}
+        return {action: fields for page, _ in self._pages(start, _MOST_PAGES) for action, fields in page.forms.items()}
 
     def _pages(self, start: str, most: int) -> Iterator[tuple[Page, set[str]]]:
         """Yields each page with its links."""

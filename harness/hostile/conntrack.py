@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.hostile import openers
-from harness.hostile.programs import Start, running
+from harness.hostile.programs import LONGEST_S, Start, running
+
+_READY_AFTER = 1000
+"""Connections before the block of an attack begins."""
 
 
 @dataclass
@@ -25,9 +27,6 @@ def opening(
     link: str,
     *,
     rate: float = 5_000.0,
-    ready_after: int = 1000,
-    seconds: float = 600.0,
-    log: str = "openers",
 ) -> Iterator[ConnectionsOpened]:
     """Opens connections of a machine with itself, through the hub, while the block runs.
 
@@ -36,16 +35,12 @@ def opening(
         address: overlay address of the machine.
         link: name of its tunnel's interface.
         rate: most connections per second.
-        ready_after: connections before the block begins.
-        seconds: time after which the attack ends by itself.
-        log: name of the program's log.
 
     Raises:
         Inconclusive: no connection was opened, or the program did not report their number.
     """
-    options = {"address": address, "link": link, "rate": rate, "ready_after": ready_after, "seconds": seconds}
+    options = {"address": address, "link": link, "rate": rate, "ready_after": _READY_AFTER, "seconds": LONGEST_S}
     opened = ConnectionsOpened()
-    program, failure = Path(openers.__file__), "no connections were opened"
-    with running(start, program, options, ready=openers.READY, log=log, failure=failure) as result:
+    with running(start, openers, options, failure="no connections were opened") as result:
         yield opened
     opened.connections = result["connections"]

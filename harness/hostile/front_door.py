@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.hostile import handshakers
-from harness.hostile.programs import Start, running
+from harness.hostile.programs import LONGEST_S, Start, running
 from harness.wire.noiseclient import NoiseClient
 from netlab import Host
 
@@ -63,8 +62,6 @@ def flooding(
     sessions: Sequence[bytes] = (),
     rate: float = 1000.0,
     ready_after: int = _READY_AFTER,
-    seconds: float = 600.0,
-    log: str = "handshakers",
 ) -> Iterator[MessagesSent]:
     """Sends handshake initiations from one source after the other while the block runs.
 
@@ -76,8 +73,6 @@ def flooding(
         sessions: session indexes; each initiation is followed by a handshake response to one of them.
         rate: messages per second.
         ready_after: messages before the block begins.
-        seconds: time after which the attack ends by itself.
-        log: name of the program's log.
 
     Raises:
         Inconclusive: the program could not send.
@@ -89,10 +84,9 @@ def flooding(
         "sessions": [each.hex() for each in sessions],
         "rate": rate,
         "ready_after": ready_after,
-        "seconds": seconds,
+        "seconds": LONGEST_S,
     }
     messages = MessagesSent()
-    program, failure = Path(handshakers.__file__), "the handshakers could not send"
-    with running(start, program, options, ready=handshakers.READY, log=log, failure=failure) as result:
+    with running(start, handshakers, options, failure="the handshakers could not send") as result:
         yield messages
     messages.initiations, messages.responses = result["initiations"], result["responses"]

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.client.api import PREFIX, Api
 from harness.hostile import savers
-from harness.hostile.programs import Start
+from harness.hostile.programs import Start, service_options
 from harness.hostile.reads import AnswerCount, counting_answers
 
 Rule = dict[str, Any]
@@ -20,10 +19,11 @@ Request = tuple[str, str, str]
 """Method, path below the API's prefix, and body. ``{number}`` in a body is replaced by a new number each time."""
 
 _PORTS_OF_A_RULE = 100
+_MACHINE_BITS = 8
 _HIGHEST_PORT = 65_535
 
 
-def rules_of_many_ports(count: int, first: str = "any", second: str = "any") -> list[Rule]:
+def rules_of_many_ports(count: int) -> list[Rule]:
     """Returns rules of a hundred single ports each, no two of them adjacent."""
     rules = []
     for number in range(count):
@@ -31,8 +31,8 @@ def rules_of_many_ports(count: int, first: str = "any", second: str = "any") -> 
         rules.append(
             {
                 "action": "deny" if number % 2 else "allow",
-                "source": first,
-                "destination": second,
+                "source": "any",
+                "destination": "any",
                 "protocol": "tcp",
                 "ports": ",".join(map(str, sorted(set(ports)))),
                 "description": f"rule {number}",
@@ -60,12 +60,12 @@ def rules_between_pairs(machines: Sequence[str], count: int) -> list[Rule]:
     ]
 
 
-def overlapping_groups(number: int, bits: int = 8) -> list[str]:
+def overlapping_groups(number: int) -> list[str]:
     """Returns groups for a machine: one for each bit of its number, and one that all machines share.
 
     No other machine has the same set.
     """
-    return ["all", *(f"bit {bit}" for bit in range(bits) if number >> bit & 1)]
+    return ["all", *(f"bit {bit}" for bit in range(_MACHINE_BITS) if number >> bit & 1)]
 
 
 def save(default: str, rules: Sequence[Rule]) -> Request:
@@ -104,8 +104,6 @@ def saving(
     *,
     certificate: Path | None = None,
     connections: int = 4,
-    seconds: float = 600.0,
-    log: str = "savers",
 ) -> Iterator[AnswerCount]:
     """Sends requests in a loop over some connections while the block runs.
 
@@ -115,24 +113,13 @@ def saving(
         token: session token of the organization.
         requests: requests that each connection sends, one after the other.
         certificate: PEM file of the authority that signed the service's certificate.
-        seconds: time after which the attack ends by itself.
-        log: name of the program's log.
 
     Raises:
         Inconclusive: no request was answered, or the program did not report the answers.
     """
-    parts = urlsplit(url)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump([(method, PREFIX + path, body) for method, path, body in requests], file)
         file.flush()
-        options = {
-            "host": parts.hostname,
-            "port": parts.port,
-            "token": token,
-            "requests": file.name,
-            "connections": connections,
-            "seconds": seconds,
-            "certificate": None if certificate is None else str(certificate),
-        }
-        with counting_answers(start, Path(savers.__file__), options, savers.READY, log) as count:
+        options = service_options(url, certificate, token=token, requests=file.name, connections=connections)
+        with counting_answers(start, savers, options) as count:
             yield count

@@ -8,7 +8,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.judging.verdicts import Inconclusive
 from netlab import NothingArrived, Process
@@ -19,19 +21,34 @@ Start = Callable[..., Process]
 READY_S = 30.0
 """Seconds in which an attack has to be on."""
 
+LONGEST_S = 600.0
+"""Seconds after which an attack ends by itself."""
+
 _GRACE = 30.0
 _runs = itertools.count(1)
+
+
+def service_options(url: str, certificate: Path | None, **more: object) -> dict[str, object]:
+    """Returns the options of a program that sends requests to the service.
+
+    Args:
+        url: base URL of the service, ``https://host:port``.
+        certificate: PEM file of the authority that signed the service's certificate.
+        more: the program's own options.
+    """
+    parts = urlsplit(url)
+    certificate_file = None if certificate is None else str(certificate)
+    return {"host": parts.hostname, "port": parts.port, "certificate": certificate_file, "seconds": LONGEST_S, **more}
 
 
 @contextmanager
 def running(
     start: Start,
-    program: Path,
+    program: ModuleType,
     options: Mapping[str, Any],
     *,
-    ready: str | None,
-    log: str,
     failure: str = "the attack was not answered",
+    waits: bool = True,
     deadline_s: float | None = None,
     patience_s: float = 0.0,
 ) -> Iterator[dict[str, Any]]:
@@ -39,12 +56,11 @@ def running(
 
     Args:
         start: starts it in the attacker's network.
-        program: a Python file that needs the standard library only.
+        program: a module that needs the standard library only, and prints its `READY` once the attack is on.
         options: argument of the program, sent as JSON.
-        ready: text that it prints once the attack is on; None: the block does not wait for it.
-        log: name of its log; a number is appended.
-        failure: message if ``ready`` is not printed.
-        deadline_s: seconds to wait for ``ready``; `READY_S` if None.
+        failure: message if the attack does not begin.
+        waits: the block waits for the attack to be on.
+        deadline_s: seconds to wait for it; `READY_S` if None.
         patience_s: seconds that the program may take to end by itself after the block; 0 ends it at once.
 
     Returns:
@@ -54,12 +70,13 @@ def running(
         Inconclusive: the attack did not begin, or the program printed no result.
     """
     # Logs are appended to, so a name that was used before would show `ready` at once.
-    process = start(program, json.dumps(options), log=f"{log}-{next(_runs)}")
+    file = Path(str(program.__file__))
+    process = start(file, json.dumps(options), log=f"{file.stem}-{next(_runs)}")
     result: dict[str, Any] = {}
     try:
-        if ready is not None:
+        if waits:
             try:
-                process.wait_for_log(ready, READY_S if deadline_s is None else deadline_s)
+                process.wait_for_log(program.READY, READY_S if deadline_s is None else deadline_s)
             except NothingArrived as error:
                 raise Inconclusive(f"{failure}: {process.log_text()[-500:]}") from error
         yield result

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness.client.api import PREFIX, Api
 from harness.hostile import readers
-from harness.hostile.programs import Start, running
+from harness.hostile.programs import Start, running, service_options
 
 LONG_READS = ("/policy", "/policy/counters", "/audit?limit=1000")
 """Paths whose answers grow with the organization."""
@@ -79,8 +79,6 @@ def reading(
     certificate: Path | None = None,
     paths: Sequence[str] = LONG_READS,
     connections: int = 24,
-    seconds: float = 600.0,
-    log: str = "readers",
 ) -> Iterator[AnswerCount]:
     """Reads paths in a loop over many connections while the block runs.
 
@@ -90,32 +88,20 @@ def reading(
         token: session token of the organization.
         certificate: PEM file of the authority that signed the service's certificate.
         paths: paths below the API's prefix; each connection begins with another one.
-        seconds: time after which the attack ends by itself.
-        log: name of the program's log.
 
     Raises:
         Inconclusive: no request was answered, or the program did not report the answers.
     """
-    parts = urlsplit(url)
-    options = {
-        "host": parts.hostname,
-        "port": parts.port,
-        "token": token,
-        "paths": [PREFIX + path for path in paths],
-        "connections": connections,
-        "seconds": seconds,
-        "certificate": None if certificate is None else str(certificate),
-    }
-    with counting_answers(start, Path(readers.__file__), options, readers.READY, log) as count:
+    prefixed = [PREFIX + path for path in paths]
+    options = service_options(url, certificate, token=token, paths=prefixed, connections=connections)
+    with counting_answers(start, readers, options) as count:
         yield count
 
 
 @contextmanager
-def counting_answers(
-    start: Start, program: Path, options: Mapping[str, Any], ready: str, log: str
-) -> Iterator[AnswerCount]:
+def counting_answers(start: Start, program: ModuleType, options: Mapping[str, Any]) -> Iterator[AnswerCount]:
     """Runs a program that counts answers; see `programs.running`."""
     count = AnswerCount()
-    with running(start, program, options, ready=ready, log=log) as result:
+    with running(start, program, options) as result:
         yield count
     count.answers, count.bytes = result["answers"], result["bytes"]

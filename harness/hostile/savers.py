@@ -3,7 +3,7 @@
 The argument is a JSON object with ``host``, ``port``, ``token``, ``requests``, ``connections``, ``seconds`` and
 ``certificate``. ``requests`` is the path of a file with a JSON list of ``[method, path, body]``, which each connection
 sends over and over; ``{number}`` in a body is replaced by a new number each time. After the first answer the program
-prints `READY`, and at its end a JSON object: ``answers`` by status, ``bytes`` of their bodies, and ``slowest_s``.
+prints `READY`, and at its end a JSON object: ``answers`` by status, and ``bytes`` of their bodies.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import signal
 import ssl
 import sys
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +38,6 @@ class Savers:
         self._lock = threading.Lock()
         self._answers: Counter[str] = Counter()
         self._bytes = 0
-        self._slowest_s = 0.0
 
     def end(self, *_: object) -> None:
         """Makes every connection end after its present request."""
@@ -58,7 +56,6 @@ class Savers:
             connection = connection or self._connected()
             text = body.replace("{number}", str(next(self._numbers)))
             headers = {"Authorization": f"Bearer {self._options['token']}", "Content-Type": "application/json"}
-            began = time.monotonic()
             try:
                 connection.request(method, path, text.encode() or None, headers)
                 response = connection.getresponse()
@@ -67,22 +64,19 @@ class Savers:
                 connection.close()
                 connection, length, status = None, 0, "broken"
                 self._over.wait(0.05)
-            self._note(status, length, time.monotonic() - began)
+            self._note(status, length)
 
     def text(self) -> str:
         """Returns the result as the program prints it."""
         with self._lock:
-            return json.dumps(
-                {"answers": dict(self._answers), "bytes": self._bytes, "slowest_s": round(self._slowest_s, 3)}
-            )
+            return json.dumps({"answers": dict(self._answers), "bytes": self._bytes})
 
-    def _note(self, status: str, length: int, seconds: float) -> None:
+    def _note(self, status: str, length: int) -> None:
         with self._lock:
             if not self._answers:
                 print(READY, flush=True)
             self._answers[status] += 1
             self._bytes += length
-            self._slowest_s = max(self._slowest_s, seconds)
 
     def _connected(self) -> http.client.HTTPConnection:
         host, port = str(self._options["host"]), int(str(self._options["port"]))

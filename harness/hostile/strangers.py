@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from harness.hostile import crowd
-from harness.hostile.programs import Start, running
+from harness.hostile import crowd, programs
+from harness.hostile.programs import Start, running, service_options
 
 READY_S = 60.0
 """Seconds in which a crowd has to be answered first."""
@@ -41,8 +40,6 @@ def sending(
     network: str | None = None,
     connections: int = 8,
     count: int = 0,
-    seconds: float = 600.0,
-    log: str = "crowd",
 ) -> Iterator[CrowdAnswers]:
     """Sends requests from many addresses while the block runs. With a ``count``, waits until that many are answered.
 
@@ -54,34 +51,21 @@ def sending(
         network: range that requests claim to come from, through a proxy that the service trusts; None for the host
             itself.
         count: number of requests; 0 for no end.
-        seconds: time after which the attack ends by itself.
-        log: name of the program's log.
 
     Raises:
         Inconclusive: no request was answered, or the program did not report the answers.
     """
-    parts = urlsplit(url)
-    options = {
-        "host": parts.hostname,
-        "port": parts.port,
-        "kind": kind,
-        "network": network,
-        "connections": connections,
-        "count": count,
-        "seconds": seconds,
-        "certificate": None if certificate is None else str(certificate),
-    }
+    options = service_options(url, certificate, kind=kind, network=network, connections=connections, count=count)
     answers = CrowdAnswers()
     with running(
         start,
-        Path(crowd.__file__),
+        crowd,
         options,
-        # Requests without their body are answered only once their time is over.
-        ready=None if kind == "bodies" else crowd.READY,
-        log=log,
         failure="the crowd was not answered",
+        # Requests without their body are answered only once their time is over.
+        waits=kind != "bodies",
         deadline_s=READY_S,
-        patience_s=seconds if count else 0.0,
+        patience_s=programs.LONGEST_S if count else 0.0,
     ) as result:
         yield answers
     answers.answers = result["answers"]

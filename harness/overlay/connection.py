@@ -22,7 +22,6 @@ class JudgedConnection:
     Args:
         source: machine that opens the connection.
         destination: machine that accepts it.
-        interval: seconds between lines.
         deadline_s: seconds in which a line has to come back while the connection is allowed.
 
     Attributes:
@@ -32,12 +31,9 @@ class JudgedConnection:
         Refuted: a line that was sent while the connection was denied arrived or came back.
     """
 
-    def __init__(
-        self, source: Machine, destination: Machine, interval: float = 0.005, deadline_s: float = _DEADLINE
-    ) -> None:
+    def __init__(self, source: Machine, destination: Machine, deadline_s: float = _DEADLINE) -> None:
         self.name = f"TCP {source.name}→{destination.name}"
         self._ends = source, destination
-        self._interval = interval
         self._deadline_s = deadline_s
         self._denied_since: int | None = None
         self._listener: TcpListener | None = None
@@ -47,7 +43,7 @@ class JudgedConnection:
         source, destination = self._ends
         self._listener = TcpListener(destination.host, 0, destination.address)
         try:
-            self.stream = TcpStream(source.host, destination.address, self._listener.port, self._interval)
+            self.stream = TcpStream(source.host, destination.address, self._listener.port)
         except OSError as error:
             self._listener.close()
             raise Inconclusive(f"{self.name} could not be opened: {error}") from error

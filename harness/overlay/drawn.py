@@ -22,9 +22,9 @@ def groups_of(number: int) -> list[str]:
     return [name for at, name in enumerate(GROUPS) if number >> at & 1]
 
 
-def draw_groups(chance: random.Random, names: Sequence[str], most: int = 3) -> list[str]:
-    """Draws the groups of a machine, one at least."""
-    return chance.sample(names, chance.randint(1, most))
+def draw_groups(chance: random.Random, names: Sequence[str]) -> list[str]:
+    """Draws the groups of a machine, one to three."""
+    return chance.sample(names, chance.randint(1, 3))
 
 
 def defaults(chance: random.Random, number: int) -> list[str]:

@@ -44,13 +44,10 @@ def cost_of(policy: Policy) -> int:
     )
 
 
-def prove_by(
-    engines: Iterable[str], reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN
-) -> tuple[Proof, ...]:
+def prove_by(engines: Iterable[str], reading: Reading, policy: Policy, *, most: int = SHOWN) -> tuple[Proof, ...]:
     """Compares what a namespace does to all packets with a policy, by each of some engines.
 
     Args:
-        may_drop: packets that the policy allows may be dropped, as after damage that has to deny.
         most: number of counterexamples of an engine at most.
 
     Raises:
@@ -58,7 +55,7 @@ def prove_by(
         Disagreement: they differ.
     """
     provers: dict[str, Callable[..., Proof]] = {"atoms": prove, "z3": prove_by_z3}
-    proofs = tuple(provers[each](reading, policy, may_drop=may_drop, most=most) for each in engines)
+    proofs = tuple(provers[each](reading, policy, most=most) for each in engines)
     check_agreement(proofs)
     return proofs
 
@@ -75,7 +72,7 @@ def check_agreement(proofs: Iterable[Proof]) -> None:
         raise Disagreement(f"{proven.engine} proves what {refuted.engine} refutes: {refuted.counterexamples[0]}")
 
 
-def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN) -> Proof:
+def prove_by_z3(reading: Reading, policy: Policy, *, most: int = SHOWN) -> Proof:
     """Compares by z3 alone, as `prove` does by atoms."""
     # z3 is large, and nothing else needs it.
     from harness.proof.bitvectors.question import Question
@@ -85,6 +82,6 @@ def prove_by_z3(reading: Reading, policy: Policy, *, may_drop: bool = False, mos
     ruleset, routing = reading.parsed()
     link = link_of_machines(routing, reading, policy)
     question = Question(ruleset, routing, policy, outer_links(reading), link)
-    examples = tuple(map(rendered, islice(question.answers(may_drop=may_drop), most)))
+    examples = tuple(map(rendered, islice(question.answers(), most)))
     taken = time.monotonic() - start
     return Proof(reading.digest, reading.kernel[0], "z3", len(question.ends.steps), examples, taken)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from harness.proof.atoms import Engine, Fate
+from harness.proof.atoms import Engine
 from harness.proof.counterexample import counterexample
 from harness.proof.errors import Unmodelled
 from harness.proof.fields import Variable
@@ -50,11 +50,10 @@ class Proof:
         return not self.counterexamples
 
 
-def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int = SHOWN) -> Proof:
+def prove(reading: Reading, policy: Policy, *, most: int = SHOWN) -> Proof:
     """Compares what a namespace does to all packets with a policy.
 
     Args:
-        may_drop: packets that the policy allows may be dropped, as after damage that has to deny.
         most: number of counterexamples at most.
 
     Raises:
@@ -64,8 +63,7 @@ def prove(reading: Reading, policy: Policy, *, may_drop: bool = False, most: int
     asked = question(reading, policy)
     engine = Engine(asked.ruleset, asked.routing, Memory(asked.space))
     finals = engine.walk()
-    differences = asked.judge.differences(finals)
-    found = (each for each in differences if not (may_drop and each.fate is Fate.DROPPED))
+    found = asked.judge.differences(finals)
     examples = tuple(islice(_unlike(counterexample(each, engine, asked.space) for each in found), most))
     taken = time.monotonic() - start
     return Proof(reading.digest, reading.kernel[0], ENGINE, len(finals), examples, taken)

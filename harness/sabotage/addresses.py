@@ -53,7 +53,7 @@ def choose_early() -> None:
     ]
     if not found:
         raise NothingReplaced("the database does not keep addresses unique")
-    # A new SQLite store is made from the table, one in PostgreSQL by the migrations.
+    # A new store is made from the table.
     table.constraints.difference_update(found)
     machines.add = add
     addresses.allocate = allocate

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-# Imported for the processes that are forked later; the hub loads parts of pyroute2 when it first uses them.
+# Imported for the processes that are forked later; the hub loads a part of pyroute2 when it first uses it.
 import pyroute2.iproute  # noqa: F401
 
 from appliance import lifeline

@@ -26,13 +26,12 @@ class LogError(Exception):
     """The log can't be used; the message is one sentence with the reason."""
 
 
-def read_checkpoint(path: Path, key: Ed25519PublicKey, origin: str | None = None) -> Checkpoint | None:
+def read_checkpoint(path: Path, key: Ed25519PublicKey) -> Checkpoint | None:
     """Reads a checkpoint from a file.
 
     Args:
         path: the file.
         key: public key of the log.
-        origin: name of the log; None takes the one that stands there.
 
     Returns:
         The checkpoint; None if there is no file.
@@ -41,7 +40,7 @@ def read_checkpoint(path: Path, key: Ed25519PublicKey, origin: str | None = None
         LogError: it can't be read, or is not signed by this key.
     """
     try:
-        return Checkpoint.open(read_bounded(path, notes.LARGEST), key, origin)
+        return Checkpoint.open(read_bounded(path, notes.LARGEST), key)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -166,7 +166,6 @@ def test_a_tcp_connection_stalls_and_goes_on(gated: Gated) -> None:
         before_allow = stream.mark()
         assert stream.echoed_in(denied, before_allow) == []
         assert 0 < listener.lines_by(before_allow) <= stream.sent_by(denied) < stream.sent_by(before_allow)
-        assert stream.alive
         gated.allow()
         stream.wait_echo(stream.mark(), DEADLINE)
         assert listener.lines_by(0) == stream.sent_by(0) == 0

@@ -101,13 +101,12 @@ class Demultiplexer:
         directory: Directory,
         known_sources: KnownSources,
         on_new_source: Callable[[str], None],
-        budget: ProcessorBudget | None = None,
     ) -> None:
         self._sockets = sockets
         self._on_new_source = on_new_source
         self._directory = directory
         self._known_sources = known_sources
-        self._budget = budget or ProcessorBudget(_SHARE, _SAVED_S)
+        self._budget = ProcessorBudget(_SHARE, _SAVED_S)
         self._pace = TokenBucket(*HANDSHAKES)
         self._unsearched: FairQueue[str, Arrival] = FairQueue(_SENDERS, _PER_SENDER, _MOST_WAITING)
         self._found: FairQueue[str, tuple[Arrival, Admitted, bool]] = FairQueue(_LINKS, _PER_LINK, _MOST_WAITING)

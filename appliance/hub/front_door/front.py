@@ -224,11 +224,6 @@ class FrontDoor:
         with self._lock:
             self._table.resume(flows)
 
-    def is_whole(self) -> bool:
-        """Tell whether the kernel's table is intact; takes milliseconds however many sessions there are."""
-        with self._lock:
-            return self._table.is_whole() and self._ports() <= self._table.admitted()
-
     def restore(self) -> DoorRepair:
         """Repair the kernel's table; sessions that it still has are kept.
 

@@ -55,11 +55,6 @@ class DoorTable:
         with self._counting:
             self._counter.close()
 
-    def is_whole(self) -> bool:
-        """Tell whether the rules are intact and nobody has emptied the maps; takes about 1 ms."""
-        with self._lock:
-            return self._remembers() and self._is_whole(self._reader.shape())
-
     def admitted(self) -> frozenset[int]:
         """Inner ports whose packets are delivered."""
         with self._lock:

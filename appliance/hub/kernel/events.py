@@ -18,13 +18,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
-import structlog
-
 from appliance.hub.kernel import namespace
 from appliance.hub.kernel.descriptors import moved_high
 from appliance.hub.kernel.mounts import MountWatch
-
-log = structlog.get_logger()
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _SOL_NETLINK, _ADD_MEMBERSHIP, _NO_ENOBUFS = 270, 1, 5

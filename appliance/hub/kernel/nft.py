@@ -71,7 +71,7 @@ def present(name: str) -> Ruleset:
     Raises:
         NamespaceError: there is no such namespace.
     """
-    found = [each for each in _objects(name, "list chains inet", "chain") if each["table"] == TABLE]
+    found = [each for each in _chains(name) if each["table"] == TABLE]
     chains = [each["name"] for each in found]
     return Ruleset(
         hooks={each["name"]: _hook(each) for each in found if "hook" in each},
@@ -87,15 +87,15 @@ def _hook(chain: Mapping[str, Any]) -> str:
     return f"type {chain['type']} hook {chain['hook']} priority {priority}; policy {chain['policy']};"
 
 
-def _objects(name: str, command: str, kind: str) -> list[dict[str, Any]]:
+def _chains(name: str) -> list[dict[str, Any]]:
     # A context of its own, so that a long listing does not delay changes of rules.
     with namespace.entered(name):
         context = nftables.Nftables()
     context.set_json_output(True)
-    code, text, _ = context.cmd(command)
+    code, text, _ = context.cmd("list chains inet")
     if code != 0:
         return []
-    return [entry[kind] for entry in json.loads(text)["nftables"] if kind in entry]
+    return [entry["chain"] for entry in json.loads(text)["nftables"] if "chain" in entry]
 
 
 @dataclass

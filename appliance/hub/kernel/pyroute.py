@@ -18,11 +18,6 @@ _LIBRARY = "pyroute2"
 _loading = Lock()
 
 
-def connection() -> Any:
-    """Open an `IPRoute`, for changes of links, addresses, routes and rules in the calling thread's namespace."""
-    return _part("iproute", "IPRoute")()
-
-
 def wireguard() -> Any:
     """Open a `WireGuard`, for links in the calling thread's namespace."""
     return _part("netlink.generic.wireguard", "WireGuard")()

@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-import structlog
-
 from appliance.hub.errors import HubError, NotHere, Overtaken
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.door_upkeep import DoorUpkeep
@@ -24,8 +22,6 @@ from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.model.desired import Desired
 from appliance.model.difference import StateDifference
 from appliance.store import Store, machines, organizations
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)

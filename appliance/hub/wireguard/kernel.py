@@ -9,6 +9,7 @@ from typing import Any
 from appliance.hub.errors import HubError, LinkError, reason
 from appliance.hub.kernel import links, namespace, pyroute
 from appliance.hub.kernel.pyroute import NetlinkError
+from appliance.hub.kernel.rtnetlink import RouteSocket
 from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import uapi
 from appliance.hub.wireguard.processes import Processes
@@ -28,8 +29,8 @@ class Kernel:
 
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
-            with pyroute.connection() as netlink:
-                netlink.link("add", ifname=names.link, kind="wireguard")
+            with RouteSocket() as netlink:
+                netlink.add_link(names.link, "wireguard")
             with pyroute.wireguard() as wireguard:
                 wireguard.set(names.link, private_key=private_key, listen_port=port)
             links.move(names)

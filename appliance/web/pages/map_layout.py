@@ -72,9 +72,6 @@ class Box:
         )
 
 
-FRAME = Box(0, 0, WIDTH, HEIGHT)
-
-
 @dataclass(frozen=True)
 class DrawnWay:
     """A way with its geometry.

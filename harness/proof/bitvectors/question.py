@@ -67,19 +67,14 @@ class Question:
         self.known = [each.condition for each in known]
         self._can_be_sent = can_be_sent(self.packet, without)
 
-    def answers(self, *, may_drop: bool = False) -> Iterator[Found]:
+    def answers(self) -> Iterator[Found]:
         """For each kind of wrong fate a packet that has it, if there is one.
-
-        Args:
-            may_drop: packets that the policy allows may be dropped.
 
         Raises:
             Unmodelled: z3 gave up.
         """
         cases = list(self._cases())
         for wrong in self._wrongs():
-            if may_drop and wrong.fate == "dropped":
-                continue
             model = solve([*self.known, wrong.condition], cases)
             if model is not None:
                 # One that can be sent says more.

@@ -208,7 +208,7 @@ class _In(_Side):
         is_own = both(fields["meta iif"] == number(_LO, 32), self.final_dport == self.dport)
         to_link = both(delivered, self.is_in(INNER, self.final_dport), opposite(is_own))
         to_desk = both(delivered, self.is_in(DESK, self.final_dport), opposite(is_own))
-        of_session, of_offer = both(self.has_first, self._is_there(SESSIONS, self.first)), self._of_offer()
+        of_session, of_offer = both(self.has_first, self.is_in(SESSIONS, self.first)), self._of_offer()
         yield (
             Claim.DATA,
             both(
@@ -242,9 +242,6 @@ class _In(_Side):
         yield Claim.SOURCES, either(self.differs(name, key) for name, key in keys.items())
         yield Claim.UNTRACKED, both(to_link, opposite(self.walk.untracked))
 
-    def _is_there(self, name: str, key: Number) -> Condition:
-        return self.walk.before[name].there[key]
-
     def _of_offer(self) -> Condition:
         """True if the receiver's index of an answer or a cookie is that of an entry which names the final port."""
         found = []
@@ -267,7 +264,7 @@ class _In(_Side):
 
     def _is_lost(self, is_public: Condition) -> Condition:
         port = self.walk.before[SESSIONS].value[self.first]
-        known = both(self.has_first, self._is_there(SESSIONS, self.first), self.is_in(INNER, port))
+        known = both(self.has_first, self.is_in(SESSIONS, self.first), self.is_in(INNER, port))
         comes = both(self.is_udp, is_public, self.datagram.fields["fib daddr type"] == number(LOCAL, 32))
         arrives = both(self.walk.accepted, self.final_dport == port)
         return both(comes, self.is_kind(DATA), known, opposite(arrives))

@@ -173,7 +173,7 @@ def place_acme(store: Store) -> None:
     sealed(store)
     with store.write() as transaction:
         shards.create(transaction, SHARD)
-        organizations.place(transaction, ACME, SHARD.id)
+        organizations.place_all(transaction, SHARD.id)
 
 
 @contextmanager

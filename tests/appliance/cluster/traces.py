@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from itertools import combinations, pairwise
 from pathlib import Path
 
-from appliance.cluster.boottime import boottime
 from appliance.cluster.tenure import Gate
+from appliance.host.clocks import boottime
 
 OWNS, OFFERS, ACCEPTS, SHUTS = "owns", "offers", "accepts", "shuts"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.hostile import strangers
+from harness.hostile import programs, strangers
 from harness.hostile.crowd import LARGE, addresses_of
 from harness.judging.verdicts import Inconclusive
 from tests.harness.hostile.served import serving
@@ -65,12 +65,11 @@ def served() -> Iterator[Served]:
         yield found
 
 
-def test_a_crowd_with_a_count_is_waited_for(served: Served, tmp_path: Path) -> None:
+def test_a_crowd_with_a_count_is_waited_for(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "LONGEST_S", 30.0)
     url = f"http://127.0.0.1:{served.port}"
     start = Starter(tmp_path)
-    with strangers.sending(
-        start, url, "log-ins", network="2001:db8:5::/48", count=30, connections=3, seconds=30
-    ) as answers:
+    with strangers.sending(start, url, "log-ins", network="2001:db8:5::/48", count=30, connections=3) as answers:
         pass
     assert answers.answers == {"401": 10, "429": 20}
     assert answers.not_refused == 10

@@ -121,25 +121,3 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_sessions_member_id"), ["member_id"], unique=False)
-
-
-def downgrade() -> None:
-    with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sessions_member_id"))
-
-    op.drop_table("sessions")
-    with op.batch_alter_table("rules", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_rules_organization_id_position"))
-
-    op.drop_table("rules")
-    with op.batch_alter_table("members", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_members_organization_id"))
-
-    op.drop_table("members")
-    op.drop_table("machines")
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_audit_organization_id_id"))
-
-    op.drop_table("audit")
-    op.drop_table("organizations")
-    op.drop_table("instance")

@@ -46,13 +46,10 @@ _AFRESH = (
 def test_damage_is_repaired_and_sessions_go_on(world: World, door: FrontDoor, damage: str, repair: DoorRepair) -> None:
     machine = world.machine(world.organizations[0], 11)
     assert machine.reaches_the_hub(DEADLINE)
-    assert door.is_whole()
     assert door.restore() is DoorRepair.NONE
     world.hub.run("nft", damage.format(table=world.names.door))
-    assert not door.is_whole()
-    found = door.restore()
-    assert door.is_whole()
-    assert found is repair
+    assert door.restore() is repair
+    assert door.restore() is DoorRepair.NONE
     if repair is DoorRepair.AFRESH:
         address, _, port = world.endpoint(machine).rpartition(":")
         door.learn([LastEndpoint(ipaddress.ip_address(address), int(port), machine.organization.inner_port)])
