@@ -230,6 +230,14 @@ TRAFFIC = (
         "it is held from outside",
     ),
     Sabotage(
+        "sessions-forgotten-in-use",
+        "org-isolation",
+        "the front door forgets a session after 100 s, and WireGuard uses it for 180 s",
+        "front_door:forget_sessions_in_use",
+        "test_a_session_is_kept_for_as_long_as_it_is_used",
+        "the front door forgets a session after",
+    ),
+    Sabotage(
         "one-handshake-share-for-all",
         "org-isolation",
         "all organizations share the handshakes that one may have",
