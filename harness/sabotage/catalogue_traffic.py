@@ -213,6 +213,14 @@ TRAFFIC = (
         "the front door does not do what is claimed",
     ),
     Sabotage(
+        "resumed-over-ipv4-alone",
+        "org-isolation",
+        "where the front door has lost its sessions, it finds those over IPv6 by nothing",
+        "front_door:resume_over_ipv4_alone",
+        "test_each_datagram_reaches_its_own_link_or_none",
+        "not so: a message of no known session arrives",
+    ),
+    Sabotage(
         "strange-datagrams-uncounted",
         "org-isolation",
         "the front door drops datagrams that are no message of WireGuard's without counting them",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from appliance.hub.front_door import directory, rules
-from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, KNOWN6, MEMORIES, SECOND_WORD, SESSIONS
+from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, KNOWN6, MEMORIES, RESUMED, SECOND_WORD, SESSIONS
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.share import Share
 from harness.sabotage.parts import NothingReplaced, replace_part
@@ -28,6 +28,11 @@ def let_data_follow_its_source() -> None:
     """Leads a data message of no known session to the link that has answered its source."""
     following = f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto deliver"
     _change_chain("session", lambda chain: (*chain[:-1], following, chain[-1]))
+
+
+def resume_over_ipv4_alone() -> None:
+    """Looks a source up over IPv4 alone where the table has lost its sessions."""
+    _change_chain("resume", lambda chain: tuple(rule for rule in chain if RESUMED[6].name not in rule))
 
 
 def learn_one_session_of_a_source() -> None:

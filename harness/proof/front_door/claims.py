@@ -63,6 +63,7 @@ class Claim(Enum):
     FIRST = "a first message reaches no link, but the hub's process"
     CLOSED = "nothing else reaches a link, nor anything from outside the process's own port"
     ARRIVES = "a data message of a session that is known arrives"
+    RESUMES = "a message of no known session arrives at the link where the hub's process last heard its source"
     ENTRIES = "an entry is made, renewed or removed by its own link's message, or by the first answer to one"
     OWNER = "the link that an entry names gave out its index"
     NEWEST = "the index that a link gives out in an answer is no other link's from then on"

@@ -18,6 +18,8 @@ ANOTHER = (
     "table inet x { map sessions { type mark : mark; }; map offers { type mark : mark; }; "
     "set inner { type mark; }; set desk { type mark; }; }"
 )
+RESUME4 = f"{TABLE} resume udp dport set ip saddr . udp sport map @resumed4 goto deliver"
+RESUME6 = f"{TABLE} resume udp dport set ip6 saddr . udp sport map @resumed6 goto deliver"
 GIVEN = "resumed4 { type ipv4_addr . inet_service : inet_service; timeout 200s; "
 UNKNOWN = f"{TABLE} resume counter name sessionless drop"
 
@@ -32,6 +34,10 @@ FAULTS = [
     (SESSION, f"{TABLE} session udp dport set @th,104,32 map @sessions", Claim.DATA),
     (SESSION, f"{TABLE} session udp dport set ip saddr . udp sport map @known4", Claim.DATA),
     ("@th,64,32 67108864 goto session", "@th,64,32 4 goto session", Claim.ARRIVES),
+    (RESUME4, "", Claim.RESUMES),
+    (RESUME6, "", Claim.RESUMES),
+    (RESUME6, RESUME6.replace("goto deliver", "drop"), Claim.RESUMES),
+    (f"{TABLE} response goto resume", f"{TABLE} response counter name sessionless drop", Claim.RESUMES),
     ("set @th,128,32 map @offers", "set @th,96,32 map @offers", Claim.ANSWERS),
     (
         "response udp dport set @th,128,32 map @sessions goto",
