@@ -32,6 +32,11 @@ _FIRST_PORT = 41000
 _ANSWER_S = 2.0
 """Seconds, a hundred times what an answer takes; WireGuard itself would repeat after five."""
 
+_USED_S = 180.0
+"""Seconds for which WireGuard uses a session (REJECT-AFTER-TIME).
+
+Source: the WireGuard paper, https://www.wireguard.com/papers/wireguard.pdf, section 6.1.
+"""
 _HELD_S = 1.5
 _COUNTED_S = 5.0
 _TOLERANCE_S = 0.5
@@ -99,6 +104,26 @@ def test_a_session_cannot_be_held_from_outside(world: World, record: Record) -> 
                 f"a session's entry was to end after {before:.1f} s; {passed:.1f} s and some answers later, after"
                 f" {after:.1f} s: it is held from outside"
             )
+
+
+def test_a_session_is_kept_for_as_long_as_it_is_used(world: World, record: Record) -> None:
+    """The front door knows whose a session is for longer than WireGuard uses it. Until then none of its packets is
+    dropped there, and its index is free for no other organization. The lease is read by the tools of the hub's host,
+    because packets would show it after minutes.
+    """
+    mesh = world.organization(record)
+    configuration = mesh.add("mumbai")["config"]
+    with NoiseClient(world.client("home"), configuration, world.subject.address) as client:
+        began = time.monotonic()
+        client.shake_hands()
+        with record.control("a ping through the session is answered"):
+            client.ping(mesh.hub_address)
+        left_s = session_lease_s(world.subject.host, client.hub_index)
+        # Rounded in the hub's favour by the time that the reading took.
+        kept_s = left_s + time.monotonic() - began
+    record.measure("seconds for which a session is known", kept_s, "s", limit=f"> {_USED_S}")
+    if kept_s <= _USED_S:
+        raise Refuted(f"the front door forgets a session after {kept_s:.1f} s, and it is used for {_USED_S:.0f} s")
 
 
 def test_datagrams_of_no_session_are_counted(world: World, record: Record) -> None:

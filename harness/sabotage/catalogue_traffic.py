@@ -213,6 +213,14 @@ TRAFFIC = (
         "the front door does not do what is claimed",
     ),
     Sabotage(
+        "resumed-over-ipv4-alone",
+        "org-isolation",
+        "where the front door has lost its sessions, it finds those over IPv6 by nothing",
+        "front_door:resume_over_ipv4_alone",
+        "test_each_datagram_reaches_its_own_link_or_none",
+        "not so: a message of no known session arrives",
+    ),
+    Sabotage(
         "strange-datagrams-uncounted",
         "org-isolation",
         "the front door drops datagrams that are no message of WireGuard's without counting them",
@@ -228,6 +236,14 @@ TRAFFIC = (
         "front_door:let_answers_renew_sessions",
         "test_a_session_cannot_be_held_from_outside",
         "it is held from outside",
+    ),
+    Sabotage(
+        "sessions-forgotten-in-use",
+        "org-isolation",
+        "the front door forgets a session after 100 s, and WireGuard uses it for 180 s",
+        "front_door:forget_sessions_in_use",
+        "test_a_session_is_kept_for_as_long_as_it_is_used",
+        "the front door forgets a session after",
     ),
     Sabotage(
         "one-handshake-share-for-all",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from appliance.hub.front_door import directory, rules
-from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, KNOWN6, SECOND_WORD, SESSIONS
+from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, KNOWN6, MEMORIES, RESUMED, SECOND_WORD, SESSIONS
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.share import Share
 from harness.sabotage.parts import NothingReplaced, replace_part
@@ -29,6 +30,11 @@ def let_data_follow_its_source() -> None:
     _change_chain("session", lambda chain: (*chain[:-1], following, chain[-1]))
 
 
+def resume_over_ipv4_alone() -> None:
+    """Looks a source up over IPv4 alone where the table has lost its sessions."""
+    _change_chain("resume", lambda chain: tuple(rule for rule in chain if RESUMED[6].name not in rule))
+
+
 def learn_one_session_of_a_source() -> None:
     """Learns the first session of a source alone, and none that its machine begins anew."""
     known = (
@@ -36,6 +42,14 @@ def learn_one_session_of_a_source() -> None:
         f"ip6 daddr . udp dport @{KNOWN6.name} goto sign",
     )
     _change_chain("introduce", lambda chain: (*known, *chain))
+
+
+def forget_sessions_in_use() -> None:
+    """Forgets a session after 100 s; its machine shakes hands again after 120 s."""
+    found = tuple(replace(each, lease_s=100) if each is SESSIONS else each for each in MEMORIES)
+    if found == MEMORIES:
+        raise NothingReplaced("the front door's table has no map of sessions")
+    replace_part(rules, "MEMORIES", found)
 
 
 def drop_strange_datagrams_uncounted() -> None:

@@ -25,6 +25,12 @@ GATE = (("counts0", "offered0"), ("counts1", "offered1"))
 LEASE_S = 2
 """Seconds of a lease, after which another hub may have taken the shard."""
 
+REJECT_AFTER_S = 180
+"""Seconds for which WireGuard uses a session (REJECT-AFTER-TIME).
+
+Source: the WireGuard paper, https://www.wireguard.com/papers/wireguard.pdf, section 6.1.
+"""
+
 _FORMS = {
     SESSIONS: (32, 16),
     OFFERS: (32, 16),
@@ -36,6 +42,7 @@ _FORMS = {
     DESK: (16, 0),
 }
 _OF_THE_PROCESS = frozenset((GIVEN4, GIVEN6, INNER, DESK))
+_OF_SESSIONS = frozenset((SESSIONS, GIVEN4, GIVEN6))
 
 INITIATION, ANSWER, COOKIE, DATA = 0x01000000, 0x02000000, 0x03000000, 0x04000000
 """First words of WireGuard's messages, as they are on the wire."""
@@ -56,6 +63,7 @@ class Claim(Enum):
     FIRST = "a first message reaches no link, but the hub's process"
     CLOSED = "nothing else reaches a link, nor anything from outside the process's own port"
     ARRIVES = "a data message of a session that is known arrives"
+    RESUMES = "a message of no known session arrives at the link where the hub's process last heard its source"
     ENTRIES = "an entry is made, renewed or removed by its own link's message, or by the first answer to one"
     OWNER = "the link that an entry names gave out its index"
     NEWEST = "the index that a link gives out in an answer is no other link's from then on"
@@ -69,7 +77,7 @@ def check(door: Door) -> None:
     """Refuses a table that is no front door as the claims know it.
 
     Raises:
-        Unmodelled: a set or map is missing, has another form, or is filled by somebody else.
+        Unmodelled: a set or map is missing, has another form, is filled by somebody else, or forgets never or too soon.
     """
     where = f"table inet {door.name}"
     for name, form in _FORMS.items():
@@ -78,5 +86,8 @@ def check(door: Door) -> None:
             raise Unmodelled(f"a front door with {'another' if memory else 'no'} {name}", where)
         if name in _OF_THE_PROCESS & door.written:
             raise Unmodelled(f"a rule that writes to {name}", where)
-        if name in door.written and memory.lease == 0:
+        if name in door.written | _OF_SESSIONS and memory.lease == 0:
             raise Unmodelled(f"the map {name}, whose entries never end,", where)
+        if name in _OF_SESSIONS and memory.lease <= REJECT_AFTER_S:
+            # The session's packets would be dropped while both ends still use it.
+            raise Unmodelled(f"the map of sessions {name}, which forgets one after {memory.lease} s,", where)

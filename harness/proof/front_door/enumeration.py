@@ -197,11 +197,25 @@ def _inward(seen: _Seen, public: int) -> Iterator[Claim]:
     is_public, kind = seen.is_to(public), seen.kind
     if seen.accepted and seen.world.field("fib daddr type") != UNICAST:
         yield from _on_delivery(seen, seen.final("udp dport"), public)
-    if is_public and kind == DATA and seen.world.field("fib daddr type") == LOCAL:
-        port = seen.named(SESSIONS, seen.index(FIRST_AT))
-        is_known = port is not None and seen.is_in(INNER, port)
-        if is_known and not (seen.accepted and seen.final("udp dport") == port):
-            yield Claim.ARRIVES
+    if not is_public or seen.world.field("fib daddr type") != LOCAL:
+        return
+    if kind == DATA and _is_lost(seen, seen.named(SESSIONS, seen.index(FIRST_AT))):
+        yield Claim.ARRIVES
+    if _is_of_no_session(seen) and _is_lost(seen, seen.given()):
+        yield Claim.RESUMES
+
+
+def _is_of_no_session(seen: _Seen) -> bool:
+    """True if the receiver's index of a message can be read and is in no map."""
+    index = seen.index(SECOND_AT if seen.kind == ANSWER else FIRST_AT)
+    maps = {DATA: (SESSIONS,), ANSWER: (OFFERS, SESSIONS), COOKIE: (OFFERS, SESSIONS)}.get(seen.kind or 0, ())
+    return index is not None and bool(maps) and all(seen.named(name, index) is None for name in maps)
+
+
+def _is_lost(seen: _Seen, port: int | None) -> bool:
+    """True if a message for a link's port does not arrive there."""
+    is_known = port is not None and seen.is_in(INNER, port)
+    return is_known and not (seen.accepted and seen.final("udp dport") == port)
 
 
 def _on_delivery(seen: _Seen, port: int, public: int) -> Iterator[Claim]:

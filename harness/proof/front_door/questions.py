@@ -6,42 +6,37 @@ Nothing else is assumed of their contents, and an entry that expires only makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import z3
 
-from harness.proof.bitvectors.logic import Condition, Number, both, either, is_one_of, number, opposite
+from harness.proof.bitvectors.logic import Condition, Number, both, either, number, opposite
 from harness.proof.errors import Unmodelled
 from harness.proof.front_door.claims import (
     ANSWER,
     COOKIE,
     DATA,
     DESK,
-    FIRST_AT,
     GIVEN4,
     GIVEN6,
     INITIATION,
     INNER,
-    KIND_AT,
     KNOWN4,
     KNOWN6,
     OFFERS,
-    SECOND_AT,
     SESSIONS,
     Claim,
 )
-from harness.proof.front_door.formula import Contents, Datagram, Walk, slice_of
+from harness.proof.front_door.formula import Walk
 from harness.proof.front_door.sendable import can_be_sent
+from harness.proof.front_door.sides import Side
 from harness.proof.front_door.solving import solved
 from harness.proof.front_door.statements import (
     IPV4,
     IPV6,
     LOCAL,
-    SLICES,
-    UDP,
     UNICAST,
-    WIDTHS,
     Door,
 )
 
@@ -100,100 +95,7 @@ class Questions:
                     yield Contradiction(claim, next(better, model), side.walk)
 
 
-class _Side:
-    """Datagrams of one hook.
-
-    Args:
-        index: any index, whose entries are compared before and after.
-    """
-
-    hook = ""
-
-    def __init__(self, door: Door, index: Number, desk: frozenset[int]) -> None:
-        self._desk = desk
-        self._address = door.address
-        self.datagram = Datagram()
-        self.walk = Walk(door, self.datagram, self.hook)
-        self.index = index
-        self.sport, self.dport = self.datagram.port("udp sport"), self.datagram.port("udp dport")
-        self.final_sport, self.final_dport = (
-            slice_of(self.walk.header, *SLICES[name]) for name in ("udp sport", "udp dport")
-        )
-        self.first, self.second = self.datagram.word(FIRST_AT), self.datagram.word(SECOND_AT)
-        self.has_first, self.has_second = self.datagram.has(16), self.datagram.has(20)
-        fields = self.datagram.fields
-        self.is_udp = both(fields["meta l4proto"] == number(UDP, 8), self.datagram.has(8))
-        self.passes = both(self.walk.accepted, self.is_udp)
-        # Whether a link, by its port, gave out an index before this datagram.
-        self.gave_out = z3.Function("gave out", z3.BitVecSort(16), z3.BitVecSort(32), z3.BoolSort())
-
-    def known(self, port: int) -> list[Condition]:
-        """Assumptions about every datagram."""
-        family = self.datagram.fields["meta nfproto"]
-        closed = (port, 0, *self._desk)
-        return [
-            either((family == number(IPV4, 8), family == number(IPV6, 8))),
-            *(opposite(self.is_in(INNER, number(each, 16))) for each in closed),
-            *(self.is_in(DESK, each) == is_one_of(each, self._desk) for each in (self.dport, self.final_dport)),
-        ]
-
-    def has_address(self, end: str, fields: Mapping[str, Number]) -> Condition:
-        """True if an end's address is the door's, or the door has any."""
-        if self._address is None:
-            return z3.BoolVal(val=True)
-        name = f"{self._address.protocol} {end}"
-        return fields[name] == number(self._address.value, WIDTHS[name])
-
-    def is_of_its_family(self) -> Condition:
-        """True if the datagram has the protocol of the door's address, or the door has any."""
-        if self._address is None:
-            return z3.BoolVal(val=True)
-        return self.datagram.fields["meta nfproto"] == number(self._address.family, 8)
-
-    def is_in(self, name: str, key: Number) -> Condition:
-        return self.walk.before[name].there[key]
-
-    def is_kind(self, *kinds: int) -> Condition:
-        word = self.datagram.word(KIND_AT)
-        return both(self.datagram.has(12), either(word == number(kind, 32) for kind in kinds))
-
-    def differs(self, name: str, key: Number) -> Condition:
-        """True if an entry is made, renewed, changed or removed."""
-        before, after = self.walk.before[name], self.walk.after[name]
-        there, then = before.there[key], after.there[key]
-        return either((there != then, both(then, either((after.renewed[key], before.value[key] != after.value[key])))))
-
-    def leads(self, name: str, key: Number, port: Number) -> Condition:
-        """True if there is an entry that names a port."""
-        return _leads(self.walk.before[name], key, port)
-
-    def ends_or_leads(self, name: str, key: Number, port: Number) -> Condition:
-        """True if there is no entry any more, or one that names a port."""
-        after = self.walk.after[name]
-        return either((opposite(after.there[key]), after.value[key] == port))
-
-    def owner_is_lost(self, gives_out: Condition) -> Condition:
-        """True if each entry named a link that gave out its index, and one does not any more.
-
-        Port 0 is no link's: the hub's process marks maps that nobody has emptied with such an entry.
-
-        Args:
-            gives_out: the datagram's source gives out the index.
-        """
-        names = (SESSIONS, OFFERS)
-        owned = (self._is_owned(self.walk.before[name]) for name in names)
-        still = (
-            either((self._is_owned(after), both(gives_out, after.value[self.index] == self.sport)))
-            for after in map(self.walk.after.__getitem__, names)
-        )
-        return both(*owned, opposite(both(*still)))
-
-    def _is_owned(self, contents: Contents) -> Condition:
-        value = contents.value[self.index]
-        return either((opposite(contents.there[self.index]), value == number(0, 16), self.gave_out(value, self.index)))
-
-
-class _In(_Side):
+class _In(Side):
     """Datagrams that arrive, from a link of the host or from the host itself."""
 
     hook = "prerouting"
@@ -235,7 +137,10 @@ class _In(_Side):
                 )
             ),
         )
-        yield Claim.ARRIVES, self._is_lost(is_public)
+        comes = both(self.is_udp, is_public, fields["fib daddr type"] == number(LOCAL, 32))
+        named = self.walk.before[SESSIONS].value[self.first]
+        yield Claim.ARRIVES, both(comes, self.is_kind(DATA), of_session, self._misses(named))
+        yield Claim.RESUMES, both(comes, self._of_no_session(), self._is_not_resumed())
         yield Claim.ENTRIES, self._is_changed_by_others()
         yield Claim.OWNER, self.owner_is_lost(z3.BoolVal(val=False))
         keys = {KNOWN4: z3.BitVec("key 4", 48), KNOWN6: z3.BitVec("key 6", 128)}
@@ -250,24 +155,38 @@ class _In(_Side):
             found.append(both(self.is_kind(kind), has_index, named))
         return either(found)
 
+    def _of_no_session(self) -> Condition:
+        """True if the receiver's index of a message can be read and is in no map."""
+        found = []
+        for kind, has_index, index, names in (
+            (DATA, self.has_first, self.first, (SESSIONS,)),
+            (ANSWER, self.has_second, self.second, (OFFERS, SESSIONS)),
+            (COOKIE, self.has_first, self.first, (OFFERS, SESSIONS)),
+        ):
+            unknown = (opposite(self.is_in(name, index)) for name in names)
+            found.append(both(self.is_kind(kind), has_index, *unknown))
+        return either(found)
+
+    def _sources(self) -> Iterator[tuple[Condition, str, Number]]:
+        """For each protocol its condition, the map that the hub's process fills, and the source as its key."""
+        fields = self.datagram.fields
+        for family, name, address in ((IPV4, GIVEN4, "ip saddr"), (IPV6, GIVEN6, "ip6 saddr")):
+            yield fields["meta nfproto"] == number(family, 8), name, z3.Concat(fields[address], self.sport)
+
     def _is_given(self) -> Condition:
         """True if the hub's process says that the source was last heard by the link with the final port."""
-        fields = self.datagram.fields
-        by_family = ((IPV4, GIVEN4, "ip saddr"), (IPV6, GIVEN6, "ip6 saddr"))
+        return either(both(is_its, self.leads(name, key, self.final_dport)) for is_its, name, key in self._sources())
+
+    def _is_not_resumed(self) -> Condition:
+        """True if the hub's process has a link for the source, and the datagram does not arrive there."""
         return either(
-            both(
-                fields["meta nfproto"] == number(family, 8),
-                self.leads(name, z3.Concat(fields[address], self.sport), self.final_dport),
-            )
-            for family, name, address in by_family
+            both(is_its, self.is_in(name, key), self._misses(self.walk.before[name].value[key]))
+            for is_its, name, key in self._sources()
         )
 
-    def _is_lost(self, is_public: Condition) -> Condition:
-        port = self.walk.before[SESSIONS].value[self.first]
-        known = both(self.has_first, self.is_in(SESSIONS, self.first), self.is_in(INNER, port))
-        comes = both(self.is_udp, is_public, self.datagram.fields["fib daddr type"] == number(LOCAL, 32))
-        arrives = both(self.walk.accepted, self.final_dport == port)
-        return both(comes, self.is_kind(DATA), known, opposite(arrives))
+    def _misses(self, port: Number) -> Condition:
+        """True if the datagram does not arrive at a port, which is a link's."""
+        return both(self.is_in(INNER, port), opposite(both(self.walk.accepted, self.final_dport == port)))
 
     def _is_changed_by_others(self) -> Condition:
         index, offers = self.index, self.walk.before[OFFERS]
@@ -282,7 +201,7 @@ class _In(_Side):
         )
 
 
-class _Out(_Side):
+class _Out(Side):
     """Datagrams that this host sends."""
 
     hook = "output"
@@ -339,7 +258,3 @@ class _Out(_Side):
             wrong.append(both(others, opposite(kept)))
             wrong.append(both(opposite(others), opposite(self.ends_or_leads(name, key, self.sport)), is_own))
         return either(wrong)
-
-
-def _leads(contents: Contents, key: Number, port: Number) -> Condition:
-    return both(contents.there[key], contents.value[key] == port)

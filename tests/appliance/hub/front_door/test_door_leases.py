@@ -15,10 +15,10 @@ from tests.appliance.hub.front_door.world import HUB4, HUB6, World
 from tests.waiting import wait_until
 
 
-def assert_dropped(scene: Scene, machine: Machine, datagram: bytes) -> None:
+def assert_dropped(scene: Scene, machine: Machine, datagram: bytes, hub: str = HUB4) -> None:
     """Checks that the door drops a datagram because no session has its index or its source."""
     before = scene.door.counters().sessionless
-    scene.ask(machine, datagram)
+    scene.ask(machine, datagram, hub)
     wait_until(lambda: scene.door.counters().sessionless == before + 1)
 
 
@@ -51,13 +51,16 @@ def test_an_answer_after_its_offer_ended_begins_no_session(world: World, scene: 
     assert key_of(index) not in world.elements("sessions")
 
 
-def test_a_session_is_found_by_its_source_until_its_lease_ends(world: World, scene: Scene) -> None:
+@pytest.mark.parametrize(("version", "hub"), [(4, HUB4), (6, HUB6)])
+def test_a_session_is_found_by_its_source_until_its_lease_ends(
+    world: World, scene: Scene, version: int, hub: str
+) -> None:
     """Tells the door a last endpoint, as the hub does when the table has lost its sessions."""
     mine = scene.machine()
-    scene.door.learn([LastEndpoint(ip_address(mine.address(4)), mine.port, V)])
-    assert_delivered(scene, mine, V, message(4, receiver=os.urandom(4)))
-    end(world, "resumed4", mine.source())
-    assert_dropped(scene, mine, message(4, receiver=os.urandom(4)))
+    scene.door.learn([LastEndpoint(ip_address(mine.address(version)), mine.port, V)])
+    assert_delivered(scene, mine, V, message(4, receiver=os.urandom(4)), hub)
+    end(world, f"resumed{version}", mine.source(version))
+    assert_dropped(scene, mine, message(4, receiver=os.urandom(4)), hub)
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -27,6 +27,7 @@ from appliance.hub.front_door.memory import (
     KNOWN_OF,
     KNOWN_SOURCES,
     MEMORIES,
+    OFFERS,
     REGULARS,
     REGULARS_OF,
     RESUMED,
@@ -42,6 +43,12 @@ from tests.appliance.hub.front_door.attacks import initiation
 
 _KEYS = [new_key_pair().public for _ in range(5)]
 _ports = st.integers(1, 65535)
+
+# Constants of the protocol, in seconds. Source: the WireGuard paper, https://www.wireguard.com/papers/wireguard.pdf,
+# section 6.1.
+_REKEY_AFTER_TIME = 120
+_REJECT_AFTER_TIME = 180
+_REKEY_TIMEOUT = 5
 
 
 @given(st.binary(max_size=200))
@@ -158,6 +165,20 @@ def test_handshakes_of_all_organizations_leave_room_for_sessions() -> None:
     # Twenty organizations may begin as many by the hub's own handshakes as the kernel lets each of them.
     assert answered + 20 * _most(BEGUN_OF.rate, BEGUN_OF.burst, SESSIONS.lease_s) < SESSIONS.size
     assert _most(*HANDSHAKES, ASKED.lease_s) < ASKED.size
+
+
+@pytest.mark.parametrize(
+    ("memory", "used_s"),
+    [
+        *((each, _REJECT_AFTER_TIME) for each in (SESSIONS, *RESUMED.values())),
+        # A source stays known if one handshake is missed.
+        *((each, 2 * _REKEY_AFTER_TIME) for each in KNOWN_SOURCES),
+        *((each, _REKEY_TIMEOUT) for each in (OFFERS, ASKED)),
+    ],
+    ids=lambda each: each.name if isinstance(each, Memory) else "",
+)
+def test_a_lease_outlasts_what_wireguard_uses(memory: Memory, used_s: int) -> None:
+    assert memory.lease_s > used_s
 
 
 @given(st.integers(0, 100))

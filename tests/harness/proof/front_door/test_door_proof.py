@@ -18,6 +18,9 @@ ANOTHER = (
     "table inet x { map sessions { type mark : mark; }; map offers { type mark : mark; }; "
     "set inner { type mark; }; set desk { type mark; }; }"
 )
+RESUME4 = f"{TABLE} resume udp dport set ip saddr . udp sport map @resumed4 goto deliver"
+RESUME6 = f"{TABLE} resume udp dport set ip6 saddr . udp sport map @resumed6 goto deliver"
+GIVEN = "resumed4 { type ipv4_addr . inet_service : inet_service; timeout 200s; "
 UNKNOWN = f"{TABLE} resume counter name sessionless drop"
 
 
@@ -31,6 +34,10 @@ FAULTS = [
     (SESSION, f"{TABLE} session udp dport set @th,104,32 map @sessions", Claim.DATA),
     (SESSION, f"{TABLE} session udp dport set ip saddr . udp sport map @known4", Claim.DATA),
     ("@th,64,32 67108864 goto session", "@th,64,32 4 goto session", Claim.ARRIVES),
+    (RESUME4, "", Claim.RESUMES),
+    (RESUME6, "", Claim.RESUMES),
+    (RESUME6, RESUME6.replace("goto deliver", "drop"), Claim.RESUMES),
+    (f"{TABLE} response goto resume", f"{TABLE} response counter name sessionless drop", Claim.RESUMES),
     ("set @th,128,32 map @offers", "set @th,96,32 map @offers", Claim.ANSWERS),
     (
         "response udp dport set @th,128,32 map @sessions goto",
@@ -75,6 +82,9 @@ def test_the_product_s_front_door_is_proven(doorway: Doorway) -> None:
         ([], f"{TABLE} begin add @sessions {{ @th,96,32 timeout 3d : udp dport }}", "@th,96,32 timeout 3d"),
         ([], f"{TABLE} public @nh,64,32 7 drop", "the expression @nh,64,32"),
         ([("timeout 200s; size 524288", "size 524288")], "", "the map sessions, whose entries never end,"),
+        ([("timeout 200s; size 524288", "timeout 180s; size 524288")], "", "sessions, which forgets one after 180 s"),
+        ([(GIVEN, GIVEN.replace("200", "100"))], "", "resumed4, which forgets one after 100 s"),
+        ([(GIVEN, GIVEN.replace("timeout 200s", "flags timeout"))], "", "the map resumed4, whose entries never end,"),
         ([], "table ip x { chain y { type filter hook input priority 0; udp dport set 7; }; }", "table ip x, chain y"),
         (
             [],

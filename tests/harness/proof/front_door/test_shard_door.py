@@ -28,7 +28,8 @@ def test_a_door_with_one_address_is_proven(doorway: Doorway) -> None:
             Claim.ADDRESS,
         ),
         ("add rule inet mwtestdoor public counter name malformed drop", "", Claim.CLOSED),
-        ("@th,64,32 67108864 goto session", "@th,64,32 4 goto session", Claim.ARRIVES),
+        ("@th,64,32 67108864 goto session", "@th,64,32 4 goto session", Claim.RESUMES),
+        ("map @sessions goto deliver", "map @sessions drop", Claim.ARRIVES),
     ],
 )
 def test_a_wrong_door_with_one_address_is_refuted(doorway: Doorway, old: str, new: str, claim: Claim | None) -> None:
