@@ -18,6 +18,7 @@ from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Mesh
 from harness.subject import remains
 from harness.subject.installed import Installed
+from harness.world.damage import KILLED
 from harness.world.world import PASSWORD, World
 from netlab import wait_until
 
@@ -91,6 +92,7 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
     again.api.call("DELETE", "/organization", {"confirm": again.organization["name"]})
 
 
+@pytest.mark.announces(*KILLED)
 def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) -> None:
     """The web process is killed before the hub has answered a deletion; the next web process finishes it by itself."""
     host = remains.on_host(world.subject.host)

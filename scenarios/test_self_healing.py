@@ -17,6 +17,7 @@ from harness.world.damage import (
     CATALOGUE,
     FAMILIES,
     FORCED_OPEN,
+    KILLED,
     MISLED,
     REPORTED,
     RULES,
@@ -43,7 +44,7 @@ _WAIT_S, _LONG_WAIT_S = 0.02, 0.3
 _MISLED = 3
 
 
-@pytest.mark.announces(*REPORTED)
+@pytest.mark.announces(*REPORTED, *KILLED)
 def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: Record, profile: str) -> None:
     """Rules, routes, links, machines, namespaces, WireGuard, the front door and the service are damaged on the hub's
     host, and all is restored soon after.
@@ -71,7 +72,7 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     record.at_least("kinds of damage", len(wanted), QUICK)
 
 
-@pytest.mark.announces(*REPORTED)
+@pytest.mark.announces(*REPORTED, *KILLED)
 def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, profile: str) -> None:
     """Pairs of damage, drawn by the run's seed, are done one right after the other."""
     chance = random.Random(f"damage {world.seed}")

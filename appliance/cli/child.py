@@ -54,6 +54,7 @@ class Child:
         is_ready: returns True if the process does its work; to be set before it is started.
         handed: open files that it gets for its work, by the variable that tells it their descriptors.
         latest: returns more variables, with their values at the time of a start.
+        may_end: True if it ends by itself, with status 0, when its work here is done.
         was_ready: True once a process of it was ready.
     """
 
@@ -63,6 +64,7 @@ class Child:
     handed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     is_confined: bool = False
     latest: Callable[[], Mapping[str, str]] = dict
+    may_end: bool = False
     was_ready: bool = field(default=False, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _successor: Successor | None = field(default=None, repr=False)
@@ -165,13 +167,22 @@ class Child:
             self._due = self._started_at + self._pause
         if now < self._due and not at_once:
             return
-        log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
+        self._tell_of_end(self._process.returncode)
         # Don't wait until it is ready: the other process may have died too.
         try:
             self._spawn()
         except _CANNOT_START as error:
             log.error("a process can't be started", command=self.command, error=str(error))
             self._started_at, self._due = now, None
+
+    def _tell_of_end(self, code: int) -> None:
+        if code == 0 and self.may_end:
+            log.info("a process has done its work and is started again", command=self.command)
+        elif code == -signal.SIGKILL:
+            # By an operator, or by the kernel where memory is short: a name of its own, since nothing of ours did it.
+            log.error(f"the {self.command} process was killed and is started again", code=code)
+        else:
+            log.error(f"the {self.command} process ended and is started again", code=code)
 
     def prepare(self) -> None:
         """Start a successor, which loads its code while this process, or another one before it, works."""

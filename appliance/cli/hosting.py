@@ -40,7 +40,13 @@ class _Hubs:
         for shard in found:
             if shard.id in self._known:
                 continue
-            child = Child("shard", {**self._environment, VARIABLE: shard.id}, handed=self._handover.handed)
+            child = Child(
+                "shard",
+                {**self._environment, VARIABLE: shard.id},
+                handed=self._handover.handed,
+                # As soon as the shard is another host's.
+                may_end=True,
+            )
             # It may wait for its shard for as long as another host has it.
             child.is_ready = lambda: True
             child.start(running.START_DEADLINE)

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 
 from harness.judging.verdicts import Refuted
 
-# What Python, Go and Rust write of a failure past a program's own log.
-_UNLOGGED = re.compile(r"Traceback \(most recent call last\)|panic: |fatal error: |thread '.*' panicked")
+# What Python, Go, Rust and C write of a failure past a program's own log.
+_UNLOGGED = re.compile(
+    r"Traceback \(most recent call last\)|Fatal Python error"
+    r"|panic: |fatal error: |SIGSEGV: "
+    r"|thread '.*' (?:panicked|has overflowed its stack)|fatal runtime error: |memory allocation of \d+ bytes failed"
+    # From glibc and libstdc++: damaged heaps and stacks, assertions, errors of their own, unhandled exceptions.
+    r"|\b(?:(?:c|m|re)alloc|free|malloc_\w+|munmap_chunk|mremap_chunk|tcache_\w+)\(\): "
+    r"|double free or corruption|corrupted (?:size vs|double-linked)"
+    r"|\*\*\* .* detected \*\*\*|Assertion .* failed|Fatal glibc error|terminate called "
+    # From a shell.
+    r"|Segmentation fault|Aborted|\(core dumped\)"
+)
 _LEVELS = frozenset(("error", "critical"))
 _LONGEST = 2000
 

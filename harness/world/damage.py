@@ -21,6 +21,12 @@ REPORTED = (
 )
 """Faults that a service may report after damage; arguments of the marker ``announces``."""
 
+KILLED = ("the hub process was killed", "the web process was killed")
+"""Faults that a service reports if its processes are killed (SIGKILL) while its supervisor goes on."""
+
+WORKER_KILLED = "the web process ended"
+"""Fault that a service reports if one of several web processes is killed: the others end by themselves then."""
+
 
 class Detection(Enum):
     """Ways in which the hub detects damage; the value is the longest time of recovery in seconds."""

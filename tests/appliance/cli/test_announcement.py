@@ -154,7 +154,7 @@ def test_a_terminal_gets_the_announcement_and_later_the_log(data: Path, terminal
     assert Path(f"{data}.unlock-secret").read_text().strip() not in terminal.said
     before = children(terminal.pid)
     os.kill(before["web"], signal.SIGKILL)
-    terminal.wait_for("Warning: a process ended and is started again (command web, code -9).")
+    terminal.wait_for("Error: the web process was killed and is started again (code -9).")
     wait_for_health()
     os.kill(terminal.pid, signal.SIGHUP)
     wait_until(lambda: were_replaced(terminal.pid, before))

@@ -81,6 +81,9 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
     assert first.refusal("census") == 78
     assert first.refusal("rotate-unlock-secret", "--new-secret-file=/run/new-secret") == 75
     first.meshwg("hub", "join", second.name)
+    # A hub that gives its shard up ends as it should, and another one waits in its place.
+    assert "a process has done its work and is started again" in world.logs()
+    assert "ended and is started again" not in world.logs()
     # Its end gives the shard up at once, and removes everything of it.
     assert first.up is not None
     assert first.up.stop(DEADLINE) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -65,6 +66,32 @@ def reports() -> Reports:
 def test_an_error_or_a_traceback_refutes(reports: Reports, line: str, name: str) -> None:
     with pytest.raises(Refuted, match=f"(?s)faults that nobody provoked: {name.replace('(', '.').replace(')', '.')}"):
         reports.scenario(event("hub is ready", "info") + line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Fatal Python error: Segmentation fault",
+        "Segmentation fault (core dumped)",
+        "Aborted",
+        "free(): invalid pointer",
+        "malloc(): corrupted top size",
+        "malloc_consolidate(): unaligned fastbin chunk detected",
+        "double free or corruption (out)",
+        "corrupted size vs. prev_size",
+        "*** stack smashing detected ***: terminated",
+        "python3: nptl.c:5: start: Assertion `ret == 0' failed.",
+        "Fatal glibc error: malloc assertion failure in sysmalloc",
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+        "thread 'main' has overflowed its stack",
+        "memory allocation of 64 bytes failed",
+        "fatal runtime error: stack overflow",
+        "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x0]",
+    ],
+)
+def test_last_words_of_a_crash_refute(reports: Reports, line: str) -> None:
+    with pytest.raises(Refuted, match=re.escape(f"nobody provoked: {line}")):
+        reports.scenario(event("hub is ready", "info") + line + "\n")
 
 
 def test_other_lines_refute_nothing(reports: Reports) -> None:
