@@ -48,6 +48,16 @@ def version_of(expectations: Iterable[Expectation]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
+def check_count(count: int) -> None:
+    """Refuse too many expectations, before they are parsed, since counting is much faster.
+
+    Raises:
+        Invalid: there are more than `MOST`.
+    """
+    if count > MOST:
+        raise Invalid("A policy has at most {most} expectations.", field="expectations", most=MOST)
+
+
 def save(
     context: Context, actor: Actor, expectations: Sequence[Expectation], *, seen: Collection[str] | None = None
 ) -> list[ExpectationState]:
@@ -62,7 +72,7 @@ def save(
             long to be checked.
     """
     actor.must_change()
-    _check_count(len(expectations))
+    check_count(len(expectations))
     kept = list(dict.fromkeys(expectations))
 
     def edit(change: OpenChange) -> list[ExpectationState]:
@@ -90,7 +100,7 @@ def add(context: Context, actor: Actor, expectation: Expectation) -> None:
         before = stored.load(change.transaction, change.organization.id)
         if expectation in before:
             raise Conflict("This expectation is there already.")
-        _check_count(len(before) + 1)
+        check_count(len(before) + 1)
         kept = [*before, expectation]
         _checked(change, kept, named=[expectation])
         _replace(change, before, kept)
@@ -197,11 +207,6 @@ def _broken_sentence(broken: tuple[Expectation, ...]) -> Sentence:
         len(broken),
         expectations=told,
     )
-
-
-def _check_count(count: int) -> None:
-    if count > MOST:
-        raise Invalid("A policy has at most {most} expectations.", field="expectations", most=MOST)
 
 
 def _checked(

@@ -8,8 +8,6 @@ the revision before. Any other difference is resolved: the store is right.
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from dataclasses import dataclass, replace
 from appliance.hub.errors import HubError, NotHere, Overtaken
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.door_upkeep import DoorUpkeep
+from appliance.hub.plane.organization_locks import OrganizationLocks
 from appliance.hub.plane.state_checks import Distrusted, check_state, usable_endpoints
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.model.desired import Desired
@@ -57,7 +56,7 @@ class Arbiter:
         self._door = door
         self._plane = plane
         self._applied: dict[str, _Applied] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = OrganizationLocks()
         self._is_closed = False
 
     def close(self) -> None:
@@ -71,10 +70,8 @@ class Arbiter:
 
     def await_changes(self) -> None:
         """Wait for the changes in progress; after `close` there are none when this returns."""
-        # A lock that is made from now on is taken by calls that are refused.
-        for lock in tuple(self._locks.values()):
-            with lock:
-                pass
+        # A lock that is taken from now on is taken by calls that are refused.
+        self._locks.await_all()
 
     def apply(
         self,
@@ -111,7 +108,7 @@ class Arbiter:
 
     def amended(self, organization: str, difference: StateDifference, base: int) -> Desired | None:
         """Apply a difference to the state at revision ``base``; None if the data plane has another revision."""
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             applied, state = self._applied.get(organization), self._plane.state(organization)
         if applied is None or applied.revision != base or state is None:
             return None
@@ -158,7 +155,7 @@ class Arbiter:
         Raises:
             HubError: something could not be removed.
         """
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             self._plane.remove(organization)
             self._applied.pop(organization, None)
 
@@ -168,7 +165,7 @@ class Arbiter:
         Raises:
             HubError: it failed; the organization stays denied, and healing tries again.
         """
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             if self._plane.state(organization) is None:
                 self._restore(organization)
 
@@ -178,7 +175,7 @@ class Arbiter:
         Raises:
             HubError: something could not be removed.
         """
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             has_none = self._plane.state(organization) is None
             if has_none:
                 self._plane.remove(organization)
@@ -186,7 +183,7 @@ class Arbiter:
 
     def stored(self, organization: str, revision: int) -> None:
         """Note that the store has this revision, which the data plane enforces: it will not be put back."""
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             applied = self._applied.get(organization)
             if applied is not None and applied.revision == revision:
                 self._applied[organization] = _Applied(revision, revision)
@@ -201,7 +198,7 @@ class Arbiter:
         Raises:
             Unavailable, HubError: the store or the data plane failed.
         """
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             with self._store.read() as transaction:
                 stored = organizations.standing(transaction, organization, self._store.shard)
             if stored is None or not stored.is_active:
@@ -217,13 +214,13 @@ class Arbiter:
         Raises:
             Unavailable, HubError: the store or the data plane failed.
         """
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             return self._settle(organization)
 
     @contextmanager
     def _change_of(self, organization: str) -> Iterator[None]:
         """Hold the organization for a change; raises `NotHere` after `close`."""
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             # Asked with the lock: `await_changes` waits for whoever has passed this.
             self.check_open()
             yield

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address
 
 import structlog
 
 from appliance.host.clocks import HOST, HostClocks
-from appliance.hub.errors import GivenUp, HubError, Occupied
+from appliance.hub.errors import GivenUp, HubError
 from appliance.hub.findings import Damage, Repair
 from appliance.hub.host_objects import HostObjects
 from appliance.hub.kernel import namespace, tracking
@@ -22,6 +19,7 @@ from appliance.hub.names import Names
 from appliance.hub.plane import census
 from appliance.hub.plane.endpoints import to_remember
 from appliance.hub.plane.enforcement import LastCheck, no_check
+from appliance.hub.plane.organization_locks import OrganizationLocks
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.ruleset import FullMachines
 from appliance.hub.wireguard import Backend
@@ -67,7 +65,7 @@ class DataPlane:
         self._connection_counts = tracking.ConnectionCounts()
         self._wanted: dict[str, Desired] = {}
         self._whole: set[str] = set()
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = OrganizationLocks()
 
     @property
     def backend(self) -> Backend:
@@ -83,7 +81,7 @@ class DataPlane:
             HubError: it failed; the previous state stays in force.
         """
         organization = desired.organization
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             before = self._wanted.get(organization)
             try:
                 self._change(before, desired, last_check)
@@ -95,13 +93,13 @@ class DataPlane:
 
     def expect_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
         """Remember the last endpoints of the machines of an organization that has no state yet, by public key."""
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             if organization not in self._wanted:
                 self._endpoints[organization] = endpoints
 
     def turn_to_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
         """Begin handshakes with the machines of an organization that was prepared without their endpoints."""
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             if (desired := self._wanted.get(organization)) is not None:
                 self._endpoints[organization] = {**endpoints, **self._endpoints.get(organization, {})}
                 self._reconciler.turn_to_machines(desired)
@@ -115,7 +113,7 @@ class DataPlane:
             endpoints: last endpoints of the machines, by public key.
         """
         organization = desired.organization
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             if organization in self._wanted:
                 # A save since the store was read is newer.
                 return
@@ -136,7 +134,7 @@ class DataPlane:
             HubError: it can't be repaired now.
         """
         start = time.monotonic()
-        with self._holding(organization, HEALING_WAITS_S):
+        with self._locks.holding(organization, HEALING_WAITS_S):
             desired = self._wanted.get(organization)
             if desired is None:
                 return None
@@ -166,7 +164,7 @@ class DataPlane:
         Raises:
             HubError: something could not be removed.
         """
-        with self._locks[organization]:
+        with self._locks.holding(organization):
             self._reconciler.clear(organization)
             self._wanted.pop(organization, None)
             self._endpoints.pop(organization, None)
@@ -183,10 +181,12 @@ class DataPlane:
             Occupied: the change takes longer.
             HubError: the link can't be read.
         """
-        with self._holding(organization, patience_s):
+        with self._locks.holding(organization, patience_s):
             names = self._names.of(organization)
-            found = self._backend.peers(names) if namespace.exists(names.namespace) else ()
-            return self._handshakes.dated(organization, found)
+            if not namespace.exists(names.namespace):
+                # It may be no organization at all, of which nothing is to be remembered.
+                return ()
+            return self._handshakes.dated(organization, self._backend.peers(names))
 
     def heard(self) -> dict[str, float]:
         """Times of the organizations' latest handshakes when they were read last; seconds since the epoch."""
@@ -211,7 +211,7 @@ class DataPlane:
         Raises:
             HubError: the kernel did not answer, or a change is in progress.
         """
-        with self._holding(organization, HEALING_WAITS_S):
+        with self._locks.holding(organization, HEALING_WAITS_S):
             return self._reconciler.openers(organization)
 
     def refuse(self, organization: str, full: FullMachines) -> None:
@@ -220,7 +220,7 @@ class DataPlane:
         Raises:
             HubError: it can't be changed now. It has to be asked for again.
         """
-        with self._holding(organization, HEALING_WAITS_S):
+        with self._locks.holding(organization, HEALING_WAITS_S):
             if organization in self._wanted:
                 self._reconciler.refuse(organization, full)
 
@@ -230,7 +230,7 @@ class DataPlane:
         Raises:
             HubError: the kernel did not answer, or a change is in progress.
         """
-        with self._holding(organization, HEALING_WAITS_S):
+        with self._locks.holding(organization, HEALING_WAITS_S):
             return self._reconciler.refused(organization)
 
     def call_machines(self, organization: str, misled_until: float) -> None:
@@ -244,7 +244,7 @@ class DataPlane:
             Occupied: a change is in progress.
             HubError: the link can't be read.
         """
-        with self._holding(organization, HEALING_WAITS_S):
+        with self._locks.holding(organization, HEALING_WAITS_S):
             desired = self._wanted.get(organization)
             if desired is not None:
                 self._reconciler.call_machines(desired, misled_until)
@@ -300,16 +300,6 @@ class DataPlane:
     def census(self) -> tuple[HostObjects, ...]:
         """Objects on the host, by organization."""
         return census.take(self._names)
-
-    @contextmanager
-    def _holding(self, organization: str, patience_s: float) -> Iterator[None]:
-        lock = self._locks[organization]
-        if not lock.acquire(timeout=patience_s):
-            raise Occupied("the organization is being changed")
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _change(self, before: Desired | None, after: Desired, last_check: LastCheck) -> None:
         if before is not None and after.organization in self._whole and not _other_link(before, after):

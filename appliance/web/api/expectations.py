@@ -81,6 +81,7 @@ def _expectations(call: ApiCall) -> list[ExpectationAnswer]:
 def _save_expectations(call: ApiCall) -> list[ExpectationAnswer]:
     body: list[ExpectationBody] = call.body
     seen = conditions.versions_seen(call.request)
+    expectations.check_count(len(body))
     saved = expectations.save(call.context, call.actor, [each.parsed() for each in body], seen=seen)
     return [ExpectationAnswer.of(each) for each in saved]
 

@@ -8,6 +8,7 @@ import bottle
 import pytest
 
 from appliance.service import Actor, Context
+from appliance.service.expectations import MOST
 from appliance.web.api.reply import PREFIX
 from tests.appliance.members import sign_in
 from tests.appliance.web.client import Response, call
@@ -136,6 +137,14 @@ def test_expectations_are_not_overwritten_unseen(app: bottle.Bottle, token: str)
     assert put([], "*")[0] == 200
     assert put([], none)[0] == 200
     assert ask(app, "PUT", "/policy/expectations", wanted, token).status == 200
+
+
+def test_too_many_expectations_are_not_parsed(app: bottle.Bottle, token: str) -> None:
+    """Sends more than the limit of which none can be parsed: the refusal is of their number, not of the first one."""
+    body = [{"source": "nothing", "destination": "any", "verdict": "deny"}]
+    assert ask(app, "PUT", "/policy/expectations", body, token).json["field"] == "source"
+    refused = ask(app, "PUT", "/policy/expectations", body * (MOST + 1), token)
+    assert (refused.status, refused.json["field"]) == (422, "expectations")
 
 
 @pytest.mark.parametrize(
