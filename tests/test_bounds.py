@@ -1,4 +1,4 @@
-"""The documented table of an organization's bounds agrees with the code."""
+"""The documented tables of bounds agree with the code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from appliance.hub.plane import bounds
+from appliance.hub.ruleset import compilers
 from appliance.hub.ruleset.openings import MACHINE_PACE, ORGANIZATION_PACE
 from appliance.model import entries, probes, retention
 from appliance.model.organization import Plan
@@ -17,12 +18,14 @@ from appliance.service import (
     machine_bounds,
     passkeys,
     policy_saves,
+    readings,
     recording,
     relying_party,
     repeats,
+    states,
 )
 from appliance.store import policy_history
-from appliance.web import rates
+from appliance.web import answer_cache, rates
 from appliance.web.allowance import Rate
 from harness.paths import ROOT
 
@@ -92,10 +95,34 @@ def _bounds() -> dict[str, str]:
     }
 
 
-def test_the_table_of_bounds_agrees_with_the_code() -> None:
-    section = (ROOT / "docs" / "organizations.md").read_text().partition("\n## Bounds\n")[2].partition("\n## ")[0]
+def _bounds_of_all() -> dict[str, str]:
+    states_kept = f"{states.MOST}, and {states.MOST_BYTES >> 20} MB"
+    compilers_kept = f"{compilers.MOST} organizations, and {compilers.MOST_BYTES >> 20} MB"
+    return {
+        "states of organizations, kept in the web process": (
+            f"{states_kept} by an estimate from machines, groups, rules and ports"
+        ),
+        "readings of machines, and of counters": (
+            f"{readings.MOST} each, and {readings.MOST_ENTRIES:,} machines or rules each"
+        ),
+        "encoded answers": f"{answer_cache.MOST_BYTES >> 20} MB",
+        "what the hub keeps to compile a change": f"{compilers_kept} by an estimate from elements and rules",
+    }
+
+
+def _documented(page: str, heading: str) -> dict[str, str]:
+    """Reads the bounds of the table below a heading."""
+    section = (ROOT / "docs" / page).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| ")]
-    assert {what: bound for what, bound, _ in rows[2:]} == _bounds()
+    return {what: bound for what, bound, _ in rows[2:]}
+
+
+def test_the_table_of_bounds_agrees_with_the_code() -> None:
+    assert _documented("organizations.md", "Bounds") == _bounds()
+
+
+def test_the_bounds_of_all_together_agree_with_the_code() -> None:
+    assert _documented("operating.md", "What all organizations can take together") == _bounds_of_all()
 
 
 def test_pages_name_the_most_machines() -> None:

@@ -96,10 +96,10 @@ class Context:
     steady: Callable[[], float] = clocks.boottime
     removal_clock: Callable[[], datetime] | None = None
     states: States = field(default_factory=States)
-    counts: Readings[Counts] = field(default_factory=Readings)
+    counts: Readings[Counts] = field(default_factory=lambda: Readings(len))
     trends: Trends = field(default_factory=Trends)
     baselines: Baselines = field(default_factory=Baselines)
-    statuses: Readings[Statuses] = field(default_factory=Readings)
+    statuses: Readings[Statuses] = field(default_factory=lambda: Readings(len))
     queues: Queues = field(default_factory=Queues)
     retention: Retention = Retention()
     refusals: Counter[str] = field(default_factory=Counter)

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from appliance.sized_cache import SizedCache
+
 T = TypeVar("T")
 
-_MOST = 256
+MOST = 256
+MOST_ENTRIES = 100_000
+"""Machines or rules of all kept readings together; each takes some 400 bytes."""
 _TIMES = 3.0
 
 
@@ -38,14 +41,22 @@ class Readings(Generic[T]):
     a millisecond is never older than some milliseconds.
 
     Args:
+        size: counts the entries of a value.
         most: readings that are kept, one for each organization.
+        most_entries: entries of all kept readings; organizations with large ones lose theirs first.
         clock: monotonic time in seconds.
     """
 
-    def __init__(self, most: int = _MOST, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+    def __init__(
+        self,
+        size: Callable[[T], int] = lambda _: 1,
+        most: int = MOST,
+        most_entries: int = MOST_ENTRIES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._size = size
         self._clock = clock
-        self._kept: OrderedDict[str, Reading[T]] = OrderedDict()
+        self._kept: SizedCache[Reading[T]] = SizedCache(most, most_entries)
         self._flights: dict[str, Future[Reading[T]]] = {}
         self._lock = threading.Lock()
 
@@ -68,7 +79,7 @@ class Readings(Generic[T]):
     def forget(self, organization: str) -> None:
         """Drop the organization's reading, also one in progress, because of a change."""
         with self._lock:
-            self._kept.pop(organization, None)
+            self._kept.take(organization)
             self._flights.pop(organization, None)
 
     def _read(self, organization: str, read: Callable[[], T], flight: Future[Reading[T]]) -> Reading[T]:
@@ -91,7 +102,9 @@ class Readings(Generic[T]):
                 return
             del self._flights[organization]
             if reading is not None:
-                self._kept[organization] = reading
-                self._kept.move_to_end(organization)
-                if len(self._kept) > self._most:
-                    self._kept.popitem(last=False)
+                self._kept.keep(organization, reading, self._size(reading.value))
+
+    @property
+    def entries(self) -> int:
+        """Entries of all kept readings."""
+        return self._kept.size

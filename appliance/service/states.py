@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from appliance.model.desired import Desired
+from appliance.sized_cache import SizedCache
 
-_MOST = 500
+MOST = 500
+MOST_BYTES = 128 * 2**20
+"""Memory for all states together, by `Desired.estimated_bytes`: the largest one takes some 80 MB."""
 
 
 @dataclass(frozen=True)
@@ -25,31 +26,26 @@ class States:
 
     Args:
         most: number of states that are kept.
+        most_bytes: memory that all of them may take; organizations with large states lose theirs first.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+        self._kept: SizedCache[_Kept] = SizedCache(most, most_bytes)
 
     def get(self, organization: str, revision: int) -> Desired | None:
         """Find the state of a revision; None if it is not kept."""
-        with self._lock:
-            found = self._kept.get(organization)
-            if found is None or found.revision != revision:
-                return None
-            self._kept.move_to_end(organization)
-            return found.state
+        found = self._kept.get(organization)
+        return None if found is None or found.revision != revision else found.state
 
     def keep(self, revision: int, state: Desired) -> None:
         """Keep the state that the store has now, with its revision."""
-        with self._lock:
-            self._kept[state.organization] = _Kept(revision, state)
-            self._kept.move_to_end(state.organization)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+        self._kept.keep(state.organization, _Kept(revision, state), state.estimated_bytes)
 
     def forget(self, organization: str) -> None:
         """Drop the state of a removed organization."""
-        with self._lock:
-            self._kept.pop(organization, None)
+        self._kept.take(organization)
+
+    @property
+    def bytes(self) -> int:
+        """Estimated memory of all states."""
+        return self._kept.size

@@ -19,6 +19,7 @@ from appliance.hub.kernel import namespace
 from appliance.hub.ruleset import TABLE, UNKNOWN, Count, NameSet, Ruleset, is_leaf
 
 _MOST_OPEN = 700
+_LARGE = 2**15
 # Names of priorities that the compiler uses; nft(8), table 6.
 _PRIORITIES = {-300: "raw", -150: "mangle", 0: "filter"}
 IDLE_S = 10.0
@@ -139,6 +140,9 @@ class Rulesets:
         context = self._context(name)
         with context.lock:
             run(context.nftables, text, f"the rules of {name}")
+            if len(text) > _LARGE:
+                # Until its next command it keeps what it has read, up to 34 times the text. This one does nothing.
+                context.nftables.cmd("")
 
     def forget(self, name: str) -> None:
         """Close the context of that namespace."""

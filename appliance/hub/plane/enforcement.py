@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,7 +17,7 @@ from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames
-from appliance.hub.ruleset import FULL, NONE_FULL, PACED, TABLE, Compiler, FullMachines, Removal, Ruleset, refusing
+from appliance.hub.ruleset import FULL, NONE_FULL, PACED, TABLE, Compilers, FullMachines, Removal, Ruleset, refusing
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
 from appliance.model.policy import Action, Policy
@@ -37,8 +35,6 @@ OUT_BY_THEN_S = 0.05
 WAITS_S = 1.0
 """Longest time for which remains wait for others, to be removed in one transaction with them."""
 _MOST_WAITING = 32
-# Each keeps its last result; without it, a ruleset is compiled from nothing.
-_MOST_COMPILERS = 200
 _NOT_YET = Ruleset()
 """Ruleset while a large one is being loaded: everything is denied."""
 
@@ -97,9 +93,7 @@ class Enforcement:
         # By namespace: the generation after our last transaction, and the rules in force.
         self._generations: dict[str, int] = {}
         self._active: dict[str, _ActiveRules] = {}
-        # In the order of their last use.
-        self._compilers: OrderedDict[str, Compiler] = OrderedDict()
-        self._choosing = threading.Lock()
+        self._compilers = Compilers()
         self._full: dict[str, FullMachines] = {}
 
     def forget(self, name: str) -> None:
@@ -108,7 +102,7 @@ class Enforcement:
         self._sockets.forget(name)
         self._generations.pop(name, None)
         self._active.pop(name, None)
-        self._compilers.pop(name, None)
+        self._compilers.forget(name)
         self._full.pop(name, None)
         self._ledger.forget(name)
 
@@ -221,17 +215,9 @@ class Enforcement:
                 "a policy is too large, so everything is denied", organization=desired.organization, why=error.detail
             )
             desired = replace(desired, policy=Policy(Action.DENY))
-        compiled = self._compiler(names.namespace).compile(desired, names.link)
+        compiled = self._compilers.compile(names.namespace, desired, names.link)
         full = self._full.get(names.namespace, NONE_FULL)
         return refusing(compiled, full) if full else compiled
-
-    def _compiler(self, name: str) -> Compiler:
-        with self._choosing:
-            compiler = self._compilers.pop(name, None) or Compiler()
-            self._compilers[name] = compiler
-            if len(self._compilers) > _MOST_COMPILERS:
-                self._compilers.popitem(last=False)
-        return compiler
 
     def _tidy(self, names: KernelNames) -> None:
         """Remove chains and counters that are out of use."""

@@ -28,6 +28,7 @@ Source: nft(8), sections "MAPS", "VERDICT MAPS" and "CONNTRACK EXPRESSIONS"; <li
 
 from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
 from appliance.hub.ruleset.compiler import Compiler
+from appliance.hub.ruleset.compilers import Compilers
 from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
 from appliance.hub.ruleset.frame import UNMATCHED
 from appliance.hub.ruleset.name_set import NameSet
@@ -42,6 +43,7 @@ __all__ = [
     "UNKNOWN",
     "UNMATCHED",
     "Compiler",
+    "Compilers",
     "Count",
     "FullMachines",
     "NameSet",

@@ -47,6 +47,11 @@ class Spread(Generic[V]):
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
+    @property
+    def elements(self) -> int:
+        """Number of elements in the values of all keys."""
+        return self._size
+
     def update(self, changes: Mapping[Key, V | None]) -> None:
         """Set the values of keys; None removes a key."""
         touched = {self._bucket(key) for key in changes}

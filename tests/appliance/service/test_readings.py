@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from appliance.service.readings import Readings
+from appliance.model.desired import PeerStatus, RuleCount
+from appliance.model.organization import Role
+from appliance.service import Actor, Context, observed, policy
+from appliance.service.machine_bounds import MOST_MACHINES
+from appliance.service.policy_saves import MOST_RULES
+from appliance.service.readings import MOST_ENTRIES, Readings
+from tests.appliance.fakes import FakeHub
 
 
 @dataclass
@@ -101,3 +107,15 @@ def test_the_readings_that_are_kept_are_bounded() -> None:
     assert len(source.reads) == 3
     readings.get("a", source)
     assert len(source.reads) == 4
+
+
+def test_readings_of_large_organizations_fill_no_memory(context: Context, hub: FakeHub) -> None:
+    """Looks at machines and counters of fifty organizations that have as many as possible."""
+    hub.statuses = [PeerStatus(f"{at:043}=", 0, 0, 0, "") for at in range(MOST_MACHINES)]
+    hub.counts = [RuleCount(f"r{at}", 0, 0) for at in range(MOST_RULES)]
+    for number in range(50):
+        actor = Actor(f"hostile{number}", "", "", Role.OWNER)
+        assert len(observed.statuses(context, actor)) == MOST_MACHINES
+        assert len(policy.counters(context, actor).value) == MOST_RULES
+    assert 0 < context.statuses.entries <= MOST_ENTRIES
+    assert 0 < context.counts.entries <= MOST_ENTRIES
