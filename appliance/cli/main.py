@@ -41,7 +41,7 @@ _OWN = {
     "operations": "appliance.cli.operations:operations",
     "hub": "appliance.cli.hubs:hub",
 }
-_IN_TABLES = {"admin", "doctor"}
+_IN_TABLES = {"admin"}
 """Commands that print with rich."""
 _PROCESSES = {
     "hub": "appliance.cli.hub:hub",

@@ -69,6 +69,7 @@ class Facts:
         wireguard_module: state of the kernel's module: "loaded", "built in", "on disk", or "" for unknown.
         tun_errno: error number of opening the TUN device; 0 if it opens.
         library: file name of libnftables with its version; "" if it can't be loaded.
+        absent_packages: Python packages of the service that are not installed.
         own: trial as this user.
         ordinary: trial as a user without privileges; None if it was impossible.
         programs: versions of installed programs; "" for an unknown version.
@@ -91,3 +92,4 @@ class Facts:
     browser: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     connections: int = 0
+    absent_packages: tuple[str, ...] = ()

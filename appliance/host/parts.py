@@ -27,6 +27,10 @@ ENOUGH_CONNECTIONS = 262_144
 """Smallest limit of the host for the documented bounds of connections (`appliance.hub.plane.bounds`)."""
 
 
+# As many as fit on a line.
+_FEW_PACKAGES = 3
+
+
 @dataclass(frozen=True)
 class _Tool:
     """A package of programs, present if all of them are; the first one tells the version."""
@@ -51,6 +55,7 @@ _TOOLS = (
 def findings(facts: Facts) -> Iterator[Finding]:
     """Findings of this module."""
     yield _python(facts)
+    yield _packages(facts)
     yield _library(facts)
     yield _kernel_feature(
         facts,
@@ -75,6 +80,15 @@ def _python(facts: Facts) -> Finding:
     if version >= OLDEST_PYTHON:
         return present(name, facts.python, (UP, *LABS))
     return missing(name, facts.python, (UP, *LABS), f"install Python {oldest} or newer, with its module venv")
+
+
+def _packages(facts: Facts) -> Finding:
+    name, absent = "python-packages", facts.absent_packages
+    if not absent:
+        return present(name, "those of the service are installed", (UP, *LABS))
+    some = ", ".join(absent[:_FEW_PACKAGES])
+    more = f" and {len(absent) - _FEW_PACKAGES} more" if len(absent) > _FEW_PACKAGES else ""
+    return missing(name, f"not installed: {some}{more}", (UP, *LABS), "./meshwg setup run")
 
 
 def _library(facts: Facts) -> Finding:

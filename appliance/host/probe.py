@@ -6,7 +6,7 @@ import platform
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from appliance.host import programs, system, trial
+from appliance.host import libraries, programs, system, trial
 from appliance.host.facts import Facts
 
 
@@ -35,4 +35,5 @@ def find_facts() -> Facts:
             ordinary=ordinary.result(),
             # After the trials, which load the module of connection tracking.
             connections=system.connections(),
+            absent_packages=libraries.absent(),
         )

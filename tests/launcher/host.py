@@ -88,6 +88,7 @@ case "$1 ${2:-}" in
 "-c import pip") exit "${PIP_IS_GONE:-0}" ;;
 "-c "*) exit "${PYTHON_IS_TOO_OLD:-0}" ;;
 "--version "*) echo "Python 3.13.1" ;;
+"-I -S") exit "${DIAGNOSIS_CODE:-0}" ;;
 "-m venv")
     mkdir -p "$3/bin"
     [ -z "${VENV_SAYS:-}" ] || { printf '%s\\n' "$VENV_SAYS" >&2; exit 1; }
@@ -140,6 +141,11 @@ class Call:
     def asks(self) -> bool:
         """Tells if the call changes nothing."""
         return self.program == "dpkg-query" or self.arguments[:1] in (("-c",), ("--version",))
+
+    @property
+    def diagnoses(self) -> bool:
+        """Tells if the call is the diagnosis by the system's Python, without modules of anybody else."""
+        return self.program == "python3" and self.arguments[:3] == ("-I", "-S", "-B")
 
 
 @dataclass(frozen=True)

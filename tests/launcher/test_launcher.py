@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ from signal import Signals as Signal
 
 import pytest
 
+from appliance import release
+from harness.paths import ROOT
 from tests.launcher.host import Call, Host
 
 BAD_USAGE, UNAVAILABLE, NOT_WRITABLE, NO_RIGHT, NOT_CONFIGURED = 64, 69, 73, 77, 78
@@ -101,7 +105,80 @@ def test_an_empty_command_is_passed_on_too(host: Host) -> None:
     assert host.run("--help").calls == [Call("meshwg", ("--help",))]
 
 
-@pytest.mark.parametrize("command", ["up", "doctor", "status", "census", "backup", "--help", "frobnicate"])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["-h"], ["up", "--help"], ["gate", "--seed", "1", "-h"], ["doctor", "-h"]]
+)
+def test_help_before_the_set_up_says_what_it_installs(host: Host, words: list[str]) -> None:
+    host.has_packages(*RUN_PACKAGES - {"nftables", "wireguard-go"})
+    done = host.run(*words)
+    assert (done.code, done.said, done.calls) == (0, [], [])
+    (sentence,) = (line for line in done.output.splitlines() if "installs" in line and "requirements.lock" in line)
+    assert "the Debian packages nftables wireguard-go, and the Python packages" in sentence
+    assert not host.venv.exists()
+    host.read_only = True
+    assert host.run(*words).code == 0
+
+
+def test_no_command_before_the_set_up_is_bad_usage(host: Host) -> None:
+    done = host.run()
+    assert (done.code, done.calls, done.output) == (BAD_USAGE, [], "")
+    assert done.said == host.run("--help").output.splitlines()
+
+
+def test_the_version_is_told_before_the_set_up(host: Host) -> None:
+    done = host.run("--version")
+    assert (done.code, done.calls, done.said, done.output) == (0, [], [], f"meshwg {release.version()}\n")
+
+
+def test_a_word_after_two_hyphens_asks_for_no_help(host: Host) -> None:
+    assert host.run("up", "--", "--help").calls[-1] == Call("meshwg", ("up", "--", "--help"))
+
+
+@pytest.mark.parametrize("uid", ["0", "1000"])
+def test_a_diagnosis_needs_no_set_up(host: Host, uid: str) -> None:
+    host.remove("sudo")
+    host.read_only = True
+    done = host.run("doctor", "--json", FAKE_UID=uid, DIAGNOSIS_CODE="69")
+    (call,) = done.calls
+    assert call.diagnoses
+    assert call.arguments[-2:] == (str(host.checkout), "--json")
+    assert done.code == 69
+    assert "./meshwg setup run installs the Debian packages" in done.complaint
+    assert all(package in done.complaint for package in RUN_PACKAGES)
+
+
+def test_a_diagnosis_after_the_set_up_is_the_service_s(host: Host) -> None:
+    host.run("setup", "run")
+    done = host.run("doctor", "--json")
+    assert (done.said, done.calls) == ([], [Call("meshwg", ("doctor", "--json"))])
+
+
+def test_a_diagnosis_without_python_says_so(host: Host) -> None:
+    done = host.run("doctor", PYTHON_IS_TOO_OLD="1")
+    assert (done.code, done.calls) == (UNAVAILABLE, [])
+    assert done.complaint == "meshwg: The diagnosis takes Python 3.10 or newer, and none was found."
+
+
+def test_the_diagnosis_runs_on_python_alone(host: Host) -> None:
+    """Runs the real one with the system's Python, which has no package of the service."""
+    shutil.copytree(ROOT / "appliance", host.checkout / "appliance")
+    before = sorted(host.checkout.rglob("*"))
+    # A copy, because what is mounted over /usr/bin/python3 is mounted over the file that it leads to.
+    python = shutil.copy(Path(sys.executable).resolve(), host.root / "interpreter")
+    host.install("python3", f'#!/bin/sh\nexec "{python}" "$@"\n')
+    (host.root / "json.py").write_text("raise SystemExit('a module of the folder that root is in')")
+    done = host.run("doctor", "--json")
+    document = json.loads(done.output)
+    assert done.code == UNAVAILABLE
+    (found,) = (each for each in document["findings"] if each["id"] == "python-packages")
+    assert (found["state"], found["advice"]) == ("missing", "./meshwg setup run")
+    words = host.run("doctor")
+    assert (words.code, "missing   python-packages" in words.output) == (UNAVAILABLE, True)
+    assert host.run("doctor", "--frobnicate").code == BAD_USAGE
+    assert sorted(host.checkout.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["up", "status", "census", "backup", "frobnicate"])
 def test_commands_of_the_service_install_the_first_level_only(host: Host, command: str) -> None:
     done = host.run(command)
     assert done.code == 0

@@ -112,7 +112,8 @@ def prove(
     namespace or the harness is not there, or something in it has no meaning in the proof, 70 the engines or real
     packets disagree, 77 not root.
     """
-    body_of("prove", "z3").run(
+    # Of what refutes a policy a packet is sent, and one that was found must not go unseen for lack of scapy.
+    body_of("prove", "z3", "scapy", *(() if token_file is None else ("httpx",))).run(
         organization,
         target,
         authority,

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from rich.console import Console
 
-from appliance.cli import doctor
 from appliance.cli.errors import Exit
-from appliance.host import Facts, Privileges, WireGuardChoice, diagnose, find_facts, programs
+from appliance.host import Facts, Privileges, WireGuardChoice, diagnose, find_facts, programs, report
 from tests.appliance.host.example_hosts import failed_trial, host, hosts, trial
 
 # Hosts that lack something, made of this one by util-linux: each is a way to start a program.
@@ -43,10 +42,9 @@ def run(*arguments: str, on: tuple[str, ...] = (), **environment: str) -> subpro
 
 def said(facts: Facts, width: int = 80) -> str:
     """Returns the words about a host."""
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    doctor.show(diagnose(facts), console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    output = io.StringIO()
+    report.show(diagnose(facts), output, width)
+    return output.getvalue()
 
 
 def flat(text: str) -> str:
@@ -105,7 +103,7 @@ def test_without_programs_the_advice_is_to_install_them(tmp_path: Path, monkeypa
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(programs, "MORE_FOLDERS", str(tmp_path))
     diagnosis = diagnose(find_facts())
-    found = findings(doctor.document(diagnosis))
+    found = findings(report.document(diagnosis))
     assert found["wireguard-go"]["state"] == "optional"
     assert found["wireguard-tools"]["state"] == "missing"
     assert "wireguard-tools" in found["wireguard-tools"]["advice"]
@@ -139,10 +137,11 @@ def test_the_report_names_neither_host_nor_person() -> None:
         (host(privileges=Privileges(root=False), library=""), Exit.UNAVAILABLE),
         (host(privileges=Privileges(root=True, lacking=("CAP_SYS_ADMIN",))), Exit.UNAVAILABLE),
         (host(own=trial(rules="Operation not supported")), Exit.UNAVAILABLE),
+        (host(absent_packages=("typer",)), Exit.UNAVAILABLE),
     ],
 )
 def test_the_exit_code_is_about_the_hub_alone(facts: Facts, code: int) -> None:
-    assert doctor.exit_code(diagnose(facts)) == code
+    assert report.exit_code(diagnose(facts)) == code
 
 
 @given(hosts())
@@ -161,7 +160,7 @@ def test_the_report_in_words_is_complete_on_80_columns(facts: Facts) -> None:
 @given(hosts())
 def test_the_json_document_equals_the_diagnosis(facts: Facts) -> None:
     diagnosis = diagnose(facts)
-    document = json.loads(json.dumps(doctor.document(diagnosis)))
+    document = json.loads(json.dumps(report.document(diagnosis)))
     assert (document["up"], document["gate"], document["rootless"]) == (
         diagnosis.up,
         diagnosis.gate,
@@ -176,3 +175,21 @@ def test_a_narrow_or_wide_terminal_cuts_nothing_off(width: int) -> None:
     facts = host(own=failed_trial(), library="", browser="", programs={})
     for each in diagnose(facts).findings:
         assert each.advice in flat(said(facts, width))
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("setting", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["", "no colour", "dumb"])
+def test_colours_are_for_terminals_that_have_them(setting: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    output = _Terminal()
+    report.show(diagnose(host()), output, 80)
+    coloured = output.getvalue()
+    assert ("\x1b[32mok" in coloured) == (not setting)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == said(host())

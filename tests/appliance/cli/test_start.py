@@ -65,7 +65,7 @@ BUDGETS = {
     "status --data=/nowhere": f"{NEVER} {PAGES} {RARE} pyroute2 appliance.service appliance.web {MAIL}",
     "census --data=/nowhere": f"{NEVER} {PAGES} {RARE} pyroute2 appliance.service.context appliance.web {MAIL}",
     "deletions --data=/nowhere": f"{NEVER} {PAGES} {RARE} pyroute2",
-    "doctor": f"alembic pydantic greenlet {PAGES} {RARE} pyroute2 appliance.web",
+    "doctor": f"alembic pydantic rich greenlet {PAGES} {RARE} pyroute2 appliance.web",
     "admin --help": "alembic pydantic greenlet",
     "up --data=/nowhere --wireguard=nothing --trusted-source=::1": f"{NEVER} {RARE} pyroute2 webauthn jinja2 granian",
     "hub": f"{NEVER} {PAGES} {RARE} pyroute2.iproute bottle appliance.web appliance.service",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from appliance.host import Facts, Privileges, Trial, system, trial_program
 from appliance.host.facts import WIREGUARD_PROGRAMS
+from appliance.host.libraries import MODULES
 
 BEFORE_LINKS = (trial_program.NAMESPACES, trial_program.MOUNTS)
 AFTER = (
@@ -100,4 +101,5 @@ def hosts(draw: st.DrawFn) -> Facts:
                 st.sampled_from(["0", "1", "15000"]),
             )
         ),
+        absent_packages=tuple(draw(st.lists(st.sampled_from(sorted(MODULES)), unique=True))),
     )

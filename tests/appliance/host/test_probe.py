@@ -9,13 +9,17 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import tomllib
+from packaging.requirements import Requirement
 
 from appliance import host
-from appliance.host import Facts, diagnose, programs, system, trial, trial_program
+from appliance.host import Facts, diagnose, libraries, programs, system, trial, trial_program
 from appliance.hub.wireguard import Backend, choose
+from harness.paths import ROOT
 
 STEPS = {value for name, value in vars(trial_program).items() if name.isupper() and not name.startswith("_")}
 
@@ -93,6 +97,22 @@ def test_facts_about_the_system_are_true(facts: Facts) -> None:
     assert facts.distribution in Path("/etc/os-release").read_text()
     assert facts.library.startswith("libnftables.so.1")
     assert facts.tun_errno == 0
+
+
+def test_packages_are_looked_for_and_not_imported(facts: Facts) -> None:
+    assert facts.absent_packages == ()
+    program = "from appliance.host import libraries; import sys; print(*libraries.absent(), 'typer' in sys.modules)"
+    folder = str(Path(host.__file__).parents[2])
+    alone = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {folder!r}); {program}"]
+    done = subprocess.run(alone, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [*libraries.MODULES, "False"]
+
+
+def test_the_packages_are_those_of_the_project() -> None:
+    """A package that only some Pythons need isn't looked for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for_all = [Requirement(each) for each in project["dependencies"]]
+    assert list(libraries.MODULES) == [each.name for each in for_all if each.marker is None]
 
 
 def test_programs_are_found_with_their_versions(facts: Facts) -> None:
