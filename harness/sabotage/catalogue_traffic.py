@@ -213,7 +213,7 @@ TRAFFIC = (
         "the front door does not do what is claimed",
     ),
     Sabotage(
-        "resumed-over-ipv4-alone",
+        "resumed-over-one-protocol",
         "org-isolation",
         "where the front door has lost its sessions, it finds those over IPv6 by nothing",
         "front_door:resume_over_ipv4_alone",
