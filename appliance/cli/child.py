@@ -28,6 +28,8 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _STEADY_S = 30.0
 _LAST_WORDS_S = 1.0
+# The signal itself ends a process that has not begun its work.
+_GOOD_ENDS = (0, -signal.SIGTERM)
 _CANNOT_START = (OSError, subprocess.SubprocessError)
 
 
@@ -71,6 +73,7 @@ class Child:
     # By process id.
     _relays: dict[int, threading.Thread] = field(default_factory=dict, repr=False)
     _started_at: float = 0.0
+    _is_asked: bool = False
     _pause: float = _FIRST_PAUSE_S
     # Time of the next start, after it was found dead.
     _due: float | None = None
@@ -167,7 +170,7 @@ class Child:
             self._due = self._started_at + self._pause
         if now < self._due and not at_once:
             return
-        self._tell_of_end(self._process.returncode)
+        self._tell_of_end(self._process.returncode, " and is started again")
         # Don't wait until it is ready: the other process may have died too.
         try:
             self._spawn()
@@ -175,14 +178,15 @@ class Child:
             log.error("a process can't be started", command=self.command, error=str(error))
             self._started_at, self._due = now, None
 
-    def _tell_of_end(self, code: int) -> None:
+    def _tell_of_end(self, code: int, then: str = "") -> None:
+        """Log an end that nobody asked for."""
         if code == 0 and self.may_end:
-            log.info("a process has done its work and is started again", command=self.command)
+            log.info(f"a process has done its work{then}", command=self.command)
         elif code == -signal.SIGKILL:
             # By an operator, or by the kernel where memory is short: a name of its own, since nothing of ours did it.
-            log.error(f"the {self.command} process was killed and is started again", code=code)
+            log.error(f"the {self.command} process was killed{then}", code=code)
         else:
-            log.error(f"the {self.command} process ended and is started again", code=code)
+            log.error(f"the {self.command} process ended{then}", code=code)
 
     def prepare(self) -> None:
         """Start a successor, which loads its code while this process, or another one before it, works."""
@@ -205,6 +209,7 @@ class Child:
         successor, self._successor = self._successor, None
         assert successor is not None
         self._started_at, self._due, self._process = time.monotonic(), None, successor.process
+        self._is_asked = False
         # If the successor has ended meanwhile, `revive` notices.
         with suppress(OSError):
             successor.turn.give(self.handed)
@@ -220,17 +225,25 @@ class Child:
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """Ask the process to end by a signal; returns at once."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
+            self._is_asked = True
             self._process.send_signal(number)
 
     def stop(self) -> None:
-        """Ask the process to end, and kill it if it does not in time."""
+        """Ask the process to end, and kill it if it does not in time. Neither that nor a bad end passes in silence."""
         if self._process is None:
             return
         self.end()
         if not self.ends_within(GRACE_S):
+            log.error(f"the {self.command} process does not end and is killed", after_s=GRACE_S)
             self._process.kill()
             self._process.wait()
+        elif not self._is_asked:
+            # One that never was ready is told of by `NotStarted`.
+            if self.was_ready:
+                self._tell_of_end(self._process.returncode)
+        elif self._process.returncode not in _GOOD_ENDS:
+            log.error(f"the {self.command} process failed at its end", code=self._process.returncode)
         relay = self._relays.pop(self._process.pid, None)
         if relay is not None:
             # Let it relay the last output.

@@ -185,11 +185,11 @@ def _supervise(
         for each in demonstrations:
             each.stop()
         web.stop()
-        _tear_down(hub, client)
+        tear_down(hub, client)
         hub.stop()
 
 
-def _tear_down(hub: Child, client: HubClient) -> None:
+def tear_down(hub: Child, client: HubClient) -> None:
     """Have the hub remove everything of this instance from the host; one that dies at that is started again for it."""
     for is_last in (False, True):
         try:
@@ -198,7 +198,7 @@ def _tear_down(hub: Child, client: HubClient) -> None:
             client.tear_down()
         except (NotStarted, HubError) as error:
             if is_last or not hub.was_ready or not hub.ends_within(_DEATH):
-                log.warning("a part of the data plane remains", error=str(error))
+                log.error("a part of the data plane remains", error=str(error))
                 return
             hub.revive(at_once=True)
         else:

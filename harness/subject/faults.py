@@ -98,15 +98,13 @@ class FaultWatch:
     Args:
         log: returns the whole log so far, of all starts.
         metrics: returns the metrics in Prometheus' text format; "" if the service does not run.
-        statuses: returns the exit statuses so far of a service that was told to stop; -n after signal n.
+        ends: returns the bad ends of the service so far, in words.
     """
 
-    def __init__(
-        self, log: Callable[[], str], metrics: Callable[[], str], statuses: Callable[[], Sequence[int]]
-    ) -> None:
+    def __init__(self, log: Callable[[], str], metrics: Callable[[], str], ends: Callable[[], Sequence[str]]) -> None:
         self._log = log
         self._metrics = metrics
-        self._statuses = statuses
+        self._bad_ends = ends
         self._counters: Mapping[str, float] | None = None
         self._read, self._ends = 0, 0
         self._before: tuple[str, ...] = ()
@@ -148,11 +146,10 @@ class FaultWatch:
 
     def _reported(self) -> Sequence[Fault]:
         """Returns the faults in the log, and the bad ends, since the look before."""
-        log, statuses = self._log(), self._statuses()
-        ends = [Fault(f"exit status {each}", "It was told to stop.") for each in statuses[self._ends :] if each]
-        found = [*logged(log[self._read :]), *ends]
+        log, ends = self._log(), self._bad_ends()
+        found = [*logged(log[self._read :]), *(Fault(each, log[-_LONGEST:]) for each in ends[self._ends :])]
         # A line that is not whole yet is read again.
-        self._read, self._ends = log.rfind("\n") + 1, len(statuses)
+        self._read, self._ends = log.rfind("\n") + 1, len(ends)
         return found
 
 

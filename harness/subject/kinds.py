@@ -70,7 +70,7 @@ class OwnService(Subject):
                 release=release,
             ),
         )
-        self._watch = FaultWatch(self._service.whole_log, self._service.metrics, lambda: self._service.exit_statuses)
+        self._watch = FaultWatch(self._service.whole_log, self._service.metrics, lambda: self._service.bad_ends)
 
     def __enter__(self) -> OwnService:
         self._service.start()

@@ -49,7 +49,7 @@ class Service:
         data: data folder.
         unlock_secret: secret in the environment that unlocks the service's keys.
         clock: turns its clocks within `turned`.
-        exit_statuses: how it ended each time that it was told to stop; -n after signal n.
+        bad_ends: a sentence for each end with another exit status than 0, and for each end that nobody asked for.
     """
 
     def __init__(self, host: LabHost, options: ServiceOptions) -> None:
@@ -64,7 +64,8 @@ class Service:
         self._tries = itertools.count(1)
         self._process: Process | None = None
         self._starts_so_far: list[Process] = []
-        self.exit_statuses: list[int] = []
+        self._was_up = False
+        self.bad_ends: list[str] = []
 
     @property
     def url(self) -> str:
@@ -133,12 +134,15 @@ class Service:
             self._postgresql = PostgreSql(self.host)
         # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
+        self._was_up = False
         self._process = self._begin(f"service-{number}", build)
         self._starts_so_far.append(self._process)
         try:
-            return self._process.wait_for_log(_READY, deadline_s)
+            took_s = self._process.wait_for_log(_READY, deadline_s)
         except NothingArrived as error:
             raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
+        self._was_up = True
+        return took_s
 
     @contextmanager
     def turned(self) -> Iterator[TurnedClock]:
@@ -161,8 +165,15 @@ class Service:
         Raises:
             Inconclusive: it did not come up.
         """
+        self._note_own_end()
         if self._process is None or self._process.poll() is not None:
             self.start()
+
+    def _note_own_end(self) -> None:
+        """Notes that the service has ended by itself; one that never came up was reported when it was started."""
+        if self._process is not None and self._was_up and (status := self._process.poll()) is not None:
+            self._was_up = False
+            self.bad_ends.append(f"exit status {status} by itself")
 
     def _build(self, *, is_forked: bool) -> Build | None:
         return self.options.broken or (self.options.product if is_forked else None)
@@ -231,9 +242,12 @@ class Service:
         """
         if self._process is None:
             return 0
+        self._note_own_end()
         process, self._process = self._process, None
+        has_ended = process.poll() is not None
         status = process.stop(grace_s)
-        self.exit_statuses.append(status)
+        if status and not has_ended:
+            self.bad_ends.append(f"exit status {status} after it was told to stop")
         return status
 
     def crash(self) -> None:

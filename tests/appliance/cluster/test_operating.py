@@ -88,6 +88,7 @@ def test_an_operator_moves_a_shard_and_drains_a_host(world: World) -> None:
     assert first.up is not None
     assert first.up.stop(DEADLINE) == 0
     assert first.host.run("ip", "netns").stdout == ""
+    assert '"level": "error"' not in first.up.log_text()
     wait_until(lambda: world.owner(second) == second.name, world.logs)
     wait_until(world.reaches, world.logs)
 
