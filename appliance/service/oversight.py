@@ -155,6 +155,7 @@ class StoreFacts:
     Attributes:
         kind: name of the database.
         bytes: size of the database.
+        free: bytes that are free on its disk; None for PostgreSQL.
         revision: of the schema; None if it has none.
         is_newest: True if the schema is the one of this version.
         unused: unused organizations, counted up to ``most_unused``, at which strangers can't sign up.
@@ -163,6 +164,7 @@ class StoreFacts:
 
     kind: str
     bytes: int
+    free: int | None
     revision: str | None
     is_newest: bool
     machines: int
@@ -174,10 +176,12 @@ class StoreFacts:
 def store_facts(context: Context) -> StoreFacts:
     """Read the facts that the store has."""
     store, schema = context.store, revision(context.store)
+    disk = size.disk_use(store)
     with store.read() as transaction:
         return StoreFacts(
             "SQLite" if store.is_sqlite else "PostgreSQL",
-            size.of_database(transaction, is_sqlite=store.is_sqlite),
+            disk.bytes,
+            disk.free,
             schema,
             schema == NEWEST,
             machines.count(transaction),

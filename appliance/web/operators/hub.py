@@ -139,6 +139,8 @@ def _filled(name: str, value: int, most: int) -> Figure:
 def _store(store: StoreFacts) -> Iterator[Figure]:
     yield Figure(_("Kind"), store.kind)
     yield Figure(_("Size"), words.size(store.bytes))
+    if store.free is not None:
+        yield Figure(_("Free on its disk"), words.size(store.free))
     yield Figure(_("Letters that wait"), formats.number(store.letters))
 
 
