@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from appliance.model import ports
 from appliance.model.errors import Invalid, NotFound
 from appliance.service import invitations, operator_sessions, pages, permits, suspension, unused
 from appliance.service.actor import Actor
@@ -18,7 +19,7 @@ from appliance.service.invitations import Invited
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.recording import recording
 from appliance.service.standing import organization_of
-from appliance.store import audit, machines, mail, operations, overview, size
+from appliance.store import audit, machines, mail, operations, organizations, overview, size
 from appliance.store import permits as stored_permits
 from appliance.store import unused as stored_unused
 from appliance.store.operations import OperatorCommand
@@ -159,6 +160,7 @@ class StoreFacts:
         revision: of the schema; None if it has none.
         is_newest: True if the schema is the one of this version.
         unused: unused organizations, counted up to ``most_unused``, at which strangers can't sign up.
+        ports: UDP ports that organizations have, of ``most_ports``.
         letters: letters that wait to be sent.
     """
 
@@ -170,6 +172,8 @@ class StoreFacts:
     machines: int
     unused: int
     most_unused: int
+    ports: int
+    most_ports: int
     letters: int
 
 
@@ -187,6 +191,8 @@ def store_facts(context: Context) -> StoreFacts:
             machines.count(transaction),
             stored_unused.count(transaction, unused.MOST),
             unused.MOST,
+            organizations.count_ports(transaction),
+            ports.COUNT,
             mail.count(transaction),
         )
 

@@ -103,6 +103,7 @@ def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
         yield _filled(_("Tracked connections"), tracking.get("connections", 0), tracking.get("limit", 0))
     yield Figure(_("Machines"), formats.number(store.machines))
     yield _filled(_("Unused organizations"), store.unused, store.most_unused)
+    yield _filled(_("Ports of organizations"), store.ports, store.most_ports)
 
 
 def _shard(shard: ShardStatus) -> Figure:

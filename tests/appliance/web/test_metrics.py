@@ -136,6 +136,8 @@ def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub
     call(app, "POST", "/api/v1/machines", {"name": "mumbai"}, token=token)
     samples = scraped(app)
     assert value(samples, "meshwg_hub_up") == value(samples, "meshwg_store_up") == 1
+    assert value(samples, "meshwg_link_ports") == 1
+    assert value(samples, "meshwg_link_ports_room") == 12_768
     assert value(samples, "meshwg_store_bytes") == stored_bytes(context)
     assert value(samples, "meshwg_store_free_bytes") > 0
     assert value(samples, "meshwg_organizations") == 2
