@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from appliance.hub.plane import bounds
 from appliance.hub.ruleset import compilers
 from appliance.hub.ruleset.openings import MACHINE_PACE, ORGANIZATION_PACE
-from appliance.model import entries, probes, retention
+from appliance.model import entries, ports, probes, retention
 from appliance.model.organization import Plan
 from appliance.model.port_ranges import MOST_PORT_RANGES
 from appliance.model.retention import MEGABYTE, Retention
@@ -106,6 +106,7 @@ def _bounds_of_all() -> dict[str, str]:
             f"{readings.MOST} each, and {readings.MOST_ENTRIES:,} machines or rules each"
         ),
         "encoded answers": f"{answer_cache.MOST_BYTES >> 20} MB",
+        "organizations, each with a UDP port of its own": f"{ports.COUNT:,}, with many hubs too",
         "what the hub keeps to compile a change": f"{compilers_kept} by an estimate from elements and rules",
     }
 

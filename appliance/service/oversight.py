@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from appliance.model import ports
 from appliance.model.errors import Invalid, NotFound
 from appliance.service import invitations, operator_sessions, pages, permits, suspension, unused
 from appliance.service.actor import Actor
@@ -18,7 +19,7 @@ from appliance.service.invitations import Invited
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.recording import recording
 from appliance.service.standing import organization_of
-from appliance.store import audit, machines, mail, operations, overview, size
+from appliance.store import audit, machines, mail, operations, organizations, overview, size
 from appliance.store import permits as stored_permits
 from appliance.store import unused as stored_unused
 from appliance.store.operations import OperatorCommand
@@ -155,34 +156,43 @@ class StoreFacts:
     Attributes:
         kind: name of the database.
         bytes: size of the database.
+        free: bytes that are free on its disk; None for PostgreSQL.
         revision: of the schema; None if it has none.
         is_newest: True if the schema is the one of this version.
         unused: unused organizations, counted up to ``most_unused``, at which strangers can't sign up.
+        ports: UDP ports that organizations have, of ``most_ports``.
         letters: letters that wait to be sent.
     """
 
     kind: str
     bytes: int
+    free: int | None
     revision: str | None
     is_newest: bool
     machines: int
     unused: int
     most_unused: int
+    ports: int
+    most_ports: int
     letters: int
 
 
 def store_facts(context: Context) -> StoreFacts:
     """Read the facts that the store has."""
     store, schema = context.store, revision(context.store)
+    disk = size.disk_use(store)
     with store.read() as transaction:
         return StoreFacts(
             "SQLite" if store.is_sqlite else "PostgreSQL",
-            size.of_database(transaction, is_sqlite=store.is_sqlite),
+            disk.bytes,
+            disk.free,
             schema,
             schema == NEWEST,
             machines.count(transaction),
             stored_unused.count(transaction, unused.MOST),
             unused.MOST,
+            organizations.count_ports(transaction),
+            ports.COUNT,
             mail.count(transaction),
         )
 

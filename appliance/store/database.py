@@ -39,12 +39,14 @@ class Store:
 
     Attributes:
         is_sqlite: the database is a SQLite file, not PostgreSQL's.
+        file: the SQLite file; None for any other database.
         fence: owner of a shard for whom this process writes; None where there is one hub.
     """
 
     def __init__(self, url: str, owner: User | None = None) -> None:
         self._url = make_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self.file = sqlite_file(url)
         self.fence: Fence | None = None
         self._owner = owner if self.is_sqlite else None
         self._engine = engines.sqlite(url) if self.is_sqlite else engines.postgresql(url)
@@ -131,9 +133,9 @@ class Store:
         Raises:
             sqlite3.Error, OSError: the copy could not be written, for example on a full disk.
         """
-        assert self._url.database is not None
+        assert self.file is not None
         with file_access_as(self._owner):
-            descriptor, name = tempfile.mkstemp(dir=Path(self._url.database).parent)
+            descriptor, name = tempfile.mkstemp(dir=self.file.parent)
             with os.fdopen(descriptor, "rb") as content, closing(sqlite3.connect(name)) as copy:
                 try:
                     # A journal would need the file's name, and a broken copy is not needed. Reading opens the file.
@@ -159,13 +161,12 @@ class Store:
         Raises:
             Unavailable: the files can't be written.
         """
-        file = sqlite_file(str(self._url))
-        if file is None:
+        if self.file is None:
             return True
         with (
             _translated_errors(),
             file_access_as(self._owner),
-            closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection,
+            closing(sqlite3.connect(self.file, timeout=_WAIT_FOR_READERS)) as connection,
         ):
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy

@@ -83,6 +83,11 @@ def free_ports(transaction: Connection, count: int) -> list[int]:
     return list(islice((port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken), count))
 
 
+def count_ports(transaction: Connection) -> int:
+    """Number of UDP ports that organizations have, also those that are not active yet."""
+    return transaction.execute(select(func.count()).select_from(_table)).scalar_one()
+
+
 def lock_ports(transaction: Connection) -> None:
     """Hold a lock on the choice of ports until the transaction ends; SQLite needs none."""
     if transaction.dialect.name == "postgresql":

@@ -1,16 +1,55 @@
-"""Size of the database."""
+"""Size of the database, and what is left of its disk."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from appliance.model.errors import Unavailable
+from appliance.store.database import Store
+
+_BESIDE = ("-wal", "-shm")
 
 
-def of_database(transaction: Connection, *, is_sqlite: bool) -> int:
-    """Bytes of the database on its disk, without the journal of SQLite."""
-    # Sources: sqlite.org/pragma.html#pragma_page_count; PostgreSQL, 9.28.7.
-    query = (
-        "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
-        if is_sqlite
-        else "SELECT pg_database_size(current_database())"
-    )
-    return int(transaction.execute(text(query)).scalar_one())
+@dataclass(frozen=True)
+class DiskUse:
+    """Size of the database, and of the disk that it is on.
+
+    Attributes:
+        bytes: of the database; those of a SQLite file with its write-ahead log.
+        free: bytes of the disk that its owner may still fill; None for PostgreSQL, whose disk is the server's.
+        whole: size of the disk; None for PostgreSQL.
+    """
+
+    bytes: int
+    free: int | None = None
+    whole: int | None = None
+
+
+def disk_use(store: Store) -> DiskUse:
+    """Measure the database.
+
+    Raises:
+        Unavailable: the database does not answer, or its file is gone.
+    """
+    if store.file is None:
+        with store.read() as transaction:
+            # Source: PostgreSQL, 9.28.7.
+            query = text("SELECT pg_database_size(current_database())")
+            return DiskUse(int(transaction.execute(query).scalar_one()))
+    try:
+        size = store.file.stat().st_size + sum(_size_of(Path(f"{store.file}{each}")) for each in _BESIDE)
+        disk = os.statvfs(store.file.parent)
+    except OSError as error:
+        raise Unavailable("The store's file is not there.") from error
+    return DiskUse(size, disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

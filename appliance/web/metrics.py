@@ -14,10 +14,11 @@ from prometheus_client.registry import Collector
 from appliance import release
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
+from appliance.model import ports
 from appliance.model.errors import Unavailable
 from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
-from appliance.store import Store, machines, unused
+from appliance.store import Store, machines, organizations, size, unused
 from appliance.web import sharded, tracked
 from appliance.web.families import by_value, chosen, counter, gauge
 from appliance.web.handler import Handler
@@ -211,10 +212,17 @@ class _StoreCollector(Collector):
             with self._store.read() as transaction:
                 count = machines.count(transaction)
                 unused_count = unused.count(transaction, MOST_UNUSED)
+                taken = organizations.count_ports(transaction)
+            disk = size.disk_use(self._store)
         except Unavailable:
             yield _store_up(is_up=False)
             return
         yield _store_up(is_up=True)
+        yield GaugeMetricFamily("meshwg_store_bytes", "Size of the store, with SQLite's write-ahead log", disk.bytes)
+        if disk.free is not None:
+            yield GaugeMetricFamily("meshwg_store_free_bytes", "Bytes that are free on the store's disk", disk.free)
+        yield GaugeMetricFamily("meshwg_link_ports", "UDP ports of the host that organizations have", taken)
+        yield GaugeMetricFamily("meshwg_link_ports_room", "UDP ports that there are for organizations", ports.COUNT)
         yield GaugeMetricFamily("meshwg_machines", "Machines in the store", count)
         yield GaugeMetricFamily(
             "meshwg_organizations_unused", "Organizations that were signed up and never used", unused_count

@@ -103,6 +103,7 @@ def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
         yield _filled(_("Tracked connections"), tracking.get("connections", 0), tracking.get("limit", 0))
     yield Figure(_("Machines"), formats.number(store.machines))
     yield _filled(_("Unused organizations"), store.unused, store.most_unused)
+    yield _filled(_("Ports of organizations"), store.ports, store.most_ports)
 
 
 def _shard(shard: ShardStatus) -> Figure:
@@ -139,6 +140,8 @@ def _filled(name: str, value: int, most: int) -> Figure:
 def _store(store: StoreFacts) -> Iterator[Figure]:
     yield Figure(_("Kind"), store.kind)
     yield Figure(_("Size"), words.size(store.bytes))
+    if store.free is not None:
+        yield Figure(_("Free on its disk"), words.size(store.free))
     yield Figure(_("Letters that wait"), formats.number(store.letters))
 
 

@@ -7,11 +7,14 @@ from ipaddress import IPv4Network
 import pytest
 
 from appliance.hub.errors import HubError
+from appliance.model.errors import NotEnforced
 from appliance.model.ids import new_organization_id
 from appliance.model.organization import Plan
+from appliance.model.ports import FIRST_PORT
 from appliance.service import Context
 from appliance.service.founding import founded
-from appliance.store import organizations
+from appliance.store import organizations, people
+from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 
 
@@ -60,3 +63,16 @@ def test_nothing_is_stored_if_the_hub_removes_nothing(
     monkeypatch.setattr(hub, "remove", refuse)
     port = abandon(context)
     assert free_port(context) == port
+
+
+def test_a_sign_up_without_a_port_leaves_nothing(
+    context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(organizations, "LAST_PORT", FIRST_PORT + 1)
+    for number in range(2):
+        sign_up(context, f"owner{number}@example.net")
+    with pytest.raises(NotEnforced, match="no UDP port left"):
+        sign_up(context, "late@example.net")
+    with context.store.read() as transaction:
+        assert organizations.count_ports(transaction) == len(hub.enforced) == 2
+        assert people.by_email(transaction, "late@example.net") is None

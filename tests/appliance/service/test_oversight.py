@@ -339,4 +339,6 @@ def test_facts_of_the_store_are_of_this_database(context: Context, owner: Actor)
     facts = oversight.store_facts(context)
     assert facts.kind == ("SQLite" if context.store.is_sqlite else "PostgreSQL")
     assert facts.bytes > 10_000
+    assert (facts.ports, facts.most_ports) == (1, 12_768)
+    assert (facts.free is not None) == context.store.is_sqlite
     assert (facts.is_newest, facts.machines, facts.unused, facts.letters) == (True, 1, 1, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from appliance.store import organizations as stored
 from appliance.store.database import sqlite_file
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql, on_sqlite
+from tests.appliance.disks import fill, small_disk
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
 from tests.appliance.postgres import Cluster
@@ -116,30 +117,11 @@ def test_changes_are_refused_while_the_database_is_locked(
     tenant.context.store.close()
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mounts a file system of this size (tmpfs(5)) in the folder."""
-    disk = folder / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "meshwg-test", str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """Provides a file system of four megabytes."""
     with small_disk(tmp_path, "4m") as folder:
         yield folder
-
-
-def fill(folder: Path) -> Path:
-    """Fills the file system with one file; returns it."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"x" * 4096)
-    return filler
 
 
 @pytest.fixture
