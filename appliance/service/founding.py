@@ -16,6 +16,7 @@ from appliance.model.organization import Organization, Plan
 from appliance.model.sentences import sentence
 from appliance.service.changes import enforce
 from appliance.service.context import Context
+from appliance.service.hub_calls import refused_as
 from appliance.store import organizations, shards
 
 _NO_HUB = sentence("The hub is not there to make an organization; nothing was stored.")
@@ -44,13 +45,11 @@ def founded(
     Raises:
         NotEnforced: the data plane could not be created; nothing of it remains.
     """
-    try:
+    with refused_as(NotEnforced(_NO_HUB)):
         keys = context.hub.create_keys(organization_id)
         with context.store.read() as transaction:
             candidates = organizations.free_ports(transaction, _CANDIDATES)
         usable = context.hub.free_ports(candidates, _ENOUGH)
-    except HubError as error:
-        raise NotEnforced(_NO_HUB) from error
 
     # The data plane is slow to create: no transaction is open meanwhile, and the organization stays invisible.
     with context.store.write() as transaction:

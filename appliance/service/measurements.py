@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, product
 
-from appliance.hub.errors import Crowded, HubError, RulesTooLarge
-from appliance.model.errors import Conflict, NotNow, TooMany
+from appliance.hub.errors import RulesTooLarge
+from appliance.model.errors import Conflict, NotNow
 from appliance.model.matrix import CellKind, Matrix, Party
 from appliance.model.policy import Action
 from appliance.model.probes import MOST_PROBES, MOST_RULE_BYTES, Probe, choose, services_of
@@ -16,6 +16,7 @@ from appliance.model.verdict import ConnectionEnd, decide
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
 from appliance.service.context import Context
+from appliance.service.hub_calls import refused_as
 from appliance.service.observed import is_online, statuses
 from appliance.service.standing import organization_of
 
@@ -147,18 +148,15 @@ def _pairs(matrix: Matrix, source: Party, destination: Party) -> Iterator[tuple[
 
 
 def _forwarded(context: Context, actor: Actor, probes: Sequence[Probe]) -> Sequence[bool]:
-    try:
-        return context.hub.measure(actor.organization_id, probes)
-    except Crowded as error:
-        raise TooMany(str(error), retry_after=error.retry_after) from error
-    except RulesTooLarge as error:
-        raise Conflict(
-            "The kernel needs more than {size} MiB for the rules of this policy, which is too much to measure a copy. "
-            "Rules between groups that share machines need the most.",
-            size=MOST_RULE_BYTES >> 20,
-        ) from error
-    except HubError as error:
-        raise NotNow("The hub could not measure the policy: it is being changed or repaired.") from error
+    with refused_as(NotNow("The hub could not measure the policy: it is being changed or repaired.")):
+        try:
+            return context.hub.measure(actor.organization_id, probes)
+        except RulesTooLarge as error:
+            raise Conflict(
+                "The kernel needs more than {size} MiB for the rules of this policy, which is too much to measure a "
+                "copy. Rules between groups that share machines need the most.",
+                size=MOST_RULE_BYTES >> 20,
+            ) from error
 
 
 def _cell(probes: Sequence[Probe], passed: Mapping[Probe, bool], expected: Callable[[Probe], bool]) -> ProbedCell:

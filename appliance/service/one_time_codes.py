@@ -16,6 +16,7 @@ from appliance.model.errors import CodeNeeded, NotNow, WrongProof
 from appliance.model.sentences import sentence
 from appliance.service import recovery_codes
 from appliance.service.context import Context
+from appliance.service.hub_calls import refused_as
 from appliance.store.factor_table import FactorTable, SecondFactor
 from appliance.vault import CodeSecret, codes
 
@@ -80,10 +81,8 @@ def new_secret(context: Context, holder: CodeHolder) -> CodeSecret:
     Raises:
         NotNow: the hub, which seals the secret, does not answer.
     """
-    try:
+    with refused_as(NotNow("The hub is not there to make a secret. Try again soon.", retry_after=RETRY_AFTER_S)):
         return context.hub.create_code_secret(holder.owner, holder.id)
-    except HubError as error:
-        raise NotNow("The hub is not there to make a secret. Try again soon.", retry_after=RETRY_AFTER_S) from error
 
 
 def examine(context: Context, holder: CodeHolder, code: str | None) -> ExaminedCode:
@@ -135,10 +134,8 @@ def matching_step(context: Context, holder: CodeHolder, factor: SecondFactor, co
         WrongProof: the code is wrong, or a code of this step or a later one was taken.
         NotNow: the hub does not answer.
     """
-    try:
+    with refused_as(NotNow("The hub is not there to check the code. Try again soon.", retry_after=RETRY_AFTER_S)):
         step = context.hub.match_code(holder.owner, holder.id, factor.sealed_secret, code, context.clock().timestamp())
-    except HubError as error:
-        raise NotNow("The hub is not there to check the code. Try again soon.", retry_after=RETRY_AFTER_S) from error
     if step is None or step <= factor.last_step:
         raise _wrong()
     return step

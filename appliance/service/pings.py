@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from appliance.hub.errors import Crowded, HubError
-from appliance.model.errors import Conflict, NotNow, TooMany
-from appliance.model.sentences import Sentence
+from appliance.model.errors import Conflict, NotNow
 from appliance.service import machines
 from appliance.service.actor import Actor
 from appliance.service.context import Context
+from appliance.service.hub_calls import refused_as
 
 
 def ping(context: Context, actor: Actor, machine_id: str) -> float | None:
@@ -25,9 +24,5 @@ def ping(context: Context, actor: Actor, machine_id: str) -> float | None:
     actor.must_change()
     if not machines.get(context, actor, machine_id).machine.enabled:
         raise Conflict("This machine is disabled, so there is no tunnel to ping it through.")
-    try:
+    with refused_as(NotNow("The hub could not send a ping. Try again in a minute.")):
         return context.hub.ping(actor.organization_id, machine_id)
-    except Crowded as error:
-        raise TooMany(Sentence(str(error)), retry_after=error.retry_after) from error
-    except HubError as error:
-        raise NotNow("The hub could not send a ping. Try again in a minute.") from error

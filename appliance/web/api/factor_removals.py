@@ -30,8 +30,7 @@ class FactorRemovalsAnswer(msgspec.Struct, frozen=True):
 
 def _waiting(call: ApiCall) -> FactorRemovalsAnswer:
     found = factor_removals.waiting(call.context, call.actor)
-    page, following = paging.page_of(call, found, lambda each: each.member_id)
-    return FactorRemovalsAnswer([FactorRemovalAnswer.of(each) for each in page], following)
+    return FactorRemovalsAnswer(*paging.page_of(call, found, lambda each: each.member_id, FactorRemovalAnswer.of))
 
 
 def _stop(call: ApiCall) -> None:

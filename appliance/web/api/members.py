@@ -87,8 +87,7 @@ class InvitationsAnswer(msgspec.Struct, frozen=True):
 
 
 def _members(call: ApiCall) -> MembersAnswer:
-    found, following = paging.page_from(call, members.page)
-    return MembersAnswer([MemberAnswer.of(each) for each in found], following)
+    return MembersAnswer(*paging.page_from(call, members.page, MemberAnswer.of))
 
 
 def _change_member(call: ApiCall) -> MemberAnswer:
@@ -119,8 +118,7 @@ def _invite(call: ApiCall) -> InvitedAnswer:
 
 def _invitations(call: ApiCall) -> InvitationsAnswer:
     found = invitations.pending(call.context, call.actor)
-    page, following = paging.page_of(call, found, lambda each: each.id)
-    return InvitationsAnswer([InvitationAnswer.of(each) for each in page], following)
+    return InvitationsAnswer(*paging.page_of(call, found, lambda each: each.id, InvitationAnswer.of))
 
 
 def _revoke_invitation(call: ApiCall) -> None:

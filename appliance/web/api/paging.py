@@ -14,6 +14,7 @@ QUERY = ("after", "limit")
 
 _Entry = TypeVar("_Entry")
 _Stored = TypeVar("_Stored", covariant=True)
+_Shown = TypeVar("_Shown")
 
 
 class _Pages(Protocol[_Stored]):
@@ -41,22 +42,29 @@ def limit_of(call: ApiCall, usual: int = pages.LONGEST) -> int:
     return limit
 
 
-def page_from(call: ApiCall, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry], str | None]:
+def page_from(
+    call: ApiCall, use_case: _Pages[_Entry], shown: Callable[[_Entry], _Shown]
+) -> tuple[list[_Shown], str | None]:
     """Call a use case for the requested page; returns the page and the next page's ``after``.
+
+    Args:
+        shown: returns what the page has of an entry.
 
     Raises:
         Invalid: ``after`` is not an id in the list, or ``limit`` is out of bounds.
     """
-    return use_case(call.context, call.actor, after=call.query.get("after"), limit=limit_of(call))
+    found, following = use_case(call.context, call.actor, after=call.query.get("after"), limit=limit_of(call))
+    return [shown(each) for each in found], following
 
 
 def page_of(
-    call: ApiCall, entries: Sequence[_Entry], key: Callable[[_Entry], str]
-) -> tuple[Sequence[_Entry], str | None]:
+    call: ApiCall, entries: Sequence[_Entry], key: Callable[[_Entry], str], shown: Callable[[_Entry], _Shown]
+) -> tuple[list[_Shown], str | None]:
     """Cut the requested page out of a whole list; returns the page and the next page's ``after``.
 
     Args:
         key: returns an entry's id.
+        shown: returns what the page has of an entry.
 
     Raises:
         Invalid: ``after`` is not an id in the list, or ``limit`` is out of bounds.
@@ -67,4 +75,5 @@ def page_of(
         if not places:
             raise Invalid("This is not a position in the list.", field="after")
         start = places[0] + 1
-    return pages.cut(lambda count: entries[start : start + count], limit_of(call), key)
+    found, following = pages.cut(lambda count: entries[start : start + count], limit_of(call), key)
+    return [shown(each) for each in found], following

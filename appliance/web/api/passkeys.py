@@ -65,8 +65,7 @@ class RequestOptions(Unshown, frozen=True):
 
 def _list_passkeys(call: ApiCall) -> PasskeyList:
     found = passkeys.all_of(call.context, call.actor)
-    page, following = paging.page_of(call, found, lambda each: each.id)
-    return PasskeyList([PasskeyShown.of(each) for each in page], following)
+    return PasskeyList(*paging.page_of(call, found, lambda each: each.id, PasskeyShown.of))
 
 
 def _begin_adding_passkey(call: ApiCall) -> CreationOptions:

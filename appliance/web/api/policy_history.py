@@ -50,8 +50,7 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
 
 
 def _policy_history(call: ApiCall) -> HistoryAnswer:
-    page, following = paging.page_from(call, policy_history.page)
-    return HistoryAnswer([VersionAnswer.of(each) for each in page], following)
+    return HistoryAnswer(*paging.page_from(call, policy_history.page, VersionAnswer.of))
 
 
 def _restore_policy(call: ApiCall) -> Timed:

@@ -106,14 +106,14 @@ def _trail(call: ApiCall) -> TrailAnswer:
 
 def _usage(call: ApiCall) -> UsageAnswer:
     months = usage.statement(call.context, call.actor)
-    page, following = paging.page_of(call, months, lambda month: month.name)
-    return UsageAnswer([MonthAnswer.of(month) for month in page], following)
+    return UsageAnswer(*paging.page_of(call, months, lambda month: month.name, MonthAnswer.of))
 
 
 def _month(call: ApiCall) -> MonthUsageAnswer:
     month, items = usage.month(call.context, call.actor, call.parameters["month"])
-    page, following = paging.page_of(call, items, lambda item: item.machine)
-    return MonthUsageAnswer(MonthAnswer.of(month), [ItemAnswer.of(item) for item in page], following)
+    return MonthUsageAnswer(
+        MonthAnswer.of(month), *paging.page_of(call, items, lambda item: item.machine, ItemAnswer.of)
+    )
 
 
 ROUTES = (

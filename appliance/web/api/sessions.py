@@ -45,8 +45,7 @@ class SessionsEnded(msgspec.Struct, frozen=True):
 
 def _list_sessions(call: ApiCall) -> SessionList:
     found = sessions.all_of(call.context, call.actor, call.token)
-    page, following = paging.page_of(call, found, lambda each: each.id)
-    return SessionList([SessionShown.of(each) for each in page], following)
+    return SessionList(*paging.page_of(call, found, lambda each: each.id, SessionShown.of))
 
 
 def _end_session(call: ApiCall) -> None:

@@ -74,8 +74,7 @@ def _issue_token(call: ApiCall) -> IssuedTokenAnswer:
 
 
 def _tokens(call: ApiCall) -> TokensAnswer:
-    found, following = paging.page_from(call, api_tokens.page)
-    return TokensAnswer([TokenAnswer.of(each) for each in found], following)
+    return TokensAnswer(*paging.page_from(call, api_tokens.page, TokenAnswer.of))
 
 
 def _revoke_token(call: ApiCall) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from appliance.model.errors import NotFound, Refused, Unauthenticated
-from appliance.service import operator_sessions, operators
+from appliance.service import operators
 from appliance.web.authentication import noting_refusal
 from appliance.web.handler import Handler
 from appliance.web.operators.visits import COOKIE, HOME, OperatorAtWork, OperatorPage, OperatorVisit, ServiceFacts
@@ -34,7 +34,7 @@ def _answering(page: OperatorPage, site: Site, view: View, facts: ServiceFacts) 
                 return view.nothing()
         elif request.payer is not None:
             request.payer.shares = (who.operator.id,)
-        visit = OperatorVisit(site, facts, request, view, who, Form())
+        visit = OperatorVisit(site, request, view, who, Form(), facts)
         if page.is_polled:
             return _polled(page, visit)
         try:
@@ -102,6 +102,6 @@ def _who(site: Site, request: Request, *, is_use: bool) -> OperatorAtWork | None
         return None
     try:
         with noting_refusal(request):
-            return OperatorAtWork(operator_sessions.holder(site.context, held, is_use=is_use))
+            return OperatorAtWork.find(site.context, held, is_use=is_use)
     except Unauthenticated:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from appliance.model.errors import Conflict, NotFound, Refused
-from appliance.service import operator_sessions, operators, passwords
+from appliance.service import operators, passwords
 from appliance.service.one_time_codes import Proposal
 from appliance.web import login_guard
 from appliance.web.operators.visits import HOME, OperatorAtWork, OperatorPage, OperatorVisit
@@ -63,7 +63,7 @@ def _enrol(visit: OperatorVisit) -> Response:
         if secret and made is None and refusal.field:
             refusal = Conflict("This is not the secret that was made last. Open your link again, and begin anew.")
         return _factor_page(visit, made, refusal)
-    signed_in = replace(visit, who=OperatorAtWork(operator_sessions.holder(context, enrolled.session.token)))
+    signed_in = replace(visit, who=OperatorAtWork.find(context, enrolled.session.token))
     answer = signed_in.page("operator_codes.html", codes=enrolled.codes)
     return reply(visit.give(answer, enrolled.session), Outcome(HOME, "operator-codes"))
 

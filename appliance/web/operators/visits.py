@@ -9,19 +9,15 @@ from typing import Any
 
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused
-from appliance.service import Context
+from appliance.service import Context, operator_sessions
 from appliance.service.operator_sessions import SignedOperator
 from appliance.service.sessions import Session
-from appliance.store.operators import Operator
-from appliance.web import conditions
 from appliance.web.pages import forms, routes
-from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Reply
-from appliance.web.pages.view import PagePart, View, with_retry_after
-from appliance.web.refusals import status_of, title_of
-from appliance.web.request import OPERATOR_COOKIE, OPERATOR_PATH, Request
+from appliance.web.pages.visits import AnyVisit
+from appliance.web.refusals import title_of
+from appliance.web.request import OPERATOR_COOKIE, OPERATOR_PATH
 from appliance.web.response import Response
-from appliance.web.site import Site
 
 HOME, COOKIE = OPERATOR_PATH, OPERATOR_COOKIE
 
@@ -43,76 +39,29 @@ class ServiceFacts:
     turned_away: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class OperatorAtWork:
-    """An operator with a session."""
-
-    session: SignedOperator
-
-    @property
-    def operator(self) -> Operator:
-        """Account of the operator."""
-        return self.session.operator
+class OperatorAtWork(SignedOperator):
+    """An operator with a session, as pages show them."""
 
     @property
     def csrf(self) -> str:
         """CSRF token of this session's forms."""
-        return forms.csrf(self.session.token, self.operator.id)
+        return forms.csrf(self.token, self.operator.id)
+
+    @classmethod
+    def find(cls, context: Context, token: str, *, is_use: bool = True) -> OperatorAtWork:
+        """Find the operator of a session (`operator_sessions.holder`)."""
+        return cls(operator_sessions.holder(context, token, is_use=is_use).operator, token)
 
 
 @dataclass(frozen=True)
-class OperatorVisit:
-    """A request as its page gets it: authenticated, with a genuine form, and within the limits.
+class OperatorVisit(AnyVisit[OperatorAtWork]):
+    """A request for a page of operators."""
 
-    Attributes:
-        who: the operator; None without a session.
-    """
-
-    site: Site
     facts: ServiceFacts
-    request: Request
-    view: View
-    who: OperatorAtWork | None
-    form: Form
-
-    @property
-    def context(self) -> Context:
-        """Store, hub and settings of the use cases."""
-        return self.site.context
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """Values of the variable parts of the path."""
-        return self.request.parameters
-
-    @property
-    def query(self) -> Form:
-        """Query of the URL."""
-        return Form(forms.parse(self.request.query_string.encode("utf-8")))
-
-    @property
-    def signed_in(self) -> SignedOperator:
-        """The operator; raises LookupError if the page needs no session."""
-        if self.who is None:
-            raise LookupError("this page needs no session, so there is no operator")
-        return self.who.session
 
     def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> Response:
         """Render a page."""
         return self.view.page(self.request, template, refusal=refusal, who=self.who, **data)
-
-    def part(self, template: str, **data: Any) -> PagePart:
-        """Render a part of a page, to be put into the page or to be sent alone."""
-        return self.view.part(template, who=self.who, **data)
-
-    def polled(self, part: PagePart) -> Response:
-        """Answer a page that asks for a part of itself; without a body if it has this version already."""
-        return part.unchanged if conditions.has_it_already(self.request, part.etag) else part.answer()
-
-    def part_about(self, refusal: Refused) -> Response:
-        """Render a refusal as a part of a page."""
-        answer = self.part("part_refused.html", refusal=refusal, page=None)
-        return with_retry_after(answer.answer(status_of(type(refusal))), refusal)
 
     def problem(self, refusal: Refused) -> Response:
         """Render a refusal that no form can show."""

@@ -70,13 +70,13 @@ def _polled(page: Page, visit: Visit) -> Response:
         page.access.check(visit.actor.role, None)
         return page.handler(visit)
     except Refused as refusal:
-        return visit.part_about(refusal)
+        return visit.refused(refusal)
 
 
 def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
     """Show a refused form again with its input, or a problem page if that is not possible; a script gets a part."""
     if visit.wants_part:
-        return visit.part_about(refusal)
+        return visit.refused(refusal)
     if page.again and page.again.fields and visit.who and tokens.same(visit.who.mark, visit.form.mark):
         with suppress(Refused):
             page.access.check(visit.actor.role, None)

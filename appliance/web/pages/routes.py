@@ -12,18 +12,14 @@ import bottle
 from appliance.model.access import Access
 from appliance.model.errors import Refused, Unauthenticated
 from appliance.model.organization import Organization, Role
-from appliance.service import Actor, Context
-from appliance.web import conditions
+from appliance.service import Actor
 from appliance.web.pages import forms, notices, undo
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
 from appliance.web.pages.undo import Undo
-from appliance.web.pages.view import PagePart, View, with_retry_after
-from appliance.web.refusals import status_of
-from appliance.web.request import Request
+from appliance.web.pages.visits import AnyVisit
 from appliance.web.response import Response
 from appliance.web.router import Router
-from appliance.web.site import Site
 
 HOME = "/machines"
 LIVE = "/live"
@@ -63,49 +59,21 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A request as its page gets it: authenticated, with a genuine form, and within the limits.
+class Visit(AnyVisit[SignedIn]):
+    """A request for a page of members or of everybody.
 
     Attributes:
-        who: the visitor; None without a session.
         index: forms of all pages by their paths.
         notice: notice of the page; None: the notice of the change before, from the cookie.
     """
 
-    site: Site
-    request: Request
-    view: View
-    who: SignedIn | None
-    form: Form
     index: Index
     notice: str | None = None
-
-    @property
-    def parameters(self) -> Mapping[str, str]:
-        """Values of the variable parts of the path."""
-        return self.request.parameters
-
-    @property
-    def context(self) -> Context:
-        """Store, hub and settings of the use cases."""
-        return self.site.context
-
-    @property
-    def signed_in(self) -> SignedIn:
-        """Visitor; raises LookupError if the page needs no session."""
-        if self.who is None:
-            raise LookupError("this page needs no session, so there is no visitor")
-        return self.who
 
     @property
     def actor(self) -> Actor:
         """Actor for use cases; raises LookupError if the page needs no session."""
         return self.signed_in.actor
-
-    @property
-    def query(self) -> Form:
-        """Query of the URL, with the input of forms that change nothing."""
-        return Form(forms.parse(self.request.query_string.encode("utf-8")))
 
     def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> Response:
         """Render a page; a refusal sets the status and Retry-After."""
@@ -116,22 +84,10 @@ class Visit:
         """True for a request of a script that puts the answer into its page."""
         return self.request.header("HX-Request") == "true"
 
-    def part(self, template: str, **data: Any) -> PagePart:
-        """Render a part of a page, to be put into the page or to be sent alone."""
-        return self.view.part(template, who=self.who, **data)
-
-    def polled(self, part: PagePart) -> Response:
-        """Answer a page that asks for a part of itself; without a body if it has this version already."""
-        if conditions.has_it_already(self.request, part.etag):
-            return part.unchanged
-        return part.answer()
-
-    def part_about(self, refusal: Refused) -> Response:
+    def refused(self, refusal: Refused) -> Response:
         """Render a refusal as a part of a page, with the way to sign in again if the session has ended."""
-        is_ended = isinstance(refusal, Unauthenticated)
         page = self.request.path.removesuffix(LIVE) if self.request.is_safe else HOME
-        answer = self.part("part_refused.html", refusal=refusal, page=page if is_ended else None)
-        return with_retry_after(answer.answer(status_of(type(refusal))), refusal)
+        return self.part_about(refusal, page if isinstance(refusal, Unauthenticated) else None)
 
     def problem(self, refusal: Refused) -> Response:
         """Render a refusal that no form can show."""
