@@ -66,7 +66,7 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
     hub.turns = ChangeScheduler(look_s=0.01)
     hub.upkeep.open()
     hub.upkeep.restore()
-    server = Server(tmp_path / "sock", {0}, hub.answer, hub.upkeep.agreement.hurry)
+    server = Server(tmp_path / "sock", None, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve)
     thread.start()
     yield Place(
