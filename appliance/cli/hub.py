@@ -63,9 +63,8 @@ def hub() -> None:
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = service.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
-        allowed = {os.getuid(), web_user().uid}
         with garbage.survivors_frozen():
-            service.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
+            service.serve(served, hub_socket(name), web_user().uid, on_ready=_tell_that_it_is_ready)
 
 
 def _tell_that_it_is_ready(_: object) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -59,8 +59,7 @@ class Host:
         store: connected to the database that all hosts share; this hub's alone.
         address: leads the shard's address to this host.
         state_folder: notes for a later hub of this shard, of the same boot.
-        socket_path: for calls.
-        allowed_uids: users who may call.
+        socket_path: for calls of this host's root.
         calls: address for calls from other hosts; a port of 0 takes a free one.
         identity: certificate of this host for these calls.
         stands_by: it prepares for shards of others, if no other host does.
@@ -75,7 +74,6 @@ class Host:
     address: PublicAddress
     state_folder: Path
     socket_path: Path
-    allowed_uids: Collection[int]
     calls: SocketAddress
     identity: Identity
     timing: LeaseTiming
@@ -227,7 +225,7 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         prepared = candidacy.end()
         begin(prepared)
         turn = (lambda: None) if prepared is None else prepared.turn_to_machines
-        service.serve(hub, host.socket_path, host.allowed_uids, open_gate, end, turn)
+        service.serve(hub, host.socket_path, None, open_gate, end, turn)
     except Exception:
         if not is_open:
             # Another host may do better at once.

@@ -58,7 +58,6 @@ def shard() -> None:
             address=address,
             state_folder=hub_state(found.id),
             socket_path=hub_socket(found.id),
-            allowed_uids={os.getuid()},
             calls=SocketAddress(settings.host_address, 0),
             identity=many_hubs.identity(settings),
             timing=LeaseTiming(),

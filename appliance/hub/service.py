@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -183,7 +183,7 @@ class Hub:
 def serve(
     hub: Hub,
     socket_path: Path,
-    allowed_uids: Collection[int],
+    web_uid: int | None,
     on_ready: Callable[[Server], None],
     on_end: Callable[[int], None] = lambda _signal: None,
     before_restoring: Callable[[], None] = lambda: None,
@@ -193,6 +193,7 @@ def serve(
     After an exception no call is answered, and no thread keeps the process from its end.
 
     Args:
+        web_uid: user of the web process, who may call, as this process's user may; None if nobody else may.
         on_ready: called with the server when calls are answered.
         on_end: called with the signal when no more calls are answered.
         before_restoring: called by the thread that restores, again and again until it does not fail.
@@ -200,7 +201,7 @@ def serve(
     sys.setswitchinterval(_SWITCH_S)
     hub.upkeep.open()
     # A caller whose connection ended may have been killed in the middle of a change.
-    server = Server(socket_path, allowed_uids, hub.answer, hub.upkeep.agreement.hurry, shard=hub.shard)
+    server = Server(socket_path, web_uid, hub.answer, hub.upkeep.agreement.hurry, shard=hub.shard)
     thread = threading.Thread(target=server.serve, name="hub-accept", daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Server of the hub's unix socket: one thread for each connection of an allowed user."""
+"""Server of the hub's unix socket: one thread for each connection of a user who may call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import structlog
 from appliance.hub.errors import Crowded, HubError, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
+from appliance.hub.rpc.few_lines import FewLines
 from appliance.model.errors import Refused
 
 log = structlog.get_logger()
@@ -29,10 +30,15 @@ _CREDENTIALS = struct.Struct("3i")
 _PAUSE_S = 0.1
 _MOST_CONNECTIONS = 256
 """Several times the number of the web process's threads; each connection takes a thread here."""
+_OWN_CONNECTIONS = 16
+"""Connections among them for the hub's own user alone, whose commands have to get through whatever others hold."""
 
 _LARGE = 2**20
 _MOST_LARGE = 3
 """Most messages above `_LARGE` bytes that are processed at a time, which bounds the memory they take."""
+
+_LINES = 30
+"""Most log lines about callers in a minute."""
 
 
 class Server:
@@ -40,10 +46,11 @@ class Server:
 
     Args:
         path: path of the socket; a file there is replaced.
-        allowed_uids: users whose processes may call; others are refused.
+        web_uid: user of the web process, who owns the socket and may call too; None if only the hub's own user may.
         handler: takes a call and its caller, and returns the answer or raises `HubError`.
         gone: called after the end of each connection.
-        own_uid: user for whom `messages.RESERVED` calls are; None for the user of this process.
+        own_uid: user for whom `messages.RESERVED` calls and some of the connections are; None for the user of this
+            process.
         shard: id of the shard whose hub this is; None where there is one hub.
         room_wait_s: longest wait of a large message for others to be done; its caller has left by then.
         clock: monotonic seconds.
@@ -52,7 +59,7 @@ class Server:
     def __init__(
         self,
         path: Path,
-        allowed_uids: Collection[int],
+        web_uid: int | None,
         handler: Handler,
         gone: Callable[[], None] = lambda: None,
         own_uid: int | None = None,
@@ -61,13 +68,16 @@ class Server:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
-        self._allowed = frozenset(allowed_uids)
         self._handler = handler
         self._gone = gone
         self._shard = shard
         self._own_uid = os.getuid() if own_uid is None else own_uid
+        self._callers = frozenset({self._own_uid} if web_uid is None else {self._own_uid, web_uid})
         self._closed = threading.Event()
-        self._free_connections = threading.Semaphore(_MOST_CONNECTIONS)
+        self._connections = threading.Semaphore(_MOST_CONNECTIONS - _OWN_CONNECTIONS)
+        self._own_connections = threading.Semaphore(_OWN_CONNECTIONS)
+        self._lines = FewLines(_LINES)
+        self._lines_of_strangers = FewLines(1)
         self._room = threading.Semaphore(_MOST_LARGE)
         self._room_wait_s = room_wait_s
         self._clock = clock
@@ -75,8 +85,10 @@ class Server:
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
-        # Access is decided by credentials, because a mode can't name two users without a common group.
-        path.chmod(0o666)
+        # Nobody else gets as far as to be refused by credentials; root needs no mode.
+        path.chmod(0o600)
+        if web_uid is not None and web_uid != os.getuid():
+            os.chown(path, web_uid, -1)
         self._listener.listen(128)
 
     def serve(self) -> None:
@@ -91,11 +103,17 @@ class Server:
                 log.error("a call could not be accepted", error=str(error))
                 self._closed.wait(_PAUSE_S)
                 continue
-            if not self._free_connections.acquire(blocking=False):
-                log.error("a caller was turned away: there are too many connections", most=_MOST_CONNECTIONS)
+            uid = _uid_of(connection)
+            if uid not in self._callers:
+                self._lines_of_strangers.write(log.warning, "a call by a stranger was turned away", uid=uid)
                 connection.close()
                 continue
-            threading.Thread(target=self._serve, args=(connection,), name="hub-call", daemon=True).start()
+            place = self._place(uid)
+            if place is None:
+                self._lines.write(log.error, "a caller was turned away: there are too many connections", uid=uid)
+                connection.close()
+                continue
+            threading.Thread(target=self._serve, args=(connection, uid, place), name="hub-call", daemon=True).start()
 
     def close(self) -> None:
         """Accept no further calls."""
@@ -107,11 +125,16 @@ class Server:
         with suppress(OSError):
             self._path.parent.rmdir()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _place(self, uid: int) -> threading.Semaphore | None:
+        """Take a place for a user's connection, which is to be released; None if there is none."""
+        own = (self._own_connections,) if uid == self._own_uid else ()
+        return next((each for each in (*own, self._connections) if each.acquire(blocking=False)), None)
+
+    def _serve(self, connection: socket.socket, uid: int, place: threading.Semaphore) -> None:
         try:
-            self.converse(connection, _uid_of(connection))
+            self.converse(connection, uid)
         finally:
-            self._free_connections.release()
+            place.release()
 
     def converse(self, connection: socket.socket, uid: int | None) -> None:
         """Answer the calls of one connection until it ends, and close it.
@@ -120,9 +143,6 @@ class Server:
             uid: user that calls; None for a caller on another host, who may make every call but the reserved ones.
         """
         with connection:
-            if uid is not None and uid not in self._allowed:
-                log.warning("a call by a stranger was turned away", uid=uid)
-                return
             try:
                 while (length := codec.announced(connection)) is not None:
                     came = self._clock()
@@ -130,7 +150,7 @@ class Server:
                         data = codec.body(connection, length)
                         codec.send(connection, self._answer(data, connection, uid, came))
             except OSError as error:
-                log.warning("a caller went away", error=str(error))
+                self._lines.write(log.warning, "a caller went away", error=str(error))
             self._gone()
 
     @contextmanager
@@ -173,10 +193,10 @@ class Server:
         except NotHere as error:
             return messages.Failed(str(error), "not-here")
         except (HubError, Refused, msgspec.DecodeError) as error:
-            log.warning("a call was refused", error=str(error))
+            self._lines.write(log.warning, "a call was refused", error=str(error))
             return messages.Failed(str(error))
-        except Exception as error:
-            log.exception("a call failed")
+        except Exception as error:  # noqa: BLE001 - it is logged
+            self._lines.write(log.exception, "a call failed")
             return messages.Failed(f"{type(error).__name__}: {error}")
 
 

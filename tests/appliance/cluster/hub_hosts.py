@@ -109,7 +109,6 @@ class HubHosts:
                 address=self.public_address(hub),
                 state_folder=self.folder / name / "rules",
                 socket_path=self.folder / name / "hub.sock",
-                allowed_uids={0},
                 calls=SocketAddress(hub.inner.addresses[0].partition("/")[0], 0),
                 identity=self.authority.identity(name),
                 timing=LeaseTiming(),

@@ -129,7 +129,7 @@ def running(sealed: Store, names: Names, backend: Backend, tmp_path: Path) -> It
     hub.upkeep.restore()
     # It would put back what the store has, which these states are not.
     hub.upkeep.agreement.stop()
-    server = Server(tmp_path / "sock", {0}, hub.answer)
+    server = Server(tmp_path / "sock", None, hub.answer)
     thread = threading.Thread(target=server.serve)
     thread.start()
     with sealed.read() as transaction:

@@ -65,7 +65,7 @@ def place(sealed: Store, names: Names, backend: Backend, tmp_path: Path) -> Iter
     hub.turns = ChangeScheduler(look_s=0.01)
     hub.upkeep.open()
     hub.upkeep.restore()
-    server = Server(tmp_path / "sock", {0}, hub.answer, hub.upkeep.agreement.hurry)
+    server = Server(tmp_path / "sock", None, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve)
     thread.start()
     context = Context(sealed, HubClient(tmp_path / "sock"), "vpn.example.net:51820")

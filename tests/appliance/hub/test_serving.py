@@ -41,7 +41,7 @@ def test_a_failure_at_the_beginning_leaves_no_thread(hub: Hub, tmp_path: Path) -
         raise HubError("the gate can't be opened")
 
     with pytest.raises(HubError, match="the gate"):
-        service.serve(hub, tmp_path / "run" / "hub.sock", {0}, fail)
+        service.serve(hub, tmp_path / "run" / "hub.sock", None, fail)
     assert "hub-accept" not in {each.name for each in threading.enumerate()}
     assert not (tmp_path / "run").exists()
 
@@ -68,7 +68,7 @@ def test_restoring_is_tried_until_the_store_answers(hub: Hub, tmp_path: Path, mo
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         before = step("before", lambda: None)
-        service.serve(hub, tmp_path / "hub.sock", {0}, lambda _: None, came.append, before)
+        service.serve(hub, tmp_path / "hub.sock", None, lambda _: None, came.append, before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     assert came == [signal.SIGTERM]

@@ -216,7 +216,7 @@ def test_a_hub_of_another_shard_is_left(store: Store, authority: Authority, tmp_
     place_acme(store)
     calls, wrong = list[messages.Call](), list[object]()
     identity, here = authority.identity("hub1"), SocketAddress(_HERE, 0)
-    other = Server(tmp_path / "sock", (), lambda call, _: wrong.append(call), shard="another")
+    other = Server(tmp_path / "sock", None, lambda call, _: wrong.append(call), shard="another")
     with (
         closing(other),
         closing(Listener(here, identity, lambda each: other.converse(each, None))) as first,
