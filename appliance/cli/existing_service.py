@@ -114,7 +114,11 @@ def opened(settings: Settings) -> Iterator[ExistingService]:
     with unlocking.database(), ExitStack() as closed:
         file = sqlite_file(settings.database_url)
         if file is not None and not file.is_file():
-            raise CommandError(f"There is no store in {file.parent} yet; `meshwg up` makes one.", Exit.NOT_CONFIGURED)
+            raise CommandError(
+                f"There is no store in {file.parent}: `meshwg up` makes one. If the service has its settings from a "
+                "file, name that here too (--config or MESHWG_CONFIG).",
+                Exit.NOT_CONFIGURED,
+            )
         if file is not None and file.parent == Folder(settings.data).store:
             Folder(settings.data).check_store()
         store = unlocking.open_store(settings)

@@ -20,7 +20,10 @@ def _folder(text: str) -> Path:
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of words.")]
-_CONFIG = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file (TOML).")]
+_CONFIG = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Configuration file (TOML); that of MESHWG_CONFIG, or none, if not given."),
+]
 
 
 def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

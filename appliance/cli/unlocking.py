@@ -128,9 +128,15 @@ def database() -> Iterator[None]:
     """Translate errors of the database in the block into `CommandError`.
 
     Raises:
-        CommandError: the database, or its driver, can't be used.
+        CommandError: the database, or its driver, can't be used, or a later version has made it.
     """
     try:
         yield
     except (SQLAlchemyError, ModuleNotFoundError, Unavailable) as error:
         raise CommandError(f"The database can't be used: {reasons.of_database(error)}.", Exit.CANNOT_CREATE) from None
+    except migration.LaterSchema:
+        raise CommandError(
+            "The store was made by a later version of MeshWG: start that one, or restore a backup from before the "
+            "upgrade.",
+            Exit.NOT_CONFIGURED,
+        ) from None

@@ -12,8 +12,7 @@ from typing import BinaryIO
 from appliance import files
 from appliance.store import Store, instance
 from appliance.store.database import staging_of
-from appliance.store.migration import known_revisions, upgrade
-from appliance.store.revision import NEWEST, revision
+from appliance.store.migration import LaterSchema, upgrade
 from appliance.users import User, file_access_as, owner_of
 from appliance.vault import FOR_SECRETS, WorkFactor, archive
 from appliance.vault.archive import InvalidArchive
@@ -65,11 +64,11 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
             files.sync(staged)
         store = Store(f"sqlite:///{staged}", user)
         try:
-            found = revision(store)
-            if found != NEWEST and found not in known_revisions():
-                raise InvalidArchive("was made by a later version")
-            # A backup of an older version has the tables of its day.
-            upgrade(store)
+            try:
+                # A backup of an older version has the tables of its day.
+                upgrade(store)
+            except LaterSchema:
+                raise InvalidArchive("was made by a later version") from None
             yield store
             # Rows that were deleted in the block must not remain in the files.
             store.scrub()

@@ -17,13 +17,23 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _NEWEST = "head"
 
 
+class LaterSchema(Exception):
+    """A later version than this one has migrated the schema, so this one can't tell what it holds."""
+
+
 def upgrade(store: Store, to: str = _NEWEST) -> None:
-    """Migrate the schema to a revision, by default the newest, which an empty store gets at once."""
+    """Migrate the schema to a revision, by default the newest, which an empty store gets at once.
+
+    Raises:
+        LaterSchema: this version does not know the schema's revision.
+    """
     found = revision(store)
     if (found, to) == (NEWEST, _NEWEST):
         return
     if (found, to) == (None, _NEWEST):
         _create(store)
+    elif found is not None and found not in known_revisions():
+        raise LaterSchema(found)
     else:
         _migrate(store, to)
 

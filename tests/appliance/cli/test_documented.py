@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from appliance.cli.settings import resolve
 from harness.paths import ROOT
 from tests.appliance.cli.commands import LEAVES, options_of
 
@@ -71,6 +73,22 @@ def test_a_wrong_command_line_is_found(line: str, fault: list[str], tmp_path: Pa
     page = tmp_path / "page.md"
     page.write_text(f"{line}\n")
     assert [each for words in calls(page) for each in faults(words)] == fault
+
+
+def test_the_documented_file_of_settings_is_valid(tmp_path: Path) -> None:
+    page = (ROOT / "docs/operating.md").read_text()
+    (text,) = re.findall(r"^    cat > /etc/meshwg\.toml <<'END'\n(.*?)^    END$", page, re.DOTALL | re.MULTILINE)
+    file = tmp_path / "meshwg.toml"
+    file.write_text(textwrap.dedent(text))
+    settings = resolve({}, file)
+    assert settings.listen == ("0.0.0.0", 8443)
+    assert settings.unlock_secret_file == Path("/etc/meshwg.unlock-secret")
+
+
+def test_the_documented_units_are_all_that_there_are() -> None:
+    page = (ROOT / "docs/operating.md").read_text()
+    units = {each.name for each in (ROOT / "deploy/systemd").iterdir()}
+    assert set(re.findall(r"\bmeshwg[\w-]*\.service", page)) == units
 
 
 def test_every_variable_that_is_read_is_documented() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from appliance.cli import reasons, unlocking
+from appliance.cli import existing_service, reasons, unlocking
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
-from appliance.store import Store
+from appliance.store import Store, migration
 
 
 def refusal(url: str) -> str:
@@ -38,6 +38,29 @@ def test_errors_of_databases_have_plain_reasons(url: str, reason: str, tmp_path:
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"no database" * 1000)
     assert refusal(url.format(garbage=garbage)) == f"The database can't be used: {reason}."
+
+
+def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    migration.upgrade(store)
+    with store.write() as transaction:
+        transaction.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(CommandError) as refused, unlocking.database():
+        migration.upgrade(store)
+    store.close()
+    assert refused.value.code is Exit.NOT_CONFIGURED
+    assert str(refused.value) == (
+        "The store was made by a later version of MeshWG: start that one, or restore a backup from before the upgrade."
+    )
+
+
+def test_a_missing_store_may_be_that_of_another_file_of_settings(tmp_path: Path) -> None:
+    settings = resolve({"data": str(tmp_path / "data")})
+    with pytest.raises(CommandError) as refused, existing_service.opened(settings):
+        pass
+    assert refused.value.code is Exit.NOT_CONFIGURED
+    assert str(refused.value).startswith(f"There is no store in {tmp_path / 'data' / 'store'}: `meshwg up` makes one.")
+    assert "name that here too (--config or MESHWG_CONFIG)" in str(refused.value)
 
 
 @pytest.mark.parametrize(
