@@ -15,6 +15,15 @@ _LONGEST_NAME = 60
 _BAD_BEGINNING = re.compile(
     r"(as|how|nobody|of|somebody|that|those|(what|when|where|who)(ever)?|whether|which|whose|why)\b", re.IGNORECASE
 )
+# What leads to a sign-up has one name, "sign-up link"; an invitation is into an organization.
+_OTHER_NAMES = re.compile(
+    r"links? to sign up|leave to sign up|invite-sign-up|signup\?invitation|takes an invitation"
+    r"|invit\w+ (somebody )?to sign up",
+    re.IGNORECASE,
+)
+_READ_BY_USERS = (
+    "README.md", "CHANGELOG.md", "docs/**/*.md", "deploy/**/*.md", "appliance/**/*.py", "appliance/**/*.html",
+)  # fmt: skip
 _FOLDERS = ("appliance", "harness", "netlab", "reports", "scenarios", "tests")
 
 
@@ -53,3 +62,9 @@ def test_names_are_short_and_docstrings_stand_alone(folder: str) -> None:
     files = sorted((ROOT / folder).rglob("*.py"))
     assert files
     assert [f"{file}: {each}" for file in files for each in faults(file.read_text())] == []
+
+
+def test_a_sign_up_link_has_one_name() -> None:
+    texts = {file: " ".join(file.read_text().split()) for place in _READ_BY_USERS for file in ROOT.glob(place)}
+    assert len(texts) > len(_READ_BY_USERS)
+    assert {str(file): found[0] for file, text in texts.items() if (found := _OTHER_NAMES.search(text))} == {}

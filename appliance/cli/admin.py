@@ -19,7 +19,7 @@ from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
-from appliance.service import Actor, invitations, permits, resets, suspension, verification
+from appliance.service import Actor, invitations, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
@@ -116,25 +116,6 @@ def take_invitation_back(
         noting = operations.noting(trail.INVITATION_REVOKED)
         invitations.take_back(context, Actor.operator(line.id, within=noting), email)
     print(f"The invitation into {_called(line)} is revoked.")
-
-
-@admin.command("invite-sign-up", epilog=_EXITS)
-@with_settings("public_url", "data", "database_url")
-def invite_sign_up(
-    email: Annotated[str | None, typer.Option(help="Address that the account has to have; without, any.")] = None,
-    *,
-    settings: Settings,
-) -> None:
-    """Print a link with which somebody signs an organization up. It works once, and for seven days.
-
-    `sign-up-links revoke` ends it earlier.
-
-    Needed where the service runs with --sign-up invited; good with any other setting but closed.
-    """
-    with at_work(settings) as (_, context):
-        noting = operations.noting(trail.SIGN_UP_INVITED)
-        link = permits.invite(context, email, made_by=operations.user(), also=noting)
-    print(link)
 
 
 @admin.command("reset-link", epilog=_EXITS)

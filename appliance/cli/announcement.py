@@ -131,7 +131,9 @@ class Announcement:
         if self.organizations:
             steps.append("Open the URL and sign in.")
         elif self.sign_up is SignUpMode.INVITED:
-            steps.append(f"`meshwg admin invite-sign-up{self.data}` prints the link for the first organization.")
+            steps.append(
+                f"`meshwg admin sign-up-links add{self.data}` prints the sign-up link for the first organization."
+            )
         elif self.sign_up is SignUpMode.CLOSED:
             steps.append("For a first organization, start with another --sign-up.")
         else:

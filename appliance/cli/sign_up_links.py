@@ -1,4 +1,4 @@
-"""``admin sign-up-links``: links with which somebody signs an organization up, until they are used."""
+"""``admin sign-up-links``: links with which somebody signs an organization up, until one is used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from appliance.store.permits import SignUpLink
 sign_up_links = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Links to sign up that operators made and nobody has used. `admin invite-sign-up` makes one.",
+    help="Sign-up links: with each of them somebody signs an organization up, once.",
 )
 
 _EXITS = (
@@ -32,10 +32,27 @@ _EXITS = (
 )
 
 
+@sign_up_links.command("add", epilog=_EXITS)
+@with_settings("public_url", "data", "database_url")
+def add(
+    email: Annotated[str | None, typer.Option(help="Address that the account has to have; without, any.")] = None,
+    *,
+    settings: Settings,
+) -> None:
+    """Print a new sign-up link. It works once, and for seven days, unless `revoke` ends it earlier.
+
+    Needed where the service runs with --sign-up invited; good with any other setting but closed.
+    """
+    with at_work(settings) as (_, context):
+        noting = operations.noting(trail.SIGN_UP_INVITED)
+        link = service.invite(context, email, made_by=operations.user(), also=noting)
+    print(link)
+
+
 @sign_up_links.command("list", epilog=_EXITS)
 @with_settings("data", "database_url")
 def list_links(as_json: AsJson = False, *, settings: Settings) -> None:
-    """List the links, newest first. The links themselves are shown once, when they are made."""
+    """List those that operators made and nobody has used, newest first. Each was shown once, when it was made."""
     links = partial(permits.links, now=times.now())
     print_list(settings, "sign_up_links", links, _document, None if as_json else _show)
 
@@ -55,7 +72,7 @@ def revoke(
     *,
     settings: Settings,
 ) -> None:
-    """Revoke a link, or all of them: it leads nowhere when this returns."""
+    """Revoke a sign-up link, or all of them: it leads nowhere when this returns."""
     if (link is None) != everyone:
         raise CommandError("Name the link to revoke, or give --all.", Exit.REFUSED)
     with at_work(settings) as (found, context), found.store.write() as transaction:

@@ -23,7 +23,9 @@ class SignUpMode(str, Enum):
 
 _EXPLANATIONS = {
     SignUpMode.OPEN: sentence("Anybody can sign up."),
-    SignUpMode.VERIFIED: sentence("Signing up takes a link, which is sent to the e-mail address of the account to be."),
-    SignUpMode.INVITED: sentence("Signing up takes an invitation from the operator of this service."),
+    SignUpMode.VERIFIED: sentence(
+        "Signing up takes a sign-up link, which is sent to the e-mail address of the account to be."
+    ),
+    SignUpMode.INVITED: sentence("Signing up takes a sign-up link from the operator of this service."),
     SignUpMode.CLOSED: sentence("Nobody can sign up at this service."),
 }

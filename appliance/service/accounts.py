@@ -29,7 +29,7 @@ def sign_up(
     password: str,
     organization: str,
     network: str | None = None,
-    invitation: str | None = None,
+    link: str | None = None,
     language: str | None = None,
     device: ClientDevice = NOWHERE,
 ) -> tuple[Session, Organization]:
@@ -37,7 +37,7 @@ def sign_up(
 
     Args:
         network: the overlay network, as `check_network` takes it.
-        invitation: the token of a link that permits the sign-up (`permits`); it is used up.
+        link: the token of a sign-up link (`permits`), which is used up.
         language: tag of the language that letters to the owner are written in; None for English.
 
     Raises:
@@ -45,7 +45,7 @@ def sign_up(
         Invalid, Conflict: the input is invalid, or the address has an account.
         NotEnforced: the data plane could not be created; nothing of it remains.
     """
-    permit = permits.find(context, invitation)
+    permit = permits.find(context, link)
     address = check_email(email)
     permits.check_address(permit, address)
     name = check_name(organization, field="organization")

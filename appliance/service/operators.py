@@ -84,7 +84,7 @@ def all_of(context: Context) -> list[OperatorStanding]:
 def remove(context: Context, email: str, also: Also = nothing_more) -> None:
     """Remove an operator; their sessions, and all links that they made, have ended when this returns.
 
-    These are links to sign up, and invitations into organizations, whose audit trails tell of it.
+    These are sign-up links, and invitations into organizations, whose audit trails tell of it.
 
     Args:
         also: done in the same transaction.

@@ -31,7 +31,7 @@ LONGEST_QUERY = 100
 LOG_ENTRIES = 100_000
 """Entries of the log of operations that are kept; an operator adds 2,000 a day at most."""
 MOST_LINKS = 100
-"""Links to sign up that the pages list; commands list all."""
+"""Sign-up links that the pages list; commands list all."""
 _SEEN_EVERY = timedelta(hours=1)
 
 
@@ -119,14 +119,14 @@ def invite_sign_up(context: Context, who: SignedOperator, email: str | None) -> 
 
 
 def sign_up_links(context: Context) -> tuple[Sequence[SignUpLink], int]:
-    """List the newest links to sign up that nobody has used, `MOST_LINKS` at most, and count all of them."""
+    """List the newest sign-up links that nobody has used, `MOST_LINKS` at most, and count all of them."""
     now = context.clock()
     with context.store.read() as transaction:
         return stored_permits.links(transaction, now, MOST_LINKS), stored_permits.count_links(transaction, now)
 
 
 def revoke_sign_up(context: Context, who: SignedOperator, permit_id: str) -> None:
-    """Revoke a link to sign up (`permits.revoke_within`), whoever made it.
+    """Revoke a sign-up link (`permits.revoke_within`), whoever made it.
 
     Raises:
         NotFound: there is no such link.

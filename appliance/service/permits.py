@@ -1,4 +1,4 @@
-"""Permits to sign up, for services where sign-up is not open to everybody: links that work once.
+"""Permits to sign up, for services where sign-up is not open to everybody: sign-up links, which work once.
 
 If addresses are verified first, a stranger asks for the link, and a letter brings it to the future account's address.
 Nothing else is stored of a stranger, and the answer is the same if the address has an account. If the operator invites,
@@ -38,7 +38,7 @@ _NOT_YOU = sentence("If you did not ask, you need not do anything.")
 
 
 def ask(context: Context, email: str, language: str | None = None) -> None:
-    """Queue a letter with a link to sign up with this address.
+    """Queue a letter with a sign-up link for this address.
 
     Args:
         language: tag of the language of the letter, unless the address has an account already; None for English.
@@ -68,7 +68,7 @@ def invite(
     made_by: str = "",
     also: Also = nothing_more,
 ) -> str:
-    """Make a link to sign up, for the operator to hand over.
+    """Make a sign-up link, for the operator to hand over.
 
     Args:
         email: the only address that may sign up with it; None for any.
@@ -99,7 +99,7 @@ def revoke_within(context: Context, transaction: Connection, permit_id: str) -> 
     """
     # Ids are ASCII; a database can't even be asked about a lone surrogate, which a command line may hold.
     if not (permit_id.isascii() and permits.revoke(transaction, permit_id, context.clock())):
-        raise NotFound("There is no link to sign up with the id {id}; it may have been used.", id=permit_id)
+        raise NotFound("There is no sign-up link with the id {id}; it may have been used.", id=permit_id)
 
 
 def revoke_all_within(context: Context, transaction: Connection) -> int:
@@ -179,4 +179,4 @@ def compose(context: Context, transaction: Connection, permit_id: str) -> Letter
 
 
 def _link(context: Context, token: str) -> str:
-    return f"{context.site}/signup?invitation={token}"
+    return f"{context.site}/signup?link={token}"

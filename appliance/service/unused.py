@@ -32,7 +32,7 @@ def check_room(context: Context) -> None:
         log.warning("sign-up is refused: too many organizations are unused", count=count)
         raise TooMany(
             "So many new organizations wait for their first use that nobody signs up another one for now. The operator "
-            "of this service can invite you.",
+            "of this service can give you a sign-up link.",
             retry_after=_FULL_RETRY_S,
         )
 

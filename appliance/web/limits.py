@@ -200,7 +200,7 @@ class RateLimits:
         self._ask("letters", self._letters, self._letters_to, address, email, as_everybody=as_everybody)
 
     def sign_up_letter(self, address: str, email: str) -> None:
-        """Count a request for a link to sign up as `letter` does, apart from other letters."""
+        """Count a request for a sign-up link as `letter` does, apart from other letters."""
         self._ask("sign-up-letters", self._sign_up_letters, self._sign_up_letters_to, address, email)
 
     def is_letter_admitted(
@@ -215,7 +215,7 @@ class RateLimits:
 
         Args:
             organization_id: the one whose members caused the letter; None if a stranger may have.
-            is_of_sign_up: True if somebody causes it by signing up with the address; it counts with links to sign up.
+            is_of_sign_up: True if somebody causes it by signing up with the address; it counts with sign-up links.
         """
         sender, who = organization_id or "", emails.canonical(recipient)
         try:

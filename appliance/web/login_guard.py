@@ -63,7 +63,7 @@ def sign_up(
     password: str,
     organization: str,
     network: str | None,
-    invitation: str | None,
+    link: str | None,
 ) -> tuple[Session, Organization]:
     """Sign an organization up, within the limits.
 
@@ -72,7 +72,7 @@ def sign_up(
     everybody, but once: whoever has one uses up no more by bad input.
     """
     try:
-        permit = permits.find(site.context, invitation)
+        permit = permits.find(site.context, link)
     except NotFound:
         site.limits.sign_up(request.address, as_everybody=False)
         raise
@@ -89,14 +89,14 @@ def sign_up(
             password=password,
             organization=organization,
             network=network,
-            invitation=invitation,
+            link=link,
             language=reader().language.tag,
             device=request.device,
         )
 
 
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
-    """Ask for a link to sign up, within the limits."""
+    """Ask for a sign-up link, within the limits."""
     site.limits.sign_up_letter(request.address, email)
     try:
         permits.ask(site.context, email, reader().language.tag)

@@ -39,9 +39,9 @@ READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
 POLLS_PER_ORGANIZATION = (Rate(600, _MINUTE),)
 # For all kinds of letters together, when they are sent.
 LETTERS_RECEIVED = (Rate(9, _HOUR), Rate(30, _DAY))
-# With links to sign up and the other letters that somebody asks for (`LETTERS_PER_RECIPIENT` each) these are no more
+# With sign-up links and the other letters that somebody asks for (`LETTERS_PER_RECIPIENT` each) these are no more
 # than what an address receives, so that others keep no link from a person who needs one. Letters that somebody causes
-# by a sign-up with the address count with links to sign up.
+# by a sign-up with the address count with sign-up links.
 INVITATIONS_RECEIVED = (Rate(3, _HOUR), Rate(10, _DAY))
 LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))

@@ -35,9 +35,9 @@ class SignUp(Body, frozen=True):
             examples=[str(DEFAULT_NETWORK)],
         ),
     ] = None
-    invitation: Annotated[
+    link: Annotated[
         str | None,
-        msgspec.Meta(description="Token of an invitation link, if the service needs one."),
+        msgspec.Meta(description="Token of a sign-up link, if the service needs one: what stands there after `link=`."),
     ] = None
 
 
@@ -65,7 +65,7 @@ def _sign_up(call: ApiCall) -> SignedUp:
         password=body.password,
         organization=body.organization,
         network=body.network,
-        invitation=body.invitation,
+        link=body.link,
     )
     return SignedUp(session.token, OrganizationAnswer.of(organization, call.context))
 
@@ -98,7 +98,7 @@ ROUTES = (
     Route(
         "POST",
         "/signup/letters",
-        "Ask for a link to sign up, if addresses are verified first",
+        "Ask for a sign-up link, if addresses are verified first",
         _ask_to_sign_up,
         AskToSignUp,
         status=204,

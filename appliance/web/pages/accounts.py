@@ -18,7 +18,7 @@ from appliance.web.response import Response
 def _show_sign_up(visit: Visit) -> Response:
     if visit.who is not None:
         return routes.see_other(HOME)
-    link = visit.query.optional("invitation")
+    link = visit.query.optional("link")
     if visit.context.sign_up is SignUpMode.VERIFIED and link is None:
         return public_forms.page(visit, "signup_letter.html", refusal=None)
     return _sign_up_page(visit, link)
@@ -44,12 +44,12 @@ def _sign_up(visit: Visit) -> Response:
             password=form.text("password"),
             organization=form.text("organization"),
             network=form.optional("network"),
-            invitation=form.optional("invitation"),
+            link=form.optional("link"),
         )
     except (NotOpen, NotFound):
         raise
     except Refused as refusal:
-        return _sign_up_page(visit, form.optional("invitation"), refusal=refusal)
+        return _sign_up_page(visit, form.optional("link"), refusal=refusal)
     return reply(session_cookie.enter(visit, session, HOME), Outcome(HOME, "signed-up"))
 
 
@@ -86,7 +86,7 @@ def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None
         visit,
         "signup.html",
         refusal=refusal,
-        invitation=link or "",
+        link=link or "",
         invited=permit.email if permit else None,
         shortest_password=passwords.SHORTEST,
         default_network=DEFAULT_NETWORK,

@@ -123,12 +123,12 @@ def test_an_invitation_is_taken_back(data: Path) -> None:
     assert acts[:3] == ["member.invited", "invitation.revoked", "member.invited"]
 
 
-def test_links_to_sign_up_are_listed_and_revoked(data: Path) -> None:
+def test_sign_up_links_are_listed_and_revoked(data: Path) -> None:
     """Without a service: whoever has such a link can do nothing meanwhile, and it is gone when one starts."""
     make_data(data).close()
     assert answer(data, "admin", "sign-up-links", "list") == {"sign_up_links": []}
     for options in ((), ("--email=asha@example.net",), ("--email=ravi@example.net",)):
-        assert meshwg(data, "admin", "invite-sign-up", *options, SUDO_USER="ops").returncode == 0
+        assert meshwg(data, "admin", "sign-up-links", "add", *options, SUDO_USER="ops").returncode == 0
     listed = answer(data, "admin", "sign-up-links", "list")["sign_up_links"]
     by_email = {each["email"]: each["id"] for each in listed}
     assert set(by_email) == {None, "asha@example.net", "ravi@example.net"}

@@ -55,7 +55,11 @@ def test_the_announcement_has_all_facts_in_unbroken_lines(columns: int) -> None:
         ({"organizations": 3}, "Open the URL and sign in.", "first organization"),
         ({"certificate": None}, "your own; SHA-256", "browser warns"),
         ({"secret": None}, "in MESHWG_UNLOCK_SECRET;", "MESHWG_UNLOCK_SECRET_FILE"),
-        ({"sign_up": SignUpMode.INVITED, "data": " --data /srv"}, "admin invite-sign-up --data /srv`", "sign up the"),
+        (
+            {"sign_up": SignUpMode.INVITED, "data": " --data /srv"},
+            "admin sign-up-links add --data /srv`",
+            "sign up the",
+        ),
         ({"sign_up": SignUpMode.CLOSED}, "another --sign-up", "Open the URL"),
         ({"url": "https://127.0.0.1:8443/"}, "Only this machine", "nothing"),
         ({"url": "https://[::1]:8443/"}, "Only this machine", "nothing"),

@@ -25,7 +25,7 @@ COMMANDS: dict[str, Callable[[Path], object]] = {
     trail.PLAN_CHANGED: lambda data: admin.change_plan(ACME, "paid", data=data),
     trail.INVITED: lambda data: admin.invite(ACME, OTHER, data=data),
     trail.INVITATION_REVOKED: lambda data: admin.take_invitation_back(ACME, OTHER, data=data),
-    trail.SIGN_UP_INVITED: lambda data: admin.invite_sign_up(data=data),
+    trail.SIGN_UP_INVITED: lambda data: sign_up_links.add(data=data),
     trail.SIGN_UP_REVOKED: lambda data: sign_up_links.revoke(everyone=True, data=data),
     trail.RESET_LINK_ISSUED: lambda data: admin.reset_link(EMAIL, data=data),
     trail.VERIFICATION_LINK_ISSUED: lambda data: admin.verification_link(EMAIL, data=data),

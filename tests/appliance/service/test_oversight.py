@@ -151,7 +151,7 @@ def token_of(link: str) -> str:
 
 def enter(context: Context, link: str) -> None:
     accounts.sign_up(
-        context, email="new@example.net", password="a good password", organization="new", invitation=token_of(link)
+        context, email="new@example.net", password="a good password", organization="new", link=token_of(link)
     )
 
 

@@ -25,13 +25,13 @@ def in_mode(context: Context, mode: SignUpMode) -> Context:
 
 
 def token_of(text: str) -> str:
-    found = re.search(r"/signup\?invitation=(\S+)", text)
+    found = re.search(r"/signup\?link=(\S+)", text)
     assert found is not None, text
     return found[1]
 
 
-def enter(context: Context, email: str = "a@example.net", invitation: str | None = None) -> str:
-    session, _ = accounts.sign_up(context, email=email, password=PASSWORD, organization="acme", invitation=invitation)
+def enter(context: Context, email: str = "a@example.net", link: str | None = None) -> str:
+    session, _ = accounts.sign_up(context, email=email, password=PASSWORD, organization="acme", link=link)
     return session.token
 
 
@@ -72,7 +72,7 @@ def test_only_the_letter_tells_of_an_existing_account(context: Context) -> None:
     permits.ask(verified, "owner@example.net")
     (letter,) = delivered(verified)
     assert "has an account already" in letter.text
-    assert "invitation=" not in letter.text
+    assert "link=" not in letter.text
 
 
 def test_a_second_letter_ends_the_first_permit(context: Context) -> None:
@@ -111,11 +111,11 @@ def test_a_refused_sign_up_leaves_the_permit_valid(context: Context, hub: FakeHu
     token = token_of(permits.invite(invited))
     hub.refuses = True
     with pytest.raises(NotEnforced):
-        enter(invited, invitation=token)
+        enter(invited, link=token)
     hub.refuses = False
     with pytest.raises(Invalid):
-        accounts.sign_up(invited, email="a@example.net", password="short", organization="x", invitation=token)
-    enter(invited, invitation=token)
+        accounts.sign_up(invited, email="a@example.net", password="short", organization="x", link=token)
+    enter(invited, link=token)
 
 
 def test_one_of_many_sign_ups_with_a_permit_succeeds(context: Context, hub: FakeHub) -> None:

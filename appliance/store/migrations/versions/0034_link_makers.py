@@ -1,4 +1,4 @@
-"""Maker of each link to sign up, so that an operator's links end with the operator."""
+"""Maker of each sign-up link, so that an operator's links end with the operator."""
 
 from __future__ import annotations
 

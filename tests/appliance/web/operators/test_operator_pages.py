@@ -85,9 +85,9 @@ def test_a_link_to_sign_up_is_revoked(
 ) -> None:
     """Also by another operator, whose changes are used up: whoever has the link must not keep it for that."""
     operator.get("/operator")
-    assert "Links to sign up" not in operator.answer.page.text
+    assert "Sign-up links" not in operator.answer.page.text
     answer = operator.send("/operator/sign-up-links", email="")
-    link = re.search(r"https://hub\.example\.net(/signup\?invitation=\S+?)<", answer.text)
+    link = re.search(r"https://hub\.example\.net(/signup\?link=\S+?)<", answer.text)
     assert link is not None
     other = new_operator()
     other.join(operators.add(context, "second@example.net"))

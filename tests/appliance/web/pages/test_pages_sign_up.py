@@ -53,13 +53,13 @@ def test_a_letter_s_link_opens_the_form(site: Site, hub: FakeHub) -> None:
     assert "on its way" in sent.text
     (letter,) = delivered(verified.context)
     token = token_of(letter.text)
-    page = visitor.get(f"/signup?invitation={token}")
+    page = visitor.get(f"/signup?link={token}")
     assert 'value="a@example.net"' in page.text
     assert token in page.text
     entered = visitor.send("/signup", email="a@example.net", password=PASSWORD, organization="acme")
     assert (entered.status, entered.headers["location"]) == (303, "/machines")
-    assert visitor.get(f"/signup?invitation={token}").status == 303
-    assert Visitor(make_app(verified, hub.status)).get(f"/signup?invitation={token}").status == 404
+    assert visitor.get(f"/signup?link={token}").status == 303
+    assert Visitor(make_app(verified, hub.status)).get(f"/signup?link={token}").status == 404
 
 
 def test_a_request_for_a_letter_tells_nothing_and_is_limited(site: Site, hub: FakeHub) -> None:
@@ -85,10 +85,10 @@ def test_an_invitation_opens_the_form(site: Site, hub: FakeHub) -> None:
     invited = in_mode(site, SignUpMode.INVITED)
     app = make_app(invited, hub.status)
     token = token_of(permits.invite(invited.context))
-    assert Visitor(app).get(f"/signup?invitation={token}").status == 200
-    answer = call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token})
+    assert Visitor(app).get(f"/signup?link={token}").status == 200
+    answer = call(app, "POST", "/api/v1/signup", {**BODY, "link": token})
     assert answer.status == 201
-    assert call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token}).status == 404
+    assert call(app, "POST", "/api/v1/signup", {**BODY, "link": token}).status == 404
 
 
 def try_in_vain(app: bottle.Bottle, path: str, body: dict[str, str], crowd: str) -> set[int]:
@@ -103,7 +103,7 @@ def test_calls_without_a_good_link_keep_nobody_out(site: Site, hub: FakeHub, mod
     limited = in_mode(site, mode)
     app = make_app(limited, hub.status)
     assert try_in_vain(app, "/api/v1/signup", BODY, "192.0.2") == {403}
-    assert try_in_vain(app, "/api/v1/signup", {**BODY, "invitation": "guessed"}, "198.51.100") == {404}
+    assert try_in_vain(app, "/api/v1/signup", {**BODY, "link": "guessed"}, "198.51.100") == {404}
     guessed = {"token": "guessed", "password": PASSWORD}
     assert try_in_vain(app, "/api/v1/invitations/accept", guessed, "203.0.113") == {404}
     if mode is SignUpMode.VERIFIED:
@@ -112,17 +112,17 @@ def test_calls_without_a_good_link_keep_nobody_out(site: Site, hub: FakeHub, mod
         token = token_of(letter.text)
     else:
         token = token_of(permits.invite(limited.context))
-    good = {**BODY, "invitation": token}
+    good = {**BODY, "link": token}
     assert call(app, "POST", "/api/v1/signup", good, address="198.51.100.99").status == 201
 
 
 def test_guessed_links_are_limited_for_their_address(site: Site, hub: FakeHub) -> None:
     invited = in_mode(site, SignUpMode.INVITED)
     app = make_app(invited, hub.status)
-    guessed = {**BODY, "invitation": "guessed"}
+    guessed = {**BODY, "link": "guessed"}
     statuses = [call(app, "POST", "/api/v1/signup", guessed).status for _ in range(SIGN_UPS.one[0].amount + 1)]
     assert (set(statuses[:-1]), statuses[-1]) == ({404}, 429)
-    good = {**BODY, "invitation": token_of(permits.invite(invited.context))}
+    good = {**BODY, "link": token_of(permits.invite(invited.context))}
     assert call(app, "POST", "/api/v1/signup", good).status == 429
     assert call(app, "POST", "/api/v1/signup", good, address="198.51.100.8").status == 201
 
@@ -140,7 +140,7 @@ def test_a_crowd_keeps_nobody_out_who_is_invited(site: Site, hub: FakeHub) -> No
     joined = call(app, "POST", "/api/v1/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD})
     assert joined.status < 300
     invitation = token_of(permits.invite(site.context))
-    assert call(app, "POST", "/api/v1/signup", {**other, "invitation": invitation}).status == 201
+    assert call(app, "POST", "/api/v1/signup", {**other, "link": invitation}).status == 201
 
 
 def test_a_letter_s_link_counts_once_for_everybody(site: Site, hub: FakeHub) -> None:
@@ -151,7 +151,7 @@ def test_a_letter_s_link_counts_once_for_everybody(site: Site, hub: FakeHub) -> 
     for email in ("a@example.net", "b@example.net", "c@example.net"):
         permits.ask(verified.context, email)
         (letter,) = delivered(verified.context)
-        links[email] = {**BODY, "email": email, "invitation": token_of(letter.text)}
+        links[email] = {**BODY, "email": email, "link": token_of(letter.text)}
     for number in range(SIGN_UPS.everybody[0].amount - 2):
         site.limits.sign_up(f"203.0.113.{number % 100}")
     bad = {**links["a@example.net"], "password": "short"}
@@ -168,7 +168,7 @@ def test_guesses_with_a_letter_s_link_are_limited_for_an_address(site: Site, hub
     app = make_app(verified, hub.status)
     permits.ask(verified.context, "a@example.net")
     (letter,) = delivered(verified.context)
-    bad = {**BODY, "password": "short", "invitation": token_of(letter.text)}
+    bad = {**BODY, "password": "short", "link": token_of(letter.text)}
     statuses = [call(app, "POST", "/api/v1/signup", bad).status for _ in range(SIGN_UPS.one[0].amount + 1)]
     assert (set(statuses[:-1]), statuses[-1]) == ({422}, 429)
 
