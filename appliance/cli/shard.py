@@ -38,7 +38,7 @@ from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
 from appliance.store import Store, shards
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.shards import Fence, Shard
 from appliance.vault import Vault
 
@@ -227,8 +227,8 @@ class _ShardHub:
         with host.store.write() as transaction:
             shards.begin(transaction, fence)
             if not self._has_been_ours:
-                trail.record(
-                    transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name)
+                command_log.record(
+                    transaction, operations.command(command_log.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name)
                 )
         if prepared is not None:
             prepared.catch_up()

@@ -16,7 +16,7 @@ from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.service import permits as service
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store import permits, times
 from appliance.store.permits import SignUpLink
 
@@ -64,7 +64,7 @@ def revoke(
             count = service.revoke_all_within(context, transaction)
         else:
             service.revoke_within(context, transaction, link)
-        trail.record(transaction, operations.command(trail.SIGN_UP_REVOKED, links=count))
+        command_log.record(transaction, operations.command(command_log.SIGN_UP_REVOKED, links=count))
     print(f"{counted(count, 'link')} revoked.")
 
 
