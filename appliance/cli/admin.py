@@ -21,7 +21,7 @@ from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.service import Actor, invitations, resets, suspension, verification
 from appliance.service import organizations as service
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store import overview
 from appliance.store.overview import OrganizationSummary
 
@@ -60,7 +60,7 @@ def change_plan(
     """Switch an organization to another plan; to the free one only if that covers its machines."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        noting = operations.noting(trail.PLAN_CHANGED, plan=plan)
+        noting = operations.noting(command_log.PLAN_CHANGED, plan=plan)
         service.change(context, Actor.operator(line.id, within=noting), plan=plan)
     print(f"{_called(line)} is on the {plan} plan.")
 
@@ -71,7 +71,7 @@ def suspend(organization: Organization, *, settings: Settings) -> None:
     """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        suspension.suspend(context, Actor.operator(line.id, within=operations.noting(trail.SUSPENDED)))
+        suspension.suspend(context, Actor.operator(line.id, within=operations.noting(command_log.SUSPENDED)))
     print(f"{_called(line)} is suspended: no packet of it passes, and nobody of it signs in.")
 
 
@@ -81,7 +81,7 @@ def resume(organization: Organization, *, settings: Settings) -> None:
     """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        suspension.resume(context, Actor.operator(line.id, within=operations.noting(trail.RESUMED)))
+        suspension.resume(context, Actor.operator(line.id, within=operations.noting(command_log.RESUMED)))
     print(f"{_called(line)} is resumed, and enforced.")
 
 
@@ -97,7 +97,7 @@ def invite(
     """Make an invitation into an organization, and print its link, which works once and for seven days."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        actor = Actor.operator(line.id, within=operations.noting(trail.INVITED))
+        actor = Actor.operator(line.id, within=operations.noting(command_log.INVITED))
         invited = invitations.invite(context, actor, email=email, role=role)
     print(invited.link)
 
@@ -113,7 +113,7 @@ def take_invitation_back(
     """Revoke an operator's invitation into an organization: its link leads nowhere when this returns."""
     with at_work(settings) as (found, context):
         line = _find(found, organization)
-        noting = operations.noting(trail.INVITATION_REVOKED)
+        noting = operations.noting(command_log.INVITATION_REVOKED)
         invitations.take_back(context, Actor.operator(line.id, within=noting), email)
     print(f"The invitation into {_called(line)} is revoked.")
 
@@ -123,7 +123,7 @@ def take_invitation_back(
 def reset_link(email: Email, *, settings: Settings) -> None:
     """Print a link with which a person chooses another password. It works once, and for an hour."""
     with at_work(settings) as (_, context):
-        link = resets.issue(context, email, also=operations.noting(trail.RESET_LINK_ISSUED))
+        link = resets.issue(context, email, also=operations.noting(command_log.RESET_LINK_ISSUED))
     print(link)
 
 
@@ -132,7 +132,7 @@ def reset_link(email: Email, *, settings: Settings) -> None:
 def verification_link(email: Email, *, settings: Settings) -> None:
     """Print a link with which a person verifies their address. It works once, and for three days."""
     with at_work(settings) as (_, context):
-        link = verification.issue(context, email, also=operations.noting(trail.VERIFICATION_LINK_ISSUED))
+        link = verification.issue(context, email, also=operations.noting(command_log.VERIFICATION_LINK_ISSUED))
     print(link)
 
 

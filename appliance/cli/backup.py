@@ -20,7 +20,7 @@ from appliance.cli.options import with_settings
 from appliance.cli.ownership import web_user
 from appliance.cli.settings import Settings
 from appliance.service import backup as service
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.database import sqlite_file
 from appliance.users import User, owner_of
 from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS
@@ -61,7 +61,7 @@ def backup(
         try:
             with _replaced(file) as sealed:
                 service.write(found.store, sealed, secret, work)
-            operations.note(found.store, trail.BACKED_UP)
+            operations.note(found.store, command_log.BACKED_UP)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(f"The backup {file} can't be written: {_reason(error)}.", Exit.CANNOT_CREATE) from None
     key = "Today's unlock secret" if passphrase_file is None else f"The passphrase in {passphrase_file}"

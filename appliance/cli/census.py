@@ -21,7 +21,7 @@ from appliance.model.desired import Desired
 from appliance.model.plural import counted
 from appliance.service import census as service
 from appliance.service.census import Holding, HostPort
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 
 
 @with_settings("data", "database_url")
@@ -54,7 +54,7 @@ def census(
         for each in holdings if remove else ():
             service.remove(found.store, host, each)
         if remove and holdings:
-            operations.note(found.store, trail.ORPHANS_REMOVED, count=len(holdings))
+            operations.note(found.store, command_log.ORPHANS_REMOVED, count=len(holdings))
     if as_json:
         print(json.dumps(document(found.instance.id, holdings, removed=remove), indent=2))
     else:

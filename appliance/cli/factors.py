@@ -15,7 +15,7 @@ from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.service import factor_removals
 from appliance.store import factor_removals as stored
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.factor_removals import FactorRemoval
 
 factors = typer.Typer(
@@ -41,7 +41,7 @@ def remove(email: Email, *, settings: Settings) -> None:
     them. Whoever signs in with what would be removed stops it, as every owner can, and `keep` does.
     """
     with at_work(settings) as (_, context):
-        begun = factor_removals.begin(context, email, also=operations.noting(trail.FACTOR_REMOVAL_BEGUN))
+        begun = factor_removals.begin(context, email, also=operations.noting(command_log.FACTOR_REMOVAL_BEGUN))
     print(
         f"The second factor and the passkeys of {begun.email} are removed at {begun.due_at:%Y-%m-%d %H:%M} UTC, unless "
         "somebody stops that before."
@@ -53,7 +53,7 @@ def remove(email: Email, *, settings: Settings) -> None:
 def keep(email: Email, *, settings: Settings) -> None:
     """Stop a removal that has begun."""
     with at_work(settings) as (_, context):
-        factor_removals.stop_as_operator(context, email, also=operations.noting(trail.FACTOR_REMOVAL_STOPPED))
+        factor_removals.stop_as_operator(context, email, also=operations.noting(command_log.FACTOR_REMOVAL_STOPPED))
     print("The removal is stopped; the account keeps its second factor and passkeys.")
 
 

@@ -21,7 +21,7 @@ from appliance.cli.shard_process import VARIABLE
 from appliance.cli.supervision import Signals, watch
 from appliance.cli.unlocking import unlock
 from appliance.host.clocks import Unhurried
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.shards import Shard
 
 # A hub that gives its shard up removes everything of it from the host.
@@ -77,7 +77,7 @@ def run(settings: Settings, signals: Signals, clock: Unhurried, environment: Map
         certificate_has_changed = changes(settings, folder)
         if unlocked.made is not None:
             running.tell_of_secret(voice, unlocked.made)
-        operations.note(unlocked.store, trail.STARTED, version=release.version(), host=settings.host_name)
+        operations.note(unlocked.store, command_log.STARTED, version=release.version(), host=settings.host_name)
         voice.tell("MeshWG starts", "Starting…", version=release.version())
         web.is_ready = running.web_readiness(settings)
         with (

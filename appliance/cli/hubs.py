@@ -19,7 +19,7 @@ from appliance.cli.settings import Settings
 from appliance.model.ids import new_instance_id
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.store import Store, organizations, shards
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.shards import Shard
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def add(
             with cluster.store.write() as transaction:
                 shards.create(transaction, shard)
                 organizations.place_all(transaction, shard.id)
-                trail.record(transaction, operations.command(trail.SHARD_ADDED, endpoint=shard.endpoint))
+                command_log.record(transaction, operations.command(command_log.SHARD_ADDED, endpoint=shard.endpoint))
         except IntegrityError:
             raise CommandError("Another shard was added at the same time; try again.", Exit.REFUSED) from None
     print(f"Shard {shard.id} is at {shard.endpoint}.")
@@ -135,7 +135,7 @@ def drain(host: Host, *, settings: Settings) -> None:
         if not any(each.takes_shards for each in cluster.guidance.hosts() if each.name != host):
             raise CommandError("No other host is there to take its shards.", Exit.REFUSED)
         cluster.guidance.drain(host)
-        operations.note(cluster.store, trail.HOST_DRAINED, host=host)
+        operations.note(cluster.store, command_log.HOST_DRAINED, host=host)
         _wait(lambda: cluster.is_served_without(host), "Other hosts have not taken all shards yet.")
     print(f"{host} has no shard, and takes none.")
 
@@ -146,7 +146,7 @@ def join(host: Host, *, settings: Settings) -> None:
     """Let a drained host take shards again."""
     with _opened(settings) as cluster:
         cluster.guidance.join(host)
-        operations.note(cluster.store, trail.HOST_JOINED, host=host)
+        operations.note(cluster.store, command_log.HOST_JOINED, host=host)
     print(f"{host} may take shards; `meshwg hub move` gives it one.")
 
 
@@ -163,7 +163,7 @@ def move(shard: Annotated[str, typer.Argument(help="Id of a shard.")], host: Hos
         if found.is_drained:
             raise CommandError(f"{host} is drained; `meshwg hub join {host}` lets it take shards.", Exit.REFUSED)
         cluster.guidance.move(shard, host)
-        operations.note(cluster.store, trail.SHARD_MOVED, shard=shard, host=host)
+        operations.note(cluster.store, command_log.SHARD_MOVED, shard=shard, host=host)
         _wait(lambda: cluster.owners().get(shard) == host, f"{host} has not taken the shard yet.")
     print(f"{host} has shard {shard}.")
 

@@ -15,7 +15,7 @@ from appliance.cli.lists import print_list
 from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.store import Store, times
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.operations import OperatorCommand
 
 
@@ -32,7 +32,7 @@ def operations(
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    latest = partial(trail.latest, limit=limit)
+    latest = partial(command_log.latest, limit=limit)
     print_list(settings, "operations", latest, _document, None if as_json else _show)
 
 
@@ -49,13 +49,13 @@ def note(store: Store, action: str, **detail: Any) -> None:
         SQLAlchemyError: the store can't be written.
     """
     with store.write() as transaction:
-        trail.record(transaction, command(action, **detail))
+        command_log.record(transaction, command(action, **detail))
 
 
 def noting(action: str, **detail: Any) -> Callable[[Connection], None]:
     """Make what records a command, as `note` does, in the transaction of its change."""
     made = command(action, **detail)
-    return lambda transaction: trail.record(transaction, made)
+    return lambda transaction: command_log.record(transaction, made)
 
 
 def command(action: str, **detail: Any) -> OperatorCommand:

@@ -14,7 +14,7 @@ from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.service import operators as service
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store import operators as stored
 from appliance.store.operators import OperatorStanding
 
@@ -40,7 +40,7 @@ def add(email: Email, *, settings: Settings) -> None:
     It works once, and for a day. For an operator who has not used theirs, a new one is made, and the old one ends.
     """
     with at_work(settings) as (_, context):
-        link = service.add(context, email, also=operations.noting(trail.OPERATOR_ADDED))
+        link = service.add(context, email, also=operations.noting(command_log.OPERATOR_ADDED))
     print(link)
 
 
@@ -64,7 +64,7 @@ def _show(listed: Sequence[OperatorStanding]) -> None:
 def remove(email: Email, *, settings: Settings) -> None:
     """Remove an operator. Their sessions, and the links and invitations that they made, have ended when it is done."""
     with at_work(settings) as (_, context):
-        service.remove(context, email, also=operations.noting(trail.OPERATOR_REMOVED))
+        service.remove(context, email, also=operations.noting(command_log.OPERATOR_REMOVED))
     print("The operator is removed and signed out everywhere, and links and invitations that they made lead nowhere.")
 
 

@@ -14,7 +14,7 @@ from appliance.cli.settings import Settings
 from appliance.model.errors import Refused
 from appliance.service.transcripts import PublishedRuns, Run
 from appliance.store import Store, hidden_runs
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 
 _LATEST = Path("reports/out/latest")
 
@@ -48,17 +48,17 @@ def publish(
         try:
             if withdraw is not None:
                 runs.withdraw(withdraw)
-                _decide(found.store, trail.WITHDRAWN, withdraw)
+                _decide(found.store, command_log.WITHDRAWN, withdraw)
                 print(f"{withdraw} is not published any more.")
             elif hidden:
                 source = run or _LATEST
                 # First of all, so that nobody sees it in between.
                 runs.check(source)
-                _decide(found.store, trail.HELD, source.resolve().name)
+                _decide(found.store, command_log.HELD, source.resolve().name)
                 print(f"Held back: {_words(runs.publish(source))}")
             else:
                 published = runs.publish(run or _LATEST)
-                _decide(found.store, trail.PUBLISHED, published.id)
+                _decide(found.store, command_log.PUBLISHED, published.id)
                 print(f"Published: {_words(published)}")
         except Refused as error:
             raise CommandError(error.detail, Exit.NO_INPUT) from None
@@ -69,11 +69,11 @@ def publish(
 def _decide(store: Store, action: str, run: str) -> None:
     """Hide a run or show it, with an entry in the log of operations; a withdrawn one need not be hidden any more."""
     with store.write() as transaction:
-        if action == trail.HELD:
+        if action == command_log.HELD:
             hidden_runs.hide(transaction, run)
         else:
             hidden_runs.show(transaction, run)
-        trail.record(transaction, operations.command(action, run=run))
+        command_log.record(transaction, operations.command(action, run=run))
 
 
 def _words(run: Run) -> str:

@@ -23,7 +23,7 @@ from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settin
 from appliance.service import backup as service
 from appliance.service import restoration
 from appliance.store import Store, migration, times
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.vault import WrongSecret
 from appliance.vault.archive import InvalidArchive
 
@@ -124,7 +124,7 @@ def _settle(store: Store, answers: _Answers) -> str:
             "Do all machines come back disabled, each to be enabled again?"
         )
     settled = restoration.settle(store, now, disable_machines=disable_machines)
-    operations.note(store, trail.RESTORED, machines_disabled=settled.disabled)
+    operations.note(store, command_log.RESTORED, machines_disabled=settled.disabled)
     return restored_access.told(settled)
 
 

@@ -16,7 +16,7 @@ from appliance.cli.option_table import PATH, Given, name_of, value_of
 from appliance.cli.options import with_settings
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings
 from appliance.hub.errors import HubError
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store import rotation, shards
 from appliance.vault import WrongSecret
 
@@ -51,7 +51,7 @@ def rotate_unlock_secret(
         if not _is_done(found, new_secret_file):
             old = found.secret()
             _rotate(found, old, secrets.successor(new_secret_file, found.folder.path), is_running=is_running)
-            operations.note(found.store, trail.ROTATED)
+            operations.note(found.store, command_log.ROTATED)
         if settings.has_many_hubs and (hosts := _running_hosts(found)):
             raise CommandError(
                 f"Only the unlock secret in {new_secret_file} opens the store now, but {hosts} started meanwhile: "

@@ -38,7 +38,7 @@ from appliance.hub.rpc.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
 from appliance.store import Store, shards
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.shards import Fence, Shard
 from appliance.vault import Vault
 
@@ -123,122 +123,166 @@ def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None)
         HubError, Unavailable: the host or the database refused something. The lease is not renewed any more, and is
             given up at once if the gate was not opened.
     """
-    names = Names(shard.id)
-    gate = LeaseGate(names.gate, ip_address(shard.address), shard.port)
-    desk = _Desk(host)
-    passage = Passage(gate, host.address)
-    tenure = Tenure(host.etcd, owner_key(shard.id), desk.owner, passage, host.timing)
-    host.store.fence = Fence(shard.id, shards.NOBODY)
-    door = FrontDoor(names, shard.port, address=ip_address(shard.address))
+    made = _ShardHub(shard, host, on_ready)
+    if made.obtain():
+        made.serve()
 
-    prepared_host: str | None = None
 
-    def note_prepared(name: str | None) -> None:
-        nonlocal prepared_host
-        prepared_host = name
+class _ShardHub:
+    """Hub of a shard, from its wait for the shard until it gives it up.
 
-    def status() -> ShardStatus:
+    Args:
+        on_ready: called when packets can pass.
+    """
+
+    def __init__(self, shard: Shard, host: Host, on_ready: Callable[[], None]) -> None:
+        names, address = Names(shard.id), ip_address(shard.address)
+        self._shard = shard
+        self._host = host
+        self._on_ready = on_ready
+        self._gate = LeaseGate(names.gate, address, shard.port)
+        # One of its own for its counters, as the thread that renews the lease uses the other.
+        self._counted = LeaseGate(names.gate, address, shard.port)
+        self._counting = threading.Lock()
+        self._desk = _Desk(host)
+        self._passage = Passage(self._gate, host.address)
+        self._tenure = Tenure(host.etcd, owner_key(shard.id), self._desk.owner, self._passage, host.timing)
+        host.store.fence = Fence(shard.id, shards.NOBODY)
+        door = FrontDoor(names, shard.port, address=address)
+        self._hub = service.Hub(
+            names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=self._status
+        )
+        standby = Standby(host.store, self._hub.upkeep, self._gate.put_up) if host.stands_by else None
+        probe = StoreProbe(lambda: _look(host.store))
+        self._candidacy = Candidacy(host.guidance, shard.id, host.name, probe, standby)
+        self._taken_at = 0.0
+        self._prepared_host: str | None = None
+        self._has_been_ours = self._is_lost = self._is_open = False
+
+    def obtain(self) -> bool:
+        """Wait until the shard is ours; tells whether it is, or what was prepared for it is given up."""
+        has_been_ours = _obtain(self._tenure, self._candidacy, self._gate)
+        if has_been_ours is None:
+            self._desk.close()
+            if self._candidacy.end() is not None:
+                _take_back(self._hub, self._gate)
+            self._gate.close()
+            self._counted.close()
+            return False
+        self._has_been_ours = has_been_ours
+        return True
+
+    def serve(self) -> None:
+        """Be the shard's hub until asked to end, or until the lease is lost."""
+        if not self._gate.is_up():
+            self._gate.put_up()
+        self._taken_at = boottime()
+        # Before everything that may take longer than the lease lasts.
+        self._tenure.keep(self._lose)
+        try:
+            threading.Thread(target=self._follow, name="guidance", daemon=True).start()
+            prepared = self._candidacy.end()
+            self._begin(prepared)
+            turn = (lambda: None) if prepared is None else prepared.turn_to_machines
+            host = self._host
+            service.serve(self._hub, host.socket_path, None, self._open_gate, self._end, turn)
+        except Exception:
+            if not self._is_open:
+                # Another host may do better at once.
+                with suppress(EtcdUnreachable, HubError):
+                    self._tenure.release()
+            raise
+        finally:
+            # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load
+            # nothing more, but to open the store.
+            self._tenure.leave()
+            self._desk.close()
+            self._gate.close()
+            self._counted.close()
+
+    def _status(self) -> ShardStatus:
         now = boottime()
-        with counting:
-            shut_out = watched.turned_away()
+        with self._counting:
+            shut_out = self._counted.turned_away()
         return ShardStatus(
-            shard.endpoint,
-            host.name,
-            tenure.token,
-            now - taken,
-            now - max(passage.renewed, taken),
+            self._shard.endpoint,
+            self._host.name,
+            self._tenure.token,
+            now - self._taken_at,
+            now - max(self._passage.renewed, self._taken_at),
             shut_out,
-            desk.refused,
-            prepared_host,
+            self._desk.refused,
+            self._prepared_host,
         )
 
-    hub = service.Hub(names, host.backend, door, host.store, host.vault, host.state_folder, shard_status=status)
-    standby = Standby(host.store, hub.upkeep, gate.put_up) if host.stands_by else None
-    candidacy = Candidacy(host.guidance, shard.id, host.name, StoreProbe(lambda: _look(host.store)), standby)
-    has_been_ours = _obtain(tenure, candidacy, gate)
-    if has_been_ours is None:
-        desk.close()
-        if candidacy.end() is not None:
-            _take_back(hub, gate)
-        gate.close()
-        return
-    if not gate.is_up():
-        gate.put_up()
-    taken, counting = boottime(), threading.Lock()
-    # One of its own, as the thread that renews the lease uses the other.
-    watched = LeaseGate(names.gate, ip_address(shard.address), shard.port)
-    is_lost = is_open = False
-
-    def lose() -> None:
-        nonlocal is_lost
-        is_lost = True
+    def _lose(self) -> None:
+        self._is_lost = True
         os.kill(os.getpid(), signal.SIGINT)
 
-    def begin(prepared: Standby | None) -> None:
-        host.store.fence = fence = Fence(shard.id, tenure.token)
+    def _begin(self, prepared: Standby | None) -> None:
+        shard, host = self._shard, self._host
+        host.store.fence = fence = Fence(shard.id, self._tenure.token)
         with host.store.write() as transaction:
             shards.begin(transaction, fence)
-            if not has_been_ours:
-                trail.record(
-                    transaction, operations.command(trail.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name)
+            if not self._has_been_ours:
+                command_log.record(
+                    transaction, operations.command(command_log.SHARD_TAKEN, endpoint=shard.endpoint, host=host.name)
                 )
         if prepared is not None:
             prepared.catch_up()
-        elif not has_been_ours:
+        elif not self._has_been_ours:
             # What an earlier time of ownership left may allow what others have denied since.
-            hub.upkeep.clear()
+            self._hub.upkeep.clear()
 
-    def open_gate(server: Server) -> None:
-        nonlocal is_open
-        desk.open(server)
+    def _open_gate(self, server: Server) -> None:
+        self._desk.open(server)
         try:
-            tenure.open()
-            on_ready()
+            self._tenure.open()
+            self._on_ready()
         except (EtcdUnreachable, Lost) as error:
-            log.error("the front door can't be opened", shard=shard.id, error=str(error))
-        is_open = True
+            log.error("the front door can't be opened", shard=self._shard.id, error=str(error))
+        self._is_open = True
 
-    def end(came: int) -> None:
-        desk.close()
+    def _end(self, came: int) -> None:
+        self._desk.close()
         if came == signal.SIGTERM:
             return
-        if not is_lost:
+        upkeep = self._hub.upkeep
+        if not self._is_lost:
             # While writes are still ours: the next owner turns to the machines there.
-            hub.upkeep.note_endpoints()
+            upkeep.note_endpoints()
             # Conversations go on, and a change that begins after the release would outlive this process.
-            hub.upkeep.arbiter.close()
+            upkeep.arbiter.close()
             try:
-                tenure.release()
+                self._tenure.release()
             except EtcdUnreachable as error:
-                log.warning("the next owner has to wait for the end of the lease", shard=shard.id, error=str(error))
+                log.warning(
+                    "the next owner has to wait for the end of the lease", shard=self._shard.id, error=str(error)
+                )
         try:
-            hub.upkeep.tear_down()
-            gate.remove()
+            upkeep.tear_down()
+            self._gate.remove()
         except (HubError, Unavailable) as error:
             # The gate stays, shut, before what is left.
             log_error("a part of the shard remains on this host", error)
 
-    # Before everything that may take longer than the lease lasts.
-    tenure.keep(lose)
-    try:
-        threading.Thread(target=_follow, args=(host, shard, note_prepared), name="guidance", daemon=True).start()
-        prepared = candidacy.end()
-        begin(prepared)
-        turn = (lambda: None) if prepared is None else prepared.turn_to_machines
-        service.serve(hub, host.socket_path, None, open_gate, end, turn)
-    except Exception:
-        if not is_open:
-            # Another host may do better at once.
-            with suppress(EtcdUnreachable, HubError):
-                tenure.release()
-        raise
-    finally:
-        # As late as possible: from now on the lease runs out, and a hub of this host that goes on has to load nothing
-        # more, but to open the store.
-        tenure.leave()
-        desk.close()
-        gate.close()
-        watched.close()
+    def _follow(self) -> None:
+        """Give the shard up as soon as operators want it elsewhere; note which host is prepared for it meanwhile."""
+        guidance, shard, never = self._host.guidance, self._shard.id, threading.Event()
+        is_silent = False
+        while not never.wait(_LOOK_FOR_WISHES_S):
+            try:
+                placement = guidance.placement(shard)
+                if guidance.is_drained(self._host.name) or not placement.admits(self._host.name):
+                    log.info("operators want the shard elsewhere", shard=shard)
+                    os.kill(os.getpid(), signal.SIGINT)
+                    return
+                self._prepared_host = placement.prepared
+                is_silent = False
+            except EtcdUnreachable as error:
+                if not is_silent:
+                    log.warning("etcd can't be asked for wishes", error=str(error))
+                is_silent = True
 
 
 def _obtain(tenure: Tenure, candidacy: Candidacy, gate: LeaseGate) -> bool | None:
@@ -280,22 +324,3 @@ def _take_back(hub: service.Hub, gate: LeaseGate) -> None:
     except HubError as error:
         # The gate stays, shut, before what is left.
         log_error("a part of the shard remains on this host", error)
-
-
-def _follow(host: Host, shard: Shard, note_prepared: Callable[[str | None], None]) -> None:
-    """Give the shard up as soon as operators want it elsewhere; note which host is prepared for it meanwhile."""
-    never = threading.Event()
-    is_silent = False
-    while not never.wait(_LOOK_FOR_WISHES_S):
-        try:
-            placement = host.guidance.placement(shard.id)
-            if host.guidance.is_drained(host.name) or not placement.admits(host.name):
-                log.info("operators want the shard elsewhere", shard=shard.id)
-                os.kill(os.getpid(), signal.SIGINT)
-                return
-            note_prepared(placement.prepared)
-            is_silent = False
-        except EtcdUnreachable as error:
-            if not is_silent:
-                log.warning("etcd can't be asked for wishes", error=str(error))
-            is_silent = True

@@ -16,7 +16,7 @@ from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.model.plural import counted
 from appliance.service import permits as service
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store import permits, times
 from appliance.store.permits import SignUpLink
 
@@ -44,7 +44,7 @@ def add(
     Needed where the service runs with --sign-up invited; good with any other setting but closed.
     """
     with at_work(settings) as (_, context):
-        noting = operations.noting(trail.SIGN_UP_INVITED)
+        noting = operations.noting(command_log.SIGN_UP_INVITED)
         link = service.invite(context, email, made_by=operations.user(), also=noting)
     print(link)
 
@@ -81,7 +81,7 @@ def revoke(
             count = service.revoke_all_within(context, transaction)
         else:
             service.revoke_within(context, transaction, link)
-        trail.record(transaction, operations.command(trail.SIGN_UP_REVOKED, links=count))
+        command_log.record(transaction, operations.command(command_log.SIGN_UP_REVOKED, links=count))
     print(f"{counted(count, 'link')} revoked.")
 
 

@@ -19,8 +19,8 @@ from appliance.model.errors import Unavailable
 from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
 from appliance.store import Store, machines, organizations, size, unused
-from appliance.web import sharded, tracked
-from appliance.web.families import by_value, chosen, counter, gauge
+from appliance.web import hub_families
+from appliance.web.families import by_value, chosen, counter
 from appliance.web.handler import Handler
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
@@ -111,75 +111,7 @@ class _HubCollector(Collector):
             yield _hub_up(is_up=not isinstance(error, HubUnreachable))
             return
         yield _hub_up(is_up=True)
-        yield GaugeMetricFamily("meshwg_organizations", "Organizations in the store", status.expected)
-        yield GaugeMetricFamily(
-            "meshwg_organizations_enforced", "Organizations enforced in the data plane", status.enforcing
-        )
-        yield gauge(
-            "meshwg_wireguard",
-            "The WireGuard implementation in use",
-            ("implementation", "version"),
-            {(status.wireguard, status.version): 1},
-        )
-        yield counter(
-            "meshwg_repairs", "Repairs since the hub's start, by the damaged part", "part", by_value(status.repairs)
-        )
-        yield counter(
-            "meshwg_front_door_packets",
-            "Packets to the public UDP port by what became of them, but for those of sessions",
-            "fate",
-            by_value(status.door),
-        )
-        yield gauge(
-            "meshwg_front_door_entries",
-            "Elements in the front door's memories",
-            "memory",
-            by_value(status.door_entries),
-        )
-        yield gauge(
-            "meshwg_front_door_room",
-            "Room for elements in the front door's memories",
-            "memory",
-            by_value(status.door_room),
-        )
-        yield from tracked.families(status.tracking)
-        yield from sharded.families(status)
-        yield counter(
-            "meshwg_machine_calls",
-            "Organizations whose machines were called after damage to the front door, by the outcome",
-            "outcome",
-            chosen(status.machine_calls, ("made", "failed")),
-        )
-        yield counter(
-            "meshwg_pings", "Pings of machines from the hub, by the outcome", "outcome", by_value(status.pings)
-        )
-        yield counter(
-            "meshwg_measurements",
-            "Measurements of organizations' rules, by the outcome",
-            "outcome",
-            by_value(status.measurements),
-        )
-        yield GaugeMetricFamily(
-            "meshwg_machine_calls_due",
-            "Organizations whose machines are to be called",
-            status.machine_calls.get("due", 0),
-        )
-        yield CounterMetricFamily(
-            "meshwg_hub_work_seconds",
-            "Seconds of a processor that changes took in the hub",
-            status.work.get("seconds", 0),
-        )
-        yield counter(
-            "meshwg_hub_refused",
-            "Changes that the hub refused, by what their organization had too much of",
-            "of",
-            {of: status.work.get(f"refused_{of}", 0) for of in ("waiting", "share")},
-        )
-        yield GaugeMetricFamily(
-            "meshwg_hub_longest_wait_seconds",
-            "The longest that a change waited for its turn since the hub's start",
-            status.work.get("longest_wait_seconds", 0),
-        )
+        yield from hub_families.families(status)
 
 
 def _hub_up(*, is_up: bool) -> Metric:

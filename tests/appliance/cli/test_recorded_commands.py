@@ -13,7 +13,7 @@ from appliance.cli.errors import CommandError
 from appliance.model.errors import Unavailable
 from appliance.model.organization import Member, Role
 from appliance.store import Store, passkeys, people, times
-from appliance.store import operations as trail
+from appliance.store import operations as command_log
 from appliance.store.passkeys import Passkey
 from tests.appliance.rows import everything
 from tests.appliance.sealed import ACME, sealed_store
@@ -22,17 +22,17 @@ EMAIL = "asha@example.net"
 OTHER = "ravi@example.net"
 
 COMMANDS: dict[str, Callable[[Path], object]] = {
-    trail.PLAN_CHANGED: lambda data: admin.change_plan(ACME, "paid", data=data),
-    trail.INVITED: lambda data: admin.invite(ACME, OTHER, data=data),
-    trail.INVITATION_REVOKED: lambda data: admin.take_invitation_back(ACME, OTHER, data=data),
-    trail.SIGN_UP_INVITED: lambda data: sign_up_links.add(data=data),
-    trail.SIGN_UP_REVOKED: lambda data: sign_up_links.revoke(everyone=True, data=data),
-    trail.RESET_LINK_ISSUED: lambda data: admin.reset_link(EMAIL, data=data),
-    trail.VERIFICATION_LINK_ISSUED: lambda data: admin.verification_link(EMAIL, data=data),
-    trail.FACTOR_REMOVAL_BEGUN: lambda data: factors.remove(EMAIL, data=data),
-    trail.FACTOR_REMOVAL_STOPPED: lambda data: factors.keep(EMAIL, data=data),
-    trail.OPERATOR_ADDED: lambda data: operators.add(EMAIL, data=data),
-    trail.OPERATOR_REMOVED: lambda data: operators.remove(EMAIL, data=data),
+    command_log.PLAN_CHANGED: lambda data: admin.change_plan(ACME, "paid", data=data),
+    command_log.INVITED: lambda data: admin.invite(ACME, OTHER, data=data),
+    command_log.INVITATION_REVOKED: lambda data: admin.take_invitation_back(ACME, OTHER, data=data),
+    command_log.SIGN_UP_INVITED: lambda data: sign_up_links.add(data=data),
+    command_log.SIGN_UP_REVOKED: lambda data: sign_up_links.revoke(everyone=True, data=data),
+    command_log.RESET_LINK_ISSUED: lambda data: admin.reset_link(EMAIL, data=data),
+    command_log.VERIFICATION_LINK_ISSUED: lambda data: admin.verification_link(EMAIL, data=data),
+    command_log.FACTOR_REMOVAL_BEGUN: lambda data: factors.remove(EMAIL, data=data),
+    command_log.FACTOR_REMOVAL_STOPPED: lambda data: factors.keep(EMAIL, data=data),
+    command_log.OPERATOR_ADDED: lambda data: operators.add(EMAIL, data=data),
+    command_log.OPERATOR_REMOVED: lambda data: operators.remove(EMAIL, data=data),
 }
 """Commands by their entry, in an order in which each finds what it needs."""
 
@@ -62,11 +62,11 @@ def test_a_command_that_can_t_be_recorded_does_nothing(
     for action, command in COMMANDS.items():
         before = rows(store)
         with monkeypatch.context() as patch:
-            patch.setattr(trail, "record", fail)
+            patch.setattr(command_log, "record", fail)
             with pytest.raises(CommandError, match="away"):
                 command(tmp_path)
         assert rows(store) == before, action
         command(tmp_path)
         with store.read() as transaction:
-            assert trail.latest(transaction, 1)[0].action == action
+            assert command_log.latest(transaction, 1)[0].action == action
     assert len(rows(store)["operations"]) == len(COMMANDS)
