@@ -48,8 +48,12 @@ def make_data(folder: Path) -> Store:
 def make_site(store: Store, hub: FakeHub, transcripts: Path = Path("nowhere")) -> Site:
     """Makes a site whose limits regain nothing and whose readings are not kept, however long a test takes."""
     unkept: dict[str, Any] = {name: Readings(clock=_standing) for name in ("counts", "statuses")}
-    context = Context(store, hub, "vpn.example.net:51820", **unkept)
-    return Site(context, RateLimits(clock=_standing), PublishedRuns(transcripts))
+    return site_of(Context(store, hub, "vpn.example.net:51820", **unkept), transcripts=transcripts)
+
+
+def site_of(context: Context, limits: RateLimits | None = None, transcripts: Path = Path("nowhere")) -> Site:
+    """Makes a site of this context; its limits regain nothing, unless others are given."""
+    return Site(context, limits or RateLimits(clock=_standing), PublishedRuns(transcripts))
 
 
 def _standing() -> float:

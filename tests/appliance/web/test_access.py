@@ -16,14 +16,11 @@ from appliance.web import operators
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Route
-from appliance.web.app import make_app
 from appliance.web.pages import PAGES, forms
 from appliance.web.pages.routes import LIVE, Page
 from appliance.web.refusals import title_of
 from appliance.web.request import COOKIE
-from tests.appliance.fakes import FakeHub
 from tests.appliance.members import join
-from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
 
 # What is there for everybody, beside the tables.
@@ -31,11 +28,6 @@ OPEN = {"/static/<name>", f"{PREFIX}/openapi.json", "/healthz", "/readyz", "/met
 
 
 ROWS: tuple[Route | Page, ...] = (*ROUTES, *PAGES)
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(context.store, hub), hub.status)
 
 
 def path_of(row: Route | Page) -> str:

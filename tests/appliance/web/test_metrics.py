@@ -15,13 +15,12 @@ from appliance import release
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus, ShardStatus
 from appliance.service import Context
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
 from appliance.web.request import Payer
-from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import site_of
 from tests.appliance.web.client import SIGN_UP, call
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
@@ -49,7 +48,7 @@ def make(context: Context, status: HubStatus | None) -> bottle.Bottle:
 
     limits = RateLimits()
     limits.refused["sign-ups", "/48"] = 5
-    return make_app(Site(context, limits, PublishedRuns(Path("nowhere"))), ask, ENDS)
+    return make_app(site_of(context, limits), ask, ENDS)
 
 
 def busy(hub: FakeHub) -> HubStatus:
@@ -118,9 +117,7 @@ def test_every_alert_of_many_hubs_has_a_runbook() -> None:
 
 def test_a_scrape_counts_refusals_beyond_a_share(context: Context, hub: FakeHub) -> None:
     payers = Payers()
-    app = make_app(
-        Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: busy(hub), turned_away=payers.turned_away
-    )
+    app = make_app(site_of(context), lambda: busy(hub), turned_away=payers.turned_away)
     payers.note_turned_away(Payer("acme"), "waiting")
     context.refusals["trail"] += 2
     found = scraped(app)

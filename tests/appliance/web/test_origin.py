@@ -7,19 +7,15 @@ from dataclasses import replace
 import bottle
 import pytest
 
-from appliance.service import Context
-from appliance.web.app import make_app
-from tests.appliance.fakes import FakeHub
-from tests.appliance.sites import make_site
+from appliance.web.site import Site
 from tests.appliance.web.client import SIGN_UP, call
 
 OURS = "https://mesh.example.net"
 
 
 @pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    site = make_site(context.store, hub)
-    return make_app(replace(site, context=replace(site.context, site=OURS)), hub.status)
+def site(site: Site) -> Site:
+    return replace(site, context=replace(site.context, site=OURS))
 
 
 FOREIGN = [

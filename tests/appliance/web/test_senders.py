@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -12,21 +11,18 @@ from appliance.model.errors import TooMany, Unauthenticated
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, api_tokens, sessions
 from appliance.service import log_in as login
-from appliance.service.transcripts import PublishedRuns
 from appliance.web import senders
-from appliance.web.limits import RateLimits
 from appliance.web.payers import owners_of
 from appliance.web.rates import STRANGERS
 from appliance.web.request import COOKIE
-from appliance.web.site import Site
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, colleague, sign_in
+from tests.appliance.sites import site_of
 
 
 @pytest.fixture
 def sender(context: Context) -> Callable[[dict[str, str]], str]:
-    site = Site(context, RateLimits(clock=lambda: 1000.0), PublishedRuns(Path("nowhere")))
-    return partial(senders.sender, site)
+    return partial(senders.sender, site_of(context))
 
 
 def head(address: str = "203.0.113.7", **headers: str) -> dict[str, str]:

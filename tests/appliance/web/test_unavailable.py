@@ -8,25 +8,9 @@ from pathlib import Path
 import bottle
 import pytest
 
-from appliance.service import Context
-from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
-from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
 from appliance.web.request import COOKIE
-from appliance.web.site import Site
-from tests.appliance.fakes import FakeHub
-from tests.appliance.web.client import SIGN_UP, call
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    return make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), hub.status)
-
-
-@pytest.fixture
-def token(app: bottle.Bottle) -> str:
-    return str(call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"])
+from tests.appliance.web.client import call
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,10 @@ from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Busy
 from appliance.service import Context
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.recent import Recent
-from appliance.web.site import Site
+from tests.appliance.sites import site_of
 from tests.appliance.web.client import Response, call
 
 TOKEN = "a-token-of-many-characters"
@@ -35,8 +33,7 @@ class Asked:
     limits: RateLimits = field(default_factory=lambda: RateLimits([ip_network("192.0.2.0/24")], clock=lambda: 1000.0))
 
     def __post_init__(self) -> None:
-        site = Site(self.context, self.limits, PublishedRuns(Path("nowhere")))
-        self._app = make_app(site, self._status, metrics_token=TOKEN)
+        self._app = make_app(site_of(self.context, self.limits), self._status, metrics_token=TOKEN)
 
     def _status(self) -> HubStatus:
         self.times += 1
@@ -76,7 +73,7 @@ def test_metrics_are_for_watchers(asked: Asked, address: str, headers: dict[str,
 
 
 def test_an_unset_token_admits_nobody(context: Context) -> None:
-    app = make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: HubStatus("fake", "1", 0, 0))
+    app = make_app(site_of(context), lambda: HubStatus("fake", "1", 0, 0))
     for shown in ("Bearer", "Bearer ", "Bearer None"):
         assert call(app, "GET", "/metrics", headers={"Authorization": shown}).status == 401
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import bottle
 import pytest
@@ -15,17 +14,17 @@ from appliance.service import Context
 from appliance.store.policies import SavedPolicy
 from appliance.web.api import ROUTES
 from appliance.web.api.policy import PolicyAnswer
-from appliance.web.app import make_app
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
-from tests.appliance.sites import make_site
+from tests.appliance.sites import site_of
 from tests.appliance.web.api.conftest import assert_problem
 from tests.appliance.web.client import SIGN_UP, call
 
 
 @pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    """Provides an application whose time passes, so that counters are read again."""
-    return make_app(replace(make_site(context.store, hub), context=context), hub.status)
+def site(context: Context) -> Site:
+    """Provides a site whose time passes, so that counters are read again."""
+    return site_of(context)
 
 
 def test_the_answer_to_a_sign_up_follows_the_contract(app: bottle.Bottle) -> None:

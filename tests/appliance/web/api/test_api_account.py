@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import bottle
 import pyotp
 import pytest
 
 from appliance.service import Context
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
+from tests.appliance.sites import site_of
 from tests.appliance.web.client import SIGN_UP, Response, call
 
 LOG_IN = {"email": "a@example.net", "password": PASSWORD}
 
 
 @pytest.fixture
-def app(context: Context, hub: FakeHub, tmp_path: Path, clock: WallClock) -> bottle.Bottle:
-    timed = replace(context, clock=clock)
-    return make_app(Site(timed, RateLimits(), PublishedRuns(tmp_path / "transcripts")), hub.status)
+def site(context: Context, clock: WallClock) -> Site:
+    return site_of(replace(context, clock=clock))
 
 
 @pytest.fixture
@@ -113,9 +110,9 @@ def test_a_second_factor_is_set_up_used_and_turned_off(app: bottle.Bottle, token
     assert log_in(app).status == 201
 
 
-def test_a_passkey_is_added_used_and_removed(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+def test_a_passkey_is_added_used_and_removed(context: Context, hub: FakeHub) -> None:
     named = replace(context, site="https://mesh.example.net")
-    app = make_app(Site(named, RateLimits(), PublishedRuns(tmp_path)), hub.status)
+    app = make_app(site_of(named), hub.status)
     token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
     device = Authenticator(named.site)
     options = call(app, "POST", "/api/v1/account/passkeys/options", token=token).json["options"]

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import bottle
 import pytest
 
 from appliance.service import Context, tokens
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.api import ROUTES
-from appliance.web.app import make_app
 from appliance.web.authentication import CSRF_HEADER
 from appliance.web.limits import RateLimits
 from appliance.web.rates import STRANGERS
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
-from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import site_of
 from tests.appliance.web.api.conftest import assert_problem
 from tests.appliance.web.client import SIGN_UP, call
 
 
 @pytest.fixture
-def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
-    return make_app(
-        Site(
-            context,
-            RateLimits(trusted=[ip_network("192.0.2.0/24")], clock=lambda: 0.0),
-            PublishedRuns(tmp_path / "transcripts"),
-        ),
-        hub.status,
-    )
+def site(context: Context) -> Site:
+    return site_of(context, RateLimits(trusted=[ip_network("192.0.2.0/24")], clock=lambda: 0.0))
 
 
 @pytest.mark.parametrize(

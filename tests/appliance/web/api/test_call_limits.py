@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import bottle
@@ -12,13 +11,11 @@ import pytest
 from appliance.model.organization import Role
 from appliance.model.sign_up import SignUpMode
 from appliance.service import Actor, Context, api_tokens
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
 from appliance.web.rates import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRITES_PER_ORGANIZATION
-from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD, colleague, join, sign_in
+from tests.appliance.sites import site_of
 from tests.appliance.web.client import SIGN_UP, call
 from tests.appliance.web.used_up import use_up
 
@@ -30,14 +27,6 @@ CALLS = [
     ("ping", "POST", "/machines/{id}/ping", None),
     ("invitation", "POST", "/invitations", {"email": "b@example.net", "role": "viewer"}),
 ]
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
-    """Makes an application whose limits regain nothing, however long a test takes."""
-    return make_app(
-        Site(context, RateLimits(clock=lambda: 1000.0), PublishedRuns(tmp_path / "transcripts")), hub.status
-    )
 
 
 @pytest.mark.parametrize(("limit", "method", "path", "body"), CALLS, ids=[f"{each[1]} {each[2]}" for each in CALLS])
@@ -55,19 +44,19 @@ def test_a_call_beyond_its_limit_does_nothing(
     assert call(app, method, PREFIX + path.format(id=machine), body, token=token).status < 300
 
 
-def test_a_crowd_keeps_no_verification_from_a_member(context: Context, hub: FakeHub, tmp_path: Path) -> None:
-    limits = RateLimits(clock=lambda: 1000.0)
-    app = make_app(Site(replace(context, sends_mail=True), limits, PublishedRuns(tmp_path)), hub.status)
+def test_a_crowd_keeps_no_verification_from_a_member(context: Context, hub: FakeHub) -> None:
+    site = site_of(replace(context, sends_mail=True))
+    app = make_app(site, hub.status)
     token = call(app, "POST", f"{PREFIX}/signup", SIGN_UP).json["token"]
     for number in range(LETTERS.everybody[0].amount):
-        limits.letter(f"203.0.113.{number % 50}", f"{number}@example.net")
+        site.limits.letter(f"203.0.113.{number % 50}", f"{number}@example.net")
     assert call(app, "POST", f"{PREFIX}/resets", {"email": "b@example.net"}).status == 429
     assert call(app, "POST", f"{PREFIX}/verifications", token=token).status == 204
 
 
-def test_requests_to_sign_up_use_up_no_resets(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+def test_requests_to_sign_up_use_up_no_resets(context: Context, hub: FakeHub) -> None:
     verified = replace(context, sends_mail=True, sign_up=SignUpMode.VERIFIED)
-    app = make_app(Site(verified, RateLimits(clock=lambda: 1000.0), PublishedRuns(tmp_path)), hub.status)
+    app = make_app(site_of(verified), hub.status)
     whose = {"email": "a@example.net"}
     asked = [call(app, "POST", f"{PREFIX}/signup/letters", whose).status for _ in range(5)]
     most = LETTERS_PER_RECIPIENT[0].amount

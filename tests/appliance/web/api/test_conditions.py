@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import bottle
 import pytest
 
 from appliance.model.desired import PeerStatus
-from appliance.service import Context
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.api import ROUTES
-from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
-from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call
 
 PREFIX = "/api/v1"
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
-    return make_app(Site(context, RateLimits(trusted=[]), PublishedRuns(tmp_path / "transcripts")), hub.status)
 
 
 class Program:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,16 +16,15 @@ from schemathesis.openapi import from_wsgi
 from appliance.model.organization import Member
 from appliance.service import Actor, Context, sessions
 from appliance.service.sessions import NOWHERE
-from appliance.service.transcripts import PublishedRuns
 from appliance.store import people
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Route
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
-from appliance.web.site import Site
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import site_of
 
 HELD = (
     "not_a_server_error",
@@ -71,10 +69,10 @@ class Somebody:
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["in", "out"])
 @pytest.mark.parametrize("row", ROUTES, ids=name_of)
 def test_a_call_follows_the_document(
-    context: Context, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Route, mode: GenerationMode
+    context: Context, hub: FakeHub, pytestconfig: pytest.Config, row: Route, mode: GenerationMode
 ) -> None:
     limits = RateLimits(trusted=[ip_network("127.0.0.0/8")], clock=iter(range(10**9)).__next__)
-    app = make_app(Site(context, limits, PublishedRuns(tmp_path)), hub.status)
+    app = make_app(site_of(context, limits), hub.status)
     operation = from_wsgi(f"{PREFIX}/openapi.json", app)[row.path][row.method]
     somebody = Somebody(context)
     also = () if mode is GenerationMode.POSITIVE else ("negative_data_rejection",)

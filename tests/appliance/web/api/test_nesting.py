@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bottle
 import pytest
 
-from appliance.service import Context
-from appliance.service.transcripts import PublishedRuns
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Route
-from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
-from appliance.web.site import Site
-from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
 
 DEPTHS = [10, 200, 400, 600, 900, 990, 1_000, 100_000]
-
-
-@pytest.fixture
-def app(context: Context, hub: FakeHub) -> bottle.Bottle:
-    return make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), hub.status)
 
 
 def nested(depth: int, *, around: bytes = b"%s") -> list[bytes]:

@@ -20,7 +20,7 @@ from appliance.store import Store, schema
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
-from tests.appliance.sites import make_site
+from tests.appliance.sites import site_of
 from tests.appliance.web.client import Response, call
 
 EMPTY: dict[str, Any] = {"default": "deny", "rules": []}
@@ -52,7 +52,7 @@ def test_a_repeated_rule_is_added_once_and_answered_alike(app: bottle.Bottle, to
     [("/policy/preview", EMPTY), ("/policy/restore", {"version": 1}), ("/verifications", {})],
 )
 def test_answers_without_a_secret_are_repeated(context: Context, hub: FakeHub, path: str, body: dict[str, Any]) -> None:
-    app = make_app(replace(make_site(context.store, hub), context=replace(context, sends_mail=True)), hub.status)
+    app = make_app(site_of(replace(context, sends_mail=True)), hub.status)
     token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
     post(app, token, "/policy/rules", RULE, key="another")
     first, second = (post(app, token, path, body) for _ in range(2))
@@ -136,7 +136,7 @@ def test_a_repeated_log_in_opens_one_session(app: bottle.Bottle, token: str, con
 
 def test_a_letter_asked_for_twice_is_sent_once(context: Context, hub: FakeHub) -> None:
     verified = replace(context, sends_mail=True, sign_up=SignUpMode.VERIFIED)
-    site = replace(make_site(context.store, hub), context=verified)
+    site = site_of(verified)
     app = make_app(site, hub.status)
     asked = []
     for _ in range(2):

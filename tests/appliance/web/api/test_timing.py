@@ -8,11 +8,8 @@ import time
 import bottle
 import pytest
 
-from appliance.service import Context
 from appliance.web.api import SECTIONS
-from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
-from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
 
 RULE = {"action": "deny", "source": "any", "destination": "group:red"}
@@ -20,7 +17,7 @@ SLOW_S = 0.05
 
 
 @pytest.fixture
-def app(context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> bottle.Bottle:
+def app(app: bottle.Bottle, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> bottle.Bottle:
     apply = hub.apply
 
     def slowly(*arguments: object, **named: object) -> None:
@@ -28,7 +25,7 @@ def app(context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> bott
         apply(*arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(hub, "apply", slowly)
-    return make_app(make_site(context.store, hub), hub.status)
+    return app
 
 
 def enforced_ms(answer: Response) -> float:

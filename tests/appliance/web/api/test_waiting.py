@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import bottle
@@ -17,7 +16,6 @@ import pytest
 
 from appliance.model.organization import Role
 from appliance.service import Context, accounts
-from appliance.service.transcripts import PublishedRuns
 from appliance.store import members, organizations, schema, sessions
 from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
@@ -30,6 +28,7 @@ from tests.appliance.clocks import Clock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import NEW_PASSWORD, colleague, sign_in
+from tests.appliance.sites import site_of
 from tests.appliance.web.api.changing_calls import SITE, WISHES, Scene, Waiting
 from tests.appliance.web.client import Response, call
 
@@ -41,7 +40,7 @@ HARMLESS = {"POST /policy/check", "POST /policy/preview", "POST /machines/{id}/p
 def shared() -> tuple[bottle.Bottle, Site]:
     """Provides an application and its objects, shared because making it takes longer than a test."""
     nowhere = Context(None, None, "vpn.example.net:51820")  # type: ignore[arg-type]
-    site = Site(nowhere, RateLimits(), PublishedRuns(Path("nowhere")))
+    site = site_of(nowhere)
     return make_app(site, FakeHub().status), site
 
 

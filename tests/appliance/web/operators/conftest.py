@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import bottle
 import pyotp
@@ -11,13 +11,11 @@ import pytest
 
 from appliance.service import Context, operators
 from appliance.store import Store
-from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
 from appliance.web.site import Site
 from tests.appliance.clocks import WallClock
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import OPERATORS_PASSWORD
-from tests.appliance.sites import make_site
+from tests.appliance.sites import site_of
 from tests.appliance.web.pages.visitor import Answer, Visitor
 
 EMAIL = "ops@example.net"
@@ -65,14 +63,8 @@ def context(store: Store, hub: FakeHub, clock: WallClock) -> Context:
 
 
 @pytest.fixture
-def site(context: Context, hub: FakeHub) -> Site:
-    # Amounts that are used up stay so.
-    return replace(make_site(context.store, hub), context=context, limits=RateLimits(clock=lambda: 0.0))
-
-
-@pytest.fixture
-def app(site: Site, hub: FakeHub) -> bottle.Bottle:
-    return make_app(site, hub.status)
+def site(context: Context) -> Site:
+    return site_of(context)
 
 
 @pytest.fixture

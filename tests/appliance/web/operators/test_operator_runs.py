@@ -34,8 +34,8 @@ def published(tmp_path: Path) -> PublishedRuns:
 
 
 @pytest.fixture
-def site(context: Context, site: Site, published: PublishedRuns) -> Site:
-    return Site(context, site.limits, published)
+def site(site: Site, published: PublishedRuns) -> Site:
+    return replace(site, published=published)
 
 
 @pytest.fixture

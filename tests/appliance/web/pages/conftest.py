@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import bottle
 import pytest
@@ -14,41 +12,13 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine, Member, Plan, Role
 from appliance.service import Actor, accounts, machines, organizations, passwords
 from appliance.service import policy as policies
-from appliance.store import Store, people, times
 from appliance.store import machines as store_machines
+from appliance.store import people, times
 from appliance.store.policies import SavedPolicy
-from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
-from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
-from tests.appliance.sites import make_site, make_store
 from tests.appliance.web.pages.visitor import Visitor
-
-
-@pytest.fixture
-def hub() -> FakeHub:
-    return FakeHub()
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Provides a store to copy: a migration takes longer than most tests."""
-    file = tmp_path_factory.mktemp("empty") / "store.sqlite"
-    make_store(file).close()
-    return file
-
-
-@pytest.fixture
-def site(tmp_path: Path, empty_store: Path, hub: FakeHub) -> Iterator[Site]:
-    store = Store(f"sqlite:///{shutil.copy(empty_store, tmp_path)}")
-    yield make_site(store, hub, tmp_path / "transcripts")
-    store.close()
-
-
-@pytest.fixture
-def app(site: Site, hub: FakeHub) -> bottle.Bottle:
-    return make_app(site, hub.status)
 
 
 @pytest.fixture

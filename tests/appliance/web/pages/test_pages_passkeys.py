@@ -29,11 +29,6 @@ def site(site: Site) -> Site:
 
 
 @pytest.fixture
-def app(site: Site, hub: FakeHub) -> bottle.Bottle:
-    return make_app(site, hub.status)
-
-
-@pytest.fixture
 def device(owner: Visitor) -> Authenticator:
     """Makes an authenticator with a passkey of the owner."""
     made = Authenticator(SITE)
