@@ -18,7 +18,7 @@ from harness.subject.service import Service
 from harness.subject.syncs import watched
 from harness.world.crashes import CrashCounts, KilledService, kill_idle_hub, kills, survive
 from harness.world.customer import DEADLINE_S
-from harness.world.damage import KILLED, REPORTED, WORKER_KILLED
+from harness.world.damage import KILLED, REFUSED, REPORTED, WORKER_KILLED
 from harness.world.organizations import of_token
 from harness.world.policysaver import PolicySaver
 from harness.world.proving import prove_policy, run_there
@@ -33,7 +33,7 @@ BETWEEN_GROUPS = {"action": "allow", "source": f"group:{GROUPS[0]}", "destinatio
 SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53))
 
 
-@pytest.mark.announces("a change could not be enforced", *REPORTED, *KILLED, WORKER_KILLED)
+@pytest.mark.announces(*REFUSED, *REPORTED, *KILLED, WORKER_KILLED)
 def test_no_answered_change_is_lost(world: World, record: Record, profile: str) -> None:
     """Hub and web processes are killed under random changes of two customers, while a third saves policies with
     rules of every kind, and others sign up and leave. In the end, a hub is killed while nobody changes anything.
@@ -65,7 +65,7 @@ def test_no_answered_change_is_lost(world: World, record: Record, profile: str) 
 
 
 @pytest.mark.restarts
-@pytest.mark.announces("a change could not be enforced", *REPORTED)
+@pytest.mark.announces(*REFUSED, *REPORTED)
 def test_a_power_cut_loses_no_answered_change(world: World, record: Record, profile: str) -> None:
     """All processes are killed at random times under random changes of customers, and writes without a sync are lost.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -29,7 +29,7 @@ from appliance.service.context import Context
 from appliance.service.recording import Note, check_trail, write_trail
 from appliance.service.standing import admit, gone
 from appliance.store import machines, organizations, shards
-from appliance.store.shards import Fence
+from appliance.store.shards import Fence, Fenced
 
 log = structlog.get_logger()
 
@@ -159,13 +159,27 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> Car
         # After a refusal the change is not in force, or the hub takes it back once the call's connection has ended
         # (`agreement`). After any other failure that is unknown.
         if is_enforced or not isinstance(error, Overtaken | Refused):
-            log.warning("a change is taken back", organization=organization.id, reason=type(error).__name__)
-            # If this fails too, the hub notices by itself that the store has another state.
-            with suppress(HubError, Unavailable), _read_anew(context, organization.id):
-                context.hub.withdraw(organization.id, revision)
+            _take_back(context, organization.id, revision, error)
         raise
     _confirm(context, organization, revision)
     return CarriedOut(result, enforced_s)
+
+
+def _take_back(context: Context, organization_id: str, revision: int, cause: BaseException) -> None:
+    """Take a change back that is in force, or may be, and is not stored."""
+    # Another change came first, another hub owns the shard by now, or the actor lost a right meanwhile: these are
+    # outcomes of what others do. A store that can't be used, or anything unforeseen, is a failure of the service.
+    is_expected = isinstance(cause, Overtaken | Refused) and (
+        isinstance(cause, Fenced) or not isinstance(cause, Unavailable)
+    )
+    tell = log.warning if is_expected else log.error
+    tell("a change is taken back", organization=organization_id, reason=type(cause).__name__)
+    try:
+        with _read_anew(context, organization_id):
+            context.hub.withdraw(organization_id, revision)
+    except (HubError, Unavailable) as error:
+        # The hub notices by itself that the store has another state; until then the change stays in force.
+        log.error("a change can't be taken back yet", organization=organization_id, error=str(error))
 
 
 def prepared(context: Context, transaction: Connection, organization: Organization) -> OpenChange:

@@ -60,7 +60,7 @@ def remove(context: Context) -> int:
         except NotFound:
             continue
         except NotEnforced as error:
-            log.warning("an unused organization is not removed yet", organization=organization_id, error=error.detail)
+            log.error("an unused organization is not removed yet", organization=organization_id, error=error.detail)
             continue
         removed += 1
         log.info("an unused organization was removed", organization=organization_id)

@@ -91,6 +91,6 @@ def _try(work: Callable[..., object], *arguments: object) -> bool:
         work(*arguments)
     except Exception as error:
         unforeseen = not isinstance(error, Refused | SQLAlchemyError)
-        log.warning("cleanup failed and is tried again", error=str(error), exc_info=unforeseen)
+        log.error("cleanup failed and is tried again", error=str(error), exc_info=unforeseen)
         return False
     return True

@@ -70,9 +70,9 @@ def _run(options: RunOptions, arguments: Sequence[str], shared: Shared | None = 
         if ours.poll(options.deadline_s):
             finished: RunResult = ours.recv()
             return finished
-        return RunResult((), f"It was ended after {options.deadline_s:.0f} s.")
+        return RunResult((), f"it was ended after {options.deadline_s:.0f} s")
     except EOFError:
-        return RunResult((), "It was killed.")
+        return RunResult((), "it was killed")
     finally:
         process.kill()
         process.join()
@@ -83,8 +83,8 @@ def _forked(options: RunOptions, arguments: Sequence[str], shared: Shared | None
     try:
         named = [] if shared is None else shared.arguments
         gate.send(_in_a_sandbox(options, [*named, *arguments]))
-    except Exception:  # noqa: BLE001 - the gate prints it
-        gate.send(RunResult((), traceback.format_exc()))
+    except Exception as error:  # noqa: BLE001 - the gate prints it
+        gate.send(RunResult((), f"it could not be made: {type(error).__name__}\n{traceback.format_exc()}"))
 
 
 def _in_a_sandbox(options: RunOptions, arguments: Sequence[str]) -> RunResult:

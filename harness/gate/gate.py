@@ -116,6 +116,7 @@ class _Round:
     scenarios: tuple[ScenarioResult, ...]
     sabotages: tuple[SabotageResult, ...]
     hub_wireguard: str
+    problems: tuple[str, ...]
 
 
 def run(plan: GatePlan, evidence: Path, console: Console, feed: Feed) -> GateRun:
@@ -132,7 +133,7 @@ def run(plan: GatePlan, evidence: Path, console: Console, feed: Feed) -> GateRun
     feed.tell(_begin(plan, started_at))
     rounds = [_round(options, plan.sabotages, evidence, console, feed, scenarios=not plan.sabotages_only)]
     until = start + 60 * (plan.minutes or 0)
-    while time.monotonic() < until and all(each.is_proven for each in rounds[-1].scenarios):
+    while time.monotonic() < until and _has_passed(rounds[-1]):
         seeded = replace(options, seed=options.seed + len(rounds))
         feed.tell(RoundBegun(number=len(rounds) + 1, seed=seeded.seed))
         rounds.append(_round(seeded, (), evidence, console, feed))
@@ -146,7 +147,12 @@ def run(plan: GatePlan, evidence: Path, console: Console, feed: Feed) -> GateRun
         tuple(_again(options, outcomes, feed)),
         len(rounds),
         next((each.hub_wireguard for each in rounds if each.hub_wireguard), ""),
+        problems=tuple(dict.fromkeys(problem for each in rounds for problem in each.problems)),
     )
+
+
+def _has_passed(one: _Round) -> bool:
+    return not one.problems and all(each.is_proven for each in one.scenarios)
 
 
 def _begin(plan: GatePlan, started_at: float) -> RunBegun:
@@ -200,6 +206,8 @@ def _round(
         tuple(results.merge([each.outcomes for each in finished])),
         tuple(judged),
         next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
+        # Whatever the scenarios say: something went wrong that is in none of their verdicts.
+        tuple(f"A run of scenarios went wrong: {each.problem}." for each in finished if each.problem),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate import plugin, transcripts
+from harness.gate import plugin, runs, transcripts
 from harness.gate.gate import GateRun
 from harness.gate.logged_run import LoggedRun
 from harness.gate.plans import GatePlan
@@ -98,7 +98,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if _LOGGED_RUN not in config.stash or exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
-    made = transcripts.transcript_of(_run(config))
+    made = transcripts.transcript_of(_run(config, exitstatus))
     out, evidence_folder = config.getoption("--transcript"), config.getoption("--evidence")
     logged = config.stash[_LOGGED_RUN]
     told, _ = config.stash[_WRITTEN] = logged.write(logged.judge(made), out, evidence_folder)
@@ -107,7 +107,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _run(config: pytest.Config) -> GateRun:
+def _run(config: pytest.Config, status: int) -> GateRun:
     options = RunOptions(
         claim=config.getoption("--claim"),
         profile=config.getoption("--profile"),
@@ -116,7 +116,16 @@ def _run(config: pytest.Config) -> GateRun:
     )
     begun = config.stash[_BEGUN]
     outcomes = tuple(plugin.outcomes(config))
-    return GateRun(GatePlan(options), begun, time.time() - begun, outcomes, (), hub=config.getoption("--hub"))
+    wrong = runs.wrong_with(status, outcomes)
+    return GateRun(
+        GatePlan(options),
+        begun,
+        time.time() - begun,
+        outcomes,
+        (),
+        hub=config.getoption("--hub"),
+        problems=(f"The run went wrong: {wrong}.",) if wrong else (),
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

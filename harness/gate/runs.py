@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import reduction
@@ -29,8 +29,15 @@ DEADLINES_S = {"quick": 900.0, "full": 3600.0}
 """Seconds after which a run is ended, by profile."""
 
 _MOST_SCENARIOS = 4096
-_COMPLETE = (0, 1)
-"""Exit codes of pytest after running all tests: all passed, some failed."""
+_ALL_PASSED, _SOME_FAILED = 0, 1
+"""Exit codes of pytest after running all tests."""
+_MEANINGS = {
+    _SOME_FAILED: "a test failed, though each scenario is proven",
+    2: "it was interrupted, or could not collect the scenarios",
+    3: "an error of its own",
+    4: "it was called in a wrong way",
+    5: "it found no scenario",
+}
 
 
 @dataclass(frozen=True)
@@ -81,13 +88,18 @@ class RunResult:
 
     Attributes:
         outcomes: results of its scenarios.
-        complaint: output of pytest if it did not run all tests; "" otherwise.
+        complaint: what is wrong with the run itself, in one line, and then the output of pytest; "" if nothing is.
         hub_wireguard: name and version of the hub's WireGuard implementation; "" if no hub came up.
     """
 
     outcomes: tuple[ScenarioResult, ...]
     complaint: str
     hub_wireguard: str = ""
+
+    @property
+    def problem(self) -> str:
+        """The complaint in one line, which names no file of this machine; "" if there is none."""
+        return self.complaint.partition("\n")[0]
 
     @property
     def excerpt(self) -> str:
@@ -177,7 +189,7 @@ def run(options: RunOptions, *arguments: str, shared: Shared | None = None) -> R
                 timeout=options.deadline_s,
             )
         except subprocess.TimeoutExpired as error:
-            return RunResult((), f"It was ended after {error.timeout:.0f} s.")
+            return RunResult((), f"it was ended after {error.timeout:.0f} s")
         return result_of(done.returncode, done.stdout, file)
 
 
@@ -191,7 +203,25 @@ def result_of(status: int, output: str, file: IO[bytes]) -> RunResult:
     """
     file.seek(0)
     found = results.decode(file.read())
-    return RunResult(tuple(found.scenarios), "" if status in _COMPLETE else output, found.hub_wireguard)
+    wrong = wrong_with(status, found.scenarios)
+    return RunResult(tuple(found.scenarios), f"{wrong}\n{output}" if wrong else "", found.hub_wireguard)
+
+
+def wrong_with(status: int, scenarios: Sequence[ScenarioResult]) -> str:
+    """Tells what a pytest process complained of beyond its scenarios, such as an error in its own hooks.
+
+    Args:
+        status: exit code; -n after signal n.
+        scenarios: results of its scenarios.
+
+    Returns:
+        One line; "" if its scenarios say everything.
+    """
+    has_failed = any(each.was_run and not each.is_proven for each in scenarios)
+    if status == _ALL_PASSED or (status == _SOME_FAILED and has_failed):
+        return ""
+    meaning = _MEANINGS.get(status)
+    return f"pytest ended with status {status}" + ("" if meaning is None else f": {meaning}")
 
 
 def pytest_arguments(options: RunOptions, results_file: Path) -> list[str]:

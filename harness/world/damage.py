@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 REPORTED = (
+    "a change failed; the namespace is made whole",
     "meshwg_repairs_total",
     'meshwg_machine_calls_total{outcome="failed"',
     'meshwg_http_answers_total{status="503"',
@@ -20,6 +21,13 @@ REPORTED = (
     "the front door can't be put right yet",
 )
 """Faults that a service may report after damage; arguments of the marker ``announces``."""
+
+REFUSED = (
+    "a change can't be taken back yet",
+    "a change could not be enforced",
+    "cleanup failed and is tried again",
+)
+"""Faults that a service may report of changes during which its hub is killed."""
 
 KILLED = ("the hub process was killed", "the web process was killed")
 """Faults that a service reports if its processes are killed (SIGKILL) while its supervisor goes on."""

@@ -308,7 +308,8 @@ class DataPlane:
             except GivenUp:
                 raise
             except HubError as error:
-                log.warning(
+                # Either what the hub believes of the kernel is wrong, or somebody has damaged it.
+                log.error(
                     "a change failed; the namespace is made whole", organization=after.organization, error=str(error)
                 )
             else:

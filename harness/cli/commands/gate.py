@@ -152,7 +152,7 @@ def run_and_publish(plan: GatePlan, watch: Watch, *, throwaway_key: bool = False
         with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
             run = _with_mutants(gates.run(plan, evidence_folder, CONSOLE, feed), feed)
             contract = _contract(plan)
-            run = _with_contract(run, contract)
+            run = with_contract(run, contract)
             judged = logged.judge(transcripts.transcript_of(run))
             feed.tell(
                 RunEnded(
@@ -204,10 +204,10 @@ def _contract(plan: GatePlan) -> StageResult:
     return stages.contract(plan.options.seed)
 
 
-def _with_contract(run: gates.GateRun, contract: StageResult) -> gates.GateRun:
+def with_contract(run: gates.GateRun, contract: StageResult) -> gates.GateRun:
     has_passed = not run.plan.is_full or (contract.passed > 0 and contract.failed == 0)
     problems = () if has_passed else (f"The check of the API's contract does not pass: {contract}.",)
-    return replace(run, problems=problems, seconds=run.seconds + contract.seconds)
+    return replace(run, problems=(*run.problems, *problems), seconds=run.seconds + contract.seconds)
 
 
 def _tell(mutant: MutantVerdict, feed: Feed) -> None:

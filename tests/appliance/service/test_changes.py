@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, func, select
+from structlog.testing import capture_logs
 
 from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany, Unavailable
@@ -220,8 +221,10 @@ def test_a_change_enforced_by_a_former_owner_is_taken_back(context: Context, hub
     before, enforced = everything(context), dict(hub.enforced)
     with context.store.write() as transaction:
         shards.begin(transaction, Fence("xyz", 8))
-    with pytest.raises(Fenced) as refusal:
+    with capture_logs() as logged, pytest.raises(Fenced) as refusal:
         policies.save(context, owner, Policy(Action.ALLOW, ()))
+    # What became of the shard is another host's doing.
+    assert [(each["log_level"], each["event"]) for each in logged] == [("warning", "a change is taken back")]
     assert refusal.value.retry_after
     assert (everything(context), hub.enforced) == (before, enforced)
     # A change that no hub has to enforce needs no owner.
@@ -279,5 +282,9 @@ def test_a_commit_of_unknown_outcome_is_told_as_such(
         raise Unavailable("Look whether it was done.")
 
     monkeypatch.setattr(shards, "check", check)
-    with pytest.raises(Unavailable, match="Look whether it was done"):
+    with capture_logs() as logged, pytest.raises(Unavailable, match="Look whether it was done"):
         policies.save(replace(context, hub=lost), owner, Policy(Action.DENY, (RULE,)))
+    assert [(each["log_level"], each["event"]) for each in logged] == [
+        ("error", "a change is taken back"),
+        ("error", "a change can't be taken back yet"),
+    ]

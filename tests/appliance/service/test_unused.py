@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, update
+from structlog.testing import capture_logs
 
 from appliance.model.errors import TooMany
 from appliance.service import Actor, Context, machines, organizations, suspension, unused
@@ -41,6 +42,19 @@ def test_an_organization_left_alone_after_sign_up_is_removed(context: Context, h
     with context.store.read() as transaction:
         (tombstone,) = deletions.tombstones(transaction)
     assert tombstone.actor == "service"
+
+
+@pytest.mark.usefixtures("owner")
+def test_an_organization_that_can_t_be_removed_is_an_error(context: Context, hub: FakeHub) -> None:
+    hub.refuses = True
+    with capture_logs() as logged:
+        assert not removed(context, hub)
+    assert [each["event"] for each in logged if each["log_level"] == "error"] == [
+        "a change could not be enforced",
+        # Nor can the deletion be taken back there.
+        "a change could not be enforced",
+        "an unused organization is not removed yet",
+    ]
 
 
 def test_the_last_activity_counts(context: Context, hub: FakeHub, owner: Actor) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from structlog.testing import capture_logs
 
 from appliance import libc
 from appliance.model.addresses import DEFAULT_NETWORK
@@ -47,9 +48,10 @@ def test_failed_work_is_tried_again(context: Context, monkeypatch: pytest.Monkey
             raise outcome
 
     monkeypatch.setattr(deletion, "resume", resume)
-    with pytest.raises(Enough):
+    with capture_logs() as logged, pytest.raises(Enough):
         cleanup.keep_at_it(context, context.clock(), every_s=0.0)
     assert list(outcomes) == []
+    assert [(each["log_level"], each["exc_info"]) for each in logged] == [("error", False), ("error", True)]
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
 
 

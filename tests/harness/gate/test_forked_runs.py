@@ -75,7 +75,7 @@ def test_a_run_past_its_deadline_is_ended_with_all_its_processes(monkeypatch: py
     wrong_key = BY_ID["wrong-hub-key"]
     assert wrong_key.waits
     finished = forked_runs.run(RunOptions(claim=wrong_key.claim), wrong_key)
-    assert (finished.outcomes, finished.complaint) == ((), "It was ended after 1 s.")
+    assert (finished.outcomes, finished.complaint) == ((), "it was ended after 1 s")
     wait_until(lambda: not forks(), forks)
 
 

@@ -116,6 +116,18 @@ def test_the_run_writes_a_signed_transcript_that_names_the_hub(tmp_path: Path) -
     assert {each.name for each in latest.parent.iterdir()} == {"latest", latest.resolve().name}
 
 
+def test_an_error_of_pytest_s_own_fails_the_transcript(tmp_path: Path) -> None:
+    (tmp_path / "after_all.py").write_text(
+        "import pytest\n\n\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtestloop():\n    yield\n    raise OSError\n"
+    )
+    run = gate(tmp_path, "-p", "after_all", "--claim=tunnel-handshake", "--transcript=out")
+    made = schema.load(tmp_path / "out" / "latest")
+    assert {verdict for verdict, _ in run.outcomes.values()} == {"proven"}
+    assert made.verdict == "fail"
+    assert made.problems == ["The run went wrong: pytest ended with status 3: an error of its own."]
+    assert run.code == 3
+
+
 def test_no_private_key_is_in_a_transcript_of_a_verbose_run(tmp_path: Path) -> None:
     # A control fails, and pytest's text of the assertion shows a machine.
     (tmp_path / "deaf.py").write_text("import netlab\n\nnetlab.tcp_probe = lambda *_: False\n")

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from appliance.hub.errors import GivenUp, HubError, Occupied, RulesetError
 from appliance.hub.kernel import namespace, nft
@@ -175,8 +176,11 @@ def test_a_refused_ruleset_leaves_the_one_before(
         return replace(good, chains={**good.chains, "more": ("goto nowhere",)}) if state.policy.rules else good
 
     monkeypatch.setattr(Compiler, "compile", bad)
-    with pytest.raises(RulesetError):
+    with pytest.raises(RulesetError), capture_logs() as logged:
         plane.apply(replace(old, peers=(*old.peers, peer(1)), policy=Policy(Action.ALLOW, (DENY_ALL,))))
+    assert [(each["log_level"], each["event"]) for each in logged] == [
+        ("error", "a change failed; the namespace is made whole")
+    ]
     assert in_force(names, backend, desired) == before
     assert plane.organizations() == (desired.organization,)
 
