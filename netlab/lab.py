@@ -14,7 +14,7 @@ from typing import Protocol
 
 from netlab.errors import InvalidName, SandboxError
 from netlab.labhost import LabHost
-from netlab.link import CARRIER_TIMEOUT_S, Link
+from netlab.link import Link
 from netlab.namespacehost import NamespaceHost, close_hosts
 from netlab.namespaces import Namespaces
 from netlab.neighbours import wait_until_found
@@ -243,8 +243,8 @@ class Lab:
             host.netlink.add_address(interface, address)
         host.netlink.set_up(interface)
         for netlink, end in ((self.netlink, port), (host.netlink, interface)):
-            netlink.wait_until_running(end, CARRIER_TIMEOUT_S)
-        wait_until_found(host.namespaces, interface, addresses, CARRIER_TIMEOUT_S)
+            netlink.wait_until_running(end)
+        wait_until_found(host.namespaces, interface, addresses)
         shape_egress(host.outside, interface, shape)
         shape_egress(self.fabric, port, shape)
         return Link(host.name, switch, interface, port, addresses, shape, self.netlink)
@@ -270,9 +270,9 @@ class Lab:
         try:
             netlink.add_address(interface, address)
             netlink.set_up(interface)
-            self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
-            netlink.wait_until_running(interface, CARRIER_TIMEOUT_S)
-            wait_until_found(self._here, interface, [address], CARRIER_TIMEOUT_S)
+            self.netlink.wait_until_running(port)
+            netlink.wait_until_running(interface)
+            wait_until_found(self._here, interface, [address])
         finally:
             netlink.close()
         return Link("here", switch, interface, port, (address,), LinkShape(), self.netlink)

@@ -8,9 +8,6 @@ from netlab.plan import LinkShape
 from netlab.rtnetlink import Netlink
 from netlab.switch import Switch
 
-#: Seconds for the kernel to notice that both ends of a cable are up.
-CARRIER_TIMEOUT_S = 10.0
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Link:
@@ -47,4 +44,4 @@ class Link:
             NothingArrived: it does not within 10 s.
         """
         self._fabric.set_up(self.port)
-        self._fabric.wait_until_running(self.port, CARRIER_TIMEOUT_S)
+        self._fabric.wait_until_running(self.port)

@@ -12,29 +12,29 @@ from pathlib import Path
 
 from netlab.errors import NothingArrived
 from netlab.namespaces import Namespaces
+from netlab.rtnetlink import CARRIER_TIMEOUT_S
 from netlab.waiting import wait_until
 
 _PAUSE_S = 0.001
 _GROUPS = int(ipaddress.IPv6Address("ff02::1:ff00:0"))
 
 
-def wait_until_found(namespaces: Namespaces, interface: str, addresses: Iterable[str], timeout_s: float) -> None:
+def wait_until_found(namespaces: Namespaces, interface: str, addresses: Iterable[str]) -> None:
     """Waits until neighbours that ask for these addresses get an answer. IPv4 addresses are ready at once.
 
     Args:
         namespaces: namespaces that have the interface.
         interface: name of an interface that is up and has the addresses.
         addresses: the addresses, with prefix length.
-        timeout_s: seconds for all of them.
 
     Raises:
-        NothingArrived: they are not ready in time.
+        NothingArrived: they are not ready within `CARRIER_TIMEOUT_S`.
     """
     wanted = {_group(each.ip) for each in map(ipaddress.ip_interface, addresses) if each.version == 6}
     if wanted and not wait_until(
-        lambda: wanted <= namespaces.enter(lambda: _joined(interface)), timeout_s, pause_s=_PAUSE_S
+        lambda: wanted <= namespaces.enter(lambda: _joined(interface)), CARRIER_TIMEOUT_S, pause_s=_PAUSE_S
     ):
-        raise NothingArrived(f"{interface} in the groups {', '.join(sorted(wanted))}", timeout_s)
+        raise NothingArrived(f"{interface} in the groups {', '.join(sorted(wanted))}", CARRIER_TIMEOUT_S)
 
 
 def _group(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:

@@ -136,15 +136,14 @@ class Plan:
                 taken[place] = cable.host
 
     @classmethod
-    def star(cls, switch: str, addresses: Mapping[str, str], shape: LinkShape = LinkShape()) -> Plan:
+    def star(cls, switch: str, addresses: Mapping[str, str]) -> Plan:
         """Plans hosts that are all on one switch.
 
         Args:
             switch: name of the switch.
             addresses: address with prefix length of each host, by name.
-            shape: limits and faults of each link.
         """
-        cables = tuple(Cable(name, switch, (address,), shape) for name, address in addresses.items())
+        cables = tuple(Cable(name, switch, (address,)) for name, address in addresses.items())
         return cls(tuple(map(HostPlan, addresses)), cables)
 
     @property

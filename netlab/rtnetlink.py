@@ -27,6 +27,8 @@ _SIOCGIFINDEX = 0x8933
 IFF_UP = 1
 _OPERSTATE, _OPERATIONAL = 16, b"\x06"
 _PAUSE_S = 0.001
+#: Seconds for the kernel to notice that both ends of a cable are up.
+CARRIER_TIMEOUT_S = 10.0
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -137,7 +139,7 @@ class Netlink:
         body = _link_header(self.index(name), IFF_UP if up else 0, IFF_UP)
         self._call(_NEWLINK, 0, body, f"set {name} {'up' if up else 'down'}")
 
-    def wait_until_running(self, name: str, timeout_s: float) -> None:
+    def wait_until_running(self, name: str) -> None:
         """Waits until a link that is up carries packets.
 
         The kernel reports that some time after both ends are up, tens of milliseconds on a busy machine. Packets sent
@@ -145,13 +147,12 @@ class Netlink:
 
         Args:
             name: name of the link.
-            timeout_s: seconds to wait.
 
         Raises:
-            NothingArrived: it does not within that time.
+            NothingArrived: it does not within `CARRIER_TIMEOUT_S`.
         """
-        if not wait_until(lambda: self.is_running(name), timeout_s, _PAUSE_S):
-            raise NothingArrived(f"the carrier of {name}", timeout_s)
+        if not wait_until(lambda: self.is_running(name), CARRIER_TIMEOUT_S, _PAUSE_S):
+            raise NothingArrived(f"the carrier of {name}", CARRIER_TIMEOUT_S)
         # Its queue and its bridge learn of it under the lock that this request waits for.
         self.set_up(name)
 

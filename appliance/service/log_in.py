@@ -13,9 +13,9 @@ from appliance.model.sentences import sentence
 from appliance.service import passwords, second_factor, sessions, tickets
 from appliance.service.context import Context
 from appliance.service.one_time_codes import ExaminedCode
-from appliance.service.recording import check_account_trail
+from appliance.service.recording import record_sign_in
 from appliance.service.sessions import NOWHERE, Session
-from appliance.store import audit, organizations, people
+from appliance.store import organizations, people
 from appliance.store.session_table import ClientDevice
 from appliance.store.tickets import TicketKind
 
@@ -126,15 +126,7 @@ def _open(
             raise Unauthenticated(error.sentence, field=error.field) from error
         except NotFound:
             raise _begin_again() from None
-        check_account_trail(context, transaction, member)
-        audit.record(
-            transaction,
-            member.organization_id,
-            member.email,
-            "session.opened",
-            {"address": device.address},
-            context.clock(),
-        )
+        record_sign_in(context, transaction, member, device)
         return sessions.begin(context, transaction, member, device)
 
 

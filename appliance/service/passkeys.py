@@ -19,10 +19,10 @@ from appliance.model.organization import Member
 from appliance.service import accounts, factor_removals, notices, proof, sessions, tokens, verification
 from appliance.service.actor import Actor
 from appliance.service.context import Context
-from appliance.service.recording import check_account_trail, check_trail, recording
+from appliance.service.recording import check_trail, record_sign_in, recording
 from appliance.service.relying_party import NotValid, RelyingParty
 from appliance.service.sessions import NOWHERE, Session
-from appliance.store import audit, organizations, passkeys, people
+from appliance.store import organizations, passkeys, people
 from appliance.store.passkeys import Passkey
 from appliance.store.session_table import ClientDevice
 
@@ -200,15 +200,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
             organizations.lock_for_people(transaction, member.organization_id)
         if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, context.clock()):
             raise _refused()
-        check_account_trail(context, transaction, member)
-        audit.record(
-            transaction,
-            member.organization_id,
-            member.email,
-            "session.opened",
-            {"address": device.address, "passkey": passkey.name},
-            context.clock(),
-        )
+        record_sign_in(context, transaction, member, device, passkey=passkey.name)
         factor_removals.stop_by_use(context, transaction, member)
         return sessions.begin(context, transaction, member, device)
 

@@ -18,11 +18,13 @@ from appliance.service.context import Context
 from appliance.service.standing import admit
 from appliance.store import audit, operations, organizations, repeats, trails
 from appliance.store.operations import OperatorCommand
+from appliance.store.session_table import ClientDevice
 
 MOST_OF_ACCOUNT = 10
 """Entries that a member adds at will about their own account within `LATELY`, while their part of a day is full."""
 LATELY = timedelta(minutes=10)
-_AT_WILL = ("session.opened", "password.changed", "second-factor.enabled", "recovery-codes.made")
+_OPENED = "session.opened"
+_AT_WILL = (_OPENED, "password.changed", "second-factor.enabled", "recovery-codes.made")
 
 Also = Callable[[Connection], object]
 """Further work in the transaction of a use case, such as recording the command that it is for."""
@@ -97,6 +99,19 @@ def check_trail(context: Context, organization: Organization, actor: Actor) -> N
         retry_after=int((midnight - now).total_seconds()) + 1,
         size=most // retention.MEGABYTE,
     )
+
+
+def record_sign_in(
+    context: Context, transaction: Connection, member: Member, device: ClientDevice, **facts: object
+) -> None:
+    """Record that a member opens a session.
+
+    Raises:
+        TooMany: the member has signed in again and again (`check_account_trail`).
+    """
+    check_account_trail(context, transaction, member)
+    detail = {"address": device.address, **facts}
+    audit.record(transaction, member.organization_id, member.email, _OPENED, detail, context.clock())
 
 
 def check_account_trail(context: Context, transaction: Connection, member: Member) -> None:

@@ -29,6 +29,8 @@ from harness.world.world import World
 Tell = Callable[[str], None]
 
 _MOST_ERRORS = 3
+_LARGE = 200
+"""Machines of a large organization."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,6 @@ class Effort:
         saves: saves of one organization.
         flips: changes between deny and allow under traffic.
         adds: machines that are added to one organization.
-        large: machines of a large organization.
         organizations: organizations side by side, where their number is the subject.
         loaded: organizations that saves are spread over.
         load_seconds: seconds of saves at a steady rate.
@@ -57,7 +58,6 @@ class Effort:
     saves: int
     flips: int
     adds: int
-    large: int
     organizations: int
     loaded: int
     load_seconds: int
@@ -85,7 +85,6 @@ EFFORTS = {
         saves=200,
         flips=500,
         adds=50,
-        large=200,
         organizations=100,
         loaded=100,
         load_seconds=8,
@@ -101,7 +100,6 @@ EFFORTS = {
         saves=1000,
         flips=10_000,
         adds=150,
-        large=200,
         organizations=1000,
         loaded=500,
         load_seconds=20,
@@ -165,7 +163,7 @@ PLAN = (
     ),
     Step(
         ("save-large", "save-beside-large"),
-        _with_service(lambda world, e, tell: large_organization.measure(world, e.large, e.saves // 2, tell)),
+        _with_service(lambda world, e, tell: large_organization.measure(world, _LARGE, e.saves // 2, tell)),
         quick=True,
     ),
     Step(

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 
 from netlab import Host
@@ -23,19 +22,18 @@ _RECEIVER_PATIENCE_S, _SENDER_PATIENCE_S = 0.6, 1.2
 class Arrivals:
     """Counter of arrivals; thread-safe."""
 
-    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         # One stream has ten arrivals in this time; a burst of waiting ones is no reason to keep more.
         self._times: deque[int] = deque(maxlen=_MOST_KEPT)
 
     def count(self) -> None:
         """Counts an arrival."""
-        self._times.append(self._clock())
+        self._times.append(time.monotonic_ns())
 
     def reading(self) -> dict[str, int]:
         """Number of arrivals in the last `RECENT_NS`, and the time of the last one; 0 for none."""
         times = list(self._times)
-        since = self._clock() - RECENT_NS
+        since = time.monotonic_ns() - RECENT_NS
         return {"recent": sum(each > since for each in times), "last_ns": times[-1] if times else 0}
 
 

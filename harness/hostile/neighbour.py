@@ -102,11 +102,10 @@ class Neighbour:
     Args:
         world: the lab.
         record: record of the scenario.
-        name: name of the organization.
     """
 
-    def __init__(self, world: World, record: Record, name: str = "neighbour") -> None:
-        self.mesh: Mesh = world.organization(record, name)
+    def __init__(self, world: World, record: Record) -> None:
+        self.mesh: Mesh = world.organization(record, "neighbour")
         self._world = world
         self._record = record
         self._patience = world.patience

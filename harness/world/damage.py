@@ -160,13 +160,6 @@ NAMES = (
     ),
 )
 
-ALL_NAMES = (
-    Damage("the folder of all names is unmounted", "umount --lazy /run/netns", cuts=False),
-    # It stays for the tests that come after, and is nobody else's to write to.
-    Damage("the folder of all names is mounted over", "mount -t tmpfs -o mode=755 none /run/netns", cuts=False),
-)
-"""Damage to the names of all namespaces, which a host may share with others. No scenario does it."""
-
 MACHINES = (
     Damage("a machine is removed", _in_namespace("wg set $LINK peer $KEY remove"), Detection.SWEEP),
     Damage(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -234,62 +235,24 @@ def _rule(body: RuleBody) -> Rule:
     )
 
 
+policy_change = partial(
+    Route, query=("force",), access=CHANGE, takes_condition=True, is_timed=True, refusals=(NotEnforced,)
+)
+"""Make the row of a call that changes the policy."""
+
 ROUTES = (
     Route("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK, refusals=(NotFound,)),
-    Route(
-        "PUT",
-        "/policy",
-        "Save the policy",
-        _save_policy,
-        SavePolicy,
-        PolicyAnswer,
-        query=("force",),
-        access=CHANGE,
-        etag=etag_of,
-        takes_condition=True,
-        is_timed=True,
-        refusals=(NotEnforced,),
-    ),
-    Route(
-        "POST",
-        "/policy/rules",
-        "Add a rule",
-        _add_rule,
-        RuleBody,
-        RuleAnswer,
-        201,
-        query=("force",),
-        access=CHANGE,
-        keeps_answer=True,
-        takes_condition=True,
-        is_timed=True,
-        refusals=(NotEnforced,),
-    ),
-    Route(
+    policy_change("PUT", "/policy", "Save the policy", _save_policy, SavePolicy, PolicyAnswer, etag=etag_of),
+    policy_change("POST", "/policy/rules", "Add a rule", _add_rule, RuleBody, RuleAnswer, 201, keeps_answer=True),
+    policy_change(
         "PATCH",
         "/policy/rules/{id}",
         "Change parts of a rule; it moves to the end, which changes no verdict",
         _change_rule,
         ChangeRule,
         RuleAnswer,
-        query=("force",),
-        access=CHANGE,
-        takes_condition=True,
-        is_timed=True,
-        refusals=(NotEnforced,),
     ),
-    Route(
-        "DELETE",
-        "/policy/rules/{id}",
-        "Remove a rule",
-        _remove_rule,
-        status=204,
-        query=("force",),
-        access=CHANGE,
-        takes_condition=True,
-        is_timed=True,
-        refusals=(NotEnforced,),
-    ),
+    policy_change("DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204),
     Route(
         "POST",
         "/policy/check",

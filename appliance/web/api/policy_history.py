@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import msgspec
 
-from appliance.model.access import CHANGE, LOOK
-from appliance.model.errors import NotEnforced, NotFound
+from appliance.model.access import LOOK
+from appliance.model.errors import NotFound
 from appliance.service import policy_history
 from appliance.store.policy_history import PolicyVersion
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
-from appliance.web.api.policy import PolicyAnswer, etag_of, versions_seen
+from appliance.web.api.policy import PolicyAnswer, etag_of, policy_change, versions_seen
 from appliance.web.api.reply import Timed
 from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
@@ -72,19 +72,14 @@ ROUTES = (
         access=LOOK,
         refusals=(NotFound,),
     ),
-    Route(
+    policy_change(
         "POST",
         "/policy/restore",
         "Save an earlier version as a new one; rules that are not in the policy now come last",
         _restore_policy,
         RestorePolicy,
         PolicyAnswer,
-        query=("force",),
-        access=CHANGE,
         etag=etag_of,
         keeps_answer=True,
-        takes_condition=True,
-        is_timed=True,
-        refusals=(NotEnforced,),
     ),
 )

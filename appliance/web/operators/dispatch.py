@@ -10,7 +10,7 @@ from appliance.service import operators
 from appliance.web.authentication import noting_refusal
 from appliance.web.handler import Handler
 from appliance.web.operators.visits import COOKIE, HOME, OperatorAtWork, OperatorPage, OperatorVisit, ServiceFacts
-from appliance.web.pages import forms, once, routes
+from appliance.web.pages import forms, repetition, routes
 from appliance.web.pages.forms import Form
 from appliance.web.pages.view import View
 from appliance.web.request import Request
@@ -81,7 +81,7 @@ def _once(page: OperatorPage, visit: OperatorVisit) -> Response:
 
     request = visit.request
     cookies = (request.cookies.get(COOKIE), forms.form_token(request))
-    return once.answered(visit.site, request, cookies, again=routes.repeated, work=work)
+    return repetition.answered(visit.site, request, cookies, again=routes.repeated, work=work)
 
 
 def _check(page: OperatorPage, visit: OperatorVisit) -> None:

@@ -14,7 +14,7 @@ from appliance.service.repeats import NothingDone
 from appliance.store.repeats import StoredAnswer
 from appliance.web.authentication import note_organization, noting_refusal
 from appliance.web.handler import Handler
-from appliance.web.pages import forms, once, routes, signing_in
+from appliance.web.pages import forms, repetition, routes, signing_in
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import HOME, Index, Page, SignedIn, Visit
@@ -98,7 +98,7 @@ def _once(page: Page, visit: Visit) -> Response:
         return answer, not is_noted or _changes_session(answer)
 
     cookies = (request.session_token, forms.form_token(request))
-    return once.answered(visit.site, request, cookies, again=visit.again, work=work)
+    return repetition.answered(visit.site, request, cookies, again=visit.again, work=work)
 
 
 def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
@@ -107,7 +107,7 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
 
     def work(actor: Actor) -> StoredAnswer:
         made.append(page.handler(replace(visit, who=replace(visit.signed_in, actor=actor))))
-        outcome = once.outcome_of(made[0])
+        outcome = repetition.outcome_of(made[0])
         if outcome is None:
             raise NothingDone
         return StoredAnswer(made[0].status, outcome.where, outcome.notice.encode())
