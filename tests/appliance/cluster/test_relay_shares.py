@@ -1,4 +1,4 @@
-"""Somebody with a stolen certificate of one host keeps no other host from a hub, however often it connects anew."""
+"""Places of hosts at a hub: a stolen certificate of one keeps no other host out, however often it connects anew."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 class Thief:
-    """Somebody who fills the places of one host all the time.
+    """A program that fills the places of one host all the time.
 
     Args:
         first: what each of the connections begins with.
