@@ -101,12 +101,12 @@ class _Desk:
     def close(self) -> None:
         self._listener.close()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, caller: str) -> None:
         self._is_open.wait(_CALLS_WAIT_S)
         if self._server is None:
             connection.close()
         else:
-            self._server.converse(connection, None)
+            self._server.converse(connection, caller)
 
 
 def serve(shard: Shard, host: Host, on_ready: Callable[[], None] = lambda: None) -> None:

@@ -2,10 +2,13 @@
 
 Each end has a socket pair: one of the two is handed out, and a thread carries bytes between the other and the TLS
 connection. When one side closes, so does the other, so the end of a caller is noticed as on one host.
+
+A host's connections are a part of all, by its certificate: whoever has stolen one keeps no other host out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import select
 import socket
 import ssl
@@ -13,12 +16,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from appliance.cluster.errors import ClusterError
 from appliance.cluster.etcd import Identity, SocketAddress
 from appliance.cluster.tls_handshakes import TlsHandshakes
+from appliance.shared_places import SharedPlaces
 
 log = structlog.get_logger()
 
@@ -66,12 +71,15 @@ class Listener:
     Args:
         where: address to listen on; port 0 takes a free one.
         identity: of this host.
-        serve: gets each plain socket in a thread of its own, and closes it.
+        serve: gets each plain socket in a thread of its own, and closes it; and the name of the host that calls,
+            different for each certificate.
         most: most connections of hosts.
+        most_of_one: most connections with one certificate.
 
     Attributes:
         refused: numbers of refused connections, by reason: ``stranger`` (no certificate of the authority), ``unproven``
-            (too many handshakes of the address, or of all strangers or hosts, were in progress), ``crowded``.
+            (too many handshakes of the address, or of all strangers or hosts, were in progress), ``crowded`` (too many
+            connections with the certificate, or of all hosts).
 
     Raises:
         OSError: the address is taken or not this host's.
@@ -79,12 +87,13 @@ class Listener:
 
     where: SocketAddress
     identity: Identity
-    serve: Callable[[socket.socket], None]
+    serve: Callable[[socket.socket, str], None]
     most: int = 512
+    most_of_one: int = 64
 
     def __post_init__(self) -> None:
         self._context = self.identity.context(ssl.PROTOCOL_TLS_SERVER)
-        self._free = threading.Semaphore(self.most)
+        self._places = SharedPlaces(self.most, self.most_of_one)
         self._closed = threading.Event()
         self.refused = {"crowded": 0, "stranger": 0, "unproven": 0}
         self._handshakes = TlsHandshakes()
@@ -116,7 +125,13 @@ class Listener:
                 self._refuse("unproven", sender[0], "too many of its connections, or of all like it, are unproven")
                 plain.close()
                 continue
-            threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
+            try:
+                threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
+            except RuntimeError as error:
+                # The host has no thread left (pthread_create(3), EAGAIN); later callers may find one.
+                log.error("a connection could not be taken", error=str(error))
+                self._handshakes.end(sender[0], None)
+                plain.close()
 
     def _take(self, plain: socket.socket, sender: str) -> None:
         try:
@@ -127,17 +142,36 @@ class Listener:
             self._refuse("stranger", sender, str(error))
             plain.close()
             self._closed.wait(_AFTER_FAILURE_S)
-            self._handshakes.end(sender, is_host=False)
+            self._handshakes.end(sender, None)
             return
-        self._handshakes.end(sender, is_host=True)
-        if not self._free.acquire(blocking=False):
-            self._refuse("crowded", sender, f"there are {self.most} connections of hosts")
+        name = _name_of(connection)
+        if not self._places.take(name):
+            self._refuse(
+                "crowded", sender, f"there are {self.most_of_one} connections of {name}, or {self.most} of all"
+            )
             connection.close()
+            self._closed.wait(_AFTER_FAILURE_S)
+            self._handshakes.end(sender, name)
             return
+        self._handshakes.end(sender, name)
         try:
-            self.serve(_carried(connection))
+            self._serve(connection, name)
         finally:
-            self._free.release()
+            self._places.give_back(name)
+
+    def _serve(self, connection: ssl.SSLSocket, name: str) -> None:
+        """Serve a connection until both its ends are gone: each takes a thread, which the caller's place stands for."""
+        ours, theirs = _pair(connection)
+        serving = threading.Thread(target=self.serve, args=(theirs, name), name="relay-serve", daemon=True)
+        try:
+            serving.start()
+        except RuntimeError as error:
+            log.error("a connection could not be taken", error=str(error))
+            for each in (connection, ours, theirs):
+                each.close()
+            return
+        _carry(connection, ours)
+        serving.join()
 
     def _refuse(self, reason: str, sender: str, error: str) -> None:
         """Count a refused connection, and log it unless others of its sender were logged lately."""
@@ -168,13 +202,27 @@ def _proven(connection: ssl.SSLSocket) -> ssl.SSLSocket:
     return connection
 
 
+def _name_of(connection: ssl.SSLSocket) -> str:
+    """Name a host by its certificate: its first DNS name, and a digest, as it may have several certificates."""
+    told: Any = (connection.getpeercert() or {}).get("subjectAltName", ())
+    named = [value for kind, value in told if kind == "DNS"]
+    digest = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()[:16]
+    return f"{named[0] if named else 'a host without a name'} ({digest})"
+
+
 def _carried(connection: ssl.SSLSocket) -> socket.socket:
     """Start to carry bytes between a TLS connection and a new plain socket, which is returned."""
+    ours, theirs = _pair(connection)
+    threading.Thread(target=_carry, args=(connection, ours), name="relay-carry", daemon=True).start()
+    return theirs
+
+
+def _pair(connection: ssl.SSLSocket) -> tuple[socket.socket, socket.socket]:
+    """Make two plain sockets that are connected, the first of them for `_carry`."""
     connection.setblocking(False)
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    threading.Thread(target=_carry, args=(connection, ours), name="relay-carry", daemon=True).start()
-    return theirs
+    return ours, theirs
 
 
 def _carry(connection: ssl.SSLSocket, plain: socket.socket) -> None:

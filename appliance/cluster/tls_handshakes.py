@@ -11,9 +11,12 @@ OF_ONE = 32
 """Most of one address: a host whose web process connects anew opens one for each of its threads."""
 OF_STRANGERS = 128
 """Most of all addresses from which no host has called yet."""
+OF_HOST = 64
+"""Most of all addresses from which one host has called last, however many it has."""
 OF_HOSTS = 512
 """Most of all addresses from which a host has called."""
 
+ADDRESSES_OF_HOST = 16
 _MOST_KNOWN = 1024
 _MOST_TOLD = 30
 _TOLD_EVERY_S = 60.0
@@ -23,7 +26,8 @@ class TlsHandshakes:
     """TLS handshakes in progress, bounded for each address; thread-safe.
 
     Addresses of hosts are remembered, and have places that strangers can't take. Only a host's certificate makes an
-    address known. IPv6 addresses count by themselves: hosts of one network have the same prefix.
+    address known, and a few of each certificate's are remembered: with a stolen one, no number of addresses takes all
+    places, or has others forgotten. IPv6 addresses count by themselves: hosts of one network have the same prefix.
 
     Args:
         clock: monotonic time in seconds.
@@ -32,35 +36,47 @@ class TlsHandshakes:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._running: Counter[str] = Counter()
-        self._known: OrderedDict[str, None] = OrderedDict()
+        # The host that has called from an address last; in the order of their last calls.
+        self._host_of: OrderedDict[str, str] = OrderedDict()
         self._told_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def begin(self, sender: str) -> bool:
         """Take a place for a connection from this address; False if there is none."""
         with self._lock:
-            is_known = sender in self._known
-            of_its_kind = sum(count for each, count in self._running.items() if (each in self._known) == is_known)
-            if of_its_kind >= (OF_HOSTS if is_known else OF_STRANGERS) or self._running[sender] >= OF_ONE:
+            host = self._host_of.get(sender)
+            of_its_kind = self._count(lambda other: (other is None) == (host is None))
+            if of_its_kind >= (OF_STRANGERS if host is None else OF_HOSTS) or self._running[sender] >= OF_ONE:
+                return False
+            if host is not None and self._count(lambda other: other == host) >= OF_HOST:
                 return False
             self._running[sender] += 1
             return True
 
-    def end(self, sender: str, *, is_host: bool) -> None:
+    def end(self, sender: str, host: str | None) -> None:
         """Give a place back.
 
         Args:
-            is_host: whether the caller has proven that it is a host.
+            host: name of the host that the caller has proven to be; None if it has proven nothing.
         """
         with self._lock:
             self._running[sender] -= 1
             if not self._running[sender]:
                 del self._running[sender]
-            if is_host:
-                self._known[sender] = None
-                self._known.move_to_end(sender)
-                if len(self._known) > _MOST_KNOWN:
-                    self._known.popitem(last=False)
+            if host is not None:
+                self._know(sender, host)
+
+    def _count(self, counts: Callable[[str | None], bool]) -> int:
+        return sum(count for each, count in self._running.items() if counts(self._host_of.get(each)))
+
+    def _know(self, sender: str, host: str) -> None:
+        self._host_of[sender] = host
+        self._host_of.move_to_end(sender)
+        own = [address for address, each in self._host_of.items() if each == host]
+        if len(own) > ADDRESSES_OF_HOST:
+            del self._host_of[own[0]]
+        elif len(self._host_of) > _MOST_KNOWN:
+            self._host_of.popitem(last=False)
 
     def is_to_be_told(self, sender: str) -> bool:
         """True if a line about this address belongs into the log: once a minute, and of few addresses in each."""

@@ -22,6 +22,8 @@ from appliance.store import Store, organizations
 _ROUND_S = 2.0
 # The pause is this many times as long as the work, unless a caller that may have been killed has just disconnected.
 _REST = 30
+# Callers that come and go all the time take a quarter of this thread's time with it, and no more.
+_REST_WHEN_HURRIED = 3
 _FOUND = Damage(DamagedPart.STATE, "not what the store has")
 
 
@@ -63,7 +65,7 @@ class Agreement:
         self._settled = settled
         self._seen: dict[str, _Seen] = {}
         self._complained: dict[str, int | None] = {}
-        self._stopped = False
+        self._stopped = threading.Event()
         self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._go_round, name="hub-agree", daemon=True)
 
@@ -76,7 +78,7 @@ class Agreement:
 
     def stop(self) -> None:
         """Stop after the current comparison."""
-        self._stopped = True
+        self._stopped.set()
         self._hurried.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -97,7 +99,7 @@ class Agreement:
         # Read after the store, so that an organization that is being signed up is not taken for a removed one.
         wanted = self._wanted()
         for organization in (*revisions, *(wanted.keys() - known.keys())):
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             began = time.thread_time()
             try:
@@ -138,8 +140,8 @@ class Agreement:
 
     def _go_round(self) -> None:
         failing = False
-        while not self._stopped:
-            doubtful = self._hurried.is_set()
+        while not self._stopped.is_set():
+            began, doubtful = time.monotonic(), self._hurried.is_set()
             self._hurried.clear()
             try:
                 self.look(doubtful=doubtful)
@@ -149,4 +151,6 @@ class Agreement:
                 if not failing:
                     log_error("store and data plane can't be compared now", error, (Unavailable,))
                 failing = True
+            if doubtful:
+                self._stopped.wait(min(_REST_WHEN_HURRIED * (time.monotonic() - began), _ROUND_S))
             self._hurried.wait(_ROUND_S)

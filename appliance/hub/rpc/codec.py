@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
@@ -58,9 +59,22 @@ def decode(data: bytes, kind: type[T] | Any) -> T | Any:
     return _decoder(kind).decode(data)
 
 
-def send(connection: socket.socket, value: object) -> None:
-    data = encode(value)
-    connection.sendall(_LENGTH.pack(len(data)) + data)
+def send(connection: socket.socket, value: object, within_s: float | None = None) -> None:
+    """Send a value.
+
+    Args:
+        within_s: seconds in which the other side has to take it. None: the connection's own timeout.
+
+    Raises:
+        TimeoutError: it was not taken in time.
+    """
+    data, own = encode(value), connection.gettimeout()
+    if within_s is not None:
+        connection.settimeout(within_s)
+    try:
+        connection.sendall(_LENGTH.pack(len(data)) + data)
+    finally:
+        connection.settimeout(own)
 
 
 def receive(connection: socket.socket) -> bytes | None:
@@ -73,40 +87,59 @@ def receive(connection: socket.socket) -> bytes | None:
     return None if length is None else body(connection, length)
 
 
-def announced(connection: socket.socket) -> int | None:
+def announced(connection: socket.socket, within_s: float | None = None) -> int | None:
     """Receive the length of the next value in bytes; None if the other side closed the connection before it.
+
+    Args:
+        within_s: seconds from its first byte on in which it has to be there; the wait for that has no end. None: the
+            connection's own timeout, for each byte.
 
     Raises:
         ConnectionError: the connection ended within the length, or the value is too long.
+        TimeoutError: it was not there in time.
     """
-    head = _exactly(connection, _LENGTH.size)
-    if head is None:
+    head = connection.recv(_LENGTH.size)
+    if not head:
         return None
+    head += _exactly(connection, _LENGTH.size - len(head), within_s)
     (length,) = _LENGTH.unpack(head)
     if length > _LONGEST:
         raise ConnectionError(f"a message of {length} bytes was announced")
     return int(length)
 
 
-def body(connection: socket.socket, length: int) -> bytes:
+def body(connection: socket.socket, length: int, within_s: float | None = None) -> bytes:
     """Receive the bytes of an announced value.
+
+    Args:
+        within_s: seconds in which it has to be there. None: the connection's own timeout, for each part.
 
     Raises:
         ConnectionError: the connection ended before or within it.
+        TimeoutError: it was not there in time.
     """
-    data = _exactly(connection, length)
-    if data is None:
-        raise ConnectionError("the connection ended within a message")
-    return data
+    return _exactly(connection, length, within_s)
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes | None:
+def _exactly(connection: socket.socket, count: int, within_s: float | None) -> bytes:
     parts = bytearray()
-    while len(parts) < count:
-        chunk = connection.recv(min(count - len(parts), 2**20))
-        if not chunk:
-            if parts:
+    own, until = connection.gettimeout(), None if within_s is None else time.monotonic() + within_s
+    try:
+        while len(parts) < count:
+            if until is not None:
+                _wait_until(connection, until)
+            chunk = connection.recv(min(count - len(parts), 2**20))
+            if not chunk:
                 raise ConnectionError("the connection ended within a message")
-            return None
-        parts += chunk
+            parts += chunk
+    finally:
+        connection.settimeout(own)
     return bytes(parts)
+
+
+def _wait_until(connection: socket.socket, until: float) -> None:
+    """Let the next call on a connection wait until then; monotonic seconds."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("a message did not arrive in time")
+    connection.settimeout(left)

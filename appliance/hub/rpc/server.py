@@ -1,4 +1,7 @@
-"""Server of the hub's unix socket: one thread for each connection of a user who may call."""
+"""Server of the hub's unix socket: one thread for each connection of a user who may call.
+
+No caller can use the server up for others. Each has a part of all places, and what it sends or is sent has a deadline.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.few_lines import FewLines
 from appliance.model.errors import Refused
+from appliance.shared_places import SharedPlaces
 
 log = structlog.get_logger()
 
@@ -28,14 +32,15 @@ Handler = Callable[[Any, WaitingCaller], object]
 # unix(7), SO_PEERCRED: pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
 _PAUSE_S = 0.1
-_MOST_CONNECTIONS = 256
-"""Several times the number of the web process's threads; each connection takes a thread here."""
-_OWN_CONNECTIONS = 16
-"""Connections among them for the hub's own user alone, whose commands have to get through whatever others hold."""
+MOST_CONNECTIONS, MOST_OF_USER = 256, 192
+"""Connections, each with a thread: several times the number of the web process's threads, and a rest for commands."""
 
 _LARGE = 2**20
-_MOST_LARGE = 3
-"""Most messages above `_LARGE` bytes that are processed at a time, which bounds the memory they take."""
+MOST_LARGE, MOST_LARGE_OF_ONE = 3, 2
+"""Messages above `_LARGE` bytes that are processed at a time, which bounds their memory; and those of one caller."""
+
+_MESSAGE_S = 30.0
+"""Seconds in which a message has to arrive once it has begun, and an answer to be taken; 64 MB are the most."""
 
 _LINES = 30
 """Most log lines about callers in a minute."""
@@ -49,10 +54,10 @@ class Server:
         web_uid: user of the web process, who owns the socket and may call too; None if only the hub's own user may.
         handler: takes a call and its caller, and returns the answer or raises `HubError`.
         gone: called after the end of each connection.
-        own_uid: user for whom `messages.RESERVED` calls and some of the connections are; None for the user of this
-            process.
+        own_uid: user for whom `messages.RESERVED` calls are; None for the user of this process.
         shard: id of the shard whose hub this is; None where there is one hub.
         room_wait_s: longest wait of a large message for others to be done; its caller has left by then.
+        message_s: longest time that a message takes to arrive, or an answer to be taken; an idle connection has no end.
         clock: monotonic seconds.
     """
 
@@ -65,6 +70,7 @@ class Server:
         own_uid: int | None = None,
         shard: str | None = None,
         room_wait_s: float = messages.TIMEOUT_S,
+        message_s: float = _MESSAGE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
@@ -74,12 +80,12 @@ class Server:
         self._own_uid = os.getuid() if own_uid is None else own_uid
         self._callers = frozenset({self._own_uid} if web_uid is None else {self._own_uid, web_uid})
         self._closed = threading.Event()
-        self._connections = threading.Semaphore(_MOST_CONNECTIONS - _OWN_CONNECTIONS)
-        self._own_connections = threading.Semaphore(_OWN_CONNECTIONS)
+        self._places = SharedPlaces(MOST_CONNECTIONS, MOST_OF_USER)
+        self._room = SharedPlaces(MOST_LARGE, MOST_LARGE_OF_ONE)
         self._lines = FewLines(_LINES)
         self._lines_of_strangers = FewLines(1)
-        self._room = threading.Semaphore(_MOST_LARGE)
         self._room_wait_s = room_wait_s
+        self._message_s = message_s
         self._clock = clock
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -103,17 +109,25 @@ class Server:
                 log.error("a call could not be accepted", error=str(error))
                 self._closed.wait(_PAUSE_S)
                 continue
-            uid = _uid_of(connection)
-            if uid not in self._callers:
-                self._lines_of_strangers.write(log.warning, "a call by a stranger was turned away", uid=uid)
+            if not self._begins(connection, _uid_of(connection)):
                 connection.close()
-                continue
-            place = self._place(uid)
-            if place is None:
-                self._lines.write(log.error, "a caller was turned away: there are too many connections", uid=uid)
-                connection.close()
-                continue
-            threading.Thread(target=self._serve, args=(connection, uid, place), name="hub-call", daemon=True).start()
+
+    def _begins(self, connection: socket.socket, uid: int) -> bool:
+        """Begin to serve a connection in a thread of its own; False if its user is refused."""
+        if uid not in self._callers:
+            self._lines_of_strangers.write(log.warning, "a call by a stranger was turned away", uid=uid)
+            return False
+        if not self._places.take(uid):
+            self._lines.write(log.error, "a caller was turned away: there are too many connections", uid=uid)
+            return False
+        try:
+            threading.Thread(target=self._serve, args=(connection, uid), name="hub-call", daemon=True).start()
+        except RuntimeError as error:
+            # The host has no thread left (pthread_create(3), EAGAIN); later calls may find one.
+            self._places.give_back(uid)
+            self._lines.write(log.error, "a caller was turned away", error=str(error), uid=uid)
+            return False
+        return True
 
     def close(self) -> None:
         """Accept no further calls."""
@@ -125,36 +139,33 @@ class Server:
         with suppress(OSError):
             self._path.parent.rmdir()
 
-    def _place(self, uid: int) -> threading.Semaphore | None:
-        """Take a place for a user's connection, which is to be released; None if there is none."""
-        own = (self._own_connections,) if uid == self._own_uid else ()
-        return next((each for each in (*own, self._connections) if each.acquire(blocking=False)), None)
-
-    def _serve(self, connection: socket.socket, uid: int, place: threading.Semaphore) -> None:
+    def _serve(self, connection: socket.socket, uid: int) -> None:
         try:
             self.converse(connection, uid)
         finally:
-            place.release()
+            self._places.give_back(uid)
 
-    def converse(self, connection: socket.socket, uid: int | None) -> None:
+    def converse(self, connection: socket.socket, caller: int | str) -> None:
         """Answer the calls of one connection until it ends, and close it.
 
         Args:
-            uid: user that calls; None for a caller on another host, who may make every call but the reserved ones.
+            caller: the user that calls, or another host's name, which may make every call but the reserved ones. How
+                many connections it has is bounded elsewhere.
         """
         with connection:
             try:
-                while (length := codec.announced(connection)) is not None:
+                while (length := codec.announced(connection, self._message_s)) is not None:
                     came = self._clock()
-                    with self._room_for(length):
-                        data = codec.body(connection, length)
-                        codec.send(connection, self._answer(data, connection, uid, came))
+                    with self._room_for(length, caller):
+                        data = codec.body(connection, length, self._message_s)
+                        answer = self._answer(data, connection, caller, came)
+                        codec.send(connection, answer, self._message_s)
             except OSError as error:
                 self._lines.write(log.warning, "a caller went away", error=str(error))
             self._gone()
 
     @contextmanager
-    def _room_for(self, length: int) -> Iterator[None]:
+    def _room_for(self, length: int, caller: int | str) -> Iterator[None]:
         """Hold room for a message of this many bytes.
 
         Raises:
@@ -163,15 +174,15 @@ class Server:
         if length <= _LARGE:
             yield
             return
-        if not self._room.acquire(timeout=self._room_wait_s):
+        if not self._room.take(caller, self._room_wait_s):
             raise TimeoutError("there was no room for its large message")
         try:
             yield
         finally:
-            self._room.release()
+            self._room.give_back(caller)
 
     def _answer(
-        self, data: bytes, connection: socket.socket, uid: int | None, came: float
+        self, data: bytes, connection: socket.socket, caller: int | str, came: float
     ) -> messages.Done | messages.Failed:
         """Execute a call that was announced at this time, by the clock."""
         try:
@@ -179,11 +190,11 @@ class Server:
             if request.shard not in (None, self._shard):
                 # Hubs take free ports, so this one may have the port of one that has ended.
                 raise NotHere(f"the hub of shard {request.shard} is not here")
-            call, caller = request.call, WaitingCaller(connection, came + request.patience_s)
-            if isinstance(call, messages.RESERVED) and uid != self._own_uid:
-                whom = "callers on other hosts" if uid is None else f"user {uid}"
+            call, waiting = request.call, WaitingCaller(connection, came + request.patience_s)
+            if isinstance(call, messages.RESERVED) and caller != self._own_uid:
+                whom = f"user {caller}" if isinstance(caller, int) else "callers on other hosts"
                 raise HubError(f"{type(call).__name__} is not for {whom}")
-            return messages.Done(msgspec.Raw(codec.encode(self._handler(call, caller))))
+            return messages.Done(msgspec.Raw(codec.encode(self._handler(call, waiting))))
         except Overtaken as error:
             return messages.Failed(str(error), "overtaken")
         except Crowded as error:

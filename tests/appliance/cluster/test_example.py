@@ -58,7 +58,7 @@ def identity(issued: Path, name: str) -> Identity:
 
 
 def test_hosts_of_the_example_s_authority_call_each_other(issued: Path) -> None:
-    def greet(connection: socket.socket) -> None:
+    def greet(connection: socket.socket, _: str) -> None:
         with connection:
             connection.sendall(b"hello")
 

@@ -27,7 +27,7 @@ _HERE = "127.0.0.1"
 _MOST_OF_SELECT = 1024
 
 
-def echo(connection: socket.socket) -> None:
+def echo(connection: socket.socket, _: str = "") -> None:
     """Sends everything back until the other side ends."""
     with connection:
         while piece := connection.recv(2**16):
@@ -91,7 +91,7 @@ def test_calls_pass_where_many_files_are_open(authority: Authority, where: Socke
 def test_the_end_of_a_caller_is_noticed(authority: Authority) -> None:
     ended = threading.Event()
 
-    def wait(connection: socket.socket) -> None:
+    def wait(connection: socket.socket, _: str) -> None:
         echo(connection)
         ended.set()
 

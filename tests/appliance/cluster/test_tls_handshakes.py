@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.cluster.tls_handshakes import OF_HOSTS, OF_ONE, OF_STRANGERS, TlsHandshakes
+from appliance.cluster.tls_handshakes import ADDRESSES_OF_HOST, OF_HOST, OF_HOSTS, OF_ONE, OF_STRANGERS, TlsHandshakes
 
 HOST = "192.0.2.1"
 
@@ -19,18 +19,18 @@ def test_an_address_has_so_many_places_and_no_more() -> None:
     handshakes = TlsHandshakes()
     assert [handshakes.begin(HOST) for _ in range(OF_ONE + 1)] == [True] * OF_ONE + [False]
     assert handshakes.begin("192.0.2.2")
-    handshakes.end(HOST, is_host=False)
+    handshakes.end(HOST, None)
     assert [handshakes.begin(HOST) for _ in range(2)] == [True, False]
 
 
 def test_strangers_leave_room_for_addresses_of_hosts() -> None:
     handshakes = TlsHandshakes()
     assert handshakes.begin(HOST)
-    handshakes.end(HOST, is_host=True)
+    handshakes.end(HOST, "hub1")
     assert strangers(handshakes) == OF_STRANGERS
     assert [handshakes.begin(HOST) for _ in range(OF_ONE + 1)] == [True] * OF_ONE + [False]
     # A host's handshakes take none of the strangers' places.
-    handshakes.end("198.51.100.7", is_host=False)
+    handshakes.end("198.51.100.7", None)
     assert [handshakes.begin("203.0.113.1") for _ in range(2)] == [True, False]
 
 
@@ -39,17 +39,33 @@ def test_addresses_of_hosts_have_so_many_places_together() -> None:
     hosts = [f"192.0.2.{number}" for number in range(OF_HOSTS // OF_ONE + 1)]
     for each in hosts:
         assert handshakes.begin(each)
-        handshakes.end(each, is_host=True)
+        handshakes.end(each, each)
     assert [handshakes.begin(each) for each in hosts for _ in range(OF_ONE)].count(True) == OF_HOSTS
     assert handshakes.begin("198.51.100.1")
-    handshakes.end(hosts[0], is_host=True)
+    handshakes.end(hosts[0], hosts[0])
     assert [handshakes.begin(hosts[-1]) for _ in range(2)] == [True, False]
+
+
+def test_one_host_s_addresses_take_no_place_of_others() -> None:
+    """Calls with a stolen certificate from ever new addresses, and leaves handshakes open there."""
+    handshakes = TlsHandshakes()
+    assert handshakes.begin(HOST)
+    handshakes.end(HOST, "hub1")
+    stolen = [f"198.51.{number // 250}.{number % 250}" for number in range(2000)]
+    for each in stolen:
+        assert handshakes.begin(each)
+        handshakes.end(each, "hub2")
+    taken = [each for each in stolen[-ADDRESSES_OF_HOST:] for _ in range(OF_ONE) if handshakes.begin(each)]
+    assert len(taken) == OF_HOST
+    # Those of its addresses that were forgotten are strangers' again.
+    assert [handshakes.begin(each) for each in stolen[:1000]].count(True) == OF_STRANGERS
+    assert [handshakes.begin(HOST) for _ in range(OF_ONE)] == [True] * OF_ONE
 
 
 def test_an_address_whose_handshake_failed_is_a_stranger_s() -> None:
     handshakes = TlsHandshakes()
     assert handshakes.begin(HOST)
-    handshakes.end(HOST, is_host=False)
+    handshakes.end(HOST, None)
     assert strangers(handshakes) == OF_STRANGERS
     assert not handshakes.begin(HOST)
 

@@ -46,10 +46,10 @@ class Owners:
         return None if owner is None else LeasedKey(owner.text(), 1, 1, 1)
 
 
-def answers(shard: Shard, together: threading.Barrier) -> Callable[[socket.socket], None]:
+def answers(shard: Shard, together: threading.Barrier) -> Callable[[socket.socket, str], None]:
     """Makes a hub that tells its status once as many are asked as there are hubs."""
 
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, _: str) -> None:
         with connection:
             while codec.receive(connection) is not None:
                 together.wait(DEADLINE)
@@ -103,7 +103,7 @@ def test_shards_are_asked_side_by_side(store: Store, owners: dict[str, Owner], a
     assert found.unanswered == {"unowned": 2}
 
 
-def says_nothing(connection: socket.socket) -> None:
+def says_nothing(connection: socket.socket, _: str) -> None:
     """Stands in for a hub that hangs."""
     with connection:
         while codec.receive(connection) is not None:
@@ -126,10 +126,10 @@ def test_without_any_owner_there_is_no_status(store: Store, authority: Authority
         hubs(store, {}, authority).status()
 
 
-def notes(calls: list[messages.Call]) -> Callable[[socket.socket], None]:
+def notes(calls: list[messages.Call]) -> Callable[[socket.socket, str], None]:
     """Makes a hub that does nothing but note what it is asked."""
 
-    def serve(connection: socket.socket) -> None:
+    def serve(connection: socket.socket, _: str) -> None:
         with connection:
             while (data := codec.receive(connection)) is not None:
                 calls.append(codec.decode(data, messages.TimedCall).call)
@@ -219,7 +219,7 @@ def test_a_hub_of_another_shard_is_left(store: Store, authority: Authority, tmp_
     other = Server(tmp_path / "sock", None, lambda call, _: wrong.append(call), shard="another")
     with (
         closing(other),
-        closing(Listener(here, identity, lambda each: other.converse(each, None))) as first,
+        closing(Listener(here, identity, other.converse)) as first,
         closing(Listener(here, identity, notes(calls))) as second,
     ):
         known = {owner_key(SHARD.id): Owner("hub1", SocketAddress(_HERE, first.port))}

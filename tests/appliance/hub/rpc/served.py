@@ -22,6 +22,7 @@ def served(
     own_uid: int | None = None,
     shard: str | None = None,
     room_wait_s: float = DEADLINE,
+    message_s: float = DEADLINE,
 ) -> Iterator[list[Any]]:
     """Serves on ``folder / "sock"``; gives the calls."""
     made: list[Any] = []
@@ -30,7 +31,15 @@ def served(
         made.append(call)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
-    serving = Server(folder / "sock", web_uid, answer, own_uid=own_uid, shard=shard, room_wait_s=room_wait_s)
+    serving = Server(
+        folder / "sock",
+        web_uid,
+        answer,
+        own_uid=own_uid,
+        shard=shard,
+        room_wait_s=room_wait_s,
+        message_s=message_s,
+    )
     thread = threading.Thread(target=serving.serve)
     thread.start()
     try:

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Status
+from appliance.hub.rpc.server import MOST_CONNECTIONS, MOST_OF_USER
 from appliance.users import User, file_access_as
 from tests.appliance.hub.rpc.served import connected, has_ended, served
 from tests.waiting import wait_until
@@ -92,14 +93,15 @@ def test_no_other_user_can_connect(tmp_path: Path) -> None:
 
 
 def test_the_hub_s_own_user_has_places_that_nobody_takes(tmp_path: Path) -> None:
-    """Takes every place that the web process can have, and then every one of the hub's own user."""
+    """Takes every place that the web process can have, and then every one that is left to the hub's own user."""
+    rest = MOST_CONNECTIONS - MOST_OF_USER
     with served(tmp_path, web_uid=WEB) as calls, ExitStack() as stack, capture_logs() as logs:
         path = stack.enter_context(within_reach(tmp_path))
         with calling_as(WEB):
-            others = [stack.enter_context(closing(connected(path))) for _ in range(300)]
+            others = [stack.enter_context(closing(connected(path))) for _ in range(MOST_OF_USER + 60)]
         assert others[-1].recv(1) == b""
         assert sum(map(has_ended, others)) == 60
-        own = [HubClient(tmp_path / "sock") for _ in range(17)]
+        own = [HubClient(tmp_path / "sock") for _ in range(rest + 1)]
         for each in own[:-1]:
             each.status()
         with pytest.raises(HubUnreachable):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from queue import Queue
 
 import pytest
+from sqlalchemy import Connection
 from structlog.testing import capture_logs
 
 from appliance.hub.errors import HubError
@@ -130,6 +133,30 @@ def test_a_caller_that_is_gone_starts_a_comparison(
     finally:
         agreement.stop()
     assert owner.organization_id in plane.wanted
+
+
+def test_callers_that_come_and_go_take_a_part_of_the_time(
+    store: Store, arbiter: Arbiter, plane: MadeUpPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends connections all the time, as somebody with a stolen certificate of another host can."""
+    rounds, read = list[float](), store.read
+
+    def read_slowly() -> AbstractContextManager[Connection]:
+        rounds.append(time.monotonic())
+        time.sleep(0.02)
+        return read()
+
+    monkeypatch.setattr(store, "read", read_slowly)
+    agreement = Agreement(store, lambda: dict(plane.wanted), arbiter.settle, arbiter.stored, lambda _: None)
+    agreement.hurry()
+    agreement.start()
+    try:
+        while len(rounds) < 12:
+            agreement.hurry()
+            time.sleep(0.001)
+    finally:
+        agreement.stop()
+    assert len(rounds) * 0.02 < 0.3 * (rounds[-1] - rounds[0])
 
 
 def test_a_suspended_organization_is_not_enforced(
