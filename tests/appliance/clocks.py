@@ -1,11 +1,12 @@
-"""Clocks that stand still until a test moves them."""
+"""Clocks that stand still until a test moves them, and services at a later time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Generic, TypeVar
 
+from appliance.service import Context
 from appliance.vault import codes
 
 _Time = TypeVar("_Time", int, float, datetime)
@@ -49,3 +50,8 @@ class ModuleTime(Clock[float]):
     def sleep(self, seconds: float) -> None:
         """Lets time pass at once."""
         self.now += seconds
+
+
+def after(context: Context, waited: timedelta) -> Context:
+    """Returns the context as it is that much later."""
+    return replace(context, clock=lambda: context.clock() + waited)

@@ -12,6 +12,8 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import Engine
 
+from appliance.hub.names import Names
+from appliance.model.ids import new_instance_id
 from appliance.service import Actor, Context, accounts, passwords
 from appliance.store import Store, engines, migration
 from appliance.store.database import sqlite_file
@@ -106,6 +108,12 @@ def store(database: str) -> Iterator[Store]:
     made = Store(database) if file is None else make_store(file)
     yield made
     made.close()
+
+
+@pytest.fixture
+def names() -> Names:
+    """Provides the kernel names of a new instance."""
+    return Names(new_instance_id())
 
 
 @pytest.fixture

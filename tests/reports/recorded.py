@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import serialization
+
 from reports import publish
 from reports.keys import Signer
 from reports.log.entries import Began
@@ -25,3 +27,9 @@ def recorded(place: Path, signer: Signer, **facts: Any) -> Path:
     with log.opened() as opened:
         began = opened.append(Began(made.started_at, made.profile, made.seed, facts["tested"].subject)).index
     return publish.write(made, place / "out", signer=signer, log=log, began=began)
+
+
+def public_pem_of(key: Any) -> bytes:
+    """Returns the public key's PEM."""
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return bytes(key.public_key().public_bytes(encoding, form))

@@ -24,6 +24,7 @@ from reports.errors import AttestationError
 from reports.keys import Signer
 from reports.schema import SabotageVerdict
 from tests.properties import sharing_fixtures
+from tests.reports.recorded import public_pem_of
 from tests.reports.samples import SOFTWARE, claim, run, scenario
 
 ENVELOPE = "attestation.dsse.json"
@@ -41,12 +42,6 @@ def kept(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> Path:
     return publish.write(run(), tmp_path_factory.mktemp("kept"), signer=signer)
 
 
-def pem_of(key: Any) -> bytes:
-    """Returns the public key's PEM."""
-    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    return bytes(key.public_key().public_bytes(encoding, form))
-
-
 def envelope_of(folder: Path) -> dict[str, Any]:
     """Reads the envelope of a signed run."""
     found: dict[str, Any] = json.loads((folder / ENVELOPE).read_bytes())
@@ -54,7 +49,7 @@ def envelope_of(folder: Path) -> dict[str, Any]:
 
 
 def sign_by_hand(key: Ed25519PrivateKey, payload_type: str, payload: bytes) -> str:
-    """Verifies a DSSE signature by the specification alone."""
+    """Makes a DSSE signature by the specification alone."""
     kind = payload_type.encode()
     message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
     return base64.b64encode(key.sign(message)).decode()
@@ -285,7 +280,7 @@ def test_a_signed_payload_that_is_no_statement_is_refused(folder: Path, signer: 
 
 def test_another_key_does_not_verify(folder: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.pub"
-    stranger.write_bytes(pem_of(Ed25519PrivateKey.generate()))
+    stranger.write_bytes(public_pem_of(Ed25519PrivateKey.generate()))
     with pytest.raises(AttestationError, match="not made by this key"):
         verify(folder, stranger)
     shutil.copyfile(stranger, folder / "signing.pub")
@@ -315,7 +310,7 @@ def test_a_forger_s_signature_fails_with_the_known_key(folder: Path, signer: Sig
         b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
         # An algorithm that nobody knows: 1.2.3.4.
         b"-----BEGIN PUBLIC KEY-----\nMAwwBQYDKgMEAwMAAAA=\n-----END PUBLIC KEY-----\n",
-        pem_of(ec.generate_private_key(ec.SECP256R1())),
+        public_pem_of(ec.generate_private_key(ec.SECP256R1())),
     ],
     # Workers of a parallel run compare names, and keys are new in each.
     ids=["empty", "garbage", "broken", "unknown", "elliptic"],

@@ -20,6 +20,7 @@ from reports import keys, publish
 from reports.attest import verify
 from reports.errors import AttestationError, NotKept
 from reports.keys import Signer
+from tests.reports.recorded import public_pem_of
 from tests.reports.samples import run
 
 NAMED = "MESHWG_SIGNING_KEY_FILE"
@@ -29,12 +30,6 @@ def private_pem_of(key: Any, password: bytes | None = None) -> bytes:
     """Returns the private key's PEM."""
     cipher = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
     return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher))
-
-
-def public_pem_of(key: Any) -> bytes:
-    """Returns the public key's PEM."""
-    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    return bytes(key.public_key().public_bytes(encoding, form))
 
 
 def written(file: Path, content: bytes, mode: int = 0o600) -> Path:

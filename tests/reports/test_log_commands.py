@@ -7,25 +7,19 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from reports import cli, looking, publish
+from reports import looking, publish
 from reports.keys import Signer
 from reports.log.entries import Began
 from reports.log.folder import of_signer
 from tests.reports.checkouts import checkout
+from tests.reports.commands import transcript
 from tests.reports.log.samples import SUBJECT
 from tests.reports.recorded import log_in, recorded
 from tests.reports.samples import SOFTWARE, run
 
 GOOD, WORSE, USAGE, UNREADABLE = 0, 1, 64, 66
-
-
-def transcript(*arguments: object) -> Result:
-    """Runs ``transcript …``."""
-    done = CliRunner().invoke(cli.transcript, list(map(str, arguments)))
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done
 
 
 def assert_refused(done: Result, code: int, why: str) -> None:

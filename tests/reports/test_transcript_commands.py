@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from reports import cli, publish, schema
+from reports import publish, schema
 from reports.exhibits import Certificate, DoorCertificate, EngineRun
 from reports.keys import Signer
 from reports.schema import VERSION, SabotageVerdict, Transcript
+from tests.reports import commands
 from tests.reports.samples import SOFTWARE, claim, run, scenario
 
 GOOD, WORSE, UNREADABLE = 0, 1, 66
@@ -30,13 +31,7 @@ def transcript(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     empty = tmp_path / "here"
     empty.mkdir()
     monkeypatch.chdir(empty)
-
-    def command(*arguments: object) -> Result:
-        done = CliRunner().invoke(cli.transcript, list(map(str, arguments)))
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return done
-
-    return command
+    return commands.transcript
 
 
 @pytest.fixture

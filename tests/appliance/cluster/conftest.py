@@ -7,16 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub.names import Names
-from appliance.model.ids import new_instance_id
 from appliance.store import Store
 from tests.appliance.cluster.three_hubs import World, three_hubs
-
-
-@pytest.fixture
-def names() -> Names:
-    """Provides the kernel names of a new instance."""
-    return Names(new_instance_id())
 
 
 @pytest.fixture

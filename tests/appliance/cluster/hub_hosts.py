@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_address
@@ -74,6 +74,16 @@ class HubHost:
         self.public.down()
         self.inner.down()
         self.is_killed()
+
+
+def knows_endpoints(store: Store, counts: Mapping[str, int]) -> bool:
+    """Tells whether a store has an endpoint of each machine, to which another owner would turn.
+
+    Args:
+        counts: number of machines by organization.
+    """
+    with store.read() as transaction:
+        return all(len(machines.endpoints(transaction, each)) == count for each, count in counts.items())
 
 
 @dataclass

@@ -22,7 +22,7 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
 from appliance.store import Store, machines, organizations, shards, times
 from netlab import LabHost, UdpStream
-from tests.appliance.cluster.hub_hosts import SHARD, HubHosts, hub_hosts
+from tests.appliance.cluster.hub_hosts import SHARD, HubHosts, hub_hosts, knows_endpoints
 from tests.appliance.cluster.silence import silence_s
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import OLD, add_organization, opens, sealed
@@ -105,7 +105,7 @@ def test_many_organizations_are_back_after_a_loss(world: World, *, stands_by: bo
         world.start(second, keeps_the_order, stands_by=stands_by)
         if stands_by:
             world.wait_for_log(1, "are prepared as stored")
-        wait_until(lambda: knows_endpoints(world), world.logs)
+        wait_until(lambda: knows_endpoints(world.store, dict.fromkeys(world.live, _MACHINES + 2)), world.logs)
         wait_for_all(streams)
         first.loses_power()
         wait_for_all(streams)
@@ -119,9 +119,3 @@ def wait_for_all(streams: list[UdpStream]) -> None:
     """Waits until each stream flows, for as long as all organizations may take."""
     for each in streams:
         each.wait_delivery(each.mark(), DEADLINE + _BUILT_S * _COUNT)
-
-
-def knows_endpoints(world: World) -> bool:
-    """Tells whether the store has the endpoints of all machines that are there."""
-    with world.store.read() as transaction:
-        return all(len(machines.endpoints(transaction, each)) == _MACHINES + 2 for each in world.live)

@@ -13,7 +13,8 @@ import pytest
 
 from appliance.cluster.etcd import Etcd, SocketAddress
 from appliance.cluster.owner import Owner, owner_key
-from appliance.store import Store, machines
+from appliance.store import Store
+from tests.appliance.cluster.hub_hosts import knows_endpoints
 from tests.appliance.cluster.up_hosts import SHARD_ADDRESS, HubHost, World, up_hosts
 from tests.appliance.databases import on_postgresql
 from tests.waiting import DEADLINE, wait_until
@@ -29,12 +30,6 @@ def world(database: str, tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def knows_endpoints(store: Store, world: World) -> bool:
-    """Tells whether the store has an endpoint of each machine, to which another owner would turn."""
-    with store.read() as transaction:
-        return len(machines.endpoints(transaction, world.organization)) == len(world.machines)
-
-
 @on_postgresql
 def test_a_customer_notices_the_loss_of_a_host_for_seconds(world: World, store: Store) -> None:
     name = world.owner(world.hubs[0])
@@ -42,7 +37,7 @@ def test_a_customer_notices_the_loss_of_a_host_for_seconds(world: World, store: 
     # The pages of either host reach the owner.
     world.sign_up(second)
     wait_until(world.reaches, world.logs)
-    wait_until(lambda: knows_endpoints(store, world), world.logs)
+    wait_until(lambda: knows_endpoints(store, {world.organization: len(world.machines)}), world.logs)
     with world.stream() as stream:
         stream.wait_delivery(time.monotonic_ns(), DEADLINE)
         first.lose_power()

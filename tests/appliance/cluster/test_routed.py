@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from appliance.cluster.addresses import HostAddress, PublicAddress
-from appliance.store import Store, machines
+from appliance.store import Store
 from netlab import LabHost, Process, Switch, UdpStream
 from tests.appliance.cluster.example import EXAMPLE, installed
 from tests.appliance.cluster.held import held, watch
-from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, knows_endpoints, place_acme
 from tests.appliance.cluster.routing import Bird, Frr, RoutingDaemon, ask_bird, start_bird
 from tests.appliance.cluster.silence import silence_s
 from tests.appliance.databases import on_postgresql
@@ -98,11 +98,6 @@ class World(HubHosts):
         )
         return begin - end
 
-    def knows_endpoints(self) -> bool:
-        """Tells whether the store has an endpoint of each machine, to which another owner would turn."""
-        with self.store.read() as transaction:
-            return len(machines.endpoints(transaction, ACME)) == len(self.machines)
-
     def stream(self) -> UdpStream:
         return UdpStream(self.machines[0], self.machines[1], "10.100.0.3", _PORT, interval_s=0.01)
 
@@ -149,7 +144,7 @@ def gives_it_up(hub: HubHost) -> None:
 def flowing(world: World, stream: UdpStream) -> None:
     """Waits until the stream flows, and the store knows where the machines are."""
     stream.wait_delivery(stream.mark(), DEADLINE)
-    wait_until(world.knows_endpoints, world.told)
+    wait_until(lambda: knows_endpoints(world.store, {ACME: len(world.machines)}), world.told)
 
 
 @on_postgresql

@@ -15,9 +15,9 @@ import pytest
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.policy import Action, Policy
 from appliance.service import Actor, Context, policy
-from appliance.store import Store, machines, policies
+from appliance.store import Store, policies
 from netlab import Capture, LabHost, Tunnel, UdpStream
-from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, place_acme
+from tests.appliance.cluster.hub_hosts import SHARD, HubHost, HubHosts, hub_hosts, knows_endpoints, place_acme
 from tests.appliance.cluster.silence import silence_s
 from tests.appliance.databases import on_postgresql
 from tests.appliance.sealed import ACME
@@ -45,11 +45,6 @@ class World(HubHosts):
         """Reads the default of the policy that is stored."""
         with self.store.read() as transaction:
             return policies.load(transaction, ACME).policy.default
-
-    def knows_endpoints(self) -> bool:
-        """Tells whether the store has an endpoint of each machine, to which another owner would turn."""
-        with self.store.read() as transaction:
-            return len(machines.endpoints(transaction, ACME)) == len(self.machines)
 
     def handshakes(self) -> list[int]:
         """Reads when each machine has completed its last handshake; seconds since the epoch, 0 for never."""
@@ -95,7 +90,7 @@ def gives_it_up(hub: HubHost) -> None:
 def test_a_network_goes_on_at_another_hub(world: World, harm: Callable[[HubHost], None]) -> None:
     first = world.owner()
     wait_until(world.reaches, world.logs)
-    wait_until(world.knows_endpoints, world.logs)
+    wait_until(lambda: knows_endpoints(world.store, {ACME: len(world.machines)}), world.logs)
     with (
         Capture(world.machines[1], "eth0", f"udp and src host {SHARD.address}") as heard,
         UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.01) as stream,
@@ -177,7 +172,7 @@ def test_a_shard_goes_on_when_etcd_has_its_majority_again(world: World) -> None:
 def test_a_save_is_enforced_by_the_owner_whoever_that_is(world: World) -> None:
     first = world.owner()
     wait_until(world.reaches, world.logs)
-    wait_until(world.knows_endpoints, world.logs)
+    wait_until(lambda: knows_endpoints(world.store, {ACME: len(world.machines)}), world.logs)
     context = world.context()
     with UdpStream(world.machines[0], world.machines[1], "10.100.0.3", _PORT, interval_s=0.005) as stream:
         stream.wait_delivery(stream.mark(), DEADLINE)

@@ -10,9 +10,9 @@ from pathlib import Path
 from appliance.model.errors import NotEnforced, Unavailable
 from appliance.model.policy import Action, Policy, Rule
 from appliance.service import Actor, Context, policy
-from appliance.store import Store, machines, organizations, policies, shards
+from appliance.store import Store, organizations, policies, shards
 from netlab import LabHost, UdpStream
-from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, HubHosts, hub_hosts, unbroken
+from tests.appliance.cluster.hub_hosts import SHARD, Break, HubHost, HubHosts, hub_hosts, knows_endpoints, unbroken
 from tests.appliance.cluster.silence import silence_s
 from tests.appliance.sealed import ACME, OLD, add_organization, opens, sealed
 from tests.waiting import DEADLINE, wait_until
@@ -104,14 +104,6 @@ class World(HubHosts):
         with self.store.read() as transaction:
             return policies.load(transaction, ACME).policy
 
-    def knows_endpoints(self) -> bool:
-        """Tells whether the store has an endpoint of each machine, to which another owner would turn."""
-        with self.store.read() as transaction:
-            return all(
-                len(machines.endpoints(transaction, organization)) == len(hosts)
-                for organization, hosts in self.machines.items()
-            )
-
     @contextmanager
     def streams(self) -> Iterator[Streams]:
         """Sends all streams while the block runs, which begins when those flow that should."""
@@ -121,7 +113,8 @@ class World(HubHosts):
                 # Each machine makes itself known, so that a later owner turns to it.
                 other = 3 if number == 2 else 2
                 host.ping(f"10.100.0.{other}", timeout=0.2)
-        wait_until(self.knows_endpoints, self.logs)
+        counts = {organization: len(hosts) for organization, hosts in self.machines.items()}
+        wait_until(lambda: knows_endpoints(self.store, counts), self.logs)
         with ExitStack() as stack:
             made = Streams(
                 UdpStream(acme[2], acme[3], "10.100.0.3", 9000, _INTERVAL_S),

@@ -136,3 +136,10 @@ class ArbitratedHub(FakeHub):
 
     def remove(self, organization: str) -> None:
         self.arbiter.remove(organization)
+
+
+def revision(store: Store, owner: Actor) -> int:
+    with store.read() as transaction:
+        found = organizations.revision(transaction, owner.organization_id)
+    assert found is not None
+    return found

@@ -15,7 +15,7 @@ from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired
-from appliance.model.ids import new_instance_id, new_organization_id
+from appliance.model.ids import new_organization_id
 from appliance.model.keys import new_key_pair
 from appliance.store import Store
 from tests.appliance.hub.ruled import Kernel
@@ -29,12 +29,6 @@ def backend(pytestconfig: pytest.Config) -> Backend:
     """The implementation that `--hub-wireguard` names; if it names none, the first that this host has."""
     need_sandbox()
     return choose(pytestconfig.getoption("--hub-wireguard"))
-
-
-@pytest.fixture
-def names() -> Names:
-    """Provides the kernel names of a new instance."""
-    return Names(new_instance_id())
 
 
 @pytest.fixture

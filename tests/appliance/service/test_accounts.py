@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, Invalid, Unauthenticated
 from appliance.service import Context, accounts, log_in, sessions, tokens
 from appliance.store import schema
+from tests.appliance.clocks import after
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
 
@@ -68,18 +68,13 @@ def test_a_refusal_tells_not_if_address_or_password_is_wrong(context: Context, e
 
 def test_sessions_end_when_idle_and_at_their_final_time(context: Context) -> None:
     token = sign_up(context)
-    now = context.clock()
-
-    def later(by: timedelta) -> Context:
-        return replace(context, clock=lambda: now + by)
-
-    accounts.actor_of(later(sessions.IDLE - timedelta(minutes=1)), token)
-    accounts.actor_of(later(2 * sessions.IDLE - timedelta(minutes=5)), token)
+    accounts.actor_of(after(context, sessions.IDLE - timedelta(minutes=1)), token)
+    accounts.actor_of(after(context, 2 * sessions.IDLE - timedelta(minutes=5)), token)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(later(3 * sessions.IDLE), token)
+        accounts.actor_of(after(context, 3 * sessions.IDLE), token)
     fresh = sign_up(context, "b@example.net")
     for half_days in range(1, 40):
-        moment = later(half_days * timedelta(hours=11))
+        moment = after(context, half_days * timedelta(hours=11))
         if half_days * timedelta(hours=11) < sessions.ABSOLUTE:
             accounts.actor_of(moment, fresh)
         else:

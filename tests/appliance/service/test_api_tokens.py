@@ -12,6 +12,7 @@ from appliance.model.organization import Role
 from appliance.service import Actor, Context, api_tokens, machines, members, organizations, tokens
 from appliance.service.api_tokens import IssuedToken
 from appliance.store import schema
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, colleague
 
@@ -71,18 +72,17 @@ def test_a_token_can_do_no_more_than_its_member_can_now(context: Context, owner:
 
 def test_a_token_expires(context: Context, owner: Actor) -> None:
     text = issue(context, owner, name="ci", scope="read", days=2).text
-    now = context.clock()
-    api_tokens.holder(replace(context, clock=lambda: now + timedelta(days=1, hours=23)), text)
+    api_tokens.holder(after(context, timedelta(days=1, hours=23)), text)
     with pytest.raises(Unauthenticated):
-        api_tokens.holder(replace(context, clock=lambda: now + timedelta(days=2, seconds=1)), text)
+        api_tokens.holder(after(context, timedelta(days=2, seconds=1)), text)
 
 
 def test_a_token_s_last_use_is_recorded_to_the_minute(context: Context, owner: Actor) -> None:
     text = issue(context, owner, name="ci", scope="read").text
     start = context.clock()
 
-    def last_used(after: timedelta) -> timedelta | None:
-        api_tokens.holder(replace(context, clock=lambda: start + after), text)
+    def last_used(waited: timedelta) -> timedelta | None:
+        api_tokens.holder(replace(context, clock=lambda: start + waited), text)
         (token,), _ = api_tokens.page(context, owner)
         return None if token.last_used_at is None else token.last_used_at - start
 
@@ -99,8 +99,8 @@ def test_members_list_their_own_tokens_and_owners_all(context: Context, owner: A
     theirs = issue(context, admin, name="ci", scope="read").token
     assert {token.id for token in api_tokens.page(context, owner)[0]} == {mine.id, theirs.id}
     assert [token.id for token in api_tokens.page(context, admin)[0]] == [theirs.id]
-    first, after = api_tokens.page(context, owner, limit=1)
-    second, end = api_tokens.page(context, owner, after=after, limit=1)
+    first, following = api_tokens.page(context, owner, limit=1)
+    second, end = api_tokens.page(context, owner, after=following, limit=1)
     assert {token.id for token in (*first, *second)} == {mine.id, theirs.id}
     assert end is None
     with pytest.raises(NotFound):

@@ -15,6 +15,7 @@ from appliance.model.organization import Role
 from appliance.service import Actor, Context, accounts, invitations, log_in, members, organizations, postman, tokens
 from appliance.service.letters import COMPOSERS
 from appliance.store import people, schema
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import NEW_PASSWORD, PASSWORD, again, colleague
@@ -80,9 +81,8 @@ def test_of_two_simultaneous_acceptances_one_succeeds(context: Context, owner: A
 
 def test_an_invitation_is_valid_for_a_week(context: Context, owner: Actor) -> None:
     token = invite(context, owner)
-    now = context.clock()
-    invitations.offer(replace(context, clock=lambda: now + timedelta(days=6, hours=23)), token)
-    late = replace(context, clock=lambda: now + timedelta(days=7, seconds=1))
+    invitations.offer(after(context, timedelta(days=6, hours=23)), token)
+    late = after(context, timedelta(days=7, seconds=1))
     with pytest.raises(NotFound):
         invitations.accept(late, token=token, password=NEW_PASSWORD)
     assert invitations.pending(late, owner) == []

@@ -26,6 +26,7 @@ from appliance.service import (
 from appliance.service import log_in as login
 from appliance.store import schema
 from appliance.store.tickets import TicketKind
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD
@@ -59,11 +60,6 @@ def token_in(letter: Letter | str, path: str) -> str:
 
 def log_in(context: Context, password: str) -> str:
     return login.log_in(context, email=EMAIL, password=password).token
-
-
-def after(context: Context, waited: timedelta) -> Context:
-    now = context.clock()
-    return replace(context, clock=lambda: now + waited)
 
 
 def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:

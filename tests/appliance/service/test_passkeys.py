@@ -17,6 +17,7 @@ from appliance.service import Actor, Context, accounts, enrolment, organizations
 from appliance.service.relying_party import RelyingParty
 from appliance.store import schema
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, again
 
@@ -82,8 +83,7 @@ def test_a_challenge_is_valid_once_for_one_holder_and_expires(context: Context, 
     with pytest.raises(Unauthenticated):
         passkeys.log_in(context, HOLDER, credential=credential)
     options = passkeys.begin_log_in(context, HOLDER)
-    now = context.clock()
-    late = replace(context, clock=lambda: now + timedelta(minutes=6))
+    late = after(context, timedelta(minutes=6))
     with pytest.raises(Unauthenticated):
         passkeys.log_in(late, HOLDER, credential=device.get(options))
     passkeys.begin_log_in(late, HOLDER)
@@ -207,10 +207,10 @@ def test_adding_a_passkey_needs_the_password_and_ends_sessions(context: Context,
     before = add(context, owner, device)
     with pytest.raises(Conflict):
         add(context, owner, device)
-    after = add(context, owner, Authenticator(SITE))
+    latest = add(context, owner, Authenticator(SITE))
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, before)
-    assert accounts.actor_of(context, after) == owner
+    assert accounts.actor_of(context, latest) == owner
     asked = json.loads(passkeys.begin_adding(context, again(context, owner), HOLDER))
     assert len(asked["excludeCredentials"]) == 2
     assert asked["authenticatorSelection"]["residentKey"] == "required"

@@ -14,6 +14,7 @@ from appliance.model.errors import Invalid, NotEnforced, NotFound, NotOpen, Refu
 from appliance.model.sign_up import SignUpMode
 from appliance.service import Context, accounts, permits
 from appliance.store import people
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
@@ -98,7 +99,7 @@ def test_an_operator_s_permit_is_valid_once_and_for_a_week(context: Context) -> 
     bound = token_of(permits.invite(invited, "C@example.net"))
     with pytest.raises(Invalid):
         enter(invited, "b@example.net", bound)
-    later = replace(invited, clock=lambda: context.clock() + permits.INVITED_FOR + timedelta(seconds=1))
+    later = after(invited, permits.INVITED_FOR + timedelta(seconds=1))
     with pytest.raises(NotFound):
         enter(later, "c@example.net", bound)
     with pytest.raises(NotOpen):
@@ -143,5 +144,5 @@ def test_requests_of_strangers_are_bounded_in_the_store(context: Context, monkey
         permits.ask(verified, f"{number}@example.net")
     with pytest.raises(TooMany):
         permits.ask(verified, "3@example.net")
-    tomorrow = replace(verified, clock=lambda: context.clock() + permits.LIFETIME + timedelta(seconds=1))
+    tomorrow = after(verified, permits.LIFETIME + timedelta(seconds=1))
     permits.ask(tomorrow, "3@example.net")

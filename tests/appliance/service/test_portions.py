@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from sqlalchemy import Connection
 from appliance.service import Actor, Context, deletion, repeats, trails
 from appliance.store import Store, audit, deletions, holdings, times
 from appliance.store.repeats import StoredAnswer
+from tests.appliance.clocks import after
 from tests.appliance.members import again
 from tests.appliance.rows import fill
 
@@ -90,7 +90,7 @@ def test_old_requests_are_forgotten_in_portions(
 
     for number in range(5):
         once(context, str(number))
-    later = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
+    later = after(context, timedelta(hours=25))
     assert once(later, "0") is None
     assert max(removed) <= 0, "a request forgets those of others"
     removed.clear()
@@ -109,7 +109,7 @@ def test_old_entries_of_trails_are_removed_with_pauses(
             audit.record(transaction, owner.organization_id, "a", "policy.saved", {}, context.clock())
     with context.store.read() as transaction:
         entries = holdings.count(transaction)[owner.organization_id]["audit"]
-    later = replace(context, clock=lambda: context.clock() + timedelta(days=500))
+    later = after(context, timedelta(days=500))
     removed.clear()
     monkeypatch.setattr(trails, "pause", lambda: removed.append(PAUSE))
     assert trails.tidy(later, portion=4) == entries

@@ -15,6 +15,7 @@ from appliance.model.letters import Letter
 from appliance.service import Actor, Context, deletion, mail, postman
 from appliance.store import schema
 from appliance.store.mail import QueuedLetter
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 
 
@@ -63,11 +64,6 @@ def deliver(context: Context, relay: FakeRelay) -> Sequence[str]:
 def queued(context: Context) -> int:
     with context.store.read() as transaction:
         return transaction.execute(select(func.count()).select_from(schema.mail)).scalar_one()
-
-
-def after(context: Context, waited: timedelta) -> Context:
-    now = context.clock()
-    return replace(context, clock=lambda: now + waited)
 
 
 def test_each_letter_is_sent_once(context: Context, owner: Actor) -> None:

@@ -24,6 +24,7 @@ from appliance.store import Store
 from appliance.store import repeats as stored
 from appliance.store.repeats import StoredAnswer
 from tests.appliance.breaking_proxy import BreakingProxy, When
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql
 from tests.appliance.members import again, colleague
@@ -333,9 +334,9 @@ def test_an_overtaken_process_forgets_no_request(context: Context, owner: Actor,
 def test_a_key_is_known_for_a_day(context: Context, owner: Actor) -> None:
     work = Work(context)
     once(context, owner, work)
-    later = replace(context, clock=lambda: context.clock() + timedelta(hours=23))
+    later = after(context, timedelta(hours=23))
     assert once(later, again(later, owner), work) == ANSWER
-    later = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
+    later = after(context, timedelta(hours=25))
     assert once(later, again(later, owner), work) is None
 
 
@@ -365,7 +366,7 @@ def test_the_keys_of_an_organization_are_bounded(
     assert by_form(context, owner, work) is None, "forms are counted by themselves"
     another = sign_up(context, "another@example.net")
     assert once(context, another, work, key="one more") is None
-    tomorrow = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
+    tomorrow = after(context, timedelta(hours=25))
     assert once(tomorrow, again(tomorrow, owner), work, key="one more") is None
 
 

@@ -13,6 +13,7 @@ from appliance.service import Actor, Context, accounts, organizations, password_
 from appliance.service import log_in as login
 from appliance.store import people
 from appliance.store.session_table import ClientDevice
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD
 
@@ -69,8 +70,7 @@ def test_another_person_s_session_can_t_be_ended(context: Context, owner: Actor)
 
 def test_ended_sessions_are_not_listed_and_not_kept(context: Context, owner: Actor) -> None:
     token = log_in(context)
-    now = context.clock()
-    later = replace(context, clock=lambda: now + sessions.IDLE + timedelta(minutes=1))
+    later = after(context, sessions.IDLE + timedelta(minutes=1))
     assert sessions.all_of(later, owner, token) == []
     fresh = log_in(later)
     assert len(sessions.all_of(context, owner, fresh)) == 1

@@ -15,6 +15,7 @@ from appliance.service import Actor, Context, machines, organizations, suspensio
 from appliance.service import log_in as login
 from appliance.store import deletions, people, schema
 from appliance.store import unused as stored
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
@@ -22,14 +23,14 @@ from tests.appliance.members import PASSWORD
 DAYS = timedelta(days=30)
 
 
-def later(context: Context, after: timedelta) -> Context:
-    return replace(context, clock=lambda: context.clock() + after, unused_after=DAYS)
+def later(context: Context, waited: timedelta) -> Context:
+    return replace(after(context, waited), unused_after=DAYS)
 
 
-def removed(context: Context, hub: FakeHub, after: timedelta = DAYS + timedelta(minutes=1)) -> bool:
+def removed(context: Context, hub: FakeHub, waited: timedelta = DAYS + timedelta(minutes=1)) -> bool:
     """Tells if the organization is removed at that time."""
     there = set(hub.enforced)
-    count = unused.remove(later(context, after))
+    count = unused.remove(later(context, waited))
     assert count == len(there - set(hub.enforced))
     return count == 1
 
@@ -59,7 +60,7 @@ def test_an_organization_that_can_t_be_removed_is_an_error(context: Context, hub
 
 def test_the_last_activity_counts(context: Context, hub: FakeHub, owner: Actor) -> None:
     machines.add(context, owner, name="mumbai")
-    half = replace(context, clock=lambda: context.clock() + DAYS / 2)
+    half = after(context, DAYS / 2)
     login.log_in(half, email="owner@example.net", password=PASSWORD)
     assert not removed(context, hub)
     assert not removed(context, hub, DAYS * 1.4)

@@ -25,6 +25,7 @@ from appliance.service import (
 from appliance.web import postman
 from appliance.web.limits import RateLimits
 from appliance.web.rates import INVITATIONS_RECEIVED, LETTERS_PER_ORGANIZATION, LETTERS_PER_RECIPIENT, LETTERS_RECEIVED
+from tests.appliance.clocks import after
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, again
 
@@ -93,7 +94,7 @@ def test_letters_to_one_person_are_limited_for_all_senders(
         for number in range(9):
             for kind in ("one", "two"):
                 mail.queue(sending, transaction, owner.organization_id if number % 2 else None, kind, str(number))
-    later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
+    later = after(sending, timedelta(seconds=1))
     with later.store.write() as transaction:
         mail.queue(later, transaction, None, "one", "0:b@example.net")
     relay, stopped = Box("b@example.net"), Event()
@@ -166,10 +167,10 @@ def test_invitations_by_others_keep_no_reset_from_its_owner(context: Context, mo
     with sending.store.write() as transaction:
         for number in range(LETTERS_RECEIVED[0].amount + 1):
             mail.queue(sending, transaction, None, invitations.LETTER, f"invited-{number} asha@example.net")
-    later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
+    later = after(sending, timedelta(seconds=1))
     with later.store.write() as transaction:
         mail.queue(later, transaction, None, resets.LETTER, "reset asha@example.net")
-    latest = replace(sending, clock=lambda: context.clock() + timedelta(seconds=2))
+    latest = after(sending, timedelta(seconds=2))
     with latest.store.write() as transaction:
         mail.queue(latest, transaction, None, resets.LETTER, "other b@example.net")
     relay, stopped = Box("b@example.net"), Event()
@@ -197,10 +198,10 @@ def test_resets_use_up_no_letters_of_an_organization(
     with sending.store.write() as transaction:
         for number in range(most):
             mail.queue(sending, transaction, owner.organization_id, resets.LETTER, f"{number}@example.net")
-    later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
+    later = after(sending, timedelta(seconds=1))
     with later.store.write() as transaction:
         mail.queue(later, transaction, owner.organization_id, invitations.LETTER, "invited@example.net")
-    latest = replace(sending, clock=lambda: context.clock() + timedelta(seconds=2))
+    latest = after(sending, timedelta(seconds=2))
     with latest.store.write() as transaction:
         mail.queue(latest, transaction, None, resets.LETTER, "last@example.net")
     relay, stopped = Box("last@example.net"), Event()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,9 @@ from harness.bench import changes, density, load, onboarding, population, recove
 from harness.bench.beside import Measured
 from harness.client.api import ApiError
 from harness.world.world import World
-from tests.sandboxes import need_sandbox
 
 # What they measure is measured by a bench itself; the plan, its ratios and targets are tested without a service.
 pytestmark = pytest.mark.full
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """Makes a lab with a service, which all tests share."""
-    need_sandbox()
-    with World() as made:
-        yield made
 
 
 def quiet(text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,6 @@ from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
 from harness.world.world import World
-from tests.sandboxes import need_sandbox
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """A lab with a service."""
-    need_sandbox()
-    with World() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

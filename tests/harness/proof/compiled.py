@@ -21,6 +21,7 @@ from harness.proof import Machine, Policy, Reading, read
 from harness.proof.engines import ENGINES
 from tests.appliance.hub.ruled import Kernel, members, rule, state_of
 from tests.appliance.hub.wire import Wire
+from tests.sandboxes import need_sandbox
 
 FIRST_ENGINE, _SECOND_ENGINE = ENGINES
 BY_SECOND_IN_FULL = (FIRST_ENGINE, pytest.param(_SECOND_ENGINE, marks=pytest.mark.full))
@@ -84,6 +85,15 @@ def overlapping() -> Desired:
     return state_of(PEERS, Wanted(Action.DENY, tuple(rules)))
 
 
+def small() -> Desired:
+    """Two machines, an allowance and a denial that lies in it."""
+    rules = (
+        rule("a", Action.ALLOW, FIRST, SECOND, Protocol.TCP),
+        rule("d", Action.DENY, FIRST, SECOND, Protocol.TCP, "22"),
+    )
+    return state_of((FIRST, SECOND), Wanted(Action.DENY, rules))
+
+
 def policy_of(desired: Desired) -> Policy:
     """The policy as the harness knows it from the API."""
     return Policy(
@@ -110,6 +120,7 @@ def _machine(peer: Peer) -> Machine:
 @contextmanager
 def kernels() -> Iterator[Kernel]:
     """A namespace with a link, in which rules can be loaded."""
+    need_sandbox()
     names = Names(new_instance_id()).of("bbbbbbbbbb")
     with closing(Wire(names)) as wire, closing(Kernel(wire)) as kernel:
         yield kernel

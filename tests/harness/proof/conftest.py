@@ -8,14 +8,12 @@ import pytest
 
 from harness.proof import Reading
 from tests.appliance.hub.ruled import Kernel
-from tests.harness.proof.compiled import grouped, in_buckets, kernels, mixed, reading_of
-from tests.sandboxes import need_sandbox
+from tests.harness.proof.compiled import grouped, in_buckets, kernels, mixed, reading_of, small
 
 
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
     """Rules in a namespace with a link."""
-    need_sandbox()
     with kernels() as made:
         yield made
 
@@ -39,3 +37,11 @@ def grouped_reading(kernel: Kernel) -> Reading:
     """The organization `grouped`, read back."""
     kernel.load(grouped())
     return reading_of(kernel)
+
+
+@pytest.fixture(scope="module")
+def small_reading() -> Iterator[Reading]:
+    """The organization `small`, read back."""
+    with kernels() as kernel:
+        kernel.load(small())
+        yield reading_of(kernel)

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 
-from appliance.model.desired import Desired
-from appliance.model.policy import Action, Policy, Protocol
 from harness.proof import Reading, Unmodelled, prove
 from harness.proof.damage import damages, left_of
 from harness.proof.fail_closed import fail_closed
-from tests.appliance.hub.ruled import Kernel, rule, state_of
-from tests.harness.proof.compiled import FIRST, SECOND, kernels, mixed, policy_of, reading_of
+from tests.appliance.hub.ruled import Kernel
+from tests.harness.proof.compiled import mixed, policy_of, reading_of, small
 
 pytestmark = pytest.mark.long
-
-
-def small() -> Desired:
-    """Two machines, an allowance and a denial that lies in it."""
-    rules = (
-        rule("a", Action.ALLOW, FIRST, SECOND, Protocol.TCP),
-        rule("d", Action.DENY, FIRST, SECOND, Protocol.TCP, "22"),
-    )
-    return state_of((FIRST, SECOND), Policy(Action.DENY, rules))
-
-
-@pytest.fixture(scope="module")
-def small_reading() -> Iterator[Reading]:
-    """The organization `small`, read back."""
-    with kernels() as kernel:
-        kernel.load(small())
-        yield reading_of(kernel)
 
 
 def listed(reading: Reading, kind: str) -> int:

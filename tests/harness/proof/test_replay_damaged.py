@@ -19,20 +19,12 @@ from harness.proof.replay.circumstances import beyond_rates, delete, rates
 from harness.proof.replay.comparing import compare
 from harness.proof.replay.namespace import rebuilt
 from harness.proof.replay.showing import show, show_openings
-from tests.harness.proof.compiled import kernels, mixed, policy_of, reading_of
+from tests.harness.proof.compiled import mixed, policy_of, small
 from tests.harness.proof.ruleset_faults import Rule, edited, in_chain
-from tests.harness.proof.test_fail_closed import small, trusting
+from tests.harness.proof.test_fail_closed import trusting
 from tests.harness.proof.test_replay import comment as comment_of
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def small_reading() -> Iterator[Reading]:
-    """The organization `small`, read back."""
-    with kernels() as kernel:
-        kernel.load(small())
-        yield reading_of(kernel)
 
 
 def test_the_kernel_leaves_what_is_computed(small_reading: Reading) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -25,13 +24,6 @@ from tests.sandboxes import outside
 pytestmark = pytest.mark.long
 
 DEADLINE = 120.0
-
-
-@pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    """Provides a service that the gate does not start."""
-    with World() as made:
-        yield made
 
 
 def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,6 @@ from harness.world.organizations import Command, Organization, Unavailable
 from harness.world.proving import ProofOptions
 from reports.exhibits import DoorCertificate
 from tests.harness.proof.front_door.doors import LINKS, Doorway, doorways
-from tests.sandboxes import need_sandbox
 
 pytestmark = pytest.mark.long
 
@@ -30,7 +29,6 @@ PORTS = dict(zip((ACME.id, BOLT.id), LINKS, strict=True))
 @pytest.fixture(scope="module")
 def doorway() -> Iterator[Doorway]:
     """The product's front door in a namespace."""
-    need_sandbox()
     with doorways() as made:
         made.load()
         yield made

@@ -22,7 +22,6 @@ from harness.world.proving import Failure, ProofOptions, prove_policies, prove_p
 from reports.exhibits import Certificate
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import kernels, mixed, policy_of
-from tests.sandboxes import need_sandbox
 
 ORGANIZATION = "bbbbbbbbbb"
 _KEYS = {IPv4Address("10.100.0.2"): "first", IPv4Address("10.100.0.3"): "second"}
@@ -32,7 +31,6 @@ _LINK = {"first": ("10.100.0.2/32",), "second": ("10.100.0.3/32",)}
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
     """Makes a namespace whose name ends with the organization's id."""
-    need_sandbox()
     with kernels() as made:
         yield made
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from appliance.model.letters import Letter
 from appliance.service import Actor, Context
 from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
+from tests.appliance.letterbox import delivered
 
 EMAIL = "owner@example.net"
 SITE = "https://hub.example.net"
@@ -23,3 +26,9 @@ def context(context: Context, clock: WallClock) -> Context:
 def owner(context: Context) -> Actor:
     """Signs an owner up before there is a relay, so that no letter waits."""
     return sign_up(replace(context, sends_mail=False), EMAIL)
+
+
+@pytest.fixture
+def arrived(context: Context) -> Callable[[], list[Letter]]:
+    """Returns a function that sends all queued letters and returns them."""
+    return lambda: delivered(context)

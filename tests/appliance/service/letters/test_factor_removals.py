@@ -37,7 +37,6 @@ from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
-from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 
@@ -53,12 +52,6 @@ def phone(context: Context, owner: Actor, clock: WallClock) -> pyotp.TOTP:
     enrolment.enable(quiet, owner, code=made.at(clock.now))
     clock.wait()
     return made
-
-
-@pytest.fixture
-def arrived(context: Context) -> Callable[[], list[Letter]]:
-    """Returns a function that sends all queued letters and returns them."""
-    return lambda: delivered(context)
 
 
 def is_open(context: Context) -> bool:

@@ -32,7 +32,6 @@ from appliance.service.sessions import NOWHERE
 from appliance.store.session_table import ClientDevice
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import WallClock
-from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again, colleague
 from tests.appliance.service.letters.conftest import EMAIL, SITE
 
@@ -45,12 +44,6 @@ def owner(context: Context, owner: Actor) -> Actor:
     """Verifies the owner's address."""
     verification.confirm(context, verification.issue(context, EMAIL).partition("=")[2])
     return owner
-
-
-@pytest.fixture
-def arrived(context: Context) -> Callable[[], list[Letter]]:
-    """Returns a function that sends all queued letters and returns them."""
-    return lambda: delivered(context)
 
 
 def test_each_change_of_access_sends_one_notice_without_secrets(

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.harness.proof.front_door.doors import Doorway, doorways
-from tests.sandboxes import need_sandbox
 
 
 @pytest.fixture(scope="module")
 def doorway() -> Iterator[Doorway]:
     """The namespace."""
-    need_sandbox()
     with doorways() as made:
         yield made

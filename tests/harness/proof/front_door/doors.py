@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from appliance.hub.front_door import rules
 from appliance.hub.front_door.rules import Layout
 from harness.proof.front_door import DoorReading, read_door
+from tests.sandboxes import need_sandbox
 
 PORT, DESK, LINKS = 51820, 40001, (20000, 20001)
 ADDRESS = ip_address("192.0.2.100")
@@ -51,6 +52,7 @@ class Doorway:
 @contextmanager
 def doorways() -> Iterator[Doorway]:
     """A namespace for front doors."""
+    need_sandbox()
     subprocess.run(["ip", "netns", "add", _NAMESPACE], check=True)
     try:
         yield Doorway()

@@ -21,7 +21,15 @@ from appliance.store import Store, database, organizations
 from appliance.store import machines as stored_machines
 from tests.appliance import databases
 from tests.appliance.conftest import sign_up
-from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpCaller, MadeUpDoor, MadeUpPlane, make_arbiter, stored
+from tests.appliance.hub.arbitrated import (
+    ArbitratedHub,
+    MadeUpCaller,
+    MadeUpDoor,
+    MadeUpPlane,
+    make_arbiter,
+    revision,
+    stored,
+)
 
 DENIED = Policy(Action.DENY)
 
@@ -35,13 +43,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def other(store: Store, arbiter: Arbiter) -> Context:
     """Provides the hub client of another process."""
     return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net:51820")
-
-
-def revision(store: Store, owner: Actor) -> int:
-    with store.read() as transaction:
-        found = organizations.revision(transaction, owner.organization_id)
-    assert found is not None
-    return found
 
 
 def test_the_store_is_not_locked_while_the_hub_works(

@@ -16,17 +16,10 @@ from appliance.model.policy import Action, Policy
 from appliance.service import Actor, Context
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
-from tests.appliance.hub.arbitrated import MadeUpPlane, stored
+from tests.appliance.hub.arbitrated import MadeUpPlane, revision, stored
 from tests.waiting import DEADLINE
 
 DENIED = Policy(Action.DENY)
-
-
-def revision(store: Store, owner: Actor) -> int:
-    with store.read() as transaction:
-        found = organizations.revision(transaction, owner.organization_id)
-    assert found is not None
-    return found
 
 
 def denied(store: Store, owner: Actor) -> Desired:
