@@ -61,6 +61,7 @@ class Organization:
         shard: id of the shard whose address its configurations name; None where there is one hub.
         trail_day: day of the latest entry of its audit trail, in days since 1970 (UTC).
         trail_day_bytes: approximate size of that day's entries in the store, as far as they count (`store.trails`).
+        trail_entries: number of entries of its audit trail.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Organization:
     shard: str | None = None
     trail_day: int = field(default=0, compare=False)
     trail_day_bytes: int = field(default=0, compare=False)
+    trail_entries: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from appliance.model.organization import Organization
 from appliance.model.sentences import Sentence, sentence
 from appliance.service.actor import Actor
 from appliance.service.context import Context
-from appliance.service.recording import Note, check_trail, write_trail
+from appliance.service.recording import Note, Unrecorded, check_trail, write_trail
 from appliance.service.standing import admit, gone
 from appliance.store import machines, organizations, shards
 from appliance.store.shards import Fence, Fenced
@@ -106,8 +106,8 @@ def carry_out_timed(context: Context, actor: Actor, edit: Callable[[OpenChange],
     """Change one organization; the change is enforced and stored when this returns, or neither.
 
     Args:
-        edit: prepares the change. It is called again if somebody else changed the organization meanwhile, so it must
-            keep nothing from one call to the next.
+        edit: prepares the change and notes its entry in the audit trail. It is called again if somebody else changed
+            the organization meanwhile, so it must keep nothing from one call to the next.
 
     Returns:
         The result of the last call of ``edit``, and how long enforcing took.
@@ -116,6 +116,7 @@ def carry_out_timed(context: Context, actor: Actor, edit: Callable[[OpenChange],
         NotEnforced: the data plane could not take the change.
         TooMany: the organization has too many changes in progress, or used up its share of the hub's time.
         Conflict: others kept changing the organization.
+        Unrecorded: ``edit`` noted no entry.
         NotFound: the organization was removed.
         Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
     """
@@ -137,6 +138,8 @@ def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> Car
         change = prepared(context, transaction, organization)
         before, is_suspended = change.before, change.is_suspended
         result = edit(change)
+    if change.detail is None:
+        raise Unrecorded("a change of the data plane has no entry in the audit trail")
     revision = new_revision()
     was = None if is_suspended else before
     becomes = None if change.is_suspended else change.after

@@ -54,6 +54,8 @@ def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
         if found is not None and found.enabled:
             raise Conflict("You have a second factor. Turn it off first.")
         second_factors.propose(record.transaction, shown.member.id, made.sealed)
+        # It opens nothing before it is turned on.
+        record.leave_no_entry()
     return Proposal.of(made.secret, shown.member.email)
 
 

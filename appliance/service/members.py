@@ -62,6 +62,7 @@ def change_role(context: Context, actor: Actor, member_id: str, role: str) -> Me
     with recording(context, actor) as record:
         member = _find(record.transaction, actor, member_id)
         if new is member.role:
+            record.leave_no_entry()
             return member
         if new.covers(member.role):
             check_trail(context, record.organization, actor)

@@ -75,7 +75,9 @@ def look(context: Context, who: SignedOperator, organization_id: str) -> Organiz
     actor, now = actor_for(who, organization_id), context.clock()
     with recording(context, actor) as record:
         seen = (operations.VIEWED,)
-        if not audit.count_since(record.transaction, organization_id, actor.name, seen, now - _SEEN_EVERY, now):
+        if audit.count_since(record.transaction, organization_id, actor.name, seen, now - _SEEN_EVERY, now):
+            record.leave_no_entry()
+        else:
             record.note(operations.VIEWED)
     return found
 

@@ -62,6 +62,7 @@ def begin_adding(context: Context, actor: Actor, holder: str) -> str:
     with recording(context, actor) as record:
         present = _check_room(record.transaction, member)
         challenge = _new_challenge(context, record.transaction, holder)
+        record.leave_no_entry()
     return party.creation_options(challenge, member.id, member.email, [each.credential_id for each in present])
 
 

@@ -1,4 +1,4 @@
-"""Changes of the store alone, and the entry in the audit trail that every change may get."""
+"""Changes of the store alone, and the entry in the audit trail that every change gets."""
 
 from __future__ import annotations
 
@@ -30,13 +30,20 @@ Also = Callable[[Connection], object]
 """Further work in the transaction of a use case, such as recording the command that it is for."""
 
 
+class Unrecorded(Exception):
+    """A change has no entry in the audit trail, and does not say that it needs none: a mistake in our code.
+
+    It is not stored.
+    """
+
+
 def nothing_more(transaction: Connection) -> None:
     """Do nothing beside the use case's own work (`Also`)."""
 
 
 @dataclass
 class Note:
-    """Content of a change's entry in the audit trail, if it gets one.
+    """Content of a change's entry in the audit trail.
 
     Attributes:
         made: API path of what the change creates; a repeated request is told of it.
@@ -57,17 +64,26 @@ class Recording(Note):
 
     Attributes:
         organization: before the change; its row is locked.
+        needs_no_entry: the trail tells nothing of this change.
     """
 
     transaction: Connection
     organization: Organization
+    needs_no_entry: bool = field(default=False, init=False)
+
+    def leave_no_entry(self) -> None:
+        """Say that nothing has changed that somebody would look for in the audit trail."""
+        self.needs_no_entry = True
 
 
 @contextmanager
 def recording(context: Context, actor: Actor) -> Iterator[Recording]:
     """Change one organization in the store alone, and record it in the audit trail when the block ends.
 
+    The block notes the entry's content, or adds an entry of its own (`audit.record`), or says that it needs none.
+
     Raises:
+        Unrecorded: it does none of this.
         NotFound: the organization was removed.
         Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
     """
@@ -75,6 +91,14 @@ def recording(context: Context, actor: Actor) -> Iterator[Recording]:
         record = Recording(transaction, admit(context, transaction, actor, locked=True))
         yield record
         write_trail(context, transaction, actor, record)
+        _check_entry(record)
+
+
+def _check_entry(record: Recording) -> None:
+    if record.detail is not None or record.needs_no_entry:
+        return
+    if trails.size_of(record.transaction, record.organization.id).entries == record.organization.trail_entries:
+        raise Unrecorded("a change of the store has no entry in the audit trail")
 
 
 def check_trail(context: Context, organization: Organization, actor: Actor) -> None:
@@ -140,7 +164,7 @@ def check_account_trail(context: Context, transaction: Connection, member: Membe
 
 
 def write_trail(context: Context, transaction: Connection, actor: Actor, note: Note) -> None:
-    """Record a change in the audit trail if it has an entry, and mark its request as done.
+    """Record a change in the audit trail if its entry is noted, and mark its request as done.
 
     An operator's change on the pages is recorded in the log of operations, too, which does not name the organization.
     """

@@ -165,4 +165,6 @@ def end_others(context: Context, actor: Actor, token: str) -> int:
         ended = sessions.end_all(record.transaction, actor.member_id, but=tokens.hash_of(token))
         if ended:
             record.note("session.ended", sessions=ended)
+        else:
+            record.leave_no_entry()
     return ended

@@ -43,6 +43,7 @@ def ask_again(context: Context, actor: Actor) -> None:
         member = _unverified(people.by_id(record.transaction, actor.member_id))
         waiting.drop_about(record.transaction, AT_SIGN_UP, member.id)
         mail.queue(context, record.transaction, member.organization_id, LETTER, member.id)
+        record.leave_no_entry()
 
 
 def require(context: Context, member: Member) -> None:

@@ -317,4 +317,5 @@ def _loaded(row: Any) -> Organization:
         shard=row.shard,
         trail_day=row.trail_day,
         trail_day_bytes=row.trail_day_bytes,
+        trail_entries=row.trail_entries,
     )

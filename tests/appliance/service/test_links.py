@@ -198,7 +198,9 @@ def test_the_operator_hands_out_links_without_mail(context: Context) -> None:
     actor = sign_up(silent, "silent@example.net")
     with pytest.raises(NotPossible):
         verification.ask_again(silent, actor)
-    verification.confirm(silent, token_in(verification.issue(silent, "silent@example.net"), "verify"))
+    link = verification.issue(silent, "silent@example.net")
+    assert actions(silent, actor)[0] == ("verification.issued", "operator")
+    verification.confirm(silent, token_in(link, "verify"))
     with pytest.raises(Conflict):
         verification.issue(silent, "silent@example.net")
 

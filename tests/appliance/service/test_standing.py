@@ -56,6 +56,7 @@ def test_a_log_in_and_a_factor_change_don_t_deadlock(context: Context, owner: Ac
             while not watch.execute(waiting).scalar_one() and not logging_in.done():
                 pass
             second_factors.remove(record.transaction, owner.member_id)
+            record.leave_no_entry()
         with pytest.raises(Unauthenticated):
             logging_in.result()
 
@@ -74,7 +75,9 @@ def test_a_credential_does_not_end_before_its_change_commits(
     machines.add(context, actor, name="one")
     mine = select(table).where(table.c.member_id == owner.member_id).with_for_update(nowait=True)
     engine = create_engine(database)
-    with recording(context, actor), engine.connect() as other, pytest.raises(OperationalError, match="lock"):
-        other.execute(mine)
+    with recording(context, actor) as record, engine.connect() as other:
+        record.leave_no_entry()
+        with pytest.raises(OperationalError, match="lock"):
+            other.execute(mine)
     with engine.connect() as other:
         assert other.execute(mine).all()

@@ -11,11 +11,11 @@ from typing import Any
 
 import bottle
 import pyotp
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, api_tokens, factor_removals
-from appliance.store import Store
+from appliance.store import Store, schema
 from appliance.web.api.reply import PREFIX
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.clocks import Clock
@@ -102,6 +102,11 @@ class Scene:
         """Reads all rows by table."""
         with self.context.store.read() as transaction:
             return everything(transaction)
+
+    def trail(self) -> list[str]:
+        """Reads the actions of all entries of audit trails, oldest first."""
+        with self.context.store.read() as transaction:
+            return list(transaction.execute(select(schema.audit.c.action).order_by(schema.audit.c.id)).scalars())
 
 
 def _rule(scene: Scene) -> str:
@@ -190,4 +195,45 @@ WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
     "PATCH /account/passkeys/{id}": lambda s: (f"/account/passkeys/{s.add_passkey()}", {"name": "phone"}),
     "DELETE /account/passkeys/{id}": lambda s: (f"/account/passkeys/{s.add_passkey()}", {"password": PASSWORD}),
     "POST /verifications": _verification,
+}
+
+# Actions of the entries that each call leaves in the audit trail.
+ENTRIES: dict[str, tuple[str, ...]] = {
+    "POST /machines": ("machine.added",),
+    "PATCH /machines/{id}": ("machine.changed",),
+    "POST /machines/{id}/rotate": ("machine.rotated",),
+    "DELETE /machines/{id}": ("machine.removed",),
+    "PUT /policy": ("policy.saved",),
+    "POST /policy/rules": ("policy.saved",),
+    "PATCH /policy/rules/{id}": ("policy.saved",),
+    "DELETE /policy/rules/{id}": ("policy.saved",),
+    "POST /policy/restore": ("policy.saved",),
+    "PUT /policy/expectations": ("policy.expected",),
+    "PATCH /organization": ("organization.changed",),
+    "PATCH /members/{id}": ("member.changed",),
+    "DELETE /members/{id}": ("member.removed",),
+    "POST /organization/transfer": ("organization.transferred",),
+    "DELETE /account": ("member.left",),
+    "POST /invitations": ("member.invited",),
+    "DELETE /invitations/{id}": ("invitation.revoked",),
+    "DELETE /factor-removals/{id}": ("factor-removal.stopped",),
+    "POST /tokens": ("token.issued",),
+    "DELETE /tokens/{id}": ("token.revoked",),
+    "DELETE /sessions": ("session.ended",),
+    "DELETE /sessions/{id}": ("session.ended",),
+    "PUT /account/password": ("password.changed",),
+    "PUT /account/second-factor": ("second-factor.enabled",),
+    "DELETE /account/second-factor": ("recovery-code.used", "second-factor.disabled"),
+    "POST /account/recovery-codes": ("recovery-code.used", "recovery-codes.made"),
+    "POST /account/passkeys": ("passkey.added",),
+    "PATCH /account/passkeys/{id}": ("passkey.renamed",),
+    "DELETE /account/passkeys/{id}": ("passkey.removed",),
+}
+
+# The first one takes the trail with it, and the others open nothing yet.
+NO_ENTRY = {
+    "DELETE /organization",
+    "POST /account/second-factor",
+    "POST /account/passkeys/options",
+    "POST /verifications",
 }

@@ -29,7 +29,7 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import NEW_PASSWORD, colleague, sign_in
 from tests.appliance.sites import site_of
-from tests.appliance.web.api.changing_calls import SITE, WISHES, Scene, Waiting
+from tests.appliance.web.api.changing_calls import ENTRIES, NO_ENTRY, SITE, WISHES, Scene, Waiting
 from tests.appliance.web.client import Response, call
 
 # They change nothing, or end what the loss has ended already.
@@ -65,6 +65,7 @@ def name_of(row: Route) -> str:
 def test_every_changing_call_is_in_the_list() -> None:
     changing = {name_of(row) for row in ROUTES if row.method != "GET" and not row.access.is_public}
     assert changing - HARMLESS == set(WISHES)
+    assert set(ENTRIES) == set(WISHES) - NO_ENTRY
 
 
 def _remove(scene: Scene) -> None:
@@ -161,6 +162,22 @@ def test_control_a_caller_that_keeps_its_access_succeeds(scene: Scene, name: str
     answer = scene.ask(name.partition(" ")[0], path, body)
     assert 200 <= answer.status < 300, answer.data
     assert scene.stored() != before
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_changing_call_leaves_its_entry_in_the_trail(scene: Scene, name: str) -> None:
+    path, body = WISHES[name](scene)
+    before = scene.trail()
+    assert scene.ask(name.partition(" ")[0], path, body).status < 300
+    assert scene.trail() == [*before, *ENTRIES[name]]
+
+
+@pytest.mark.parametrize("name", sorted(NO_ENTRY))
+def test_some_changing_calls_leave_no_entry(scene: Scene, name: str) -> None:
+    path, body = WISHES[name](scene)
+    before = scene.trail()
+    assert scene.ask(name.partition(" ")[0], path, body).status < 300
+    assert scene.trail() in (before, [])
 
 
 @pytest.mark.drawn("loss")
