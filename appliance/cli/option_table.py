@@ -58,6 +58,11 @@ class Option:
     is_repeatable: bool = False
     is_secret: bool = False
 
+    @property
+    def usual(self) -> str:
+        """The default in words for the help: the value, or the first part of the note, without Markdown."""
+        return self.default or self.note.partition(";")[0].replace("`", "")
+
 
 def _number(help: str, least: int, most: int, metavar: str, default: int, note: str) -> Option:
     takes = f"a whole number from {least} to {most}"
@@ -107,7 +112,7 @@ OPTIONS = {
         note="the listen address, or this machine's own; see [The endpoint](#the-endpoint)",
     ),
     "database_url": Option(
-        "Another store than SQLite in the data folder.",
+        "The store's database.",
         "sqlite:////ABSOLUTE/PATH or postgresql+psycopg://[USER[:PASSWORD]@][HOST[:PORT]]/DATABASE, with special "
         "characters of user and password URL-encoded",
         values.database_url,
@@ -123,14 +128,14 @@ OPTIONS = {
         "tries kernel, wireguard-go and boringtun, in this order",
     ),
     "udp_port": Option(
-        "Public UDP port; 51820, or on a first start the next one that is free.",
+        "Public UDP port.",
         f"a port from 1 to {HIGHEST_PORT}",
         values.number(1, HIGHEST_PORT),
         "PORT",
         kind=int,
         note="what the first start chose: 51820, or the next that was free",
     ),
-    "tls_cert": _path("Certificate (PEM) in place of a self-signed one.", "FILE", "a self-signed certificate"),
+    "tls_cert": _path("Certificate (PEM) of pages and API.", "FILE", "a self-signed certificate"),
     "tls_key": _path("Its key (PEM).", "FILE", "that of the self-signed certificate"),
     "trusted_source": _ranges(
         "Range without limits on sign-up and changes; repeatable.",
@@ -191,7 +196,7 @@ OPTIONS = {
         is_secret=True,
     ),
     "audit_days": _number(
-        f"Days that entries of audit trails are kept; {_USUAL.days} if not given.",
+        "Days that entries of audit trails are kept.",
         1,
         LONGEST_DAYS,
         "DAYS",
@@ -199,7 +204,7 @@ OPTIONS = {
         "see [What is kept of audit trails](#what-is-kept-of-audit-trails)",
     ),
     "audit_megabytes": _number(
-        f"MB that are kept of each organization's audit trail; {_USUAL.megabytes} if not given.",
+        "MB that are kept of each organization's audit trail.",
         LEAST_MEGABYTES,
         MOST_MEGABYTES,
         "MB",

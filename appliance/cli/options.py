@@ -22,7 +22,7 @@ def _folder(text: str) -> Path:
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of words.")]
 _CONFIG = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Configuration file (TOML); that of MESHWG_CONFIG, or none, if not given."),
+    typer.Option(metavar="FILE", help="Configuration file (TOML). [default: that of MESHWG_CONFIG, or none]"),
 ]
 
 
@@ -53,4 +53,5 @@ def _annotation(key: str) -> Any:
     option = OPTIONS[key]
     kind: Any = list[option.kind] if option.is_repeatable else option.kind  # type: ignore[name-defined]
     parser = _folder if key == "data" else None
-    return Annotated[kind | None, typer.Option(name_of(key), metavar=option.metavar, help=option.help, parser=parser)]
+    shown = f"{option.help} [default: {option.usual}]"
+    return Annotated[kind | None, typer.Option(name_of(key), metavar=option.metavar, help=shown, parser=parser)]

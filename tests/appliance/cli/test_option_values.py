@@ -22,6 +22,7 @@ from appliance.cli.settings import Settings, resolve
 from appliance.cli.up import up
 from appliance.store import Store, times
 from appliance.web import tls
+from tests.appliance.cli.commands import help_of
 from tests.properties import examples
 
 ROOT = Path(__file__).parents[3]
@@ -140,6 +141,18 @@ def test_the_documentation_has_every_option_of_the_table() -> None:
     found = [line for line in (ROOT / "docs/operating.md").read_text().splitlines() if line.startswith("|")]
     start = found.index(rows[0])
     assert found[start : start + len(rows)] == rows
+
+
+def test_the_help_of_up_has_every_default() -> None:
+    shown = " ".join(help_of("up", columns=100).split())
+    for key, option in OPTIONS.items():
+        if option.metavar:
+            own = shown.partition(f" {name_of(key)} {option.metavar} ")[2].partition("]")[0]
+            assert own == f"{option.help} [default: {option.usual}".partition("]")[0]
+    assert OPTIONS["listen"].usual == "127.0.0.1:8443"
+    assert OPTIONS["data"].usual == "/var/lib/meshwg"
+    assert OPTIONS["smtp_url"].usual == "none"
+    assert OPTIONS["etcd"].usual == "none: one hub"
 
 
 @pytest.mark.long
