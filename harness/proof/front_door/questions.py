@@ -6,47 +6,41 @@ Nothing else is assumed of their contents, and an entry that expires only makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import z3
 
-from harness.proof.bitvectors.logic import Condition, Number, both, either, is_one_of, number, opposite
+from harness.proof.bitvectors.logic import Condition, Number, both, either, number, opposite
 from harness.proof.errors import Unmodelled
 from harness.proof.front_door.claims import (
     ANSWER,
     COOKIE,
     DATA,
     DESK,
-    FIRST_AT,
     GIVEN4,
     GIVEN6,
     INITIATION,
     INNER,
-    KIND_AT,
     KNOWN4,
     KNOWN6,
     OFFERS,
-    SECOND_AT,
     SESSIONS,
     Claim,
 )
-from harness.proof.front_door.formula import Contents, Datagram, Walk, slice_of
+from harness.proof.front_door.first_messages_formula import is_asked, is_handed_by_another, notes_differ
+from harness.proof.front_door.formula import Walk
 from harness.proof.front_door.sendable import can_be_sent
+from harness.proof.front_door.sides import Side
 from harness.proof.front_door.solving import solved
 from harness.proof.front_door.statements import (
     IPV4,
     IPV6,
+    LO,
     LOCAL,
-    SLICES,
-    UDP,
     UNICAST,
-    WIDTHS,
     Door,
 )
-
-_LO = 1
-"""Index of the loopback link."""
 
 
 @dataclass(frozen=True)
@@ -100,100 +94,7 @@ class Questions:
                     yield Contradiction(claim, next(better, model), side.walk)
 
 
-class _Side:
-    """Datagrams of one hook.
-
-    Args:
-        index: any index, whose entries are compared before and after.
-    """
-
-    hook = ""
-
-    def __init__(self, door: Door, index: Number, desk: frozenset[int]) -> None:
-        self._desk = desk
-        self._address = door.address
-        self.datagram = Datagram()
-        self.walk = Walk(door, self.datagram, self.hook)
-        self.index = index
-        self.sport, self.dport = self.datagram.port("udp sport"), self.datagram.port("udp dport")
-        self.final_sport, self.final_dport = (
-            slice_of(self.walk.header, *SLICES[name]) for name in ("udp sport", "udp dport")
-        )
-        self.first, self.second = self.datagram.word(FIRST_AT), self.datagram.word(SECOND_AT)
-        self.has_first, self.has_second = self.datagram.has(16), self.datagram.has(20)
-        fields = self.datagram.fields
-        self.is_udp = both(fields["meta l4proto"] == number(UDP, 8), self.datagram.has(8))
-        self.passes = both(self.walk.accepted, self.is_udp)
-        # Whether a link, by its port, gave out an index before this datagram.
-        self.gave_out = z3.Function("gave out", z3.BitVecSort(16), z3.BitVecSort(32), z3.BoolSort())
-
-    def known(self, port: int) -> list[Condition]:
-        """Assumptions about every datagram."""
-        family = self.datagram.fields["meta nfproto"]
-        closed = (port, 0, *self._desk)
-        return [
-            either((family == number(IPV4, 8), family == number(IPV6, 8))),
-            *(opposite(self.is_in(INNER, number(each, 16))) for each in closed),
-            *(self.is_in(DESK, each) == is_one_of(each, self._desk) for each in (self.dport, self.final_dport)),
-        ]
-
-    def has_address(self, end: str, fields: Mapping[str, Number]) -> Condition:
-        """True if an end's address is the door's, or the door has any."""
-        if self._address is None:
-            return z3.BoolVal(val=True)
-        name = f"{self._address.protocol} {end}"
-        return fields[name] == number(self._address.value, WIDTHS[name])
-
-    def is_of_its_family(self) -> Condition:
-        """True if the datagram has the protocol of the door's address, or the door has any."""
-        if self._address is None:
-            return z3.BoolVal(val=True)
-        return self.datagram.fields["meta nfproto"] == number(self._address.family, 8)
-
-    def is_in(self, name: str, key: Number) -> Condition:
-        return self.walk.before[name].there[key]
-
-    def is_kind(self, *kinds: int) -> Condition:
-        word = self.datagram.word(KIND_AT)
-        return both(self.datagram.has(12), either(word == number(kind, 32) for kind in kinds))
-
-    def differs(self, name: str, key: Number) -> Condition:
-        """True if an entry is made, renewed, changed or removed."""
-        before, after = self.walk.before[name], self.walk.after[name]
-        there, then = before.there[key], after.there[key]
-        return either((there != then, both(then, either((after.renewed[key], before.value[key] != after.value[key])))))
-
-    def leads(self, name: str, key: Number, port: Number) -> Condition:
-        """True if there is an entry that names a port."""
-        return _leads(self.walk.before[name], key, port)
-
-    def ends_or_leads(self, name: str, key: Number, port: Number) -> Condition:
-        """True if there is no entry any more, or one that names a port."""
-        after = self.walk.after[name]
-        return either((opposite(after.there[key]), after.value[key] == port))
-
-    def owner_is_lost(self, gives_out: Condition) -> Condition:
-        """True if each entry named a link that gave out its index, and one does not any more.
-
-        Port 0 is no link's: the hub's process marks maps that nobody has emptied with such an entry.
-
-        Args:
-            gives_out: the datagram's source gives out the index.
-        """
-        names = (SESSIONS, OFFERS)
-        owned = (self._is_owned(self.walk.before[name]) for name in names)
-        still = (
-            either((self._is_owned(after), both(gives_out, after.value[self.index] == self.sport)))
-            for after in map(self.walk.after.__getitem__, names)
-        )
-        return both(*owned, opposite(both(*still)))
-
-    def _is_owned(self, contents: Contents) -> Condition:
-        value = contents.value[self.index]
-        return either((opposite(contents.there[self.index]), value == number(0, 16), self.gave_out(value, self.index)))
-
-
-class _In(_Side):
+class _In(Side):
     """Datagrams that arrive, from a link of the host or from the host itself."""
 
     hook = "prerouting"
@@ -204,10 +105,10 @@ class _In(_Side):
         is_public = both(self.dport == public, self.is_of_its_family(), self.has_address("daddr", fields))
         # A packet that is for nobody here is forwarded or discarded, whatever its port is.
         delivered = both(self.passes, fields["fib daddr type"] != number(UNICAST, 32))
-        # The hub's process hands first messages to the links over lo, as does who else is trusted on this host.
-        is_own = both(fields["meta iif"] == number(_LO, 32), self.final_dport == self.dport)
+        # The hub's process hands first messages to the links over lo, and nobody else does (`Claim.HANDED`).
+        is_own = both(fields["meta iif"] == number(LO, 32), self.final_dport == self.dport)
         to_link = both(delivered, self.is_in(INNER, self.final_dport), opposite(is_own))
-        to_desk = both(delivered, self.is_in(DESK, self.final_dport), opposite(is_own))
+        to_desk = both(delivered, self.is_in(DESK, self.final_dport))
         of_session, of_offer = both(self.has_first, self._is_there(SESSIONS, self.first)), self._of_offer()
         yield (
             Claim.DATA,
@@ -237,6 +138,8 @@ class _In(_Side):
         )
         yield Claim.ARRIVES, self._is_lost(is_public)
         yield Claim.ENTRIES, self._is_changed_by_others()
+        yield Claim.KEPT, both(self._is_there(SESSIONS, self.index), self.differs(SESSIONS, self.index))
+        yield Claim.HANDED, notes_differ(self)
         yield Claim.OWNER, self.owner_is_lost(z3.BoolVal(val=False))
         keys = {KNOWN4: z3.BitVec("key 4", 48), KNOWN6: z3.BitVec("key 6", 128)}
         yield Claim.SOURCES, either(self.differs(name, key) for name, key in keys.items())
@@ -285,7 +188,7 @@ class _In(_Side):
         )
 
 
-class _Out(_Side):
+class _Out(Side):
     """Datagrams that this host sends."""
 
     hook = "output"
@@ -315,6 +218,11 @@ class _Out(_Side):
             changed.append(both(self.differs(name, index), opposite(own)))
         yield Claim.ENTRIES, either(changed)
         yield Claim.OWNER, self.owner_is_lost(both(gives_out, self.is_kind(INITIATION, ANSWER)))
+        kept = (both(self.walk.before[name].there[index], self.differs(name, index)) for name in (SESSIONS, OFFERS))
+        yield Claim.KEPT, either(kept)
+        yield Claim.HANDED, is_handed_by_another(self)
+        answers = either((both(from_link, self.passes, self.is_kind(ANSWER)), self.differs(SESSIONS, index)))
+        yield Claim.ASKED, both(answers, opposite(is_asked(self)))
         stays = opposite(self.ends_or_leads(SESSIONS, self.first, self.sport))
         yield Claim.NEWEST, both(from_link, self.passes, self.has_first, self.is_kind(ANSWER), stays)
         yield Claim.SOURCES, self._is_known_for_another()
@@ -342,7 +250,3 @@ class _Out(_Side):
             wrong.append(both(others, opposite(kept)))
             wrong.append(both(opposite(others), opposite(self.ends_or_leads(name, key, self.sport)), is_own))
         return either(wrong)
-
-
-def _leads(contents: Contents, key: Number, port: Number) -> Condition:
-    return both(contents.there[key], contents.value[key] == port)
