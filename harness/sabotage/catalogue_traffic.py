@@ -205,6 +205,14 @@ TRAFFIC = (
         "the front door does not do what is claimed",
     ),
     Sabotage(
+        "answers-unasked",
+        "org-isolation",
+        "an organization's link makes as many sessions as it likes, by answers to what nobody asked",
+        "front_door:let_links_answer_unasked",
+        "test_each_datagram_reaches_its_own_link_or_none",
+        "the front door does not do what is claimed",
+    ),
+    Sabotage(
         "data-led-by-source",
         "org-isolation",
         "data of no known session goes to the link that last answered its source",

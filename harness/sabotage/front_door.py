@@ -24,6 +24,11 @@ def let_outsiders_write_sessions() -> None:
     _change_chain("begin", lambda chain: (f"add @{SESSIONS.name} {{ {FIRST_WORD} : udp dport }}", *chain))
 
 
+def let_links_answer_unasked() -> None:
+    """Lets a link make sessions by answers to what was never handed to it."""
+    _change_chain("introduce", lambda chain: (*chain[:-1], "goto learn"))
+
+
 def let_data_follow_its_source() -> None:
     """Leads a data message of no known session to the link that has answered its source."""
     following = f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto deliver"

@@ -17,7 +17,8 @@ from appliance.hub.front_door.errors import DoorError
 from appliance.hub.front_door.known_sources import KnownSources
 from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
-from appliance.hub.front_door.rules import BOUNDS, DROPS, Layout
+from appliance.hub.front_door.outcomes import BOUNDS, DROPS, TOLD
+from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.sockets import DoorSockets
 from appliance.hub.front_door.table import DoorRepair, DoorTable
 from appliance.hub.names import Names
@@ -40,10 +41,14 @@ class DoorCounters:
         malformed: packets that are no WireGuard message.
         sessionless: messages of no session of the hub.
         dismissed: messages of a session with a removed organization.
-        closed: packets to an internal port, from outside or from another link.
-        stranger_pace: initiations of one unknown address (IPv6: of a network of 64, 56 or 48 bits) above its pace.
+        closed: packets to an internal port, from outside, or from a program of this host that is not the hub's process.
+        stranger_pace: initiations of one unknown address (IPv6: of a network of 64, 56 or 48 bits), or of this host's
+            programs, above its pace.
         strangers_pace: initiations of all unknown sources above their pace.
         regular_pace: initiations of one known source above its pace.
+        offered_of: initiations of a link above its pace.
+        taken: answers and initiations of a link with an index that was given out already.
+        unasked: answers of a link to what was not handed to it, or was answered already.
         regulars_of: initiations of a link's known sources above its pace: they were treated as strangers'.
         regulars_pace: initiations of all known sources above their pace: they were treated as strangers'.
         begun_of: sessions begun by the hub above a link's pace: they end after seconds.
@@ -64,6 +69,9 @@ class DoorCounters:
     stranger_pace: int
     strangers_pace: int
     regular_pace: int
+    offered_of: int
+    taken: int
+    unasked: int
     regulars_of: int
     regulars_pace: int
     begun_of: int
@@ -267,7 +275,7 @@ class FrontDoor:
 
     def _log_reached_bounds(self) -> None:
         counted = self._table.counters()
-        for name in BOUNDS:
+        for name in TOLD:
             if counted.get(name, 0) > self._reached.get(name, 0):
                 log.warning("a bound of one link or of known sources was reached", bound=name, packets=counted[name])
         self._reached = counted

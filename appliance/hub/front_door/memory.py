@@ -97,6 +97,19 @@ def limit(rate: int, burst: int) -> str:
 SESSIONS = Memory("sessions", f"typeof {FIRST_WORD} : udp dport", 2**19, SESSION_LEASE_S)
 OFFERS = Memory("offers", f"typeof {FIRST_WORD} : udp dport", 2**18, _OFFER_LEASE_S)
 ASKED = Memory("asked", "type ipv4_addr . inet_service . inet_service : ipv4_addr", _SOURCES, _ASKED_LEASE_S)
+_OF_A_FIRST_MESSAGE = {
+    version: f"typeof {ip} saddr . udp sport . udp dport . {FIRST_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))
+}
+HANDED = {
+    version: Memory(f"handed{version}", of, _SOURCES, _ASKED_LEASE_S) for version, of in _OF_A_FIRST_MESSAGE.items()
+}
+"""First messages that the hub's process has handed to links."""
+
+REPLIED = {
+    version: Memory(f"replied{version}", of, _SOURCES, _ASKED_LEASE_S) for version, of in _OF_A_FIRST_MESSAGE.items()
+}
+"""Those of them that their link has answered."""
+
 RESUMED = {
     4: Memory("resumed4", "type ipv4_addr . inet_service : inet_service", _SOURCES, SESSION_LEASE_S, learns=False),
     6: Memory("resumed6", "type ipv6_addr . inet_service : inet_service", _SOURCES, SESSION_LEASE_S, learns=False),
@@ -134,21 +147,30 @@ REGULARS_OF = Meter("regulars_of", "inet_service", "udp dport", 100, 1000, _LINK
 BEGUN_OF = Meter("begun_of", "inet_service", "udp dport", 50, 4000, _LINKS)
 """Sessions of a link that the hub began: after it was made anew, all at once."""
 
+OFFERED_OF = Meter("offered_of", "inet_service", "udp sport", 200, 10_000, _LINKS)
+"""First messages of a link: after it was made anew, one to each machine at once."""
+
 KNOWN_OF = Meter("known_of", "inet_service", "udp sport", 4, 1000, _LINKS)
 """Answers of a link that make a source known or keep it so."""
 
 ALL_STRANGERS = (1000, 2000)
 ALL_REGULARS = (2000, 8000)
 
+LOCAL_STRANGERS = (20, 100)
+"""First messages of this host's own programs, which have a network of addresses: 127.0.0.0/8."""
+
 MEMORIES: tuple[Memory | Meter, ...] = (
     SESSIONS,
     OFFERS,
     ASKED,
+    *HANDED.values(),
+    *REPLIED.values(),
     *RESUMED.values(),
     *KNOWN_SOURCES,
     *STRANGERS,
     *REGULARS,
     REGULARS_OF,
     BEGUN_OF,
+    OFFERED_OF,
     KNOWN_OF,
 )

@@ -8,12 +8,15 @@ a machine that moves to another address keeps its session without a new handshak
 last longer. An index that the hub offers in an initiation of its own becomes a session's with the first answer to it,
 once.
 
+No index is given out twice: what names one that is in a map already is dropped, whichever link sends it. So no link
+takes or ends another's session, and WireGuard tries again with another index. A link's answer leaves only if the
+demultiplexer has handed on what it answers, once for each. So a link makes no more sessions than its organization's
+share of handshakes allows, whoever controls its process.
+
 Initiations carry no index. They are paced, those of known sources (which WireGuard has answered, so that they have
 authenticated themselves) apart from strangers', and go to the demultiplexer's sockets. A known source is known for one
 link, and has that link's pace; what is beyond it waits with strangers. What the demultiplexer hands on to a link tells
 which of the host's addresses the machine asked, so that the link's answer comes from that one.
-
-An element's value can't be changed on a packet's way: it is taken out and put in again, and the newest counts.
 
 Source: https://www.wireguard.com/protocol/. A message's type is in its first four bytes, little endian; the sender's
 index in the next four of types 1 and 2; the receiver's in the next four of types 3 and 4, and in the four after those
@@ -34,20 +37,25 @@ from appliance.hub.front_door.memory import (
     ASKED,
     BEGUN_OF,
     FIRST_WORD,
+    HANDED,
     KNOWN4,
     KNOWN6,
     KNOWN_OF,
     LINKS6,
+    LOCAL_STRANGERS,
     MEMORIES,
+    OFFERED_OF,
     OFFERS,
     REGULARS,
     REGULARS_OF,
+    REPLIED,
     RESUMED,
     SECOND_WORD,
     SESSIONS,
     STRANGERS,
     limit,
 )
+from appliance.hub.front_door.outcomes import BOUNDS, DROPS, counted, dropped
 
 _SENTINEL_LEASE = "3650d"
 """Ten years: the kernel has no permanent element in a map whose elements expire."""
@@ -64,20 +72,6 @@ SENTINELS = {SESSIONS.name: ("0", 4), RESUMED[4].name: ("0.0.0.0 . 0", 8), RESUM
 A missing sentinel shows that somebody has emptied the map. WireGuard draws its indices at random: one of four billion
 is this one.
 """
-
-DROPS = (
-    "malformed",
-    "sessionless",
-    "dismissed",
-    "closed",
-    "stranger_pace",
-    "strangers_pace",
-    "regular_pace",
-)
-"""Counters of dropped packets, one for each reason."""
-
-BOUNDS = ("regulars_of", "regulars_pace", "begun_of", "known_of")
-"""Counters of packets above a bound, which pass without preference; one for each bound."""
 
 
 @dataclass(frozen=True)
@@ -168,18 +162,26 @@ _SENT_ANEW = 0x6D77
 _NOT_FORWARDED = "fib daddr type != unicast"
 
 
+_ASKING = "ip saddr . udp sport . udp dport"
+_HANDED_ON = {version: f"{ip} saddr . udp sport . udp dport . {FIRST_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))}
+"""Machine, link, and the machine's index in a first message that is handed on."""
+
+_ANSWERED = {version: f"{ip} daddr . udp dport . udp sport . {SECOND_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))}
+"""The same in the link's answer."""
+
+
 def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
     """Rules of each chain."""
     public = f"udp dport set {layout.public_port} accept"
     return {
         "deliver": (
             f"udp dport @{INNER} accept",
-            _drop("dismissed"),
+            dropped("dismissed"),
         ),
         "resume": (
             f"udp dport set ip saddr . udp sport map @{RESUMED[4].name} goto deliver",
             f"udp dport set ip6 saddr . udp sport map @{RESUMED[6].name} goto deliver",
-            _drop("sessionless"),
+            dropped("sessionless"),
         ),
         "session": (
             f"udp dport set {FIRST_WORD} map @{SESSIONS.name} goto deliver",
@@ -197,24 +199,25 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         "begin": (
             # Accepted or not, it ends the hub's waiting: the session that may begin now has its own lease.
             f"delete @{OFFERS.name} {{ {SECOND_WORD} : udp dport }}",
-            BEGUN_OF.over(f"{_count('begun_of')} goto deliver"),
-            *_set_value(SESSIONS.name, SECOND_WORD, "udp dport"),
+            BEGUN_OF.over(f"{counted('begun_of')} goto deliver"),
+            f"add @{SESSIONS.name} {{ {SECOND_WORD} : udp dport }}",
             "goto deliver",
         ),
         "regulars": (
-            *(each.over(_drop("regular_pace")) for each in REGULARS),
-            REGULARS_OF.over(f"{_count('regulars_of')} goto strangers"),
-            f"{limit(*ALL_REGULARS)} {_count('regulars_pace')} goto strangers",
+            *(each.over(dropped("regular_pace")) for each in REGULARS),
+            REGULARS_OF.over(f"{counted('regulars_of')} goto strangers"),
+            f"{limit(*ALL_REGULARS)} {counted('regulars_pace')} goto strangers",
             f"udp dport set {layout.known_port} accept",
         ),
         "strangers": (
+            f'iif "lo" {limit(*LOCAL_STRANGERS)} {dropped("stranger_pace")}',
             # A full set takes no new source: its initiations are only held to the pace of all strangers together.
-            *(each.over(_drop("stranger_pace")) for each in STRANGERS),
-            f"{limit(*ALL_STRANGERS)} {_drop('strangers_pace')}",
+            *(each.over(dropped("stranger_pace")) for each in STRANGERS),
+            f"{limit(*ALL_STRANGERS)} {dropped('strangers_pace')}",
             public,
         ),
         "initiation": (
-            f"udp length != 156 {_drop('malformed')}",
+            f"udp length != 156 {dropped('malformed')}",
             f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto regulars",
             f"ip6 saddr . udp sport @{KNOWN6.name} udp dport set ip6 saddr map @{LINKS6.name} goto regulars",
             "goto strangers",
@@ -225,16 +228,16 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
             f"{_TYPE} {_INITIATION} goto initiation",
             f"{_TYPE} {_RESPONSE} goto response",
             f"{_TYPE} {_COOKIE} goto cookie",
-            _drop("malformed"),
+            dropped("malformed"),
         ),
         "enter": (
             # A host that forwards may carry other people's packets to a port of the same number.
             f"{layout.to_the_door} goto public",
             # Broadcast and multicast. A door with one address leaves the port on others to other shards' doors.
-            f"{layout.of_the_door} {_NOT_FORWARDED} {_drop('closed')}",
+            f"{layout.of_the_door} {_NOT_FORWARDED} {dropped('closed')}",
             f'iif "lo" udp dport @{INNER} notrack accept',
-            f"udp dport @{INNER} {_NOT_FORWARDED} {_drop('closed')}",
-            f'iif != "lo" udp dport @{DESK} {_NOT_FORWARDED} {_drop("closed")}',
+            f"udp dport @{INNER} {_NOT_FORWARDED} {dropped('closed')}",
+            f"udp dport @{DESK} {_NOT_FORWARDED} {dropped('closed')}",
         ),
         "answer": (
             "notrack",
@@ -250,12 +253,23 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
             f"udp sport set {layout.public_port}",
         ),
         "offer": (
-            *_set_value(OFFERS.name, FIRST_WORD, "udp sport"),
+            OFFERED_OF.over(dropped("offered_of")),
+            *_not_given_out(),
+            f"add @{OFFERS.name} {{ {FIRST_WORD} : udp sport }}",
             f"udp sport set {layout.public_port}",
         ),
         "introduce": (
-            *_set_value(SESSIONS.name, FIRST_WORD, "udp sport"),
-            KNOWN_OF.over(f"{_count('known_of')} goto sign"),
+            *(f"{key} @{REPLIED[version].name} {dropped('unasked')}" for version, key in _ANSWERED.items()),
+            *(
+                f"{key} @{HANDED[version].name} add @{REPLIED[version].name} {{ {key} }} goto learn"
+                for version, key in _ANSWERED.items()
+            ),
+            dropped("unasked"),
+        ),
+        "learn": (
+            *_not_given_out(),
+            f"add @{SESSIONS.name} {{ {FIRST_WORD} : udp sport }}",
+            KNOWN_OF.over(f"{counted('known_of')} goto sign"),
             *_know("ip daddr . udp dport", KNOWN4.name, ANSWERED4.name),
             *_know("ip6 daddr", LINKS6.name, ANSWERED6.name, f" update @{KNOWN6.name} {{ ip6 daddr . udp dport }}"),
             "goto sign",
@@ -263,8 +277,17 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         "sign": (f"udp sport set {layout.public_port} accept",),
         "hand_on": (
             # A machine that claims this host's own address as its own would have one link send to another.
-            f"udp sport @{INNER} fib saddr type local {_drop('closed')}",
-            *_set_value(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
+            f"udp sport @{INNER} fib saddr type local {dropped('closed')}",
+            "meta skuid 0 goto hand_over",
+            dropped("closed"),
+        ),
+        "hand_over": (
+            # An element's value can't be changed on a packet's way: it is taken out and put in again.
+            f"delete @{ASKED.name} {{ {_ASKING} : ip daddr }}",
+            f"add @{ASKED.name} {{ {_ASKING} : ip daddr }}",
+            # A machine may use an index again, and gets another answer then.
+            *(f"delete @{REPLIED[version].name} {{ {key} }}" for version, key in _HANDED_ON.items()),
+            *(f"update @{HANDED[version].name} {{ {key} }}" for version, key in _HANDED_ON.items()),
             "notrack accept",
         ),
         "leave": (
@@ -274,12 +297,6 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
         ),
         "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),
     }
-
-
-def _set_value(name: str, key: str, value: str) -> tuple[str, str]:
-    """Statements that set a key's value, whether or not it has another one."""
-    element = f"@{name} {{ {key} : {value} }}"
-    return f"delete {element}", f"add {element}"
 
 
 def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, ...]:
@@ -294,16 +311,14 @@ def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, 
     )
 
 
+def _not_given_out() -> tuple[str, ...]:
+    """Statements that drop a link's message whose index is in a map already."""
+    # Linux 6.1 looks into a map only for a value, so this takes the value into a port that goes no further.
+    return tuple(f"udp sport set {FIRST_WORD} map @{each.name} {dropped('taken')}" for each in (SESSIONS, OFFERS))
+
+
 def family_of(address: IPv4Address | IPv6Address) -> str:
     return "ip" if address.version == 4 else "ip6"
-
-
-def _count(name: str) -> str:
-    return f"counter name {name}"
-
-
-def _drop(reason: str) -> str:
-    return f"{_count(reason)} drop"
 
 
 def admitted(table: str, ports: Iterable[int]) -> str:

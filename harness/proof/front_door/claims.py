@@ -16,6 +16,12 @@ GIVEN4, GIVEN6 = "resumed4", "resumed6"
 KNOWN4, KNOWN6 = "known4", "links6"
 """Maps from a machine's address and port (IPv6: its address) to the link that has answered it."""
 
+HANDED = {4: "handed4", 6: "handed6"}
+"""Sets of first messages that the hub's process has handed to links, by machine, link and the machine's index."""
+
+REPLIED = {4: "replied4", 6: "replied6"}
+"""Sets of those that their link has answered, with the same keys."""
+
 INNER, DESK = "inner", "desk"
 """Ports of the links, and of the hub's process that looks at first messages of known sources."""
 
@@ -38,6 +44,7 @@ _FORMS = {
     GIVEN6: (144, 16),
     KNOWN4: (48, 16),
     KNOWN6: (128, 16),
+    **{name: (bits, 0) for of in (HANDED, REPLIED) for name, bits in zip(of.values(), (96, 192), strict=True)},
     INNER: (16, 0),
     DESK: (16, 0),
 }
@@ -64,6 +71,9 @@ class Claim(Enum):
     CLOSED = "nothing else reaches a link, nor anything from outside the process's own port"
     ARRIVES = "a data message of a session that is known arrives"
     RESUMES = "a message of no known session arrives at the link where the hub's process last heard its source"
+    HANDED = "only the hub's process hands messages to links, and notes them, and only their link's answer ends one"
+    ASKED = "a link's answer leaves, and makes a session, once for each first message that was handed to it"
+    KEPT = "what names a link in the maps of indices is neither replaced nor renewed by anything that is sent"
     ENTRIES = "an entry is made, renewed or removed by its own link's message, or by the first answer to one"
     OWNER = "the link that an entry names gave out its index"
     NEWEST = "the index that a link gives out in an answer is no other link's from then on"

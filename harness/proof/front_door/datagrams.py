@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from harness.proof.front_door.choices import Choices
-from harness.proof.front_door.claims import ANSWER, COOKIE, DATA, DESK, INITIATION, INNER
+from harness.proof.front_door.claims import ANSWER, COOKIE, DATA, DESK, HANDED, INITIATION, INNER, REPLIED
 from harness.proof.front_door.statements import (
     ADDRESSES,
+    ANOTHER_USER,
     HEADER_BYTES,
     IPV4,
     IPV6,
@@ -56,6 +57,7 @@ _OTHERS: Mapping[str, tuple[int, ...]] = {
     "meta iif": (2, 1),
     "meta oif": (2, 1),
     "meta mark": (0,),
+    "meta skuid": (ANOTHER_USER,),
     "fib daddr type": (LOCAL, UNICAST, _MULTICAST),
     "fib saddr type": (LOCAL, UNICAST),
     **{name: (address,) for name, address in ADDRESSES.items()},
@@ -73,7 +75,7 @@ class Values:
         fields: constants that fields are compared with, by name.
         words: constants that other bytes are compared with, by their first bit.
         ports: options of each port.
-        looked_up: sets and maps that a rule looks up; which keys others have makes no difference.
+        looked_up: sets and maps that a rule or a claim looks up; which keys others have makes no difference.
         followed: maps whose values a rule writes to the datagram.
     """
 
@@ -120,7 +122,8 @@ def values_of(door: Door, hook: str, desk: frozenset[int], public: int = 0) -> V
         _frozen(fields),
         _frozen(words),
         ports,
-        frozenset(looked_up | followed),
+        # Claims look up the notes of first messages, also those that no rule does.
+        frozenset((*looked_up, *followed, *HANDED.values(), *REPLIED.values())),
         frozenset(followed),
     )
 

@@ -5,7 +5,7 @@ It shares the parsed rules with z3's formula (`formula`, `questions`), and nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.proof.errors import Unmodelled
@@ -16,25 +16,25 @@ from harness.proof.front_door.claims import (
     DATA,
     DESK,
     FIRST_AT,
-    GIVEN4,
-    GIVEN6,
+    HANDED,
     INITIATION,
     INNER,
-    KIND_AT,
     KNOWN4,
     KNOWN6,
     OFFERS,
+    REPLIED,
     SECOND_AT,
     SESSIONS,
     Claim,
 )
 from harness.proof.front_door.datagrams import World, values_of
+from harness.proof.front_door.first_messages import on_first_messages
 from harness.proof.front_door.interpreter import Machine
 from harness.proof.front_door.judged import judged
-from harness.proof.front_door.statements import IPV4, LOCAL, SLICES, UDP, UNICAST, Door
+from harness.proof.front_door.seen import Seen
+from harness.proof.front_door.statements import IPV4, LO, LOCAL, UNICAST, Door
 
 HOOKS = ("prerouting", "output")
-_LO = 1
 _HEADER = 8
 
 
@@ -82,7 +82,7 @@ def enumerate_all(door: Door, desk: frozenset[int]) -> Outcome:
 
 def contradictions(door: Door, end: Machine, public: int) -> Iterator[Contradiction]:
     """Yields each claim that a datagram contradicts, after its way through the rules of a hook."""
-    seen = _Seen(door, end)
+    seen = Seen(door, end)
     for claim in _inward(seen, public) if end.hook == "prerouting" else _outward(seen, public):
         yield Contradiction(claim, end.world, tuple(end.trace), case_of(end))
 
@@ -99,87 +99,12 @@ def cases(door: Door, desk: frozenset[int]) -> Iterator[Case]:
         yield from judged(Machine(door, world, hook), case_of)
 
 
-class _Seen:
-    """A datagram after the rules of a hook, beside what it was."""
-
-    def __init__(self, door: Door, end: Machine) -> None:
-        self.world = end.world
-        self.machine = end
-        self.accepted = end.accepted
-        self.address = door.address
-
-    def port(self, name: str) -> int:
-        """A port as it came."""
-        return self.world.bits(*SLICES[name])
-
-    def final(self, name: str) -> int:
-        """A port in the end."""
-        return self.machine.written.get(name, self.port(name))
-
-    def is_to(self, public: int) -> bool:
-        """True if it came to the public port, of the door's address where it has only one."""
-        return self.port("udp dport") == public and self._is_of_its_family() and self._has_address("daddr", {})
-
-    def is_from_the_address(self) -> bool:
-        """True if it leaves from the door's address, or the door has any, or it is of the other protocol."""
-        return not self._is_of_its_family() or self._has_address("saddr", self.machine.written)
-
-    def _is_of_its_family(self) -> bool:
-        return self.address is None or self.world.field("meta nfproto") == self.address.family
-
-    def _has_address(self, end: str, written: Mapping[str, int]) -> bool:
-        if self.address is None:
-            return True
-        name = f"{self.address.protocol} {end}"
-        return written.get(name, self.world.field(name)) == self.address.value
-
-    @property
-    def is_udp(self) -> bool:
-        return self.world.field("meta l4proto") == UDP and self.world.readable >= _HEADER
-
-    @property
-    def kind(self) -> int | None:
-        """First word of the message; None if it can't be read."""
-        return self._word(KIND_AT)
-
-    def index(self, at: int) -> int | None:
-        """An index of the message; None if it can't be read."""
-        return self._word(at)
-
-    def _word(self, at: int) -> int | None:
-        return self.world.bits(at, 32) if 8 * self.world.readable >= at + 32 else None
-
-    def named(self, name: str, index: int | None) -> int | None:
-        """The port that an entry named before the datagram came; None if there is no entry."""
-        if index is None:
-            return None
-        element = self.world.first_element(name, index)
-        return element.value if element.there else None
-
-    def given(self) -> int | None:
-        """The port that the hub's process has for the source; None if it has none."""
-        is_4 = self.world.field("meta nfproto") == IPV4
-        name, address = (GIVEN4, "ip saddr") if is_4 else (GIVEN6, "ip6 saddr")
-        return self.named(name, self.world.field(address) << 16 | self.port("udp sport"))
-
-    def is_in(self, name: str, port: int) -> bool:
-        return self.world.first_element(name, port).there
-
-    def changes(self, *names: str) -> Iterator[tuple[str, int]]:
-        """Entries of some maps that were made, renewed, changed or removed."""
-        for (name, key), after in tuple(self.world.after.items()):
-            before = self.world.before[name, key]
-            changed = after.there and (after.renewed or after.value != before.value)
-            if name in names and (changed or before.there != after.there):
-                yield name, key
-
-
 def _public_port(door: Door, desk: frozenset[int]) -> int:
     """A port that links' messages leave from."""
 
     def left_from(end: Machine) -> int | None:
-        seen = _Seen(door, end)
-        is_found = seen.accepted and "udp sport" in end.written and _is_of_link(seen)
+        seen = Seen(door, end)
+        is_found = seen.accepted and "udp sport" in end.written and seen.is_of_link
         return seen.final("udp sport") if is_found else None
 
     world = World(door, values_of(door, "output", desk))
@@ -189,7 +114,7 @@ def _public_port(door: Door, desk: frozenset[int]) -> int:
     raise Unmodelled("a front door from which nothing leaves", "output")
 
 
-def _inward(seen: _Seen, public: int) -> Iterator[Claim]:
+def _inward(seen: Seen, public: int) -> Iterator[Claim]:
     """Claims that a datagram which arrives contradicts."""
     yield from _on_entries_inward(seen)
     if not seen.is_udp:
@@ -205,27 +130,30 @@ def _inward(seen: _Seen, public: int) -> Iterator[Claim]:
         yield Claim.RESUMES
 
 
-def _is_of_no_session(seen: _Seen) -> bool:
+def _is_of_no_session(seen: Seen) -> bool:
     """True if the receiver's index of a message can be read and is in no map."""
     index = seen.index(SECOND_AT if seen.kind == ANSWER else FIRST_AT)
     maps = {DATA: (SESSIONS,), ANSWER: (OFFERS, SESSIONS), COOKIE: (OFFERS, SESSIONS)}.get(seen.kind or 0, ())
     return index is not None and bool(maps) and all(seen.named(name, index) is None for name in maps)
 
 
-def _is_lost(seen: _Seen, port: int | None) -> bool:
+def _is_lost(seen: Seen, port: int | None) -> bool:
     """True if a message for a link's port does not arrive there."""
     is_known = port is not None and seen.is_in(INNER, port)
     return is_known and not (seen.accepted and seen.final("udp dport") == port)
 
 
-def _on_delivery(seen: _Seen, port: int, public: int) -> Iterator[Claim]:
+def _on_delivery(seen: Seen, port: int, public: int) -> Iterator[Claim]:
     is_public, kind = seen.is_to(public), seen.kind
     to_link, to_desk = seen.is_in(INNER, port), seen.is_in(DESK, port)
     if is_public and kind == INITIATION and not (to_desk or port == public):
         yield Claim.FIRST
     if is_public and kind not in (INITIATION, ANSWER, COOKIE, DATA):
         yield Claim.CLOSED
-    if not (to_link or to_desk) or (seen.port("udp dport") == port and seen.world.field("meta iif") == _LO):
+    if to_link and seen.port("udp dport") == port and seen.world.field("meta iif") == LO:
+        # The hub's process hands it over.
+        return
+    if not (to_link or to_desk):
         return
     if not is_public or kind not in ((ANSWER, COOKIE, DATA) if to_link else (INITIATION,)):
         yield Claim.CLOSED
@@ -241,7 +169,7 @@ def _on_delivery(seen: _Seen, port: int, public: int) -> Iterator[Claim]:
         yield Claim.UNTRACKED
 
 
-def _on_entries_inward(seen: _Seen) -> Iterator[Claim]:
+def _on_entries_inward(seen: Seen) -> Iterator[Claim]:
     """Only the first answer to an offer changes entries, and it leaves none that others own."""
     for name, index in seen.changes(SESSIONS, OFFERS):
         answered = seen.kind == ANSWER and seen.index(SECOND_AT) == index
@@ -254,11 +182,15 @@ def _on_entries_inward(seen: _Seen) -> Iterator[Claim]:
             yield Claim.OWNER
         if name == SESSIONS and now.there and now.value != offered:
             yield Claim.ENTRIES
+        if name == SESSIONS and seen.named(SESSIONS, index) is not None:
+            yield Claim.KEPT
+    if any(seen.changes(*HANDED.values(), *REPLIED.values())):
+        yield Claim.HANDED
     if any(seen.changes(KNOWN4, KNOWN6)):
         yield Claim.SOURCES
 
 
-def _outward(seen: _Seen, public: int) -> Iterator[Claim]:
+def _outward(seen: Seen, public: int) -> Iterator[Claim]:
     """Claims that a datagram which this host sends contradicts."""
     sport, kind, index = seen.port("udp sport"), seen.kind, seen.index(FIRST_AT)
     is_link = seen.is_udp and seen.is_in(INNER, sport)
@@ -272,12 +204,15 @@ def _outward(seen: _Seen, public: int) -> Iterator[Claim]:
         gives_out = is_link and key == index and kind in (INITIATION, ANSWER)
         if now.there and now.value not in owners and not (gives_out and now.value == sport):
             yield Claim.OWNER
+        if seen.named(name, key) is not None:
+            yield Claim.KEPT
+    yield from on_first_messages(seen)
     yield from _on_sources(seen, sport, is_link=is_link and kind == ANSWER)
-    if is_link and any(_wrong_on_leaving(seen, public)) and _is_of_link(seen):
+    if is_link and any(_wrong_on_leaving(seen, public)) and seen.is_of_link:
         yield from _wrong_on_leaving(seen, public)
 
 
-def _wrong_on_leaving(seen: _Seen, public: int) -> Iterator[Claim]:
+def _wrong_on_leaving(seen: Seen, public: int) -> Iterator[Claim]:
     """Claims that it contradicts if a link sends it."""
     sport, index = seen.port("udp sport"), seen.index(FIRST_AT)
     if seen.accepted and seen.kind == ANSWER and index is not None:
@@ -292,7 +227,7 @@ def _wrong_on_leaving(seen: _Seen, public: int) -> Iterator[Claim]:
         yield Claim.UNTRACKED
 
 
-def _on_sources(seen: _Seen, sport: int, *, is_link: bool) -> Iterator[Claim]:
+def _on_sources(seen: Seen, sport: int, *, is_link: bool) -> Iterator[Claim]:
     is_4 = seen.world.field("meta nfproto") == IPV4
     to = seen.world.field("ip daddr") << 16 | seen.port("udp dport") if is_4 else seen.world.field("ip6 daddr")
     for name, key in seen.changes(KNOWN4, KNOWN6):
@@ -302,9 +237,3 @@ def _on_sources(seen: _Seen, sport: int, *, is_link: bool) -> Iterator[Claim]:
         kept = now.there and now.value == before.value
         if not is_own or not (kept if is_others else not now.there or now.value == sport):
             yield Claim.SOURCES
-
-
-def _is_of_link(seen: _Seen) -> bool:
-    """True if a link sends it: nobody else has its port, and the source is the host's own address."""
-    is_own = seen.is_udp and seen.is_in(INNER, seen.port("udp sport"))
-    return is_own and seen.world.field("fib saddr type") == LOCAL

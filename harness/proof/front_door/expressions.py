@@ -8,13 +8,13 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from harness.proof.errors import Unmodelled
-from harness.proof.front_door.statements import HEADER_BYTES, SLICES, WIDTHS, Key, Masked
+from harness.proof.front_door.statements import HEADER_BYTES, ROOT, SLICES, WIDTHS, Key, Masked
 from harness.proof.literals import FAMILIES, PROTOCOLS
 from harness.proof.ruleset import Field, Raw
 
 _RAW = re.compile(r"@(th),(\d+),(\d+)")
 _ADDRESS_TYPES = {"unicast": 1, "local": 2, "broadcast": 3, "anycast": 4, "multicast": 5}
-_WORDS = {"meta nfproto": FAMILIES, "meta l4proto": PROTOCOLS}
+_WORDS = {"meta nfproto": FAMILIES, "meta l4proto": PROTOCOLS, "meta skuid": {"root": ROOT}}
 _PAYLOAD = 64
 _LINKS = ("meta iif", "meta oif")
 

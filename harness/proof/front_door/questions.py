@@ -28,6 +28,7 @@ from harness.proof.front_door.claims import (
     SESSIONS,
     Claim,
 )
+from harness.proof.front_door.first_messages_formula import is_asked, is_handed_by_another, notes_differ
 from harness.proof.front_door.formula import Walk
 from harness.proof.front_door.sendable import can_be_sent
 from harness.proof.front_door.sides import Side
@@ -35,13 +36,11 @@ from harness.proof.front_door.solving import solved
 from harness.proof.front_door.statements import (
     IPV4,
     IPV6,
+    LO,
     LOCAL,
     UNICAST,
     Door,
 )
-
-_LO = 1
-"""Index of the loopback link."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,10 @@ class _In(Side):
         is_public = both(self.dport == public, self.is_of_its_family(), self.has_address("daddr", fields))
         # A packet that is for nobody here is forwarded or discarded, whatever its port is.
         delivered = both(self.passes, fields["fib daddr type"] != number(UNICAST, 32))
-        # The hub's process hands first messages to the links over lo, as does who else is trusted on this host.
-        is_own = both(fields["meta iif"] == number(_LO, 32), self.final_dport == self.dport)
+        # The hub's process hands first messages to the links over lo, and nobody else does (`Claim.HANDED`).
+        is_own = both(fields["meta iif"] == number(LO, 32), self.final_dport == self.dport)
         to_link = both(delivered, self.is_in(INNER, self.final_dport), opposite(is_own))
-        to_desk = both(delivered, self.is_in(DESK, self.final_dport), opposite(is_own))
+        to_desk = both(delivered, self.is_in(DESK, self.final_dport))
         of_session, of_offer = both(self.has_first, self.is_in(SESSIONS, self.first)), self._of_offer()
         yield (
             Claim.DATA,
@@ -142,6 +141,8 @@ class _In(Side):
         yield Claim.ARRIVES, both(comes, self.is_kind(DATA), of_session, self._misses(named))
         yield Claim.RESUMES, both(comes, self._of_no_session(), self._is_not_resumed())
         yield Claim.ENTRIES, self._is_changed_by_others()
+        yield Claim.KEPT, both(self.is_in(SESSIONS, self.index), self.differs(SESSIONS, self.index))
+        yield Claim.HANDED, notes_differ(self)
         yield Claim.OWNER, self.owner_is_lost(z3.BoolVal(val=False))
         keys = {KNOWN4: z3.BitVec("key 4", 48), KNOWN6: z3.BitVec("key 6", 128)}
         yield Claim.SOURCES, either(self.differs(name, key) for name, key in keys.items())
@@ -231,6 +232,11 @@ class _Out(Side):
             changed.append(both(self.differs(name, index), opposite(own)))
         yield Claim.ENTRIES, either(changed)
         yield Claim.OWNER, self.owner_is_lost(both(gives_out, self.is_kind(INITIATION, ANSWER)))
+        kept = (both(self.walk.before[name].there[index], self.differs(name, index)) for name in (SESSIONS, OFFERS))
+        yield Claim.KEPT, either(kept)
+        yield Claim.HANDED, is_handed_by_another(self)
+        answers = either((both(from_link, self.passes, self.is_kind(ANSWER)), self.differs(SESSIONS, index)))
+        yield Claim.ASKED, both(answers, opposite(is_asked(self)))
         stays = opposite(self.ends_or_leads(SESSIONS, self.first, self.sport))
         yield Claim.NEWEST, both(from_link, self.passes, self.has_first, self.is_kind(ANSWER), stays)
         yield Claim.SOURCES, self._is_known_for_another()

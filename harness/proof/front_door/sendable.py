@@ -6,10 +6,21 @@ import z3
 
 from harness.proof.bitvectors.logic import Condition, both, is_one_of, number
 from harness.proof.front_door.formula import Datagram
-from harness.proof.front_door.statements import ADDRESSES, HEADER_BYTES, IPV4, LOCAL, UDP, UNICAST, WIDTHS
+from harness.proof.front_door.statements import (
+    ADDRESSES,
+    ANOTHER_USER,
+    HEADER_BYTES,
+    IPV4,
+    LO,
+    LOCAL,
+    ROOT,
+    UDP,
+    UNICAST,
+    WIDTHS,
+)
 
-_LO, _ANOTHER = 1, 2
-"""Index of the loopback link, and of one that stands for all others."""
+_ANOTHER = 2
+"""Index of a link that stands for all but the loopback link."""
 
 _LAST_OF_SERVICES = 1023
 
@@ -25,8 +36,9 @@ def can_be_sent(datagram: Datagram, *, is_whole: bool) -> Condition:
         fields["meta l4proto"] == number(UDP, 8),
         z3.UGE(datagram.readable, 8),
         fields["meta mark"] == 0,
+        is_one_of(fields["meta skuid"], (ROOT, ANOTHER_USER)),
         *(is_one_of(fields[f"fib {end} type"], (LOCAL, UNICAST)) for end in ("daddr", "saddr")),
-        *(is_one_of(fields[f"meta {way}"], (_LO, _ANOTHER)) for way in ("iif", "oif")),
+        *(is_one_of(fields[f"meta {way}"], (LO, _ANOTHER)) for way in ("iif", "oif")),
         *(fields[name] == number(address, WIDTHS[name]) for name, address in ADDRESSES.items()),
     ]
     if is_whole:

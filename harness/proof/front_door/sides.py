@@ -1,4 +1,4 @@
-"""Datagrams of one hook with the maps before and after them, as z3's terms."""
+"""Datagrams of one hook as terms of z3, before and after the rules, and what is assumed of them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,10 @@ class Side:
             return z3.BoolVal(val=True)
         return self.datagram.fields["meta nfproto"] == number(self._address.family, 8)
 
+    def is_of(self, family: int) -> Condition:
+        """True if the datagram has this protocol (``meta nfproto``)."""
+        return self.datagram.fields["meta nfproto"] == number(family, 8)
+
     def is_in(self, name: str, key: Number) -> Condition:
         return self.walk.before[name].there[key]
 
@@ -73,11 +77,15 @@ class Side:
         """True if an entry is made, renewed, changed or removed."""
         before, after = self.walk.before[name], self.walk.after[name]
         there, then = before.there[key], after.there[key]
-        return either((there != then, both(then, either((after.renewed[key], before.value[key] != after.value[key])))))
+        is_changed = after.renewed[key]
+        if before.value is not None:
+            is_changed = either((is_changed, before.value[key] != after.value[key]))
+        return either((there != then, both(then, is_changed)))
 
     def leads(self, name: str, key: Number, port: Number) -> Condition:
         """True if there is an entry that names a port."""
-        return _leads(self.walk.before[name], key, port)
+        contents = self.walk.before[name]
+        return both(contents.there[key], contents.value[key] == port)
 
     def ends_or_leads(self, name: str, key: Number, port: Number) -> Condition:
         """True if there is no entry any more, or one that names a port."""
@@ -103,7 +111,3 @@ class Side:
     def _is_owned(self, contents: Contents) -> Condition:
         value = contents.value[self.index]
         return either((opposite(contents.there[self.index]), value == number(0, 16), self.gave_out(value, self.index)))
-
-
-def _leads(contents: Contents, key: Number, port: Number) -> Condition:
-    return both(contents.there[key], contents.value[key] == port)

@@ -27,6 +27,7 @@ WIDTHS = {
     "meta iif": 32,
     "meta oif": 32,
     "meta mark": 32,
+    "meta skuid": 32,
     "meta nfproto": 8,
     "meta l4proto": 8,
     "fib daddr type": 32,
@@ -41,6 +42,12 @@ ADDRESSES = {
     "ip6 daddr": (0x20010DB8 << 96) + 2,
 }
 """Addresses of a datagram where it makes no difference which ones they are."""
+
+LO = 1
+"""Index of the loopback link."""
+
+ROOT, ANOTHER_USER = 0, 65534
+"""Users whose process sends a datagram: that of the hub, and one that stands for all others (``meta skuid``)."""
 
 IPV4, IPV6, UDP = 2, 10, 17
 """Numbers of ``meta nfproto`` and ``meta l4proto``."""

@@ -22,8 +22,8 @@ from harness.proof.front_door.parse import parse
 from harness.proof.front_door.reading import DoorReading
 from harness.proof.front_door.replay import observer
 from harness.proof.front_door.replay.elements import Form
-from harness.proof.front_door.replay.packets import LO, ends_of, is_of_ipv4
-from harness.proof.front_door.statements import LOCAL, Compare, Door
+from harness.proof.front_door.replay.packets import ends_of, is_of_ipv4
+from harness.proof.front_door.statements import LO, LOCAL, Compare, Door
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.tuns import namespace_of_tuns, run_program
 from harness.proof.ruleset import Field

@@ -14,7 +14,6 @@ from harness.proof.front_door.cases import Case
 from harness.proof.front_door.statements import HEADER_BYTES, IPV4, LOCAL, UDP, UNICAST, Compare, Door
 from harness.proof.ruleset import Field
 
-LO = 1
 _MULTICAST = 5
 _GROUPS = {"ip daddr": int(IPv4Address("239.1.2.3")), "ip6 daddr": int(IPv6Address("ff0e::1234"))}
 _PORTS, _LENGTH_AT, _CHECKSUM_AT, _UDP_HEADER = 4, 4, 6, 8

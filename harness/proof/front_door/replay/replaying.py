@@ -16,9 +16,11 @@ from harness.proof.front_door.datagrams import Element
 from harness.proof.front_door.reading import DoorReading
 from harness.proof.front_door.replay import observer
 from harness.proof.front_door.replay.copy import DoorCopy, Setting, namespace_of, setting_of
-from harness.proof.front_door.replay.packets import LO, is_of_ipv4, packet_of
+from harness.proof.front_door.replay.packets import is_of_ipv4, packet_of
+from harness.proof.front_door.statements import LO
 from harness.proof.replay.errors import Unreplayable
 from harness.proof.replay.wire import Captured, Way, Wire
+from netlab import kernel
 
 _DEADLINE_S = 10.0
 _IPV4_FRAMES, _IPV6_FRAMES = 0x0800, 0x86DD
@@ -144,7 +146,7 @@ def _by_host(case: Case, link: str) -> Way:
     def send(packet: bytes) -> None:
         is_4 = is_of_ipv4(case)
         family = socket.AF_INET if is_4 else socket.AF_INET6
-        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        with _raw_socket(family, case.fields["meta skuid"]) as raw:
             if not is_4:
                 raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
@@ -155,6 +157,15 @@ def _by_host(case: Case, link: str) -> Way:
                 raw.sendto(packet, (to, 0))
 
     return send
+
+
+def _raw_socket(family: int, user: int) -> socket.socket:
+    """Opens a raw socket that is a user's for the rules: what counts is the user for access to files (setfsuid(2))."""
+    before = kernel.setfsuid(user)
+    try:
+        return socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    finally:
+        kernel.setfsuid(before)
 
 
 def _over_lo(case: Case) -> Callable[[bytes], None]:

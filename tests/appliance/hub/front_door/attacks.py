@@ -64,6 +64,11 @@ def message(kind: int, *, sender: bytes = b"", receiver: bytes = b"") -> bytes:
     return words + os.urandom(lengths[kind] - len(words))
 
 
+def answer_to(first_message: bytes, *, sender: bytes = b"") -> bytes:
+    """Makes an answer to an initiation, with the given session index or a random one, and random other fields."""
+    return message(2, sender=sender or os.urandom(4), receiver=first_message[4:8])
+
+
 def send_from_everywhere(host: Host, datagrams: Iterable[bytes]) -> float:
     """Sends each datagram to the hub from a different source; returns the seconds that it took."""
     sources = ((f"198.18.{number >> 8 & 255}.{number & 255}", 1024 + number % 60000) for number in count())

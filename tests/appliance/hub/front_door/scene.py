@@ -9,14 +9,18 @@ from dataclasses import dataclass, replace
 import pytest
 
 from appliance.hub.front_door import FrontDoor, front, rules
+from appliance.hub.front_door.datagram import Arrival, packet
 from appliance.hub.front_door.memory import MEMORIES, Memory, Meter
 from netlab import LabHost
-from tests.appliance.hub.front_door.world import HUB4, PORT, World
+from tests.appliance.hub.front_door.attacks import message
+from tests.appliance.hub.front_door.world import HUB4, HUB6, PORT, World
 from tests.waiting import DEADLINE, wait_until
 
 _NAMES = {23001: "ordinary", 23002: "hostile"}
 V, T = 23001, 23002
 """Inner ports: of an ordinary organization, and of a hostile one."""
+
+_ANSWER = b"\2\0\0\0"
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,32 @@ class Scene:
         return Machine(self._hosts[number], sock, number)
 
     def tell(self, link: int, datagram: bytes, machine: Machine, version: int = 4) -> str:
-        """Sends a datagram from a link to a machine; returns the source address that the machine sees."""
+        """Sends a datagram from a link to a machine, after handing the link what it answers; returns as `say` does."""
+        if datagram.startswith(_ANSWER):
+            self.hand_on(link, machine, datagram[8:12], version)
+        return self.say(link, datagram, machine, version)
+
+    def say(self, link: int, datagram: bytes, machine: Machine, version: int = 4) -> str:
+        """Sends a datagram from a link to a machine; returns the source address that the machine sees.
+
+        Raises:
+            PermissionError: the rules drop it.
+        """
         to = machine.address(version)
         self._links[link].sendto(datagram, (to if version == 6 else f"::ffff:{to}", machine.port))
         heard, source = machine.socket.recvfrom(2048)
         assert heard == datagram
         assert source[1] == PORT
         return str(source[0]).removeprefix("::ffff:")
+
+    def hand_on(self, link: int, machine: Machine, index: bytes, version: int = 4) -> None:
+        """Hands a first message to a link as the hub's process does, with the machine's index in it."""
+        datagram, hub = message(1, sender=index), HUB4 if version == 4 else HUB6
+        data = packet(Arrival(version, datagram, (machine.address(version), machine.port), hub, 0), link)
+        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        with self.world.hub.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            raw.sendto(data, (hub, 0))
+        assert self.hears(link, datagram)
 
     def ask(self, machine: Machine, datagram: bytes, hub: str = HUB4) -> None:
         """Sends a datagram from a machine to the hub."""

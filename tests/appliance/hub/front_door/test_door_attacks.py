@@ -11,7 +11,7 @@ from scapy.layers.inet import UDP
 
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.front_door.memory import ALL_STRANGERS
-from appliance.hub.front_door.rules import DROPS
+from appliance.hub.front_door.outcomes import DROPS
 from netlab import Capture, Host, LabHost
 from tests.appliance.hub.front_door.attacks import fresh_initiation, initiation, numbered, send, send_from_everywhere
 from tests.appliance.hub.front_door.world import HUB_INSIDE, PORT, Machine, World

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -11,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from appliance.hub.front_door import FrontDoor, demultiplexer, rules
-from appliance.hub.front_door.memory import BEGUN_OF, KNOWN_OF, REGULARS_OF
+from appliance.hub.front_door.memory import BEGUN_OF, KNOWN_OF, OFFERED_OF, REGULARS_OF
 from appliance.hub.front_door.table import known_port
 from appliance.model.keys import new_key_pair
 from tests.appliance.hub.front_door.attacks import initiation, message, send, send_from
-from tests.appliance.hub.front_door.scene import Scene, T, V, slow
+from tests.appliance.hub.front_door.scene import Scene, T, V, key_of, slow
 from tests.appliance.hub.front_door.world import HUB6, PORT, World
 from tests.waiting import wait_until
 
@@ -56,6 +57,50 @@ def test_sessions_that_the_hub_begins_are_bounded_per_link(
     assert 3 <= begun.count(str(T)) < 9
     assert begun.count(str(V)) == 1
     assert door.counters().begun_of == 12 - begun.count(str(T))
+
+
+def test_first_messages_of_each_link_have_their_own_rate(
+    world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Has a link offer without end: it fills a share of the room, and another link's offers go on."""
+    monkeypatch.setattr(rules, "OFFERED_OF", slow(OFFERED_OF))
+    scene.rebuild()
+    theirs, mine, sent = scene.machine(66), scene.machine(), 0
+    for _ in range(12):
+        with suppress(PermissionError):
+            scene.say(T, message(1), theirs)
+            sent += 1
+    offered = [each.value for each in world.elements("offers").values()]
+    assert 3 <= sent < 9
+    assert offered == [str(T)] * sent
+    assert door.counters().offered_of == 12 - sent
+    with capture_logs() as logs:
+        assert door.levels()
+    assert [each["bound"] for each in logs if "bound" in each] == ["offered_of"]
+    index = os.urandom(4)
+    scene.say(V, message(1, sender=index), mine)
+    assert world.elements("offers")[key_of(index)].value == str(V)
+
+
+def test_a_link_makes_no_more_sessions_than_it_was_handed(world: World, scene: Scene, door: FrontDoor) -> None:
+    theirs, mine, refused = scene.machine(66), scene.machine(), 0
+    asked = [os.urandom(4) for _ in range(5)]
+    for each in asked:
+        scene.hand_on(T, theirs, each)
+    for _ in range(4):
+        for each in (*asked, os.urandom(4)):
+            try:
+                scene.say(T, message(2, sender=os.urandom(4), receiver=each), theirs)
+            except PermissionError:
+                refused += 1
+    made = [each.value for key, each in world.elements("sessions").items() if key != "0x0"]
+    assert made == [str(T)] * 5
+    assert refused == door.counters().unasked == 19
+    with capture_logs() as logs:
+        assert door.levels()
+    assert [each["bound"] for each in logs if "bound" in each] == ["unasked"]
+    scene.tell(V, message(2), mine)
+    assert str(V) in [each.value for each in world.elements("sessions").values()]
 
 
 def test_known_sources_of_each_link_have_their_own_rate(
@@ -180,11 +225,11 @@ def test_broadcasts_reach_no_inner_port(world: World, door: FrontDoor, kind: str
 def test_real_clients_connect_beside_a_flooding_organization(world: World, scene: Scene, door: FrontDoor) -> None:
     """Floods from known sources of all links of an organization, which also answers for its own sessions."""
     theirs = [scene.machine(66) for _ in range(40)]
-    index = os.urandom(4)
-    for machine in theirs:
+    indices = [os.urandom(4) for _ in theirs]
+    for machine, index in zip(theirs, indices, strict=True):
         scene.tell(T, message(2, sender=index), machine)
     for number in range(3):
-        for machine in theirs:
+        for machine, index in zip(theirs, indices, strict=True):
             for _ in range(30):
                 scene.ask(machine, initiation(scene.keys[T]))
                 scene.ask(machine, message(2, receiver=os.urandom(4) + index))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import closing
+from functools import partial
 
 import pytest
 
-from appliance.hub.front_door import FrontDoor
-from tests.appliance.hub.front_door.attacks import initiation, message
+from appliance.hub.front_door import DoorRepair, FrontDoor
+from appliance.hub.front_door.table import known_port
+from tests.appliance.another_user import acting_as
+from tests.appliance.hub.front_door.attacks import answer_to, initiation, message
 from tests.appliance.hub.front_door.scene import AGED_S, Scene, T, V, age, key_of
-from tests.appliance.hub.front_door.world import HUB4, HUB6, World
+from tests.appliance.hub.front_door.world import HUB4, HUB6, PORT, World
 from tests.waiting import wait_until
 
 
@@ -81,12 +86,95 @@ def test_a_session_that_the_hub_begins_stays_open(world: World, door: FrontDoor)
     assert again.reaches_the_hub()
 
 
-def test_the_newer_of_two_sessions_with_one_index_counts(world: World, scene: Scene) -> None:
+@pytest.mark.parametrize(("kind", "name"), [(2, "sessions"), (1, "offers")])
+def test_no_link_takes_or_renews_what_names_a_link(
+    world: World, scene: Scene, door: FrontDoor, kind: int, name: str
+) -> None:
+    """Gives out an index that another link, or the same one, has given out: WireGuard tries again with another one."""
     mine, other, index = scene.machine(), scene.machine(66), os.urandom(4)
-    for kind, name in ((2, "sessions"), (1, "offers")):
-        for link, machine in ((V, mine), (T, other), (V, mine)):
-            scene.tell(link, message(kind, sender=index), machine)
-            assert world.elements(name)[key_of(index)].value == str(link)
+    scene.tell(V, message(kind, sender=index), mine)
+    age(world, name, key_of(index), 10)
+    for link, again in ((T, 2), (T, 1), (V, 2), (V, 1)):
+        with pytest.raises(PermissionError):
+            scene.tell(link, message(again, sender=index), other)
+    after = world.elements(name)[key_of(index)]
+    assert (after.value, after.ends_in_s <= 10) == (str(V), True)
+    assert sum(key_of(index) in world.elements(each) for each in ("sessions", "offers")) == 1
+    assert door.counters().taken == 4
+    datagram = message(4, receiver=index) if kind == 2 else message(2, receiver=os.urandom(4) + index)
+    scene.ask(mine, datagram)
+    assert scene.hears(V, datagram)
+
+
+def test_no_link_takes_what_the_hub_watches(world: World, scene: Scene, door: FrontDoor) -> None:
+    """Gives out the index of no session, by which the hub sees that nobody has emptied the map."""
+    with pytest.raises(PermissionError):
+        scene.tell(T, message(2, sender=bytes(4)), scene.machine(66))
+    assert world.elements("sessions")["0x0"].value == "0"
+    assert door.restore() is DoorRepair.NONE
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_link_answers_once_and_only_what_it_was_handed(
+    world: World, scene: Scene, door: FrontDoor, version: int
+) -> None:
+    """Answers for nothing, for another link, to another machine, and twice."""
+    mine, other, asked = scene.machine(), scene.machine(66), os.urandom(4)
+    scene.hand_on(V, mine, asked, version)
+    answers = [
+        (T, mine, message(2, sender=os.urandom(4), receiver=asked)),
+        (V, other, message(2, sender=os.urandom(4), receiver=asked)),
+        (V, mine, message(2)),
+        (V, mine, message(2)[:16]),
+    ]
+    for link, machine, answer in answers:
+        with pytest.raises(PermissionError):
+            scene.say(link, answer, machine, version)
+    index = os.urandom(4)
+    scene.say(V, message(2, sender=index, receiver=asked), mine, version)
+    for _ in range(3):
+        with pytest.raises(PermissionError):
+            scene.say(V, message(2, sender=os.urandom(4), receiver=asked), mine, version)
+    assert world.elements("sessions").keys() == {"0x0", key_of(index)}
+    assert door.counters().unasked == 7
+    # A machine that uses its index again is handed on again.
+    scene.tell(V, message(2, sender=os.urandom(4), receiver=asked), mine, version)
+    assert len(world.elements("sessions")) == 3
+    known = world.elements("known4") if version == 4 else world.elements("links6")
+    assert [each.value for each in known.values()] == [str(V)]
+
+
+def _socket_of_another(family: int) -> socket.socket:
+    with acting_as(1):
+        return socket.socket(family, socket.SOCK_DGRAM)
+
+
+def test_only_the_hub_s_process_hands_messages_to_links(world: World, scene: Scene, door: FrontDoor) -> None:
+    """Sends as another user of the hub's host to a link, and to the process as if the kernel had chosen its socket."""
+    desk = world.hub.in_network(lambda: known_port(world.names.door))
+    for to, family in (("127.0.0.1", socket.AF_INET), (HUB4, socket.AF_INET), (HUB6, socket.AF_INET6)):
+        with closing(world.hub.in_network(partial(_socket_of_another, family))) as theirs:
+            with pytest.raises(PermissionError):
+                theirs.sendto(initiation(scene.keys[V]), (to, V))
+            theirs.sendto(initiation(scene.keys[V]), (to, desk))
+    assert not world.elements("asked")
+    assert not world.elements("handed4")
+    wait_until(lambda: door.counters().closed == 6)
+    assert door.counters().demultiplexed == door.counters().unknown_key == 0
+
+
+def test_programs_of_the_host_share_a_stranger_s_pace(world: World, scene: Scene, door: FrontDoor) -> None:
+    """Sends first messages from many addresses of the loopback link: strangers elsewhere are heard all the same."""
+    for number in range(1, 51):
+        with world.hub.socket(socket.AF_INET, socket.SOCK_DGRAM) as local:
+            local.bind((f"127.0.1.{number}", 0))
+            for _ in range(60):
+                local.sendto(initiation(), ("127.0.0.1", PORT))
+    wait_until(lambda: door.counters().stranger_pace > 2000)
+    assert door.counters().strangers_pace == 0
+    datagram = initiation(scene.keys[V])
+    scene.ask(scene.machine(), datagram)
+    assert scene.hears(V, datagram)
 
 
 def test_an_answer_leaves_from_the_address_asked_last(world: World, scene: Scene, door: FrontDoor) -> None:
@@ -98,7 +186,7 @@ def test_an_answer_leaves_from_the_address_asked_last(world: World, scene: Scene
         datagram = initiation(scene.keys[V])
         scene.ask(mine, datagram, address)
         assert scene.hears(V, datagram)
-        assert scene.tell(V, message(2), mine) == address
+        assert scene.say(V, answer_to(datagram), mine) == address
     wait_until(lambda: door.counters().demultiplexed == 4)
 
 

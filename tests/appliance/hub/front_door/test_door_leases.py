@@ -9,7 +9,8 @@ from ipaddress import ip_address
 import pytest
 
 from appliance.hub.front_door import DoorRepair, FrontDoor, LastEndpoint
-from tests.appliance.hub.front_door.attacks import initiation, message
+from appliance.hub.front_door.memory import MEMORIES, SESSIONS, Memory
+from tests.appliance.hub.front_door.attacks import answer_to, initiation, message
 from tests.appliance.hub.front_door.scene import Machine, Scene, T, V, brief, end, key_of, small
 from tests.appliance.hub.front_door.world import HUB4, HUB6, World
 from tests.waiting import wait_until
@@ -89,10 +90,23 @@ def _knowledge(version: int, source: str, address: str) -> tuple[tuple[str, str]
 def test_an_answer_that_comes_late_leaves_from_the_usual_address(world: World, scene: Scene) -> None:
     other, mine = "192.0.2.2", scene.machine()
     world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
-    assert_delivered(scene, mine, V, initiation(scene.keys[V]), other)
-    assert scene.tell(V, message(2), mine) == other
+    in_time, late = initiation(scene.keys[V]), initiation(scene.keys[V])
+    for each in (in_time, late):
+        assert_delivered(scene, mine, V, each, other)
+    assert scene.say(V, answer_to(in_time), mine) == other
     end(world, "asked", f"{mine.source()} . {V}")
-    assert scene.tell(V, message(2), mine) == HUB4
+    assert scene.say(V, answer_to(late), mine) == HUB4
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_first_message_can_be_answered_for_a_while(world: World, scene: Scene, version: int) -> None:
+    mine, asked = scene.machine(), os.urandom(4)
+    scene.hand_on(V, mine, asked, version)
+    (key,) = world.elements(f"handed{version}")
+    assert world.elements(f"handed{version}")[key].ends_in_s <= 15
+    end(world, f"handed{version}", key)
+    with pytest.raises(PermissionError):
+        scene.say(V, message(2, sender=os.urandom(4), receiver=asked), mine, version)
 
 
 def test_leases_of_the_table_end_and_its_marks_stay(
@@ -107,7 +121,7 @@ def test_leases_of_the_table_end_and_its_marks_stay(
     scene.tell(V, message(2), mine, 6)
     scene.tell(V, message(1), mine)
     scene.ask(mine, initiation(scene.keys[V]))
-    learned = ("offers", "asked", "known4", "answered4", "known6", "links6", "answered6")
+    learned = [each.name for each in MEMORIES if isinstance(each, Memory) and each.learns and each is not SESSIONS]
     wait_until(lambda: door.counters().demultiplexed == 1)
     wait_until(lambda: not any(world.elements(name) for name in learned))
     wait_until(lambda: not world.elements("sessions").keys() - {"0x0"})

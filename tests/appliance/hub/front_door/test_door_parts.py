@@ -24,12 +24,15 @@ from appliance.hub.front_door.last_endpoints import LastEndpoint, resumed
 from appliance.hub.front_door.memory import (
     ASKED,
     BEGUN_OF,
+    HANDED,
     KNOWN_OF,
     KNOWN_SOURCES,
     MEMORIES,
+    OFFERED_OF,
     OFFERS,
     REGULARS,
     REGULARS_OF,
+    REPLIED,
     RESUMED,
     SESSIONS,
     STRANGERS,
@@ -39,6 +42,7 @@ from appliance.hub.front_door.memory import (
 from appliance.hub.front_door.share import Share, paces
 from appliance.hub.front_door.token_bucket import TokenBucket
 from appliance.model.keys import new_key_pair
+from appliance.service.machine_bounds import MOST_MACHINES
 from tests.appliance.hub.front_door.attacks import initiation
 
 _KEYS = [new_key_pair().public for _ in range(5)]
@@ -164,7 +168,14 @@ def test_handshakes_of_all_organizations_leave_room_for_sessions() -> None:
     assert answered < SESSIONS.size / 2
     # Twenty organizations may begin as many by the hub's own handshakes as the kernel lets each of them.
     assert answered + 20 * _most(BEGUN_OF.rate, BEGUN_OF.burst, SESSIONS.lease_s) < SESSIONS.size
-    assert _most(*HANDSHAKES, ASKED.lease_s) < ASKED.size
+    for memory in (ASKED, *HANDED.values(), *REPLIED.values()):
+        assert _most(*HANDSHAKES, memory.lease_s) < memory.size
+
+
+def test_first_messages_of_a_few_links_leave_room_for_others() -> None:
+    """Has links offer as fast as the kernel lets them; each may turn to all machines of an organization at once."""
+    assert OFFERED_OF.burst >= MOST_MACHINES
+    assert 20 * _most(OFFERED_OF.rate, OFFERED_OF.burst, OFFERS.lease_s) < OFFERS.size
 
 
 @pytest.mark.parametrize(
@@ -199,7 +210,9 @@ def test_every_machine_of_an_organization_gets_its_handshake(machines: int) -> N
         assert rate >= 2 * machines / 120
 
 
-@pytest.mark.parametrize("meter", [*STRANGERS, *REGULARS, REGULARS_OF, BEGUN_OF, KNOWN_OF], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "meter", [*STRANGERS, *REGULARS, REGULARS_OF, BEGUN_OF, OFFERED_OF, KNOWN_OF], ids=lambda each: each.name
+)
 def test_a_meter_remembers_senders_above_their_rate(meter: Meter) -> None:
     """Waits for the element's timeout: a forgotten sender would have its burst again."""
     assert meter.lease_s * meter.rate >= meter.burst

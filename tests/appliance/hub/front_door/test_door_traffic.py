@@ -20,7 +20,7 @@ from appliance.model.keys import new_key_pair
 from harness.hostile.front_door import BETWEEN_HANDSHAKES_S
 from harness.wire.noiseclient import NoiseClient
 from netlab import Capture, PingResult
-from tests.appliance.hub.front_door.attacks import frag_needed, initiation, send
+from tests.appliance.hub.front_door.attacks import answer_to, frag_needed, initiation, message, send
 from tests.appliance.hub.front_door.world import HUB4, HUB6, HUB_INSIDE, PORT, Machine, Organization, World
 from tests.waiting import DEADLINE, wait_until
 
@@ -76,9 +76,9 @@ def test_an_answer_comes_from_the_address_that_the_machine_used(world: World, do
         for address, public_key in asked.items():
             machine.sendto(initiation(public_key), (address, PORT))
         wait_until(lambda: door.counters().demultiplexed == 2)
-        _, source = link.recvfrom(2048)
-        for kind, length in ((2, 92), (3, 64), (1, 148)):
-            link.sendto(kind.to_bytes(4, "little") + os.urandom(length - 4), source)
+        asked_first, source = link.recvfrom(2048)
+        for datagram in (answer_to(asked_first), message(3), message(1)):
+            link.sendto(datagram, source)
             assert machine.recvfrom(2048)[1] == (other, PORT)
 
 

@@ -17,6 +17,7 @@ from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Status
 from appliance.hub.rpc.server import MOST_CONNECTIONS, MOST_OF_USER
 from appliance.users import User, file_access_as
+from tests.appliance.another_user import acting_as
 from tests.appliance.hub.rpc.served import connected, has_ended, served
 from tests.waiting import wait_until
 
@@ -33,17 +34,6 @@ def within_reach(folder: Path) -> Iterator[Path]:
         yield Path(f"/proc/self/fd/{descriptor}/sock")
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def calling_as(uid: int) -> Iterator[None]:
-    """Has connections come from this user in a block."""
-    before = os.geteuid()
-    os.seteuid(uid)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 def succeeds(client: HubClient) -> bool:
@@ -97,7 +87,7 @@ def test_the_hub_s_own_user_has_places_that_nobody_takes(tmp_path: Path) -> None
     rest = MOST_CONNECTIONS - MOST_OF_USER
     with served(tmp_path, web_uid=WEB) as calls, ExitStack() as stack, capture_logs() as logs:
         path = stack.enter_context(within_reach(tmp_path))
-        with calling_as(WEB):
+        with acting_as(WEB):
             others = [stack.enter_context(closing(connected(path))) for _ in range(MOST_OF_USER + 60)]
         assert others[-1].recv(1) == b""
         assert sum(map(has_ended, others)) == 60

@@ -10,8 +10,12 @@ from tests.harness.proof.front_door.doors import DESK, LINKS, PORT, Doorway
 
 TABLE = "add rule inet mwtestdoor"
 BEGIN = f"{TABLE} begin add @sessions {{ @th,128,32 : udp dport }}"
-FORGET = f"{TABLE} introduce delete @sessions {{ @th,96,32 : udp sport }}"
-LEARN = f"{TABLE} introduce add @sessions {{ @th,96,32 : udp sport }}"
+TAKEN = f"{TABLE} learn udp sport set @th,96,32 map @sessions counter name taken drop"
+OFFERED = f"{TABLE} offer udp sport set @th,96,32 map @offers counter name taken drop"
+LEARN = f"{TABLE} learn add @sessions {{ @th,96,32 : udp sport }}"
+UNASKED = f"{TABLE} introduce counter name unasked drop"
+REPLIED = "ip daddr . udp dport . udp sport . @th,128,32 @replied4"
+NOTED = f"{TABLE} hand_over update @handed4 {{ ip saddr . udp sport . udp dport . @th,96,32 }}"
 SESSION = f"{TABLE} session udp dport set @th,96,32 map @sessions"
 KNOW = "udp sport set ip daddr . udp dport map @known4 goto sign"
 ANOTHER = (
@@ -26,9 +30,17 @@ UNKNOWN = f"{TABLE} resume counter name sessionless drop"
 
 FAULTS = [
     (BEGIN, f"{TABLE} begin add @sessions {{ @th,96,32 : udp dport }}", Claim.ENTRIES),
-    (LEARN, f"{TABLE} introduce add @sessions {{ @th,96,32 : udp dport }}", Claim.OWNER),
-    (LEARN, f"{TABLE} introduce add @sessions {{ @th,104,32 : udp sport }}", Claim.ENTRIES),
-    (FORGET, "", Claim.NEWEST),
+    (BEGIN, f"{TABLE} begin update @sessions {{ @th,128,32 : udp dport }}", Claim.KEPT),
+    (LEARN, f"{TABLE} learn add @sessions {{ @th,96,32 : udp dport }}", Claim.OWNER),
+    (LEARN, f"{TABLE} learn add @sessions {{ @th,104,32 : udp sport }}", Claim.ENTRIES),
+    (TAKEN, "", Claim.NEWEST),
+    (TAKEN, f"{TABLE} learn delete @sessions {{ @th,96,32 : udp sport }}", Claim.KEPT),
+    (OFFERED, f"{TABLE} offer delete @offers {{ @th,96,32 : udp sport }}", Claim.KEPT),
+    (UNASKED, f"{TABLE} introduce goto learn", Claim.ASKED),
+    (f"{TABLE} introduce {REPLIED} counter name unasked drop", "", Claim.ASKED),
+    (f"add @replied4 {{ {REPLIED.removesuffix(' @replied4')} }} goto learn", "goto learn", Claim.ASKED),
+    (NOTED, f"{TABLE} hand_over update @handed4 {{ ip saddr . udp sport . udp dport . @th,128,32 }}", Claim.HANDED),
+    ("hand_on meta skuid 0 goto hand_over", "hand_on goto hand_over", Claim.HANDED),
     (UNKNOWN, f"{TABLE} resume udp dport set {LINKS[0]} accept", Claim.DATA),
     (UNKNOWN, f"{TABLE} resume udp dport set ip saddr . udp sport map @known4 goto deliver", Claim.DATA),
     (SESSION, f"{TABLE} session udp dport set @th,104,32 map @sessions", Claim.DATA),
@@ -55,7 +67,7 @@ FAULTS = [
     (f"{TABLE} offer udp sport set {PORT}", "", Claim.LEAVING),
     ("hand_on udp sport @inner fib saddr type local", "hand_on meta mark 7", Claim.LEAVING),
     ("enter udp dport @inner fib daddr type != unicast", "enter meta mark 7", Claim.CLOSED),
-    ('enter iif != "lo" udp dport @desk fib daddr type != unicast', "enter meta mark 7", Claim.CLOSED),
+    ("enter udp dport @desk fib daddr type != unicast", "enter meta mark 7", Claim.CLOSED),
     ("public counter name malformed drop", "public udp dport set 20000 accept", Claim.CLOSED),
     (f"regulars udp dport set {DESK} accept", f"regulars udp dport set {LINKS[0]} accept", Claim.FIRST),
     (f"{TABLE} public notrack", "", Claim.UNTRACKED),
