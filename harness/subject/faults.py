@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-
-from harness.judging.verdicts import Refuted
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 # What Python, Go, Rust and C write of a failure past a program's own log.
 _UNLOGGED = re.compile(
@@ -25,8 +22,16 @@ _UNLOGGED = re.compile(
 _LEVELS = frozenset(("error", "critical"))
 _LONGEST = 2000
 
-_COUNTERS = re.compile(
-    r'^(meshwg_(?:http_answers_total\{status="5..|repairs_total\{|machine_calls_total\{outcome="failed").*) (\S+)$',
+# A repair is an event of level warning. Its counter is lost if the hub ends before the next look.
+_REPAIR = "damage was repaired"
+_BEGAN = re.compile(r"^process_start_time_seconds (\S+)$", re.MULTILINE)
+_OF_HUB = re.compile(
+    r'^(meshwg_(?:repairs_total\{|machine_calls_total\{outcome="failed").*) (\S+)$',
+    re.MULTILINE,
+)
+_OF_WEB = re.compile(r'^(meshwg_http_answers_total\{status="5..".*) (\S+)$', re.MULTILINE)
+_GAUGES = re.compile(
+    r"^meshwg_(hub_up|organizations|organizations_enforced|machine_calls_due) (\S+)$",
     re.MULTILINE,
 )
 
@@ -57,7 +62,7 @@ def logged(text: str) -> Iterator[Fault]:
                 yield Fault(line, text[text.index(line) :][:_LONGEST])
         elif "exception" in event:
             yield Fault(f"traceback: {event.get('event')}", line.replace("\\n", "\n")[-_LONGEST:])
-        elif event.get("level") in _LEVELS:
+        elif event.get("level") in _LEVELS or event.get("event") == _REPAIR:
             yield Fault(str(event.get("event")), line)
 
 
@@ -71,90 +76,63 @@ def _event(line: str) -> Mapping[str, object] | None:
     return event if isinstance(event, dict) else None
 
 
-def counters(metrics: str) -> dict[str, float]:
-    """Reads the counters of failed requests, repairs and failed calls from a service's metrics.
-
-    Args:
-        metrics: metrics in Prometheus' text format.
-
-    Returns:
-        Values by name with labels.
-    """
-    return {name: float(value) for name, value in _COUNTERS.findall(metrics)}
+def hub_starts(log: str) -> int:
+    """Counts the starts of a hub process in a log."""
+    events = (_event(line) for line in log.splitlines() if "hub starts" in line)
+    return sum(event is not None and event.get("event") == "hub starts" for event in events)
 
 
-def counted(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[Fault]:
-    """Yields the counters that have grown. One that is smaller than before began again with its process."""
-    for name, value in after.items():
-        earlier = before.get(name, 0.0)
-        grown = value - earlier if value >= earlier else value
-        if grown:
-            yield Fault(name, f"{name} grew by {grown:g}")
+def is_settled(metrics: str) -> bool:
+    """Tells whether all organizations are enforced and nothing is due after earlier damage."""
+    found = {name: float(value) for name, value in _GAUGES.findall(metrics)}
+    return (
+        found.get("hub_up") == 1
+        and found.get("machine_calls_due") == 0
+        and found.get("organizations") == found.get("organizations_enforced")
+    )
 
 
-class FaultWatch:
-    """Watches over one service from its start to its end, with a look at the end of each scenario.
+@dataclass(frozen=True)
+class Counted:
+    """Counters of failed requests, of repairs and of failed calls. Each begins at 0 with its process.
 
-    Args:
-        log: returns the whole log so far, of all starts.
-        metrics: returns the metrics in Prometheus' text format; "" if the service does not run.
-        ends: returns the bad ends of the service so far, in words.
+    Attributes:
+        hub: counters of the hub process, by name with labels.
+        web: counters of the web process.
+        hub_starts: number of hub processes so far.
+        web_began: time at which the web process began, as it says; "" for none.
     """
 
-    def __init__(self, log: Callable[[], str], metrics: Callable[[], str], ends: Callable[[], Sequence[str]]) -> None:
-        self._log = log
-        self._metrics = metrics
-        self._bad_ends = ends
-        self._counters: Mapping[str, float] | None = None
-        self._read, self._ends = 0, 0
-        self._before: tuple[str, ...] = ()
+    hub: Mapping[str, float] = field(default_factory=dict)
+    web: Mapping[str, float] = field(default_factory=dict)
+    hub_starts: int = 0
+    web_began: str = ""
 
-    @contextmanager
-    def without_faults(self, announced: Collection[str]) -> Iterator[None]:
-        """Looks for faults since the look before, or the service's start, when ``with`` ends.
-
-        What was expected the time before is expected again, because it may be counted late.
+    @classmethod
+    def read(cls, metrics: str, starts: int) -> Counted:
+        """Reads the counters.
 
         Args:
-            announced: how the names of expected faults begin.
-
-        Raises (on leaving the block):
-            Refuted: the service reports a fault that was not announced.
+            metrics: metrics in Prometheus' text format.
+            starts: number of hub processes so far.
         """
-        if self._counters is None:
-            self._counters = counters(self._metrics())
-        expected, self._before = (*announced, *self._before), tuple(announced)
-        try:
-            yield
-        except BaseException:
-            # The failure comes first, and metrics may be out of reach after it. What was reported until now is of it.
-            self._reported()
-            self._counters = None
-            raise
-        # Counters first, as the log explains what they count.
-        before, self._counters = self._counters, counters(self._metrics())
-        grown = counted(before, self._counters)
-        _check([*self._reported(), *grown], expected)
+        began = _BEGAN.search(metrics)
+        hub, web = ({name: float(value) for name, value in each.findall(metrics)} for each in (_OF_HUB, _OF_WEB))
+        return cls(hub, web, starts, "" if began is None else began[1])
 
-    def check_end(self) -> None:
-        """Looks for faults since the last scenario, once the service was told to stop.
+    def since(self, before: Counted) -> Iterator[Fault]:
+        """Yields the counters that have grown, from 0 if their process is another one than before."""
+        earlier = {
+            **(before.hub if self.hub_starts == before.hub_starts else {}),
+            **(before.web if self.web_began == before.web_began else {}),
+        }
+        for name, value in {**self.hub, **self.web}.items():
+            if grown := value - earlier.get(name, 0.0):
+                yield Fault(name, f"{name} grew by {grown:g}")
 
-        Raises:
-            Refuted: the service reports a fault that the last scenario did not announce.
-        """
-        _check(self._reported(), self._before)
-
-    def _reported(self) -> Sequence[Fault]:
-        """Returns the faults in the log, and the bad ends, since the look before."""
-        log, ends = self._log(), self._bad_ends()
-        found = [*logged(log[self._read :]), *(Fault(each, log[-_LONGEST:]) for each in ends[self._ends :])]
-        # A line that is not whole yet is read again.
-        self._read, self._ends = log.rfind("\n") + 1, len(ends)
-        return found
-
-
-def _check(faults: Sequence[Fault], expected: tuple[str, ...]) -> None:
-    left = [each for each in faults if not each.name.startswith(expected)]
-    if left:
-        names = "; ".join(dict.fromkeys(each.name for each in left))
-        raise Refuted(f"the service reports faults that nobody provoked: {names}\n{left[0].text}")
+    def after(self, before: Counted) -> Counted:
+        """Returns these counters, with the earlier values of those that could not be read just now."""
+        if not self.web_began:
+            return before
+        hub = {**before.hub, **self.hub} if self.hub_starts == before.hub_starts else self.hub
+        return replace(self, hub=hub)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any
 
-from harness.client.api import Api
+import httpx
+
+from harness.client.api import Api, ApiError
 from harness.judging.verdicts import Inconclusive
 from harness.subject import postgresql
-from harness.subject.faults import FaultWatch
+from harness.subject.fault_watch import FaultWatch
 from harness.subject.installed import Installed, OverSsh
 from harness.subject.live import Live, LiveService
 from harness.subject.options import Build, ServiceOptions
@@ -71,6 +73,8 @@ class OwnService(Subject):
             ),
         )
         self._watch = FaultWatch(self._service.whole_log, self._service.metrics, lambda: self._service.bad_ends)
+        if broken is None:
+            self._service.before_stop = self._look_before_stop
 
     def __enter__(self) -> OwnService:
         self._service.start()
@@ -80,10 +84,13 @@ class OwnService(Subject):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # A sabotaged service may not end properly; the end of the lab kills it.
-        if not self._is_broken:
-            self._service.stop()
-            if error is None:
-                self._watch.check_end()
+        if self._is_broken:
+            return
+        if error is None:
+            self._watch.settle()
+        self._service.stop()
+        if error is None:
+            self._watch.check_end()
 
     def api(self) -> Api:
         """Opens an API connection that is not signed in."""
@@ -111,6 +118,11 @@ class OwnService(Subject):
     def without_faults(self, announced: Collection[str]) -> AbstractContextManager[None]:
         """Watches the service's log and counters; see `Subject.without_faults`."""
         return self._watch.without_faults(announced)
+
+    def _look_before_stop(self) -> None:
+        # What a service that does not answer has counted is lost. Its log is not.
+        with suppress(httpx.TransportError, ApiError):
+            self._watch.look()
 
     def ensure_running(self) -> None:
         """Starts the service if a scenario left it stopped."""

@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,7 @@ class Service:
         data: data folder.
         unlock_secret: secret in the environment that unlocks the service's keys.
         clock: turns its clocks within `turned`.
+        before_stop: called before it is told to stop.
         bad_ends: a sentence for each end with another exit status than 0, and for each end that nobody asked for.
     """
 
@@ -65,6 +66,7 @@ class Service:
         self._process: Process | None = None
         self._starts_so_far: list[Process] = []
         self._was_up = False
+        self.before_stop: Callable[[], None] = lambda: None
         self.bad_ends: list[str] = []
 
     @property
@@ -243,8 +245,10 @@ class Service:
         if self._process is None:
             return 0
         self._note_own_end()
+        has_ended = self._process.poll() is not None
+        if not has_ended:
+            self.before_stop()
         process, self._process = self._process, None
-        has_ended = process.poll() is not None
         status = process.stop(grace_s)
         if status and not has_ended:
             self.bad_ends.append(f"exit status {status} after it was told to stop")

@@ -16,6 +16,7 @@ REPORTED = (
     'meshwg_http_answers_total{status="503"',
     "connections can't be counted",
     "damage can't be repaired yet",
+    "damage was repaired",
     "machines can't be called",
     "the data plane can't be made to match the store",
     "the front door can't be put right yet",

@@ -17,6 +17,7 @@ from harness.sabotage import catalogue
 from harness.sabotage.calibrated import KINDS
 from harness.sabotage.catalogue import SABOTAGES
 from harness.sabotage.entry import Sabotage
+from tests.harness.gate import listing
 
 pytest_plugins = ("pytester",)
 
@@ -74,6 +75,18 @@ def test_claims_are_published_ones() -> None:
 @pytest.mark.long
 def test_every_claim_has_a_scenario_and_every_scenario_a_claim(scenarios: list[pytest.Item]) -> None:
     assert {claim_of(item) for item in scenarios} == set(BY_ID)
+
+
+def test_the_docs_name_every_scenario_and_its_sabotages(scenarios: list[pytest.Item]) -> None:
+    """Keeps a scenario from vanishing unseen: its claim would still have others, and be proven."""
+    again = "python -m tests.harness.gate.listing writes it anew"
+    assert listing.PAGE.read_text() == listing.page(scenarios), again
+
+
+def test_a_scenario_that_vanishes_changes_the_page(scenarios: list[pytest.Item]) -> None:
+    whole = listing.page(scenarios)
+    assert all(listing.page(item for item in scenarios if item is not left) != whole for left in scenarios)
+    assert listing.page(scenarios, SABOTAGES[1:]) != whole
 
 
 def test_every_scenario_has_a_title(scenarios: list[pytest.Item]) -> None:

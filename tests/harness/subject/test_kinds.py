@@ -8,9 +8,12 @@ from typing import Any, cast
 import pytest
 
 from harness.judging.verdicts import Inconclusive
+from harness.subject.fault_watch import FaultWatch
 from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live, Shell
+from harness.subject.options import Build
 from harness.subject.outward import Outward
+from harness.subject.service import Service
 from harness.subject.subject import Site, Subject
 from harness.target import Target
 from netlab import Lab, LabHost
@@ -53,6 +56,30 @@ def test_the_labs_own_service_lacks_nothing(site: Site) -> None:
     assert own.host is own.lab_host is site.host
     assert (own.address, own.endpoint_host, own.is_borrowed) == ("192.0.2.1", "192.0.2.1", False)
     own.check_may_attack()
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "calls"),
+    [
+        (None, None, ["settle", "look", "stop", "check_end"]),
+        (None, KeyError(), ["look", "stop"]),
+        (Build(["platform"], lambda _: None, lambda _: None), None, []),
+    ],
+)
+def test_faults_are_looked_for_before_and_after_the_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch, broken: Build | None, error: Exception | None, calls: list[str]
+) -> None:
+    called: list[str] = []
+    for name in ("settle", "look", "check_end"):
+        monkeypatch.setattr(FaultWatch, name, lambda *_, name=name: called.append(name))
+
+    def stop(service: Service) -> None:
+        service.before_stop()
+        called.append("stop")
+
+    monkeypatch.setattr(Service, "stop", stop)
+    OwnService(site, broken=broken).__exit__(None if error is None else KeyError, error, None)
+    assert called == calls
 
 
 def test_the_labs_own_service_has_one_name_and_two_addresses(site: Site) -> None:
