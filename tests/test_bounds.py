@@ -22,6 +22,7 @@ from appliance.service import (
     recording,
     relying_party,
     repeats,
+    room,
     states,
 )
 from appliance.store import policy_history
@@ -106,6 +107,9 @@ def _bounds_of_all() -> dict[str, str]:
             f"{readings.MOST} each, and {readings.MOST_ENTRIES:,} machines or rules each"
         ),
         "encoded answers": f"{answer_cache.MOST_BYTES >> 20} MB",
+        "the store's disk (SQLite)": (
+            f"all but {100 // room.RESERVED_PART}%, and at most {room.MOST_RESERVE // MEGABYTE} MB"
+        ),
         "organizations, each with a UDP port of its own": f"{ports.COUNT:,}, with many hubs too",
         "what the hub keeps to compile a change": f"{compilers_kept} by an estimate from elements and rules",
     }

@@ -188,3 +188,9 @@ class Unavailable(Refused):
     """
 
     code = "unavailable"
+
+
+class NoRoom(Unavailable):
+    """The store's disk is nearly full, and what is left of it is kept for what removes things or takes access away."""
+
+    code = "no-room"

@@ -17,6 +17,7 @@ from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.founding import founded
+from appliance.service.room import NOBODY_NEW
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
 from appliance.store.session_table import ClientDevice
@@ -43,9 +44,11 @@ def sign_up(
     Raises:
         NotOpen, NotFound: the caller needs a permit and has none, or an expired one.
         Invalid, Conflict: the input is invalid, or the address has an account.
+        NoRoom: the store's disk is nearly full.
         NotEnforced: the data plane could not be created; nothing of it remains.
     """
     permit = permits.find(context, link)
+    context.room.check(NOBODY_NEW)
     address = check_email(email)
     permits.check_address(permit, address)
     name = check_name(organization, field="organization")

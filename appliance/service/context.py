@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Protocol
 
 from appliance.host import clocks
@@ -17,6 +18,7 @@ from appliance.model.sign_up import SignUpMode
 from appliance.service.count_baselines import Baselines
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
+from appliance.service.room import Room
 from appliance.service.states import States
 from appliance.service.trends import Trends
 from appliance.service.underway import Underway
@@ -105,6 +107,11 @@ class Context:
     refusals: Counter[str] = field(default_factory=Counter)
     underway: Underway = field(default_factory=Underway)
     shard_endpoints: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def room(self) -> Room:
+        """Room on the store's disk."""
+        return Room(self.store, self.refusals)
 
     def removal_time(self) -> datetime:
         """The time by which a thing is old enough to be removed for good, in UTC."""

@@ -52,8 +52,10 @@ def add(
         Invalid, Conflict: the input is invalid, or another machine has the name or key.
         ExpectationBroken: it would break expectations, and ``force`` is False.
         PlanLimit: the plan covers no further machine.
+        NoRoom: the store's disk is nearly full.
     """
     actor.must_change()
+    context.room.check()
     checked_name, checked_groups = check_name(name), machine_bounds.check_groups(groups)
     for group in checked_groups:
         check_new_group(group)

@@ -20,6 +20,7 @@ from appliance.model.sign_up import SignUpMode
 from appliance.service import mail, tokens
 from appliance.service.context import Context
 from appliance.service.recording import Also, nothing_more
+from appliance.service.room import NOBODY_NEW
 from appliance.store import people, permits
 from appliance.store.permits import Permit
 
@@ -47,7 +48,9 @@ def ask(context: Context, email: str, language: str | None = None) -> None:
         Invalid: this is no e-mail address.
         NotOpen: sign-up does not work by letter here.
         TooMany: `MOST` permits are unused.
+        NoRoom: the store's disk is nearly full.
     """
+    context.room.check(NOBODY_NEW)
     address = check_email(email)
     if context.sign_up is not SignUpMode.VERIFIED:
         raise NotOpen("{explanation} No letter helps here.", explanation=context.sign_up.explanation)

@@ -17,6 +17,7 @@ from appliance.service import expectations, policy_trail
 from appliance.service.actor import Actor
 from appliance.service.changes import OpenChange
 from appliance.service.context import Context
+from appliance.service.room import SMALL
 from appliance.store import policies
 from appliance.store.policies import SavedPolicy
 from appliance.store.policy_history import Save
@@ -74,8 +75,8 @@ def check_version(change: OpenChange, version: int | None) -> None:
         )
 
 
-def check_policy(change: OpenChange, policy: Policy) -> None:
-    """Check that the organization may have this policy.
+def check_policy(change: OpenChange, policy: Policy) -> int:
+    """Check that the organization may have this policy; returns the bytes of the rules that are new in it.
 
     Raises:
         Invalid: a rule names a machine that the organization does not have, or there are too many rules.
@@ -88,6 +89,7 @@ def check_policy(change: OpenChange, policy: Policy) -> None:
     new = without(policy.rules, before.rules) if found is None else added
     _check_machines(change, new)
     _check_groups(change.before, new)
+    return policies.growth((), added)
 
 
 def write_policy(
@@ -95,13 +97,15 @@ def write_policy(
 ) -> SavedPolicy:
     """Make the change one to this policy, and describe it for audit trail and history.
 
-    Raises as `check_policy` and `expectations.broken_by` do.
+    Raises as `check_policy` and `expectations.broken_by` do, and `NoRoom` if the store's disk is nearly full and more
+    than a few rules are new.
 
     Args:
         force: True to break expectations.
         facts: added to the description.
     """
-    check_policy(change, policy)
+    if check_policy(change, policy) > SMALL:
+        context.room.check()
     if broken := expectations.broken_by(change, policy=policy, force=force):
         facts["broken"] = broken
     changes = {

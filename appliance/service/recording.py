@@ -15,6 +15,7 @@ from appliance.model.errors import TooMany
 from appliance.model.organization import Member, Organization
 from appliance.service.actor import Actor
 from appliance.service.context import Context
+from appliance.service.room import RATION, RATION_USED
 from appliance.service.standing import admit
 from appliance.store import audit, operations, organizations, repeats, trails
 from appliance.store.operations import OperatorCommand
@@ -108,12 +109,17 @@ def check_trail(context: Context, organization: Organization, actor: Actor) -> N
 
     Raises:
         TooMany: the organization's changes have filled the day's share, or for a viewer a quarter of it.
+        NoRoom: the store's disk is nearly full, and the changes have filled the ration that there is then.
     """
     now = context.clock()
     written = trails.written_on(organization, now)
     # A viewer changes only their own account.
     most = retention.MOST_A_DAY if actor.role.may_change else retention.MOST_A_DAY_OF_ACCOUNTS
-    if written < most or actor.is_operator:
+    if actor.is_operator:
+        return
+    if written >= RATION:
+        context.room.check(RATION_USED)
+    if written < most:
         return
     context.refusals["trail"] += 1
     midnight = datetime.combine(now.date() + timedelta(days=1), time.min, now.tzinfo)
@@ -142,13 +148,14 @@ def check_account_trail(context: Context, transaction: Connection, member: Membe
     """Check that a member may write more to the audit trail about how they get into their account.
 
     A full trail keeps nobody out. Once `MOST_A_DAY_OF_ACCOUNTS` bytes of the day are written, each member has a pace,
-    so that none pushes old entries out within days.
+    so that none pushes old entries out within days. While the store's disk is nearly full, it is `RATION` bytes.
 
     Raises:
         TooMany: the member has written `MOST_OF_ACCOUNT` such entries within `LATELY`.
     """
     now, organization = context.clock(), organizations.find(transaction, member.organization_id)
-    if organization is None or trails.written_on(organization, now) < retention.MOST_A_DAY_OF_ACCOUNTS:
+    most = RATION if context.room.is_low() else retention.MOST_A_DAY_OF_ACCOUNTS
+    if organization is None or trails.written_on(organization, now) < most:
         return
     lately = audit.count_since(transaction, organization.id, member.email, _AT_WILL, now - LATELY, now)
     if lately < MOST_OF_ACCOUNT:

@@ -33,7 +33,10 @@ READERS_PART = 4
 MOST_FORMS = 2_000
 """Most remembered forms of a member."""
 LARGEST_ANSWER = 10_000
-"""Most bytes of an answer that is stored; the repetition of what had a larger one is told that it was done."""
+"""Most bytes of an answer that is stored; the repetition of what had a larger one is told that it was done.
+
+None is stored while the store's disk is nearly full.
+"""
 _FULL_RETRY_S = 600
 
 
@@ -110,7 +113,7 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
                 raise
             # The store was lost while it confirmed the work, and is back; or another host's process has done it.
             return known
-        if len(answer.body or b"") > LARGEST_ANSWER:
+        if len(answer.body or b"") > (0 if context.room.is_low() else LARGEST_ANSWER):
             return None
         try:
             with context.store.write() as transaction:

@@ -22,11 +22,13 @@ class DiskUse:
         bytes: of the database; those of a SQLite file with its write-ahead log.
         free: bytes of the disk that its owner may still fill; None for PostgreSQL, whose disk is the server's.
         whole: size of the disk; None for PostgreSQL.
+        reusable: bytes of the database that nothing is in; a SQLite file does not shrink.
     """
 
     bytes: int
     free: int | None = None
     whole: int | None = None
+    reusable: int = 0
 
 
 def disk_use(store: Store) -> DiskUse:
@@ -36,16 +38,22 @@ def disk_use(store: Store) -> DiskUse:
         Unavailable: the database does not answer, or its file is gone.
     """
     if store.file is None:
-        with store.read() as transaction:
-            # Source: PostgreSQL, 9.28.7.
-            query = text("SELECT pg_database_size(current_database())")
-            return DiskUse(int(transaction.execute(query).scalar_one()))
+        # Source: PostgreSQL, 9.28.7.
+        return DiskUse(_ask(store, "SELECT pg_database_size(current_database())"))
     try:
+        # First: whoever reads a file that is gone makes another one.
         size = store.file.stat().st_size + sum(_size_of(Path(f"{store.file}{each}")) for each in _BESIDE)
         disk = os.statvfs(store.file.parent)
     except OSError as error:
         raise Unavailable("The store's file is not there.") from error
-    return DiskUse(size, disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize)
+    # Source: sqlite.org/pragma.html#pragma_freelist_count.
+    empty = _ask(store, "SELECT freelist_count * page_size FROM pragma_freelist_count(), pragma_page_size()")
+    return DiskUse(size, disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize, empty)
+
+
+def _ask(store: Store, query: str) -> int:
+    with store.read() as transaction:
+        return int(transaction.execute(text(query)).scalar_one())
 
 
 def _size_of(path: Path) -> int:

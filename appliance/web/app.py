@@ -10,7 +10,7 @@ import structlog
 
 from appliance import release
 from appliance.hub.rpc.messages import HubStatus
-from appliance.model.errors import Refused, Unavailable
+from appliance.model.errors import NoRoom, Refused, Unavailable
 from appliance.model.sentences import Sentence, sentence
 from appliance.service import Context
 from appliance.web import api, health, languages, metrics, operators, origin, pages, problems
@@ -116,7 +116,7 @@ def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> 
         origin.check(site, request)
         return handler.answer(request)
     except Refused as error:
-        if isinstance(error, Unavailable):
+        if isinstance(error, Unavailable) and not isinstance(error, NoRoom):
             log.error("the store can't be used", path=request.path, error=str(error.__cause__))
         return problems.answer(error) if _is_for_programs(request.path) else view.refusal(error)
     except Exception:

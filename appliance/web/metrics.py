@@ -181,6 +181,11 @@ class _RefusalsCollector(Collector):
             "Changes that were refused because a day of the audit trail was full",
             self._refusals.refusals.get("trail", 0),
         )
+        yield CounterMetricFamily(
+            "meshwg_no_room",
+            "Changes that were refused because the store's disk is nearly full",
+            self._refusals.refusals.get("room", 0),
+        )
         yield counter(
             "meshwg_repeats_full",
             "Changes that were refused because too many keys of programs, or forms of a person, are remembered",

@@ -35,6 +35,7 @@ _TABLE: Mapping[type[Refused], tuple[int, Sentence]] = {
     errors.NotPossible: (409, sentence("Not possible at this service")),
     errors.NotNow: (503, sentence("Not possible for now")),
     errors.NotEnforced: (503, sentence("The change could not be enforced and was undone")),
+    errors.NoRoom: (503, sentence("There is no room for this for now")),
     errors.Unavailable: (503, sentence("The service can't do this for now")),
 }
 

@@ -14,7 +14,7 @@ _TO_EVERY_CALL = (errors.Malformed, errors.TooMany, errors.Unavailable)
 _TO_A_SESSION = (errors.Unauthenticated, errors.Forbidden, errors.Suspended)
 _TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow)
 # Public ones, too: a page of another site may have asked for them.
-_TO_A_CHANGE = (errors.Forbidden, errors.Conflict, errors.NotFound)
+_TO_A_CHANGE = (errors.Forbidden, errors.Conflict, errors.NotFound, errors.NoRoom)
 _TO_A_KEY = (errors.InProgress, errors.DoneBefore)
 
 

@@ -120,10 +120,12 @@ def test_a_scrape_counts_refusals_beyond_a_share(context: Context, hub: FakeHub)
     app = make_app(site_of(context), lambda: busy(hub), turned_away=payers.turned_away)
     payers.note_turned_away(Payer("acme"), "waiting")
     context.refusals["trail"] += 2
+    context.refusals["room"] += 3
     found = scraped(app)
     assert value(found, "meshwg_requests_turned_away_total", reason="waiting") == 1
     assert value(found, "meshwg_requests_turned_away_total", reason="processor") == 0
     assert value(found, "meshwg_trail_full_total") == 2
+    assert value(found, "meshwg_no_room_total") == 3
 
 
 def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub) -> None:
