@@ -101,7 +101,7 @@ def test_a_service_of_one_hub_tells_of_no_shards(context: Context, hub: FakeHub)
 
 def test_every_alert_of_many_hubs_has_a_runbook() -> None:
     alerts = re.findall(r"- alert: (\w+)", (MONITORING / "alerts-hubs.yml").read_text(encoding="utf-8"))
-    runbooks = re.findall(r"^\| `(MeshWG\w+)` \|", (MONITORING.parents[1] / "docs" / "operating.md").read_text(), re.M)
+    runbooks = re.findall(r"^- `(MeshWG\w+)`: ", (MONITORING.parents[1] / "docs" / "operating.md").read_text(), re.M)
     assert sorted(alerts) == sorted(runbooks)
 
 
