@@ -8,15 +8,18 @@ from collections.abc import Sequence
 from appliance.hub.plane import bounds
 from appliance.hub.ruleset import compilers
 from appliance.hub.ruleset.openings import MACHINE_PACE, ORGANIZATION_PACE
-from appliance.model import entries, ports, probes, retention
+from appliance.model import emails, entries, names, policy, ports, probes, retention
 from appliance.model.organization import Plan
 from appliance.model.port_ranges import MOST_PORT_RANGES
 from appliance.model.retention import MEGABYTE, Retention
 from appliance.service import (
+    api_tokens,
     expectations,
     invitations,
     machine_bounds,
+    machine_search,
     passkeys,
+    passwords,
     policy_saves,
     readings,
     recording,
@@ -52,6 +55,12 @@ def _bounds() -> dict[str, str]:
     rules = f"{policy_saves.MOST_RULES:,}, of {policy_saves.MOST_BYTES // MEGABYTE} MB"
     measured = f"{probes.MOST_PROBES:,} packets and rules of {probes.MOST_RULE_BYTES >> 20} MiB"
     return {
+        "names of organizations, machines, groups and passkeys": f"1 to {names.LONGEST_NAME} characters",
+        "names of API tokens": f"1 to {api_tokens.LONGEST_NAME} characters",
+        "descriptions of rules": f"{policy.LONGEST_DESCRIPTION} characters",
+        "e-mail addresses": f"{emails.LONGEST_EMAIL} characters",
+        "passwords": f"{passwords.SHORTEST} to {passwords.LONGEST:,} characters",
+        "searched texts of machines": f"{machine_search.LONGEST_QUERY} characters",
         "machines": f"{machine_bounds.MOST_MACHINES:,}; on the free plan {Plan.FREE.machine_limit}",
         "groups of a machine": (
             f"{machine_bounds.MOST_GROUPS}, of {machine_bounds.MOST_GROUP_CHARACTERS:,} characters together"
@@ -89,6 +98,7 @@ def _bounds() -> dict[str, str]:
         ),
         "answers to them that are kept": f"{repeats.LARGEST_ANSWER // 1000} kB",
         "forms of a member": f"{repeats.MOST_FORMS:,} a day",
+        "API tokens of a member": (f"{api_tokens.MOST_PER_MEMBER}, each for {api_tokens.LONGEST_DAYS} days at most"),
         "passkeys of a member": (
             f"{passkeys.MOST}, each with an id of {relying_party.LARGEST_ID:,} "
             f"and a key of {relying_party.LARGEST_KEY:,} bytes"
@@ -128,6 +138,12 @@ def test_the_table_of_bounds_agrees_with_the_code() -> None:
 
 def test_the_bounds_of_all_together_agree_with_the_code() -> None:
     assert _documented("operating.md", "What all organizations can take together") == _bounds_of_all()
+
+
+def test_the_documented_inner_ports_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    assert f"UDP ports {ports.FIRST_PORT} to {ports.LAST_PORT} for" in page
+    assert f"a service has {ports.LAST_PORT - ports.FIRST_PORT + 1:,} organizations at most" in page
 
 
 def test_pages_name_the_most_machines() -> None:

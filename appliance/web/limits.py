@@ -36,8 +36,8 @@ class RateLimits:
     """Counters of all limits; thread-safe.
 
     Attributes:
-        trusted: ranges whose addresses are limited only in guessing, in asking for letters, in flips of the
-            demonstration's rules, and in what operators do.
+        trusted: ranges whose addresses are limited only in log-ins and guessing, in asking for letters, in flips of
+            the demonstration's rules, and in what operators do.
         clock: monotonic time in seconds.
         refused: number of refusals by the limit's name and level.
         most_known: most accounts whose sources are remembered.
@@ -122,10 +122,13 @@ class RateLimits:
     def log_in(self, address: str, email: str | None) -> None:
         """Count a log-in, successful or not, as work; raises `TooMany` beyond the limit.
 
+        Trusted addresses are no exception.
+
         Args:
             email: the account's; None for a passkey, which tells its account only when it has been checked.
         """
-        self._join("log-ins", self._log_ins, address, as_everybody=not self.is_known(address, email))
+        as_everybody = not self.is_known(address, email)
+        self._refuse("log-ins", self._log_ins.take(address, as_everybody=as_everybody))
 
     def operator_log_in(self, address: str, account: str) -> None:
         """Count an operator's log-in, successful or not; raises `TooMany` beyond the limit.
@@ -144,8 +147,12 @@ class RateLimits:
         self._take("operator-links", self._operator_links, operator_id)
 
     def challenge(self, address: str) -> None:
-        """Count a challenge that is stored for a stranger; raises `TooMany` beyond the limit."""
-        self._join("challenges", self._challenges, address, as_everybody=not self.is_known(address))
+        """Count a challenge of a log-in by passkey; raises `TooMany` beyond the limit.
+
+        Trusted addresses are no exception.
+        """
+        as_everybody = not self.is_known(address)
+        self._refuse("challenges", self._challenges.take(address, as_everybody=as_everybody))
 
     def read(self, address: str, *payers: str) -> None:
         """Count a request; raises `TooMany` beyond the limit.

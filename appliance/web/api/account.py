@@ -10,12 +10,12 @@ from appliance.model.access import SELF
 from appliance.model.errors import NotFound
 from appliance.service import accounts, password_change, second_factor
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, SessionAnswer
+from appliance.web.api.schemas import Body, NewPassword, SessionAnswer
 
 
 class ChangePassword(Body, frozen=True):
     password: str
-    new_password: str
+    new_password: NewPassword
     keep_tokens: Annotated[bool, msgspec.Meta(description="True to keep your API tokens; they end otherwise.")] = False
     keep_passkeys: Annotated[bool, msgspec.Meta(description="True to keep your passkeys; they end otherwise.")] = False
 

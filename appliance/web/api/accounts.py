@@ -9,24 +9,16 @@ import msgspec
 from appliance.model.access import PUBLIC
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import CodeNeeded, NotEnforced, NotNow, NotOpen, Suspended, Unauthenticated
-from appliance.service import passwords
+from appliance.model.names import LONGEST_NAME
 from appliance.web import login_guard
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer, Unshown
-
-Email = Annotated[str, msgspec.Meta(description="Finds the account.", examples=["asha@example.net"])]
+from appliance.web.api.schemas import Body, Email, NewPassword, OrganizationAnswer, SessionAnswer, Unshown, text
 
 
 class SignUp(Body, frozen=True):
     email: Email
-    password: Annotated[
-        str,
-        msgspec.Meta(
-            description=f"At least {passwords.SHORTEST} characters of any kind; none that is known from breaches.",
-            examples=["correct horse battery"],
-        ),
-    ]
-    organization: Annotated[str, msgspec.Meta(description="Its name.", examples=["acme-networks"])]
+    password: NewPassword
+    organization: Annotated[str, text("Its name.", LONGEST_NAME, examples=["acme-networks"])]
     network: Annotated[
         str | None,
         msgspec.Meta(

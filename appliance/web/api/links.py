@@ -7,7 +7,7 @@ from appliance.model.errors import NotPossible
 from appliance.service import verification
 from appliance.web import login_guard
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body
+from appliance.web.api.schemas import Body, NewPassword
 
 
 class AskForReset(Body, frozen=True):
@@ -16,7 +16,7 @@ class AskForReset(Body, frozen=True):
 
 class Reset(Body, frozen=True):
     token: str
-    password: str
+    password: NewPassword
 
 
 class Verify(Body, frozen=True):

@@ -9,7 +9,9 @@ import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import Invalid, NotEnforced, NotNow, PlanLimit
+from appliance.model.names import LONGEST_NAME
 from appliance.service import machine_search, machines, pings
+from appliance.service.machine_bounds import MOST_GROUP_CHARACTERS, MOST_GROUPS
 from appliance.service.machine_search import Search
 from appliance.service.machine_versions import Condition, version_of
 from appliance.service.machines import IssuedMachine
@@ -18,17 +20,16 @@ from appliance.store.times import rfc3339
 from appliance.web import conditions
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, Unshown
+from appliance.web.api.schemas import Body, Unshown, text
 
-Name = Annotated[
-    str,
-    msgspec.Meta(
-        description="One line of at most 255 characters, unique within the organization.",
-        examples=["branch-mumbai"],
-    ),
-]
+Name = Annotated[str, text("One line, unique within the organization.", LONGEST_NAME, examples=["branch-mumbai"])]
 Groups = Annotated[
-    list[str], msgspec.Meta(description="Names that rules can refer to.", examples=[["branches", "asia"]])
+    list[Annotated[str, text("Name of a group.", LONGEST_NAME)]],
+    msgspec.Meta(
+        description=f"Names that rules can refer to: at most {MOST_GROUPS}, "
+        f"of {MOST_GROUP_CHARACTERS:,} characters together.",
+        examples=[["branches", "asia"]],
+    ),
 ]
 PublicKey = Annotated[
     str,

@@ -13,7 +13,7 @@ from appliance.store.times import rfc3339
 from appliance.web import login_guard
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, SessionAnswer, Unshown
+from appliance.web.api.schemas import Body, Email, NewPassword, SessionAnswer, Unshown
 
 
 class ChangeMember(Body, frozen=True):
@@ -29,13 +29,13 @@ class Leave(Body, frozen=True):
 
 
 class Invite(Body, frozen=True):
-    email: str
+    email: Email
     role: str = "viewer"
 
 
 class Accept(Body, frozen=True):
     token: str
-    password: str
+    password: NewPassword
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):

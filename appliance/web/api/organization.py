@@ -9,15 +9,16 @@ import msgspec
 
 from appliance.model.access import LOOK, MANAGE
 from appliance.model.errors import NotEnforced, NotFound
+from appliance.model.names import LONGEST_NAME
 from appliance.model.organization import Organization, Plan
 from appliance.service import deletion, organizations
 from appliance.web import conditions
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, OrganizationAnswer
+from appliance.web.api.schemas import Body, OrganizationAnswer, text
 
 
 class ChangeOrganization(Body, frozen=True):
-    name: str | None = None
+    name: Annotated[str, text("Its new name.", LONGEST_NAME)] | None = None
     plan: Annotated[str | None, msgspec.Meta(extra_json_schema={"enum": [*(plan.value for plan in Plan), None]})] = None
 
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.errors import CodeNeeded, Malformed, NotNow, NotPossible, Suspended, Unauthenticated, Unverified
+from appliance.model.names import LONGEST_NAME
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
 from appliance.web import login_guard
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, Code, SessionAnswer, Unshown
+from appliance.web.api.schemas import Body, Code, SessionAnswer, Unshown, text
+
+Name = Annotated[str, text("Tells it from your other passkeys.", LONGEST_NAME, examples=["phone"])]
 
 
 class AddPasskey(Body, frozen=True):
     password: str
-    name: str
+    name: Name
     credential: dict[str, Any]
     code: Code = None
 
 
 class RenamePasskey(Body, frozen=True):
-    name: str
+    name: Name
 
 
 class RemovePasskey(Body, frozen=True):

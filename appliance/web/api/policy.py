@@ -12,8 +12,9 @@ import msgspec
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import NotEnforced, NotFound
-from appliance.model.policy import Action, Policy, Protocol, Rule
-from appliance.model.port_ranges import HIGHEST_PORT
+from appliance.model.names import LONGEST_NAME
+from appliance.model.policy import LONGEST_DESCRIPTION, Action, Policy, Protocol, Rule
+from appliance.model.port_ranges import HIGHEST_PORT, MOST_PORT_RANGES
 from appliance.service import policy as policies
 from appliance.service import policy_saves
 from appliance.store.policies import SavedPolicy
@@ -21,7 +22,7 @@ from appliance.web import conditions
 from appliance.web.answer_cache import EncodedAnswer
 from appliance.web.api.reply import Encoded, Timed
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body
+from appliance.web.api.schemas import Body, text
 
 # ETag of a version, as made by `_etag`.
 _VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"', re.ASCII)
@@ -30,8 +31,10 @@ ActionText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value 
 ProtocolText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value for each in Protocol]})]
 End = Annotated[
     str,
-    msgspec.Meta(description="`any`, `machine:<id>` or `group:<name>`.", examples=["group:branches"]),
+    text("`any`, `machine:<id>` or `group:<name>`.", len("group:") + LONGEST_NAME, examples=["group:branches"]),
 ]
+_PORTS = f"at most {MOST_PORT_RANGES} ports and ranges"
+Description = Annotated[str, text("Anything on one line.", LONGEST_DESCRIPTION, shortest=0)]
 
 
 class RuleBody(Body, frozen=True):
@@ -41,9 +44,9 @@ class RuleBody(Body, frozen=True):
     protocol: ProtocolText = "any"
     ports: Annotated[
         str | None,
-        msgspec.Meta(description="Ports of tcp and udp; all ports if null.", examples=["22,80,8000-8100"]),
+        msgspec.Meta(description=f"For tcp and udp, {_PORTS}; all if null.", examples=["22,80,8000-8100"]),
     ] = None
-    description: str = ""
+    description: Description = ""
     id: Annotated[
         str | None, msgspec.Meta(description="Ignored, since the service chooses ids; so rules can be sent back.")
     ] = None
@@ -56,15 +59,18 @@ class ChangeRule(Body, frozen=True):
     protocol: ProtocolText | None = None
     ports: Annotated[
         str | None,
-        msgspec.Meta(description="Empty or `all` for all ports; null leaves them as they are.", examples=["22,80"]),
+        msgspec.Meta(
+            description=f"For tcp and udp, {_PORTS}; empty or `all` for all; null leaves them as they are.",
+            examples=["22,80"],
+        ),
     ] = None
-    description: str | None = None
+    description: Description | None = None
     id: Annotated[str | None, msgspec.Meta(description="Ignored, so that rules can be sent back.")] = None
 
 
 class SavePolicy(Body, frozen=True):
     default: ActionText
-    rules: list[RuleBody]
+    rules: Annotated[list[RuleBody], msgspec.Meta(description=f"At most {policy_saves.MOST_RULES:,}.")]
     version: Annotated[
         int | None, msgspec.Meta(description="Version that you have seen: 409 if it has changed meanwhile.")
     ] = None

@@ -7,8 +7,9 @@ from typing import Annotated
 import msgspec
 
 from appliance.model.addresses import home_network_warning
+from appliance.model.emails import LONGEST_EMAIL
 from appliance.model.organization import Organization
-from appliance.service import Context
+from appliance.service import Context, passwords
 from appliance.service.sessions import Session
 from appliance.store.times import rfc3339
 
@@ -23,6 +24,26 @@ class Unshown(msgspec.Struct, frozen=True):
 class Body(Unshown, frozen=True, forbid_unknown_fields=True):
     """Base of request bodies; unknown fields are refused."""
 
+
+def text(description: str, longest: int, *, shortest: int = 1, examples: list[str] | None = None) -> msgspec.Meta:
+    """Describe a text of so many characters.
+
+    The lengths are for the document alone: what checks them refuses a text with a sentence of its own.
+    """
+    lengths = {"minLength": shortest, "maxLength": longest}
+    return msgspec.Meta(description=description, examples=examples, extra_json_schema=lengths)
+
+
+Email = Annotated[str, text("An e-mail address.", LONGEST_EMAIL, examples=["asha@example.net"])]
+NewPassword = Annotated[
+    str,
+    text(
+        f"{passwords.SHORTEST} characters or more, of any kind; none that is known from breaches.",
+        passwords.LONGEST,
+        shortest=passwords.SHORTEST,
+        examples=["correct horse battery"],
+    ),
+]
 
 Code = Annotated[
     str | None, msgspec.Meta(description="Code of your authenticator, or a recovery code, if you have a second factor.")

@@ -13,14 +13,19 @@ from appliance.store.api_tokens import ApiToken
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
-from appliance.web.api.schemas import Body, Code, Unshown
+from appliance.web.api.schemas import Body, Code, Unshown, text
 
 
 class IssueToken(Body, frozen=True):
-    name: str
+    name: Annotated[str, text("Tells it from your other tokens.", api_tokens.LONGEST_NAME, examples=["backup"])]
     password: Annotated[str, msgspec.Meta(description="Your password, as a token gives access for long.")]
     scope: str = "read"
-    days: int = api_tokens.USUAL_DAYS
+    days: Annotated[
+        int,
+        msgspec.Meta(
+            description="Days until it ends.", extra_json_schema={"minimum": 1, "maximum": api_tokens.LONGEST_DAYS}
+        ),
+    ] = api_tokens.USUAL_DAYS
     code: Code = None
 
 

@@ -166,8 +166,16 @@ def _type(schema: Mapping[str, Any]) -> str:
         return str(_shape(schema))
     if schema.get("type") == "array":
         return f"list of {_type(schema['items'])}"
-    bounds = f", {schema['minimum']} to {schema['maximum']}" if "minimum" in schema and "maximum" in schema else ""
-    return str(schema.get("type", "anything")) + bounds
+    return str(schema.get("type", "anything")) + _bounds(schema)
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    if "minimum" in schema and "maximum" in schema:
+        return f", {schema['minimum']} to {schema['maximum']}"
+    if "maxLength" in schema:
+        least = f"{schema['minLength']} to" if schema.get("minLength") else "at most"
+        return f", {least} {schema['maxLength']} characters"
+    return ""
 
 
 def _shape(schema: Mapping[str, Any]) -> str | None:

@@ -75,14 +75,17 @@ def test_a_trusted_source_is_limited_in_guesses(limits: RateLimits) -> None:
     [
         ("letter", ["192.0.2.9", "a@example.net"]),
         ("sign_up_letter", ["192.0.2.9", "a@example.net"]),
+        ("log_in", ["192.0.2.9", "a@example.net"]),
+        ("log_in", ["192.0.2.9", None]),
+        ("challenge", ["192.0.2.9"]),
         ("operator_log_in", ["192.0.2.9", "operator a@example.net"]),
         ("operator_change", ["a"]),
         ("operator_link", ["a"]),
         ("demo_flip", ["192.0.2.9"]),
     ],
 )
-def test_a_trusted_source_has_these_limits_too(limits: RateLimits, limit: str, whose: list[str]) -> None:
-    for _ in range(100):
+def test_a_trusted_source_has_these_limits_too(limits: RateLimits, limit: str, whose: list[str | None]) -> None:
+    for _ in range(200):
         with suppress(TooMany):
             getattr(limits, limit)(*whose)
     assert limits.refused

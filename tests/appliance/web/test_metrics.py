@@ -109,7 +109,7 @@ def test_every_alert_of_many_hubs_has_a_runbook() -> None:
         re.findall(r"- alert: (\w+)", (MONITORING / name).read_text(encoding="utf-8"))
         for name in ("alerts-hubs.yml", "alerts.yml")
     )
-    runbooks = re.findall(r"^\| `(MeshWG\w+)` \|", (MONITORING.parents[1] / "docs" / "operating.md").read_text(), re.M)
+    runbooks = re.findall(r"^- `(MeshWG\w+)`: ", (MONITORING.parents[1] / "docs" / "operating.md").read_text(), re.M)
     assert len(runbooks) == len(set(runbooks))
     # Of one hub, an alert's own description is enough for most.
     assert set(of_hubs) <= set(runbooks) <= {*of_hubs, *of_one}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 from harness.subject.fault_watch import FaultWatch
-from tests.waiting import Clock
+from tests.appliance.clocks import ModuleTime
 
 START = """process_start_time_seconds 5.0
 meshwg_hub_up 1.0
@@ -42,7 +42,7 @@ class Reports:
         self.metrics = START
         self.ends: list[str] = []
         self.answers = True
-        self.clock = Clock()
+        self.clock = ModuleTime()
         self.later: Callable[[float], None] = lambda _: None
         self.watch = FaultWatch(
             lambda: self.log, self.read_metrics, lambda: self.ends, lambda: self.clock.now, self._pause

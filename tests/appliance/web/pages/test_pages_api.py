@@ -23,6 +23,8 @@ def test_every_call_is_described_without_a_session(stranger: Visitor) -> None:
 def test_inputs_and_refusals_of_a_call_are_shown(stranger: Visitor) -> None:
     text = " ".join(stranger.get("/docs/api").page.text.split())
     assert "integer, 1 to 1000" in text
+    assert "string, 10 to 1024 characters" in text
+    assert "string, at most 500 characters" in text
     assert 'For example "branch-mumbai"' in text
     assert "allow or deny" in text
     assert "urn:meshwg:problem:plan-limit" in text
