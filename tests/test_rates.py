@@ -47,3 +47,17 @@ def test_the_text_about_rates_agrees_with_the_code() -> None:
     assert f"To one recipient, {of_each} can be requested" in text
     assert f"Of these, {told(rates.INVITATIONS_RECEIVED, ' and ')} may be invitations" in text
     assert f"{told(rates.SIGN_UP_LETTERS.one[1:])} from one address" in text
+
+
+def test_the_waits_after_wrong_guesses_are_the_documented_ones() -> None:
+    per_account = rates.GUESSES_PER_ACCOUNT
+    waits = ", in ".join(interval(rate) for rate in per_account)
+    # So many at once, and as many again that come back within the day.
+    in_a_day = 2 * round(per_account[-1].amount * 86400 / per_account[-1].seconds)
+    bound = f"{per_account[0].amount} at once, then with growing waits: one in {waits}; at most {in_a_day} a day"
+    assert f"for an account {bound}" in section()
+
+
+def interval(rate: Rate) -> str:
+    minutes = rate.interval / 60
+    return f"{rate.interval:.0f} seconds" if minutes <= 1 else f"{minutes:.0f} minutes"

@@ -119,7 +119,13 @@ def serve(settings: WebSettings) -> None:
     )
     # No connection exists before the fork: the threads that use them open them.
     demo = Demonstration(settings.demo)
-    site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts), demo, settings.security)
+    site = Site(
+        context,
+        RateLimits(settings.trusted, settings.clocks.steady),
+        PublishedRuns(settings.transcripts),
+        demo,
+        settings.security,
+    )
     payers = Payers(settings.trusted)
     app = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
 

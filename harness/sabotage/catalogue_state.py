@@ -195,6 +195,14 @@ STATE = (
         "wrong passwords in a row were all checked",
     ),
     Sabotage(
+        "waits-do-not-grow",
+        "sign-in",
+        "one wrong password in twelve seconds is checked, however many there were before",
+        "signin:let_waits_stay",
+        "test_waits_after_wrong_guesses_grow",
+        "wrong passwords were checked within",
+    ),
+    Sabotage(
         "addresses-limited-one-by-one",
         "sign-in",
         "each address is counted by itself, however many of them one customer has",

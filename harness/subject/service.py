@@ -150,7 +150,7 @@ class Service:
     def turned(self) -> Iterator[TurnedClock]:
         """Starts the service again with clocks that can be turned within the context, and without them afterwards.
 
-        The host's clocks stay as they are, and so do clocks that cannot be set, such as those of rate limits.
+        The host's clocks stay as they are, and so do the kernel's, such as those of the front door's sessions.
         """
         self.stop()
         self.start(release=TURNED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_network
+from itertools import pairwise
 
 import pytest
 
@@ -23,6 +24,7 @@ from appliance.web.rates import (
 )
 
 AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
+DAY_S = 86400.0
 
 
 @pytest.fixture
@@ -134,6 +136,29 @@ def test_right_passwords_and_internal_errors_do_not_count(limits: RateLimits) ->
         guess(limits, "203.0.113.1", right=True)
         with pytest.raises(NotEnforced), limits.guessing("203.0.113.1", "a@example.net"):
             raise NotEnforced("a fault")
+
+
+def test_waits_after_wrong_guesses_grow_for_a_day() -> None:
+    """Guesses as often as the answers let, for two days."""
+    now, waits, at = 1000.0, list[int](), list[float]()
+    limits = RateLimits(clock=lambda: now)
+    while now < 1000.0 + 2 * DAY_S:
+        try:
+            guess(limits, "203.0.113.1")
+        except Unauthenticated:
+            at.append(now)
+        except TooMany as refused:
+            waits.append(refused.retry_after or 0)
+            now += waits[-1]
+            assert waits[-1] > 0
+    assert at[:AT_ONCE] == [1000.0] * AT_ONCE
+    # Each was let as soon as its wait was over.
+    assert len(waits) <= len(at) - AT_ONCE + 1
+    grown = [wait for before, wait in pairwise(waits) if wait > before]
+    assert waits == sorted(waits)
+    assert len(grown) >= 2
+    assert waits[-1] > 20 * waits[0] > 0
+    assert max(sum(start <= each < start + DAY_S for each in at) for start in at) <= 100
 
 
 def test_guesses_count_while_they_are_checked(limits: RateLimits) -> None:
