@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from appliance import files
 from appliance.hub.errors import Crowded, HubError, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
@@ -81,7 +82,7 @@ class Server:
         self._room = threading.Semaphore(_MOST_LARGE)
         self._room_wait_s = room_wait_s
         self._clock = clock
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.make_passable(path.parent)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
