@@ -16,10 +16,10 @@ import msgspec
 import structlog
 
 from appliance import files
+from appliance.few_lines import FewLines
 from appliance.hub.errors import Crowded, HubError, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
-from appliance.hub.rpc.few_lines import FewLines
 from appliance.model.errors import Refused
 
 log = structlog.get_logger()
@@ -39,7 +39,7 @@ _MOST_LARGE = 3
 """Most messages above `_LARGE` bytes that are processed at a time, which bounds the memory they take."""
 
 _LINES = 30
-"""Most log lines about callers in a minute."""
+"""Most log lines about callers in a minute, and about faults."""
 
 
 class Server:
@@ -78,6 +78,7 @@ class Server:
         self._connections = threading.Semaphore(_MOST_CONNECTIONS - _OWN_CONNECTIONS)
         self._own_connections = threading.Semaphore(_OWN_CONNECTIONS)
         self._lines = FewLines(_LINES)
+        self._lines_of_faults = FewLines(_LINES)
         self._lines_of_strangers = FewLines(1)
         self._room = threading.Semaphore(_MOST_LARGE)
         self._room_wait_s = room_wait_s
@@ -101,7 +102,7 @@ class Server:
                 if self._closed.is_set():
                     return
                 # The caller is gone already, or no descriptor is left (accept(2)); later calls may succeed.
-                log.error("a call could not be accepted", error=str(error))
+                self._lines.write(log.error, "a call could not be accepted", error=str(error))
                 self._closed.wait(_PAUSE_S)
                 continue
             uid = _uid_of(connection)
@@ -197,7 +198,7 @@ class Server:
             self._lines.write(log.warning, "a call was refused", error=str(error))
             return messages.Failed(str(error))
         except Exception as error:  # noqa: BLE001 - it is logged
-            self._lines.write(log.exception, "a call failed")
+            self._lines_of_faults.write(log.exception, "a call failed")
             return messages.Failed(f"{type(error).__name__}: {error}")
 
 
