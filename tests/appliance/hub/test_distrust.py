@@ -245,6 +245,21 @@ def test_a_policy_that_costs_too_much_is_refused(running: Running) -> None:
     assert running.enforced() == before
 
 
+def test_machines_and_rules_are_counted_before_they_cost(running: Running) -> None:
+    """Sends more rules than any state has, which would cost too much as well, and more machines."""
+    state, before = full_state(running.desired), running.enforced()
+    (rule,), (peer,) = state["policy"]["rules"], state["peers"]
+    rules = [{**rule, "id": f"r{number}"} for number in range(50_001)]
+    for change, said in (
+        ({"policy": {"default": "allow", "rules": rules}}, "50001 rules"),
+        ({"peers": [{**peer, "id": f"m{number}"} for number in range(70_001)]}, "70001 machines"),
+    ):
+        answer = running.apply({**state, **change})
+        assert isinstance(answer, messages.Failed)
+        assert said in answer.reason
+    assert running.enforced() == before
+
+
 def test_other_calls_with_any_content_change_nothing(running: Running) -> None:
     before = running.enforced()
     kinds: dict[type, dict[str, Any]] = {
