@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import msgspec
@@ -21,9 +20,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from appliance.hub.front_door import FrontDoor
-from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import Names
-from appliance.hub.plane.healing import Healer
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.server import Server
 from appliance.hub.service import Hub
@@ -331,24 +328,3 @@ def test_an_invalid_endpoint_prevents_no_link_s_repair(
     finally:
         hub.answer(messages.TearDown())
         hub.upkeep.close()
-
-
-def test_healing_goes_on_after_an_unexpected_error() -> None:
-    looks: Queue[str] = Queue()
-
-    def look(organization: str, _event: NamespaceEvent) -> None:
-        looks.put(organization)
-        if organization == "odd":
-            raise ValueError("not foreseen")
-
-    healer = Healer(look, tuple, lambda _repair: None)
-    healer.start()
-    try:
-        # More often than there are threads that look.
-        for _ in range(20):
-            healer.notice("odd", NamespaceEvent.ANYTHING)
-            healer.notice("other", NamespaceEvent.ANYTHING)
-            while looks.get(timeout=DEADLINE) != "other":
-                pass
-    finally:
-        healer.stop()
