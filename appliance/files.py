@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+_PASSABLE = 0o055
+
 
 def sync(path: Path) -> None:
     """Flush a file's content, or a folder's entries, to disk, so that they survive a power cut (fsync(2))."""
@@ -30,6 +32,23 @@ def make_folders(path: Path, mode: int = 0o777) -> None:
         make_folders(path.parent)
     path.mkdir(mode, exist_ok=True)
     sync(path.parent)
+
+
+def make_passable(path: Path) -> None:
+    """Create a folder that every user may enter and list, whatever the umask; those above it that are missing, too.
+
+    A folder of this user's that is there already becomes so. Nothing is on disk for sure, so it is for folders that a
+    boot empties.
+
+    Raises:
+        OSError: one can't be created, or is in another user's way.
+    """
+    if not path.parent.exists():
+        make_passable(path.parent)
+    path.mkdir(exist_ok=True)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & _PASSABLE != _PASSABLE:
+        path.chmod(mode | _PASSABLE)
 
 
 def read_plain(folder: int, name: str, most: int) -> bytes:

@@ -173,7 +173,7 @@ def instance_locked(instance: str) -> Iterator[None]:
         CommandError: another hub of the instance runs.
     """
     try:
-        _RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.make_passable(_RUN)
     except OSError as error:
         raise CommandError(f"The folder {_RUN} can't be used: {error.strerror}.", Exit.CANNOT_CREATE) from None
     path = _RUN / f"{instance}.lock"

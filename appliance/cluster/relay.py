@@ -23,6 +23,7 @@ import structlog
 from appliance.cluster.errors import ClusterError
 from appliance.cluster.etcd import Identity, SocketAddress
 from appliance.cluster.tls_handshakes import TlsHandshakes
+from appliance.few_lines import FewLines
 from appliance.shared_places import SharedPlaces
 
 log = structlog.get_logger()
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 _HANDSHAKE_S = 2.0
 _PIECE = 2**16
 _PAUSE_S = 0.1
+_LINES = 30
+"""Most log lines in a minute about connections that could not be taken."""
 # A handshake takes work, and whoever fails may try again at once.
 _AFTER_FAILURE_S = 1.0
 # A host that is gone without a word: a dead connection is noticed after some seconds (tcp(7)).
@@ -97,6 +100,7 @@ class Listener:
         self._closed = threading.Event()
         self.refused = {"crowded": 0, "stranger": 0, "unproven": 0}
         self._handshakes = TlsHandshakes()
+        self._lines = FewLines(_LINES)
         self._counting = threading.Lock()
         family = socket.AF_INET6 if ":" in self.where.host else socket.AF_INET
         self._socket = socket.create_server((self.where.host, self.where.port), family=family, backlog=128)
@@ -118,7 +122,7 @@ class Listener:
                 plain, sender = self._socket.accept()
             except OSError as error:
                 if not self._closed.is_set():
-                    log.error("a connection could not be taken", error=str(error))
+                    self._lines.write(log.error, "a connection could not be taken", error=str(error))
                     self._closed.wait(_PAUSE_S)
                 continue
             if not self._handshakes.begin(sender[0]):

@@ -16,6 +16,7 @@ from appliance.hub.names import Names
 from appliance.hub.plane.change_scheduler import ChangeScheduler
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.retrying import tried_until_done
+from appliance.hub.plane.state_checks import check_counts
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.rpc import messages
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
@@ -149,6 +150,7 @@ class Hub:
 
     def _change(self, call: messages.Apply | messages.Amend, desired: Desired | None, caller: WaitingCaller) -> None:
         if desired is not None:
+            check_counts(desired)
             try:
                 desired.check_size()
             except Invalid as error:

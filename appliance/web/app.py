@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import bottle
 import structlog
 
 from appliance import release
+from appliance.few_lines import FewLines
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import NoRoom, Refused, Unavailable
 from appliance.model.sentences import Sentence, sentence
@@ -34,6 +36,17 @@ _ERRORS = {
 }
 _FAULT = (sentence("A fault of ours"), sentence("This should not have happened; it was logged."))
 _OTHER = (sentence("Not answered"), sentence("The request could not be answered."))
+
+_LINES = 30
+"""Most log lines in a minute about faults, and about a store that is away."""
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Log lines about requests, which anybody can cause; neither kind keeps the other from being written."""
+
+    of_store: FewLines = field(default_factory=lambda: FewLines(_LINES))
+    of_faults: FewLines = field(default_factory=lambda: FewLines(_LINES))
 
 
 def make_app(
@@ -65,6 +78,7 @@ def make_app(
     facts = operators.ServiceFacts(status, release.version(), certificate_ends, refusals.turned_away)
     view = pages.loaded()
     watchers = Watchers(site.limits, metrics_token)
+    lines = _Lines()
     for handler in (
         *api.handlers(site),
         *pages.handlers(site, view),
@@ -72,7 +86,7 @@ def make_app(
         *health.handlers(status, watchers),
         metrics.handler(counted, watchers),
     ):
-        app.route(handler.path, method=handler.method, callback=_callback(handler, counted, view, site.context))
+        app.route(handler.path, method=handler.method, callback=_callback(handler, counted, view, site.context, lines))
     router.complete()
     app.default_error_handler = _error(view, site.context)
 
@@ -90,25 +104,26 @@ def make_app(
 
 
 def _callback(
-    handler: Handler, counted: metrics.Metrics, view: pages.View, context: Context
+    handler: Handler, counted: metrics.Metrics, view: pages.View, context: Context, lines: _Lines
 ) -> Callable[..., bottle.HTTPResponse]:
     """Make the function that bottle calls for a handler."""
 
     def callback(**parameters: str) -> bottle.HTTPResponse:
         request = Request.of(bottle.request.environ, parameters)
         with counted.timed(handler.method, handler.path), languages.serving(request, context.clock()):
-            response = _answer(handler, request, view, context.site)
+            response = _answer(handler, request, view, context.site, lines)
         headers = [*response.headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies.values())]
         return bottle.HTTPResponse(response.body, response.status, headers)
 
     return callback
 
 
-def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> Response:
+def _answer(handler: Handler, request: Request, view: pages.View, site: str, lines: _Lines) -> Response:
     """Call a handler; refusals are answered in the caller's format, faults are logged and answered without details.
 
     Args:
         site: public URL of the pages; a change from another site is refused before anything else.
+        lines: log lines about requests.
     """
     try:
         if request.refusal is not None:
@@ -117,10 +132,10 @@ def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> 
         return handler.answer(request)
     except Refused as error:
         if isinstance(error, Unavailable) and not isinstance(error, NoRoom):
-            log.error("the store can't be used", path=request.path, error=str(error.__cause__))
+            lines.of_store.write(log.error, "the store can't be used", path=request.path, error=str(error.__cause__))
         return problems.answer(error) if _is_for_programs(request.path) else view.refusal(error)
-    except Exception:
-        log.exception("a request failed", path=request.path, method=request.method)
+    except Exception:  # noqa: BLE001 - it is logged
+        lines.of_faults.write(log.exception, "a request failed", path=request.path, method=request.method)
         return _unexpected(view, request.path, 500, *_FAULT)
 
 

@@ -44,6 +44,7 @@ def check_state(desired: Desired, states: Mapping[str, Desired], public_port: in
     Raises:
         Distrusted: names the first part that is wrong, in words for the log.
     """
+    check_counts(desired)
     _expect(bool(_ORGANIZATION.fullmatch(desired.organization)), "the organization's id")
     _expect(FIRST_PORT <= desired.port <= LAST_PORT and desired.port != public_port, f"the port {desired.port}")
     before = states.get(desired.organization)
@@ -55,6 +56,16 @@ def check_state(desired: Desired, states: Mapping[str, Desired], public_port: in
         _check_network(desired.network)
         check_peers(desired.peers, desired)
     _check_policy(desired.policy, Policy() if before is None else before.policy)
+
+
+def check_counts(desired: Desired) -> None:
+    """Check that a state has no more machines and rules than anything is computed of.
+
+    Raises:
+        Distrusted: it has more.
+    """
+    _expect(len(desired.peers) <= _MOST_PEERS, f"{len(desired.peers)} machines")
+    _expect(len(desired.policy.rules) <= _MOST_RULES, f"{len(desired.policy.rules)} rules")
 
 
 def _check_unused(desired: Desired, states: Iterable[Desired]) -> None:
@@ -100,7 +111,6 @@ def check_peers(peers: Collection[Peer], desired: Desired) -> None:
     Raises:
         Distrusted: a part is wrong, or two machines have it.
     """
-    _expect(len(peers) <= _MOST_PEERS, f"{len(peers)} machines")
     machines = _machine_addresses(desired.network)
     for peer in peers:
         _expect(bool(_ID.fullmatch(peer.id)), "a machine's id")
@@ -121,7 +131,6 @@ def _machine_addresses(network: IPv4Network) -> range:
 
 def _check_policy(policy: Policy, checked: Policy) -> None:
     """Check the rules that the policy has and the checked one has not."""
-    _expect(len(policy.rules) <= _MOST_RULES, f"{len(policy.rules)} rules")
     difference = between_policies(checked, policy)
     for rule in policy.rules if difference is None else difference[1]:
         _expect(bool(_ID.fullmatch(rule.id)), "a rule's id")

@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 import structlog
 
+from appliance import files
+from appliance.few_lines import FewLines
 from appliance.hub.errors import Crowded, HubError, NotHere, Overtaken, RulesTooLarge
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import WaitingCaller
-from appliance.hub.rpc.few_lines import FewLines
 from appliance.model.errors import Refused
 from appliance.shared_places import SharedPlaces
 
@@ -43,7 +44,7 @@ _MESSAGE_S = 30.0
 """Seconds in which a message has to arrive once it has begun, and an answer to be taken; 64 MB are the most."""
 
 _LINES = 30
-"""Most log lines about callers in a minute."""
+"""Most log lines about callers in a minute, and about faults."""
 
 
 class Server:
@@ -83,11 +84,12 @@ class Server:
         self._places = SharedPlaces(MOST_CONNECTIONS, MOST_OF_USER)
         self._room = SharedPlaces(MOST_LARGE, MOST_LARGE_OF_ONE)
         self._lines = FewLines(_LINES)
+        self._lines_of_faults = FewLines(_LINES)
         self._lines_of_strangers = FewLines(1)
         self._room_wait_s = room_wait_s
         self._message_s = message_s
         self._clock = clock
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.make_passable(path.parent)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
@@ -106,7 +108,7 @@ class Server:
                 if self._closed.is_set():
                     return
                 # The caller is gone already, or no descriptor is left (accept(2)); later calls may succeed.
-                log.error("a call could not be accepted", error=str(error))
+                self._lines.write(log.error, "a call could not be accepted", error=str(error))
                 self._closed.wait(_PAUSE_S)
                 continue
             if not self._begins(connection, _uid_of(connection)):
@@ -207,7 +209,7 @@ class Server:
             self._lines.write(log.warning, "a call was refused", error=str(error))
             return messages.Failed(str(error))
         except Exception as error:  # noqa: BLE001 - it is logged
-            self._lines.write(log.exception, "a call failed")
+            self._lines_of_faults.write(log.exception, "a call failed")
             return messages.Failed(f"{type(error).__name__}: {error}")
 
 

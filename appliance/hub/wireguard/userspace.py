@@ -24,6 +24,10 @@ from appliance.model.desired import Peer, PeerStatus
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 _DEADLINE = 5.0
+MOST_FILES = 256
+"""Descriptors of a process: it has a dozen, and one for each call of the hub."""
+MOST_THREADS = 1024 + 4 * (os.cpu_count() or 1)
+"""Threads of a process: Go has some for each processor, and one for each system call that takes long."""
 _POLL = 0.001
 
 
@@ -80,7 +84,7 @@ class Userspace(ABC):
         """
         environment = {"PATH": os.environ.get("PATH", ""), "LOG_LEVEL": "error", "WG_LOG_LEVEL": "error"}
         self._children[link] = start(
-            [*_fewer_privileges(uid, capabilities), self._executable, *self._program.options, link],
+            [*_bounds(uid), *_fewer_privileges(uid, capabilities), self._executable, *self._program.options, link],
             env=environment | {name: str(descriptor) for name, descriptor in descriptors.items()},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -88,6 +92,8 @@ class Userspace(ABC):
             stderr=subprocess.DEVNULL,
             pass_fds=tuple(descriptors.values()),
             start_new_session=True,
+            # A control socket that it makes itself is nobody else's.
+            umask=0o077,
         )
 
     def _wait_until(
@@ -174,6 +180,15 @@ def uid_of(port: int) -> int:
         The port's own user id, or in a user namespace with few ids a shared one, or 0.
     """
     return next((uid for uid in (processes.FIRST_UID + port, processes.SHARED_UID) if privileges.is_mapped(uid)), 0)
+
+
+def _bounds(uid: int) -> list[str]:
+    """Command line that bounds what a process can hold of what all on the host share: ports and threads (prlimit(1)).
+
+    Threads are counted for each user, so only a user of the process's own has a bound.
+    """
+    threads = [f"--nproc={MOST_THREADS}"] if uid >= processes.FIRST_UID else []
+    return ["prlimit", f"--nofile={MOST_FILES}", *threads, "--"]
 
 
 def _fewer_privileges(uid: int, capabilities: str) -> list[str]:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
+from appliance import files
 from appliance.hub.kernel import links, namespace
 from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import processes, tun, uapi
@@ -86,7 +87,7 @@ def _made(link: str, format_: tun.Format, place: AbstractContextManager[None]) -
 @contextmanager
 def _listening(link: str, uid: int = 0) -> Iterator[int]:
     path = uapi.path_of(link)
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    files.make_passable(path.parent)
     # An old socket is of no use.
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

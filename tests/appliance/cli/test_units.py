@@ -54,7 +54,9 @@ def test_hub_and_web_start_and_restart_separately(
     }
 
     def started(name: str) -> subprocess.Popen[bytes]:
-        processes.append(subprocess.Popen([sys.executable, "-m", "appliance", name], env=environment))
+        command = [sys.executable, "-m", "appliance", name]
+        # The units' UMask=.
+        processes.append(subprocess.Popen(command, env=environment, umask=0o077))
         return processes[-1]
 
     hub = started("hub")

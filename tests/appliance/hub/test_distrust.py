@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
 import msgspec
@@ -21,9 +20,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from appliance.hub.front_door import FrontDoor
-from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import Names
-from appliance.hub.plane.healing import Healer
 from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.server import Server
 from appliance.hub.service import Hub
@@ -239,6 +236,21 @@ def test_a_policy_that_costs_too_much_is_refused(running: Running) -> None:
     assert running.enforced() == before
 
 
+def test_machines_and_rules_are_counted_before_they_cost(running: Running) -> None:
+    """Sends more rules than any state has, which would cost too much as well, and more machines."""
+    state, before = full_state(running.desired), running.enforced()
+    (rule,), (peer,) = state["policy"]["rules"], state["peers"]
+    rules = [{**rule, "id": f"r{number}"} for number in range(50_001)]
+    for change, said in (
+        ({"policy": {"default": "allow", "rules": rules}}, "50001 rules"),
+        ({"peers": [{**peer, "id": f"m{number}"} for number in range(70_001)]}, "70001 machines"),
+    ):
+        answer = running.apply({**state, **change})
+        assert isinstance(answer, messages.Failed)
+        assert said in answer.reason
+    assert running.enforced() == before
+
+
 def test_other_calls_with_any_content_change_nothing(running: Running) -> None:
     before = running.enforced()
     kinds: dict[type, dict[str, Any]] = {
@@ -310,24 +322,3 @@ def test_an_invalid_endpoint_prevents_no_link_s_repair(
     finally:
         hub.answer(messages.TearDown())
         hub.upkeep.close()
-
-
-def test_healing_goes_on_after_an_unexpected_error() -> None:
-    looks: Queue[str] = Queue()
-
-    def look(organization: str, _event: NamespaceEvent) -> None:
-        looks.put(organization)
-        if organization == "odd":
-            raise ValueError("not foreseen")
-
-    healer = Healer(look, tuple, lambda _repair: None)
-    healer.start()
-    try:
-        # More often than there are threads that look.
-        for _ in range(20):
-            healer.notice("odd", NamespaceEvent.ANYTHING)
-            healer.notice("other", NamespaceEvent.ANYTHING)
-            while looks.get(timeout=DEADLINE) != "other":
-                pass
-    finally:
-        healer.stop()

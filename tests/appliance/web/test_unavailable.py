@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bottle
 import pytest
+from structlog.testing import capture_logs
 
 from appliance.store import Store
 from appliance.web.request import COOKIE
@@ -33,6 +34,15 @@ def test_an_unavailable_store_gives_programs_a_problem_document(app: bottle.Bott
     assert answer.json["type"] == "urn:meshwg:problem:unavailable"
     assert int(answer.headers["Retry-After"]) > 0
     assert "sqlite" not in answer.data.decode()
+
+
+def test_few_lines_tell_that_the_store_is_unavailable(app: bottle.Bottle, gone: str) -> None:
+    """Asks as often as strangers can, at many paths."""
+    with capture_logs() as logs:
+        for number in range(100):
+            assert call(app, "GET", f"/api/v1/machines/{number}", token=gone).status == 503
+    assert 0 < len(logs) <= 30
+    assert {each["event"] for each in logs} == {"the store can't be used"}
 
 
 def test_an_unavailable_store_gives_people_a_page(app: bottle.Bottle, gone: str) -> None:

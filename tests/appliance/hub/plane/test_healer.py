@@ -174,3 +174,24 @@ def test_a_noting_that_has_to_wait_for_a_change_takes_no_rest() -> None:
             pass
     finally:
         healer.stop()
+
+
+def test_healing_goes_on_after_an_unexpected_error() -> None:
+    looks: Queue[str] = Queue()
+
+    def look(organization: str, _event: NamespaceEvent) -> None:
+        looks.put(organization)
+        if organization == "odd":
+            raise ValueError("not foreseen")
+
+    healer = Healer(look, tuple, lambda _repair: None)
+    healer.start()
+    try:
+        # More often than there are threads that look.
+        for _ in range(20):
+            healer.notice("odd", NamespaceEvent.ANYTHING)
+            healer.notice("other", NamespaceEvent.ANYTHING)
+            while looks.get(timeout=DEADLINE) != "other":
+                pass
+    finally:
+        healer.stop()

@@ -82,6 +82,18 @@ def test_no_other_user_can_connect(tmp_path: Path) -> None:
         assert calls == [Status()]
 
 
+def test_the_web_process_gets_to_the_socket_under_any_umask(tmp_path: Path) -> None:
+    """Has the hub make its folders with the umask of its systemd unit."""
+    before = os.umask(0o077)
+    try:
+        with served(tmp_path / "run" / "instance", web_uid=WEB), ExitStack() as stack:
+            path = stack.enter_context(within_reach(tmp_path)).parent / "run" / "instance" / "sock"
+            with file_access_as(User(WEB, WEB)):
+                stack.enter_context(closing(connected(path)))
+    finally:
+        os.umask(before)
+
+
 def test_the_hub_s_own_user_has_places_that_nobody_takes(tmp_path: Path) -> None:
     """Takes every place that the web process can have, and then every one that is left to the hub's own user."""
     rest = MOST_CONNECTIONS - MOST_OF_USER

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
+import stat
 import subprocess
 import threading
 from dataclasses import dataclass, field, replace
@@ -43,6 +45,29 @@ def test_each_process_has_its_own_user_and_few_capabilities(
         found.append((status["Uid"].split(), status["Groups"]))
     if backend.name == "wireguard-go":
         assert found == [([str(userspace.uid_of(each.port))] * 4, "") for each in (desired, other)]
+
+
+def test_a_process_holds_few_ports_and_threads(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    """Starts it from a hub with more descriptors than it may have itself, which are numbers beyond its bound."""
+    if backend.name == "kernel":
+        pytest.skip("the kernel's WireGuard has no process")
+    held = [os.dup(2) for _ in range(userspace.MOST_FILES + 10)]
+    try:
+        plane.apply(desired)
+    finally:
+        for each in held:
+            os.close(each)
+    link = names.of(desired.organization).link
+    pid = processes.by_link()[link]
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(rf"^Max open files +{userspace.MOST_FILES} +{userspace.MOST_FILES} ", limits, re.MULTILINE)
+    if userspace.uid_of(desired.port) >= FIRST_OF_THEM and backend.name == "wireguard-go":
+        most = userspace.MOST_THREADS
+        assert re.search(rf"^Max processes +{most} +{most} ", limits, re.MULTILINE)
+    assert sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()) < userspace.MOST_FILES / 4
+    assert stat.S_IMODE(uapi.path_of(link).stat().st_mode) & 0o022 == 0
 
 
 @pytest.mark.skipif(not privileges.is_mapped(FIRST_OF_THEM), reason="this user namespace has too few users")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from structlog.testing import capture_logs
 
-from appliance.hub.rpc.few_lines import FewLines
+from appliance.few_lines import FewLines
 
 log = structlog.get_logger()
 
