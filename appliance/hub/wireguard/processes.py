@@ -16,8 +16,21 @@ WIREGUARD_GO, BORINGTUN = "wireguard-go", "boringtun-cli"
 FIRST_UID = 1_900_000_000
 """The user of a wireguard-go is this and its UDP port: above the ids that systemd and distributions give away, up to
 1,879,048,191 (systemd.io/UIDS-GIDS)."""
+_OOM_SCORE = 500
+"""Addition to the memory of a process, in thousandths of the host's, when the kernel looks for what to end."""
 SHARED_UID = 64218
 """For a user namespace with few users: a number that distributions give to nobody, and not the web process's."""
+
+
+def end_first(pid: int) -> None:
+    """Have the kernel end a process before the hub and the rest of the host when memory runs out (proc(5)).
+
+    A link keeps packets for machines that do not answer, so somebody with many such machines can have one fill the
+    host's memory. Then the largest link ends, which is theirs, and is made again; nobody else's is touched.
+    """
+    with suppress(OSError):
+        # It has ended, or the host lets nobody do this; then the kernel chooses by size alone.
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
 
 
 def by_link() -> dict[str, int]:

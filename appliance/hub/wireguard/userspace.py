@@ -95,6 +95,7 @@ class Userspace(ABC):
             # A control socket that it makes itself is nobody else's.
             umask=0o077,
         )
+        processes.end_first(self._children[link].pid)
 
     def _wait_until(
         self, link: str, condition: Callable[[uapi.Device], bool], otherwise: str = "it does not answer"

@@ -70,6 +70,17 @@ def test_a_process_holds_few_ports_and_threads(
     assert stat.S_IMODE(uapi.path_of(link).stat().st_mode) & 0o022 == 0
 
 
+def test_a_link_ends_before_the_hub_when_memory_runs_out(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    """Reads what the kernel would choose by (proc(5), oom_score): the largest link of all, and never the hub."""
+    if backend.name == "kernel":
+        pytest.skip("the kernel's WireGuard has no process")
+    plane.apply(desired)
+    pid = processes.by_link()[names.of(desired.organization).link]
+    assert int(Path(f"/proc/{pid}/oom_score").read_text()) > int(Path("/proc/self/oom_score").read_text()) + 200
+
+
 @pytest.mark.skipif(not privileges.is_mapped(FIRST_OF_THEM), reason="this user namespace has too few users")
 def test_a_process_can_t_read_another_process_s_key(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired
