@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from appliance.host.clocks import HOST, HostClocks
+from appliance.host.resources import SharedResources
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.names import Names
@@ -70,6 +71,7 @@ class Hub:
         self.keyring = Keyring(store, vault, remember_secret)
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder, clocks)
         self.turns = ChangeScheduler()
+        self._resources = SharedResources()
 
     @property
     def shard(self) -> str | None:
@@ -161,7 +163,7 @@ class Hub:
         with self._store.read() as transaction:
             expected = organizations.count_enforced(transaction, self._store.shard)
         upkeep = self.upkeep
-        backend, levels = upkeep.plane.backend, upkeep.door.levels()
+        backend, levels, resources = upkeep.plane.backend, upkeep.door.levels(), self._resources.measure()
         return messages.HubStatus(
             backend.name,
             backend.version,
@@ -178,6 +180,8 @@ class Hub:
             machine_calls=upkeep.machine_calls.figures(),
             pings=upkeep.pings.figures(),
             measurements=upkeep.measurements.figures(),
+            used=resources.used,
+            room=resources.room,
             shards=() if self._shard_status is None else (self._shard_status(),),
         )
 

@@ -56,6 +56,8 @@ def _front_door(status: HubStatus) -> Iterator[Metric]:
         "memory",
         by_value(status.door_room),
     )
+    yield gauge("meshwg_shared_used", "What all organizations share of the host, in use", "of", by_value(status.used))
+    yield gauge("meshwg_shared_room", "What all organizations share of the host", "of", by_value(status.room))
 
 
 def _calls_and_measurements(status: HubStatus) -> Iterator[Metric]:

@@ -273,6 +273,7 @@ class HubStatus:
         pings: pings of machines since the start, by outcome (`Pings.figures`).
         measurements: measurements of rules since the start, by outcome (`Measurements.figures`).
         work: processor time and waiting of changes since the start (`ChangeScheduler.figures`).
+        used, room: what all organizations share of the host, and how much there is (`host.resources`).
         shards: of many hubs; empty where there is one hub.
         unanswered: calls of the asking process that no hub answered, by reason; empty where there is one hub.
     """
@@ -292,6 +293,8 @@ class HubStatus:
     machine_calls: dict[str, int] = field(default_factory=dict)
     pings: dict[str, int] = field(default_factory=dict)
     measurements: dict[str, int] = field(default_factory=dict)
+    used: dict[str, int] = field(default_factory=dict)
+    room: dict[str, int] = field(default_factory=dict)
     shards: tuple[ShardStatus, ...] = ()
     unanswered: dict[str, int] = field(default_factory=dict)
 
@@ -312,11 +315,20 @@ _FIGURES = tuple(each.name for each in fields(HubStatus) if each.default_factory
 
 
 def together(hubs: Sequence[HubStatus]) -> HubStatus:
-    """Add up several hubs, at least one; implementation and port are the first one's, the longest wait that of all."""
+    """Add up several hubs, at least one.
+
+    Implementation and port are the first one's, the longest wait that of all, and of the resources that they share each
+    is that of the host with the least left.
+    """
     first = hubs[0]
     figures: dict[str, Any] = {name: _sum([getattr(each, name) for each in hubs]) for name in _FIGURES}
     if first.work:
         figures["work"][_LONGEST] = max(each.work.get(_LONGEST, 0.0) for each in hubs)
+    for name in first.room:
+        fullest = max(
+            (each for each in hubs if each.room.get(name)), key=lambda each: each.used[name] / each.room[name]
+        )
+        figures["used"][name], figures["room"][name] = fullest.used[name], fullest.room[name]
     return HubStatus(
         first.wireguard,
         first.version,

@@ -101,6 +101,10 @@ def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
         )
         tracking = now.tracking
         yield _filled(_("Tracked connections"), tracking.get("connections", 0), tracking.get("limit", 0))
+        yield _filled(_("Open files of the hub"), now.used.get("files", 0), now.room.get("files", 0))
+        yield _filled(_("Threads on the host"), now.used.get("threads", 0), now.room.get("threads", 0))
+        memory = (each.get("memory", 0) // 2**20 for each in (now.used, now.room))
+        yield _filled(_("Memory of the host in use, in MiB"), *memory)
     yield Figure(_("Machines"), formats.number(store.machines))
     yield _filled(_("Unused organizations"), store.unused, store.most_unused)
     yield _filled(_("Ports of organizations"), store.ports, store.most_ports)

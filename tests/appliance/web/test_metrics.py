@@ -65,6 +65,8 @@ def busy(hub: FakeHub) -> HubStatus:
         machine_calls=calls,
         pings={"answered": 6},
         measurements={"made": 8},
+        used={"files": 70},
+        room={"files": 1024},
     )
 
 
@@ -162,6 +164,8 @@ def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub
     assert value(samples, "meshwg_machine_calls_due") == 3
     assert value(samples, "meshwg_pings_total", outcome="answered") == 6
     assert value(samples, "meshwg_measurements_total", outcome="made") == 8
+    assert value(samples, "meshwg_shared_used", of="files") == 70
+    assert value(samples, "meshwg_shared_room", of="files") == 1024
     assert value(samples, "meshwg_build", version=release.version()) == 1
     assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
     assert value(samples, "meshwg_http_answers_total", status="201") == 2
