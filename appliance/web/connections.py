@@ -97,6 +97,7 @@ def watch(
     stopped: threading.Event,
     note: Callable[[str, str], None],
     bounds: ConnectionLimits | None = None,
+    unread_seconds: float = LONGEST_UNREAD_S,
 ) -> None:
     """Keep this process's connections within the limits until stopped.
 
@@ -106,6 +107,7 @@ def watch(
         stopped: set to stop.
         note: is told level and network of each connection that was ended beyond a limit.
         bounds: the limits; None for the defaults.
+        unread_seconds: time after which a connection is ended whose other side reads nothing.
     """
     bounds = bounds or ConnectionLimits()
     # Kept in reserve, so that connections can be listed after clients have used up every other descriptor.
@@ -113,7 +115,7 @@ def watch(
     while not stopped.wait(_PAUSE):
         spare.close()
         try:
-            end_unread(port, LONGEST_UNREAD_S)
+            end_unread(port, unread_seconds)
             for each in trim(port, exempt, bounds):
                 note(each.level, each.network)
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import select
 import socket
 import time
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ class WaitingCaller:
         """Tell whether the connection has ended, also where its process was killed a moment ago."""
         if self.connection is None:
             return False
+        # Not by a read, which would wait for as long as another thread lets its own reads and writes wait.
+        ended = select.poll()
         try:
-            return self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
+            ended.register(self.connection, select.POLLRDHUP)
+        except ValueError:
+            # It was closed here.
             return True
+        return bool(ended.poll(0))
 
     def check_waiting(self) -> None:
         """Raise `GivenUp` if the caller has disconnected or its deadline has passed."""

@@ -20,9 +20,10 @@ from appliance import logs
 from appliance.cli.announcement import Announcement, Voice
 from appliance.logs import LogFormat
 from appliance.model.sign_up import SignUpMode
+from netlab import kill
 from tests.appliance.cli.started import PORT, READY, Run, children, start, wait_for_health, were_replaced
 from tests.appliance.cli.terminal import Terminal
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE, wait_until
 
 _DIGEST = ":".join(f"{number:02X}" for number in range(32))
 _UP = Announcement(
@@ -197,7 +198,7 @@ def test_the_log_goes_to_a_file(data: Path, terminals: list[Terminal], tmp_path:
 def test_without_a_terminal_each_line_is_an_event(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
-    os.kill(children(run.process.pid)["web"], signal.SIGKILL)
+    kill([children(run.process.pid)["web"]], DEADLINE)
     wait_for_health()
     assert run.stop() == 0
     events = [json.loads(line)["event"] for line in "".join(run.output).splitlines()]

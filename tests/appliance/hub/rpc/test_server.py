@@ -164,6 +164,19 @@ def test_the_hub_s_deadline_ends_before_the_caller_s(answering: Answering, tmp_p
         replace(caller, until=before).check_waiting()
 
 
+def test_a_caller_is_looked_at_while_others_wait_for_it() -> None:
+    """Gives the connection a timeout, as the thread does that is about to send the answer."""
+    here, there = socket.socketpair()
+    with here, there:
+        here.settimeout(DEADLINE)
+        caller = WaitingCaller(here)
+        assert not caller.is_gone()
+        there.close()
+        assert caller.is_gone()
+        here.close()
+        assert caller.is_gone()
+
+
 @pytest.mark.parametrize(
     "error",
     [
