@@ -277,7 +277,9 @@ class FrontDoor:
         counted = self._table.counters()
         for name in TOLD:
             if counted.get(name, 0) > self._reached.get(name, 0):
-                log.warning("a bound of one link or of known sources was reached", bound=name, packets=counted[name])
+                log.warning(
+                    "links or known sources send what they may not, or too much", bound=name, packets=counted[name]
+                )
         self._reached = counted
 
     def close(self) -> None:
