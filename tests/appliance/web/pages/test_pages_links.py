@@ -54,7 +54,9 @@ def test_letters_have_limits_by_recipient_and_by_address(owner: Visitor, app: bo
 def test_opening_a_link_changes_nothing_until_its_form_is_sent(owner: Visitor, stranger: Visitor, site: Site) -> None:
     link = resets.issue(site.context, "asha@example.net").removeprefix(site.context.site)
     for _ in range(2):
-        assert stranger.get(link).status == 200
+        page = stranger.get(link)
+        assert page.status == 200
+    assert "If you have a second factor, it stays" in page.page.text
     assert owner.get("/machines").status == 200
     assert stranger.send("/reset", password="short").status == 422
     answer = stranger.send("/reset", password=OTHER)

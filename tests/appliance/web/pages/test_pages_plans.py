@@ -85,3 +85,13 @@ def test_an_unknown_plan_is_refused(owner: Visitor, confirmed: dict[str, str]) -
 def test_the_present_plan_needs_no_confirmation(owner: Visitor) -> None:
     owner.get("/settings")
     assert owner.send("/settings/plan", plan="free").status == 303
+
+
+def test_every_page_about_money_says_which_minutes_count(owner: Visitor) -> None:
+    pages = [owner.get("/usage"), owner.get("/settings"), owner.send("/settings/plan", plan="paid")]
+    assert owner.send("/settings/plan", plan="paid", confirmed="yes").status == 303
+    pages.append(owner.get("/settings"))
+    for each in pages:
+        text = " ".join(each.page.text.split())
+        assert "each minute" in text
+        assert "enabled, whether it is connected or not" in text

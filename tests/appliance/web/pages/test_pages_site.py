@@ -314,7 +314,7 @@ def test_a_name_may_be_typed_with_decomposed_letters(stranger: Visitor) -> None:
 
 
 def test_repairs_of_the_hub_are_shown(owner: Visitor, site: Site) -> None:
-    assert "was ever damaged" in owner.get("/settings").text
+    assert "The audit trail has no repair." in owner.get("/settings").text
     organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
     with site.context.store.write() as transaction:
         detail = {"found": ["route: no <b>route</b>"], "seconds": 0.031}
