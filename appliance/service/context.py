@@ -16,6 +16,7 @@ from appliance.model.probes import Probe
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service.count_baselines import Baselines
+from appliance.service.letter_turns import LetterTurns
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
 from appliance.service.room import Room
@@ -83,6 +84,7 @@ class Context:
         queues: changes of one organization wait for each other here.
         retention: how much of each audit trail is kept.
         refusals: number of changes that were refused because of a bound, by the bound's name.
+        letter_turns: whose letter is sent next.
         underway: keyed requests that this process works on.
         shard_endpoints: ``HOST:PORT`` of shards by id, as far as they were asked for.
     """
@@ -105,6 +107,7 @@ class Context:
     queues: Queues = field(default_factory=Queues)
     retention: Retention = Retention()
     refusals: Counter[str] = field(default_factory=Counter)
+    letter_turns: LetterTurns = field(default_factory=LetterTurns)
     underway: Underway = field(default_factory=Underway)
     shard_endpoints: dict[str, str] = field(default_factory=dict)
 

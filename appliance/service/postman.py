@@ -1,4 +1,4 @@
-"""Delivery of queued letters to the relay, one after the other, with retries."""
+"""Delivery of queued letters to the relay, one after the other, with retries; organizations take turns."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def deliver_one(
             stranger how much mail somebody gets.
     """
     with context.store.read() as transaction:
-        queued = mail.next_due(transaction, context.clock())
+        now = context.clock()
+        waiting = mail.waiting(transaction, now)
+        queued = mail.next_due(transaction, now, context.letter_turns.next(waiting)) if waiting else None
     if queued is None:
         return False
     attempt = queued.attempts + 1

@@ -47,10 +47,24 @@ def queue(transaction: Connection, organization_id: str | None, kind: str, about
     )
 
 
-def next_due(transaction: Connection, now: datetime) -> QueuedLetter | None:
-    """The letter that has been due for longest, if any is due."""
+def waiting(transaction: Connection, now: datetime) -> list[str | None]:
+    """Organizations with letters that are due, the one with the letter that has been due for longest first."""
+    rows = transaction.execute(
+        select(_table.c.organization_id)
+        .where(_table.c.due_at <= times.stored(now))
+        .group_by(_table.c.organization_id)
+        .order_by(func.min(_table.c.due_at))
+    )
+    return [row.organization_id for row in rows]
+
+
+def next_due(transaction: Connection, now: datetime, organization_id: str | None) -> QueuedLetter | None:
+    """The organization's letter that has been due for longest, if any is due."""
     row = transaction.execute(
-        select(_table).where(_table.c.due_at <= times.stored(now)).order_by(_table.c.due_at).limit(1)
+        select(_table)
+        .where(_table.c.due_at <= times.stored(now), _table.c.organization_id.is_not_distinct_from(organization_id))
+        .order_by(_table.c.due_at)
+        .limit(1)
     ).one_or_none()
     if row is None:
         return None

@@ -74,6 +74,20 @@ def test_each_letter_is_sent_once(context: Context, owner: Actor) -> None:
     assert len(deliver(after(context, timedelta(days=1)), relay)) == 2
 
 
+def test_organizations_take_turns_with_their_letters(context: Context, owner: Actor) -> None:
+    """Queues many letters for one organization before another one, and a stranger, have one each."""
+    other = sign_up(replace(context, sends_mail=False), "other@example.net")
+    relay = FakeRelay()
+    queue(context, owner, *(f"notice{number}" for number in range(20)))
+    assert postman.deliver_one(context, relay, {"greeting": compose})
+    queue(context, other, "asha", "ravi")
+    with context.store.write() as transaction:
+        mail.queue(context, transaction, None, "greeting", "new")
+    sent = [each.partition("@")[0] for each in deliver(context, relay)]
+    assert sent[:6] == ["notice0", "asha", "new", "notice1", "ravi", "notice2"]
+    assert len(sent) == 23
+
+
 def test_an_uncommitted_letter_is_not_sent(context: Context, owner: Actor) -> None:
     def fail() -> None:
         with context.store.write() as transaction:

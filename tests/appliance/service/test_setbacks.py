@@ -137,7 +137,7 @@ def test_a_queued_letter_is_not_delayed_by_a_clock_set_back(here: Context, host:
     host.settle(here)
     host.passes(6 * HOUR)
     with here.store.read() as transaction:
-        assert letters.next_due(transaction, host.wall) is not None
+        assert letters.waiting(transaction, host.wall)
 
 
 def test_times_move_once_and_only_when_the_clock_is_set_back(here: Context, host: Host) -> None:

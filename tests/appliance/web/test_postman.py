@@ -203,7 +203,7 @@ def test_resets_use_up_no_letters_of_an_organization(
         mail.queue(later, transaction, owner.organization_id, invitations.LETTER, "invited@example.net")
     latest = after(sending, timedelta(seconds=2))
     with latest.store.write() as transaction:
-        mail.queue(latest, transaction, None, resets.LETTER, "last@example.net")
+        mail.queue(latest, transaction, owner.organization_id, resets.LETTER, "last@example.net")
     relay, stopped = Box("last@example.net"), Event()
     thread = Thread(target=postman.work, args=(latest, relay, RateLimits(clock=lambda: 1000.0), stopped, 0.01))
     thread.start()
