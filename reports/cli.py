@@ -98,7 +98,9 @@ def summarize(run: Transcript, console: Console) -> None:
         console.print(_text(f"Its options were {scope.options(run)}.", "yellow"))
     left = f"; {len(run.untried)} left to other seeds" if run.untried else ""
     console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}{left}")
-    if run.mutants:
+    if scope.tried_no_mutants(run):
+        console.print("mutants: none were tried")
+    elif run.mutants:
         counted = Counter(mutant.verdict for mutant in run.mutants)
         console.print(_text(f"mutants: {', '.join(f'{number} {word}' for word, number in counted.items())}"))
     for problem in run.problems:

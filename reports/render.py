@@ -55,5 +55,6 @@ def html(transcript: Transcript) -> str:
         scenarios=sum(len(claim.scenarios) for claim in transcript.claims),
         shown=_SHOWN,
         options=scope.options(transcript),
+        is_without_mutants=scope.tried_no_mutants(transcript),
         others=[sabotage for sabotage in transcript.sabotage if sabotage.claim not in known],
     )

@@ -20,6 +20,8 @@ def limits_of(run: Transcript) -> list[str]:
         found.append(f"It says nothing of {', '.join(run.left_out)}.")
     if run.untried:
         found.append(f"It left {many(len(run.untried), 'sabotage')} to runs with other seeds.")
+    if tried_no_mutants(run):
+        found.append("It tried no mutants.")
     if run.elsewhere:
         found.append("The service ran elsewhere, and was not sabotaged.")
     if run.hub is not None:
@@ -33,6 +35,11 @@ def limits_of(run: Transcript) -> list[str]:
     elif run.options:
         found.append(f"Its options were {options(run)}.")
     return found
+
+
+def tried_no_mutants(run: Transcript) -> bool:
+    """Tells whether a run of the product in a lab had no breaks made by machine, by an option or by its profile."""
+    return not run.mutants and not run.elsewhere and run.hub is None
 
 
 def options(run: Transcript) -> str:

@@ -48,8 +48,10 @@ def problems_of(
     Returns:
         One sentence for each reason; none if the gate passes.
     """
-    found = []
-    for claim in claims:
+    tried, found = list(claims), list[str]()
+    if not tried and not sabotages:
+        found.append("Nothing was tried.")
+    for claim in tried:
         if not claim.scenarios:
             found.append(f"{claim.id} has no scenario.")
         elif claim.verdict != Verdict.PROVEN:

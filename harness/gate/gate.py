@@ -293,7 +293,7 @@ def judge_sabotage(sabotage: Sabotage, finished: RunResult) -> tuple[bool, str]:
         True if it did, and the failure text of the scenario, or the reason why there is none.
     """
     refuted = [each for each in finished.outcomes if each.verdict == Verdict.REFUTED]
-    telling = [each for each in refuted if sabotage.says in (each.failure or "")]
+    telling = [each for each in refuted if sabotage.is_told_by(each.failure or "")]
     if telling:
         return True, f"{telling[0].name}: {telling[0].failure}"
     text = "; ".join(f"{each.name}: {each.verdict} {each.failure or ''}".strip() for each in finished.outcomes)

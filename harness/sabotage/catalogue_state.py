@@ -11,7 +11,7 @@ STATE = (
         "the hub never checks what it made",
         "healing:look_after_nothing",
         "test_rules_opened_by_root_are_closed_again",
-        "the host's state is not restored",
+        "the host's state is not restored: + meta mark set",
         waits=True,
     ),
     Sabotage(
@@ -20,7 +20,7 @@ STATE = (
         "restored rules accept everything for 20 ms first",
         "healing:open_first",
         "test_damage_is_mended_and_nothing_denied_gets_through",
-        "kolkata→pune: ",
+        "packets sent after the answer that denies them were delivered",
     ),
     Sabotage(
         "restored-default-allows",
@@ -30,6 +30,7 @@ STATE = (
         "test_damage_is_mended_and_nothing_denied_gets_through",
         "no ruleset: ",
         waits=True,
+        one_of=("the host's state is not restored: ", "packets sent after the answer that denies them were delivered"),
     ),
     Sabotage(
         "foreign-rules-stay",
@@ -37,7 +38,7 @@ STATE = (
         "after a change of the rules by others, what they added stays",
         "healing:keep_what_a_stranger_added",
         "test_rules_opened_by_root_are_closed_again",
-        "the host's state is not restored",
+        "the host's state is not restored: + meta mark set",
         waits=True,
     ),
     Sabotage(
@@ -64,8 +65,9 @@ STATE = (
         "a restarted web process takes every earlier sign-up for an unfinished one, and deletes it",
         "deletion:take_all_for_cut_off",
         "test_no_answered_change_is_lost",
-        # 401 if the session is gone, 404 if the rest goes in the middle of a call.
         "was answered 40",
+        # 401 if the session is gone, 404 if the rest goes in the middle of a call.
+        one_of=("This session has ended.", "This organization does not exist any more."),
     ),
     Sabotage(
         "restarted-hub-forgets-groups",
@@ -117,10 +119,19 @@ STATE = (
         "a change is answered before its commit is on the disk (PRAGMA synchronous = NORMAL)",
         "store:leave_the_log_unsynced",
         "test_a_power_cut_loses_no_answered_change",
-        # Then sessions are missing, or machines, or the last of several changes.
         "after a power cut: ",
         waits=True,
         store="SQLite",
+        # Sessions are missing, or accounts, or the last of several changes. A start that fails would be another defect.
+        one_of=(
+            "was answered 401",
+            "was answered 404",
+            "the owner can neither sign up nor log in",
+            "an answered change is ",
+            "a change without an answer was made in part",
+            "a change that was refused is there",
+            "a repeated change was answered as done before, and is missing",
+        ),
     ),
     Sabotage(
         "handshakes-by-the-wall-clock",
@@ -145,6 +156,7 @@ STATE = (
         "keys:keep_configurations",
         "test_private_keys_are_in_no_file_log_or_answer",
         "secrets are in the service's files",
+        one_of=("machine key 0",),
     ),
     Sabotage(
         "repeated-forms-done-again",

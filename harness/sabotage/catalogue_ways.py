@@ -22,6 +22,7 @@ WAYS = (
         "signin:stop_removals_of_everyone",
         "test_no_call_tells_of_another_organization",
         "a call knew another organization's id",
+        one_of=("DELETE /factor-removals/{id} was answered 204",),
     ),
     Sabotage(
         "csrf-token-of-one-form-unchecked",
@@ -30,6 +31,7 @@ WAYS = (
         "signin:trust_forms_of_new_keys",
         "test_a_change_needs_the_sessions_own_csrf_token",
         "changes were not refused",
+        one_of=("/rotate with no token", "/rotate with another session's token"),
     ),
     Sabotage(
         "waiting-log-ins-kept",
@@ -62,6 +64,8 @@ WAYS = (
         "keys:keep_answers_with_keys",
         "test_private_keys_are_in_no_file_log_or_answer",
         "secrets are in the service's files",
+        # That of the request with the key. The others are those of requests without one.
+        one_of=("(machine key 2",),
     ),
     Sabotage(
         "groups-as-spelled",
@@ -69,6 +73,6 @@ WAYS = (
         "a rule finds no group whose name it spells otherwise than the service stores it",
         "names:leave_groups_of_rules_as_spelled",
         "test_machines_and_groups_with_odd_names_work",
-        "does not hold",
+        "a rule about the group '",
     ),
 )

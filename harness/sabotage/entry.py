@@ -16,6 +16,7 @@ class Sabotage:
         function: ``module:function`` in this package that puts it into the service.
         scenario: test function that has to notice it; the only one that runs against it.
         says: text that the scenario's failure must contain, so that no other defect counts.
+        one_of: texts of which it must contain one, too, where ``says`` alone could be about other defects.
         waits: True if the scenario then waits for six seconds or more.
         store: store of the service that it breaks, of `harness.world.conditions`; None if it breaks any.
     """
@@ -28,3 +29,8 @@ class Sabotage:
     says: str
     waits: bool = False
     store: str | None = None
+    one_of: tuple[str, ...] = ()
+
+    def is_told_by(self, failure: str) -> bool:
+        """Tells whether the words of a failure are about this sabotage."""
+        return self.says in failure and (not self.one_of or any(each in failure for each in self.one_of))

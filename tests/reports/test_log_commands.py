@@ -47,7 +47,7 @@ def logged(tmp_path: Path, signer: Signer) -> Path:
 def test_verify_tells_the_place_in_the_log(logged: Path, tmp_path: Path, signer: Signer) -> None:
     done = transcript("verify", logged, "--key", tmp_path / "known.pub")
     assert done.exit_code == GOOD
-    _, _, told, place = done.stdout.splitlines()
+    _, _, told, *_, place = done.stdout.splitlines()
     assert place.startswith(f"It is the entry 1 of the log meshwg-gate/{signer.fingerprint[:16]}/")
     assert place.endswith(", which had 2 then.")
     assert told == "The run is of 2026-03-01T12:30:59Z and the profile quick, with the verdict pass."

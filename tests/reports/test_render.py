@@ -320,6 +320,22 @@ def test_the_page_names_options_that_were_not_the_usual_ones() -> None:
     assert "Its options" not in html(run(claim("one-hub"))) + html(run(claim("one-hub"), options=None))
 
 
+@pytest.mark.parametrize(
+    ("facts", "is_told"),
+    [
+        ({}, True),
+        ({"options": {"mutants": "0"}}, True),
+        ({"mutants": [MutantVerdict("m1", "vault", "noticed")]}, False),
+        ({"elsewhere": True}, False),
+        ({"hub": "my:Hub"}, False),
+    ],
+)
+def test_a_run_without_mutants_says_so(facts: dict[str, Any], is_told: bool) -> None:
+    page = Page(html(run(claim("one-hub"), **facts)))
+    assert ("No break made by machine (mutant) was tried." in page.said) is is_told
+    assert ("noticed" in page.said.partition("Mutants")[2]) is bool(facts.get("mutants"))
+
+
 def test_a_quick_run_says_how_many_sabotages_it_left() -> None:
     said = Page(html(run(claim("one-hub"), untried=["leak", "flush"]))).said
     assert "It left 2 to runs with other seeds" in said

@@ -14,7 +14,7 @@ from typer.testing import Result
 from reports import publish, schema
 from reports.exhibits import Certificate, DoorCertificate, EngineRun
 from reports.keys import Signer
-from reports.schema import VERSION, SabotageVerdict, Transcript
+from reports.schema import VERSION, MutantVerdict, SabotageVerdict, Transcript
 from tests.reports import commands
 from tests.reports.samples import SOFTWARE, claim, run, scenario
 
@@ -166,6 +166,7 @@ def test_verify_says_if_the_key_was_known(transcript: Command, good: Path, signe
         "The signature holds.",
         f"The key is {signer.fingerprint}.",
         "The run is of 2026-03-01T12:30:59Z and the profile quick, with the verdict pass.",
+        "It tried no mutants.",
         "Which files were tested is not known.",
         "It is in no log of runs.",
     ]
@@ -184,11 +185,15 @@ def test_verify_says_what_a_run_left_out(transcript: Command, signer: Signer) ->
         ({"tested": altered}, ["Altered packages took part: pytest, rich."]),
         ({"options": {"patience": "10", "mutants": "0"}}, ["Its options were --patience 10 --mutants 0."]),
         ({"options": None}, ["It does not say which options it had."]),
+        ({"mutants": [MutantVerdict("m1", "vault", "noticed")]}, []),
     ):
         publish.write(run(version=VERSION, **{"tested": SOFTWARE, **facts}), Path("reports/out"), signer=signer)
         said = transcript("verify")
         assert said.exit_code == GOOD
-        assert said.stdout.splitlines()[3:-1] == words
+        own = "elsewhere" not in facts and "hub" not in facts
+        lines = said.stdout.splitlines()[3:-1]
+        assert [each for each in lines if each != "It tried no mutants."] == words
+        assert ("It tried no mutants." in lines) == (own and "mutants" not in facts)
 
 
 def test_verify_refuses_a_verdict_that_does_not_follow(transcript: Command, signer: Signer) -> None:

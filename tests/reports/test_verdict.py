@@ -63,6 +63,7 @@ UNSTABLE = scenario(verdict="refuted", again="proven")
         (run(claim("one-hub", scenario(verdict="perhaps"), verdict="perhaps")), "one-hub is perhaps."),
         (run(Claim("one-hub", "inconclusive", [])), "one-hub has no scenario."),
         (run(sabotage=[]), "tunnel-handshake has no sabotage."),
+        (msgspec.structs.replace(run(sabotage=[]), claims=[]), "Nothing was tried."),
         (run(sabotage=[SabotageVerdict("leak", "tunnel-handshake", caught=False)]), "The sabotage leak went unnoticed"),
         (run(mutants=[MutantVerdict("m1", "vault", "survived")]), "The mutant m1 went unnoticed"),
         (run(verdict="Pass", problems=["It is late."]), "It is late."),

@@ -150,7 +150,7 @@ def run_and_publish(plan: GatePlan, watch: Watch, *, throwaway_key: bool = False
     evidence_folder, recorder = evidence.new_folder(REPORTS), Recorder(REPORTS)
     try:
         with Feed(recorder.add, watch.take, Progress(CONSOLE).show) as feed:
-            run = _with_mutants(gates.run(plan, evidence_folder, CONSOLE, feed), feed)
+            run = with_mutants(gates.run(plan, evidence_folder, CONSOLE, feed), feed)
             contract = _contract(plan)
             run = with_contract(run, contract)
             judged = logged.judge(transcripts.transcript_of(run))
@@ -180,8 +180,8 @@ def run_and_publish(plan: GatePlan, watch: Watch, *, throwaway_key: bool = False
     return passed, good, bad if passed or bad else 1
 
 
-def _with_mutants(run: gates.GateRun, feed: Feed) -> gates.GateRun:
-    """Tries the mutants of a plan, if it has some."""
+def with_mutants(run: gates.GateRun, feed: Feed) -> gates.GateRun:
+    """Tries the mutants of a plan, if it has some. That there are none to draw is a problem."""
     options, start = run.plan.options, time.monotonic()
     if not run.plan.mutants:
         return run
@@ -190,6 +190,8 @@ def _with_mutants(run: gates.GateRun, feed: Feed) -> gates.GateRun:
 
     drawn = trial.drawn(run.plan.mutants, options.seed)
     feed.tell(MutantsDrawn(count=len(drawn)))
+    if not drawn:
+        return replace(run, problems=(*run.problems, f"No mutant could be drawn, and {run.plan.mutants} were wanted."))
     with tempfile.TemporaryDirectory() as folder:
         court = trial.court(Path(folder), options.seed % 2**32, options.patience)
         found = trial.tried(drawn, court, equivalent.read(), lambda each: _tell(each, feed))

@@ -54,6 +54,8 @@ def run(
     areas = [area for area in AREAS if not modules or area.name in modules]
     found = [mutant for area in areas for mutant in mutants_of(area)]
     drawn = found if count is None else sample(found, count, seed)
+    if not drawn:
+        end("There are no mutants to judge.", UNAVAILABLE)
     if only_list:
         for mutant in drawn:
             _print(f"{mutant.id}  {mutant.before} → {mutant.after}")
