@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -77,9 +78,11 @@ class Frr:
         text = (EXAMPLE / "frr.conf").read_text()
         (configuration / "frr.conf").write_text(text.replace("router-id 192.0.2.1\n", f"router-id {own}\n"))
         host.run("install", "--directory", "--owner=frr", "--group=frr", "/run/frr")
+        # One after the other, zebra first: what does not find it tries again 10 s later and knows no link till then.
         for name in self._DAEMONS:
             host.start(installed(name), "--config_file", "/dev/null", "--vty_port", "0", log=name)
-        wait_until(lambda: all(self._ask(host, "show version", "-d", name) for name in self._DAEMONS))
+            wait_until(partial(self._answers, host, name))
+        wait_until(lambda: "\nbfd " in self._ask(host, "show zebra client summary"))
         host.run(installed("vtysh"), "--boot", "--config_dir", configuration)
 
     def routes(self, host: LabHost) -> str:
@@ -87,6 +90,9 @@ class Frr:
 
     def announced(self, host: LabHost) -> str:
         return self._ask(host, f"show bgp ipv4 unicast neighbors {_ROUTER} advertised-routes")
+
+    def _answers(self, host: LabHost, name: str) -> bool:
+        return self._ask(host, "show version", "-d", name) != ""
 
     def _ask(self, host: LabHost, command: str, *options: str) -> str:
         return host.run(installed("vtysh"), *options, "-c", command, check=False).stdout

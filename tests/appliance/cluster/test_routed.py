@@ -32,6 +32,11 @@ _MAJORITY = 2
 _BOTH_S = 1.7
 
 
+def own(hub: HubHost) -> str:
+    """Returns a host's own public address."""
+    return hub.public.addresses[0].partition("/")[0]
+
+
 @dataclass
 class World(HubHosts):
     """Two hub hosts behind a router, and two machines beyond it.
@@ -68,12 +73,14 @@ class World(HubHosts):
         for hub in self.hubs:
             hub.host.route("default", via=_ROUTER)
             self.watches.append(watch(hub.host, "lo"))
-            routing.start(hub.host, hub.public.addresses[0].partition("/")[0], self.folder)
+            routing.start(hub.host, own(hub), self.folder)
         wait_until(lambda: all(map(self.is_neighbour, self.hubs)), self.told)
 
     def is_neighbour(self, hub: HubHost) -> bool:
-        """Tells whether the router speaks BGP with a hub host."""
-        return "Established" in ask_bird(self.routers[0], "show", "protocols", hub.host.name)
+        """Tells whether the router speaks BGP with a hub host, and would notice by BFD that it is gone."""
+        seen = ask_bird(self.routers[0], "show", "bfd", "sessions").splitlines()
+        is_watched = any(line.startswith(f"{own(hub)} ") and " Up " in line for line in seen)
+        return is_watched and "Established" in ask_bird(self.routers[0], "show", "protocols", hub.host.name)
 
     def told(self) -> str:
         """Returns what the router's BIRD has to tell, and the hubs' logs."""
@@ -86,7 +93,7 @@ class World(HubHosts):
 
     def leads_to(self, hub: HubHost) -> bool:
         """Tells whether the router sends the shard's packets to a hub host."""
-        return self.way() == hub.public.addresses[0].partition("/")[0]
+        return self.way() == own(hub)
 
     def unannounced(self, first: HubHost, second: HubHost) -> float:
         """Returns the seconds between the end of the shard's address on one host and its begin on another.

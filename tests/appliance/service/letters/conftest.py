@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import pyotp
 import pytest
 
 from appliance.model.letters import Letter
-from appliance.service import Actor, Context
+from appliance.service import Actor, Context, enrolment
 from tests.appliance.clocks import WallClock
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
+from tests.appliance.members import PASSWORD
 
 EMAIL = "owner@example.net"
 SITE = "https://hub.example.net"
@@ -32,3 +34,13 @@ def owner(context: Context) -> Actor:
 def arrived(context: Context) -> Callable[[], list[Letter]]:
     """Returns a function that sends all queued letters and returns them."""
     return lambda: delivered(context)
+
+
+@pytest.fixture
+def phone(context: Context, owner: Actor, clock: WallClock) -> pyotp.TOTP:
+    """Provides the authenticator of the owner, whose second factor is on."""
+    quiet = replace(context, sends_mail=False)
+    made = pyotp.TOTP(enrolment.propose(quiet, owner, password=PASSWORD).secret)
+    enrolment.enable(quiet, owner, code=made.at(clock.now))
+    clock.wait()
+    return made
