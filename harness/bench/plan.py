@@ -24,6 +24,7 @@ from harness.bench import (
 )
 from harness.bench.beside import Measured
 from harness.subject.kinds import OwnService
+from harness.world.damage import ANYTHING
 from harness.world.world import World
 
 Tell = Callable[[str], None]
@@ -134,7 +135,7 @@ def _with_service(
     """Gives a measurement a lab with a service of its own, without organizations of other measurements."""
 
     def measured(effort: Effort, wireguard: str, tell: Tell) -> dict[str, Measured]:
-        with World(partial(OwnService, wireguard=wireguard)) as world:
+        with World(partial(OwnService, wireguard=wireguard)) as world, world.subject.without_faults(ANYTHING):
             try:
                 return measure(world, effort, tell)
             except Exception:

@@ -17,6 +17,7 @@ from harness.subject.inward import Inward
 from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay
 from harness.subject.service import PORT
+from harness.world.damage import ANYTHING
 from harness.world.world import HUB, World
 from netlab import LabHost
 from reports.addresses import in_brackets
@@ -39,7 +40,11 @@ def run(machines: int, wireguard: str, inward: Inward, console: Console) -> None
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         console.print("Building the lab…")
-        with World(partial(OwnService, wireguard=wireguard)) as world, StreamRelay(inward.listener, _to_the_service):
+        with (
+            World(partial(OwnService, wireguard=wireguard)) as world,
+            world.subject.without_faults(ANYTHING),
+            StreamRelay(inward.listener, _to_the_service),
+        ):
             api = world.subject.service.api()
             api.sign_up(EMAIL, PASSWORD, "Lab")
             api.call("PATCH", "/organization", {"plan": "paid"})

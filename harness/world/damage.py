@@ -37,6 +37,10 @@ WORKER_KILLED = "the web process ended"
 """Fault that a service reports if one of several web processes is killed: the others end by themselves then."""
 
 
+ANYTHING = ("",)
+"""Announces every fault: for labs in which nothing is judged."""
+
+
 class Detection(Enum):
     """Ways in which the hub detects damage; the value is the longest time of recovery in seconds."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from harness.world.damage import ANYTHING
 from harness.world.world import World
 from tests.sandboxes import need_sandbox
 
@@ -13,5 +14,5 @@ from tests.sandboxes import need_sandbox
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     need_sandbox()
-    with World() as made:
+    with World() as made, made.subject.without_faults(ANYTHING):
         yield made
