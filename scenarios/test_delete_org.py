@@ -55,12 +55,14 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
         assert second.send("GET", "/organization").status == httpx.codes.OK
 
     # Its own hub will answer no fence after the deletion, so the other organization's does.
-    own = JudgedStream(mumbai.host, pune.host, pune.address, record, "mumbai→pune", INTERVAL_S, kolkata.fence)
+    fence = kolkata.fence
     with (
-        world.queues(kolkata, delhi) as queues,
+        world.queues(kolkata, delhi, mumbai, pune) as queues,
         bare as canary,
         kolkata.stream_to(delhi, interval=INTERVAL_S, canary=canary, queues=queues) as others,
-        own,
+        JudgedStream(
+            mumbai.host, pune.host, pune.address, record, "mumbai→pune", INTERVAL_S, fence, canary=canary, queues=queues
+        ) as own,
     ):
         with record.control("both organizations' streams flow before"):
             others.flows()

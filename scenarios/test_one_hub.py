@@ -145,7 +145,11 @@ def test_machines_without_a_direct_path_talk_through_the_hub(world: World, recor
         assert home.host.ping(HUB)
         assert not apart.ping(home.own_address, timeout=0.3)
         assert not home.host.ping(f"{_APART}.2", timeout=0.3)
-    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+    with (
+        world.queues(mumbai, pune) as queues,
+        mumbai.stream_to(pune, queues=queues) as forth,
+        pune.stream_to(mumbai, queues=queues) as back,
+    ):
         forth.flows()
         back.flows()
         forth.stops(mesh.deny(mumbai, pune))

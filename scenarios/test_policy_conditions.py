@@ -37,7 +37,11 @@ def test_a_save_against_its_conditions_changes_nothing(world: World, record: Rec
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+    with (
+        world.queues(mumbai, pune) as queues,
+        mumbai.stream_to(pune, queues=queues) as forth,
+        pune.stream_to(mumbai, queues=queues) as back,
+    ):
         with record.control("both streams flow before any rule"):
             forth.flows()
             back.flows()

@@ -40,7 +40,11 @@ def test_a_denied_machine_hears_nothing(world: World, record: Record, profile: s
     """One-way streams flow in both directions; a deny rule stops one of them at once, and only that one."""
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+    with (
+        world.queues(mumbai, pune) as queues,
+        mumbai.stream_to(pune, queues=queues) as forth,
+        pune.stream_to(mumbai, queues=queues) as back,
+    ):
         with record.control("both streams flow before any rule"):
             forth.flows()
             back.flows()
@@ -136,7 +140,11 @@ def test_a_refused_save_changes_nothing(world: World, record: Record) -> None:
         (422, {"default": "allow", "rules": [{**_any_rule(), "protocol": "tcp", "ports": "80-22"}]}),
         (409, {"default": "allow", "rules": [], "version": before["version"] - 1}),
     ]
-    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+    with (
+        world.queues(mumbai, pune) as queues,
+        mumbai.stream_to(pune, queues=queues) as forth,
+        pune.stream_to(mumbai, queues=queues) as back,
+    ):
         back.flows()
         forth.stops(mesh.save(mesh.default, mesh.rules))
         for status, body in bad:
@@ -153,7 +161,11 @@ def test_a_restored_policy_is_enforced_when_answered(world: World, record: Recor
     """The return to a version with a deny rule stops a stream at once, and the return to one without lets it flow."""
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+    with (
+        world.queues(mumbai, pune) as queues,
+        mumbai.stream_to(pune, queues=queues) as forth,
+        pune.stream_to(mumbai, queues=queues) as back,
+    ):
         with record.control("both streams flow before any rule"):
             forth.flows()
             back.flows()

@@ -102,7 +102,7 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
         by_calls("a token that may read", new_token(mesh.api, "read", "read")),
         by_forms("a viewer's browser", _browser(mesh, viewer)),
     )
-    with mumbai.stream_to(pune) as stream:
+    with world.queues(mumbai, pune) as queues, mumbai.stream_to(pune, queues=queues) as stream:
         with record.control("the stream flows before any rule"):
             stream.flows()
         for writer in (*admins, *owners):
@@ -139,7 +139,12 @@ def test_rules_saved_at_the_same_moment_are_all_enforced(world: World, record: R
     mumbai, pune = mesh.machines("mumbai", "pune")
     rules = (rule_between("deny", mumbai, pune), rule_between("deny", pune, mumbai))
     writers = (by_calls("owner", mesh.api), by_calls("owner, once more", mesh.api.duplicate()))
-    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back, ThreadPoolExecutor(2) as pool:
+    with (
+        world.queues(mumbai, pune) as queues,
+        mumbai.stream_to(pune, queues=queues) as forth,
+        pune.stream_to(mumbai, queues=queues) as back,
+        ThreadPoolExecutor(2) as pool,
+    ):
         streams = (forth, back)
         with record.control("the streams flow before any rule"):
             for stream in streams:

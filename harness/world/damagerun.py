@@ -125,10 +125,11 @@ def damage_run(
     mumbai, pune, kolkata = machines
     # An emulated processor can't start a service beside a thousand packets per second.
     interval = INTERVAL_S * world.patience
-    denied = kolkata.stream_to(pune, interval=interval)
+    queues = world.queues(*machines)
+    denied = kolkata.stream_to(pune, interval=interval, queues=queues)
     with (
-        world.queues(*machines) as queues,
-        HealthStream(mumbai, pune, record, interval, denied, queues) as allowed,
+        queues,
+        HealthStream(mumbai, pune, record, interval, denied, queues=queues) as allowed,
         denied,
     ):
         with record.control("both streams flow before the rule and the damage"):
