@@ -6,20 +6,8 @@ import pytest
 from hypothesis import given
 
 from reports import texts
-from reports.exhibits import (
-    Cell,
-    Certificate,
-    DoorCertificate,
-    EngineRun,
-    Event,
-    Histogram,
-    Passed,
-    Row,
-    Save,
-    Stream,
-    Timeline,
-    TruthTable,
-)
+from reports.certificates import Certificate, DoorCertificate, EngineRun
+from reports.exhibits import Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.render import html
 from reports.schema import Claim, SabotageVerdict, Scenario, Transcript
 from tests import properties
