@@ -13,12 +13,11 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import Unavailable
 from appliance.model.organization import Role
-from appliance.service import Actor, api_tokens, invitations, machines, repeats
+from appliance.service import Actor, api_tokens, invitations, repeats
 from appliance.service.observed import ObservedMachine
 from appliance.store import Store
 from appliance.store.policies import SavedPolicy
 from appliance.web.app import make_app
-from appliance.web.pages import forms
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
@@ -27,13 +26,6 @@ from tests.appliance.sites import make_site
 from tests.appliance.web.pages.visitor import Answer, Visitor, filled_in
 
 OTHER = "staple the correct horse"
-LIFETIME = int(forms.LIFETIME.total_seconds())
-
-
-@pytest.fixture
-def seen(site: Site, actor: Actor) -> Callable[[], Sequence[ObservedMachine]]:
-    """Lists the organization's machines."""
-    return lambda: machines.page(site.context, actor)[0]
 
 
 def told(visitor: Visitor, answer: Answer) -> str:
