@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.exhibits import Certificate, DoorCertificate, Exhibit, Histogram, Stream, Timeline, TruthTable
+from reports.certificates import Certificate, DoorCertificate
+from reports.exhibits import Exhibit, Histogram, Stream, Timeline, TruthTable
 from reports.texts import amount, duration
 
 WIDTH = 720

@@ -11,7 +11,8 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 from msgspec import Meta
 
-from reports.exhibits import MOST_EXHIBITS, Certificate, DoorCertificate, Exhibit
+from reports.certificates import Certificate, DoorCertificate
+from reports.exhibits import MOST_EXHIBITS, Exhibit
 from reports.software import Software
 
 VERSION = 4

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from reports.exhibits import Digest
+from reports.fields import Digest
 from reports.log.entries import Subject
 
 GitId = Annotated[str, Meta(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]

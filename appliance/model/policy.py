@@ -5,9 +5,9 @@ A rule is about the machine that opens a connection; replies belong to the conne
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
@@ -326,26 +326,3 @@ class Policy:
             # A rule that only moves is neither gone nor new.
             after.__dict__["_step"] = RuleStep(self.rules, removed, added)
         return after
-
-    def with_ids_of(self, before: Policy) -> Policy:
-        """Copy of this policy that reuses ids from `before` for equal rules, so that their counters continue."""
-        known = {rule.id for rule in before.rules}
-        new = [rule for rule in self.rules if rule.id not in known]
-        if not new:
-            return self
-        # Ids that this policy has already are not reused.
-        taken = {rule.id for rule in self.rules}
-        same_as: defaultdict[Rule, list[Rule]] = defaultdict(list)
-        for rule in reversed(before.rules):
-            if rule.id not in taken:
-                same_as[replace(rule, id="")].append(rule)
-        if not same_as:
-            return self
-        return replace(
-            self,
-            rules=tuple(
-                # The very rule: later comparisons of both policies see the same object.
-                same.pop() if rule.id not in known and (same := same_as.get(replace(rule, id=""))) else rule
-                for rule in self.rules
-            ),
-        )

@@ -13,6 +13,7 @@ from appliance.model.desired import Desired
 from appliance.model.errors import Invalid, NotFound
 from appliance.model.matrix import Matrix
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.rule_ids import with_ids_of
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
 from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut, OpenChange, carry_out_timed, state_of
@@ -117,7 +118,7 @@ def save(
     def edit(change: OpenChange) -> SavedPolicy:
         check_seen(change, seen)
         check_version(change, version)
-        return write_policy(context, actor, change, policy.with_ids_of(change.before.policy), force=force)
+        return write_policy(context, actor, change, with_ids_of(policy, change.before.policy), force=force)
 
     return carry_out_timed(context, actor, edit)
 

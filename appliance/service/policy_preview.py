@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from appliance.model.policy import Policy
 from appliance.model.preview import Preview, compare
+from appliance.model.rule_ids import with_ids_of
 from appliance.service.actor import Actor
 from appliance.service.changes import prepared
 from appliance.service.context import Context
@@ -31,7 +32,7 @@ def preview(context: Context, actor: Actor, policy: Policy, *, version: int | No
         organization = organization_of(transaction, actor)
         change = prepared(context, transaction, organization)
         check_version(change, version)
-        check_policy(change, policy.with_ids_of(change.before.policy))
+        check_policy(change, with_ids_of(policy, change.before.policy))
         ends = ends_of(change)
     before = change.before
     replace(before, policy=policy).check_size(before, most=organization.plan.element_limit)

@@ -13,8 +13,8 @@ from rich.text import Text
 from harness.proof import FailClosed
 from harness.world.doorproving import DoorProven
 from harness.world.proving import Failure, Proven
+from reports.certificates import EngineRun
 from reports.ending import FAULT, UNAVAILABLE
-from reports.exhibits import EngineRun
 from reports.texts import many, printable
 
 if TYPE_CHECKING:

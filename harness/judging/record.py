@@ -15,7 +15,8 @@ from harness.judging.order import HeldUntil, in_order
 from harness.judging.queues import QueueLog
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
-from reports.exhibits import MOST_EXHIBITS, Cell, Certificate, DoorCertificate, Exhibit, TruthTable
+from reports.certificates import Certificate, DoorCertificate
+from reports.exhibits import MOST_EXHIBITS, Cell, Exhibit, TruthTable
 from reports.schema import MeasuredValue, Measurement, Scalar
 
 _SAVES = "saves of a policy, from request to answer"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection, Sequence
 from pathlib import PurePath, PurePosixPath
@@ -14,6 +13,8 @@ import msgspec
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
 from harness.subject.live import Live
+from harness.subject.operated import Operated
+from harness.subject.programs import PROGRAM
 from netlab import Host, HostUnavailable, wait_until
 from netlab.ssh import SshHost
 
@@ -61,7 +62,7 @@ class Installed(Protocol):
         """
 
 
-class OverSsh:
+class OverSsh(Operated):
     """`Installed` through a shell on the host of a service that somebody else runs, until `close`.
 
     Raises (each method):
@@ -110,14 +111,13 @@ class OverSsh:
         except httpx.TransportError:
             return False
 
-    def census(self) -> dict[str, Any]:
-        """Runs the operator's command; see `Installed.census`."""
-        command = 'cd "$1" && exec "$2" -m appliance census --json'
-        words = (self._folder, self._python)
-        done = self.host.run("sh", "-c", command, "sh", *words, env=self._settings, timeout=_DEADLINE, check=False)
+    def operate(self, *words: str, failure: str) -> str:
+        """Runs an operator's command as the service does its own; see `Operated.operate`."""
+        command = ("sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", self._folder, self._python, "-m", PROGRAM, *words)
+        done = self.host.run(*command, env=self._settings, timeout=_DEADLINE, check=False)
         if done.returncode != 0:
-            raise Inconclusive(f"there is no census: {done.stderr[-2000:]}")
-        return {each["id"]: each for each in json.loads(done.stdout)["organizations"]}
+            raise Inconclusive(f"{failure}: {done.stderr[-2000:]}")
+        return done.stdout
 
     def log_text(self) -> str:
         """Returns the content of the file that standard error of the service goes to."""

@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 import secrets
 import signal
-import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import httpx
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
+from harness.subject.operated import Operated
 from harness.subject.options import Build, ServiceOptions
 from harness.subject.postgresql import PostgreSql
+from harness.subject.programs import PROGRAM, Programs
 from harness.subject.turnedclock import TURNED, VARIABLE, TurnedClock
-from netlab import LabHost, NamespaceHost, Process, kill
+from netlab import LabHost, Process, kill
 from netlab.errors import NothingArrived
 
 PORT = 8443
 _OTHER_PORT = 8444
 _SECRET = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 _DATABASE_URL = "MESHWG_DATABASE_URL"
-_PROGRAM = "appliance"
 _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up"
 # For a service that hangs: one that ends is noticed at once, and an emulated processor takes minutes.
 _START_DEADLINE = _STOP_GRACE = 300.0
 
 
-class Service:
+class Service(Operated):
     """The service, running for as long as ``with`` lasts.
 
     Args:
@@ -60,6 +56,7 @@ class Service:
         self.unlock_secret = secrets.token_urlsafe(24)
         self._clock_file = host.folder / "clock"
         self.clock = TurnedClock(self._clock_file)
+        self._programs = Programs(host, options)
         self._postgresql: PostgreSql | None = None
         self._starts = itertools.count(1)
         self._tries = itertools.count(1)
@@ -131,7 +128,7 @@ class Service:
         Raises:
             Inconclusive: it did not come up, or there is no other release.
         """
-        build = self._build(is_forked=is_forked) if release is None else self._older(release)
+        build = self._programs.build(is_forked=is_forked) if release is None else self._programs.older(release)
         if self.options.has_postgresql and self._postgresql is None:
             self._postgresql = PostgreSql(self.host)
         # Each start has its own log, so that the wait does not find the words of the start before.
@@ -177,14 +174,6 @@ class Service:
             self._was_up = False
             self.bad_ends.append(f"exit status {status} by itself")
 
-    def _build(self, *, is_forked: bool) -> Build | None:
-        return self.options.broken or (self.options.product if is_forked else None)
-
-    def _older(self, release: str) -> Build:
-        if self.options.release is None:
-            raise Inconclusive("the run knows no older release of the service")
-        return self.options.release(release)
-
     def _begin(self, log: str, build: Build | None) -> Process:
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
         arguments = [
@@ -210,7 +199,7 @@ class Service:
         """
         listen = f"--listen={self.options.address}:{_OTHER_PORT}"
         arguments = ["up", f"--data={data}", listen, f"--wireguard={self.options.wireguard}"]
-        build = self._build(is_forked=is_forked)
+        build = self._programs.build(is_forked=is_forked)
         process = self._launch(f"try-{next(self._tries)}", arguments, secret, build)
         return process.wait(_START_DEADLINE), process.log_text().strip()
 
@@ -220,18 +209,7 @@ class Service:
             VARIABLE: str(self._clock_file),
             **self._store_setting(),
         }
-        if build is not None and (host := self._forking()) is not None:
-            return host.fork(partial(build.body, arguments), "up", log=log, env=environment)
-        program = (_PROGRAM,) if build is None else build.program
-        return self.host.start(sys.executable, "-m", *program, *arguments, env=environment, log=log)
-
-    def _forking(self) -> NamespaceHost | None:
-        """Returns the host on which processes of the service are forked; None where they have to be programs.
-
-        A thread of this program could hold a lock that a fork needs.
-        """
-        host = self.host
-        return host if threading.active_count() == 1 and isinstance(host, NamespaceHost) else None
+        return self._programs.start(log, arguments, environment, build)
 
     def _store_setting(self) -> dict[str, str]:
         return {} if self._postgresql is None else {_DATABASE_URL: self._postgresql.url}
@@ -294,7 +272,7 @@ class Service:
             with suppress(OSError):
                 folder = Path(f"/proc/{pid}")
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
-                is_program = words[1:3] == ["-m", _PROGRAM]
+                is_program = words[1:3] == ["-m", PROGRAM]
                 # Forks of the harness are named by their command.
                 is_fork = self.options.broken is not None or not is_program
                 name = (folder / "comm").read_text().strip() if is_fork else words[-1]
@@ -322,53 +300,10 @@ class Service:
         """Opens an API connection that is not signed in."""
         return Api(self.url, self.certificate)
 
-    def census(self) -> dict[str, Any]:
-        """Returns the census that the operator's command prints, by organization id.
-
-        Raises:
-            Inconclusive: the command fails.
-        """
-        listed = json.loads(self.operate("census", "--json", failure="there is no census"))
-        return {each["id"]: each for each in listed["organizations"]}
-
-    def reset_link(self, email: str) -> str:
-        """Makes a password reset link by the operator's command.
-
-        Returns:
-            The token in the link.
-
-        Raises:
-            Inconclusive: the command fails.
-        """
-        link = self.operate("admin", "reset-link", email, failure="there is no password reset link")
-        return link.strip().partition("token=")[2]
-
     def operate(self, *words: str, failure: str) -> str:
-        """Runs an operator's command on the service's data folder, with its unlock secret; as a fork, where it can.
-
-        Args:
-            words: the command and its arguments.
-            failure: first words of the error.
-
-        Returns:
-            The command's output.
-
-        Raises:
-            Inconclusive: the command fails.
-        """
-        arguments = [*words, f"--data={self.data}"]
+        """Runs an operator's command on the service's data folder, with its unlock secret; see `Operated.operate`."""
         environment = {_SECRET: self.unlock_secret, **self._store_setting()}
-        if (build := self._build(is_forked=True)) is not None and (host := self._forking()) is not None:
-            log = f"operator-{next(self._tries)}"
-            process = host.fork(partial(build.operator, arguments), "operator", log=log, env=environment)
-            if process.wait(_START_DEADLINE) != 0:
-                raise Inconclusive(f"{failure}: {process.log_text()[-2000:]}")
-            return process.log_text()
-        command = (sys.executable, "-m", _PROGRAM, *arguments)
-        done = self.host.run(*command, env=environment, timeout=_START_DEADLINE, check=False)
-        if done.returncode != 0:
-            raise Inconclusive(f"{failure}: {done.stderr[-2000:]}")
-        return done.stdout
+        return self._programs.operate([*words, f"--data={self.data}"], environment, failure)
 
     def wireguard(self) -> str:
         """Returns name and version of the hub's WireGuard implementation, read from the service's metrics.

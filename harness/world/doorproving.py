@@ -22,7 +22,7 @@ from harness.proof.replay.errors import Unreplayable
 from harness.proof.words import Counterexample
 from harness.world.organizations import Command, Organization, Unavailable
 from harness.world.proving import ProofOptions, engine_runs, namespace_of
-from reports.exhibits import MOST_KINDS, MOST_WRONG, DoorCertificate
+from reports.certificates import MOST_KINDS, MOST_WRONG, DoorCertificate
 from reports.texts import clipped
 
 if TYPE_CHECKING:

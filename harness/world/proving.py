@@ -28,7 +28,7 @@ from harness.proof import (
 )
 from harness.proof.replay.errors import Unreplayable
 from harness.world.organizations import Command, Organization, Unavailable, digest
-from reports.exhibits import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
+from reports.certificates import MOST_KINDS, MOST_WRONG, Certificate, EngineRun
 from reports.texts import clipped
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from reports.exhibits import Digest
+from reports.fields import Digest
 
 Text = Annotated[str, Meta(max_length=120)]
 

@@ -7,17 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reports import publish
-from reports.exhibits import (
-    Cell,
-    Exhibit,
-    Histogram,
-    Passed,
-    Row,
-    Save,
-    Stream,
-    Timeline,
-    TruthTable,
-)
+from reports.exhibits import Cell, Exhibit, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.keys import Signer
 from reports.log.entries import Began
 from reports.log.folder import RunLog

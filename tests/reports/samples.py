@@ -6,21 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reports.exhibits import (
-    MOST_BINS,
-    Cell,
-    Certificate,
-    DoorCertificate,
-    EngineRun,
-    Event,
-    Histogram,
-    Passed,
-    Row,
-    Save,
-    Stream,
-    Timeline,
-    TruthTable,
-)
+from reports.certificates import Certificate, DoorCertificate, EngineRun
+from reports.exhibits import MOST_BINS, Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.schema import VERSION, Claim, MutantVerdict, Place, SabotageVerdict, Scenario, Transcript
 from reports.software import Package, Software
 

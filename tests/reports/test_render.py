@@ -1,9 +1,7 @@
-"""Page of a run: it has every measurement, loads nothing from elsewhere, and turns no text into markup."""
+"""The page of a run has every measurement, and says in words what the run was."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -12,147 +10,13 @@ from msgspec.structs import replace
 
 from harness.paths import ROOT
 from reports import texts
-from reports.exhibits import (
-    Cell,
-    Certificate,
-    DoorCertificate,
-    EngineRun,
-    Event,
-    Histogram,
-    Passed,
-    Row,
-    Save,
-    Stream,
-    Timeline,
-    TruthTable,
-)
 from reports.render import html
-from reports.schema import Claim, MutantVerdict, Place, SabotageVerdict, Scenario, Transcript
+from reports.schema import Claim, MutantVerdict, Place, SabotageVerdict, Transcript
 from tests import properties
+from tests.reports.pages import HOSTILE, Page, flat
 from tests.reports.samples import SOFTWARE, claim, run, scenario, transcripts
 
 CHANCES = {"value": 0, "unit": "packets", "limit": 0, "of": 12_000}
-HOSTILE = (
-    "</script></style></pre>\"'><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}{% endfor %}&lt;\x1b[2J"
-)
-FOREIGN = {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use", "image", "foreignobject"}
-FETCHING = {"src", "srcset", "action", "formaction", "poster", "data", "background", "ping", "manifest", "cite"}
-
-
-@dataclass
-class Page(HTMLParser):
-    """A page as a browser would read it.
-
-    Attributes:
-        tags: every tag with its attributes, in order.
-        said: every text between tags that is not style, with white space as browsers show it.
-    """
-
-    text: str
-    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
-    style: str = ""
-    said: str = ""
-
-    def __post_init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.feed(self.text)
-        self.close()
-        self.said = " ".join(self.said.split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self.lasttag == "style":
-            self.style += data
-        else:
-            self.said += f" {data} "
-
-    @property
-    def shape(self) -> list[str]:
-        """Returns the tags only."""
-        return [tag for tag, _ in self.tags]
-
-
-def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
-    """Makes a run in which every free text is this one."""
-    of = Scenario(
-        name=text,
-        verdict=verdict,
-        seconds=1.0,
-        measured={text: text, f"{text} 2": {"value": text, "unit": text, "limit": text}, f"{text} 3": [text]},
-        title=text,
-        controls=[text],
-        failure=text,
-        rerun=text,
-        evidence=[text],
-        exhibits=[
-            Histogram(text, text, [0, 1], [1], 0, 1, 1),
-            Timeline(
-                text,
-                1,
-                [Save(text, 0, 0, [Passed(allowed=True, sent=1, delivered=1, wrong=0)])],
-                [Stream(text, [1], [1], [])],
-                1,
-                1,
-                [Event(text, 0, 1)],
-                1,
-            ),
-            TruthTable(text, text, [text], [Row(text, text, [Cell(allowed=True, sent=1, arrived=1)])]),
-            Certificate(text, 1, 1, "0" * 64, "f" * 64, text, [EngineRun(text, 1, text, 1.0)], [text], [text]),
-            DoorCertificate(text, 1, 1, "f" * 64, text, [EngineRun(text, 1, text, 1.0)], [text], [text], [text]),
-        ],
-    )
-    return Transcript(
-        started_at=text,
-        seconds=1.0,
-        profile=text,
-        seed=1,
-        environment={text: text},
-        claims=[Claim(text, verdict, [of], text, text)],
-        sabotage=[SabotageVerdict(text, text, caught=False, broke=text, noticed=text)],
-        verdict="fail",
-        problems=[text],
-    )
-
-
-def flat(text: str) -> str:
-    """Returns the text as a page shows it."""
-    return " ".join(texts.printable(text).split())
-
-
-@given(transcripts)
-@properties.examples(50)
-def test_the_page_loads_nothing_from_elsewhere(made: Transcript) -> None:
-    page = Page(html(made))
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use", "foreignobject"} & set(
-        page.shape
-    )
-    for _, attributes in page.tags:
-        assert not FETCHING & attributes.keys()
-        assert not [name for name in attributes if name.startswith("on") or name == "style"]
-        assert (attributes.get("href") or "#").startswith("#")
-        assert "xlink:href" not in attributes
-        assert "refresh" not in (attributes.get("http-equiv") or "").lower()
-    assert "url(" not in page.style
-    assert "@import" not in page.style
-    assert "//" not in page.style
-
-
-@pytest.mark.parametrize("text", [HOSTILE, "--><!--", "]]>", "<plaintext>", "\x00<b>", "javascript:alert(1)"])
-def test_no_text_becomes_markup(text: str) -> None:
-    page = Page(html(hostile_run(text)))
-    assert page.shape == Page(html(hostile_run("harmless"))).shape
-    # Where it is shown it is shown as it is: title, problem, claim twice, scenario, failure, sabotage, and more.
-    assert page.said.count(flat(text)) >= 25
-
-
-@pytest.mark.long
-@given(transcripts)
-@properties.examples(50)
-def test_a_page_has_no_control_characters(made: Transcript) -> None:
-    page = html(made)
-    assert texts.printable(page) == page
 
 
 def test_a_run_of_another_hub_names_it_and_shows_no_sabotage() -> None:

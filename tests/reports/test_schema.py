@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from jsonschema import Draft202012Validator
 
-from reports.exhibits import Certificate
+from reports.certificates import Certificate
 from reports.schema import VERSION, Transcript, TranscriptError, dump, json_schema, load
 from tests import properties
 from tests.reports.samples import claim, run, scenario, transcripts

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import Result
 
 from reports import publish, schema
-from reports.exhibits import Certificate, DoorCertificate, EngineRun
+from reports.certificates import Certificate, DoorCertificate, EngineRun
 from reports.keys import Signer
 from reports.schema import VERSION, MutantVerdict, SabotageVerdict, Transcript
 from tests.reports import commands

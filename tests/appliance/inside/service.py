@@ -20,7 +20,8 @@ from appliance import cli
 from appliance.cli import launching
 from appliance.hub.rpc import codec
 from appliance.web import process, server
-from tests.appliance.inside.catalogue import ROWS, Targets
+from tests.appliance.inside.attempts import Targets
+from tests.appliance.inside.catalogue import ROWS
 
 
 def main() -> None:

@@ -19,8 +19,10 @@ from appliance.hub.names import Names
 from appliance.hub.rpc import codec
 from appliance.store import Store, instance, organizations
 from tests.appliance.cli.started import PORT, READY, call, children, sign_up, wait_for_health
-from tests.appliance.inside import catalogue, service
-from tests.appliance.inside.catalogue import CONTROLS, OF_THE_HUB, ROWS, Targets
+from tests.appliance.inside import of_rights, service
+from tests.appliance.inside.attempts import Targets
+from tests.appliance.inside.catalogue import CONTROLS, ROWS
+from tests.appliance.inside.of_the_hub import EXCESSIVE
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to see what somebody else can't do")
@@ -66,7 +68,7 @@ def visited(data: Path, swept: None) -> Iterator[Visited]:
             stderr=written,
             cwd=data.parent,
             env={**environment, "OPERATORS_OWN": WORD},
-            preexec_fn=catalogue.keep_key,
+            preexec_fn=of_rights.keep_key,
         )
     yield Visited(process, file, asked_on)
     process.terminate()
@@ -168,13 +170,13 @@ def test_every_attempt_of_the_web_process_is_stopped(
         print(f"{name:52}{by or 'GOT THROUGH'}")
     assert [name for name, by in stopped.items() if not by] == []
     # It is the hub that looked at these, and not a call that nobody understood.
-    assert {name for name, by in stopped.items() if "trusted" in by or "$.call.organization" in by} == set(OF_THE_HUB)
+    assert {name for name, by in stopped.items() if "trusted" in by or "$.call.organization" in by} == set(EXCESSIVE)
     wait_for_health("/readyz")
     assert call("GET", "/healthz")[0] == 200
 
     # Root gets through with every one, as this process is: it has a word, a key and a file that root left open.
     monkeypatch.setenv("OPERATORS_OWN", WORD)
-    catalogue.keep_key()
+    of_rights.keep_key()
     with (
         Path(targets.secret).open(),
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as abstract,

@@ -24,6 +24,7 @@ from appliance.model.policy import (
     SelectorKind,
 )
 from appliance.model.port_ranges import PortRange, format_ports, merge_ports, parse_ports
+from appliance.model.rule_ids import with_ids_of
 from appliance.model.verdict import ConnectionEnd, decide
 from tests.appliance.strategies import PORTS, desired_states, port_ranges, rules
 
@@ -167,7 +168,7 @@ def test_equal_rules_keep_their_ids(data: st.DataObject) -> None:
         data.draw(st.lists(st.sampled_from(before.rules), unique_by=lambda rule: rule.id)) if before.rules else []
     )
     after = Policy(rules=(*returned, *sent))
-    kept = after.with_ids_of(before)
+    kept = with_ids_of(after, before)
     assert [replace(rule, id="") for rule in kept.rules] == [replace(rule, id="") for rule in after.rules]
     assert len({rule.id for rule in kept.rules}) == len(kept.rules)
     count = Counter(replace(rule, id="") for rule in kept.rules if rule in before.rules)

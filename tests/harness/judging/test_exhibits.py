@@ -25,10 +25,10 @@ from reports.exhibits import (
     MOST_SAVES,
     MOST_SLOTS,
     MOST_STREAMS,
-    MOST_WORDS,
     Cell,
     Passed,
 )
+from reports.fields import MOST_WORDS
 from reports.texts import clipped
 
 MS = 1_000_000

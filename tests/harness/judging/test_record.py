@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import CommandFailed, NothingArrived
-from reports.exhibits import Certificate, DoorCertificate, EngineRun
+from reports.certificates import Certificate, DoorCertificate, EngineRun
 
 
 @pytest.fixture

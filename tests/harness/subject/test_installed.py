@@ -46,6 +46,8 @@ class RemoteHost:
         """Starts a process with the command line of a service's hub."""
         folder = self.host.folder / "appliance"
         folder.mkdir(exist_ok=True)
+        # A package without it would come after any of the same name that this process is told to look for.
+        (folder / "__init__.py").touch()
         (folder / "__main__.py").write_text(PROGRAM)
         process = self.host.start(sys.executable, "-m", "appliance", "hub", cwd=self.host.folder, env=settings)
         process.wait_for_log("runs", DEADLINE)

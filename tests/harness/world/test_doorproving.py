@@ -15,7 +15,7 @@ from harness.proof.replay.capturing import Sight
 from harness.world.doorproving import prove_front_door
 from harness.world.organizations import Command, Organization, Unavailable
 from harness.world.proving import ProofOptions
-from reports.exhibits import DoorCertificate
+from reports.certificates import DoorCertificate
 from tests.harness.proof.front_door.doors import LINKS, Doorway, doorways
 
 pytestmark = pytest.mark.long

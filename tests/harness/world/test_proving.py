@@ -19,7 +19,7 @@ from harness.proof import Ways, strays
 from harness.proof.replay.capturing import Sight
 from harness.world.organizations import Command, Unavailable, of_token
 from harness.world.proving import Failure, ProofOptions, prove_policies, prove_policy, run_here
-from reports.exhibits import Certificate
+from reports.certificates import Certificate
 from tests.appliance.hub.ruled import Kernel
 from tests.harness.proof.compiled import kernels, mixed, policy_of
 

@@ -14,7 +14,7 @@ from reports.events.board import Board
 from reports.events.format import AnyEvent, EventsLost, MutantJudged, MutantsDrawn, Note, ScenarioRepeated
 from tests.reports.events import samples
 from tests.reports.events.samples import BEGUN, FIGURES, NOTICED, PASSES, PROVEN, RUN, RUNS, view_of
-from tests.reports.test_render import HOSTILE
+from tests.reports.pages import HOSTILE
 
 
 class Markup(HTMLParser):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import bottle
 import pytest
@@ -12,6 +12,7 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine, Member, Plan, Role
 from appliance.service import Actor, accounts, machines, organizations, passwords
 from appliance.service import policy as policies
+from appliance.service.observed import ObservedMachine
 from appliance.store import machines as store_machines
 from appliance.store import people, times
 from appliance.store.policies import SavedPolicy
@@ -102,3 +103,9 @@ def colleague(app: bottle.Bottle, site: Site, owner: Visitor) -> Callable[[Role]
         return visitor
 
     return join
+
+
+@pytest.fixture
+def seen(site: Site, actor: Actor) -> Callable[[], Sequence[ObservedMachine]]:
+    """Lists the organization's machines."""
+    return lambda: machines.page(site.context, actor)[0]

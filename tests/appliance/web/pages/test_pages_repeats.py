@@ -6,44 +6,26 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from datetime import timedelta
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection
 
-from appliance.model.errors import Forbidden, Unavailable
+from appliance.model.errors import Unavailable
 from appliance.model.organization import Role
-from appliance.service import Actor, api_tokens, invitations, machines, repeats
+from appliance.service import Actor, api_tokens, invitations, repeats
 from appliance.service.observed import ObservedMachine
-from appliance.store import Store, times
+from appliance.store import Store
 from appliance.store.policies import SavedPolicy
 from appliance.web.app import make_app
-from appliance.web.pages import forms
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_site
-from tests.appliance.web.pages.visitor import Answer, Visitor
+from tests.appliance.web.pages.visitor import Answer, Visitor, filled_in
 
-TEMPLATES = Path(forms.__file__).parent / "templates"
 OTHER = "staple the correct horse"
-LIFETIME = int(forms.LIFETIME.total_seconds())
-
-
-@pytest.fixture
-def seen(site: Site, actor: Actor) -> Callable[[], Sequence[ObservedMachine]]:
-    """Lists the organization's machines."""
-    return lambda: machines.page(site.context, actor)[0]
-
-
-def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
-    """Returns a function that sends the form of that page, again with each call."""
-    visitor.get(path)
-    fields = visitor.answer.page.forms[action] | typed
-    return lambda: visitor.post(action, fields)
 
 
 def told(visitor: Visitor, answer: Answer) -> str:
@@ -57,44 +39,6 @@ def rotating(owner: Visitor, seen: Callable[[], Sequence[ObservedMachine]]) -> C
     owner.add_machine("one")
     path = f"/machines/{seen()[0].machine.id}/rotate"
     return filled_in(owner, path, path)
-
-
-@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: str(path.stem))
-def test_every_changing_form_has_a_form_token(template: Path) -> None:
-    for form in re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(encoding="utf-8"), re.DOTALL):
-        assert len(re.findall(r"{{ sent_once\((who\.csrf|form_token)\) }}", form)) == 1, form
-
-
-def test_form_tokens_are_unique(owner: Visitor) -> None:
-    shown = [fields["once"] for _ in range(2) for fields in owner.get("/settings").page.forms.values()]
-    assert len(shown) == len(set(shown)) > 4
-
-
-@pytest.mark.parametrize("once", ["", "x", "1-" + "a" * 16, "9" * 13 + "-" + "a" * 16, None])
-def test_a_form_without_a_form_token_is_refused(
-    owner: Visitor, seen: Callable[[], Sequence[ObservedMachine]], once: str | None
-) -> None:
-    owner.get("/machines")
-    fields = owner.answer.page.forms["/machines"] | {"name": "one"}
-    answer = owner.post("/machines", {**fields, "once": once} if once is not None else {"csrf": fields["csrf"]})
-    assert answer.status == 403
-    assert "Open its page again" in answer.page.text
-    assert not seen()
-
-
-@pytest.mark.parametrize(("age", "is_taken"), [(-61, False), (-59, True), (LIFETIME - 1, True), (LIFETIME + 1, False)])
-def test_a_form_expires_before_its_answer_is_forgotten(age: int, is_taken: bool) -> None:
-    # A whole second, as the token's time is.
-    now = times.now().replace(microsecond=0)
-    form = forms.Form({forms.ONCE_FIELD: forms.new_once(now - timedelta(seconds=age))})
-    with nullcontext() if is_taken else pytest.raises(Forbidden):
-        forms.check_once(form, now)
-
-
-@pytest.mark.parametrize(("age", "status"), [(0, 200), (LIFETIME + 1, 403)])
-def test_an_expired_form_is_refused(owner: Visitor, age: int, status: int) -> None:
-    shown = forms.new_once(times.now() - timedelta(seconds=age))
-    assert filled_in(owner, "/machines", "/machines", name="one", once=shown)().status == status
 
 
 def test_a_machine_is_added_once_and_its_key_is_shown_once(

@@ -105,3 +105,10 @@ class Visitor:
         """Adds a rule."""
         self.get("/policy")
         return self.send("/policy/rules", **fields)
+
+
+def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
+    """Returns a function that sends the form of that page, again with each call."""
+    visitor.get(path)
+    fields = visitor.answer.page.forms[action] | typed
+    return lambda: visitor.post(action, fields)
