@@ -97,18 +97,18 @@ def limit(rate: int, burst: int) -> str:
 SESSIONS = Memory("sessions", f"typeof {FIRST_WORD} : udp dport", 2**19, SESSION_LEASE_S)
 OFFERS = Memory("offers", f"typeof {FIRST_WORD} : udp dport", 2**18, _OFFER_LEASE_S)
 ASKED = Memory("asked", "type ipv4_addr . inet_service . inet_service : ipv4_addr", _SOURCES, _ASKED_LEASE_S)
-_OF_A_FIRST_MESSAGE = {
-    version: f"typeof {ip} saddr . udp sport . udp dport . {FIRST_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))
-}
+HANDED_ON = {version: f"{ip} saddr . udp sport . udp dport . {FIRST_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))}
+"""Machine, link, and the machine's index in a first message that is handed on, by IP version."""
+
 HANDED = {
-    version: Memory(f"handed{version}", of, _SOURCES, _ASKED_LEASE_S) for version, of in _OF_A_FIRST_MESSAGE.items()
+    version: Memory(f"handed{version}", f"typeof {of}", _SOURCES, _ASKED_LEASE_S) for version, of in HANDED_ON.items()
 }
 """First messages that the hub's process has handed to links."""
 
 REPLIED = {
-    version: Memory(f"replied{version}", of, _SOURCES, _ASKED_LEASE_S) for version, of in _OF_A_FIRST_MESSAGE.items()
+    version: Memory(f"replied{version}", f"typeof {of}", _SOURCES, _ASKED_LEASE_S) for version, of in HANDED_ON.items()
 }
-"""Those of them that their link has answered."""
+"""First messages that links have answered."""
 
 RESUMED = {
     4: Memory("resumed4", "type ipv4_addr . inet_service : inet_service", _SOURCES, SESSION_LEASE_S, learns=False),

@@ -38,6 +38,7 @@ from appliance.hub.front_door.memory import (
     BEGUN_OF,
     FIRST_WORD,
     HANDED,
+    HANDED_ON,
     KNOWN4,
     KNOWN6,
     KNOWN_OF,
@@ -161,13 +162,9 @@ _HOOKS = {
 _SENT_ANEW = 0x6D77
 _NOT_FORWARDED = "fib daddr type != unicast"
 
-
 _ASKING = "ip saddr . udp sport . udp dport"
-_HANDED_ON = {version: f"{ip} saddr . udp sport . udp dport . {FIRST_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))}
-"""Machine, link, and the machine's index in a first message that is handed on."""
-
 _ANSWERED = {version: f"{ip} daddr . udp dport . udp sport . {SECOND_WORD}" for version, ip in ((4, "ip"), (6, "ip6"))}
-"""The same in the link's answer."""
+"""Machine, link, and the machine's index in the link's answer to a first message, by IP version."""
 
 
 def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -286,8 +283,8 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
             f"delete @{ASKED.name} {{ {_ASKING} : ip daddr }}",
             f"add @{ASKED.name} {{ {_ASKING} : ip daddr }}",
             # A machine may use an index again, and gets another answer then.
-            *(f"delete @{REPLIED[version].name} {{ {key} }}" for version, key in _HANDED_ON.items()),
-            *(f"update @{HANDED[version].name} {{ {key} }}" for version, key in _HANDED_ON.items()),
+            *(f"delete @{REPLIED[version].name} {{ {key} }}" for version, key in HANDED_ON.items()),
+            *(f"update @{HANDED[version].name} {{ {key} }}" for version, key in HANDED_ON.items()),
             "notrack accept",
         ),
         "leave": (
