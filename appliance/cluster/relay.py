@@ -133,7 +133,7 @@ class Listener:
                 threading.Thread(target=self._take, args=(plain, sender[0]), name="relay", daemon=True).start()
             except RuntimeError as error:
                 # The host has no thread left (pthread_create(3), EAGAIN); later callers may find one.
-                log.error("a connection could not be taken", error=str(error))
+                self._lines.write(log.error, "a connection could not be taken", error=str(error))
                 self._handshakes.end(sender[0], None)
                 plain.close()
 
@@ -170,7 +170,7 @@ class Listener:
         try:
             serving.start()
         except RuntimeError as error:
-            log.error("a connection could not be taken", error=str(error))
+            self._lines.write(log.error, "a connection could not be taken", error=str(error))
             for each in (connection, ours, theirs):
                 each.close()
             return

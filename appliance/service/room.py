@@ -13,6 +13,7 @@ from collections.abc import Callable, MutableMapping
 
 import structlog
 
+from appliance.few_lines import FewLines
 from appliance.model.errors import NoRoom, Unavailable
 from appliance.model.sentences import Sentence, sentence
 from appliance.store import Store
@@ -29,7 +30,6 @@ SMALL = 4_000
 """Bytes of added rules that a policy may have then: a few rules that deny."""
 
 _LOOKS_EVERY_S = 1.0
-_LOGGED_EVERY_S = 60.0
 _RETRY_S = 600
 NOBODY_NEW = sentence(
     "This service has hardly any room left on its disk, so nobody can sign up for now. Its operator can change that."
@@ -60,7 +60,8 @@ class Room:
         self._store = store
         self._refusals = refusals
         self._clock = clock
-        self._low, self._looked_at, self._logged_at = False, -_LOOKS_EVERY_S, -_LOGGED_EVERY_S
+        self._low, self._looked_at = False, -_LOOKS_EVERY_S
+        self._lines = FewLines(1, clock=clock)
         self._lock = threading.Lock()
 
     def is_low(self) -> bool:
@@ -79,7 +80,12 @@ class Room:
             return self._low
         self._low = is_low(found)
         if self._low:
-            self._tell(found)
+            self._lines.write(
+                log.error,
+                "the store's disk is nearly full, so nothing new is taken",
+                free=found.free,
+                store=found.bytes,
+            )
         return self._low
 
     def check(self, why: Sentence = NOTHING_NEW) -> None:
@@ -87,14 +93,6 @@ class Room:
         if self.is_low():
             self._refusals["room"] = self._refusals.get("room", 0) + 1
             raise NoRoom(why, retry_after=_RETRY_S)
-
-    def _tell(self, found: DiskUse) -> None:
-        with self._lock:
-            now = self._clock()
-            if now - self._logged_at < _LOGGED_EVERY_S:
-                return
-            self._logged_at = now
-        log.error("the store's disk is nearly full, so nothing new is taken", free=found.free, store=found.bytes)
 
 
 def is_low(found: DiskUse) -> bool:
