@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from appliance.hub.plane import bounds
 from appliance.hub.ruleset import compilers
@@ -30,14 +29,8 @@ from appliance.service import (
 )
 from appliance.store import policy_history
 from appliance.web import answer_cache, rates
-from appliance.web.allowance import Rate
 from harness.paths import ROOT
-
-_PERIODS = {60.0: "a minute", 3600.0: "an hour", 86400.0: "a day"}
-
-
-def _told(limit: Sequence[Rate]) -> str:
-    return " and ".join(f"{rate.amount:,} {_PERIODS[rate.seconds]}" for rate in limit)
+from tests.rates_in_words import told
 
 
 def _told_pace(pace: str) -> str:
@@ -65,7 +58,7 @@ def _bounds() -> dict[str, str]:
         "groups of a machine": (
             f"{machine_bounds.MOST_GROUPS}, of {machine_bounds.MOST_GROUP_CHARACTERS:,} characters together"
         ),
-        "new configurations": _told(rates.CONFIGURATIONS_PER_ORGANIZATION),
+        "new configurations": told(rates.CONFIGURATIONS_PER_ORGANIZATION),
         "machines that are enabled again": (
             f"{enablings.amount:,} at once, {round(86400 / enablings.interval):,} a day"
         ),
@@ -84,14 +77,14 @@ def _bounds() -> dict[str, str]:
         "new connections of a machine": _told_pace(MACHINE_PACE),
         "connections of all machines": f"{bounds.ORGANIZATION:,}",
         "new connections of all machines": _told_pace(ORGANIZATION_PACE),
-        "requests": _told(rates.READS_PER_ORGANIZATION),
-        "those of pages that keep themselves up to date": _told(rates.POLLS_PER_ORGANIZATION),
-        "changes": _told(rates.WRITES_PER_ORGANIZATION),
-        "revocations of access by a member": _told(rates.REVOCATIONS),
-        "pings of machines": _told(rates.PINGS_PER_ORGANIZATION),
-        "measurements of the policy": f"{_told(rates.MEASUREMENTS_PER_ORGANIZATION)}, of {measured}",
-        "invitations": f"{_told(rates.INVITATIONS_PER_ORGANIZATION)}; {invitations.MOST_PENDING} pending",
-        "letters but resets and notices": _told(rates.LETTERS_PER_ORGANIZATION),
+        "requests": told(rates.READS_PER_ORGANIZATION),
+        "those of pages that keep themselves up to date": told(rates.POLLS_PER_ORGANIZATION),
+        "changes": told(rates.WRITES_PER_ORGANIZATION),
+        "revocations of access by a member": told(rates.REVOCATIONS),
+        "pings of machines": told(rates.PINGS_PER_ORGANIZATION),
+        "measurements of the policy": f"{told(rates.MEASUREMENTS_PER_ORGANIZATION)}, of {measured}",
+        "invitations": f"{told(rates.INVITATIONS_PER_ORGANIZATION)}; {invitations.MOST_PENDING} pending",
+        "letters but resets and notices": told(rates.LETTERS_PER_ORGANIZATION),
         "idempotency keys": (
             f"{repeats.MOST_OF_ONE:,} a day, of which those who may only look use up "
             f"{repeats.MOST_OF_ONE // repeats.READERS_PART:,}"

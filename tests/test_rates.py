@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from appliance.web import rates
 from appliance.web.allowance import Rate
 from harness.paths import ROOT
+from tests.rates_in_words import told
 
-_PERIODS = {60.0: "a minute", 3600.0: "an hour", 86400.0: "a day"}
 OF_NETWORKS = {
     "requests without a session": rates.STRANGERS,
     "pages without a session that keep themselves up to date": rates.PUBLIC_POLLS,
@@ -23,10 +21,6 @@ OF_NETWORKS = {
 }
 
 
-def told(limit: Sequence[Rate], between: str = ", ") -> str:
-    return between.join(f"{rate.amount:,} {_PERIODS[rate.seconds]}" for rate in limit)
-
-
 def section() -> str:
     page = (ROOT / "docs" / "operating.md").read_text()
     return page.partition("\n## What one client can take\n")[2].partition("\n## ")[0]
@@ -36,16 +30,16 @@ def test_the_table_of_rates_agrees_with_the_code() -> None:
     rows = [[cell.strip() for cell in row.split("|")] for row in section().splitlines() if row.startswith("| ")]
     # The first column is before the first bar.
     table = {row[1]: (row[2], row[3]) for row in rows[2 : 2 + len(OF_NETWORKS)]}
-    assert table == {what: (told(limit.one), told(limit.everybody)) for what, limit in OF_NETWORKS.items()}
+    assert table == {what: (told(limit.one, ", "), told(limit.everybody, ", ")) for what, limit in OF_NETWORKS.items()}
 
 
 def test_the_text_about_rates_agrees_with_the_code() -> None:
     text = " ".join(section().split())
-    received, of_each = told(rates.LETTERS_RECEIVED, " and "), told(rates.LETTERS_PER_RECIPIENT, " and ")
-    assert f"changes: {told(rates.OPERATOR_CHANGES)}; links: {told(rates.OPERATOR_LINKS)}" in text
+    received, of_each = told(rates.LETTERS_RECEIVED), told(rates.LETTERS_PER_RECIPIENT)
+    assert f"changes: {told(rates.OPERATOR_CHANGES, ', ')}; links: {told(rates.OPERATOR_LINKS, ', ')}" in text
     assert f"To one recipient {received} go out" in text
     assert f"To one recipient, {of_each} can be requested" in text
-    assert f"Of these, {told(rates.INVITATIONS_RECEIVED, ' and ')} may be invitations" in text
+    assert f"Of these, {told(rates.INVITATIONS_RECEIVED)} may be invitations" in text
     assert f"{told(rates.SIGN_UP_LETTERS.one[1:])} from one address" in text
 
 

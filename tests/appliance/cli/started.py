@@ -16,6 +16,7 @@ from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+from appliance.cli.child import Child, NotStarted
 from tests.appliance import forks
 from tests.appliance.forks import Forked
 from tests.appliance.members import PASSWORD
@@ -177,6 +178,15 @@ def were_replaced(pid: int, before: Mapping[str, int]) -> bool:
     """Tells if `up` has replaced these children by one new child for each command."""
     now = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return len(now) == len(before) and not set(map(int, now)) & set(before.values())
+
+
+def is_dead(child: Child) -> bool:
+    """Tells if a supervisor's child has ended, or could not be started."""
+    try:
+        child.check()
+    except NotStarted:
+        return True
+    return False
 
 
 def wait_for_health(path: str = "/healthz") -> None:

@@ -14,6 +14,7 @@ from appliance.cli import launching, running
 from appliance.cli.child import Child, NotStarted
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
+from tests.appliance.cli.started import is_dead
 from tests.waiting import DEADLINE, wait_until
 
 # Does as its second argument says when it is asked to end, and is ready once the file of the first one exists.
@@ -46,7 +47,7 @@ def test_a_process_that_ends_by_itself_is_an_error(
     monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-S", "-c", ending))
     child = Child("hub", {}, lambda: True, may_end=may_end)
     child.start(DEADLINE)
-    wait_until(partial(_is_dead, child))
+    wait_until(partial(is_dead, child))
     with capture_logs() as logged:
         child.revive(at_once=True)
     child.stop()
@@ -80,7 +81,7 @@ def test_a_death_just_before_the_stop_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(launching, "PROGRAM", (sys.executable, "-S", "-c", "import os; os.kill(os.getpid(), 9)"))
     child = Child("hub", {}, lambda: True)
     child.start(DEADLINE)
-    wait_until(partial(_is_dead, child))
+    wait_until(partial(is_dead, child))
     with capture_logs() as logged:
         child.stop()
     assert [(each["log_level"], each["event"]) for each in logged] == [("error", _DEAD)]
@@ -106,11 +107,3 @@ def test_a_data_plane_that_remains_is_an_error(tmp_path: Path) -> None:
     assert [(each["log_level"], each["event"], each["error"]) for each in logged] == [
         ("error", "a part of the data plane remains", "a namespace can't be removed")
     ]
-
-
-def _is_dead(child: Child) -> bool:
-    try:
-        child.check()
-    except NotStarted:
-        return True
-    return False

@@ -20,6 +20,7 @@ from structlog.testing import capture_logs
 from appliance.cli import launching
 from appliance.cli.child import Child, NotStarted, pause, prepared
 from appliance.cli.supervision import Signals, watch
+from tests.appliance.cli.started import is_dead
 from tests.appliance.clocks import ModuleTime
 from tests.waiting import DEADLINE, wait_until
 
@@ -57,7 +58,7 @@ def test_pauses_grow_with_each_early_crash_not_with_each_check(monkeypatch: pyte
     starts = [clock.now]
     with capture_logs() as logged:
         for _ in range(3):
-            wait_until(partial(_is_dead, child))
+            wait_until(partial(is_dead, child))
             logged.clear()
             while not logged:
                 child.revive()
@@ -66,14 +67,6 @@ def test_pauses_grow_with_each_early_crash_not_with_each_check(monkeypatch: pyte
     child.stop()
     pauses = [later - sooner for sooner, later in pairwise(starts)]
     assert pauses == pytest.approx([0.4, 0.8, 1.6], abs=2 * _LOOKS)
-
-
-def _is_dead(child: Child) -> bool:
-    try:
-        child.check()
-    except NotStarted:
-        return True
-    return False
 
 
 @contextmanager
@@ -188,7 +181,7 @@ print([os.read(each, 9) for each in handed], any(map(os.get_inheritable, handed)
     for (_, writing), text in zip(pipes, (b"secret", b"door 1", b"door 2"), strict=True):
         os.write(writing, text)
     (secret, _), *doors = pipes
-    child = Child("hub", {}, lambda: _is_dead(child), {"SECRET": (secret,), "DOOR": tuple(each for each, _ in doors)})
+    child = Child("hub", {}, lambda: is_dead(child), {"SECRET": (secret,), "DOOR": tuple(each for each, _ in doors)})
     child.start(DEADLINE)
     child.stop()
     for each in pipes:
@@ -279,7 +272,7 @@ os.write(2, b"x" * 100_000 + b"last words")
     monkeypatch.chdir(tmp_path)
     child = Child("web", {}, lambda: True, is_confined=True)
     child.start(DEADLINE)
-    wait_until(lambda: _is_dead(child))
+    wait_until(lambda: is_dead(child))
     child.stop()
     said = capfd.readouterr().err
     assert said.startswith("[True, True] / False\n")
@@ -293,5 +286,5 @@ def test_a_process_is_told_what_is_so_when_it_starts(tmp_path: Path, monkeypatch
     child = Child("web", {}, lambda: True, latest=lambda: {"TOLD": next(told)})
     for _ in range(2):
         child.start(DEADLINE)
-        wait_until(lambda: _is_dead(child))
+        wait_until(lambda: is_dead(child))
     assert (tmp_path / "told").read_text() == "a\nb\n"

@@ -23,7 +23,10 @@ from appliance.model.policy import Action
 from tests.appliance.sealed import OLD, opens, sealed_store
 
 _OUTSIDE = (ModuleType, FunctionType, type, Usage)
-"""What is not looked into. `Usage` remembers organizations for a minute, and forgets them when they are too many."""
+"""Types whose objects are not searched.
+
+`Usage` remembers organizations for a minute, and forgets them when they are too many.
+"""
 
 
 @pytest.fixture

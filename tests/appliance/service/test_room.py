@@ -35,10 +35,10 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql
 from tests.appliance.disks import fill, small_disk
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD
 from tests.appliance.sites import make_store
 
 LEFT = 6 * 2**20
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub.kernel import namespace, nft
+from appliance.hub.kernel import nft
 from appliance.hub.kernel.descriptors import FIRST_HIGH, moved_high
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.nft import Rulesets
 from tests.appliance.clocks import ModuleTime
+from tests.appliance.hub.kernel.places import made
 
 NAMES = ("mwtestone", "mwtesttwo", "mwtestthree")
 TABLE = "table inet t {}\n"
@@ -37,11 +38,8 @@ needs_many_files = pytest.mark.skipif(
 
 @pytest.fixture
 def namespaces() -> Iterator[tuple[str, ...]]:
-    for name in NAMES:
-        namespace.create(name)
-    yield NAMES
-    for name in NAMES:
-        namespace.remove(name)
+    with made(NAMES):
+        yield NAMES
 
 
 def opened() -> set[int]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.hub.kernel import namespace
 from appliance.hub.kernel.nft import Rulesets
+from tests.appliance.hub.kernel.places import made
 
 NAMES = tuple(f"mwmemory{number}" for number in range(4))
 COUNTERS = "".join(f"add counter inet t c{number}\n" for number in range(5000))
@@ -43,11 +43,8 @@ def allocated() -> int:
 
 @pytest.fixture
 def namespaces() -> Iterator[tuple[str, ...]]:
-    for name in NAMES:
-        namespace.create(name)
-    yield NAMES
-    for name in NAMES:
-        namespace.remove(name)
+    with made(NAMES):
+        yield NAMES
 
 
 def test_contexts_keep_nothing_of_large_rulesets(namespaces: tuple[str, ...]) -> None:
