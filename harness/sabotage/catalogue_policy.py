@@ -99,4 +99,12 @@ POLICY = (
         "test_a_refused_save_changes_nothing",
         "the service reports faults that nobody provoked: traceback: a saved policy was not counted",
     ),
+    Sabotage(
+        "checks-by-first-rule",
+        "policy-enforcement",
+        "a check is answered by the first rule that matches, in place of the first that denies",
+        "saving:decide_by_the_first_rule",
+        "test_the_check_call_equals_the_verdict_on_packets",
+        "the service says allow, the policy deny",
+    ),
 )

@@ -344,6 +344,23 @@ STATE = (
         "machines have equal file names",
     ),
     Sabotage(
+        "names-with-hidden-characters",
+        "edge-names",
+        "names may have characters that nobody sees",
+        "names:let_names_hide_characters",
+        "test_names_with_line_breaks_or_hidden_characters_are_refused",
+        "a name with a line break or invisible characters was accepted",
+    ),
+    Sabotage(
+        "interrupted-deletion-stays",
+        "delete-org",
+        "a deletion that was interrupted is never finished",
+        "deletion:forget_what_was_begun",
+        "test_a_deletion_that_is_cut_off_is_finished",
+        "a deletion that was cut off is not finished",
+        waits=True,
+    ),
+    Sabotage(
         "deleted-link-stays",
         "delete-org",
         "a deletion removes an organization from the store, and leaves its part of the data plane",

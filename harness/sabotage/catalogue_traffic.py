@@ -43,6 +43,14 @@ TRAFFIC = (
         "was answered 201",
     ),
     Sabotage(
+        "given-keys-ignored",
+        "standard-config",
+        "a machine that brings its own public key gets another one",
+        "configuration:ignore_given_keys",
+        "test_a_machine_may_keep_its_own_key",
+        "the service stored another key than it was given",
+    ),
+    Sabotage(
         "no-keepalive",
         "standard-config",
         "the configuration has no PersistentKeepalive",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.model import names
+from appliance.model import keys, names
 from appliance.model.configuration import Configuration
 from appliance.model.keys import new_key_pair
 from appliance.service import accounts, machines
@@ -41,3 +41,13 @@ def forget_the_keepalive() -> None:
         return "".join(others)
 
     Configuration.text = text  # type: ignore[method-assign]
+
+
+def ignore_given_keys() -> None:
+    """Checks a machine's own public key, and stores a new one."""
+
+    def check_public_key(text: str) -> str:
+        keys.check_public_key(text)
+        return new_key_pair().public
+
+    replace_part(machines, "check_public_key", check_public_key)

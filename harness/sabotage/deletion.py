@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from appliance.hub.rpc.client import HubClient
-from appliance.service import accounts
+from appliance.service import accounts, deletion
+from appliance.service.context import Context
 from appliance.store import Store, organizations, times
 from appliance.store.schema import organizations as table
 from harness.sabotage.parts import remembering
@@ -21,6 +22,15 @@ def leave_the_link() -> None:
         del hub, organization
 
     HubClient.remove = remove  # type: ignore[method-assign,assignment]
+
+
+def forget_what_was_begun() -> None:
+    """Never finishes a deletion that was interrupted."""
+
+    def resume(context: Context, begun_until: datetime) -> None:
+        del context, begun_until
+
+    deletion.resume = resume
 
 
 def remember_sessions() -> None:

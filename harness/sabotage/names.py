@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import jinja2
 
 from appliance.model import names, policy
@@ -14,6 +16,7 @@ from harness.sabotage.parts import replace_part
 _SHORT = 200
 _LONGEST_FILE = 15
 _check_name = names.check_name
+_is_plain = names.is_plain
 
 
 def cut_names() -> None:
@@ -24,6 +27,11 @@ def cut_names() -> None:
 
     for module in (names, accounts, machines, organizations):
         replace_part(module, "check_name", check_name)
+
+
+def let_names_hide_characters() -> None:
+    """Lets names have characters that nobody sees, and such that turn the direction of the text."""
+    names.is_plain = lambda character: unicodedata.category(character) == "Cf" or _is_plain(character)
 
 
 def call_files_by_how_names_begin() -> None:
