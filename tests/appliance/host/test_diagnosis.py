@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from appliance.host import (
     Diagnosis,
@@ -228,6 +228,7 @@ def test_every_host_has_the_same_well_formed_findings(facts: Facts) -> None:
 
 
 @given(hosts())
+@example(host())
 def test_verdicts_and_findings_agree(facts: Facts) -> None:
     diagnosis = diagnose(facts)
     missing = [each for each in diagnosis.findings if each.state is FindingState.MISSING]

@@ -45,6 +45,9 @@ ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 @given(TEXTS)
 @example("")
 @example(".")
+@example("192.0.2.1")
+@example("2001:DB8::1")
+@example("Hub-1.example.net.")
 def test_an_accepted_host_is_a_plain_name_or_an_address(text: str) -> None:
     with suppress(ValueError):
         host = check_host(text)
@@ -58,6 +61,9 @@ def test_an_accepted_host_is_a_plain_name_or_an_address(text: str) -> None:
 
 
 @given(TEXTS)
+@example("hub.example.net")
+@example("192.0.2.1:443")
+@example("[2001:db8::1]:443")
 def test_an_accepted_endpoint_survives_writing_and_parsing(text: str) -> None:
     with suppress(ValueError):
         endpoint = Endpoint.parse(text)

@@ -23,7 +23,7 @@ from reports.events.format import (
     StreamFigures,
     decode,
 )
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE, wait_until
 
 
 @dataclass
@@ -94,10 +94,12 @@ def test_a_stream_tells_its_figures_while_it_runs(heard: Heard) -> None:
 
 
 def test_a_scenario_that_ends_early_leaves_no_thread(heard: Heard) -> None:
-    told = teller(heard)
+    told, before = teller(heard), set(threading.enumerate())
     told.stream("mumbai→pune", lambda: Counts(0, 0))
+    (thread,) = set(threading.enumerate()) - before
     told.ended("inconclusive", 1.0, None)
-    wait_until(lambda: not any(each.name == "figures" for each in threading.enumerate()))
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
 
 
 def test_streams_are_bounded(heard: Heard) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from reports.events.board import Board
+from reports.events.board import Board, View
 from reports.events.format import ScenarioBegun, ScenarioEnded
 from reports.events.page import Stage
 from reports.events.state import MOST_ROWS, RunState, StateFile, state_of
 from tests.reports.events.samples import BEGUN, CLAIM, FIGURES, RUN, after
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 
 def state(file: Path) -> RunState:
@@ -64,10 +65,29 @@ def test_a_folder_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
         pass
 
 
+class _CountingBoard(Board):
+    """A board that counts how often somebody waits for its next change."""
+
+    waits = 0
+
+    def wait(self, change: int, timeout_s: float) -> View:
+        self.waits += 1
+        return super().wait(change, timeout_s)
+
+    def waited_more_than(self, waits: int) -> bool:
+        return self.waits > waits
+
+
 def test_a_disk_that_is_full_later_ends_no_run(tmp_path: Path) -> None:
     folder = tmp_path / "runs"
     folder.mkdir()
-    with StateFile(folder / "live.json", after(RUN), pause_s=0.01):
+    board = _CountingBoard()
+    with StateFile(folder / "live.json", board, pause_s=0.01):
         (folder / "live.json").unlink()
         folder.rmdir()
-        time.sleep(0.05)
+        # Between two waits the file was to be written.
+        for event in RUN[:3]:
+            waits = board.waits
+            board.apply(event)
+            wait_until(partial(board.waited_more_than, waits))
+    assert not folder.exists()

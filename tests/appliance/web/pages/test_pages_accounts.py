@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.model.organization import Role
@@ -144,6 +144,7 @@ def test_a_log_in_never_redirects_to_another_site(owner: Visitor, stranger: Visi
 
 
 @given(st.text(alphabet="/\\:.?#@ \t\nevil%"))
+@example("/evil/evil?evil=%2e")
 def test_a_local_path_never_begins_another_address(path: str) -> None:
     if is_local(path):
         assert path.startswith("/")
