@@ -8,14 +8,16 @@ from functools import partial
 from typing import Any
 
 from harness.sabotage import calibrated
+from harness.sabotage.catalogue_isolation import ISOLATION
 from harness.sabotage.catalogue_policy import POLICY
+from harness.sabotage.catalogue_signin import SIGN_IN
 from harness.sabotage.catalogue_standing import STANDING
 from harness.sabotage.catalogue_state import STATE
 from harness.sabotage.catalogue_traffic import TRAFFIC
 from harness.sabotage.catalogue_ways import WAYS
 from harness.subject.turnedclock import TURNED
 
-SABOTAGES = TRAFFIC + POLICY + STANDING + STATE + WAYS
+SABOTAGES = TRAFFIC + ISOLATION + POLICY + STANDING + STATE + SIGN_IN + WAYS
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
 
 RELEASES = {
