@@ -1,4 +1,4 @@
-"""Sabotages of the configuration text."""
+"""Sabotages of configurations, and of the names and keys in them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from appliance.model import keys, names
 from appliance.model.configuration import Configuration
-from appliance.model.keys import new_key_pair
 from appliance.service import accounts, machines
 from harness.sabotage.parts import NothingReplaced, replace_part
 
@@ -15,7 +14,7 @@ _text = Configuration.text
 
 def name_another_hub_key() -> None:
     """Names a valid key that is not the organization's."""
-    stranger = new_key_pair().public
+    stranger = keys.new_key_pair().public
     Configuration.text = lambda self: _text(replace(self, hub_public_key=stranger))  # type: ignore[method-assign]
 
 
@@ -48,6 +47,6 @@ def ignore_given_keys() -> None:
 
     def check_public_key(text: str) -> str:
         keys.check_public_key(text)
-        return new_key_pair().public
+        return keys.new_key_pair().public
 
     replace_part(machines, "check_public_key", check_public_key)

@@ -1,4 +1,4 @@
-"""Sabotages of saving policies."""
+"""Sabotages of saving policies, and of checks by the saved one."""
 
 from __future__ import annotations
 
