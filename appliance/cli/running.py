@@ -32,8 +32,8 @@ from appliance.model.hosts import authority
 from appliance.service import accounts, demo
 from appliance.service.context import Context
 from appliance.service.demo_lab import DemoLab
+from appliance.store import operations as command_log
 from appliance.store import organizations
-from appliance.store.operations import STARTED
 
 log = structlog.get_logger()
 
@@ -77,7 +77,7 @@ def run(settings: Settings, signals: Signals, clock: Unhurried, hub: Child, web:
             where = settings.endpoint.in_full(door.port)
             accounts.forget_unfinished(Context(unlocked.store, client, where))
             demo.forget(unlocked.store)
-            operations.note(unlocked.store, STARTED, version=release.version())
+            operations.note(unlocked.store, command_log.STARTED, version=release.version())
             announced = announcement(settings, folder, unlocked, where, implementation)
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=release.version())
