@@ -83,10 +83,10 @@ def test_a_disk_that_is_full_later_ends_no_run(tmp_path: Path) -> None:
     folder.mkdir()
     board = _CountingBoard()
     with StateFile(folder / "live.json", board, pause_s=0.01):
-        (folder / "live.json").unlink()
-        folder.rmdir()
+        # A folder that goes at once leaves no write in the middle of its removal.
+        folder.rename(tmp_path / "gone")
         # Between two waits the file was to be written.
-        for event in RUN[:3]:
+        for event in RUN[:2]:
             waits = board.waits
             board.apply(event)
             wait_until(partial(board.waited_more_than, waits))

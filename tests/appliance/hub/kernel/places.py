@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from appliance.hub.kernel import namespace
 
@@ -11,8 +11,8 @@ from appliance.hub.kernel import namespace
 @contextmanager
 def made(names: Sequence[str]) -> Iterator[None]:
     """Makes namespaces for the length of a block."""
-    for name in names:
-        namespace.create(name)
-    yield
-    for name in names:
-        namespace.remove(name)
+    with ExitStack() as removals:
+        for name in names:
+            namespace.create(name)
+            removals.callback(namespace.remove, name)
+        yield
