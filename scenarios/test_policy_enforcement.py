@@ -180,13 +180,16 @@ def test_a_restored_policy_is_enforced_when_answered(world: World, record: Recor
 
 
 def test_the_check_call_equals_the_verdict_on_packets(world: World, record: Record) -> None:
-    """`POST /policy/check` gives for each pair the verdict of the rules, without any traffic."""
+    """`POST /policy/check` gives for each pair the verdict of the rules, without any traffic.
+
+    Some of the rules are drawn. In one policy, rules of either action match the same packets, in both orders.
+    """
     mesh = world.organization(record)
     machines = mesh.machines("asha", "bela", groups=[["red"], ["blue"]])
     chance = random.Random(f"checks {world.seed}")
     checks = 0
-    for _ in range(5):
-        mesh.save(chance.choice(["allow", "deny"]), _random_rules(chance, machines))
+    for rules in (_contradicting_rules(machines), *(_random_rules(chance, machines) for _ in range(5))):
+        mesh.save(chance.choice(["allow", "deny"]), rules)
         for source, destination in (*pairwise(machines), *pairwise(reversed(machines))):
             for service in SERVICES:
                 checks += 1
@@ -210,6 +213,15 @@ def _compare_check(mesh: Mesh, cell: truth.CellKey) -> None:
 
 def _any_rule() -> Rule:
     return {"action": "allow", "source": "any", "destination": "any"}
+
+
+def _contradicting_rules(machines: list[Machine]) -> list[Rule]:
+    """Returns an allow rule before a deny rule of the same packets for one direction, and after it for the other."""
+    ends = [f"machine:{machine.id}" for machine in machines]
+    forth = {"source": ends[0], "destination": ends[1]}
+    back = {"source": ends[1], "destination": ends[0]}
+    allow, deny = {"action": "allow"}, {"action": "deny"}
+    return [allow | forth, deny | forth, deny | back, allow | back]
 
 
 def _random_rules(chance: random.Random, machines: list[Machine]) -> list[Rule]:
