@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
-from pathlib import Path
+from appliance.hub.kernel import routing
+from harness.sabotage.parts import replace_part
 
-from appliance.hub.findings import Damage
-from appliance.hub.kernel import namespace, routing
-from appliance.hub.names import KernelNames
-
-_mend = routing.mend
-_SETTINGS = Path("/proc/sys/net/netfilter")
 _SECONDS = "100"
 
 
 def forget_between_repetitions() -> None:
     """Forgets a connection within the longest pause that TCP makes before it repeats what was not acknowledged."""
-
-    def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
-        _mend(names, network)
-        with namespace.entered(names.namespace):
-            for name in ("unacknowledged", "max_retrans"):
-                (_SETTINGS / f"nf_conntrack_tcp_timeout_{name}").write_text(_SECONDS)
-        return ()
-
-    routing.mend = mend
+    timeouts = {f"net/netfilter/nf_conntrack_tcp_timeout_{name}" for name in ("unacknowledged", "max_retrans")}
+    settings = {
+        name: _SECONDS if name in timeouts else value for name, value in vars(routing)["_PER_NAMESPACE"].items()
+    }
+    replace_part(routing, "_PER_NAMESPACE", settings)
