@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports import compare, scope, texts
+from reports import compare, installed, scope, texts
 from reports.ending import FAILED, NO_INPUT, end
 from reports.events import format as event_format
 from reports.schema import Transcript, TranscriptError, json_schema, load
@@ -124,12 +125,9 @@ def verify(
     """Check that a transcript is the one that was signed, that it has the format of one, and its place in the log.
 
     Exit codes: 0 it is, 1 the signature, the format, the place in the log or the tree does not hold, 66 a file that
-    can't be read.
+    can't be read, 69 the harness is not installed.
     """
-    # Here, because the help of all commands loads this module, also where the harness is not installed.
-    from reports import verify_commands
-
-    verify_commands.verify(file, key, tree, log)
+    _verifying().verify(file, key, tree, log)
 
 
 @transcript.command()
@@ -201,11 +199,9 @@ def verify_log(
     """Check every entry and every tile of a log of runs.
 
     Exit codes: 0 they hold, 1 it was damaged, cut or rewritten, 64 no log is named and there is not one of your own,
-    66 a file that can't be read.
+    66 a file that can't be read, 69 the harness is not installed.
     """
-    from reports import verify_commands
-
-    verify_commands.verify_log(folder, key, since)
+    _verifying().verify_log(folder, key, since)
 
 
 @log.command("list")
@@ -213,11 +209,14 @@ def list_log(folder: Log = None, key: LogKey = None) -> None:
     """Check a log of runs, and list its runs, also those that were broken off.
 
     Exit codes: 0 listed, 1 it was damaged, cut or rewritten, 64 no log is named and there is not one of your own,
-    66 a file that can't be read.
+    66 a file that can't be read, 69 the harness is not installed.
     """
-    from reports import verify_commands
+    _verifying().list_log(folder, key)
 
-    verify_commands.list_log(folder, key)
+
+def _verifying() -> ModuleType:
+    """Imports the commands that verify. The help of all commands loads this module, also without the harness."""
+    return installed.load("reports.verify_commands")
 
 
 def _load(file: Path) -> Transcript:

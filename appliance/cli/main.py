@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from appliance import loading, release
-from appliance.cli import conversion, help, usage
+from appliance.cli import conversion, given_once, help, usage
 from appliance.cli.errors import CommandError, Exit, exit_codes, one_line
 
 GROUP = "meshwg.commands"
@@ -121,7 +121,7 @@ class Commands(TyperGroup):
             app = typer.Typer(add_completion=False)
             app.command(cmd_name)(found)
             found = app
-        command = help.make_plain(conversion.spare(typer.main.get_command(found)))
+        command = _ours(found)
         command.name = cmd_name
         return command
 
@@ -147,6 +147,11 @@ class Commands(TyperGroup):
         del ctx
         with formatter.section("Exit codes"):
             formatter.write_dl(exit_codes())
+
+
+def _ours(app: typer.Typer) -> Any:
+    """Make a command that differs from typer's in its help, its conversions and its options given twice."""
+    return help.make_plain(conversion.spare(given_once.refuse_repeats(typer.main.get_command(app))))
 
 
 def _loaded(entry: Entry) -> Any:
@@ -234,7 +239,7 @@ def _invoke(arguments: Sequence[str]) -> None:
         # Without options to parse. To be ready for any, typer would load pydantic, a tenth of the process's start.
         _loaded(OwnCommand.of(arguments[0], _PROCESSES[arguments[0]]))()
         return
-    command = help.make_plain(conversion.spare(typer.main.get_command(make_app())))
+    command = _ours(make_app())
     with command.make_context("meshwg", list(arguments), terminal_width=help.width()) as context:
         command.invoke(context)
 

@@ -1,13 +1,10 @@
-"""Modules that commands need and that may not be installed."""
+"""Modules of this package's commands, and what makes mutants."""
 
 from __future__ import annotations
 
-import importlib
-from importlib.util import find_spec
 from types import ModuleType
-from typing import NoReturn
 
-from reports.ending import UNAVAILABLE, end
+from reports import installed
 
 MUTATION = ("mutmut", "libcst", "coverage")
 """Modules that make mutants of the product, and judge them."""
@@ -23,25 +20,4 @@ def body_of(command: str, *needed: str) -> ModuleType:
     Raises:
         Exit: one is missing, which was said.
     """
-    try:
-        body = importlib.import_module(f"harness.cli.commands.{command}")
-    except ModuleNotFoundError as error:
-        _lack(error.name)
-    require(*needed)
-    return body
-
-
-def require(*modules: str) -> None:
-    """Checks that modules can be imported, and imports none: locust changes the process that imports it.
-
-    Raises:
-        Exit: one is missing, which was said.
-    """
-    for name in modules:
-        if find_spec(name) is None:
-            _lack(name)
-
-
-def _lack(module: str | None) -> NoReturn:
-    ways = "./meshwg setup in a clone, or the package's extra 'harness'"
-    end(f"This command needs {module}, which comes with the harness: {ways}.", UNAVAILABLE)
+    return installed.load(f"harness.cli.commands.{command}", *needed)

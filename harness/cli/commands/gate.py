@@ -16,7 +16,7 @@ from harness.cli import stages
 from harness.cli.checks import check_choice, check_folder, check_number, check_ssh, checked_target
 from harness.cli.choices import PROFILES, WIREGUARD
 from harness.cli.console import CONSOLE
-from harness.cli.installed import MUTATION, require
+from harness.cli.installed import MUTATION
 from harness.cli.stages import StageResult
 from harness.cli.watching import Watch, entered
 from harness.events.feed import Feed
@@ -38,6 +38,7 @@ from reports.ending import BAD_USAGE, CANNOT_CREATE, NO_INPUT, NOT_CONFIGURED, U
 from reports.errors import AttestationError, NotKept
 from reports.events.format import MutantJudged, MutantsDrawn, RunEnded, clipped
 from reports.events.recording import Recorder
+from reports.installed import require
 from reports.keys import Signer
 from reports.log.folder import LogError
 from reports.schema import MutantVerdict

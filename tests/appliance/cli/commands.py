@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from appliance.cli import help
-from appliance.cli.main import make_app
+from appliance.cli.main import Commands, make_app
 
 
 def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -27,6 +27,30 @@ def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
 LEAVES = tuple(_leaves(typer.main.get_command(make_app())))
 """Every command that does something: ``up``, ``admin plan``, …"""
 GROUPS = ("", "admin", "bench", "transcript")
+# Kept here, because a test puts another function in its place.
+_GET_COMMAND = Commands.get_command
+
+
+@cache
+def command(name: str) -> Any:
+    """Makes a command of the first level once for all tests, which takes long."""
+    found: Any = typer.main.get_command(make_app())
+    return _GET_COMMAND(found, found.context_class(found), name)
+
+
+def leaf_of(path: str) -> Any:
+    """Returns a command by all of its words, such as ``admin plan``."""
+    name, *rest = path.split()
+    found = command(name)
+    for name in rest:
+        found = found.get_command(found.context_class(found), name)
+    return found
+
+
+def parameters_of(path: str) -> list[Any]:
+    """Returns the options and arguments of a command, as typer has them."""
+    found = leaf_of(path)
+    return list(found.get_params(found.context_class(found)))
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,18 +7,16 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.existing_service import ExistingService
-from appliance.cli.main import Commands, make_app
+from appliance.cli.main import Commands
 from appliance.cli.main import run as run_command
-from tests.appliance.cli.commands import LEAVES
+from tests.appliance.cli.commands import LEAVES, command, parameters_of
 from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_data
 
@@ -80,27 +78,6 @@ def _parameters() -> Iterator[tuple[str, str]]:
                 continue
             seen.add(each.name)
             yield leaf, each.name
-
-
-def parameters_of(leaf: str) -> list[Any]:
-    """Returns the parameters of a command, as the command line's library has them."""
-    name, *rest = leaf.split()
-    found = command(name)
-    context = found.context_class(found)
-    for name in rest:
-        found = found.get_command(context, name)
-        context = found.context_class(found)
-    return list(found.get_params(context))
-
-
-GET_COMMAND = Commands.get_command
-
-
-@cache
-def command(name: str) -> Any:
-    """Makes a command once for all values: that takes longer than most of them."""
-    found: Any = typer.main.get_command(make_app())
-    return GET_COMMAND(found, found.context_class(found), name)
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness.cli import installed
 from harness.cli.commands import gate
 from harness.cli.options import live
 from harness.cli.watching import entered
 from harness.gate.plans import GatePlan
 from harness.gate.runs import RunOptions
+from reports import installed
 
 
 def test_a_missing_module_is_named(capsys: pytest.CaptureFixture[str]) -> None:
