@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+RESERVED_PART = 20
+"""One part in so many of each resource is kept for those that use it already."""
 _MEASURED_EVERY_S = 10.0
 
 
@@ -23,6 +25,11 @@ class Resources:
 
     used: dict[str, int] = field(default_factory=dict)
     room: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def scarce(self) -> tuple[str, ...]:
+        """Names of the resources of which less is left than what is kept."""
+        return tuple(name for name, room in self.room.items() if room - self.used.get(name, 0) < room // RESERVED_PART)
 
 
 class SharedResources:

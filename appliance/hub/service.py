@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 
 from appliance.host.clocks import HOST, HostClocks
-from appliance.host.resources import SharedResources
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.names import Names
 from appliance.hub.plane.change_scheduler import ChangeScheduler
+from appliance.hub.plane.host_room import HostRoom
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.retrying import tried_until_done
 from appliance.hub.plane.state_checks import check_counts
@@ -52,6 +52,7 @@ class Hub:
         keyring: seals and opens what the store keeps.
         upkeep: looks after the data plane.
         turns: gives changes their turns.
+        host_room: refuses new organizations where the host runs low.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Hub:
         self.keyring = Keyring(store, vault, remember_secret)
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder, clocks)
         self.turns = ChangeScheduler()
-        self._resources = SharedResources()
+        self.host_room = HostRoom()
 
     @property
     def shard(self) -> str | None:
@@ -157,13 +158,18 @@ class Hub:
                 desired.check_size()
             except Invalid as error:
                 raise HubError(error.detail) from error
+            self.upkeep.plane.wanted_states.check(desired)
+            # The store has the state of a sign-up already, and the data plane has none.
+            if call.base == call.revision and self.upkeep.plane.state(call.organization) is None:
+                self.host_room.check()
         self.upkeep.arbiter.apply(call.organization, desired, base=call.base, revision=call.revision, caller=caller)
 
     def _status(self) -> messages.HubStatus:
         with self._store.read() as transaction:
             expected = organizations.count_enforced(transaction, self._store.shard)
         upkeep = self.upkeep
-        backend, levels, resources = upkeep.plane.backend, upkeep.door.levels(), self._resources.measure()
+        backend, levels, resources = upkeep.plane.backend, upkeep.door.levels(), self.host_room.measure()
+        states = upkeep.plane.wanted_states
         return messages.HubStatus(
             backend.name,
             backend.version,
@@ -175,13 +181,13 @@ class Hub:
             door=upkeep.door.counters(),
             door_entries={name: level.entries for name, level in levels.items()},
             door_room={name: level.room for name, level in levels.items()},
-            work=self.turns.figures(),
+            work={**self.turns.figures(), "refused_memory": states.refused, "refused_host": self.host_room.refused},
             tracking=upkeep.connections.figures(),
             machine_calls=upkeep.machine_calls.figures(),
             pings=upkeep.pings.figures(),
             measurements=upkeep.measurements.figures(),
-            used=resources.used,
-            room=resources.room,
+            used={**resources.used, "states": states.bytes},
+            room={**resources.room, "states": states.most_bytes},
             shards=() if self._shard_status is None else (self._shard_status(),),
         )
 

@@ -5,6 +5,7 @@ A rule is about the machine that opens a connection; replies belong to the conne
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ LONGEST_DESCRIPTION = 500
 _PORT_WEIGHT, _RANGE_WEIGHT = 2, 4
 _MOST_RANGES_LISTED = 5
 # Caches of a policy that `Policy.changed` fills: what it has of thousands of rules takes milliseconds to make anew.
-_CACHES = ("weights", "by_id", "_step")
+_CACHES = ("weights", "by_id", "estimated_bytes", "_step")
+# Measured with tracemalloc: what a rule takes for each of these, on a 64-bit system.
+_BYTES_OF_RULE, _BYTES_OF_PORTS = 640, 170
 
 
 class Action(str, Enum):
@@ -196,6 +199,11 @@ class Rule:
         return sum(_PORT_WEIGHT if ports.first == ports.last else _RANGE_WEIGHT for ports in self.ports) or 1
 
     @property
+    def estimated_bytes(self) -> int:
+        """Memory that it takes, within a factor of two."""
+        return _BYTES_OF_RULE + _BYTES_OF_PORTS * len(self.ports) + sys.getsizeof(self.description)
+
+    @property
     def sentence(self) -> str:
         """Description of the rule, such as ``allow group:a to any, tcp 22``."""
         return self.described_with(str)
@@ -263,6 +271,11 @@ class Policy:
         """Its rules by id, in their order; of several with one id, the last."""
         return {rule.id: rule for rule in self.rules}
 
+    @cached_property
+    def estimated_bytes(self) -> int:
+        """Memory that its rules take, within a factor of two."""
+        return sum(rule.estimated_bytes for rule in self.rules)
+
     @property
     def step(self) -> RuleStep | None:
         """The difference with which `changed` made this policy; None if it was made in another way."""
@@ -321,7 +334,8 @@ class Policy:
             weights[rule.groups] -= rule.weight
         for rule in added:
             weights[rule.groups] += rule.weight
-        after.__dict__.update(weights=+weights, by_id=left)
+        grown = sum(rule.estimated_bytes for rule in added) - sum(rule.estimated_bytes for rule in removed)
+        after.__dict__.update(weights=+weights, by_id=left, estimated_bytes=self.estimated_bytes + grown)
         if not any(rule == self.by_id.get(rule.id) for rule in added):
             # A rule that only moves is neither gone nor new.
             after.__dict__["_step"] = RuleStep(self.rules, removed, added)

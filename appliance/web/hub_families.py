@@ -89,9 +89,9 @@ def _work(figures: Mapping[str, float]) -> Iterator[Metric]:
     )
     yield counter(
         "meshwg_hub_refused",
-        "Changes that the hub refused, by what their organization had too much of",
+        "Changes that the hub refused, by what there was too much of, or too little left of",
         "of",
-        {of: figures.get(f"refused_{of}", 0) for of in ("waiting", "share")},
+        {of: figures.get(f"refused_{of}", 0) for of in ("waiting", "share", "memory", "host")},
     )
     yield GaugeMetricFamily(
         "meshwg_hub_longest_wait_seconds",

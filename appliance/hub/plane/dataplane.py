@@ -21,6 +21,7 @@ from appliance.hub.plane.endpoints import to_remember
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.organization_locks import OrganizationLocks
 from appliance.hub.plane.reconcile import Reconciler
+from appliance.hub.plane.wanted_states import WantedStates
 from appliance.hub.ruleset import FullMachines
 from appliance.hub.wireguard import Backend
 from appliance.hub.wireguard.handshakes import Handshakes
@@ -44,6 +45,9 @@ class DataPlane:
         ledger: expected generations of the namespaces' rules.
         watcher: watches each organization's namespace; its events should lead to `heal`.
         clocks: clocks of the host.
+
+    Attributes:
+        wanted_states: desired states of all organizations.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class DataPlane:
             names, backend, open_key, ledger, watcher, lambda each: self._endpoints.get(each, {})
         )
         self._connection_counts = tracking.ConnectionCounts()
-        self._wanted: dict[str, Desired] = {}
+        self.wanted_states = WantedStates()
         self._whole: set[str] = set()
         self._locks = OrganizationLocks()
 
@@ -82,25 +86,25 @@ class DataPlane:
         """
         organization = desired.organization
         with self._locks.holding(organization):
-            before = self._wanted.get(organization)
+            before = self.wanted_states.get(organization)
             try:
                 self._change(before, desired, last_check)
             except HubError:
                 self._undo(before, organization)
                 raise
-            self._wanted[organization] = desired
+            self.wanted_states.keep(desired)
             self._whole.add(organization)
 
     def expect_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
         """Remember the last endpoints of the machines of an organization that has no state yet, by public key."""
         with self._locks.holding(organization):
-            if organization not in self._wanted:
+            if organization not in self.wanted_states:
                 self._endpoints[organization] = endpoints
 
     def turn_to_machines(self, organization: str, endpoints: Mapping[str, str]) -> None:
         """Begin handshakes with the machines of an organization that was prepared without their endpoints."""
         with self._locks.holding(organization):
-            if (desired := self._wanted.get(organization)) is not None:
+            if (desired := self.wanted_states.get(organization)) is not None:
                 self._endpoints[organization] = {**endpoints, **self._endpoints.get(organization, {})}
                 self._reconciler.turn_to_machines(desired)
 
@@ -114,10 +118,10 @@ class DataPlane:
         """
         organization = desired.organization
         with self._locks.holding(organization):
-            if organization in self._wanted:
+            if organization in self.wanted_states:
                 # A save since the store was read is newer.
                 return
-            self._wanted[organization] = desired
+            self.wanted_states.keep(desired)
             self._endpoints[organization] = endpoints
             self._reconciler.make_whole(desired)
             self._whole.add(organization)
@@ -135,7 +139,7 @@ class DataPlane:
         """
         start = time.monotonic()
         with self._locks.holding(organization, HEALING_WAITS_S):
-            desired = self._wanted.get(organization)
+            desired = self.wanted_states.get(organization)
             if desired is None:
                 return None
             found: list[Damage] = []
@@ -166,7 +170,7 @@ class DataPlane:
         """
         with self._locks.holding(organization):
             self._reconciler.clear(organization)
-            self._wanted.pop(organization, None)
+            self.wanted_states.drop(organization)
             self._endpoints.pop(organization, None)
             self._handshakes.forget(organization)
             self._whole.discard(organization)
@@ -221,7 +225,7 @@ class DataPlane:
             HubError: it can't be changed now. It has to be asked for again.
         """
         with self._locks.holding(organization, HEALING_WAITS_S):
-            if organization in self._wanted:
+            if organization in self.wanted_states:
                 self._reconciler.refuse(organization, full)
 
     def refused(self, organization: str) -> Mapping[str, int]:
@@ -245,7 +249,7 @@ class DataPlane:
             HubError: the link can't be read.
         """
         with self._locks.holding(organization, HEALING_WAITS_S):
-            desired = self._wanted.get(organization)
+            desired = self.wanted_states.get(organization)
             if desired is not None:
                 self._reconciler.call_machines(desired, misled_until)
 
@@ -266,7 +270,7 @@ class DataPlane:
         heard = {
             status.public_key: status.endpoint for status in self.peers(organization, patience_s) if status.endpoint
         }
-        wanted = self._wanted.get(organization)
+        wanted = self.wanted_states.get(organization)
         if wanted is None:
             return None
         now = to_remember({**known, **heard}, {peer.public_key for peer in wanted.peers})
@@ -279,15 +283,15 @@ class DataPlane:
 
     def wanted(self) -> tuple[str, ...]:
         """Ids of the organizations with a desired state."""
-        return tuple(self._wanted)
+        return self.wanted_states.names()
 
     def state(self, organization: str) -> Desired | None:
         """Desired state of this organization; None if it has none."""
-        return self._wanted.get(organization)
+        return self.wanted_states.get(organization)
 
     def states(self) -> dict[str, Desired]:
         """Desired states by organization."""
-        return dict(self._wanted)
+        return self.wanted_states.all()
 
     def organizations(self) -> tuple[str, ...]:
         """Ids of the organizations that are enforced now."""

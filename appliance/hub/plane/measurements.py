@@ -14,25 +14,32 @@ from appliance.model.probes import Probe
 
 AT_ONCE = 2
 """Most measurements at a time. Each takes processor time for a second or two with the largest rules."""
+_PATIENCE_S = 5.0
+
 
 Forwarded = Callable[[KernelNames, IPv4Network, Mapping[str, IPv4Address], Sequence[Probe]], list[bool]]
 
 
 class Measurements:
-    """Measures rules: one measurement of an organization at a time, and `AT_ONCE` of all. Thread-safe.
+    """Measures rules: one measurement of an organization at a time, and `AT_ONCE` of all, by turns. Thread-safe.
 
     Args:
         state: returns an organization's desired state; None if it has none.
         forwarded: sends the probes (`probing.forwarded`).
+        patience_s: longest wait for a place in seconds.
     """
 
     def __init__(
-        self, names: Names, state: Callable[[str], Desired | None], forwarded: Forwarded = probing.forwarded
+        self,
+        names: Names,
+        state: Callable[[str], Desired | None],
+        forwarded: Forwarded = probing.forwarded,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self._names = names
         self._state = state
         self._forwarded = forwarded
-        self._places = FewAtOnce(AT_ONCE, "measurement", "made", retry_after=5)
+        self._places = FewAtOnce(AT_ONCE, "measurement", "made", retry_after=5, patience_s=patience_s)
 
     def measure(self, organization: str, probes: Sequence[Probe]) -> list[bool]:
         """Tell for each probe whether the rules in force forward it. Nothing is sent to a machine.

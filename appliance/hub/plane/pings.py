@@ -13,16 +13,19 @@ from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired, PeerStatus
 
 AT_ONCE = 4
-"""Most pings at a time. Each takes a thread here and one of the web process for up to two seconds."""
+"""Most pings at a time. Each takes a thread here and one of the web process for up to five seconds, with the wait."""
+
+_PATIENCE_S = 3.0
 
 
 class Pings:
-    """Pings machines: one of an organization at a time, and `AT_ONCE` of all. Thread-safe.
+    """Pings machines: one of an organization at a time, and `AT_ONCE` of all, by turns. Thread-safe.
 
     Args:
         state: returns an organization's desired state; None if it has none.
         peers: reads the status of an organization's machines from WireGuard.
         round_trip: pings (`echo.round_trip`).
+        patience_s: longest wait for a place in seconds.
     """
 
     def __init__(
@@ -31,12 +34,13 @@ class Pings:
         state: Callable[[str], Desired | None],
         peers: Callable[[str], Iterable[PeerStatus]],
         round_trip: Callable[[KernelNames, IPv4Address, IPv4Address], float | None] = echo.round_trip,
+        patience_s: float = _PATIENCE_S,
     ) -> None:
         self._round_trip = round_trip
         self._names = names
         self._state = state
         self._peers = peers
-        self._places = FewAtOnce(AT_ONCE, "ping", "answered", "silent", retry_after=2)
+        self._places = FewAtOnce(AT_ONCE, "ping", "answered", "silent", retry_after=2, patience_s=patience_s)
 
     def ping(self, organization: str, machine: str) -> float | None:
         """Ping a machine; returns milliseconds until its first reply, or None if it did not reply in two seconds.

@@ -105,6 +105,8 @@ def _capacity(now: health.Readiness, store: StoreFacts) -> Iterator[Figure]:
         yield _filled(_("Threads on the host"), now.used.get("threads", 0), now.room.get("threads", 0))
         memory = (each.get("memory", 0) // 2**20 for each in (now.used, now.room))
         yield _filled(_("Memory of the host in use, in MiB"), *memory)
+        states = (each.get("states", 0) // 2**20 for each in (now.used, now.room))
+        yield _filled(_("Memory for machines and policies, in MiB"), *states)
     yield Figure(_("Machines"), formats.number(store.machines))
     yield _filled(_("Unused organizations"), store.unused, store.most_unused)
     yield _filled(_("Ports of organizations"), store.ports, store.most_ports)
@@ -165,6 +167,8 @@ def _work(now: HubStatus) -> Iterator[Figure]:
     )
     yield Figure(_("Refused, too many waited"), formats.number(now.work.get("refused_waiting", 0)))
     yield Figure(_("Refused, share used up"), formats.number(now.work.get("refused_share", 0)))
+    yield Figure(_("Refused, memory full"), formats.number(now.work.get("refused_memory", 0)))
+    yield Figure(_("Refused, host full"), formats.number(now.work.get("refused_host", 0)))
 
 
 def _counts(counts: Mapping[str, int]) -> list[Figure]:

@@ -19,15 +19,20 @@ from appliance.service.states import MOST_BYTES, States
 EMPTY = Desired("acme", IPv4Network("10.100.0.0/16"), 20_000, "k" * 44, b"data", b"private")
 
 
-def peers(count: int, groups: int) -> tuple[Peer, ...]:
+def peers(count: int, groups: int, longest: int = 55, filler: str = " ") -> tuple[Peer, ...]:
     first = IPv4Address("10.100.0.2")
     return tuple(
-        Peer(f"m{at:019}", f"{at:043}=", first + at, frozenset(f"{at} {group:>55}" for group in range(groups)))
+        Peer(
+            f"m{at:019}",
+            f"{at:043}=",
+            first + at,
+            frozenset(f"{at} {group:{filler}>{longest}}" for group in range(groups)),
+        )
         for at in range(count)
     )
 
 
-def rules(count: int, ports: int, description: int) -> tuple[Rule, ...]:
+def rules(count: int, ports: int, description: int, filler: str = "0") -> tuple[Rule, ...]:
     ends = [Selector(SelectorKind.MACHINE, f"m{at:019}") for at in range(2)]
     ranges = tuple(PortRange(2 * port + 1, 2 * port + 1) for port in range(ports))
     return tuple(
@@ -38,7 +43,7 @@ def rules(count: int, ports: int, description: int) -> tuple[Rule, ...]:
             ends[1],
             Protocol.TCP,
             ranges,
-            f"{at:0{description}}" * (description > 0),
+            f"{at:{filler}>{description}}" * (description > 0),
         )
         for at in range(count)
     )
@@ -64,13 +69,21 @@ def measured(make: Callable[[], Desired]) -> tuple[int, Desired]:
         lambda: replace(EMPTY, peers=peers(500, 32)),
         lambda: replace(EMPTY, policy=Policy(Action.ALLOW, rules(2000, 0, 0))),
         lambda: replace(EMPTY, policy=Policy(Action.ALLOW, rules(2000, 0, 400))),
+        lambda: replace(EMPTY, policy=Policy(Action.ALLOW, rules(2000, 0, 500, "\N{HERB}"))),
+        lambda: replace(EMPTY, peers=peers(500, 7, 250, "\N{HERB}")),
         lambda: replace(EMPTY, policy=Policy(Action.ALLOW, rules(200, 50, 0))),
     ],
-    ids=["machines", "groups", "rules", "descriptions", "ports"],
+    ids=["machines", "groups", "rules", "descriptions", "wide descriptions", "wide groups", "ports"],
 )
 def test_a_state_takes_about_the_memory_it_is_said_to(make: Callable[[], Desired]) -> None:
     taken, state = measured(make)
     assert taken / 2 < state.estimated_bytes < 2 * taken
+
+
+def test_the_size_of_a_policy_is_kept_from_change_to_change() -> None:
+    first = Policy(Action.ALLOW, rules(30, 1, 5))
+    later = first.changed({first.rules[0].id}, [replace(first.rules[1], id="new", description="a longer one")])
+    assert later.__dict__["estimated_bytes"] == Policy(Action.ALLOW, later.rules).estimated_bytes
 
 
 def test_hostile_organizations_do_not_take_all_memory() -> None:

@@ -52,7 +52,7 @@ def make(context: Context, status: HubStatus | None) -> bottle.Bottle:
 
 
 def busy(hub: FakeHub) -> HubStatus:
-    work = {"seconds": 1.5, "refused_share": 4, "longest_wait_seconds": 0.25}
+    work = {"seconds": 1.5, "refused_share": 4, "refused_host": 2, "longest_wait_seconds": 0.25}
     told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
     calls = {"due": 3, "made": 8, "failed": 1}
     tracking = {"connections": 30, "largest": 20, "limit": 100, "full_machines": 2, "refused_by_pace": 6}
@@ -153,6 +153,7 @@ def test_a_scrape_reports_the_state_of_every_part(context: Context, hub: FakeHub
     assert value(samples, "meshwg_connection_bounds_reached_total", of="organization") == 0
     assert value(samples, "meshwg_hub_refused_total", of="share") == 4
     assert value(samples, "meshwg_hub_refused_total", of="waiting") == 0
+    assert value(samples, "meshwg_hub_refused_total", of="host") == 2
     assert value(samples, "meshwg_hub_longest_wait_seconds") == 0.25
     assert value(samples, "meshwg_limits_reached_total", limit="sign-ups", level="/48") == 5
     assert value(samples, "meshwg_hashes_waiting") == 0

@@ -191,7 +191,7 @@ def test_one_measurement_of_an_organization_runs_at_a_time() -> None:
                 inner.append(str(refusal))
         return [True]
 
-    made = Measurements(Names("abc"), state, nested)
+    made = Measurements(Names("abc"), state, nested, patience_s=0.0)
     assert made.measure("a", [PROBE]) == [True]
     assert "A measurement of your organization is running. Try again in 5 seconds." in inner
     assert "A measurement of others is running. Try again in 5 seconds." in inner
