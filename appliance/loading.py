@@ -11,6 +11,8 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
+from appliance import lazy_dataclasses
+
 UNUSED = ("rich", "greenlet")
 """Modules for tracebacks in colours, and for databases in coroutines."""
 RARE = ("asyncio", "importlib.metadata", "pyotp", "sqlalchemy.dialects.sqlite.aiosqlite")
@@ -33,8 +35,8 @@ class _Placeholder(ModuleType):
 
 @contextmanager
 def lean(unused: Collection[str] = UNUSED, rare: Collection[str] = RARE) -> Iterator[None]:
-    """Let imports in the block load only what processes need (`without`, `later`)."""
-    with without(*unused), later(*rare):
+    """Let imports in the block load only what processes need (`without`, `later`, `lazy_dataclasses`)."""
+    with without(*unused), later(*rare), lazy_dataclasses.lazy(__package__):
         yield
 
 
