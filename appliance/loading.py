@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import gc
 import sys
 from collections.abc import Collection, Iterator
@@ -11,10 +12,14 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
+from appliance import lazy_dataclasses
+
 UNUSED = ("rich", "greenlet")
 """Modules for tracebacks in colours, and for databases in coroutines."""
 RARE = ("asyncio", "importlib.metadata", "pyotp", "sqlalchemy.dialects.sqlite.aiosqlite")
 """Modules for features that few processes use, most of them of SQLAlchemy; ``pyotp`` is for one-time codes."""
+
+_SONAMES = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
 
 _loading = Lock()
 
@@ -33,8 +38,8 @@ class _Placeholder(ModuleType):
 
 @contextmanager
 def lean(unused: Collection[str] = UNUSED, rare: Collection[str] = RARE) -> Iterator[None]:
-    """Let imports in the block load only what processes need (`without`, `later`)."""
-    with without(*unused), later(*rare):
+    """Let imports in the block do only what processes need, by the other functions here and `lazy_dataclasses`."""
+    with without(*unused), later(*rare), named_libraries(), lazy_dataclasses.lazy(__package__):
         yield
 
 
@@ -49,6 +54,25 @@ def later(*names: str) -> Iterator[None]:
         with _loading:
             for each in placeholders:
                 _forget(each)
+
+
+@contextmanager
+def named_libraries() -> Iterator[None]:
+    """Let imports in the block find libraries by the names in `_SONAMES`, instead of running ldconfig(8) for each."""
+    search = ctypes.util.find_library
+
+    def find(name: str) -> str | None:
+        try:
+            ctypes.CDLL(_SONAMES[name])
+        except (KeyError, OSError):
+            return search(name)
+        return _SONAMES[name]
+
+    ctypes.util.find_library = find
+    try:
+        yield
+    finally:
+        ctypes.util.find_library = search
 
 
 def _forget(placeholder: _Placeholder) -> None:

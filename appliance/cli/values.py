@@ -12,9 +12,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from appliance.model.addresses import Network
 from appliance.model.hosts import (
     Endpoint,
@@ -125,6 +122,10 @@ def origin(host: str, port: int) -> str:
 
 def database_url(text: str) -> str:
     """Parse the URL of a SQLite file or a PostgreSQL database."""
+    # Nearly all services have no such option, and `up` starts its processes sooner without this library.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(text)
     except ArgumentError:

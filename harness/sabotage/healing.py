@@ -13,6 +13,7 @@ from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Count, Ruleset
+from appliance.hub.wireguard import Allowed
 from appliance.model.desired import Desired, Peer
 from harness.sabotage.parts import NothingReplaced
 
@@ -84,13 +85,11 @@ def remember_machines_as_given() -> None:
     """Does not add the machines again to a link that was replaced."""
     given: dict[str, tuple[Peer, ...]] = {}
 
-    def ensure_peers(
-        self: Reconciler, names: KernelNames, desired: Desired, *, is_new: bool = False
-    ) -> tuple[Damage, ...]:
+    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
         if given.get(desired.organization) == desired.peers:
             return ()
         given[desired.organization] = desired.peers
-        return _ensure_peers(self, names, desired, is_new=is_new)
+        return _ensure_peers(self, names, desired, present)
 
     def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
         _change(self, before, after, last_check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import gc
 import sys
 from collections.abc import Iterator
@@ -84,3 +85,24 @@ def test_objects_of_the_block_are_no_garbage_afterwards() -> None:
         assert gc.get_freeze_count() - before >= len(made)
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(("is_there", "found"), [(True, "libc.so.6"), (False, "searched c")])
+def test_libraries_are_searched_for_only_if_need_be(
+    library: str, monkeypatch: pytest.MonkeyPatch, is_there: bool, found: str
+) -> None:
+    text = "from ctypes.util import find_library\nnames = find_library('c'), find_library('another')\n"
+    (Path(sys.path[0]) / library / "__init__.py").write_text(text)
+
+    def search(name: str) -> str:
+        return f"searched {name}"
+
+    def load(name: str) -> None:
+        if not is_there:
+            raise OSError(f"no library {name}")
+
+    monkeypatch.setattr(ctypes.util, "find_library", search)
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    with loading.lean():
+        assert import_module(library).names == (found, "searched another")
+    assert ctypes.util.find_library is search

@@ -22,7 +22,7 @@ from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
 from appliance.hub.ruleset import FULL, PACED, Count, FullMachines, rule_of
-from appliance.hub.wireguard import Backend
+from appliance.hub.wireguard import Allowed, Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.plural import counted
 
@@ -73,9 +73,10 @@ class Reconciler:
         found = [*self._ensure_name(names, desired.organization)]
         found += self._rules.enforce(names, desired)
         found += routing.remove_strangers(names)
-        found += (rebuilt := self._ensure_link(names, desired))
+        rebuilt, present = self._ensure_link(names, desired)
+        found += rebuilt
         found += routing.mend(names, desired.network)
-        found += self.ensure_peers(names, desired, is_new=any(finding.part is DamagedPart.LINK for finding in rebuilt))
+        found += self.ensure_peers(names, desired, present)
         if any(finding.part in (DamagedPart.LINK, DamagedPart.PEER) for finding in found):
             self.turn_to_machines(desired)
         if rebuilt or self._watcher.namespace_of(desired.organization) is None:
@@ -206,26 +207,29 @@ class Reconciler:
         """Packets of new connections that bounds and paces have dropped, by counter."""
         return self._rules.refused(self._names.of(organization))
 
-    def _ensure_link(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
-        if self._backend.is_ready(names, desired.hub_public_key, desired.port):
-            return ()
+    def _ensure_link(self, names: KernelNames, desired: Desired) -> tuple[tuple[Damage, ...], Allowed]:
+        """Make the link exist; return the damage found, and the ranges of the peers that the link has."""
+        present = self._backend.allowed(names, desired.hub_public_key, desired.port)
+        if present is not None:
+            return (), present
         # The name may have been given to another namespace since the check began: then the link is in ours, and has
         # the port that a new one would need.
         renamed = self._ensure_name(names, desired.organization)
-        if renamed and self._backend.is_ready(names, desired.hub_public_key, desired.port):
-            return renamed
+        if renamed:
+            present = self._backend.allowed(names, desired.hub_public_key, desired.port)
+            if present is not None:
+                return renamed, present
         private_key = self._open_key(desired)
         self._backend.remove(names)
         self._backend.create(names, private_key, desired.port)
-        return (Damage(DamagedPart.LINK, "there was no link that worked"),)
+        return (Damage(DamagedPart.LINK, "there was no link that worked"),), {}
 
-    def ensure_peers(self, names: KernelNames, desired: Desired, *, is_new: bool = False) -> tuple[Damage, ...]:
+    def ensure_peers(self, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
         """Make the link have the machines of this state; return the damage found.
 
         Args:
-            is_new: the link was made just now, so it has no machines.
+            present: ranges of the peers that the link has.
         """
-        present = {} if is_new else self._backend.allowed(names)
         wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
         add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
         remove = set(present) - set(wanted)

@@ -13,7 +13,7 @@ from appliance.hub.kernel.rtnetlink import RouteSocket
 from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import uapi
 from appliance.hub.wireguard.processes import Processes
-from appliance.hub.wireguard.protocol import NOWHERE
+from appliance.hub.wireguard.protocol import NOWHERE, Allowed
 from appliance.model.desired import Peer, PeerStatus
 from appliance.model.hosts import authority
 
@@ -38,13 +38,20 @@ class Kernel:
             self.remove(names)
             raise LinkError(f"the kernel's WireGuard link {names.link} could not be made: {reason(error)}") from error
 
-    def is_ready(self, names: KernelNames, public_key: str, port: int) -> bool:
+    def allowed(self, names: KernelNames, public_key: str, port: int) -> Allowed | None:
         try:
-            device = _messages(names)[0]
+            messages = _messages(names)
         except HubError:
-            return False
-        found = _text(device.get("WGDEVICE_A_PUBLIC_KEY"))
-        return found == public_key and device.get("WGDEVICE_A_LISTEN_PORT") == port
+            return None
+        device = messages[0]
+        if _text(device.get("WGDEVICE_A_PUBLIC_KEY")) != public_key or device.get("WGDEVICE_A_LISTEN_PORT") != port:
+            return None
+        return {
+            _text(peer.get("WGPEER_A_PUBLIC_KEY")): tuple(
+                str(allowed["addr"]) for allowed in peer.get("WGPEER_A_ALLOWEDIPS") or ()
+            )
+            for peer in _peers(messages)
+        }
 
     def change(
         self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
@@ -89,14 +96,6 @@ class Kernel:
 
     def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
         return [_status(peer) for peer in _peers(_messages(names))]
-
-    def allowed(self, names: KernelNames) -> dict[str, tuple[str, ...]]:
-        return {
-            _text(peer.get("WGPEER_A_PUBLIC_KEY")): tuple(
-                str(allowed["addr"]) for allowed in peer.get("WGPEER_A_ALLOWEDIPS") or ()
-            )
-            for peer in _peers(_messages(names))
-        }
 
     def remove(self, names: KernelNames) -> None:
         links.delete(names)

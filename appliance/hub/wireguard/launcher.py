@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from appliance import loading
+
 log = structlog.get_logger()
 
 _SOCKADDR_NL_BYTES = 12
@@ -40,7 +42,8 @@ class Launcher:
 def _filter() -> bool:
     try:
         # It looks for libseccomp, which all but the smallest hosts have.
-        import pyseccomp
+        with loading.named_libraries():
+            import pyseccomp
 
         rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
         rules.set_attr(pyseccomp.Attr.CTL_SSB, 1)

@@ -9,6 +9,9 @@ from typing import Protocol
 from appliance.hub.names import KernelNames
 from appliance.model.desired import Peer, PeerStatus
 
+Allowed = Mapping[str, tuple[str, ...]]
+"""Allowed source ranges of each peer, by its public key."""
+
 NOWHERE: Mapping[str, str] = MappingProxyType({})
 """No endpoints, as of machines that were never heard from."""
 
@@ -25,8 +28,8 @@ class Backend(Protocol):
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
         """Create a link in its namespace; its UDP port is bound now or when it goes up."""
 
-    def is_ready(self, names: KernelNames, public_key: str, port: int) -> bool:
-        """Tell whether the link exists with this key pair and port, so that it can be adopted."""
+    def allowed(self, names: KernelNames, public_key: str, port: int) -> Allowed | None:
+        """Read the ranges of the link's peers; None unless it has this key pair and port, so that it can be adopted."""
 
     def change(
         self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
@@ -51,9 +54,6 @@ class Backend(Protocol):
 
     def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
         """Read the status of each peer."""
-
-    def allowed(self, names: KernelNames) -> dict[str, tuple[str, ...]]:
-        """Read the allowed source ranges of each peer, by public key."""
 
     def remove(self, names: KernelNames) -> None:
         """Remove the link with its process and socket, of any implementation, if there is one."""

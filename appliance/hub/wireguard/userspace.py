@@ -19,7 +19,7 @@ from appliance.hub.errors import LinkError
 from appliance.hub.kernel import links
 from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import processes, uapi
-from appliance.hub.wireguard.protocol import NOWHERE
+from appliance.hub.wireguard.protocol import NOWHERE, Allowed
 from appliance.model.desired import Peer, PeerStatus
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
@@ -112,12 +112,13 @@ class Userspace(ABC):
                 raise LinkError(f"{self.name} for {link}: {otherwise}")
             time.sleep(_POLL)
 
-    def is_ready(self, names: KernelNames, public_key: str, port: int) -> bool:
+    def allowed(self, names: KernelNames, public_key: str, port: int) -> Allowed | None:
         try:
             device = uapi.get_device(names.link)
         except LinkError:
-            return False
-        return device.public_key == public_key and device.listen_port == port and links.is_in(names)
+            return None
+        is_ready = device.public_key == public_key and device.listen_port == port and links.is_in(names)
+        return device.allowed if is_ready else None
 
     def change(
         self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
@@ -143,9 +144,6 @@ class Userspace(ABC):
 
     def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
         return uapi.get_device(names.link).peers
-
-    def allowed(self, names: KernelNames) -> dict[str, tuple[str, ...]]:
-        return uapi.get_device(names.link).allowed
 
     def remove(self, names: KernelNames) -> None:
         self._end(names.link, had_link=links.delete(names))

@@ -91,3 +91,16 @@ main()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "loaded", done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.long
+def test_up_starts_its_processes_before_it_loads_the_store() -> None:
+    program = """
+import sys
+from appliance.cli import up
+from appliance.cli.settings import resolve
+resolve({})
+print(*[name for name in ("sqlalchemy", "cryptography", "appliance.store", "appliance.service") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("\n", "")

@@ -47,8 +47,8 @@ def seen(names: Names, backend: Backend, state: Desired) -> str:
         f"ip netns exec {own.namespace} nft --stateless list ruleset",
     ]
     try:
-        allowed = str(sorted(backend.allowed(own).items()))
-        ready = backend.is_ready(own, state.hub_public_key, state.port)
-        return "\n".join([shell("\n".join(["set -e", *commands])), allowed, str(ready)])
+        allowed = backend.allowed(own, state.hub_public_key, state.port)
+        peers = "not ready" if allowed is None else str(sorted(allowed.items()))
+        return "\n".join([shell("\n".join(["set -e", *commands])), peers])
     except (CommandFailed, LinkError) as error:
         return str(error)

@@ -14,7 +14,7 @@ from appliance.hub.kernel import routing
 from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.wireguard import Backend
+from appliance.hub.wireguard import Backend, uapi
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Action, Policy
 from tests.appliance.hub.observed import seen, shell
@@ -92,6 +92,24 @@ def test_only_handshakes_that_may_be_lost_are_begun_again(
         first: "192.0.2.77:40404",
         second: "",
     }
+
+
+def test_a_check_reads_the_link_once(
+    plane: DataPlane, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend.name == "kernel":
+        pytest.skip("a process is asked, and takes as much time for an answer as the hub")
+    plane.apply(state)
+    reads: list[str] = []
+    read = uapi.get_device
+
+    def noted(link: str) -> uapi.Device:
+        reads.append(link)
+        return read(link)
+
+    monkeypatch.setattr(uapi, "get_device", noted)
+    assert plane.heal(state.organization) is None
+    assert len(reads) == 1
 
 
 def test_an_intact_organization_is_left_alone(plane: DataPlane, state: Desired) -> None:

@@ -47,7 +47,7 @@ def with_real_key(machine: Peer) -> Peer:
 def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str], str]:
     """Returns the peers of the link, and the rules as the kernel lists them."""
     own = names.of(desired.organization)
-    return set(backend.allowed(own)), listing(own.namespace)
+    return set(backend.allowed(own, desired.hub_public_key, desired.port) or ()), listing(own.namespace)
 
 
 def test_an_organization_exists_from_apply_to_remove(
@@ -74,7 +74,7 @@ def test_peers_are_added_and_removed_one_by_one(
     rotated = replace(moved, public_key=new_key_pair().public)
     for machines in ((one,), (one, two), (one, two, three), (two,), (moved,), (rotated,), ()):
         plane.apply(replace(desired, peers=machines))
-        allowed = backend.allowed(names.of(desired.organization))
+        allowed = backend.allowed(names.of(desired.organization), desired.hub_public_key, desired.port)
         assert allowed == {machine.public_key: (f"{machine.address}/32",) for machine in machines}
 
 
@@ -242,12 +242,12 @@ def test_healing_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) 
 def test_a_check_that_fails_unforeseen_tells_of_damage(
     plane: DataPlane, backend: Backend, desired: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> bool:
+    def fail(*_: object) -> None:
         raise IndexError
 
     plane.apply(desired)
     with monkeypatch.context() as broken:
-        broken.setattr(backend, "is_ready", fail)
+        broken.setattr(backend, "allowed", fail)
         with pytest.raises(IndexError):
             plane.heal(desired.organization)
     assert plane.organizations() == ()

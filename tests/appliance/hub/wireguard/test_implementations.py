@@ -154,7 +154,7 @@ def test_a_changed_address_interrupts_no_other_machine(
     moved = replace(state.peers[1], address=IPv4Address("10.100.0.9"))
     plane.apply(replace(state, peers=(state.peers[0], moved)))
     own = names.of(state.organization)
-    assert backend.allowed(own) == {
+    assert backend.allowed(own, state.hub_public_key, state.port) == {
         machines.keys[0].public: ("10.100.0.2/32",),
         machines.keys[1].public: ("10.100.0.9/32",),
     }
