@@ -5,18 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from harness.client import authenticator
 from harness.client.api import Api
-from harness.client.visitor import SESSION_COOKIE, Visitor
+from harness.client.visitor import Visitor
 from harness.hostile import strangers
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.world import holdings
 from harness.world.person import Person
 from harness.world.world import PASSWORD, World
 
@@ -24,7 +22,6 @@ pytestmark = pytest.mark.claim("sign-in")
 
 OTHER = "staple the correct horse"
 WRONG = "a wrong guess at it"
-ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
 # Five guesses at once are allowed; three times as many never are.
 MOST_GUESSES = 15
 SLOWEST = 1800
@@ -59,49 +56,6 @@ def test_a_session_ends_for_good(person: Person, record: Record) -> None:
         raise Refuted("the old password still opens the account")
     with record.control("the new password opens it"):
         assert person.session(OTHER).is_open()
-
-
-def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record) -> None:
-    """Every call that changes something, and every form of an organization that has one thing of each kind, is sent
-    with a browser's cookie, as another site could have it sent, and is refused.
-    """
-    mesh = world.organization(record)
-    held = holdings.make(mesh, "server") | holdings.removal(world, mesh)
-    victim, attacker = mesh.api.visitor(), _browser(world, f"{secrets.token_hex(6)}@example.net")
-    victim.log_in(mesh.api.call("GET", "/account").body["email"], PASSWORD)
-    forms = {action: fields for action, fields in victim.all_forms("/machines").items() if "csrf" in fields}
-    foreign, own = (browser.forms("/machines")["/logout"]["csrf"] for browser in (attacker, victim))
-    ways: dict[str, tuple[dict[str, str], dict[str, str]]] = {
-        "no token": ({}, {}),
-        "another session's token": ({"csrf": foreign}, {"X-CSRF-Token": foreign}),
-        "its token, from another site": ({"csrf": own}, {"X-CSRF-Token": own} | ELSEWHERE),
-    }
-    cookie = victim.send("GET", "/machines").request.headers["cookie"]
-    with record.control("the browser sends its cookie by itself, and its own form is accepted"):
-        assert SESSION_COOKIE in cookie
-        renamed = victim.fill_in("/settings", "/settings/name", name="renamed")
-        assert renamed.status_code == 303, renamed.text
-    taken = []
-    requests = [("POST", action) for action in forms] + _changing_calls(victim)
-    for way, (fields, headers) in ways.items():
-        for method, path in requests:
-            # All other fields are those of the form, so that only the token can be the reason of a refusal.
-            rest = {name: value for name, value in forms.get(path, {}).items() if name != "csrf"}
-            answer = victim.send(method, path, rest | fields, headers)
-            if answer.status_code != 403:
-                taken.append(f"{method} {path} with {way}: {answer.status_code}")
-    record.measure("forms and calls", len(requests))
-    record.at_least(
-        "forms of something by its id", sum(each in action for action in forms for each in held.values()), 8
-    )
-    record.none_of("taken", taken, "changes were not refused")
-    with record.control("the account is as it was, and its own form and call are still accepted"):
-        assert victim.fill_in("/settings", "/settings/name", name="sign-in").status_code == 303
-        ended = victim.send("DELETE", f"/api/v1/sessions/{held['/sessions']}", headers={"X-CSRF-Token": own})
-        assert ended.status_code == 204, ended.text
-    attacker.fill_in("/settings", "/settings/delete", confirm="sign-in")
-    for browser in (victim, attacker):
-        browser.close()
 
 
 @pytest.mark.exclusive
@@ -302,23 +256,6 @@ def _reset_link(world: World, email: str) -> str | None:
     except Inconclusive:
         return None
     return service.reset_link(email)
-
-
-def _browser(world: World, email: str) -> Visitor:
-    browser = world.subject.api().visitor()
-    browser.sign_up(email, PASSWORD, "sign-in")
-    return browser
-
-
-def _changing_calls(browser: Visitor) -> list[tuple[str, str]]:
-    """Returns method and path of every API call that changes something and needs a session."""
-    document: dict[str, Any] = browser.open("/api/v1/openapi.json").json()
-    return [
-        (method.upper(), "/api/v1" + path.replace("{", "").replace("}", ""))
-        for path, methods in document["paths"].items()
-        for method, operation in methods.items()
-        if method != "get" and operation.get("security")
-    ]
 
 
 def _status_and_text(answer: Answer) -> tuple[int, str]:

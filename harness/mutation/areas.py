@@ -147,7 +147,12 @@ AREAS = (
             "appliance/web/rates.py",
         ),
         ("tests/appliance/web",),
-        ("scenarios/test_sign_in.py", "scenarios/test_sign_in_removal.py", "scenarios/test_edge_names.py"),
+        (
+            "scenarios/test_sign_in.py",
+            "scenarios/test_sign_in_forms.py",
+            "scenarios/test_sign_in_removal.py",
+            "scenarios/test_edge_names.py",
+        ),
     ),
 )
 BY_NAME = {area.name: area for area in AREAS}
