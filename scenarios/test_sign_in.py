@@ -127,6 +127,9 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
         assert last.is_open()
         assert person.api.is_open()
     person.api.anonymous().call("PUT", "/resets", {"token": link, "password": OTHER})
+    again = person.api.anonymous().send("PUT", "/resets", {"token": link, "password": PASSWORD})
+    if again.status != 404:
+        raise Refuted(f"a reset's link was used before, and was answered {again.status}")
     ways = {"token": last, "session": person.api}
     opened = [name for name, each in ways.items() if each is not None and each.is_open()]
     record.none_of("open after a reset", opened, "sessions or tokens outlived the reset")
