@@ -220,4 +220,20 @@ SIGN_IN = (
         "test_no_credential_outlives_a_new_password",
         "a reset's link was used before",
     ),
+    Sabotage(
+        "guesses-by-account-alone",
+        "sign-in",
+        "wrong passwords are counted for their account, and not for the address that they come from",
+        "signin:count_guesses_by_account_alone",
+        "test_guesses_at_many_accounts_share_the_address_s_limit",
+        "wrong passwords of one address were checked",
+    ),
+    Sabotage(
+        "changes-unlimited",
+        "sign-in",
+        "calls that change something are not limited",
+        "signin:count_no_changes",
+        "test_changes_of_an_organization_are_limited",
+        "invalid rules of one organization were not refused",
+    ),
 )
