@@ -84,7 +84,8 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
     owner = f"{secrets.token_hex(6)}@example.net"
     mesh = world.organization(record, email=owner)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    denied = rule_between("deny", mumbai, pune)
+    # Every part says something, as a change of one part must leave the others as they are.
+    denied = rule_between("deny", mumbai, pune, protocol="udp", ports="1-65535", description="by hand")
     admin, viewer = (new_member(mesh.api, role) for role in ("admin", "viewer"))
     admins = (
         by_calls("an admin", admin.api),
@@ -123,11 +124,29 @@ def _save_one_by_one(mesh: Mesh, stream: JudgedStream, denied: Rule, writer: Wri
             _refuse(other, other.change(rule["id"], {"action": "allow"}))
     stream.stays_stopped()
     if writer.change is not None:
-        stream.flows(_saved(writer, writer.change(rule["id"], {"action": "allow"})))
-        stream.stops(_saved(writer, writer.change(rule["id"], {"action": "deny"})))
+        for parts, judge in (
+            ({"action": "allow"}, stream.flows),
+            ({"action": "deny"}, stream.stops),
+            ({"ports": "1"}, stream.flows),
+            ({"ports": "all"}, stream.stops),
+            ({"source": "any"}, None),
+            ({"description": "by another hand"}, None),
+        ):
+            answer, rule = _saved(writer, writer.change(rule["id"], parts)), {**rule, **parts}
+            if judge is not None:
+                judge(answer)
+            _check_shown(mesh, rule)
+        stream.stays_stopped()
     stream.flows(_saved(writer, writer.remove(rule["id"])))
     for other in may_not:
         _refuse(other, other.add(denied))
+
+
+def _check_shown(mesh: Mesh, rule: Rule) -> None:
+    """Checks that the policy has this one rule, with each of its parts."""
+    shown = mesh.api.call("GET", "/policy").body["rules"]
+    if shown != [rule]:
+        raise Refuted(f"a part of a rule was changed to make it {rule}, and shown is {shown}")
 
 
 def test_rules_saved_at_the_same_moment_are_all_enforced(world: World, record: Record, profile: str) -> None:

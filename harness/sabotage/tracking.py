@@ -1,12 +1,14 @@
-"""Sabotage of how long connections are tracked."""
+"""Sabotages of how long connections are tracked."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from appliance.hub.findings import Damage
-from appliance.hub.kernel import namespace, routing
+from appliance.hub.kernel import namespace, routing, tracking
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames
 
 _mend = routing.mend
@@ -25,3 +27,12 @@ def forget_between_repetitions() -> None:
         return ()
 
     routing.mend = mend
+
+
+def keep_connections() -> None:
+    """Keeps the tracked connections of machines that are removed or disabled, or have a new key."""
+
+    def forget(sockets: NetfilterSockets, name: str, addresses: Collection[IPv4Address]) -> None:
+        del sockets, name, addresses
+
+    tracking.forget = forget
