@@ -15,7 +15,7 @@ from appliance.service.machines import IssuedMachine
 from appliance.service.repeats import Work
 from appliance.store import audit, schema
 from appliance.store import repeats as stored_repeats
-from appliance.store.repeats import RequestKey, StoredRequest
+from appliance.store.repeats import RequestKey, StoredAnswer, StoredRequest
 from appliance.vault import Lock, vault
 from appliance.web.api import repetition
 from appliance.web.posts import Posts
@@ -55,6 +55,17 @@ def mix_request_keys() -> None:
         return None if first is None else _find(transaction, RequestKey(first, key.hash))
 
     stored_repeats.find = find
+
+
+def mix_requests_of_a_key() -> None:
+    """Takes any request with a remembered key for a repetition of the earlier one."""
+    idempotent = repeats.idempotent
+
+    def by_key_alone(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> StoredAnswer | None:
+        del request
+        return idempotent(context, actor, key=key, request=b"", work=work)
+
+    repeats.idempotent = by_key_alone
 
 
 def derive_from_nothing() -> None:
