@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from harness.client import authenticator
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import Mesh
 from harness.subject import exposure
 from harness.subject.service import Service
 from harness.world.damage import REPORTED
-from harness.world.world import World
+from harness.world.person import Person, invitation, new_member, new_token
+from harness.world.world import PASSWORD, World
 from netlab import genkey, pubkey, wait_until
 
 pytestmark = pytest.mark.claim("keys-at-rest")
@@ -106,6 +109,38 @@ def test_private_keys_are_in_no_file_log_or_answer(world: World, record: Record)
     record.none_of("in the log", exposure.in_bytes(log, keys), "the service's log has secrets")
 
 
+def test_other_secrets_are_in_no_file_or_log(world: World, person: Person, record: Record) -> None:
+    """Nothing that is shown once, or typed, is in a file or in the log in any form: passwords, tokens of sessions, API
+    tokens, links, the secret of a second factor and its recovery codes. Nobody but the service may read its files.
+    """
+    api, service = person.api, world.subject.service
+    member = new_member(api, "viewer")
+    secret = member.api.call("POST", "/account/second-factor", {"password": PASSWORD}).body["secret"]
+    enabled = member.api.call("PUT", "/account/second-factor", {"code": authenticator.code(secret)}).body
+    known = {
+        "a password": PASSWORD,
+        "a session": api.token,
+        "a session that has ended": member.api.token,
+        "an API token": new_token(api, "token", "write").token,
+        "an invitation": invitation(api, f"{secrets.token_hex(6)}@example.net", "viewer"),
+        "a link for another password": service.reset_link(member.email),
+        "the secret of a second factor": secret,
+        "the session after it": enabled["token"],
+        **{f"recovery code {number}": code for number, code in enumerate(enabled["recovery_codes"], 1)},
+    }
+    keys = {name: str(value) for name, value in known.items()}
+    keys |= {name: value.replace("-", "") for name, value in keys.items() if name.startswith("recovery code")}
+    files = list(exposure.files_of(service))
+    with record.control("the search finds what is there"):
+        assert exposure.in_files(files, {"the address of the owner": person.email})
+        assert _finds_every_form(service.host.folder / "planted", keys)
+    record.measure("secrets", len(keys))
+    record.none_of("in files", exposure.in_files(files, keys), "secrets are in the service's files")
+    record.none_of("in the log", exposure.in_bytes(service.log_text().encode(), keys), "the service's log has secrets")
+    readable = sorted(str(file.relative_to(service.data)) for file in files if _is_for_all(file, service.data))
+    record.none_of("files for everybody", readable, "other users of the host may read the service's files")
+
+
 @pytest.mark.restarts
 @pytest.mark.announces("an organization could not be restored", *REPORTED)
 def test_sealed_keys_open_for_their_own_organization_only(world: World, record: Record) -> None:
@@ -133,6 +168,14 @@ def test_sealed_keys_open_for_their_own_organization_only(world: World, record: 
     with record.control("with their own keys both are enforced, after"):
         assert wait_until(world.subject.service.is_ready, DEADLINE)
     record.measure("exchanged back to enforced", time.monotonic() - start, "s")
+
+
+def _is_for_all(file: Path, data: Path) -> bool:
+    """Returns True if every user of the host can open a file of the data folder; the certificate is public."""
+    if data not in file.parents or file == data / "tls" / "certificate.pem":
+        return False
+    folders = [each for each in file.parents if each == data or data in each.parents]
+    return bool(file.stat().st_mode & stat.S_IROTH) and all(each.stat().st_mode & stat.S_IXOTH for each in folders)
 
 
 def _key(config: str) -> str:

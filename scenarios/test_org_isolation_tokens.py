@@ -44,7 +44,7 @@ def test_of_two_tokens_of_a_request_one_counts(world: World, record: Record) -> 
 
 def test_equal_request_keys_of_organizations_are_two(world: World, record: Record) -> None:
     """Two organizations add a machine of the same name with the same Idempotency-Key. Each gets a machine of its own,
-    and who asks again is told of its own one.
+    and who asks again is told of its own one. Who asks for something else with that key is told so, and gets nothing.
     """
     headers = {"Idempotency-Key": f"key {secrets.token_hex(16)}"}
     made: dict[Mesh, str] = {}
@@ -60,6 +60,9 @@ def test_equal_request_keys_of_organizations_are_two(world: World, record: Recor
         told = (answer.status, answer.headers.get("Location", "").rpartition("/")[2], _machines(mesh))
         if told != (409, machine, [machine]):
             raise Refuted(f"{MIXED}: a repeated request for {machine} was answered {told}")
+        answer = mesh.api.send("POST", "/machines", {"name": "pune"}, headers=headers)
+        if answer.status != 422 or _machines(mesh) != [machine]:
+            raise Refuted(f"another request with the key of an earlier one was answered {answer.status}")
 
 
 def _machines(mesh: Mesh) -> list[str]:

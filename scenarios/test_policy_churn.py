@@ -99,18 +99,21 @@ def _flip(mesh: Mesh, record: Record, both_ways: Sequence[Traffic], chance: rand
 
 def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
     """Groups, default and keys change, machines leave, come back, are disabled, enabled and added again, and the
-    organization is suspended and resumed; after each step every pair is measured.
+    organization is suspended and resumed; after each step every pair is measured, and machines, rules and the audit
+    trail are shown as the steps have made them.
 
     A reference model judges the results. A key that was replaced reaches nothing, whoever has its address now. From the
     answer on, no packet of a disabled machine or a suspended organization passes, and none to it; nobody of the
-    organization signs in or calls. Enabled and resumed, they have what the policy says by then. The address of a
-    machine that was removed is not given again.
+    organization signs in or calls. The hub tracks no connection any more that such a machine, or an old key, opened.
+    Enabled and resumed, they have what the policy says by then. The address of a machine that was removed is not given
+    again.
     """
     from_red = {"action": "deny", "source": "group:red", "destination": "any"}
     to_blue = {"action": "allow", "source": "any", "destination": "group:blue"}
     with History(world, HostPool(world.client), record, SERVICES) as history:
         for groups in (["red"], ["blue"], []):
             history.add(groups)
+        history.check_shown()
         with record.control("without a rule every cell arrives"):
             history.check()
             assert history.denied == 0
@@ -132,6 +135,7 @@ def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
             lambda: history.remove(history.disabled[0]),
             history.add,
             lambda: history.regroup(history.machines[0], ["blue"]),
+            lambda: history.rename(history.machines[0]),
             lambda: history.save("deny", [to_blue, {**from_red, "protocol": "tcp", "ports": "22"}]),
             lambda: history.regroup(history.machines[1], []),
             lambda: history.reconnect(history.machines[2]),
@@ -147,6 +151,7 @@ def test_each_kind_of_change_takes_effect(world: World, record: Record) -> None:
         record.at_least("probes that were allowed", history.allowed, 200)
         record.at_least("probes that were denied", history.denied, 200)
         record.at_least("pings of what is out of service, and to it", history.silenced, 20)
+        record.measure("connections that ended with their machine or its key", history.forgotten)
 
 
 def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Record, profile: str) -> None:
@@ -191,6 +196,11 @@ def test_any_history_of_changes_ends_as_the_policy_says(world: World, record: Re
         @rule(number=NUMBERS, groups=GROUPS)
         def regroup(self, number: int, groups: set[str]) -> None:
             self.history.regroup(self.enabled_or_not(number), groups)
+
+        @serving()
+        @rule(number=NUMBERS)
+        def rename(self, number: int) -> None:
+            self.history.rename(self.enabled_or_not(number))
 
         @serving(lambda history: len(history.machines) + len(history.disabled) < MOST_MACHINES)
         @rule(groups=GROUPS)

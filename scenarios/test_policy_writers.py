@@ -19,7 +19,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Mesh, Rule, rule_between
-from harness.world.person import new_token
+from harness.world.person import new_member, new_token
 from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("policy-enforcement")
@@ -84,13 +84,13 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
     owner = f"{secrets.token_hex(6)}@example.net"
     mesh = world.organization(record, email=owner)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    denied = rule_between("deny", mumbai, pune)
-    admin, admins_api = _member(mesh, "admin")
-    viewer, viewers_api = _member(mesh, "viewer")
+    # Every part says something, as a change of one part must leave the others as they are.
+    denied = rule_between("deny", mumbai, pune, protocol="udp", ports="1-65535", description="by hand")
+    admin, viewer = (new_member(mesh.api, role) for role in ("admin", "viewer"))
     admins = (
-        by_calls("an admin", admins_api),
-        by_calls("an admin's token that may write", new_token(admins_api, "write", "write")),
-        by_forms("an admin's browser", _browser(mesh, admin)),
+        by_calls("an admin", admin.api),
+        by_calls("an admin's token that may write", new_token(admin.api, "write", "write")),
+        by_forms("an admin's browser", _browser(mesh, admin.email)),
     )
     owners = (
         by_calls("the owner", mesh.api),
@@ -98,16 +98,16 @@ def test_a_rule_is_enforced_however_it_is_saved(world: World, record: Record) ->
         by_forms("the owner's browser", _browser(mesh, owner)),
     )
     may_not = (
-        by_calls("a viewer", viewers_api),
+        by_calls("a viewer", viewer.api),
         by_calls("a token that may read", new_token(mesh.api, "read", "read")),
-        by_forms("a viewer's browser", _browser(mesh, viewer)),
+        by_forms("a viewer's browser", _browser(mesh, viewer.email)),
     )
     with world.queues(mumbai, pune) as queues, mumbai.stream_to(pune, queues=queues) as stream:
         with record.control("the stream flows before any rule"):
             stream.flows()
         for writer in (*admins, *owners):
             _save_one_by_one(mesh, stream, denied, writer, may_not)
-        _make_viewer(mesh, admin)
+        _make_viewer(mesh, admin.email)
         lowered = tuple(replace(each, name=each.name.replace("an admin", "a former admin")) for each in admins)
         _save_one_by_one(mesh, stream, denied, owners[0], lowered)
     record.measure("writers", [each.name for each in (*admins, *owners)])
@@ -124,11 +124,29 @@ def _save_one_by_one(mesh: Mesh, stream: JudgedStream, denied: Rule, writer: Wri
             _refuse(other, other.change(rule["id"], {"action": "allow"}))
     stream.stays_stopped()
     if writer.change is not None:
-        stream.flows(_saved(writer, writer.change(rule["id"], {"action": "allow"})))
-        stream.stops(_saved(writer, writer.change(rule["id"], {"action": "deny"})))
+        for parts, judge in (
+            ({"action": "allow"}, stream.flows),
+            ({"action": "deny"}, stream.stops),
+            ({"ports": "1"}, stream.flows),
+            ({"ports": "all"}, stream.stops),
+            ({"source": "any"}, None),
+            ({"description": "by another hand"}, None),
+        ):
+            answer, rule = _saved(writer, writer.change(rule["id"], parts)), {**rule, **parts}
+            if judge is not None:
+                judge(answer)
+            _check_shown(mesh, rule)
+        stream.stays_stopped()
     stream.flows(_saved(writer, writer.remove(rule["id"])))
     for other in may_not:
         _refuse(other, other.add(denied))
+
+
+def _check_shown(mesh: Mesh, rule: Rule) -> None:
+    """Checks that the policy has this one rule, with each of its parts."""
+    shown = mesh.api.call("GET", "/policy").body["rules"]
+    if shown != [rule]:
+        raise Refuted(f"a part of a rule was changed to make it {rule}, and shown is {shown}")
 
 
 def test_rules_saved_at_the_same_moment_are_all_enforced(world: World, record: Record, profile: str) -> None:
@@ -183,23 +201,6 @@ def _saved(writer: Writer, answer: Answer) -> Answer:
 def _refuse(writer: Writer, answer: Answer) -> None:
     if answer.status != _FORBIDDEN:
         raise Refuted(f"{writer.name} may save no rule, and was answered {answer.status}")
-
-
-def _member(mesh: Mesh, role: str) -> tuple[str, Api]:
-    """Invites somebody; returns their e-mail address, and a client with their session.
-
-    Raises:
-        Inconclusive: the service sends invitations by mail.
-    """
-    email = f"{secrets.token_hex(6)}@example.net"
-    link = mesh.api.call("POST", "/invitations", {"email": email, "role": role}).body["link"]
-    if link is None:
-        raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
-    api = mesh.api.anonymous()
-    api.token = api.call("POST", "/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD}).body[
-        "token"
-    ]
-    return email, api
 
 
 def _make_viewer(mesh: Mesh, email: str) -> None:

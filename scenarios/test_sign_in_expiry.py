@@ -1,14 +1,16 @@
-"""Sessions and API tokens end with their time."""
+"""Sessions, API tokens and links end with their time."""
 
 from __future__ import annotations
+
+import secrets
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.world.person import Person, new_token
-from harness.world.world import World
+from harness.world.person import Person, accept, invitation, new_member, new_token
+from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("sign-in")
 
@@ -17,6 +19,8 @@ IDLE, ABSOLUTE = 12, 14 * 24
 TOKEN_DAYS = 3
 STEP = 11.5
 """Hours that pass between two uses, a little less than a session may be idle."""
+INVITATION, RESET = 7 * 24, 1
+"""Hours in which a link is good."""
 _MARGIN = 0.1
 """Hours: on a busy machine, a run itself takes some minutes."""
 
@@ -51,6 +55,43 @@ def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, r
     record.measure("hours that passed", passed)
     with record.control("the password opens the account"):
         person.api.token = person.session().token
+
+
+def test_links_end_with_their_time(world: World, person: Person, record: Record) -> None:
+    """Time passes for links of invitations and of new passwords: each is good until its end, and never after."""
+    outlived = []
+    for hours, is_over in ((-_MARGIN, False), (_MARGIN, True)):
+        forgetful = new_member(person.api, "viewer")
+        reset = {"token": world.subject.service.reset_link(forgetful.email), "password": PASSWORD[::-1]}
+        _make_links_older(world, "tickets", "member_id IN (SELECT id", forgetful, RESET + hours)
+        # Last, as another invitation removes those that are over.
+        link = invitation(person.api, f"{secrets.token_hex(6)}@example.net", "viewer")
+        _make_links_older(
+            world, "invitations", "organization_id IN (SELECT organization_id", person, INVITATION + hours
+        )
+        statuses = {
+            "an invitation": accept(person.api, link).status,
+            "a new password": person.api.anonymous().send("PUT", "/resets", reset).status,
+        }
+        used = [what for what, status in statuses.items() if 200 <= status < 300]
+        if is_over:
+            outlived += used
+        else:
+            with record.control("each link is good until its end"):
+                assert len(used) == len(statuses), statuses
+    record.none_of("used after their end", outlived, "links outlived their time")
+
+
+def _make_links_older(world: World, table: str, whose: str, person: Person, hours: float) -> None:
+    """Makes the links of a person, or of their organization, older."""
+    store = create_engine(world.subject.service.database_url)
+    with store.begin() as database:
+        database.exec_driver_sql(
+            f"UPDATE {table} SET expires_at = expires_at - {3600 * hours}"  # noqa: S608 - drawn by ourselves
+            f" WHERE {whose} FROM members WHERE email = '{person.email}')"
+        )
+    # The operator's command is forked from this process, where SQLite knows of locks that the fork does not have.
+    store.dispose()
 
 
 def _pass_time(store: Engine, person: Person, hours: float) -> None:

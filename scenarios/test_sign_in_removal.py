@@ -17,8 +17,7 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.world.person import Person, new_token
-from harness.world.world import PASSWORD
+from harness.world.person import Person, new_member, new_token
 
 pytestmark = pytest.mark.claim("sign-in")
 
@@ -69,11 +68,13 @@ def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Re
     """
     waited, refused = 0, Counter[str]()
     with record.control("an owner's calls are made as long as they are one, by a session and by a token"):
-        other = _another_owner(person)
+        other = new_member(person.api, "owner")
         assert _rename(other.api).status == 200
         assert _add_rule(new_token(other.api, "write", "write")).status == 201
     for _ in range(MOST_ROUNDS):
-        removed, lowered = _end_while_calls_wait(person.api, _another_owner(person), _another_owner(person))
+        removed, lowered = _end_while_calls_wait(
+            person.api, new_member(person.api, "owner"), new_member(person.api, "owner")
+        )
         waited += len(removed.late) + len(lowered.late)
         refused.update(removed=removed.refused, lowered=lowered.refused)
         trail = person.api.call("GET", "/audit?limit=100").body["entries"]
@@ -95,22 +96,6 @@ def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Re
     record.measure("calls that were answered after the removal or the lower role", waited)
     record.at_least("of these refused to a removed member", refused["removed"], LEAST_REFUSED)
     record.at_least("of these refused to a member with a lower role", refused["lowered"], LEAST_REFUSED)
-
-
-def _another_owner(person: Person) -> Person:
-    """Makes another owner of the same organization.
-
-    Raises:
-        Inconclusive: the service sends invitations by mail.
-    """
-    email = f"{secrets.token_hex(6)}@example.net"
-    link = person.api.call("POST", "/invitations", {"email": email, "role": "owner"}).body["link"]
-    if link is None:
-        raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
-    api = person.api.anonymous()
-    accepted = api.call("POST", "/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD})
-    api.token = accepted.body["token"]
-    return Person(api, email)
 
 
 def _end_while_calls_wait(owner: Api, second: Person, third: Person) -> tuple[Ended, Ended]:

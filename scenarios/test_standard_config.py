@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import random
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -25,16 +27,21 @@ EXACT = """\
 # WireGuard config for machine "{machine}"
 [Interface]
 PrivateKey          = {private_key}
-Address             = {address}/16
+Address             = {address}/{prefix_length}
 MTU                 = 1420
 
 [Peer]
 # MeshWG hub for "{organization}"
 PublicKey           = {hub_public_key}
 Endpoint            = {endpoint}
-AllowedIPs          = 10.100.0.0/16
+AllowedIPs          = {network}
 PersistentKeepalive = 25
 """
+DEFAULT = "10.100.0.0/16"
+OTHERS = ("10.0.0.0/8", "172.20.16.0/20", "192.168.77.16/28", "100.64.0.0/10")
+"""Ranges that an organization may choose."""
+MTU, HEADERS = 1420, 28
+"""Bytes of the largest packet, and of the headers of IPv4 and ICMP."""
 
 HARMLESS = (
     'quote " and # and = and [Peer]',
@@ -60,10 +67,12 @@ def key_in(config: str) -> str:
     return found[1]
 
 
-def expected(mesh: Mesh, name: str, address: str, private_key: str) -> str:
+def expected(mesh: Mesh, name: str, address: str, private_key: str, network: str = DEFAULT) -> str:
     """Returns the configuration as it has to be, byte for byte."""
     return EXACT.format(
         machine=name.strip(),
+        prefix_length=network.partition("/")[2],
+        network=network,
         private_key=private_key,
         address=address,
         organization=mesh.organization["name"],
@@ -103,6 +112,37 @@ def test_the_configuration_is_exact_and_wg_quick_accepts_it(world: World, record
     with record.control("the comparison notices one changed byte"):
         changed = mumbai.config.replace("MTU                 = 1420", "MTU                 = 1421")
         assert changed != expected(mesh, mumbai.name, "10.100.0.2", key_in(mumbai.config))
+
+
+def test_a_configuration_has_its_organizations_own_range(world: World, record: Record) -> None:
+    """An organization has chosen another range, and its configurations name that one: byte for byte, and as wg-quick
+    brings it up. Packets as large as the link's MTU allows pass between its machines and the hub.
+    """
+    network = random.Random(f"range {world.seed}").choice(OTHERS)
+    mesh = world.organization(record, network=network)
+    machines = []
+    for number, name in enumerate(("branch-mumbai", "branch-pune"), 2):
+        added, address = mesh.add(name), str(IPv4Network(network)[number])
+        config = added["config"]
+        if config != expected(mesh, name, address, key_in(config), network):
+            raise Refuted(f"the configuration in {network} is not in the published format: {config!r}")
+        machines.append(mesh.bring_up(name, added))
+    mumbai, pune = machines
+    (peer,) = mumbai.tunnel.peers()
+    if tuple(peer.allowed_ips) != (network,):
+        raise Refuted(f"the link leads {peer.allowed_ips} to the hub, and not {network}")
+    record.measure("range", network)
+    with record.control("small packets pass"):
+        assert mumbai.reaches(pune)
+    for what, address in (("the other machine", pune.address), ("the hub", mesh.hub_address)):
+        if not _passes(mumbai, address, MTU):
+            raise Refuted(f"a packet of {MTU} bytes to {what} got no answer, and the MTU allows it")
+
+
+def _passes(machine: Machine, address: str, size: int) -> bool:
+    """Pings with packets of this size that must not be fragmented; returns True if one is answered."""
+    command = ("ping", "-c", "5", "-i", "0.2", "-W", "2", "-M", "do", "-s", str(size - HEADERS), address)
+    return machine.host.run(*command, check=False).returncode == 0
 
 
 @pytest.mark.conditions(loss="none")

@@ -4,8 +4,9 @@ On a host that the service trusts as a proxy, each request names another address
 of its own. Before it stands one that the request's sender made up, as a proxy passes on a header that was there. If
 ``network`` is null, requests come from the host itself.
 
-The argument is a JSON object with ``host``, ``port``, ``kind`` (a key of `KINDS`), ``network``, ``connections``,
-``count`` (number of requests; 0 for no end), ``seconds`` and ``certificate``. After the first answer the program prints
+The argument is a JSON object with ``host``, ``port``, ``kind`` (a key of `KINDS`), ``token`` (bearer token of every
+request, or null), ``network``, ``connections``, ``count`` (number of requests; 0 for no end), ``seconds`` and
+``certificate``. After the first answer the program prints
 `READY`, and at its end a JSON object: ``answers`` counts answers by status, and broken connections as ``broken``.
 """
 
@@ -46,11 +47,23 @@ def _reset(number: str) -> tuple[str, dict[str, str]]:
     return "/api/v1/resets", {"email": f"nobody-{number}@example.net"}
 
 
+def _try_to_add(_: str) -> tuple[str, dict[str, str]]:
+    """Returns a call that adds no machine, because the name is empty."""
+    return "/api/v1/machines", {"name": ""}
+
+
+def _try_to_change(_: str) -> tuple[str, dict[str, str]]:
+    """Returns a call that adds no rule, because it has no content."""
+    return "/api/v1/policy/rules", {}
+
+
 KINDS: dict[str, Callable[[str], tuple[str, dict[str, str]]] | None] = {
     "log-ins": _log_in,
     "sign-ups": _sign_up,
     "invalid sign-ups": _try_to_sign_up,
     "resets": _reset,
+    "invalid machines": _try_to_add,
+    "invalid rules": _try_to_change,
     # A large body that is announced and never sent.
     "bodies": None,
 }
@@ -63,6 +76,7 @@ class RequestCrowd:
     Attributes:
         addresses: origin of each request; None for the host itself.
         remaining: requests that are still to be sent.
+        token: bearer token of every request; None for none.
         answers: number of answers by status; ``broken`` counts broken connections.
     """
 
@@ -72,6 +86,7 @@ class RequestCrowd:
     addresses: Iterator[str | None]
     tls: ssl.SSLContext | None
     remaining: int
+    token: str | None = None
     answers: Counter[str] = field(default_factory=Counter)
     name: str = field(default_factory=lambda: secrets.token_hex(4))
 
@@ -111,6 +126,7 @@ class RequestCrowd:
             f"{'PUT' if make is None else 'POST'} {path} HTTP/1.1",
             f"Host: {self.host}:{self.port}",
             f"Content-Length: {LARGE if make is None else len(body)}",
+            *([] if self.token is None else [f"Authorization: Bearer {self.token}"]),
             *([] if address is None else [f"X-Forwarded-For: {_made_up()}, {address}"]),
         ]
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
@@ -154,6 +170,7 @@ async def main(options: dict[str, object]) -> None:
         tls,
         # No end: more requests than are ever sent.
         count or 2**62,
+        None if options["token"] is None else str(options["token"]),
     )
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

@@ -37,6 +37,7 @@ def sending(
     kind: str,
     *,
     certificate: Path | None = None,
+    token: str | None = None,
     network: str | None = None,
     connections: int = 8,
     count: int = 0,
@@ -46,8 +47,10 @@ def sending(
     Args:
         start: starts a program in the attacker's network (`Host.start_tool`).
         url: base URL of the service, ``https://host:port``.
-        kind: a key of `crowd.KINDS`: ``log-ins``, ``sign-ups``, ``invalid sign-ups``, ``resets`` or ``bodies``.
+        kind: a key of `crowd.KINDS`: ``log-ins``, ``sign-ups``, ``invalid sign-ups``, ``resets``, ``invalid machines``,
+            ``invalid rules`` or ``bodies``.
         certificate: PEM file of the authority that signed the service's certificate.
+        token: bearer token of every request, for calls of a member; None for none.
         network: range that requests claim to come from, through a proxy that the service trusts; None for the host
             itself.
         count: number of requests; 0 for no end.
@@ -55,7 +58,9 @@ def sending(
     Raises:
         Inconclusive: no request was answered, or the program did not report the answers.
     """
-    options = service_options(url, certificate, kind=kind, network=network, connections=connections, count=count)
+    options = service_options(
+        url, certificate, kind=kind, token=token, network=network, connections=connections, count=count
+    )
     answers = CrowdAnswers()
     with running(
         start,

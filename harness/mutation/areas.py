@@ -108,6 +108,7 @@ AREAS = (
             "scenarios/test_concurrent_adds.py",
             "scenarios/test_delete_org.py",
             "scenarios/test_sign_in.py",
+            "scenarios/test_sign_in_endings.py",
             "scenarios/test_sign_in_removal.py",
             "scenarios/test_keys_shown_once.py",
             "scenarios/test_policy_churn.py",
@@ -121,6 +122,8 @@ AREAS = (
             "scenarios/test_concurrent_adds.py",
             "scenarios/test_delete_org.py",
             "scenarios/test_sign_in.py",
+            "scenarios/test_sign_in_endings.py",
+            "scenarios/test_sign_in_expiry.py",
             "scenarios/test_sign_in_removal.py",
             "scenarios/test_crashes.py",
         ),
@@ -147,7 +150,12 @@ AREAS = (
             "appliance/web/rates.py",
         ),
         ("tests/appliance/web",),
-        ("scenarios/test_sign_in.py", "scenarios/test_sign_in_removal.py", "scenarios/test_edge_names.py"),
+        (
+            "scenarios/test_sign_in.py",
+            "scenarios/test_sign_in_forms.py",
+            "scenarios/test_sign_in_removal.py",
+            "scenarios/test_edge_names.py",
+        ),
     ),
 )
 BY_NAME = {area.name: area for area in AREAS}

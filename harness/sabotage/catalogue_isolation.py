@@ -131,4 +131,28 @@ ISOLATION = (
         "test_a_machine_of_many_connections_leaves_room_for_others",
         "connections of one machine",
     ),
+    Sabotage(
+        "searches-of-every-organization",
+        "org-isolation",
+        "a search in the list of machines passes through those of all organizations",
+        "store:search_machines_of_everyone",
+        "test_no_search_finds_what_another_organization_has",
+        "pages of a search have gaps",
+    ),
+    Sabotage(
+        "expectations-of-every-organization",
+        "org-isolation",
+        "an expectation may name a machine of another organization",
+        "store:expect_of_everyone",
+        "test_no_body_names_what_another_organization_has",
+        "a call took what another organization has",
+    ),
+    Sabotage(
+        "requests-of-a-key-mixed",
+        "org-isolation",
+        "a request with the key of another one is answered as that one was",
+        "keys:mix_requests_of_a_key",
+        "test_equal_request_keys_of_organizations_are_two",
+        "another request with the key of an earlier one",
+    ),
 )

@@ -107,4 +107,12 @@ POLICY = (
         "test_the_check_call_equals_the_verdict_on_packets",
         "the service says allow, the policy deny",
     ),
+    Sabotage(
+        "changed-rules-lose-parts",
+        "policy-enforcement",
+        "a change of one part of a rule takes its protocol and ports for any",
+        "saving:forget_what_a_change_leaves_out",
+        "test_a_rule_is_enforced_however_it_is_saved",
+        "a part of a rule was changed",
+    ),
 )

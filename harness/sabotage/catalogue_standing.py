@@ -87,4 +87,20 @@ STANDING = (
         "test_a_rule_is_enforced_however_it_is_saved",
         "a former admin's token that may write may save no rule",
     ),
+    Sabotage(
+        "connections-outlive-machines",
+        "policy-churn",
+        "connections of machines that are removed, disabled or get a new key stay tracked",
+        "tracking:keep_connections",
+        "test_each_kind_of_change_takes_effect",
+        "the hub still tracks",
+    ),
+    Sabotage(
+        "changes-leave-no-trail",
+        "policy-churn",
+        "the audit trail has no entry about machines and rules",
+        "saving:leave_the_trail_out",
+        "test_each_kind_of_change_takes_effect",
+        "the audit trail tells of",
+    ),
 )

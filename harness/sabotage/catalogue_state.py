@@ -298,4 +298,22 @@ STATE = (
         "heard nothing of",
         waits=True,
     ),
+    Sabotage(
+        "tokens-stored",
+        "keys-at-rest",
+        "tokens of sessions, API tokens and links are stored as they are",
+        "keys:store_tokens",
+        "test_other_secrets_are_in_no_file_or_log",
+        "secrets are in the service's files",
+        one_of=("a session (",),
+    ),
+    Sabotage(
+        "code-secrets-stored",
+        "keys-at-rest",
+        "the secrets of second factors are stored as they are",
+        "keys:store_code_secrets",
+        "test_other_secrets_are_in_no_file_or_log",
+        "secrets are in the service's files",
+        one_of=("the secret of a second factor (",),
+    ),
 )

@@ -75,4 +75,20 @@ WAYS = (
         "test_machines_and_groups_with_odd_names_work",
         "a rule about the group '",
     ),
+    Sabotage(
+        "default-range-in-configurations",
+        "standard-config",
+        "every configuration leads the default range to the hub",
+        "configuration:name_the_default_range",
+        "test_a_configuration_has_its_organizations_own_range",
+        "is not in the published format",
+    ),
+    Sabotage(
+        "narrow-links",
+        "standard-config",
+        "the hub's links have a smaller MTU than configurations name",
+        "configuration:make_narrow_links",
+        "test_a_configuration_has_its_organizations_own_range",
+        "and the MTU allows it",
+    ),
 )

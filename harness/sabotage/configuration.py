@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+from appliance.hub.kernel import links, routing
 from appliance.model import keys, names
+from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.configuration import Configuration
 from appliance.service import accounts, machines
 from harness.sabotage.parts import NothingReplaced, replace_part
@@ -50,3 +53,18 @@ def ignore_given_keys() -> None:
         return keys.new_key_pair().public
 
     replace_part(machines, "check_public_key", check_public_key)
+
+
+def name_the_default_range() -> None:
+    """Leads the default range to the hub, whatever range the organization has chosen."""
+
+    def text(self: Configuration) -> str:
+        return re.sub(r"(AllowedIPs +=) .*", rf"\1 {DEFAULT_NETWORK}", _text(self))
+
+    Configuration.text = text  # type: ignore[method-assign]
+
+
+def make_narrow_links() -> None:
+    """Makes the hub's links with a smaller MTU than configurations name."""
+    for module in (links, routing):
+        replace_part(module, "MTU", 1280)

@@ -8,15 +8,15 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from sqlalchemy import Connection, select
 
-from appliance.service import machines, repeats
+from appliance.service import machines, repeats, tokens
 from appliance.service.actor import Actor
 from appliance.service.context import Context
 from appliance.service.machines import IssuedMachine
 from appliance.service.repeats import Work
 from appliance.store import audit, schema
 from appliance.store import repeats as stored_repeats
-from appliance.store.repeats import RequestKey, StoredRequest
-from appliance.vault import Lock, vault
+from appliance.store.repeats import RequestKey, StoredAnswer, StoredRequest
+from appliance.vault import Lock, codes, vault
 from appliance.web.api import repetition
 from appliance.web.posts import Posts
 from appliance.web.request import Request
@@ -55,6 +55,17 @@ def mix_request_keys() -> None:
         return None if first is None else _find(transaction, RequestKey(first, key.hash))
 
     stored_repeats.find = find
+
+
+def mix_requests_of_a_key() -> None:
+    """Takes any request with a remembered key for a repetition of the earlier one."""
+    idempotent = repeats.idempotent
+
+    def by_key_alone(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> StoredAnswer | None:
+        del request
+        return idempotent(context, actor, key=key, request=b"", work=work)
+
+    repeats.idempotent = by_key_alone
 
 
 def derive_from_nothing() -> None:
@@ -122,3 +133,26 @@ def keep_answers_with_keys() -> None:
         return idempotent(context, request, actor, work, may_keep=True)
 
     repetition.idempotent = keeping
+
+
+def store_tokens() -> None:
+    """Stores tokens themselves in place of their hashes."""
+    tokens.hash_of = lambda token: token
+
+
+def store_code_secrets() -> None:
+    """Stores the secrets of second factors without sealing them."""
+
+    class Unsealed:
+        def __init__(self, key: bytes) -> None:
+            del key
+
+        def sealed(self, secret: bytes, context: bytes) -> bytes:
+            del context
+            return secret
+
+        def opened(self, sealed: bytes, context: bytes) -> bytes:
+            del context
+            return sealed
+
+    replace_part(codes, "Vault", Unsealed)

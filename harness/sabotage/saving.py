@@ -17,11 +17,12 @@ from appliance.model.policy import Policy, Protocol, Rule
 from appliance.model.port_ranges import PortRange
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict
 from appliance.model.verdict import decide as decide_right
-from appliance.service import expectations
+from appliance.service import changes, expectations, recording
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut, OpenChange
 from appliance.service.context import Context
+from appliance.service.recording import Note
 from appliance.store import policy_history
 from appliance.store.policies import SavedPolicy
 from harness.sabotage.parts import replace_part
@@ -163,3 +164,25 @@ def decide_by_the_first_rule() -> None:
         return ConnectionVerdict(policy.default)
 
     replace_part(policies, "decide", decide)
+
+
+def leave_the_trail_out() -> None:
+    """Writes no entry into the audit trail about changes of machines and policy."""
+    write_trail = recording.write_trail
+
+    def unwritten(context: Context, transaction: Connection, actor: Actor, note: Note) -> None:
+        note.detail = None
+        write_trail(context, transaction, actor, note)
+
+    replace_part(changes, "write_trail", unwritten)
+
+
+def forget_what_a_change_leaves_out() -> None:
+    """Changes a part of a rule, and takes protocol and ports for any unless the change names them."""
+
+    def change_rule(
+        context: Context, actor: Actor, rule_id: str, parts: Mapping[str, str], **conditions: Any
+    ) -> CarriedOut[Rule]:
+        return _change_rule(context, actor, rule_id, {"protocol": "any", "ports": "", **parts}, **conditions)
+
+    policies.change_rule = change_rule

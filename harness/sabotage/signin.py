@@ -21,7 +21,9 @@ from appliance.store import people, schema, second_factors, tickets
 from appliance.store.factor_table import FactorTable
 from appliance.store.tickets import TicketKind
 from appliance.web import authentication, gateway, login_guard, proxies, rates
+from appliance.web.allowance import Rate
 from appliance.web.limits import RateLimits
+from appliance.web.network_allowance import NetworkRates
 from appliance.web.pages import dispatch
 from appliance.web.pages.forms import CSRF_FIELD, Form
 from appliance.web.pages.routes import Page, Visit
@@ -29,6 +31,8 @@ from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.site import Site
 from harness.sabotage.parts import remembering, replace_part
+
+_MANY = Rate(1_000_000, 60.0)
 
 
 def trust_every_cookie() -> None:
@@ -220,3 +224,13 @@ def believe_what_proxies_pass_on() -> None:
         return forwarded.partition(",")[0].strip() if forwarded and proxies.is_one_of(peer, networks) else peer
 
     replace_part(gateway, "client_address", client_address)
+
+
+def count_guesses_by_account_alone() -> None:
+    """Counts wrong passwords and codes for their account, and not for the address that they come from."""
+    replace_part(rates, "GUESSES", NetworkRates((_MANY,), everybody=(_MANY,)))
+
+
+def count_no_changes() -> None:
+    """Counts no calls that change something."""
+    replace_part(rates, "WRITES_PER_ORGANIZATION", (_MANY,))

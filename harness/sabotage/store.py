@@ -9,8 +9,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, event, select
 
 from appliance.model.organization import Machine
-from appliance.store import engines, machines
+from appliance.model.verdict import ConnectionEnd
+from appliance.service import expectations
+from appliance.service.changes import OpenChange
+from appliance.store import engines, machine_outlines, machines
+from appliance.store.machine_outlines import Outline
 from appliance.store.schema import machines as table
+from appliance.store.schema import organizations
 from harness.sabotage.parts import replace_part
 
 _find = machines.find
@@ -50,3 +55,26 @@ def leave_the_log_unsynced() -> None:
         return engine
 
     engines.sqlite = sqlite
+
+
+def search_machines_of_everyone() -> None:
+    """Searches the machines of all organizations, and shows those of one."""
+    all_of = machine_outlines.all_of
+
+    def outlines(transaction: Connection, organization_id: str) -> list[Outline]:
+        others = select(organizations.c.id).where(organizations.c.id != organization_id)
+        everybody = [organization_id, *transaction.execute(others).scalars()]
+        return sorted((each for one in everybody for each in all_of(transaction, one)), key=lambda each: each.address)
+
+    machine_outlines.all_of = outlines
+
+
+def expect_of_everyone() -> None:
+    """Takes expectations about machines of other organizations."""
+    ends_of = expectations.ends_of
+
+    def ends(change: OpenChange) -> list[ConnectionEnd]:
+        everybody = change.transaction.execute(select(table.c.id)).scalars()
+        return [*ends_of(change), *(ConnectionEnd(each, frozenset()) for each in everybody)]
+
+    expectations.ends_of = ends

@@ -1,8 +1,12 @@
-"""Sabotage of how long connections are tracked."""
+"""Sabotages of how long connections are tracked."""
 
 from __future__ import annotations
 
-from appliance.hub.kernel import routing
+from collections.abc import Collection
+from ipaddress import IPv4Address
+
+from appliance.hub.kernel import routing, tracking
+from appliance.hub.kernel.sockets import NetfilterSockets
 from harness.sabotage.parts import replace_part
 
 _SECONDS = "100"
@@ -15,3 +19,12 @@ def forget_between_repetitions() -> None:
         name: _SECONDS if name in timeouts else value for name, value in vars(routing)["_PER_NAMESPACE"].items()
     }
     replace_part(routing, "_PER_NAMESPACE", settings)
+
+
+def keep_connections() -> None:
+    """Keeps the tracked connections of machines that are removed or disabled, or have a new key."""
+
+    def forget(sockets: NetfilterSockets, name: str, addresses: Collection[IPv4Address]) -> None:
+        del sockets, name, addresses
+
+    tracking.forget = forget

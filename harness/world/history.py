@@ -15,6 +15,8 @@ from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Rule
 from harness.overlay.silence import Attempt, check_silence
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
+from harness.world import shown
+from harness.world.forgetting import Forgetting
 from harness.world.person import Person
 from harness.world.suspension import Suspension
 from harness.world.world import World
@@ -77,11 +79,13 @@ class History:
         email = f"{secrets.token_hex(6)}@example.net"
         self._mesh = world.organization(record, email=email, new_host=hosts.take)
         self._suspension = Suspension(world.subject, Person(self._mesh.api, email), self._mesh.organization["id"])
+        self._forgetting = Forgetting(world.subject, self._mesh.organization["id"])
         chance = random.Random(f"tables {world.seed}")  # noqa: S311 - a choice, no secret
         self._tables = Tables(self._mesh, services, chance, _PARTS)
         self._revoked: list[Machine] = []
         self._removed_addresses: set[str] = set()
         self._added = 0
+        self._acts: list[str] = []
         self.machines: list[Machine] = []
         self.disabled: list[Machine] = []
         self.was_suspended = False
@@ -110,6 +114,11 @@ class History:
         """False if nobody here can give the operator's commands."""
         return self._suspension.is_possible
 
+    @property
+    def forgotten(self) -> int:
+        """Number of tracked connections that ended with their machine, its key or its enabling."""
+        return self._forgetting.ended
+
     def add(self, groups: Iterable[str] = ()) -> None:
         """Adds a machine.
 
@@ -118,16 +127,21 @@ class History:
         """
         self._added += 1
         name = f"machine-{self._added}"
-        self.steps.append(f"add {name} in {_listed(groups)}")
+        self._note(f"add {name} in {_listed(groups)}", "machine.added")
         machine = self._mesh.machine(name, sorted(groups))
         self.machines.append(machine)
         if machine.address in self._removed_addresses:
             raise Refuted(f"the address of a removed machine was given again at once\n{self._told()}")
 
     def remove(self, machine: Machine) -> None:
-        """Removes a machine, disabled or not, and the rules that name it."""
-        self.steps.append(f"remove {machine.name}")
-        self._mesh.api.call("DELETE", f"/machines/{machine.id}")
+        """Removes a machine, disabled or not, and the rules that name it.
+
+        Raises:
+            Refuted: the hub still tracks connections of it.
+        """
+        self._note(f"remove {machine.name}", "machine.removed")
+        with self._forgetting.of(machine):
+            self._mesh.api.call("DELETE", f"/machines/{machine.id}")
         self._mesh.forget_rules_about(machine)
         self._list_of(machine).remove(machine)
         self._removed_addresses.add(machine.address)
@@ -137,10 +151,11 @@ class History:
         """Rotates the key of a machine, which may be disabled.
 
         Raises:
-            Refuted: the hub answers the new key of a disabled machine.
+            Refuted: the hub answers the new key of a disabled machine, or still tracks connections of the old one.
         """
-        self.steps.append(f"rotate the key of {machine.name}")
-        answer = self._mesh.api.call("POST", f"/machines/{machine.id}/rotate", {}).body
+        self._note(f"rotate the key of {machine.name}", "machine.rotated")
+        with self._forgetting.of(machine):
+            answer = self._mesh.api.call("POST", f"/machines/{machine.id}/rotate", {}).body
         if machine in self.disabled:
             self._check_new_key_opens_nothing(machine, answer["config"])
             self._replace(machine, replace(machine, config=answer["config"]))
@@ -150,14 +165,26 @@ class History:
 
     def regroup(self, machine: Machine, groups: Iterable[str]) -> None:
         """Replaces the groups of a machine, disabled or not."""
-        self.steps.append(f"{machine.name} is in {_listed(groups)}")
+        self._note(f"{machine.name} is in {_listed(groups)}", "machine.changed")
         self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"groups": sorted(groups)})
         self._replace(machine, replace(machine, groups=tuple(sorted(groups))))
 
+    def rename(self, machine: Machine) -> None:
+        """Gives a machine, disabled or not, another name, and changes nothing else of it."""
+        name = f"{machine.name}-renamed"
+        self._note(f"rename {machine.name}", "machine.changed")
+        self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"name": name})
+        self._replace(machine, replace(machine, name=name))
+
     def disable(self, machine: Machine) -> None:
-        """Disables a machine, which goes on as if it knew nothing of it."""
-        self.steps.append(f"disable {machine.name}")
-        self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"enabled": False})
+        """Disables a machine, which goes on as if it knew nothing of it.
+
+        Raises:
+            Refuted: the hub still tracks connections of it.
+        """
+        self._note(f"disable {machine.name}", "machine.changed")
+        with self._forgetting.of(machine):
+            self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"enabled": False})
         self.machines.remove(machine)
         self.disabled.append(machine)
 
@@ -167,7 +194,7 @@ class History:
         Raises:
             Refuted: it does not.
         """
-        self.steps.append(f"enable {machine.name}")
+        self._note(f"enable {machine.name}", "machine.changed")
         self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"enabled": True})
         self.disabled.remove(machine)
         self.machines.append(machine)
@@ -201,14 +228,14 @@ class History:
 
     def save(self, default: str, rules: Sequence[Rule]) -> None:
         """Saves a policy, whose rules may name disabled machines, too."""
-        self.steps.append(self._mesh.describe_policy(default, rules))
+        self._note(self._mesh.describe_policy(default, rules), "policy.saved")
         self._mesh.save(default, rules)
 
     def check(self) -> None:
         """Checks that all traffic is as the policy says, and that what is out of service has none.
 
-        Out of service are removed and rotated keys, disabled machines, and everything and everybody of a suspended
-        organization.
+        The service shows what the steps have made (`check_shown`). Out of service are removed and rotated keys,
+        disabled machines, and everything and everybody of a suspended organization.
 
         Raises:
             Refuted: not so; the message has the table and the steps so far.
@@ -219,11 +246,27 @@ class History:
             if self.is_suspended:
                 self._suspension.check_calls()
                 return
+            self.check_shown()
             counted = self._tables.check(self.machines)
             self.allowed += counted.allowed
             self.denied += counted.denied
         except Refuted as refuted:
             raise Refuted(f"{refuted}\n{self._told()}") from refuted
+
+    def check_shown(self) -> None:
+        """Checks that the service shows machines, policy and the audit trail as the steps have made them.
+
+        Raises:
+            Refuted: not so.
+        """
+        shown.check_machines(self._mesh, self.machines, self.disabled)
+        shown.check_policy(self._mesh)
+        shown.check_trail(self._mesh, self._acts)
+
+    def _note(self, step: str, act: str) -> None:
+        """Notes a step in words, and as the audit trail names it."""
+        self.steps.append(step)
+        self._acts.append(act)
 
     def _told(self) -> str:
         return f"after: {'; then '.join(self.steps) or 'nothing'}"

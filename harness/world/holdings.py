@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-
 from harness.client import authenticator
 from harness.overlay.mesh import Mesh
+from harness.world.person import new_member
 from harness.world.world import PASSWORD, World
 
 
@@ -39,14 +38,13 @@ def removal(world: World, mesh: Mesh) -> dict[str, str]:
     """Has the operator begin to remove the second factor of a new member; {} if others run the service."""
     if world.subject.is_borrowed:
         return {}
-    email = f"{secrets.token_hex(6)}@example.net"
-    link = mesh.api.call("POST", "/invitations", {"email": email, "role": "viewer"}).body["link"]
-    member = mesh.api.anonymous()
-    joined = {"token": link.rpartition("/")[2], "password": PASSWORD}
-    member.token = member.call("POST", "/invitations/accept", joined).body["token"]
+    person = new_member(mesh.api, "viewer")
+    member = person.api
     secret = member.call("POST", "/account/second-factor", {"password": PASSWORD}).body["secret"]
     member.call("PUT", "/account/second-factor", {"code": authenticator.code(secret)})
     member.close()
-    world.subject.service.operate("admin", "factors", "remove", email, failure="no removal of a second factor began")
+    world.subject.service.operate(
+        "admin", "factors", "remove", person.email, failure="no removal of a second factor began"
+    )
     (begun,) = mesh.api.call("GET", "/factor-removals").body["factor_removals"]
     return {"/factor-removals": begun["id"]}

@@ -1,4 +1,4 @@
-"""Owners of organizations, and API tokens of members, for scenarios about log-in."""
+"""Members of organizations and their API tokens, for scenarios about log-in."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 from harness.client.api import Api
 from harness.judging.answer import Answer
+from harness.judging.verdicts import Inconclusive
 from harness.world.world import PASSWORD, World
 
 
 @dataclass(frozen=True)
 class Person:
-    """The owner of an organization.
+    """A member of an organization.
 
     Attributes:
-        api: client with a session of the owner.
-        email: address of the owner.
+        api: client with a session of the member.
+        email: address of the member.
     """
 
     api: Api
@@ -48,6 +49,43 @@ def new_token(member: Api, name: str, scope: str, **more: int) -> Api:
     body = {"name": name, "scope": scope, "password": PASSWORD, **more}
     program.token = member.call("POST", "/tokens", body).body["token"]
     return program
+
+
+def invitation(owner: Api, email: str, role: str) -> str:
+    """Invites somebody into an organization, and returns the token of the link.
+
+    Args:
+        owner: client with a session of the inviting owner.
+        role: ``owner``, ``admin`` or ``viewer``.
+
+    Raises:
+        Inconclusive: the service sends invitations by mail.
+    """
+    link = owner.call("POST", "/invitations", {"email": email, "role": role}).body["link"]
+    if link is None:
+        raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
+    return str(link).rpartition("/")[2]
+
+
+def accept(owner: Api, link: str) -> Answer:
+    """Sends what accepts an invitation, with `PASSWORD`.
+
+    Args:
+        owner: any client of the service.
+        link: token of the link.
+    """
+    return owner.anonymous().send("POST", "/invitations/accept", {"token": link, "password": PASSWORD})
+
+
+def new_member(owner: Api, role: str) -> Person:
+    """Makes a new member of an organization, whose password is `PASSWORD`; arguments and errors are `invitation`'s."""
+    email = f"{secrets.token_hex(6)}@example.net"
+    answer = accept(owner, invitation(owner, email, role))
+    if answer.status != 201:
+        raise Inconclusive(f"an invitation was not accepted: {answer.status} {answer.body}")
+    api = owner.anonymous()
+    api.token = answer.body["token"]
+    return Person(api, email)
 
 
 @contextmanager

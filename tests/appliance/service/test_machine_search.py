@@ -16,6 +16,7 @@ from appliance.model.errors import Invalid
 from appliance.service import Actor, Context, machine_search, machines, organizations, pages
 from appliance.service.machine_search import EVERYTHING, LONGEST_QUERY, Order, Search, Seen, matches
 from appliance.service.observed import MachineState
+from appliance.store import machine_outlines
 from appliance.store.machine_outlines import Outline
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
@@ -141,6 +142,18 @@ def test_a_search_sees_its_own_organization_alone(context: Context, owner: Actor
     page, _ = machine_search.page(context, other, Search(query="ours"))
     assert [each.machine.name for each in page] == ["ours too"]
     assert machine_search.overview(context, other) == (1, ["theirs"])
+
+
+def test_each_query_of_outlines_is_about_one_organization(context: Context, owner: Actor) -> None:
+    """One of them would hide the mistake of another, which shows as pages with gaps."""
+    ours = machines.add(context, owner, name="ours", groups=["ours"]).machine
+    other = sign_up(context, "eve@example.net")
+    theirs = machines.add(context, other, name="theirs", groups=["theirs"]).machine
+    with context.store.read() as transaction:
+        assert [each.id for each in machine_outlines.all_of(transaction, other.organization_id)] == [theirs.id]
+        assert list(machine_outlines.whole(transaction, other.organization_id, [ours.id, theirs.id])) == [theirs.id]
+        assert machine_outlines.count(transaction, other.organization_id) == 1
+        assert list(machine_outlines.group_texts(transaction, other.organization_id)) == ['["theirs"]']
 
 
 @pytest.mark.parametrize(

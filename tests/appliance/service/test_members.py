@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -137,14 +138,25 @@ def test_who_hands_over_ownership_keeps_no_way_back(context: Context, owner: Act
     assert roles(context, heir) == {owner.email: "admin", heir.email: "owner"}
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
-def test_a_former_owner_s_invitations_are_revoked(context: Context, owner: Actor, role: Role) -> None:
+_ENDS: dict[str, Callable[[Context, Actor, Actor], object]] = {
+    "admin": lambda context, owner, second: members.change_role(context, owner, second.member_id, "admin"),
+    "viewer": lambda context, owner, second: members.change_role(context, owner, second.member_id, "viewer"),
+    "removed": lambda context, owner, second: members.remove(context, owner, second.member_id),
+    "gone": lambda context, _, second: members.leave(context, second, password=PASSWORD),
+}
+"""Ways in which an owner is one no more."""
+
+
+@pytest.mark.parametrize("end", _ENDS.values(), ids=_ENDS)
+def test_a_former_owner_s_invitations_are_revoked(
+    context: Context, owner: Actor, end: Callable[[Context, Actor, Actor], object]
+) -> None:
     second = colleague(context, owner, Role.OWNER)
     links = [
         invitations.invite(context, actor, email=email, role="owner").link
         for actor, email in ((second, "back@example.net"), (owner, "other@example.net"))
     ]
-    members.change_role(context, owner, second.member_id, role.value)
+    end(context, owner, second)
     assert [each.email for each in invitations.pending(context, owner)] == ["other@example.net"]
     with pytest.raises(NotFound):
         invitations.offer(context, str(links[0]).rpartition("/")[2])

@@ -25,10 +25,12 @@ class Served:
 
     Attributes:
         seen: address, path and body of each request.
+        tokens: what each request authenticates by.
     """
 
     port: int = 0
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    tokens: set[str | None] = field(default_factory=set)
     lengths: list[int] = field(default_factory=list)
     enough: threading.Event = field(default_factory=threading.Event)
 
@@ -40,6 +42,7 @@ def served() -> Iterator[Served]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found.tokens.add(self.headers.get("Authorization"))
             found.seen.append((self.headers.get("X-Forwarded-For", ""), self.path, body))
             if len(found.seen) > 20:
                 found.enough.set()
@@ -76,6 +79,16 @@ def test_a_crowd_with_a_count_is_waited_for(served: Served, tmp_path: Path, monk
     assert len({address for address, _, _ in served.seen}) == 30
     assert len({body["email"] for _, _, body in served.seen}) == 30
     assert {path for _, path, _ in served.seen} == {"/api/v1/sessions"}
+    assert served.tokens == {None}
+
+
+def test_calls_of_a_member_carry_the_token(served: Served, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    for kind in ("invalid machines", "invalid rules"):
+        with strangers.sending(Starter(tmp_path), url, kind, token="mwt_x", count=2, connections=1):
+            pass
+    assert [path for _, path, _ in served.seen] == ["/api/v1/machines"] * 2 + ["/api/v1/policy/rules"] * 2
+    assert served.tokens == {"Bearer mwt_x"}
 
 
 def test_a_crowd_without_a_count_ends_with_the_block(served: Served, tmp_path: Path) -> None:

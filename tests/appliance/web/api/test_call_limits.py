@@ -11,6 +11,7 @@ import pytest
 from appliance.model.organization import Role
 from appliance.model.sign_up import SignUpMode
 from appliance.service import Actor, Context, api_tokens
+from appliance.web.api import SECTIONS
 from appliance.web.app import make_app
 from appliance.web.rates import LETTERS, LETTERS_PER_RECIPIENT, REVOCATIONS, WRITES_PER_ORGANIZATION
 from tests.appliance.fakes import FakeHub
@@ -42,6 +43,25 @@ def test_a_call_beyond_its_limit_does_nothing(
     assert (refused.status, refused.headers["retry-after"]) == (429, "7")
     assert call(app, "GET", f"{PREFIX}/audit", token=token).json == before
     assert call(app, method, PREFIX + path.format(id=machine), body, token=token).status < 300
+
+
+def test_every_change_counts_as_one(app: bottle.Bottle, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = call(app, "POST", f"{PREFIX}/signup", SIGN_UP).json["token"]
+    use_up(monkeypatch, "write")
+    routes = [route for section in SECTIONS for route in section.routes if route.access.role is not None]
+    # It would end the caller's session.
+    routes = [route for route in routes if route.path != "/sessions/current"]
+    refused = {
+        (route.method, route.path)
+        for route in routes
+        if call(app, route.method, PREFIX + route.path.replace("{", "").replace("}", ""), {}, token=token).status == 429
+    }
+    free = {(route.method, route.path) for route in routes if route.method != "GET"} - refused
+    # What reads and what takes rights away goes on.
+    assert not {path for method, path in refused if method == "GET"}
+    assert {path for method, path in free if method != "DELETE"} == {"/policy/check", "/policy/preview"}
+    assert ("DELETE", "/machines/{id}") in refused
+    assert ("DELETE", "/policy/rules/{id}") in refused
 
 
 def test_a_crowd_keeps_no_verification_from_a_member(context: Context, hub: FakeHub) -> None:
