@@ -12,8 +12,6 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
-from appliance import lazy_dataclasses
-
 UNUSED = ("rich", "greenlet")
 """Modules for tracebacks in colours, and for databases in coroutines."""
 RARE = ("asyncio", "importlib.metadata", "pyotp", "sqlalchemy.dialects.sqlite.aiosqlite")
@@ -38,8 +36,8 @@ class _Placeholder(ModuleType):
 
 @contextmanager
 def lean(unused: Collection[str] = UNUSED, rare: Collection[str] = RARE) -> Iterator[None]:
-    """Let imports in the block do only what processes need, by the other functions here and `lazy_dataclasses`."""
-    with without(*unused), later(*rare), named_libraries(), lazy_dataclasses.lazy(__package__):
+    """Let imports in the block do only what processes need, by the other functions here."""
+    with without(*unused), later(*rare), named_libraries():
         yield
 
 
