@@ -91,7 +91,7 @@ def founded(
 def free_port(transaction: Connection, usable: Collection[int]) -> int:
     """Find the lowest port that nothing on the host used, and that no other sign-up has taken since."""
     organizations.lock_ports(transaction)
-    port = next((port for port in organizations.free_ports(transaction, _CANDIDATES) if port in usable), None)
+    port = organizations.lowest_free_port(transaction, usable)
     if port is None:
         raise NotEnforced("The hub has no UDP port left for another organization.")
     return port

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -35,6 +35,7 @@ _ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))
 _LOCKED = _ACTIVE.with_for_update()
 _REVISION = select(_table.c.revision, _table.c.shard).where(_table.c.id == bindparam("organization"))
 _CREATE = insert(_table)
+_TAKEN = select(_table.c.port).where(_table.c.port.in_(bindparam("ports", expanding=True)))
 _ACTIVATE = update(_table).where(_table.c.id == bindparam("organization")).values(active=True)
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 _NOTE_HEARD = update(_table).where(_table.c.id == bindparam("organization")).values(heard_at=bindparam("at"))
@@ -81,6 +82,12 @@ def free_ports(transaction: Connection, count: int) -> list[int]:
     """The lowest UDP ports that no organization has, at most ``count``."""
     taken = set(transaction.execute(select(_table.c.port)).scalars())
     return list(islice((port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken), count))
+
+
+def lowest_free_port(transaction: Connection, ports: Collection[int]) -> int | None:
+    """The lowest of these UDP ports that no organization has; None if each is taken."""
+    taken = transaction.execute(_TAKEN, {"ports": list(ports)}).scalars()
+    return min(set(ports).difference(taken), default=None)
 
 
 def count_ports(transaction: Connection) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Connection, Integer, Table, bindparam, delete, insert, select, update
 
 from appliance.store import times
 
@@ -37,6 +37,12 @@ class SessionTable:
         self._table = table
         self._holder = holder
         self._create = insert(table)
+        self._beyond = (
+            select(table.c.token_hash)
+            .where(holder == bindparam("holder"))
+            .order_by(table.c.last_seen_at.desc(), table.c.created_at.desc())
+            .offset(bindparam("count", type_=Integer))
+        )
         self._forget_ended = delete(table).where(
             (table.c.expires_at <= bindparam("now")) | (table.c.last_seen_at <= bindparam("idle_since"))
         )
@@ -84,15 +90,9 @@ class SessionTable:
 
     def keep_latest(self, transaction: Connection, holder: str, count: int) -> None:
         """End the account's sessions apart from the ``count`` that were used last."""
-        table = self._table
-        kept = (
-            select(table.c.token_hash)
-            .where(self._holder == holder)
-            .order_by(table.c.last_seen_at.desc(), table.c.created_at.desc())
-        )
-        beyond = transaction.execute(kept.offset(count)).scalars().all()
+        beyond = transaction.execute(self._beyond, {"holder": holder, "count": count}).scalars().all()
         if beyond:
-            transaction.execute(delete(table).where(table.c.token_hash.in_(beyond)))
+            transaction.execute(delete(self._table).where(self._table.c.token_hash.in_(beyond)))
 
     def forget_ended(self, transaction: Connection, now: datetime, idle_since: datetime) -> None:
         """Remove sessions that have ended, or were not used since ``idle_since``."""

@@ -22,6 +22,13 @@ _FENCED = sentence("Another hub has taken over your organization's network; noth
 _RETRY_AFTER_S = 1
 _OF_ID = _table.c.id == bindparam("shard")
 # The lock keeps the next owner from beginning until this transaction has ended.
+_EMPTIEST = (
+    select(_table.c.id)
+    .outerjoin(_organizations, _organizations.c.shard == _table.c.id)
+    .group_by(_table.c.id)
+    .order_by(func.count(_organizations.c.id), _table.c.id)
+    .limit(1)
+)
 _CHECK = select(_table.c.fence).where(_OF_ID).with_for_update(read=True)
 _RAISE = update(_table).where(_OF_ID, _table.c.fence <= bindparam("token")).values(fence=bindparam("token"))
 
@@ -84,9 +91,7 @@ def find_all(transaction: Connection) -> Sequence[Shard]:
 
 def emptiest(transaction: Connection) -> str | None:
     """Shard with the fewest organizations, which a new one is put into; None where there is one hub."""
-    count = func.count(_organizations.c.id)
-    query = select(_table.c.id).outerjoin(_organizations, _organizations.c.shard == _table.c.id).group_by(_table.c.id)
-    return transaction.execute(query.order_by(count, _table.c.id).limit(1)).scalar_one_or_none()
+    return transaction.execute(_EMPTIEST).scalar_one_or_none()
 
 
 def sizes(transaction: Connection) -> dict[str, int]:

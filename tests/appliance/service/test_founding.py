@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 import pytest
@@ -76,3 +77,28 @@ def test_a_sign_up_without_a_port_leaves_nothing(
     with context.store.read() as transaction:
         assert organizations.count_ports(transaction) == len(hub.enforced) == 2
         assert people.by_email(transaction, "late@example.net") is None
+
+
+def test_a_port_that_was_taken_meanwhile_is_passed_over(
+    context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = hub.free_ports
+
+    def overtaken(candidates: Sequence[int], most: int) -> Sequence[int]:
+        monkeypatch.setattr(hub, "free_ports", look)
+        sign_up(context, "first@example.net")
+        return look(candidates, most)
+
+    monkeypatch.setattr(hub, "free_ports", overtaken)
+    sign_up(context, "second@example.net")
+    assert sorted(each.port for each in hub.enforced.values()) == [FIRST_PORT, FIRST_PORT + 1]
+
+
+def test_only_the_ports_in_question_are_looked_up(context: Context) -> None:
+    sign_up(context, "owner@example.net")
+    with context.store.read() as transaction:
+        assert (
+            organizations.lowest_free_port(transaction, [FIRST_PORT + 2, FIRST_PORT + 1, FIRST_PORT]) == FIRST_PORT + 1
+        )
+        assert organizations.lowest_free_port(transaction, [FIRST_PORT]) is None
+        assert organizations.lowest_free_port(transaction, []) is None
