@@ -1,4 +1,4 @@
-"""What the launcher installs on a host, and its exit codes."""
+"""Packages that the launcher installs on a host, and its exit codes."""
 
 from __future__ import annotations
 
