@@ -6,7 +6,7 @@ A scenario gets a `world.world.World` (a lab with a hub in it), organizations as
 Packages, from the top; each imports only what is below it, which import-linter checks:
 
 * `cli`: the commands, in ``meshwg gate`` and others;
-* `mutation`: breaks of the product that are made by machine, and whether tests and gate notice them;
+* `mutation`: automatic breaks of the product, and whether tests and gate notice them;
 * `gate`: runs of scenarios and sabotages, up to the transcript; `bench`: measurements of performance;
 * `burst`: many sign-ups at once; `demo`: the lab of the service's demonstration; `hostile`: attacks beside an ordinary
   tenant; `sabotage`: breaks of the product;

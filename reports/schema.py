@@ -144,7 +144,7 @@ class SabotageVerdict(msgspec.Struct, frozen=True):
 
 
 class MutantVerdict(msgspec.Struct, frozen=True):
-    """A small break made by machine, to see whether a unit test or a scenario notices it.
+    """A small automatic break, to see whether a unit test or a scenario notices it.
 
     Attributes:
         id: name of the mutant.
@@ -203,7 +203,7 @@ class Transcript(msgspec.Struct, frozen=True):
         tested: digests of what was tested.
         signed_by: SHA-256 of the public key in DER that signs the transcript.
         log: place in the log of runs; None for a run that is in none.
-        mutants: breaks made by machine that the run tried.
+        mutants: automatic breaks that the run tried.
         options: options that change what the run draws, allows or judges, by name, unless they were the usual ones;
             None in older files.
     """

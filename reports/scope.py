@@ -38,7 +38,7 @@ def limits_of(run: Transcript) -> list[str]:
 
 
 def tried_no_mutants(run: Transcript) -> bool:
-    """Tells whether a run of the product in a lab had no breaks made by machine, by an option or by its profile."""
+    """Tells whether a run of the product in a lab had no automatic breaks, by an option or by its profile."""
     return not run.mutants and not run.elsewhere and run.hub is None
 
 

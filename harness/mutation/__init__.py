@@ -1,1 +1,1 @@
-"""Breaks made by machine: mutants of the product, and whether proof, tests and gate notice them."""
+"""Automatic breaks: mutants of the product, and whether proof, tests and gate notice them."""

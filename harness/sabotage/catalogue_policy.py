@@ -103,7 +103,7 @@ POLICY = (
         "checks-by-first-rule",
         "policy-enforcement",
         "a check is answered by the first rule that matches, in place of the first that denies",
-        "saving:decide_by_the_first_rule",
+        "checks:decide_by_the_first_rule",
         "test_the_check_call_equals_the_verdict_on_packets",
         "the service says allow, the policy deny",
     ),

@@ -1,11 +1,10 @@
-"""Sabotages of saving policies, and of checks by the saved one."""
+"""Sabotages of saving policies."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -13,10 +12,8 @@ from sqlalchemy import Connection
 
 from appliance.model import port_ranges
 from appliance.model.errors import PreconditionFailed
-from appliance.model.policy import Policy, Protocol, Rule
+from appliance.model.policy import Policy, Rule
 from appliance.model.port_ranges import PortRange
-from appliance.model.verdict import ConnectionEnd, ConnectionVerdict
-from appliance.model.verdict import decide as decide_right
 from appliance.service import changes, expectations, recording
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
@@ -148,22 +145,6 @@ def end_ranges_with_inner_ones() -> None:
         return tuple(merged)
 
     port_ranges.merge_ports = merge_ports
-
-
-def decide_by_the_first_rule() -> None:
-    """Answers a check by the first rule that matches, in place of the first that denies."""
-
-    def decide(
-        policy: Policy, source: ConnectionEnd, destination: ConnectionEnd, protocol: Protocol, port: int | None
-    ) -> ConnectionVerdict:
-        for rule in policy.rules:
-            alone = replace(policy, rules=(rule,))
-            verdict = decide_right(alone, source, destination, protocol, port)
-            if verdict.rule is not None:
-                return verdict
-        return ConnectionVerdict(policy.default)
-
-    replace_part(policies, "decide", decide)
 
 
 def leave_the_trail_out() -> None:

@@ -14,93 +14,15 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
+from netlab.examples import tenantrules
+from netlab.examples.tenants import Conflict, Member, Refusal, Tenant, Unknown
 from netlab.host import Host
 from netlab.keys import genkey, pubkey
-from netlab.wireguard import Peer, Tunnel, wg_quick
+from netlab.wireguard import Peer, wg_quick
 
 _FIRST_PORT = 51820
-_PROTOCOLS = ("any", "tcp", "udp", "icmp")
-
-# Packets of other tenants pass this table. Each packet is judged by the side that opened its connection.
-_TABLE = """\
-table inet {link}
-delete table inet {link}
-table inet {link} {{
-    chain judge {{
-        type filter hook forward priority 0; policy {default};
-        iifname != "{link}" oifname != "{link}" accept
-        iifname != "{link}" drop
-        oifname != "{link}" drop
-        ct state invalid drop
-        {rules}
-    }}
-}}
-"""
-
-
-class Refusal(ValueError):
-    """A request makes no sense."""
-
-
-class Unknown(LookupError):
-    """There is no such tenant, or the tenant has no such machine."""
-
-
-class Conflict(Exception):
-    """A request can't be met now: no address is left, or the policy was changed since."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """A machine of a tenant.
-
-    Attributes:
-        id: name of the machine for this hub's calls.
-        name: name that people gave it.
-        address: IPv4 address in the tunnel.
-        public_key: WireGuard public key, in base64.
-        groups: names of its groups.
-        private_key: WireGuard private key, in base64; empty for a machine that came with a key of its own.
-    """
-
-    id: str
-    name: str
-    address: str
-    public_key: str
-    groups: tuple[str, ...]
-    private_key: str
-
-
-@dataclass
-class Tenant:
-    """A tenant.
-
-    Attributes:
-        id: name of the tenant for this hub's calls, and of its link and table.
-        name: name that people gave it.
-        network: range of its machines' addresses.
-        port: UDP port of its link.
-        private_key: WireGuard private key of its link, in base64.
-        tunnel: its link on the hub.
-        members: its machines, by id.
-        default: `allow` or `deny`, for connections that no rule matches.
-        rules: rules with the texts `action`, `source`, `destination`, `protocol` and `ports`.
-        version: number of policies that it has had.
-    """
-
-    id: str
-    name: str
-    network: IPv4Network
-    port: int
-    private_key: str
-    tunnel: Tunnel | None = None
-    members: dict[str, Member] = field(default_factory=dict)
-    default: str = "allow"
-    rules: tuple[Mapping[str, str], ...] = ()
-    version: int = 1
 
 
 class TenantHub:
@@ -260,32 +182,9 @@ class TenantHub:
             if default not in ("allow", "deny"):
                 raise Refusal(f"no default: {default}")
             for rule in rules:
-                _check_rule(tenant, rule)
+                tenantrules.check(tenant, rule)
             tenant.default, tenant.rules, tenant.version = default, tuple(rules), tenant.version + 1
             self._load(tenant)
-
-    def verdict(self, tenant: Tenant, source: str, destination: str, protocol: str, port: int | None) -> str:
-        """Returns the verdict of a tenant's policy on a connection, `allow` or `deny`.
-
-        Args:
-            tenant: the tenant.
-            source: one machine, as a rule names it.
-            destination: one machine, as a rule names it.
-            protocol: `tcp`, `udp` or `icmp`.
-            port: destination port; None without ports.
-        """
-        ends = [next(iter(_addresses(tenant, each)), "") for each in (source, destination)]
-        matching = {
-            rule["action"]
-            for rule in tenant.rules
-            if all(
-                selector == "any" or end in _addresses(tenant, selector)
-                for selector, end in zip((rule["source"], rule["destination"]), ends, strict=True)
-            )
-            and rule.get("protocol", "any") in ("any", protocol)
-            and any(first <= (port or 0) <= last for first, last in _ports(rule.get("ports", "")) or [(0, 65535)])
-        }
-        return "deny" if "deny" in matching else "allow" if "allow" in matching else tenant.default
 
     def peers(self, tenant: Tenant) -> dict[str, Peer]:
         """Returns the peers of a tenant's link, by public key.
@@ -317,12 +216,7 @@ class TenantHub:
         self._host.run("sh", "-ec", strip_and_sync, "sh", path, tenant.id)
 
     def _load(self, tenant: Tenant) -> None:
-        words = {"allow": "accept", "deny": "drop"}
-        # A deny rule wins, wherever it stands.
-        ordered = sorted(tenant.rules, key=lambda rule: rule["action"] != "deny")
-        lines = [f"{match} {words[rule['action']]}" for rule in ordered for match in _matches(tenant, rule)]
-        text = _TABLE.format(link=tenant.id, default=words[tenant.default], rules="\n        ".join(lines))
-        self._host.run("nft", "-f", "-", input=text)
+        self._host.run("nft", "-f", "-", input=tenantrules.table_of(tenant))
 
 
 def _hub_config(tenant: Tenant) -> str:
@@ -340,41 +234,3 @@ def _checked(name: str) -> str:
     if not name or not name.isprintable():
         raise Refusal(f"no name: {name!r}")
     return name
-
-
-def _check_rule(tenant: Tenant, rule: Mapping[str, str]) -> None:
-    protocol, ports = rule.get("protocol", "any"), rule.get("ports", "")
-    if rule["action"] not in ("allow", "deny") or protocol not in _PROTOCOLS:
-        raise Refusal(f"no rule: {rule}")
-    if ports and (protocol not in ("tcp", "udp") or any(first > last for first, last in _ports(ports))):
-        raise Refusal(f"no ports: {ports}")
-    for selector in (rule["source"], rule["destination"]):
-        kind, _, what = selector.partition(":")
-        if kind not in ("any", "group", "machine") or (kind == "machine" and what not in tenant.members):
-            raise Refusal(f"nobody is {selector}")
-
-
-def _ports(text: str) -> list[tuple[int, int]]:
-    spans = (span.partition("-") for span in text.split(",") if span)
-    return [(int(first), int(last or first)) for first, _, last in spans]
-
-
-def _addresses(tenant: Tenant, selector: str) -> set[str]:
-    kind, _, what = selector.partition(":")
-    return {m.address for m in tenant.members.values() if (kind == "machine" and m.id == what) or what in m.groups}
-
-
-def _matches(tenant: Tenant, rule: Mapping[str, str]) -> list[str]:
-    """Conditions of a rule in nft's language; none if it names a group without a machine."""
-    words = []
-    for side, selector in (("saddr", rule["source"]), ("daddr", rule["destination"])):
-        if selector != "any":
-            addresses = _addresses(tenant, selector)
-            if not addresses:
-                return []
-            words.append(f"ct original ip {side} {{ {', '.join(sorted(addresses))} }}")
-    if rule.get("protocol", "any") != "any":
-        words.append(f"meta l4proto {rule['protocol']}")
-    if rule.get("ports"):
-        words.append(f"ct original proto-dst {{ {rule['ports']} }}")
-    return [" ".join(words)]

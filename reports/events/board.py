@@ -114,7 +114,7 @@ class View(msgspec.Struct, frozen=True):
         scenarios: scenarios in the order of the plan.
         sabotages: sabotages in the order of the plan.
         round: number and seed of a later round; None in the first.
-        mutants: number of breaks made by machine that are tried.
+        mutants: number of automatic breaks that are tried.
         judged: number of these by their verdict.
         lost: number of events that are missing.
         note: newest fact for a person; "" for none.

@@ -234,7 +234,7 @@ class SabotageEnded(Event, frozen=True, kw_only=True):
 
 
 class MutantsDrawn(Event, frozen=True, kw_only=True):
-    """Breaks made by machine were drawn, and the first is judged.
+    """Automatic breaks were drawn, and the first is judged.
 
     Attributes:
         count: their number.
@@ -244,7 +244,7 @@ class MutantsDrawn(Event, frozen=True, kw_only=True):
 
 
 class MutantJudged(Event, frozen=True, kw_only=True):
-    """A break made by machine has a verdict.
+    """An automatic break has a verdict.
 
     Attributes:
         mutant: id of the mutant.

@@ -196,7 +196,7 @@ def test_the_page_names_options_that_were_not_the_usual_ones() -> None:
 )
 def test_a_run_without_mutants_says_so(facts: dict[str, Any], is_told: bool) -> None:
     page = Page(html(run(claim("one-hub"), **facts)))
-    assert ("No break made by machine (mutant) was tried." in page.said) is is_told
+    assert ("No automatic break (mutant) was tried." in page.said) is is_told
     assert ("noticed" in page.said.partition("Mutants")[2]) is bool(facts.get("mutants"))
 
 

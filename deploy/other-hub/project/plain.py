@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 from harness.target import Added, Organization, Policy, Question, Refused, Seen
 from netlab import LabHost, pubkey
-from netlab.examples.tenanthub import Conflict, Refusal, TenantHub, Unknown
+from netlab.examples import tenantrules
+from netlab.examples.tenanthub import TenantHub
+from netlab.examples.tenants import Conflict, Refusal, Unknown
 
 _ONLINE_S = 180
 CONFIG = """\
@@ -80,7 +82,7 @@ class PlainHub:
 
     def verdict(self, organization: str, question: Question) -> str:
         tenant = self._hub.tenant(organization)
-        return self._hub.verdict(tenant, question.source, question.destination, question.protocol, question.port)
+        return tenantrules.verdict(tenant, question.source, question.destination, question.protocol, question.port)
 
     def machines(self, organization: str) -> list[Seen]:
         tenant = self._hub.tenant(organization)

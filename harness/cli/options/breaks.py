@@ -44,7 +44,7 @@ def mutate(
     ] = False,
     only_list: Annotated[bool, typer.Option("--list", help="List the mutants, and judge none.")] = False,
 ) -> None:
-    """Break the product by machine, and tell which breaks are noticed by proof, unit tests and gate.
+    """Break the product automatically, and tell which breaks are noticed by proof, unit tests and gate.
 
     Verdicts are kept in reports/out/mutation.jsonl.
 

@@ -44,7 +44,7 @@ def gate(
             metavar="N",
             min=0,
             max=10_000,
-            help="Breaks made by machine that have to be noticed, too; 40 for all claims in full if not given.",
+            help="Automatic breaks that have to be noticed, too; 40 for all claims in full if not given.",
         ),
     ] = None,
     target: Annotated[

@@ -7,22 +7,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from harness.cli.commands.gate import with_contract
 from harness.cli.stages import StageResult
-from harness.events.feed import Feed
 from harness.gate import forked_runs, gate, plans, runs, transcripts
 from harness.gate.gate import Concurrency
 from harness.gate.plans import GatePlan
 from harness.gate.results import Results, ScenarioResult
 from harness.gate.runs import RunOptions, RunResult
-from harness.sabotage.entry import Sabotage
+from tests.harness.gate.made_up_runs import LEAK, run_gate
 
-BREAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
-PROVEN = ScenarioResult(BREAK.scenario, "proven", 1.0, {}, claim=BREAK.claim)
+PROVEN = ScenarioResult(LEAK.scenario, "proven", 1.0, {}, claim=LEAK.claim)
 LEFT = msgspec.structs.replace(PROVEN, name="test_x", verdict="inconclusive", was_run=False)
-REFUTED = msgspec.structs.replace(PROVEN, verdict="refuted", failure=BREAK.says)
+REFUTED = msgspec.structs.replace(PROVEN, verdict="refuted", failure=LEAK.says)
 
 
 def result(status: int, *scenarios: ScenarioResult) -> RunResult:
@@ -55,15 +52,14 @@ def statuses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     left: list[int] = []
     monkeypatch.setattr(forked_runs, "run_product", lambda *_: result(left.pop(0), PROVEN))
     monkeypatch.setattr(forked_runs, "run", lambda *_: result(1, REFUTED))
-    monkeypatch.setattr(plans, "SABOTAGES", (BREAK,))
+    monkeypatch.setattr(plans, "SABOTAGES", (LEAK,))
     monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(1, 1))
     return left
 
 
 def gated(tmp_path: Path, minutes: float | None = None) -> gate.GateRun:
-    plan = GatePlan(RunOptions(claim=BREAK.claim, profile="full"), minutes=minutes)
-    with Feed() as feed:
-        return gate.run(plan, tmp_path, Console(file=io.StringIO()), feed)
+    plan = GatePlan(RunOptions(claim=LEAK.claim, profile="full"), minutes=minutes)
+    return run_gate(plan, tmp_path)
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(0, "pass"), (1, "fail"), (2, "fail"), (3, "fail"), (5, "fail")])
