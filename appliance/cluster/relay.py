@@ -33,8 +33,6 @@ _PIECE = 2**16
 _PAUSE_S = 0.1
 _LINES = 30
 """Most log lines in a minute about connections that could not be taken."""
-# A handshake takes work, and whoever fails may try again at once.
-_AFTER_FAILURE_S = 1.0
 # A host that is gone without a word: a dead connection is noticed after some seconds (tcp(7)).
 _DEAD_AFTER_MS = 5000
 
@@ -81,8 +79,8 @@ class Listener:
 
     Attributes:
         refused: numbers of refused connections, by reason: ``stranger`` (no certificate of the authority), ``unproven``
-            (too many handshakes of the address, or of all strangers or hosts, were in progress), ``crowded`` (too many
-            connections with the certificate, or of all hosts).
+            (too many handshakes of the address, of its host, or of all strangers or hosts, were in progress or ended a
+            moment ago), ``crowded`` (too many connections with the certificate, or of all hosts).
 
     Raises:
         OSError: the address is taken or not this host's.
@@ -145,19 +143,16 @@ class Listener:
         except OSError as error:
             self._refuse("stranger", sender, str(error))
             plain.close()
-            self._closed.wait(_AFTER_FAILURE_S)
             self._handshakes.end(sender, None)
             return
         name = _name_of(connection)
+        self._handshakes.end(sender, name)
         if not self._places.take(name):
             self._refuse(
                 "crowded", sender, f"there are {self.most_of_one} connections of {name}, or {self.most} of all"
             )
             connection.close()
-            self._closed.wait(_AFTER_FAILURE_S)
-            self._handshakes.end(sender, name)
             return
-        self._handshakes.end(sender, name)
         try:
             self._serve(connection, name)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance import files
+from appliance.model.plural import counted
+from appliance.service.room import reserve
 from appliance.store import Store, instance
 from appliance.store.database import staging_of
 from appliance.store.migration import LaterSchema, upgrade
+from appliance.store.size import disk_use
 from appliance.users import User, file_access_as, owner_of
 from appliance.vault import FOR_SECRETS, WorkFactor, archive
 from appliance.vault.archive import InvalidArchive
@@ -25,10 +29,25 @@ def write(store: Store, sealed: BinaryIO, secret: str, work: WorkFactor = FOR_SE
         work: cost of each guess at the secret.
 
     Raises:
-        OSError, sqlite3.Error: the copy can't be written.
+        OSError, sqlite3.Error: the copy can't be written, or would take what is kept of the store's disk (`room`).
     """
+    _check_room(store, sealed)
     with store.snapshot() as plain:
         archive.seal(plain, sealed, secret, work)
+
+
+def _check_room(store: Store, sealed: BinaryIO) -> None:
+    """Refuse copies that would leave running organizations too little of the store's disk."""
+    assert store.file is not None
+    found = disk_use(store)
+    assert found.free is not None
+    copies = 1 + (os.fstat(sealed.fileno()).st_dev == store.file.parent.stat().st_dev)
+    if found.free - copies * found.bytes < reserve(found):
+        raise OSError(
+            errno.ENOSPC,
+            f"{found.free} bytes of the store's disk are free; {counted(copies, 'copy', 'copies')} of "
+            f"{found.bytes} bytes would leave less than is kept",
+        )
 
 
 @contextmanager

@@ -97,6 +97,9 @@ class Room:
 
 def is_low(found: DiskUse) -> bool:
     """Tell whether a disk has less left than what is kept; pages of the store that nothing is in count as free."""
-    if found.free is None or found.whole is None:
-        return False
-    return found.free + found.reusable < min(MOST_RESERVE, found.whole // RESERVED_PART)
+    return found.free is not None and found.free + found.reusable < reserve(found)
+
+
+def reserve(found: DiskUse) -> int:
+    """Bytes of a disk that are kept."""
+    return 0 if found.whole is None else min(MOST_RESERVE, found.whole // RESERVED_PART)

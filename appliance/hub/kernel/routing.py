@@ -45,6 +45,12 @@ _PER_NAMESPACE = {
     "net/ipv4/fwmark_reflect": "1",
     "net/ipv6/conf/all/disable_ipv6": "1",
     "net/ipv6/conf/default/disable_ipv6": "1",
+    # Fragments wait in the kernel's memory, which no process answers for, until their packet is whole. A megabyte holds
+    # nine datagrams of the largest size; the kernel's own values are four megabytes for half a minute. The lower bound,
+    # which nothing uses, may not be above the upper one.
+    "net/ipv4/ipfrag_low_thresh": "0",
+    "net/ipv4/ipfrag_high_thresh": "1048576",
+    "net/ipv4/ipfrag_time": "2",
     # A connection that was picked up in its middle must not be taken for an invalid one.
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
     # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what was never answered makes room
