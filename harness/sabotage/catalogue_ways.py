@@ -113,8 +113,7 @@ WAYS = (
         "a hub that starts gives disabled machines their tunnels",
         "restarts:bring_disabled_machines_back",
         "test_a_restored_store_is_in_force_as_it_was",
-        "the kernel does not do what the policy says",
-        one_of=("which is no machine",),
+        "has a tunnel after the restore",
     ),
     Sabotage(
         "removed-machines-stay-named",
@@ -123,5 +122,21 @@ WAYS = (
         "saving:keep_expectations_of_machines",
         "test_every_call_looks_at_its_condition_or_refuses_it",
         "a machine was removed, and is still named",
+    ),
+    Sabotage(
+        "last-owners-go",
+        "sign-in",
+        "the last owner of an organization may leave, or get another role",
+        "rights:let_the_last_owner_go",
+        "test_each_way_in_which_rights_end_ends_them",
+        "an organization may be left without an owner",
+    ),
+    Sabotage(
+        "groups-of-every-organization",
+        "org-isolation",
+        "the page of machines offers the groups of all organizations",
+        "store:list_groups_of_everyone",
+        "test_no_page_tells_of_another_organization",
+        "a page showed another organization's things",
     ),
 )
