@@ -27,6 +27,8 @@ pytestmark = pytest.mark.claim("concurrent-adds")
 CROWD = {"quick": 48, "full": 400, "soak": 4000}
 AT_ONCE = 8
 SMALL = "192.168.77.0/28"
+FREE = 2
+"""Machines that the free plan covers."""
 PORT = 4000
 HOUR = 3600
 
@@ -93,6 +95,25 @@ def test_a_small_range_is_used_up_before_addresses_are_reused(world: World, reco
         raise Refuted(f"no answer says when an address becomes free: Retry-After is {waits}")
     if stays.host.ping(leaves.address, timeout=0.5):
         raise Refuted("the address of a removed machine answers")
+
+
+def test_a_free_plan_covers_two_machines_added_at_once(world: World, record: Record) -> None:
+    """Many machines are added at once on the free plan. Two of them are, and the other calls are refused, with the name
+    of the plan; a machine that is removed leaves room for one more.
+    """
+    mesh = world.organization(record)
+    mesh.api.call("PATCH", "/organization", {"plan": "free"})
+    for wave, room in ((1, FREE), (2, 1)):
+        answers = _add_at_once(mesh.api, [Wanted(f"m{wave}-{number}", genkey()) for number in range(AT_ONCE)])
+        given = [answer for answer in answers if answer.status == httpx.codes.CREATED]
+        clear = [each for each in answers if each not in given and each.status < 500 and "free" in each.body["detail"]]
+        if (len(given), len(clear)) != (room, AT_ONCE - room):
+            raise Refuted(f"{len(given)} machines were added where the free plan has room for {room}")
+        listed = mesh.listed()
+        if len(listed) != FREE:
+            raise Refuted(f"the free plan covers {FREE} machines, and {len(listed)} are listed")
+        mesh.api.call("DELETE", f"/machines/{min(listed)}")
+    record.measure("machines added at once", 2 * AT_ONCE)
 
 
 def _add_at_once(api: Api, crowd: Sequence[Wanted]) -> list[Answer]:

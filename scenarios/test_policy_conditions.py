@@ -21,7 +21,8 @@ from harness.world.world import World
 pytestmark = pytest.mark.claim("policy-enforcement")
 
 ROUNDS = {"quick": 2, "full": 20}
-_CREATED, _CONFLICT, _FAILED = 201, 409, 412
+_CREATED, _MALFORMED, _CONFLICT, _FAILED = 201, 400, 409, 412
+_NONE = '"nothing-has-this"'
 _BROKEN = "urn:meshwg:problem:expectation-broken"
 
 Call = tuple[str, str, Any]
@@ -52,6 +53,66 @@ def test_a_save_against_its_conditions_changes_nothing(world: World, record: Rec
         refused += _break_expectation(mesh, (mumbai, pune), forth)
     record.measure("refused changes", refused)
     record.measure("saves by two writers at once", ROUNDS[profile])
+
+
+def test_every_call_looks_at_its_condition_or_refuses_it(world: World, record: Record) -> None:
+    """Every call that changes something is sent with an ETag that nothing has: one that can look at it is refused, and
+    so is one that can't. Nothing has changed. With the present ETag, those that can look at it are done. The last one
+    removes a machine, and no rule and no expectation names it any more.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = (mesh.add(name)["machine"]["id"] for name in ("mumbai", "pune"))
+    rule: Rule = {"action": "deny", "source": f"machine:{mumbai}", "destination": "any"}
+    first = mesh.api.call("GET", "/policy").body["version"]
+    rules = [mesh.api.call("POST", "/policy/rules", rule).body["id"] for _ in range(2)]
+    stays = {"source": f"machine:{pune}", "destination": f"machine:{mumbai}", "verdict": "allow"}
+    # What each call changes, and the call; removals come last.
+    calls: tuple[tuple[str, Call], ...] = (
+        ("/organization", ("PATCH", "/organization", {"name": "another name"})),
+        ("/policy/expectations", ("PUT", "/policy/expectations", [stays])),
+        ("/policy", ("POST", "/policy/rules", rule)),
+        ("/policy", ("PATCH", f"/policy/rules/{rules[0]}", {"action": "allow"})),
+        ("/policy", ("DELETE", f"/policy/rules/{rules[1]}", None)),
+        ("/policy", ("PUT", "/policy", {"default": "allow", "rules": [rule]})),
+        ("/policy", ("POST", "/policy/restore", {"version": first})),
+        (f"/machines/{mumbai}", ("PATCH", f"/machines/{mumbai}", {"groups": ["red"]})),
+        (f"/machines/{mumbai}", ("POST", f"/machines/{mumbai}/rotate", {})),
+        (f"/machines/{pune}", ("DELETE", f"/machines/{pune}", None)),
+    )
+    looking, others = _described(mesh)
+    tried = {(method, path.replace(mumbai, "{id}").replace(pune, "{id}")) for _, (method, path, _) in calls}
+    tried = {(method, path.replace(rules[0], "{id}").replace(rules[1], "{id}")) for method, path in tried}
+    if tried != looking:
+        raise Inconclusive(f"these calls take a condition, and others are tried: {sorted(looking ^ tried)}")
+    before = _everything(mesh)
+    done = [f"{m} {path}" for _, (m, path, body) in calls if _send(mesh.api, (m, path, body), _NONE).status != _FAILED]
+    done += [f"{m} {path}" for m, path in others if _send(mesh.api, (m, path, {}), _NONE).status != _MALFORMED]
+    record.measure("calls", len(calls) + len(others))
+    record.none_of("done, or refused for something else", done, "calls with an ETag that nothing has were not refused")
+    if _everything(mesh) != before:
+        raise Refuted("calls with an ETag that nothing has changed something")
+    with record.control("with the present ETag each call is done"):
+        for shown, call in calls:
+            assert _send(mesh.api, call, mesh.api.call("GET", shown).headers["ETag"]).status < _MALFORMED
+    if pune in str(_everything(mesh)):
+        raise Refuted(f"a machine was removed, and is still named: {_everything(mesh)}")
+
+
+def _described(mesh: Mesh) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Returns method and path of each call that changes something: those that take a condition, and the others."""
+    document: dict[str, Any] = mesh.api.call("GET", "/openapi.json").body["paths"]
+    looking: set[tuple[str, str]] = set()
+    others: set[tuple[str, str]] = set()
+    for path, methods in document.items():
+        for method, operation in methods.items():
+            if method != "get" and operation["security"]:
+                takes = any(each["name"] == "If-Match" for each in operation["parameters"])
+                (looking if takes else others).add((method.upper(), path))
+    return looking, others
+
+
+def _everything(mesh: Mesh) -> tuple[Any, ...]:
+    return *_shown(mesh), *(mesh.api.call("GET", path).body for path in ("/organization", "/policy/expectations"))
 
 
 def _replace_by_etag(mesh: Mesh, ends: tuple[Machine, Machine], forth: JudgedStream) -> int:

@@ -45,8 +45,15 @@ class Ending:
 def test_each_way_in_which_rights_end_ends_them(person: Person, record: Record) -> None:
     """Tokens are revoked, sessions ended and logged out of, members removed and made viewers; they leave, and hand the
     organization over; a second factor and new recovery codes end what was before. Nothing of it opens anything
-    afterwards, and everything else does.
+    afterwards, and everything else does. The rights of an organization's last owner can't be given up.
     """
+    own = f"/members/{_id_of(person.api, person)}"
+    given_up = [
+        f"{method} {path}"
+        for method, path, body in (("PATCH", own, {"role": "viewer"}), ("DELETE", "/account", {"password": PASSWORD}))
+        if person.api.send(method, path, body).status != httpx.codes.CONFLICT
+    ]
+    record.none_of("ways to give up the last owner's rights", given_up, "an organization may be left without an owner")
     opened, lost = [], []
     endings = 0
     for each in _endings(person):

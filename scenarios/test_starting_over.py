@@ -7,6 +7,7 @@ import random
 import secrets
 from functools import partial
 
+import httpx
 import pytest
 
 from harness.judging.record import Record
@@ -20,6 +21,7 @@ from harness.subject.backups import back_up, restore
 from harness.subject.service import Service
 from harness.world.damage import REPORTED
 from harness.world.organizations import Unavailable, of_operator, of_token
+from harness.world.person import accept, invitation
 from harness.world.proving import Failure, namespace_of, prove_policies, prove_policy, run_there
 from harness.world.startingover import (
     DIFFER,
@@ -30,6 +32,7 @@ from harness.world.startingover import (
     rules_of,
 )
 from harness.world.world import PASSWORD, World
+from netlab import wg_quick
 
 pytestmark = [
     pytest.mark.claim("self-healing"),
@@ -39,6 +42,7 @@ pytestmark = [
 ]
 
 NAMES = ("asha", "bela", "chand", "dev")
+SILENCE_S = 2.0
 SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53))
 RELEASES = {"quick": ("other-frame", "open-port"), "full": ("other-frame", "open-port", "other-layout", "open-port")}
 
@@ -75,7 +79,8 @@ def test_a_restored_store_is_in_force_as_it_was(world: World, record: Record) ->
     deleted, and one signs up. All processes are killed, the backup is restored, and the hub starts over later rules.
 
     In force is what the backup has, in every organization: for all packets by proof, rule by rule as a fresh compile
-    makes it, and by real packets of machines with their old configurations. What came later is gone.
+    makes it, and by real packets of machines with their old configurations. What came later is gone. A machine that was
+    disabled still is, and links of the backup's day open nothing.
     """
     service, chance = world.subject.service, random.Random(f"restore {world.seed}")
     owners = [f"{secrets.token_hex(6)}@example.net" for _ in range(3)]
@@ -87,6 +92,9 @@ def test_a_restored_store_is_in_force_as_it_was(world: World, record: Record) ->
     for each in (other, deleted):
         each.save("deny", [rule_between("allow", *meshes[each])])
     identity = mesh.organization["id"]
+    idle = other.machine("idle")
+    other.api.call("PATCH", f"/machines/{idle.id}", {"enabled": False})
+    link = invitation(other.api, f"{secrets.token_hex(6)}@example.net", "owner")
     fresh = compiled_afresh(service, [each.organization["id"] for each in meshes])
     said = [of_token(each.api) for each in meshes]
     backup = back_up(service)
@@ -107,8 +115,15 @@ def test_a_restored_store_is_in_force_as_it_was(world: World, record: Record) ->
         _sign_in_again(each, owner)
     if (found := [of_token(each.api) for each in meshes]) != said:
         raise Refuted(f"the restored store says something else than the backup: {found}, not {said}")
+    # Its former tunnel would be silent until it notices that its session has ended.
+    idle.tunnel.down()
+    with wg_quick(idle.host, idle.config, "mesh.conf"):
+        if idle.host.ping(other.hub_address, timeout=SILENCE_S):
+            raise Refuted("a machine that was disabled has a tunnel after the restore of the store")
     _judge_all(service, record)
     require_like(service, fresh, world.patience)
+    if accept(other.api, link).status == httpx.codes.CREATED:
+        raise Refuted("an invitation's link outlived the restore of the store")
     if _is_there(service, latecomer):
         raise Refuted("an organization that signed up after the backup is still on the hub's host")
     mesh.default, mesh.rules = default, tuple(rules)

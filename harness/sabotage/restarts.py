@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from ipaddress import IPv4Address
+
+from sqlalchemy import Connection, select
 
 from appliance.hub.kernel import generation, nft
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
@@ -11,7 +14,9 @@ from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.ruleset import TABLE, Compiler, Ruleset
 from appliance.hub.ruleset.frame import HOOKS
-from appliance.model.desired import Desired
+from appliance.model.desired import Desired, Peer
+from appliance.store import machines
+from appliance.store.schema import machines as table
 from harness.sabotage import rules
 from harness.sabotage.parts import replace_part
 
@@ -83,3 +88,18 @@ def take_every_frame_for_its_own() -> None:
         return (f"inet {TABLE}",)
 
     nft.present, nft.tables = present, tables
+
+
+def bring_disabled_machines_back() -> None:
+    """Reads disabled machines from the store as if they were enabled."""
+    peers_of = machines.peers_of
+
+    def peers(transaction: Connection, organization_id: str) -> tuple[Peer, ...]:
+        rows = transaction.execute(
+            select(table).where(table.c.organization_id == organization_id, table.c.enabled.is_(False))
+        )
+        disabled = (Peer(each.id, each.public_key, IPv4Address(each.address), frozenset(each.groups)) for each in rows)
+        found = (*peers_of(transaction, organization_id), *disabled)
+        return tuple(sorted(found, key=lambda peer: peer.address))
+
+    machines.peers_of = peers

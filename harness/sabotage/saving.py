@@ -12,13 +12,15 @@ from sqlalchemy import Connection
 
 from appliance.model import port_ranges
 from appliance.model.errors import PreconditionFailed
+from appliance.model.organization import Machine
 from appliance.model.policy import Policy, Rule
 from appliance.model.port_ranges import PortRange
-from appliance.service import changes, expectations, recording
+from appliance.service import changes, expectations, machines, recording
 from appliance.service import policy as policies
 from appliance.service.actor import Actor
 from appliance.service.changes import CarriedOut, OpenChange
 from appliance.service.context import Context
+from appliance.service.machine_versions import Condition
 from appliance.service.recording import Note
 from appliance.store import policy_history
 from appliance.store.policies import SavedPolicy
@@ -167,3 +169,22 @@ def forget_what_a_change_leaves_out() -> None:
         return _change_rule(context, actor, rule_id, {"protocol": "any", "ports": "", **parts}, **conditions)
 
     policies.change_rule = change_rule
+
+
+def look_at_no_condition_of_machines() -> None:
+    """Changes a machine whatever the ETag in the request."""
+
+    def check_seen(machine: Machine, seen: Condition | None) -> None:
+        del machine, seen
+
+    replace_part(machines, "check_seen", check_seen)
+
+
+def keep_expectations_of_machines() -> None:
+    """Keeps the expectations that name a removed machine."""
+
+    def drop_of_machine(change: OpenChange, machine: str) -> list[str]:
+        del change, machine
+        return []
+
+    expectations.drop_of_machine = drop_of_machine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -78,3 +78,15 @@ def expect_of_everyone() -> None:
         return [*ends_of(change), *(ConnectionEnd(each, frozenset()) for each in everybody)]
 
     expectations.ends_of = ends
+
+
+def list_groups_of_everyone() -> None:
+    """Offers the groups of all organizations in the list of machines."""
+    group_texts = machine_outlines.group_texts
+
+    def texts(transaction: Connection, organization_id: str) -> Sequence[str]:
+        everybody = transaction.execute(select(organizations.c.id)).scalars().all()
+        found = (text for each in everybody for text in group_texts(transaction, each))
+        return [*group_texts(transaction, organization_id), *found]
+
+    machine_outlines.group_texts = texts

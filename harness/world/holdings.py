@@ -9,10 +9,14 @@ from harness.world.world import PASSWORD, World
 
 
 def make(mesh: Mesh, name: str) -> dict[str, str]:
-    """Gives an organization one thing of each kind; returns their ids by the path of their list."""
+    """Gives an organization one thing of each kind; returns their ids by the path of their list.
+
+    Args:
+        name: name of the machine and the token, and part of the name of the machine's group.
+    """
     api = mesh.api
     email = api.call("GET", "/account").body["email"]
-    machine = mesh.add(name)["machine"]["id"]
+    machine = mesh.add(name, [f"group of {name}"])["machine"]["id"]
     rule = api.call("POST", "/policy/rules", {"action": "allow", "source": "any", "destination": "any"}).body["id"]
     second = api.anonymous()
     second.call("POST", "/sessions", {"email": email, "password": PASSWORD})
