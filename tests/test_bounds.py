@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from appliance.hub.plane import bounds
+from appliance.host import resources
+from appliance.hub.kernel import routing
+from appliance.hub.plane import bounds, wanted_states
 from appliance.hub.ruleset import compilers
 from appliance.hub.ruleset.openings import MACHINE_PACE, ORGANIZATION_PACE
 from appliance.model import emails, entries, names, policy, ports, probes, retention
@@ -77,6 +79,9 @@ def _bounds() -> dict[str, str]:
         "new connections of a machine": _told_pace(MACHINE_PACE),
         "connections of all machines": f"{bounds.ORGANIZATION:,}",
         "new connections of all machines": _told_pace(ORGANIZATION_PACE),
+        "fragments that wait for the rest of their packet": (
+            f"{routing.FRAGMENT_BYTES >> 20} MB, for {routing.FRAGMENTS_S} seconds"
+        ),
         "requests": told(rates.READS_PER_ORGANIZATION),
         "those of pages that keep themselves up to date": told(rates.POLLS_PER_ORGANIZATION),
         "changes": told(rates.WRITES_PER_ORGANIZATION),
@@ -114,6 +119,8 @@ def _bounds_of_all() -> dict[str, str]:
             f"all but {100 // room.RESERVED_PART}%, and at most {room.MOST_RESERVE // MEGABYTE} MB"
         ),
         "organizations, each with a UDP port of its own": f"{ports.COUNT:,}, with many hubs too",
+        "machines and policies in the hub": f"1/{wanted_states.PART} of the host's memory by the same estimate",
+        "files, threads and memory of the hub's host": f"all but {100 // resources.RESERVED_PART}%",
         "what the hub keeps to compile a change": f"{compilers_kept} by an estimate from elements and rules",
     }
 

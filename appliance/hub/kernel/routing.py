@@ -26,6 +26,8 @@ _MAIN, _DEFAULT, _LOCAL = 254, 253, 255
 _LAST_METRIC = 4278198272
 _ANYWHERE = "0.0.0.0/0"
 _LONGEST_VALUE = 64
+FRAGMENT_BYTES, FRAGMENTS_S = 2**20, 2
+"""Bytes of the kernel's memory for fragments that wait for the rest of their packet, and seconds for which they do."""
 # Kinds of link that the hub makes; such a link with a foreign name was renamed.
 _OURS = ("wireguard", "tun")
 
@@ -49,8 +51,8 @@ _PER_NAMESPACE = {
     # nine datagrams of the largest size; the kernel's own values are four megabytes for half a minute. The lower bound,
     # which nothing uses, may not be above the upper one.
     "net/ipv4/ipfrag_low_thresh": "0",
-    "net/ipv4/ipfrag_high_thresh": "1048576",
-    "net/ipv4/ipfrag_time": "2",
+    "net/ipv4/ipfrag_high_thresh": f"{FRAGMENT_BYTES}",
+    "net/ipv4/ipfrag_time": f"{FRAGMENTS_S}",
     # A connection that was picked up in its middle must not be taken for an invalid one.
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
     # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what was never answered makes room
