@@ -72,8 +72,8 @@ def test_changes_of_an_organization_are_limited(world: World, person: Person, re
 
 
 def _one_address() -> str:
-    # Another one for each run, because limits last an hour.
-    return f"203.0.113.{secrets.randbelow(255) + 1}/32"
+    """Draws an address from so many that no two are in one network, because limits last an hour."""
+    return f"2001:db8:{secrets.randbelow(2**16):x}:{secrets.randbelow(2**16):x}::1/128"
 
 
 def _not_refused(world: World, kind: str, network: str, count: int, token: str | None = None) -> int:
