@@ -44,6 +44,8 @@ ROUTINE = frozenset(
 )
 """Events of every ordinary start and change; on a terminal they would bury the others."""
 _REMOVED = "[removed]"
+LONGEST = 10_000
+"""Most characters of a text in the log, as callers may send longer ones: a path, for example, has tens of thousands."""
 # Fields that a line of text shows elsewhere or not at all.
 _NO_FACTS = frozenset(("event", "exception", "level", "process", "timestamp"))
 
@@ -83,7 +85,15 @@ def _cleaned(key: str, value: Any) -> Any:
     text = value if isinstance(value, str) else repr(value)
     for pattern in _SECRET_TEXTS:
         text = pattern.sub(_REMOVED, text)
-    return text
+    return _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    """Leave the middle of a long text out; a trace tells most at its end. Not before secrets are removed as a whole."""
+    if len(text) <= LONGEST:
+        return text
+    half = LONGEST // 2
+    return f"{text[:half]} [{len(text) - 2 * half} characters left out] {text[-half:]}"
 
 
 def _adds_process(process: str) -> structlog.typing.Processor:

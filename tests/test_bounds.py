@@ -94,7 +94,10 @@ def _bounds() -> dict[str, str]:
             f"{repeats.MOST_OF_ONE:,} a day, of which those who may only look use up "
             f"{repeats.MOST_OF_ONE // repeats.READERS_PART:,}"
         ),
-        "answers to them that are kept": f"{repeats.LARGEST_ANSWER // 1000} kB",
+        "answers to them that are kept": (
+            f"{repeats.LARGEST_ANSWER // 1000} kB, and {repeats.LATER_ANSWER // 1000} kB after the first "
+            f"{repeats.MOST_LARGE} of a day"
+        ),
         "forms of a member": f"{repeats.MOST_FORMS:,} a day",
         "API tokens of a member": (f"{api_tokens.MOST_PER_MEMBER}, each for {api_tokens.LONGEST_DAYS} days at most"),
         "passkeys of a member": (

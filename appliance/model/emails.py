@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from appliance.model.errors import Invalid
+from appliance.model.hosts import check_host
 from appliance.model.names import is_plain
 
 LONGEST_EMAIL = 254
@@ -17,6 +19,17 @@ _EMAIL = re.compile(rf"[^{_NEVER}]+@[^{_NEVER}]+\.[^{_NEVER}.]+")
 def canonical(text: str) -> str:
     """The address in the form that accounts are looked up and counted by: trimmed, in lower case."""
     return text.strip().lower()
+
+
+def mailbox(text: str) -> str:
+    """The address that stands for all spellings of one mailbox, to count letters by.
+
+    A tag after a plus (RFC 5233) is left out, and the host is in ASCII: IDNA reads many characters as the same letter.
+    """
+    local, at, host = canonical(text).rpartition("@")
+    with suppress(ValueError):
+        host = check_host(host)
+    return f"{local.partition('+')[0]}{at}{host}"
 
 
 def check_email(text: str) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -32,11 +32,12 @@ READERS_PART = 4
 """Callers who may change nothing use up one in so many of these keys, and leave the others to those who may."""
 MOST_FORMS = 2_000
 """Most remembered forms of a member."""
-LARGEST_ANSWER = 10_000
-"""Most bytes of an answer that is stored; the repetition of what had a larger one is told that it was done.
+LARGEST_ANSWER, LATER_ANSWER = 10_000, 1_000
+"""Most bytes of an answer that is stored: of the first `MOST_LARGE` requests within `REMEMBERED`, and of later ones.
 
-None is stored while the store's disk is nearly full.
+The repetition of what had a larger one is told that it was done. None is stored while the store's disk is nearly full.
 """
+MOST_LARGE = 500
 _FULL_RETRY_S = 600
 
 
@@ -45,6 +46,19 @@ class NothingDone(Exception):
 
 
 Work = Callable[[Actor], StoredAnswer]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A request that is noted as in progress.
+
+    Attributes:
+        key: of this attempt.
+        largest: most bytes of its answer that are stored.
+    """
+
+    key: RequestKey
+    largest: int
 
 
 def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> StoredAnswer | None:
@@ -106,14 +120,14 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
         if isinstance(begun, StoredAnswer):
             return begun
         try:
-            answer = work(replace(actor, request=begun))
+            answer = work(replace(actor, request=begun.key))
         except BaseException as error:
-            known = _look_again(context, begun)
+            known = _look_again(context, begun.key)
             if known is None or not isinstance(error, Refused | NothingDone):
                 raise
             # The store was lost while it confirmed the work, and is back; or another host's process has done it.
             return known
-        if len(answer.body or b"") > (0 if context.room.is_low() else LARGEST_ANSWER):
+        if len(answer.body or b"") > (0 if context.room.is_low() else begun.largest):
             return None
         try:
             with context.store.write() as transaction:
@@ -126,8 +140,8 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
 
 def _begin(
     context: Context, actor: Actor, key: RequestKey, request_hash: str, *, is_alone: bool
-) -> StoredAnswer | RequestKey:
-    """Note that the request is in progress and return the key of this attempt, or return the earlier answer."""
+) -> StoredAnswer | _Begun:
+    """Note that the request is in progress, or return the earlier answer."""
     now = context.clock()
     with context.store.write() as transaction:
         # Locked, so that a commit whose connection was lost has ended before this goes on.
@@ -153,7 +167,8 @@ def _begin(
             _check_forms(context, taken)
         else:
             _check_keys(context, taken, MOST_OF_ONE if actor.may_change else MOST_OF_ONE // READERS_PART)
-        return repeats.begin(transaction, key, request_hash, now)
+        largest = LARGEST_ANSWER if taken < MOST_LARGE else LATER_ANSWER
+        return _Begun(repeats.begin(transaction, key, request_hash, now), largest)
 
 
 def _look_again(context: Context, key: RequestKey) -> StoredAnswer | None:

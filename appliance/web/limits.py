@@ -224,7 +224,7 @@ class RateLimits:
             organization_id: the one whose members caused the letter; None if a stranger may have.
             is_of_sign_up: True if somebody causes it by signing up with the address; it counts with sign-up links.
         """
-        sender, who = organization_id or "", emails.canonical(recipient)
+        sender, who = organization_id or "", emails.mailbox(recipient)
         try:
             if sender:
                 self._take("letters-sent", self._sent, sender)
@@ -295,7 +295,7 @@ class RateLimits:
     ) -> None:
         self._refuse(limit, by_network.take(address, as_everybody=as_everybody))
         try:
-            self._take(f"{limit}-to-one", by_recipient, emails.canonical(email))
+            self._take(f"{limit}-to-one", by_recipient, emails.mailbox(email))
         except TooMany:
             by_network.give_back(address, as_everybody=as_everybody)
             raise

@@ -29,6 +29,9 @@ PAYER = "meshwg.payer"
 REFUSED = "meshwg.refused"
 """Key in the WSGI environment of the gateway's refusal of the request, if there is one."""
 
+MOST_COOKIES = 400
+"""Most cookies of a request that are looked at; browsers keep about 180 for a site."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -108,7 +111,8 @@ class Request:
     def cookies(self) -> Mapping[str, str]:
         """Values of cookies by name; the last one of several with the same name."""
         # Other applications of the same domain set cookies too. Python's parser gives up at the first unusual one.
-        pairs = (pair.partition("=") for pair in self.header("Cookie").split(";"))
+        # A header has room for tens of thousands, and they are read before anybody pays for the request.
+        pairs = (pair.partition("=") for pair in self.header("Cookie").split(";", MOST_COOKIES)[:MOST_COOKIES])
         return {name.strip(): _unquoted(value.strip()) for name, equals, value in pairs if equals}
 
     @cached_property
@@ -139,7 +143,7 @@ class Request:
     @property
     def is_by_cookie(self) -> bool:
         """True without a bearer token: a browser may have been led here by another site."""
-        return not self.header("Authorization").lower().startswith("bearer ")
+        return not self._bearer_token
 
     @property
     def session_token(self) -> str | None:
@@ -149,8 +153,13 @@ class Request:
     @property
     def token(self) -> str | None:
         """Bearer token; without one, the session cookie's."""
+        return self._bearer_token or self.session_token
+
+    @property
+    def _bearer_token(self) -> str:
+        """Token of the Authorization header; empty without one."""
         scheme, _, credentials = self.header("Authorization").partition(" ")
-        return (credentials.strip() if scheme.lower() == "bearer" else "") or self.session_token
+        return credentials.strip() if scheme.lower() == "bearer" else ""
 
     @property
     def credential(self) -> str | None:

@@ -124,6 +124,18 @@ def test_a_long_hostile_text_is_written_soon(written: io.StringIO, part: str) ->
     assert len(written.getvalue().splitlines()) == 1
 
 
+def test_a_long_text_is_shortened_without_a_part_of_a_secret(written: io.StringIO) -> None:
+    """Logs a path of any length, with secrets wherever it may be cut."""
+    filled = f"{KEY} " * 10_000
+    structlog.get_logger().info("asked", path=f"first {filled} last", found=[filled])
+    shown = json.loads(written.getvalue())
+    assert shown["path"].startswith("first ")
+    assert shown["path"].endswith(" last")
+    assert "characters left out" in shown["path"]
+    assert len(written.getvalue()) < 3 * logs.LONGEST
+    assert not any(KEY[:4] in text or KEY[-5:] in text for text in (shown["path"], *shown["found"]))
+
+
 def test_values_that_are_no_secrets_stay_in_the_log(written: io.StringIO) -> None:
     facts: dict[str, Any] = {
         "organization": "tcbm838zt8",

@@ -10,6 +10,7 @@ from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane import probing
 from appliance.hub.plane.few_at_once import FewAtOnce
 from appliance.model.desired import Desired
+from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.probes import Probe
 
 AT_ONCE = 2
@@ -47,12 +48,14 @@ class Measurements:
         Raises:
             Crowded: a measurement of the organization is running, or too many of all.
             RulesTooLarge: the rules take more than `MOST_RULE_BYTES`.
-            HubError: a machine is unknown, or it could not be measured.
+            HubError: a machine is unknown, a port is none, or it could not be measured.
         """
         desired = self._state(organization)
         addresses = {} if desired is None else {peer.id: peer.address for peer in desired.peers}
         if desired is None or any(end not in addresses for each in probes for end in (each.source, each.destination)):
             raise HubError("there are no such machines to measure between")
+        if any(not 0 <= each.port <= HIGHEST_PORT for each in probes):
+            raise HubError("a probe's port is no port")
         with self._places.turn(organization):
             found = self._forwarded(self._names.of(organization), desired.network, addresses, probes)
         self._places.note("made")

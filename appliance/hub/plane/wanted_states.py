@@ -42,7 +42,8 @@ class WantedStates:
         self.most_bytes = memory_for_states() if most_bytes is None else most_bytes
         self.refused = 0
         self._bytes = 0
-        self._kept: dict[str, tuple[Desired, int]] = {}
+        self._states: dict[str, Desired] = {}
+        self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
         self._lines = FewLines(1)
 
@@ -52,33 +53,32 @@ class WantedStates:
         return self._bytes
 
     def __contains__(self, organization: str) -> bool:
-        return organization in self._kept
+        return organization in self._states
 
     def get(self, organization: str) -> Desired | None:
         """Find the state of an organization; None if it has none."""
-        found = self._kept.get(organization)
-        return None if found is None else found[0]
+        return self._states.get(organization)
 
     def names(self) -> tuple[str, ...]:
         """Ids of the organizations with a state."""
-        return tuple(self._kept)
+        return tuple(self._states)
 
     def all(self) -> dict[str, Desired]:
         """States by organization."""
-        return {organization: state for organization, (state, _) in dict(self._kept).items()}
+        return dict(self._states)
 
     def keep(self, desired: Desired) -> None:
         """Keep a state instead of the organization's earlier one."""
         size = desired.estimated_bytes
         with self._lock:
-            self._bytes += size - self._size_of(desired.organization)
-            self._kept[desired.organization] = desired, size
+            self._bytes += size - self._sizes.get(desired.organization, 0)
+            self._states[desired.organization], self._sizes[desired.organization] = desired, size
 
     def drop(self, organization: str) -> None:
         """Forget the state of an organization, if it has one."""
         with self._lock:
-            self._bytes -= self._size_of(organization)
-            self._kept.pop(organization, None)
+            self._bytes -= self._sizes.pop(organization, 0)
+            self._states.pop(organization, None)
 
     def check(self, desired: Desired) -> None:
         """Refuse a state that takes memory that is not there for everybody.
@@ -88,7 +88,7 @@ class WantedStates:
         """
         size = desired.estimated_bytes
         with self._lock:
-            had = self._size_of(desired.organization)
+            had = self._sizes.get(desired.organization, 0)
             left = self.most_bytes - (self._bytes - had) - size
             if size <= max(had, left, self.most_bytes // ports.COUNT):
                 return
@@ -101,7 +101,3 @@ class WantedStates:
             "than it leaves to others. Remove machines or rules, or try again later; the operator can change that.",
             retry_after=_RETRY_S,
         )
-
-    def _size_of(self, organization: str) -> int:
-        found = self._kept.get(organization)
-        return 0 if found is None else found[1]

@@ -89,6 +89,15 @@ def test_two_equal_requests_at_once_are_done_once(context: Context, owner: Actor
     assert once(context, owner, Work(context)) == ANSWER
 
 
+def test_few_large_answers_are_kept(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asks for large answers that change nothing, with a new key each: they would fill the store."""
+    monkeypatch.setattr(repeats, "MOST_LARGE", 1)
+    large, small = (replace(ANSWER, body=bytes(size)) for size in (repeats.LARGEST_ANSWER, repeats.LATER_ANSWER))
+    for key, answer, kept in (("a", large, large), ("b", large, None), ("c", small, small)):
+        for again_kept in (None, kept):
+            assert once(context, owner, lambda _, answer=answer: answer, key=key) == again_kept  # type: ignore[misc]
+
+
 @WAYS
 def test_of_two_processes_one_does_a_request(context: Context, owner: Actor, way: Way) -> None:
     """Repeats a request at another host's process while the first works on it: the first gets the other's answer."""

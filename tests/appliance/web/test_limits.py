@@ -259,3 +259,15 @@ def test_an_address_receives_all_that_may_be_asked_for(limits: RateLimits) -> No
     for received, invited, asked in zip(LETTERS_RECEIVED, INVITATIONS_RECEIVED, LETTERS_PER_RECIPIENT, strict=True):
         assert received.seconds == invited.seconds == asked.seconds
         assert received.amount >= invited.amount + 2 * asked.amount
+
+
+@pytest.mark.parametrize("spelling", ["asha+{n}@example.net", "Asha+{n}@\uff45xample.net", "asha@ex\u24d0mple.net"])
+def test_spellings_of_one_mailbox_share_its_limits(limits: RateLimits, spelling: str) -> None:
+    most = LETTERS_RECEIVED[0].amount
+    assert [limits.is_letter_admitted(None, spelling.format(n=number)) for number in range(most)] == [True] * most
+    assert not limits.is_letter_admitted(None, "asha@example.net")
+    for number in range(LETTERS_PER_RECIPIENT[0].amount):
+        limits.letter(f"192.0.2.{number}", spelling.format(n=number))
+    with pytest.raises(TooMany):
+        limits.letter("192.0.2.200", "asha@example.net")
+    assert limits.is_letter_admitted(None, "ravi+asha@example.net")

@@ -219,6 +219,14 @@ def test_only_machines_of_the_organization_are_measured(organization: str, probe
         Measurements(Names("abc"), state, forward).measure(organization, [probe])
 
 
+@pytest.mark.parametrize("port", [-1, 65536, 2**40])
+def test_probes_have_ports_of_packets(port: int) -> None:
+    made = Measurements(Names("abc"), state, forward)
+    with pytest.raises(HubError, match="no port"):
+        made.measure("a", [PROBE, replace(PROBE, kind=ProbeKind.TCP, port=port)])
+    assert made.figures()["failed"] == 0
+
+
 def test_answers_are_in_the_order_of_the_probes() -> None:
     back = Probe(PROBE.destination, PROBE.source, ProbeKind.ICMP)
     assert Measurements(Names("abc"), state, forward).measure("a", [PROBE, back, PROBE]) == [True, False, True]
