@@ -99,16 +99,8 @@ def ping(
     Raises:
         OSError: no socket could be had, or it can't send from `source`.
     """
-    version = ipaddress.ip_address(address).version
-    family = socket.AF_INET if version == 4 else socket.AF_INET6
-    request_type, reply_type = (_ECHO_REQUEST, _ECHO_REPLY) if version == 4 else (_ECHO_REQUEST_6, _ECHO_REPLY_6)
-    identity = int.from_bytes(os.urandom(2), "big")
-    token = os.urandom(8)
-    sent_at: dict[int, float] = {}
-    trips: dict[int, float] = {}
-    errors: list[int] = []
-    unreachable = late = 0
-    with make_socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6) as sock:
+    requests = _Requests(address, size)
+    with requests.open_socket(make_socket) as sock:
         sock.setblocking(False)
         # select(2) takes no descriptor above 1023, and a large lab has more.
         answers = select.poll()
@@ -116,42 +108,80 @@ def ping(
         if source is not None:
             sock.bind((source, 0))
         start = time.monotonic()
-        sequence = 0
-        while True:
+        last = start + (count - 1) * interval + timeout
+        sequence = late = 0
+        while sequence < count or not requests.are_answered:
             now = time.monotonic()
             if sequence < count and now >= start + sequence * interval:
-                message = _echo(request_type, identity, sequence, token + bytes(max(0, size - 8)))
-                sent_at[sequence] = time.monotonic()
-                try:
-                    sock.sendto(message, (address, 0))
-                except OSError as error:
-                    errors.append(error.errno or 0)
-                    del sent_at[sequence]
+                requests.send(sock, sequence)
                 sequence += 1
                 continue
-            if sequence == count and len(trips) + unreachable >= len(sent_at):
-                break
-            last = start + (count - 1) * interval + timeout
             until = start + sequence * interval if sequence < count else last
-            if not answers.poll(max(0.0, until - now) * 1000):
-                if now >= last:
+            if answers.poll(max(0.0, until - now) * 1000):
+                # What has come by then is read, however late this program comes to look: no more than a socket holds.
+                late += now >= last
+                if late > _MOST_HELD:
                     break
-                continue
-            # What has come by then is read, however late this program comes to look: no more than a socket holds.
-            late += now >= last
-            if late > _MOST_HELD:
+                packet = sock.recv(65536)
+                requests.take(packet, time.monotonic())
+            elif now >= last:
                 break
-            packet = sock.recv(65536)
-            arrived = time.monotonic()
-            # IPv4 raw sockets deliver the IP header too, and the ICMP messages of everybody.
-            icmp = packet[(packet[0] & 15) * 4 :] if version == 4 else packet
-            if version == 4 and icmp[0] == _UNREACHABLE and _quotes(icmp[8:], identity):
-                unreachable += 1
-            elif icmp[0] == reply_type and icmp[8:16] == token:
-                answered = struct.unpack_from("!H", icmp, 6)[0]
-                if answered in sent_at and answered not in trips:
-                    trips[answered] = arrived - sent_at[answered]
-    return PingResult(len(sent_at), tuple(trips.values()), unreachable, tuple(errors))
+    return requests.result
+
+
+class _Requests:
+    """Echo requests to one address, and what came back for them."""
+
+    def __init__(self, address: str, size: int) -> None:
+        self._address = address
+        self._is_v4 = ipaddress.ip_address(address).version == 4
+        self._identity = int.from_bytes(os.urandom(2), "big")
+        self._token = os.urandom(8)
+        self._payload = self._token + bytes(max(0, size - 8))
+        self._sent_at: dict[int, float] = {}
+        self._trips: dict[int, float] = {}
+        self._errors: list[int] = []
+        self._unreachable = 0
+
+    def open_socket(self, make_socket: Callable[[int, int, int], socket.socket]) -> socket.socket:
+        """Opens a raw socket for the address's version of IP."""
+        if self._is_v4:
+            return make_socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        return make_socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+
+    def send(self, sock: socket.socket, sequence: int) -> None:
+        """Sends the request of this number, and keeps the error if the kernel does not take it."""
+        kind = _ECHO_REQUEST if self._is_v4 else _ECHO_REQUEST_6
+        message = _echo(kind, self._identity, sequence, self._payload)
+        at = time.monotonic()
+        try:
+            sock.sendto(message, (self._address, 0))
+        except OSError as error:
+            self._errors.append(error.errno or 0)
+        else:
+            self._sent_at[sequence] = at
+
+    def take(self, packet: bytes, arrived: float) -> None:
+        """Counts a packet of the socket if it is about one of the requests: the socket has everybody's messages."""
+        # IPv4 raw sockets deliver the IP header too.
+        icmp = packet[(packet[0] & 15) * 4 :] if self._is_v4 else packet
+        reply = _ECHO_REPLY if self._is_v4 else _ECHO_REPLY_6
+        if self._is_v4 and icmp[0] == _UNREACHABLE and _quotes(icmp[8:], self._identity):
+            self._unreachable += 1
+        elif icmp[0] == reply and icmp[8:16] == self._token:
+            answered = struct.unpack_from("!H", icmp, 6)[0]
+            if answered in self._sent_at and answered not in self._trips:
+                self._trips[answered] = arrived - self._sent_at[answered]
+
+    @property
+    def are_answered(self) -> bool:
+        """True if something came back for each request that was sent."""
+        return len(self._trips) + self._unreachable >= len(self._sent_at)
+
+    @property
+    def result(self) -> PingResult:
+        """Answers, errors and round trips so far."""
+        return PingResult(len(self._sent_at), tuple(self._trips.values()), self._unreachable, tuple(self._errors))
 
 
 def _echo(kind: int, identity: int, sequence: int, payload: bytes) -> bytes:

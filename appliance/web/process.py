@@ -104,23 +104,10 @@ def serve(settings: WebSettings) -> None:
     """Serve until SIGTERM or SIGINT; raises OSError if the address can't be bound."""
     store = Store(settings.database_url)
     hub = settings.connect(store)
-    context = Context(
-        store,
-        hub,
-        settings.endpoint,
-        settings.site,
-        sends_mail=settings.relay is not None,
-        sign_up=settings.sign_up,
-        unused_after=None if settings.unused_days is None else timedelta(days=settings.unused_days),
-        retention=settings.retention,
-        clock=settings.clocks.now,
-        steady=settings.clocks.steady,
-        removal_clock=Unhurried(settings.clocks, settings.believed).now,
-    )
     # No connection exists before the fork: the threads that use them open them.
     demo = Demonstration(settings.demo)
     site = Site(
-        context,
+        _context(settings, store, hub),
         RateLimits(settings.trusted, settings.clocks.steady),
         PublishedRuns(settings.transcripts),
         demo,
@@ -143,19 +130,41 @@ def serve(settings: WebSettings) -> None:
     def load(_: str) -> Any:
         lifeline.end_with_parent(main)
         sys.setswitchinterval(_SWITCH_S)
-        begun_until = context.clock() if settings.is_alone else context.clock() - cleanup.LONGEST_CALL
-        _keep_doing(cleanup.keep_at_it, context, begun_until)
-        _keep_doing(cleanup.watch_clock, context)
-        if settings.relay is not None:
-            _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())
-        connections.allow_many()
-        exempt = (*settings.proxies, *settings.trusted)
-        note = partial(site.limits.note, "connections")
-        _keep_doing(connections.watch, settings.port, exempt, threading.Event(), note)
+        _start_work(settings, site)
         sender = partial(senders.sender, site)
         return Gateway(app, threads=THREADS, payers=payers, sender=sender, proxies=settings.proxies)
 
     server.serve(target_loader=load)
+
+
+def _context(settings: WebSettings, store: Store, hub: ServedHub) -> Context:
+    return Context(
+        store,
+        hub,
+        settings.endpoint,
+        settings.site,
+        sends_mail=settings.relay is not None,
+        sign_up=settings.sign_up,
+        unused_after=None if settings.unused_days is None else timedelta(days=settings.unused_days),
+        retention=settings.retention,
+        clock=settings.clocks.now,
+        steady=settings.clocks.steady,
+        removal_clock=Unhurried(settings.clocks, settings.believed).now,
+    )
+
+
+def _start_work(settings: WebSettings, site: Site) -> None:
+    """Start the threads that clean up, watch clock and connections, and send e-mails."""
+    context = site.context
+    begun_until = context.clock() if settings.is_alone else context.clock() - cleanup.LONGEST_CALL
+    _keep_doing(cleanup.keep_at_it, context, begun_until)
+    _keep_doing(cleanup.watch_clock, context)
+    if settings.relay is not None:
+        _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())
+    connections.allow_many()
+    exempt = (*settings.proxies, *settings.trusted)
+    note = partial(site.limits.note, "connections")
+    _keep_doing(connections.watch, settings.port, exempt, threading.Event(), note)
 
 
 def _keep_doing(work: Callable[..., None], *arguments: Any) -> None:

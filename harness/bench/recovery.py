@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from harness.bench.beside import Measured, measured
 from harness.judging.record import Record
@@ -42,52 +43,67 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     mumbai, pune = mesh.machines("mumbai", "pune")
     inside = Inside(world.subject.service, mesh, mumbai, pune)
     known = {damage.name: damage for damage in (*RULES, *ROUTES, *LINK, *PROCESSES)}
-    rows = {row: [known[name] for name in names if inside.is_possible(known[name])] for row, names in _ROWS.items()}
-    outages: dict[str, list[float]] = {damage.name: [] for kinds in rows.values() for damage in kinds}
-    mended: dict[str, list[float]] = {name: [] for name in outages}
-    commands: dict[str, list[float]] = {name: [] for name in outages}
+    rows = {row: [name for name in names if inside.is_possible(known[name])] for row, names in _ROWS.items()}
+    repairs: dict[str, list[_Repair]] = {name: [] for names in rows.values() for name in names}
     bare: list[float] = []
     router, address = world.router()
     with HealthStream(mumbai, pune, Record()) as stream:
         stream.wait_until_whole(_DEADLINE)
         for number in range(rounds):
-            for name in outages:
-                outage, seconds, command = _damage_once(world, inside, stream, known[name])
-                outages[name].append(outage * 1e3)
-                mended[name].append(seconds * 1e3)
-                commands[name].append(command * 1e3)
+            for name, found in repairs.items():
+                found.append(_damage_once(world, inside, stream, known[name]))
             began = time.monotonic()
             hub = plainhub.connect(router, address, [])
             bare.append((time.monotonic() - began) * 1e3)
             hub.tunnel.down()
-            tell(f"damage, round {number + 1} of {rounds}: {_medians({n: v[-1:] for n, v in outages.items()})}")
-
-    def summary(row: str, beside: Callable[[int], float], name: str) -> Measured:
-        names = [damage.name for damage in rows[row]]
-        # A turn is one round, with each kind of damage.
-        turns = range(rounds)
-        took = [statistics.median(outages[each][turn] for each in names) for turn in turns]
-        own = statistics.median(each for damage in names for each in mended[damage])
-        more = f"{_medians({each: outages[each] for each in names})}; the service's own count: {own:.1f} ms"
-        return measured(took, [beside(turn) for turn in turns], "ms", name, more)
-
-    rules = [damage.name for damage in rows["recovery-rules"]]
+            tell(f"damage, round {number + 1} of {rounds}: {_medians({n: v[-1:] for n, v in repairs.items()})}")
+    rules, link = ({name: repairs[name] for name in rows[row]} for row in _ROWS)
+    commands = [statistics.median(each.command for each in turn) for turn in _turns(rules)]
     return {
-        "recovery-rules": summary(
-            "recovery-rules",
-            lambda turn: statistics.median(commands[each][turn] for each in rules),
-            "the command that did the damage",
-        ),
-        "recovery-link": summary("recovery-link", bare.__getitem__, "a bare link by wg-quick"),
+        "recovery-rules": _row(rules, commands, "the command that did the damage"),
+        "recovery-link": _row(link, bare, "a bare link by wg-quick"),
     }
 
 
-def _medians(times: dict[str, list[float]]) -> str:
-    return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
+@dataclass(frozen=True)
+class _Repair:
+    """Times of one damage and its repair, in milliseconds.
+
+    Attributes:
+        outage: time without packets.
+        own: time that the service logged for its repairs.
+        command: time of the command that did the damage.
+    """
+
+    outage: float
+    own: float
+    command: float
 
 
-def _damage_once(world: World, inside: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float, float]:
-    """Returns the seconds without packets, those that the service logged for its repairs, and those of the damage."""
+def _row(repairs: Mapping[str, Sequence[_Repair]], beside: Sequence[float], name: str) -> Measured:
+    """Returns the row of some kinds of damage.
+
+    Args:
+        repairs: their repairs in order, by kind.
+        beside: milliseconds of the other side, one figure for each turn.
+        name: name of the other side.
+    """
+    took = [statistics.median(each.outage for each in turn) for turn in _turns(repairs)]
+    own = statistics.median(each.own for found in repairs.values() for each in found)
+    return measured(took, beside, "ms", name, f"{_medians(repairs)}; the service's own count: {own:.1f} ms")
+
+
+def _turns(repairs: Mapping[str, Sequence[_Repair]]) -> Iterator[tuple[_Repair, ...]]:
+    """Lists the turns: each is a round, with one repair of each kind of damage."""
+    return zip(*repairs.values(), strict=True)
+
+
+def _medians(repairs: Mapping[str, Sequence[_Repair]]) -> str:
+    medians = {name: statistics.median(each.outage for each in found) for name, found in repairs.items()}
+    return ", ".join(f"{name} {median:.0f} ms" for name, median in medians.items())
+
+
+def _damage_once(world: World, inside: Inside, stream: HealthStream, damage: Damage) -> _Repair:
     before = len(_repairs(world))
     start = stream.expect_loss()
     began = time.monotonic()
@@ -95,7 +111,8 @@ def _damage_once(world: World, inside: Inside, stream: HealthStream, damage: Dam
     command = time.monotonic() - began
     if not wait_until(lambda: len(_repairs(world)) > before, _DEADLINE, _POLL):
         raise Inconclusive(f"{damage}: the service noticed nothing in {_DEADLINE:.0f} s")
-    return stream.outage(start, stream.wait_until_whole(_DEADLINE)), sum(_repairs(world)[before:]), command
+    outage = stream.outage(start, stream.wait_until_whole(_DEADLINE))
+    return _Repair(outage * 1e3, sum(_repairs(world)[before:]) * 1e3, command * 1e3)
 
 
 def _repairs(world: World) -> list[float]:

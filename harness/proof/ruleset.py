@@ -149,7 +149,7 @@ class Limited:
 
 @dataclass(frozen=True)
 class NoTrack:
-    """Keeps the packet from connection tracking."""
+    """Keeps the packet from connection tracking, and so from having its addresses rewritten (NAT)."""
 
 
 @dataclass(frozen=True)

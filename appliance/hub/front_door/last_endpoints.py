@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, islice, zip_longest
 
 from appliance.hub.front_door.memory import ANSWERED4, ANSWERED6, KNOWN4, KNOWN6, LINKS6, RESUMED
-from appliance.hub.front_door.rules import elements, sentinel
+from appliance.hub.front_door.transactions import elements, sentinel
 
 Address = IPv4Address | IPv6Address
 

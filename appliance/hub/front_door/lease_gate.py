@@ -16,7 +16,8 @@ from typing import Any
 import nftables
 
 from appliance.hub.front_door.netfilter import TableReader
-from appliance.hub.front_door.rules import family_of, gone
+from appliance.hub.front_door.rules import family_of
+from appliance.hub.front_door.transactions import gone
 from appliance.hub.kernel import nft
 
 Address = IPv4Address | IPv6Address

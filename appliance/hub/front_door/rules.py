@@ -1,4 +1,4 @@
-"""The front door's table as nftables text: pure.
+"""The rules of the front door's table, as nftables text: pure.
 
 Every WireGuard message but the first of a handshake names the receiver's session by a random index of 32 bits. The
 hub's own handshake messages announce that index on their way out, so the kernel learns from them, and only from them,
@@ -25,7 +25,6 @@ of type 2. nft(8) counts bits from the UDP header, which has 64.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -44,7 +43,6 @@ from appliance.hub.front_door.memory import (
     KNOWN_OF,
     LINKS6,
     LOCAL_STRANGERS,
-    MEMORIES,
     OFFERED_OF,
     OFFERS,
     REGULARS,
@@ -56,23 +54,13 @@ from appliance.hub.front_door.memory import (
     STRANGERS,
     limit,
 )
-from appliance.hub.front_door.outcomes import BOUNDS, DROPS, counted, dropped
-
-_SENTINEL_LEASE = "3650d"
-"""Ten years: the kernel has no permanent element in a map whose elements expire."""
+from appliance.hub.front_door.outcomes import counted, dropped
 
 _INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x04000000
 _TYPE = "@th,64,32"
 
 INNER = "inner"
 DESK = "desk"
-
-SENTINELS = {SESSIONS.name: ("0", 4), RESUMED[4].name: ("0.0.0.0 . 0", 8), RESUMED[6].name: (":: . 0", 20)}
-"""For each map of sessions, a key of no session and its length in bytes, all of them 0.
-
-A missing sentinel shows that somebody has emptied the map. WireGuard draws its indices at random: one of four billion
-is this one.
-"""
 
 
 @dataclass(frozen=True)
@@ -109,52 +97,8 @@ class Layout:
         return () if self.address is None else (f"{family_of(self.address)} saddr set {self.address}",)
 
 
-def objects(layout: Layout) -> str:
-    """Counters, maps, sets, and chains without rules. Loading it again changes nothing."""
-    counters = "\n".join(f"    counter {name} {{\n    }}" for name in (*DROPS, *BOUNDS))
-    memories = "\n".join(f"    {each.declaration()}" for each in MEMORIES)
-    chains = "\n".join(f"    chain {name} {{\n    }}" for name in chains_of(layout) if name not in _HOOKS)
-    hooks = "\n".join(
-        f"    chain {name} {{\n        type {hook}; policy accept;\n    }}" for name, hook in _HOOKS.items()
-    )
-    return f"""
-table inet {layout.table} {{
-{counters}
-{memories}
-    set {INNER} {{
-        type inet_service;
-    }}
-    set {DESK} {{
-        type inet_service;
-    }}
-{chains}
-{hooks}
-}}
-"""
-
-
-def in_place(layout: Layout) -> str:
-    """Transaction that loads the rules and keeps every session.
-
-    No rule has an anonymous set: the kernel numbers those anew at each load, and a table could not be compared.
-
-    The kernel refuses it if an object of a required name exists and is of another kind.
-    """
-    lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
-    lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
-    lines += [sentinel(layout.table, name).strip() for name in SENTINELS]
-    for chain, statements in chains_of(layout).items():
-        lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
-    return "\n".join(lines) + "\n"
-
-
-def gone(table: str) -> str:
-    """Transaction that removes the table, if there is one."""
-    return f"add table inet {table}\ndelete table inet {table}\n"
-
-
 # A chain of type route looks for the way again where it has changed the mark.
-_HOOKS = {
+HOOKS = {
     "enter": "filter hook prerouting priority raw",
     "leave": "route hook output priority raw",
     "left": "filter hook output priority raw + 1",
@@ -169,7 +113,11 @@ _ANSWERED = {version: f"{ip} daddr . udp dport . udp sport . {SECOND_WORD}" for 
 
 def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
     """Rules of each chain."""
-    public = f"udp dport set {layout.public_port} accept"
+    return {**_chains_of_what_arrives(layout), **_chains_of_what_links_send(layout), **_chains_of_what_is_handed_on()}
+
+
+def _chains_of_what_arrives(layout: Layout) -> dict[str, tuple[str, ...]]:
+    """Rules for packets from outside: each goes to the link of its session, to the demultiplexer, or nowhere."""
     return {
         "deliver": (
             f"udp dport @{INNER} accept",
@@ -211,7 +159,7 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
             # A full set takes no new source: its initiations are only held to the pace of all strangers together.
             *(each.over(dropped("stranger_pace")) for each in STRANGERS),
             f"{limit(*ALL_STRANGERS)} {dropped('strangers_pace')}",
-            public,
+            f"udp dport set {layout.public_port} accept",
         ),
         "initiation": (
             f"udp length != 156 {dropped('malformed')}",
@@ -236,6 +184,12 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
             f"udp dport @{INNER} {_NOT_FORWARDED} {dropped('closed')}",
             f"udp dport @{DESK} {_NOT_FORWARDED} {dropped('closed')}",
         ),
+    }
+
+
+def _chains_of_what_links_send(layout: Layout) -> dict[str, tuple[str, ...]]:
+    """Rules for packets of the host's links, from which the table learns the indices of sessions."""
+    return {
         "answer": (
             "notrack",
             *layout.from_the_door,
@@ -272,6 +226,12 @@ def chains_of(layout: Layout) -> dict[str, tuple[str, ...]]:
             "goto sign",
         ),
         "sign": (f"udp sport set {layout.public_port} accept",),
+    }
+
+
+def _chains_of_what_is_handed_on() -> dict[str, tuple[str, ...]]:
+    """Rules for what the demultiplexer hands on to links, and the hooks by which the host's own packets leave."""
+    return {
         "hand_on": (
             # A machine that claims this host's own address as its own would have one link send to another.
             f"udp sport @{INNER} fib saddr type local {dropped('closed')}",
@@ -315,20 +275,5 @@ def _not_given_out() -> tuple[str, ...]:
 
 
 def family_of(address: IPv4Address | IPv6Address) -> str:
+    """nftables' keyword for the headers of an address's IP version."""
     return "ip" if address.version == 4 else "ip6"
-
-
-def admitted(table: str, ports: Iterable[int]) -> str:
-    """Transaction that delivers packets to these inner ports, and closes them to the outside."""
-    return elements("add", table, INNER, map(str, sorted(ports)))
-
-
-def sentinel(table: str, name: str) -> str:
-    """Transaction that adds the sentinel, whose absence shows that a map was emptied."""
-    return f"add element inet {table} {name} {{ {SENTINELS[name][0]} timeout {_SENTINEL_LEASE} : 0 }}\n"
-
-
-def elements(verb: str, table: str, name: str, values: Iterable[str]) -> str:
-    """Transaction that adds or deletes elements; empty for no elements."""
-    text = ", ".join(values)
-    return f"{verb} element inet {table} {name} {{ {text} }}\n" if text else ""

@@ -11,7 +11,7 @@ from typing import Any
 import nftables
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.front_door import last_endpoints, rules
+from appliance.hub.front_door import last_endpoints, rules, transactions
 from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.netfilter import PortSet, TableReader, TableStructure
@@ -66,7 +66,7 @@ class DoorTable:
         Raises:
             RulesetError: the kernel refused.
         """
-        text = rules.in_place(self._layout) + rules.admitted(self._layout.table, ports)
+        text = transactions.in_place(self._layout) + transactions.admitted(self._layout.table, ports)
         with self._lock:
             found, remembers = self._reader.shape(), self._remembers()
             if remembers and self._is_whole(found):
@@ -78,7 +78,7 @@ class DoorTable:
                     self._load(text)
                     if self._is_whole(self._reader.shape()):
                         return DoorRepair.IN_PLACE if remembers else DoorRepair.AFRESH
-            self._load(rules.gone(self._layout.table))
+            self._load(transactions.gone(self._layout.table))
             self._load(text)
             return DoorRepair.AFRESH
 
@@ -119,7 +119,7 @@ class DoorTable:
         return found == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
 
     def _remembers(self) -> bool:
-        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.SENTINELS.items())
+        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in transactions.SENTINELS.items())
 
     def _load(self, text: str) -> None:
         if text:
@@ -144,7 +144,7 @@ def remove(name: str) -> None:
     Raises:
         RulesetError: the kernel refused.
     """
-    _run(nftables.Nftables(), rules.gone(name))
+    _run(nftables.Nftables(), transactions.gone(name))
 
 
 def _run(context: Any, text: str) -> None:
@@ -153,6 +153,6 @@ def _run(context: Any, text: str) -> None:
 
 def _shape_of(layout: Layout) -> TableStructure:
     """Structure of an intact table, as this host's versions of nftables and kernel show it."""
-    _run(nftables.Nftables(), rules.in_place(layout))
+    _run(nftables.Nftables(), transactions.in_place(layout))
     with closing(TableReader(layout.table)) as reader:
         return reader.shape()

@@ -57,61 +57,74 @@ class Chosen:
     store: str | None = None
 
 
-def run(
-    claim: str | None,
-    profile: str,
-    seed: int | None,
-    wireguard: str,
-    patience: float,
-    minutes: float | None,
-    target: str | None,
-    authority: Path | None,
-    ssh: Ssh | None,
-    watch: str | None,
-    state: Path | None,
-    chosen: Chosen,
-    mutants: int | None,
-    *,
-    sabotages_only: bool,
-    throwaway_key: bool,
-) -> None:
+@dataclass(frozen=True)
+class GateRequest:
+    """Options of ``gate`` as they were given, each named as its option is."""
+
+    claim: str | None
+    profile: str
+    seed: int | None
+    wireguard: str
+    patience: float
+    minutes: float | None
+    target: str | None
+    authority: Path | None
+    ssh: Ssh | None
+    watch: str | None
+    state: Path | None
+    chosen: Chosen
+    mutants: int | None
+    sabotages_only: bool
+    throwaway_key: bool
+
+
+def run(given: GateRequest) -> None:
     """Runs the gate and ends with its exit code."""
-    if minutes is not None and profile != "soak":
-        end("--minutes goes with --profile soak.", BAD_USAGE)
-    if sabotages_only and profile == "soak":
-        end("--sabotage is one round: it does not go with --profile soak.", BAD_USAGE)
-    if mutants and (target is not None or profile == "soak"):
-        end("--mutants is for one round against the lab's own service.", BAD_USAGE)
-    if mutants and not TESTS.is_dir():
-        end("The tests are not installed: mutants are judged in a checkout.", UNAVAILABLE)
-    check_choice("claim", claim, (None, *BY_ID))
-    check_choice("profile", profile, PROFILES)
-    check_choice("wireguard", wireguard, WIREGUARD)
-    for name, choices in CHOICES.items():
-        check_choice(name, getattr(chosen, name), (None, *choices))
-    if target is not None and chosen != Chosen():
-        end(
-            "--outside, --loss, --reorder and --store are for the lab's own service, not for --target.",
-            BAD_USAGE,
-        )
-    check_number("minutes", minutes)
-    check_number("patience", patience)
-    if ssh is not None:
-        check_ssh(ssh, target)
-    if target is not None:
-        target = checked_target(target, sabotages_only)
+    _check_combination(given)
+    _check_values(given)
+    if given.target is not None:
+        target = checked_target(given.target, given.sabotages_only)
         if not sandbox.inside():
-            _export_target(target, authority, ssh)
+            _export_target(target, given.authority, given.ssh)
     check_folder(REPORTS)
-    with entered(watch, state) as watching:
-        live = None if target is None else lives.find()
-        seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-        options = RunOptions(claim, profile, seed, wireguard, patience, live, **asdict(chosen))
-        plan = plan_of(options, minutes, sabotages_only=sabotages_only)
-        if mutants is not None:
-            plan = replace(plan, mutants=mutants)
-        passed, _, _ = run_and_publish(plan, watching, throwaway_key=throwaway_key)
+    with entered(given.watch, given.state) as watching:
+        live = None if given.target is None else lives.find()
+        seed = random.SystemRandom().randrange(2**31) if given.seed is None else given.seed
+        options = RunOptions(
+            given.claim, given.profile, seed, given.wireguard, given.patience, live, **asdict(given.chosen)
+        )
+        plan = plan_of(options, given.minutes, sabotages_only=given.sabotages_only)
+        if given.mutants is not None:
+            plan = replace(plan, mutants=given.mutants)
+        passed, _, _ = run_and_publish(plan, watching, throwaway_key=given.throwaway_key)
     raise typer.Exit(0 if passed else 1)
+
+
+def _check_combination(given: GateRequest) -> None:
+    """Ends the command if options do not go together, or need what is not installed."""
+    if given.minutes is not None and given.profile != "soak":
+        end("--minutes goes with --profile soak.", BAD_USAGE)
+    if given.sabotages_only and given.profile == "soak":
+        end("--sabotage is one round: it does not go with --profile soak.", BAD_USAGE)
+    if given.mutants and (given.target is not None or given.profile == "soak"):
+        end("--mutants is for one round against the lab's own service.", BAD_USAGE)
+    if given.mutants and not TESTS.is_dir():
+        end("The tests are not installed: mutants are judged in a checkout.", UNAVAILABLE)
+    if given.target is not None and given.chosen != Chosen():
+        end("--outside, --loss, --reorder and --store are for the lab's own service, not for --target.", BAD_USAGE)
+
+
+def _check_values(given: GateRequest) -> None:
+    """Ends the command if an option has a value that it does not take."""
+    check_choice("claim", given.claim, (None, *BY_ID))
+    check_choice("profile", given.profile, PROFILES)
+    check_choice("wireguard", given.wireguard, WIREGUARD)
+    for name, choices in CHOICES.items():
+        check_choice(name, getattr(given.chosen, name), (None, *choices))
+    check_number("minutes", given.minutes)
+    check_number("patience", given.patience)
+    if given.ssh is not None:
+        check_ssh(given.ssh, given.target)
 
 
 def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:

@@ -40,6 +40,30 @@ def run(
     only_list: bool,
 ) -> None:
     """Draws and judges mutants, shows the scores, and ends with the exit code."""
+    _check(modules, judges, minutes, deadline_s)
+    if not only_list:
+        check_folder(REPORTS)
+        entering.enter_sandbox()
+    found = [mutant for area in AREAS if not modules or area.name in modules for mutant in mutants_of(area)]
+    drawn = found if count is None else sample(found, count, seed)
+    if not drawn:
+        end("There are no mutants to judge.", UNAVAILABLE)
+    if only_list:
+        for mutant in drawn:
+            _print(_told(mutant))
+        raise typer.Exit(0)
+    CONSOLE.print(f"{len(drawn)} of {len(found)} mutants (seed {seed})")
+    asked = [judge for judge in Judge if not judges or judge.value in judges]
+    until = time.monotonic() + 60 * minutes
+    options = JudgementOptions(asked, seed, deadline_s, until, workers=os.cpu_count() or 1, are_recorded=not nearest)
+    entries = _judged(drawn, options, resume=resume)
+    scored = list(scores(drawn, entries, equivalent.read()))
+    _summarize(scored, entries)
+    raise typer.Exit(0 if all(each.meets_goals(asked) for each in scored) else 1)
+
+
+def _check(modules: Sequence[str], judges: Sequence[str], minutes: float, deadline_s: float) -> None:
+    """Ends the command if an option has a value that it does not take, or the tests are missing."""
     for name in modules:
         check_choice("module", name, tuple(BY_NAME))
     for name in judges:
@@ -48,31 +72,16 @@ def run(
     check_number("deadline", deadline_s)
     if not TESTS.is_dir():
         end("The tests are not installed: mutants are judged in a checkout.", UNAVAILABLE)
-    if not only_list:
-        check_folder(REPORTS)
-        entering.enter_sandbox()
-    areas = [area for area in AREAS if not modules or area.name in modules]
-    found = [mutant for area in areas for mutant in mutants_of(area)]
-    drawn = found if count is None else sample(found, count, seed)
-    if not drawn:
-        end("There are no mutants to judge.", UNAVAILABLE)
-    if only_list:
-        for mutant in drawn:
-            _print(f"{mutant.id}  {mutant.before} → {mutant.after}")
-        raise typer.Exit(0)
-    CONSOLE.print(f"{len(drawn)} of {len(found)} mutants (seed {seed})")
-    asked = [judge for judge in Judge if not judges or judge.value in judges]
-    until = time.monotonic() + 60 * minutes
-    options = JudgementOptions(asked, seed, deadline_s, until, workers=os.cpu_count() or 1, are_recorded=not nearest)
+
+
+def _judged(drawn: Sequence[Mutant], options: JudgementOptions, *, resume: bool) -> Sequence[Entry]:
+    """Judges mutants, and keeps the verdicts; `resume` begins with those that were kept before."""
     REPORTS.mkdir(parents=True, exist_ok=True)
-    court = Court(BY_NAME, options, Journal(REPORTS / _JOURNAL, goes_on=resume), lambda entry: _show(entry))
+    court = Court(BY_NAME, options, Journal(REPORTS / _JOURNAL, goes_on=resume), _show)
     try:
-        entries = court.judge(drawn)
+        return court.judge(drawn)
     except NotSound as error:
         end(f"Nothing was judged: {error}", UNAVAILABLE)
-    scored = list(scores(drawn, entries, equivalent.read()))
-    _summarize(scored, entries)
-    raise typer.Exit(0 if all(each.meets_goals(asked) for each in scored) else 1)
 
 
 def _show(entry: Entry) -> None:

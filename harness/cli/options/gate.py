@@ -104,23 +104,24 @@ def gate(
     sandbox possible, 78 the key can't be used.
     """
     command = body_of("gate", *(["paramiko"] if ssh is not None else []))
-    way = None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
     command.run(
-        claim,
-        profile,
-        seed,
-        wireguard,
-        patience,
-        minutes,
-        target,
-        authority,
-        way,
-        watch,
-        state,
-        command.Chosen(outside, loss, reorder, store),
-        mutants,
-        sabotages_only=sabotage,
-        throwaway_key=throwaway_key,
+        command.GateRequest(
+            claim=claim,
+            profile=profile,
+            seed=seed,
+            wireguard=wireguard,
+            patience=patience,
+            minutes=minutes,
+            target=target,
+            authority=authority,
+            ssh=None if ssh is None else command.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control),
+            watch=watch,
+            state=state,
+            chosen=command.Chosen(outside, loss, reorder, store),
+            mutants=mutants,
+            sabotages_only=sabotage,
+            throwaway_key=throwaway_key,
+        )
     )
 
 

@@ -30,19 +30,17 @@ from harness.proof.front_door.statements import (
     Change,
     Compare,
     Constant,
-    Decide,
     Door,
     Entry,
     Key,
     Masked,
     Member,
-    NoTrack,
     Rate,
     Statement,
     Store,
     Value,
 )
-from harness.proof.ruleset import Field, Raw, Verdict
+from harness.proof.ruleset import Decide, Field, NoTrack, Raw, Verdict
 
 _ARRAY: TypeAlias = Any
 _BITS = 8 * HEADER_BYTES

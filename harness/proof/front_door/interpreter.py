@@ -18,20 +18,18 @@ from harness.proof.front_door.statements import (
     Change,
     Compare,
     Constant,
-    Decide,
     Door,
     Entry,
     Key,
     Masked,
     Member,
-    NoTrack,
     Rule,
     Statement,
     Store,
     Value,
     width_of,
 )
-from harness.proof.ruleset import Field, Raw, Verdict
+from harness.proof.ruleset import Decide, Field, NoTrack, Raw, Verdict
 
 K = TypeVar("K")
 _Place: TypeAlias = tuple[Chain, int, int]

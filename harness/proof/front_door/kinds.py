@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from harness.proof.front_door.statements import (
     Change,
     Compare,
-    Decide,
     Door,
     Entry,
     Masked,
     Member,
-    NoTrack,
     Rate,
     Statement,
     Store,
     Value,
 )
-from harness.proof.ruleset import Field, Raw
+from harness.proof.ruleset import Decide, Field, NoTrack, Raw
 
 
 def door_kinds(door: Door) -> tuple[str, ...]:

@@ -18,14 +18,12 @@ from harness.proof.front_door.statements import (
     Change,
     Compare,
     Constant,
-    Decide,
     Door,
     Entry,
     Key,
     Masked,
     Member,
     Memory,
-    NoTrack,
     Rate,
     Rule,
     Statement,
@@ -33,7 +31,7 @@ from harness.proof.front_door.statements import (
     Value,
     width_of,
 )
-from harness.proof.ruleset import Field, Hook, Raw, Verdict
+from harness.proof.ruleset import Decide, Field, Hook, NoTrack, Raw, Verdict
 
 _CHANGE = re.compile(r"(add|update|delete) @(\S+) \{ ([^{}]+) : ([^{}]+) \}")
 _TYPES = {"integer": 32, "ipv4_addr": 32, "ipv6_addr": 128, "inet_service": 16, "inet_proto": 8}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.proof.errors import Unmodelled
-from harness.proof.ruleset import Field, Hook, Raw, Verdict
+from harness.proof.ruleset import Decide, Field, Hook, NoTrack, Raw
 
 HEADER_BYTES = 64
 """Bytes of UDP header and payload that expressions may read."""
@@ -135,18 +135,6 @@ class Change:
 @dataclass(frozen=True)
 class Rate:
     """Ends the rule within a rate, or beyond one."""
-
-
-@dataclass(frozen=True)
-class NoTrack:
-    """Keeps the packet from connection tracking, and so from having its addresses rewritten (NAT)."""
-
-
-@dataclass(frozen=True)
-class Decide:
-    """A verdict."""
-
-    verdict: Verdict
 
 
 Statement = Compare | Member | Store | Change | Rate | NoTrack | Decide

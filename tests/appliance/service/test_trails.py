@@ -35,7 +35,7 @@ from appliance.store.passkeys import Passkey
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, again, colleague
-from tests.appliance.service.trail_history import organization_in
+from tests.appliance.service.metering import organization_in
 from tests.properties import examples
 
 START = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)

@@ -17,7 +17,8 @@ from appliance.service.trails import tidy
 from appliance.store import meters
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
-from tests.appliance.service.trail_history import history_of, metered, upgraded
+from tests.appliance.service.metering import metered, upgraded
+from tests.appliance.service.trail_history import history_of
 from tests.properties import examples
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)

@@ -12,9 +12,9 @@ from harness.proof.front_door.cases import Case
 from harness.proof.front_door.enumeration import cases
 from harness.proof.front_door.reading import DoorReading
 from harness.proof.front_door.replay.replaying import differences, replay
-from harness.proof.front_door.statements import Chain, Decide, Door, Rule, Statement
+from harness.proof.front_door.statements import Chain, Door, Rule, Statement
 from harness.proof.front_door.words import described
-from harness.proof.ruleset import Verdict
+from harness.proof.ruleset import Decide, Verdict
 
 _OF_CONTROL = 60
 """Datagrams that are sent beside a wrong meaning; many classes have dropped ones."""

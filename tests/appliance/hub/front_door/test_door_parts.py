@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.front_door import rules, table
+from appliance.hub.front_door import rules, table, transactions
 from appliance.hub.front_door.budget import ProcessorBudget
 from appliance.hub.front_door.datagram import Arrival, checksum, packet, sender_of
 from appliance.hub.front_door.demultiplexer import HANDSHAKES
@@ -315,7 +315,7 @@ def test_a_session_s_packets_meet_few_rules() -> None:
 
 def test_a_map_is_looked_up_only_for_its_values() -> None:
     """Linux 6.1 answers a match of a key alone with EINVAL; a later kernel would not show it."""
-    text = rules.in_place(rules.Layout("table", 51820, 51900))
+    text = transactions.in_place(rules.Layout("table", 51820, 51900))
     maps = {each.name for each in MEMORIES if isinstance(each, Memory) and each.kind == "map"}
     uses = re.findall(r"(\S+) @(\w+)", text[text.index("add rule") :])
     assert maps <= {name for _, name in uses}
@@ -324,7 +324,7 @@ def test_a_map_is_looked_up_only_for_its_values() -> None:
 
 def test_no_rule_names_another_instance() -> None:
     layout = rules.Layout("mwabcdoor", 51820, 41000)
-    for line in rules.in_place(layout).splitlines():
+    for line in transactions.in_place(layout).splitlines():
         assert " inet " not in line or " inet mwabcdoor" in line
     flow = LastEndpoint(IPv4Address("192.0.2.1"), 1, 2)
     assert resumed("mwabcdoor", [flow]).count("192.0.2.1 . 1") == 3

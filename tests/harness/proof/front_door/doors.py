@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 
-from appliance.hub.front_door import rules
+from appliance.hub.front_door import transactions
 from appliance.hub.front_door.rules import Layout
 from harness.proof.front_door import DoorReading, read_door
 from tests.sandboxes import need_sandbox
@@ -34,7 +34,7 @@ class Doorway:
             more: further rules, in nft's language.
             layout: of the door.
         """
-        text = rules.in_place(layout) + rules.admitted(layout.table, LINKS) + more
+        text = transactions.in_place(layout) + transactions.admitted(layout.table, LINKS) + more
         for old, new in changes:
             assert old in text, f"the rules have no {old!r}"
             text = text.replace(old, new)
