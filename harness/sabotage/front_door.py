@@ -16,28 +16,28 @@ def let_answers_renew_sessions() -> None:
     """Renews a session on any packet that looks like an answer to the hub's handshake."""
     found = f"udp dport set {SECOND_WORD} map @{SESSIONS.name}"
     renewed = f"{found} update @{SESSIONS.name} {{ {SECOND_WORD} : udp dport }} goto deliver"
-    _change_chain("response", lambda chain: tuple(renewed if rule.startswith(found) else rule for rule in chain))
+    change_chain("response", lambda chain: tuple(renewed if rule.startswith(found) else rule for rule in chain))
 
 
 def let_outsiders_write_sessions() -> None:
     """Learns the sender's index of an answer that comes from outside, as it does those of the hub's own answers."""
-    _change_chain("begin", lambda chain: (f"add @{SESSIONS.name} {{ {FIRST_WORD} : udp dport }}", *chain))
+    change_chain("begin", lambda chain: (f"add @{SESSIONS.name} {{ {FIRST_WORD} : udp dport }}", *chain))
 
 
 def let_links_answer_unasked() -> None:
     """Lets a link make sessions by answers to what was never handed to it."""
-    _change_chain("introduce", lambda chain: (*chain[:-1], "goto learn"))
+    change_chain("introduce", lambda chain: (*chain[:-1], "goto learn"))
 
 
 def let_data_follow_its_source() -> None:
     """Leads a data message of no known session to the link that has answered its source."""
     following = f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto deliver"
-    _change_chain("session", lambda chain: (*chain[:-1], following, chain[-1]))
+    change_chain("session", lambda chain: (*chain[:-1], following, chain[-1]))
 
 
 def resume_over_ipv4_alone() -> None:
     """Looks a source up over IPv4 alone where the table has lost its sessions."""
-    _change_chain("resume", lambda chain: tuple(rule for rule in chain if RESUMED[6].name not in rule))
+    change_chain("resume", lambda chain: tuple(rule for rule in chain if RESUMED[6].name not in rule))
 
 
 def learn_one_session_of_a_source() -> None:
@@ -46,7 +46,7 @@ def learn_one_session_of_a_source() -> None:
         f"udp sport set ip daddr . udp dport map @{KNOWN4.name} goto sign",
         f"ip6 daddr . udp dport @{KNOWN6.name} goto sign",
     )
-    _change_chain("introduce", lambda chain: (*known, *chain))
+    change_chain("introduce", lambda chain: (*known, *chain))
 
 
 def forget_sessions_in_use() -> None:
@@ -59,10 +59,14 @@ def forget_sessions_in_use() -> None:
 
 def drop_strange_datagrams_uncounted() -> None:
     """Drops datagrams that are no message of WireGuard's without counting them."""
-    _change_chain("public", lambda chain: (*chain[:-1], "drop"))
+    change_chain("public", lambda chain: (*chain[:-1], "drop"))
 
 
-def _change_chain(name: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+def change_chain(name: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    """Applies a change to the rules of one chain of the front door.
+
+    A look at the rules raises `NothingReplaced` if there is nothing to change.
+    """
     original: Callable[[Layout], dict[str, tuple[str, ...]]] = rules.chains_of
 
     def changed(layout: Layout) -> dict[str, tuple[str, ...]]:
