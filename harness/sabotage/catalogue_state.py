@@ -326,4 +326,12 @@ STATE = (
         waits=True,
         one_of=("the host's state is not restored: ", "is allowed, and its packets don't arrive for", "does not reach"),
     ),
+    Sabotage(
+        "unusual-names-kept",
+        "edge-names",
+        "the record of a deletion has the organization's name if it is an unusual one",
+        "leaving:keep_unusual_names",
+        "test_odd_names_leave_nothing_behind",
+        "the service's files still have",
+    ),
 )

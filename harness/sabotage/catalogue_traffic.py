@@ -287,6 +287,14 @@ TRAFFIC = (
         "the hub's link has {Leg(",
     ),
     Sabotage(
+        "removed-machines-lose-their-address-alone",
+        "tunnel-handshake",
+        "a removed machine loses its address at the hub's link, and its key stays",
+        "senders:leave_removed_machines_without_an_address",
+        "test_a_machine_that_was_not_added_gets_no_handshake",
+        "the hub completed a handshake with a machine that had been removed",
+    ),
+    Sabotage(
         "sessions-bound-to-addresses",
         "one-hub",
         "the front door leads messages of a session by the address that its handshake came from",
