@@ -321,6 +321,14 @@ TRAFFIC = (
         "packets were delivered with no hub",
     ),
     Sabotage(
+        "comments-behind-values",
+        "standard-config",
+        "the configuration has comments behind its values, which wg-quick leaves out",
+        "configuration:comment_values",
+        "test_other_clients_accept_the_configuration_unchanged",
+        "can't read the configuration",
+    ),
+    Sabotage(
         "questions-to-name-servers-leave",
         "no-egress",
         "questions to name servers leave the mesh, so that machines which send everything to the hub find names",
