@@ -111,7 +111,7 @@ POLICY = (
         "rules-added-to-the-policy-before",
         "policy-enforcement",
         "a rule is added to the policy as it was when the request came, whatever was saved since",
-        "senders:add_to_the_policy_as_it_was",
+        "saving:add_to_the_policy_as_it_was",
         "test_rules_saved_at_the_same_moment_are_all_enforced",
         "packets sent after the answer that denies them were delivered",
     ),

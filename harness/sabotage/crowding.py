@@ -21,7 +21,7 @@ from harness.sabotage.parts import replace_part
 
 _LOOK_S = 0.005
 _MANY = 1024
-_REST_S = 0.1
+_REST_S = 0.03
 _look = ConnectionWatch.look
 _turn = Queues.turn
 _apply = DataPlane.apply

@@ -1,33 +1,24 @@
-"""Sabotages of who a packet or a policy is of: another sender, another organization, a removed machine."""
+"""Sabotages of the machines that a hub's link knows."""
 
 from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable
 
 from appliance.hub.findings import Damage
 from appliance.hub.front_door.datagram import Arrival
 from appliance.hub.front_door.demultiplexer import Demultiplexer
 from appliance.hub.front_door.directory import Admitted
 from appliance.hub.names import KernelNames
-from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import Policy, Rule
-from appliance.service import policy as policies
-from appliance.service.actor import Actor
-from appliance.service.changes import CarriedOut
-from appliance.service.context import Context
 from harness.sabotage.parts import replace_part
 
 _MEANWHILE_S = 0.03
-_apply = DataPlane.apply
 _change = Reconciler.change
 _ensure_peers = Reconciler.ensure_peers
-_save = policies.save
 
 
 def let_the_first_machine_send_for_all() -> None:
@@ -108,38 +99,6 @@ def add_machines_anew_at_strange_initiations() -> None:
 
     replace_part(Demultiplexer, "_forward", forward_late)
     Reconciler.change = change  # type: ignore[method-assign]
-
-
-def share_the_default_by_range() -> None:
-    """Gives organizations with the same range the default that one of them saves."""
-    known: dict[str, Desired] = {}
-
-    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
-        before = known.get(desired.organization, desired)
-        _apply(self, desired, last_check)
-        known[desired.organization] = desired
-        if before.policy.default == desired.policy.default:
-            return
-        for organization in self.organizations():
-            other = known.get(organization, desired)
-            if other.organization != desired.organization and other.network == desired.network:
-                _apply(self, replace(other, policy=Policy(desired.policy.default, other.policy.rules)))
-
-    DataPlane.apply = apply  # type: ignore[method-assign]
-
-
-def add_to_the_policy_as_it_was() -> None:
-    """Adds a rule to the policy as it was when the request came, whatever was saved since."""
-
-    def add_rule(
-        context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None, force: bool = False
-    ) -> CarriedOut[Rule]:
-        _, state = policies.enforced(context, actor)
-        time.sleep(_MEANWHILE_S)
-        saved = _save(context, actor, state.policy.with_rules([rule]), seen=seen, force=force)
-        return CarriedOut(rule, saved.enforced_s)
-
-    policies.add_rule = add_rule
 
 
 def _allow(names: KernelNames, public_key: str, ranges: str) -> None:
