@@ -166,7 +166,10 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
                 # Also with the address of the other organization's machine, which everybody on the path sees.
                 raw.send(thief, "eth0", [_from(other.underlay_address, hub, message)])
         for machine in (one, two, other, only):
-            machine.fence()
+            try:
+                machine.fence()
+            except Refuted as error:
+                raise Refuted(f"a recorded message disturbed a tunnel: {error}") from error
         heard = {"its own": at_mate.marks(marks), "the other": at_only.marks(marks)}
         for name, numbers in heard.items():
             record.none_of(

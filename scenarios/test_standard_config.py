@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import configparser
 import random
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
 from harness.wire import networkmanager
 from harness.wire.networkmanager import NetworkManager
-from harness.wire.noiseclient import NoiseClient
+from harness.wire.noiseclient import ClientConfiguration, NoiseClient
 from harness.world.world import World
 from netlab import Host, NothingArrived, genkey, pubkey, wg_quick, wireguard_implementation
 from netlab.wireguard import USERSPACE
@@ -154,6 +155,10 @@ def test_other_clients_accept_the_configuration_unchanged(world: World, record: 
     mesh = world.organization(record)
     (mate,) = mesh.machines("mate")
     added = mesh.add("other")
+    try:
+        ClientConfiguration.read(added["config"])
+    except (configparser.Error, KeyError, ValueError) as error:
+        raise Refuted(f"a client that reads INI files can't read the configuration: {error!r}") from error
     with NoiseClient(world.client("noise"), added["config"], world.subject.address) as client:
         try:
             client.shake_hands()

@@ -152,18 +152,22 @@ class Neighbour:
         return found
 
     def add_machine(self) -> float:
-        """Adds a machine; returns the seconds until its handshake with the hub.
+        """Adds a machine, which opens a connection; returns the seconds until its handshake with the hub.
 
         Raises:
-            Refuted: the machine was refused, or completed no handshake.
+            Refuted: the machine was refused, completed no handshake, or could open no connection.
         """
         began = time.monotonic()
         name = f"newcomer-{next(self._numbers)}"
         try:
-            self.mesh.machine(name)
+            newcomer = self.mesh.machine(name)
         except ApiError as error:
             raise _refused("a new machine", error) from error
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        # A ping is a connection to the hub. All the packets of the stream are of one that was open before.
+        if not newcomer.reaches(self._machines[0]):
+            raise Refuted(f"beside a hostile tenant, {name} of an ordinary one could open no connection")
+        return took
 
     def measure_by_turns(
         self,
@@ -184,7 +188,8 @@ class Neighbour:
             The cost of the attack, and the result of each turn's attack.
 
         Raises:
-            Refuted: beside the attack a call was refused, a packet lost, or a handshake not completed.
+            Refuted: beside the attack a call was refused, a packet lost, a handshake not completed, or a connection not
+                opened.
             Inconclusive: the attack failed.
         """
         attacked, results, waits = CallTimes(), list[T](), list[float]()
@@ -214,7 +219,8 @@ class Neighbour:
             The result of each turn's attack.
 
         Raises:
-            Refuted: beside the attack a call was too slow or refused, a packet lost, or a handshake not completed.
+            Refuted: beside the attack a call was too slow or refused, a packet lost, a handshake not completed, or a
+                connection not opened.
             Inconclusive: the attack failed.
         """
         found, results = self.measure_by_turns(

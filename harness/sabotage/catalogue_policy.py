@@ -115,4 +115,12 @@ POLICY = (
         "test_a_rule_is_enforced_however_it_is_saved",
         "a part of a rule was changed",
     ),
+    Sabotage(
+        "rules-added-to-the-policy-before",
+        "policy-enforcement",
+        "a rule is added to the policy as it was when the request came, whatever was saved since",
+        "saving:add_to_the_policy_as_it_was",
+        "test_rules_saved_at_the_same_moment_are_all_enforced",
+        "packets sent after the answer that denies them were delivered",
+    ),
 )

@@ -45,6 +45,21 @@ def forget_the_keepalive() -> None:
     Configuration.text = text  # type: ignore[method-assign]
 
 
+def comment_values() -> None:
+    """Puts comments behind the hub's values; wg-quick leaves out what follows a "#", and other readers need not."""
+
+    def text(self: Configuration) -> str:
+        plain = _text(self)
+        commented = plain.replace(self.endpoint, f"{self.endpoint} # the hub").replace(
+            f"= {self.network}", f"= {self.network} # the whole network"
+        )
+        if commented == plain:
+            raise NothingReplaced("a configuration has no endpoint and no network")
+        return commented
+
+    Configuration.text = text  # type: ignore[method-assign]
+
+
 def ignore_given_keys() -> None:
     """Checks a machine's own public key, and stores a new one."""
 

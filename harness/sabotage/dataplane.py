@@ -15,6 +15,7 @@ from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.model.desired import Desired, Peer
+from appliance.model.policy import Policy
 from harness.sabotage.rules import change_statements
 
 _apply = DataPlane.apply
@@ -118,3 +119,21 @@ def share_a_namespace_by_range() -> None:
     change_statements(on_any_link)
     routing.mend = mend
     routing.remove_strangers = remove_no_strangers
+
+
+def share_the_default_by_range() -> None:
+    """Gives organizations with the same range the default that one of them saves."""
+    known: dict[str, Desired] = {}
+
+    def apply(self: DataPlane, desired: Desired, last_check: LastCheck = no_check) -> None:
+        before = known.get(desired.organization, desired)
+        _apply(self, desired, last_check)
+        known[desired.organization] = desired
+        if before.policy.default == desired.policy.default:
+            return
+        for organization in self.organizations():
+            other = known.get(organization, desired)
+            if other.organization != desired.organization and other.network == desired.network:
+                _apply(self, replace(other, policy=Policy(desired.policy.default, other.policy.rules)))
+
+    DataPlane.apply = apply  # type: ignore[method-assign]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -10,9 +12,14 @@ from sqlalchemy import Connection, select
 from appliance.hub.rpc.client import HubClient
 from appliance.service import accounts, deletion
 from appliance.service.context import Context
-from appliance.store import Store, organizations, times
+from appliance.store import Store, deletions, organizations, times
+from appliance.store.deletions import DeletionTarget, Tombstone
 from appliance.store.schema import organizations as table
 from harness.sabotage.parts import remembering
+
+_PLAIN = re.compile(r"[a-z0-9-]*", re.IGNORECASE)
+_begin = deletions.begin
+_finish = deletions.finish
 
 
 def leave_the_link() -> None:
@@ -55,3 +62,19 @@ def take_all_for_cut_off() -> None:
         return transaction.execute(select(table.c.id).where(table.c.created_at <= times.stored(until))).scalars().all()
 
     organizations.unfinished = unfinished
+
+
+def keep_unusual_names() -> None:
+    """Writes an unusual name of a deleted organization into the record of its deletion."""
+    names: list[str] = []
+
+    def begin(transaction: Connection, doomed: DeletionTarget, at: datetime) -> DeletionTarget:
+        names.append(doomed.name)
+        return _begin(transaction, doomed, at)
+
+    def finish(transaction: Connection, tombstone: Tombstone) -> None:
+        unusual = {name: 1 for name in names[-1:] if not _PLAIN.fullmatch(name)}
+        _finish(transaction, replace(tombstone, removed={**tombstone.removed, **unusual}))
+
+    deletions.begin = begin
+    deletions.finish = finish

@@ -19,6 +19,7 @@ from harness.sabotage.rules import change_rulesets
 _mend = routing.mend
 OVERLAY_TABLE = 100
 _RARE_PORT = 53413
+_NAMES_PORT = 53
 _ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 
 
@@ -66,6 +67,32 @@ def leave_a_port_open() -> None:
         through = f'iifname "{link}" oifname "{inner}" accept'
         chains = {"gate": (*first, out, last), "transit": (through, *good.chains["transit"])}
         return replace(good, chains={**good.chains, **chains})
+
+    change_rulesets(changed)
+    keep_uplinks(leads_in=False)
+
+
+def let_names_be_asked_for() -> None:
+    """Adds a pair of links out of each namespace, and lets questions to name servers elsewhere and their answers pass.
+
+    Machines that send everything to the hub would otherwise find no names.
+    """
+
+    def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
+        inner = inner_link(link)
+        elsewhere = f"udp dport {_NAMES_PORT} ip saddr {desired.network} ip daddr != {desired.network}"
+        *first, last = good.chains["gate"]
+        chains = {
+            **good.chains,
+            "gate": (f'iifname "{inner}" ct state established {_ACCEPT}', *first, f"{elsewhere} {_ACCEPT}", last),
+            "transit": (
+                f'iifname "{link}" oifname "{inner}" udp dport {_NAMES_PORT} accept',
+                f'iifname "{inner}" udp sport {_NAMES_PORT} accept',
+                *good.chains["transit"],
+            ),
+            "nat": (f'oifname "{inner}" masquerade',),
+        }
+        return replace(good, hooks={**good.hooks, "nat": "type nat hook postrouting priority srcnat;"}, chains=chains)
 
     change_rulesets(changed)
     keep_uplinks(leads_in=False)

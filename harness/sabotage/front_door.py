@@ -1,4 +1,4 @@
-"""Sabotages of the front door's memory and shares."""
+"""Sabotages of the front door's memory, ways and shares."""
 
 from __future__ import annotations
 
@@ -60,6 +60,18 @@ def forget_sessions_in_use() -> None:
 def drop_strange_datagrams_uncounted() -> None:
     """Drops datagrams that are no message of WireGuard's without counting them."""
     _change_chain("public", lambda chain: (*chain[:-1], "drop"))
+
+
+def bind_sessions_to_addresses() -> None:
+    """Leads messages of a session by the address that its handshake came from."""
+    bound = f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto deliver"
+    _change_chain("session", lambda chain: (bound, chain[-1]))
+    _change_chain("resume", lambda chain: chain[-1:])
+
+
+def answer_by_the_link_of_the_address() -> None:
+    """Sends answers by the link that has the address which the machine sent to."""
+    _change_chain("answer", lambda chain: tuple(each for each in chain if not each.startswith("meta mark set")))
 
 
 def _change_chain(name: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:

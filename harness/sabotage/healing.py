@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from appliance.hub.findings import Damage
+from appliance.hub.findings import Damage, Repair
+from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import KernelNames
 from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
+from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Count, Ruleset
 from appliance.hub.wireguard import Allowed
 from appliance.model.desired import Desired, Peer
-from harness.sabotage.parts import NothingReplaced
+from harness.sabotage.parts import NothingReplaced, replace_part
 
+_RESTS_S = 30.0
 _loading = Ruleset.loading
 _load = Enforcement.load
 _ensure_peers = Reconciler.ensure_peers
@@ -97,3 +101,28 @@ def remember_machines_as_given() -> None:
 
     Reconciler.ensure_peers = ensure_peers  # type: ignore[method-assign]
     Reconciler.change = change  # type: ignore[method-assign]
+
+
+def wait_for_machines_of_new_links() -> None:
+    """Waits until machines begin handshakes by themselves when their link had to be made again."""
+
+    def turn_to_machines(self: Reconciler, desired: Desired) -> None:
+        del self, desired
+
+    Reconciler.turn_to_machines = turn_to_machines  # type: ignore[method-assign]
+
+
+def rest_after_repairs() -> None:
+    """Looks at no organization, and not at the front door, for half a minute after it was repaired."""
+    look: Callable[[Upkeep, str, NamespaceEvent], Repair | None] = vars(Upkeep)["_heal"]
+    repaired: dict[str, float] = {}
+
+    def heal(self: Upkeep, organization: str, event: NamespaceEvent) -> Repair | None:
+        if time.monotonic() - repaired.get(organization, -math.inf) < _RESTS_S:
+            return None
+        found = look(self, organization, event)
+        if found is not None:
+            repaired[organization] = time.monotonic()
+        return found
+
+    replace_part(Upkeep, "_heal", heal)

@@ -1,4 +1,4 @@
-"""Sabotages that show after a restart of the hub."""
+"""Sabotages that show when the hub is stopped, or after its restart."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from appliance.hub.kernel import generation, nft
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.endpoint_notes import EndpointNotes
+from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.ruleset import TABLE, Compiler, Ruleset
 from appliance.hub.ruleset.frame import HOOKS
 from appliance.model.desired import Desired, Peer
@@ -103,3 +105,21 @@ def bring_disabled_machines_back() -> None:
         return tuple(sorted(found, key=lambda peer: peer.address))
 
     machines.peers_of = peers
+
+
+def leave_everything_at_the_end() -> None:
+    """Ends the service and leaves links, routes and rules in the kernel."""
+
+    def tear_down(self: Upkeep) -> None:
+        self.close()
+
+    Upkeep.tear_down = tear_down  # type: ignore[method-assign]
+
+
+def note_no_endpoints() -> None:
+    """Knows in memory alone where machines are."""
+
+    def note(self: EndpointNotes, organization: str, patience_s: float) -> None:
+        del self, organization, patience_s
+
+    EndpointNotes.note = note  # type: ignore[method-assign]

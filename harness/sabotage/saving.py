@@ -124,6 +124,20 @@ def look_at_etags_first() -> None:
     policies.add_rule = add_rule
 
 
+def add_to_the_policy_as_it_was() -> None:
+    """Adds a rule to the policy as it was when the request came, whatever was saved since."""
+
+    def add_rule(
+        context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None, force: bool = False
+    ) -> CarriedOut[Rule]:
+        _, state = policies.enforced(context, actor)
+        time.sleep(_MEANWHILE_S)
+        saved = _save(context, actor, state.policy.with_rules([rule]), seen=seen, force=force)
+        return CarriedOut(rule, saved.enforced_s)
+
+    policies.add_rule = add_rule
+
+
 def expect_nothing() -> None:
     """Makes changes whatever expectations they break."""
 

@@ -53,6 +53,7 @@ class ClientConfiguration:
         Raises:
             configparser.Error: the text is no INI file.
             KeyError: a value is missing.
+            ValueError: the port is no number.
         """
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(text)

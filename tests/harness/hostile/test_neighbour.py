@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from harness.hostile.neighbour import CallTimes, Neighbour, Slowdown
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import Machine, Mesh
 
 QUIET = CallTimes([0.004, 0.005, 0.5], [0.01, 0.02, 0.03], [0.04])
 
@@ -69,6 +72,20 @@ class Scripted(Neighbour):
         self.is_attacked = True
         yield f"turn {len(self.times)}"
         self.is_attacked = False
+
+
+class Silenced(Neighbour):
+    """A neighbour whose new machines get no answer from the others."""
+
+    def __init__(self) -> None:
+        self.mesh = cast(Mesh, SimpleNamespace(machine=lambda _: SimpleNamespace(reaches=lambda _: False)))
+        self._machines = [cast(Machine, None)]
+        self._numbers = itertools.count(1)
+
+
+def test_a_new_machine_without_connections_refutes() -> None:
+    with pytest.raises(Refuted, match="newcomer-1 of an ordinary one could open no connection"):
+        Silenced().add_machine()
 
 
 def test_quiet_and_attacked_times_alternate_to_cancel_drift() -> None:
