@@ -13,7 +13,10 @@ from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired, PeerStatus
 
 AT_ONCE, WAITING = 4, 2
-"""Most pings at a time, and most that wait. Each takes a thread here and one of the web process for up to five seconds, with the wait."""
+"""Most pings at a time, and most that wait.
+
+Each takes a thread here and one of the web process, for up to five seconds with the wait.
+"""
 
 _PATIENCE_S = 3.0
 
