@@ -16,7 +16,7 @@ _MOST_REMEMBERED = 1000
 class FewAtOnce:
     """Admit one piece of work of an organization at a time, and a few of all, and count how it ends. Thread-safe.
 
-    A few others wait, each of which holds a thread of its caller too. A place goes to the organization that had none for
+    A few others wait, each of which holds a thread of its caller. A place goes to the organization that had none for
     the longest time, and if too many wait, the one that had one last is refused. So organizations that ask all the time
     keep no other one out.
 

@@ -14,7 +14,7 @@ from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.probes import Probe
 
 AT_ONCE, WAITING = 2, 1
-"""Most measurements at a time, and most that wait. Each takes a processor for a second or two with the largest rules."""
+"""Most measurements at a time, and most that wait. Each takes a second or two of a processor at most."""
 _PATIENCE_S = 5.0
 
 
