@@ -16,19 +16,22 @@ _MOST_REMEMBERED = 1000
 class FewAtOnce:
     """Admit one piece of work of an organization at a time, and a few of all, and count how it ends. Thread-safe.
 
-    The others wait, as many as may work. A place goes to the organization that had none for the longest time, and if
-    too many wait, the one that had one last is refused. So organizations that ask all the time keep no other one out.
+    A few others wait, each of which holds a thread of its caller. A place goes to the organization that had none for
+    the longest time, and if too many wait, the one that had one last is refused. So organizations that ask all the time
+    keep no other one out.
 
     Args:
         most: most at a time.
+        waiting: most that wait.
         name: of the work in a refusal, such as "ping".
         outcomes: of work that did not fail.
         retry_after: seconds until another try makes sense.
         patience_s: longest wait for a place in seconds.
     """
 
-    def __init__(self, most: int, name: str, *outcomes: str, retry_after: int, patience_s: float) -> None:
+    def __init__(self, most: int, waiting: int, name: str, *outcomes: str, retry_after: int, patience_s: float) -> None:
         self._most = most
+        self._most_waiting = waiting
         self._name = name
         self._retry_after = retry_after
         self._patience_s = patience_s
@@ -63,7 +66,7 @@ class FewAtOnce:
                 raise self._refusal("your organization")
             self._waiting.append(organization)
             self._hand_out()
-            if len(self._waiting) > self._most:
+            if len(self._waiting) > self._most_waiting:
                 # Of several that had none, the last to come.
                 self._waiting.remove(max(reversed(self._waiting), key=self._had_at))
                 self._changed.notify_all()

@@ -13,8 +13,8 @@ from appliance.model.desired import Desired
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.probes import Probe
 
-AT_ONCE = 2
-"""Most measurements at a time. Each takes processor time for a second or two with the largest rules."""
+AT_ONCE, WAITING = 2, 1
+"""Most measurements at a time, and most that wait. Each takes a second or two of a processor at most."""
 _PATIENCE_S = 5.0
 
 
@@ -40,7 +40,7 @@ class Measurements:
         self._names = names
         self._state = state
         self._forwarded = forwarded
-        self._places = FewAtOnce(AT_ONCE, "measurement", "made", retry_after=5, patience_s=patience_s)
+        self._places = FewAtOnce(AT_ONCE, WAITING, "measurement", "made", retry_after=5, patience_s=patience_s)
 
     def measure(self, organization: str, probes: Sequence[Probe]) -> list[bool]:
         """Tell for each probe whether the rules in force forward it. Nothing is sent to a machine.

@@ -12,8 +12,11 @@ from appliance.hub.plane.few_at_once import FewAtOnce
 from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired, PeerStatus
 
-AT_ONCE = 4
-"""Most pings at a time. Each takes a thread here and one of the web process for up to five seconds, with the wait."""
+AT_ONCE, WAITING = 4, 2
+"""Most pings at a time, and most that wait.
+
+Each takes a thread here and one of the web process, for up to five seconds with the wait.
+"""
 
 _PATIENCE_S = 3.0
 
@@ -40,7 +43,7 @@ class Pings:
         self._names = names
         self._state = state
         self._peers = peers
-        self._places = FewAtOnce(AT_ONCE, "ping", "answered", "silent", retry_after=2, patience_s=patience_s)
+        self._places = FewAtOnce(AT_ONCE, WAITING, "ping", "answered", "silent", retry_after=2, patience_s=patience_s)
 
     def ping(self, organization: str, machine: str) -> float | None:
         """Ping a machine; returns milliseconds until its first reply, or None if it did not reply in two seconds.

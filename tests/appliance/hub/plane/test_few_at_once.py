@@ -26,7 +26,7 @@ class Work:
     """
 
     pool: ThreadPoolExecutor
-    places: FewAtOnce = field(default_factory=lambda: FewAtOnce(MOST, "ping", retry_after=2, patience_s=DEADLINE))
+    places: FewAtOnce = field(default_factory=lambda: FewAtOnce(MOST, MOST, "ping", retry_after=2, patience_s=DEADLINE))
     begun: Queue[str] = field(default_factory=Queue)
     ends: dict[str, threading.Event] = field(default_factory=dict)
 
@@ -118,7 +118,7 @@ def test_an_organization_waits_once(work: Work) -> None:
 
 
 def test_nobody_waits_for_long() -> None:
-    places = FewAtOnce(1, "ping", retry_after=2, patience_s=0.01)
+    places = FewAtOnce(1, 1, "ping", retry_after=2, patience_s=0.01)
     with places.turn("a"):
         with pytest.raises(Crowded, match="others"), places.turn("b"):
             pass
