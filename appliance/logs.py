@@ -59,7 +59,7 @@ class LogFormat(str, Enum):
 
     @property
     def resolved(self) -> LogFormat:
-        """This format, with `AUTO` replaced according to this process's standard error."""
+        """Format to write in: `AUTO` is text on a terminal (standard error), and JSON elsewhere."""
         if self is not LogFormat.AUTO:
             return self
         return LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON

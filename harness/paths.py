@@ -11,8 +11,8 @@ CLAIMS_FILE = ROOT / "appliance" / "model" / "claims.toml"
 SCENARIOS = ROOT / "scenarios"
 TESTS = ROOT / "tests"
 REPORTS = ROOT / "reports" / "out"
-#: Cache of tools between runs, removed with the virtual environment.
 CACHE = ROOT / ".venv" / "cache"
+"""Cache of tools between runs, removed with the virtual environment."""
 
 
 def version_of(files: Iterable[Path]) -> str:

@@ -14,10 +14,15 @@ from pathlib import Path
 from netlab.errors import NothingArrived
 from netlab.waiting import wait_until
 
-#: Seconds after which a program is taken for one that hangs. On an emulated or busy machine, one wg-quick takes many.
 HANGS_S = 60.0
-#: Seconds for a killed program to be gone.
+"""Seconds after which a program is taken for one that hangs.
+
+On an emulated or busy machine, one wg-quick takes many.
+"""
+
 _DEATH_S = 10.0
+"""Seconds for a killed program to be gone."""
+
 _PAUSE_S = 0.002
 
 

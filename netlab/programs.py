@@ -17,8 +17,8 @@ from netlab.errors import CommandFailed, CommandTimedOut
 from netlab.namespaces import Namespaces
 from netlab.process import HANGS_S, Completed, LocalProcess
 
-#: Debian's folders of programs, added to PATH: an ordinary user's lacks those of the administrator.
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Debian's folders of programs, added to PATH: an ordinary user's lacks those of the administrator."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from netlab.process import HANGS_S, Completed, Process
 from netlab.programs import FOLDERS
 from netlab.waiting import wait_until
 
-#: Seconds after a program's own deadline until its host counts as lost.
 GRACE_S = 15.0
+"""Seconds after a program's own deadline until its host counts as lost."""
+
 _PAUSE_S = 0.02
 _NOT_STARTED = 251
 _KILLED = -9

@@ -27,8 +27,8 @@ _SIOCGIFINDEX = 0x8933
 IFF_UP = 1
 _OPERSTATE, _OPERATIONAL = 16, b"\x06"
 _PAUSE_S = 0.001
-#: Seconds for the kernel to notice that both ends of a cable are up.
 CARRIER_TIMEOUT_S = 10.0
+"""Seconds for the kernel to notice that both ends of a cable are up."""
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

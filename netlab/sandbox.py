@@ -18,10 +18,11 @@ from typing import NoReturn
 
 from netlab.errors import SandboxError
 
-#: Set to 1 in the environment of everything that runs in a sandbox.
 MARK = "NETLAB_SANDBOX"
-#: Exit status of the launcher when there can be no sandbox; its standard error says why.
+"""Set to 1 in the environment of everything that runs in a sandbox."""
+
 EXIT_NO_SANDBOX = 125
+"""Exit status of the launcher when there can be no sandbox; its standard error says why."""
 
 
 def command(argv: Sequence[str], *, die_with_parent: bool = False) -> list[str]:

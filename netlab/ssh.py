@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Seconds for a connection and its login.
 _LOGIN_S = 10.0
+"""Seconds for a connection and its login."""
 
 # Makes the host's folder and names it, waits for the end of its input, which comes with the end of the connection
 # however that ends, and then takes away whatever the caller left: tunnels, programs, the folder.

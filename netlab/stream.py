@@ -23,17 +23,19 @@ from netlab.recorder import enlarge_buffer
 
 _MAGIC = b"nlu1"
 _PAYLOAD = struct.Struct("!4s8sQQ")
-#: Fills a packet up to 64 bytes of UDP payload.
 _PADDING = bytes(64 - _PAYLOAD.size)
+"""Fills a packet up to 64 bytes of UDP payload."""
+
 _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
 # Room for some seconds of a stream, while a busy machine has no processor for the receiving thread.
 _BUFFER = 16 << 20
-#: Most packets that the buffer has room for: the kernel counts some 768 bytes for the smallest.
 _MOST_HELD = _BUFFER // 512
+"""Most packets that the buffer has room for: the kernel counts some 768 bytes for the smallest."""
+
 _LOOK_MS = 50
-#: Most intervals that a sender makes up for when it fell behind; packets of earlier ones are never sent.
 CATCH_UP = 5
+"""Most intervals that a sender makes up for when it fell behind; packets of earlier ones are never sent."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupporte
 from netlab.host import Host
 from netlab.waiting import wait_until
 
-#: Programs for userspace WireGuard, by the name that `implementation` has for them.
 USERSPACE = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
+"""Programs for userspace WireGuard, by the name that `implementation` has for them."""
 
 # wg-quick's own rule.
 _FILE_NAME = re.compile(r"([a-zA-Z0-9_=+.-]{1,15})\.conf")

@@ -268,7 +268,7 @@ class Policy:
 
     @cached_property
     def by_id(self) -> Mapping[str, Rule]:
-        """Its rules by id, in their order; of several with one id, the last."""
+        """Rules by id, in their order; of several with one id, the last."""
         return {rule.id: rule for rule in self.rules}
 
     @cached_property

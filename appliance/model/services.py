@@ -67,7 +67,7 @@ class ServiceSpace:
         self._known: dict[Used, int] = {}
 
     def number(self, protocol: Protocol, ports: tuple[PortRange, ...] = ()) -> int:
-        """The set of these services."""
+        """Set of the services with this protocol and these ports, as a number; () means all ports."""
         found = self._known.get((protocol, ports))
         if found is None:
             found = self._known[protocol, ports] = self._number(protocol, ports)

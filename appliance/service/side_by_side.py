@@ -28,7 +28,7 @@ class SideBySide(Generic[T]):
         self._latest: dict[str, Future[T]] = {}
 
     def answers(self, names: Collection[str], within_s: float) -> dict[str, Future[T]]:
-        """Ask all of these.
+        """Ask for each of the names, side by side.
 
         Args:
             within_s: longest wait in seconds, for all together.

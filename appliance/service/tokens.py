@@ -34,5 +34,5 @@ def csrf_of(token: str) -> str:
 
 
 def same(expected: str, shown: str) -> bool:
-    """Compare in constant time."""
+    """Compare two tokens in constant time, so that the time tells nothing of them."""
     return hmac.compare_digest(expected.encode(), shown.encode())

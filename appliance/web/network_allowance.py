@@ -33,7 +33,7 @@ class NetworkRates:
 
 @dataclass(frozen=True)
 class Wait:
-    """A refused take.
+    """Refusal because an allowance is used up.
 
     Attributes:
         seconds: time until one unit is available.

@@ -21,7 +21,7 @@ _PROXIES_SAY = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 @dataclass(frozen=True)
 class Watchers:
-    """Check for watchers.
+    """Decides which requests are a watcher's.
 
     Attributes:
         limits: knows trusted addresses, and counts requests of strangers.

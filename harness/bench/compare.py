@@ -37,7 +37,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Row of two runs.
+    """One row of the bench in two runs.
 
     Attributes:
         before, after: the ratios.

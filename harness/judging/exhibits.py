@@ -96,7 +96,7 @@ def histogram(name: str, seconds: Sequence[float]) -> Histogram | None:
 def timeline(
     name: str, streams: Sequence[EndedStream], saves: Sequence[PolicySave], events: Sequence[HubEvent] = ()
 ) -> Timeline | None:
-    """Makes a timeline of the saves and events while streams ran; None if there was neither."""
+    """Makes a timeline of the saves and events while streams ran; None if no stream ran or nothing happened."""
     ran = [stream for stream in streams if stream.sent]
     shown = ran[:MOST_STREAMS]
     if not shown:
@@ -115,29 +115,27 @@ def timeline(
         end = rest[0].requested_ns
         meanwhile = [each for each in meanwhile if each.end_ns <= end]
     ends = [*(each.requested_ns for each in kept[1:]), end][: len(kept)]
-    passed = [_passed(stream, kept, ends) for stream in shown]
+    passed = zip(*(_passed(stream, kept, ends) for stream in shown), strict=True)
     slots = min(MOST_SLOTS, max(1, math.ceil((end - begin) / 1e9 / _SHORTEST_SLOT)))
     return Timeline(
         name,
         (end - begin) / 1e9 / slots,
-        [
-            Save(
-                clipped(each.policy),
-                _seconds_since(begin, each.requested_ns),
-                _seconds_since(begin, each.answered_ns),
-                list(passing),
-            )
-            for each, passing in zip(kept, zip(*passed, strict=True), strict=True)
-        ],
+        [_save(begin, each, passing) for each, passing in zip(kept, passed, strict=True)],
         [_stream(stream, begin, end, slots) for stream in shown],
         len(rest),
         len(ran) - len(shown),
-        [
-            Event(clipped(each.what), _seconds_since(begin, each.begin_ns), _seconds_since(begin, each.end_ns))
-            for each in meanwhile[:MOST_EVENTS]
-        ],
+        [_event(begin, each) for each in meanwhile[:MOST_EVENTS]],
         max(0, len(meanwhile) - MOST_EVENTS),
     )
+
+
+def _save(begin: int, save: PolicySave, passed: Sequence[Passed]) -> Save:
+    requested, answered = _seconds_since(begin, save.requested_ns), _seconds_since(begin, save.answered_ns)
+    return Save(clipped(save.policy), requested, answered, list(passed))
+
+
+def _event(begin: int, event: HubEvent) -> Event:
+    return Event(clipped(event.what), _seconds_since(begin, event.begin_ns), _seconds_since(begin, event.end_ns))
 
 
 def truth_table(name: str, policy: str, cells: Mapping[tuple[str, str, str], Cell]) -> TruthTable:

@@ -18,7 +18,20 @@ from harness.proof.errors import Unmodelled
 from harness.proof.fields import Register
 from harness.proof.hulls import Hull, hulls
 from harness.proof.passages import Memory, Passage
-from harness.proof.ruleset import Assign, Chain, Decide, Dispatch, Hash, Limited, Match, NoTrack, Rule, Table, Verdict
+from harness.proof.ruleset import (
+    Assign,
+    Chain,
+    Decide,
+    Dispatch,
+    Hash,
+    Limited,
+    Match,
+    NoTrack,
+    Rule,
+    Statement,
+    Table,
+    Verdict,
+)
 from harness.proof.spreading import OfBuckets, cut_to_buckets, is_plain
 from harness.proof.tracking import without_tracking
 
@@ -114,24 +127,7 @@ class Chains:
             for statement in rule.statements:
                 if not packets:
                     return on
-                if isinstance(statement, Match):
-                    matched = [self._lookups.match(statement, each) for each in packets]
-                    packets = [each for some, _ in matched for each in some]
-                    on += (each for _, others in matched for each in others)
-                elif isinstance(statement, Assign):
-                    packets = list(self._assign(statement, packets, on))
-                elif isinstance(statement, Limited):
-                    on += (each if statement.over else each._replace(is_limited=True) for each in packets)
-                    packets = [each._replace(is_limited=True) if statement.over else each for each in packets]
-                elif isinstance(statement, NoTrack):
-                    packets = [without_tracking(each) for each in packets]
-                elif isinstance(statement, Decide):
-                    self.trace.append(step)
-                    back = self._decide(table, statement.verdict, packets, passage)
-                    packets = back if statement.verdict.kind == "continue" else []
-                    on += [] if statement.verdict.kind == "continue" else back
-                else:
-                    packets = self._dispatch(table, statement, packets, step, passage, on)
+                packets = self._statement(table, statement, packets, step, passage, on)
         except Unmodelled as error:
             if error.where == "ruleset":
                 where = f"table {table}, chain {chain.name}, handle {rule.handle}"
@@ -140,6 +136,36 @@ class Chains:
         if packets:
             self.trace.append(step)
         return on + packets
+
+    def _statement(
+        self,
+        table: Table,
+        statement: Statement,
+        packets: list[PacketClass],
+        step: Step,
+        passage: Passage,
+        on: list[PacketClass],
+    ) -> list[PacketClass]:
+        """Packets that go on to the rule's next statement; those that go on to the next rule are added to ``on``."""
+        if isinstance(statement, Match):
+            matched = [self._lookups.match(statement, each) for each in packets]
+            on += (each for _, others in matched for each in others)
+            return [each for some, _ in matched for each in some]
+        if isinstance(statement, Assign):
+            return list(self._assign(statement, packets, on))
+        if isinstance(statement, Limited):
+            on += (each if statement.over else each._replace(is_limited=True) for each in packets)
+            return [each._replace(is_limited=True) if statement.over else each for each in packets]
+        if isinstance(statement, NoTrack):
+            return [without_tracking(each) for each in packets]
+        if isinstance(statement, Decide):
+            self.trace.append(step)
+            back = self._decide(table, statement.verdict, packets, passage)
+            if statement.verdict.kind == "continue":
+                return back
+            on += back
+            return []
+        return self._dispatch(table, statement, packets, step, passage, on)
 
     def _assign(self, statement: Assign, packets: list[PacketClass], on: list[PacketClass]) -> Iterator[PacketClass]:
         register = {"meta mark": Register.MARK, "meta priority": Register.PRIORITY}[statement.field.name]

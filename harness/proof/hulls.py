@@ -49,7 +49,7 @@ class Reads:
 
     @cached_property
     def stand_ins(self) -> tuple[Flow, ...]:
-        """For each flow the first one that all expressions read alike."""
+        """First flow that all expressions read alike, for each flow."""
         first: dict[tuple[View | None, ...], Flow] = {}
         return tuple(first.setdefault(tuple(_seen(leaf, flow) for leaf in self._leaves), flow) for flow in Flow)
 

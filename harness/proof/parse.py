@@ -1,4 +1,4 @@
-"""From ``nft -j list ruleset`` to `Ruleset`: what is not understood is refused, never skipped.
+"""Parser from ``nft -j list ruleset`` to `Ruleset`: what is not understood is refused, never skipped.
 
 Source: libnftables-json(5). nft leaves out the condition on the protocol that an expression of a header implies: `icmp
 type` is for ICMP packets only. The meaning of the field has that condition (`fields`).

@@ -48,7 +48,7 @@ class Words:
         self._values = values
 
     def packet(self) -> str:
-        """The packet itself."""
+        """Puts protocol, ends and ports of the packet into words."""
         source, destination = (self._address(each) for each in addresses(self._flow))
         protocol = ICMP if self._flow in RELATED else self._values[Variable.PROTOCOL]
         name = _PROTOCOLS.get(protocol, f"protocol {protocol}")

@@ -64,7 +64,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def key(entry: Entry) -> object:
-    """Returns what a run was of."""
+    """Returns what tells a run from others: the code, the fault and its size, the profile and the seed."""
     return entry.version, entry.target, entry.value, entry.profile, entry.seed
 
 

@@ -91,7 +91,7 @@ def _least(cells: Sequence[CellResult]) -> int | None:
 
 
 def size(value: int | None, *, is_share: bool) -> str:
-    """Writes a size of a fault."""
+    """Puts the size of a fault into words: a share of packets, or milliseconds."""
     if value is None:
         return "no fault"
     return f"1 in {value:,}" if is_share else f"{value} ms"

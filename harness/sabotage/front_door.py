@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from appliance.hub.front_door import directory, rules
+from appliance.hub.front_door import directory, rules, transactions
 from appliance.hub.front_door.memory import FIRST_WORD, KNOWN4, KNOWN6, MEMORIES, RESUMED, SECOND_WORD, SESSIONS
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.front_door.share import Share
@@ -54,7 +54,7 @@ def forget_sessions_in_use() -> None:
     found = tuple(replace(each, lease_s=100) if each is SESSIONS else each for each in MEMORIES)
     if found == MEMORIES:
         raise NothingReplaced("the front door's table has no map of sessions")
-    replace_part(rules, "MEMORIES", found)
+    replace_part(transactions, "MEMORIES", found)
 
 
 def drop_strange_datagrams_uncounted() -> None:

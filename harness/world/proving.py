@@ -66,7 +66,7 @@ class Proven:
 
     @property
     def proof(self) -> Proof:
-        """The first engine's."""
+        """Proof by the engine that was asked for first."""
         return self.proofs[0]
 
     @property

@@ -24,8 +24,8 @@ NETWORK = "10.200.0.0/16"
 _FIRST = IPv4Address("10.200.0.1")
 _PORT = 51999
 _HANDSHAKE_S = 10.0
-#: Address on the underlay: 198.18.0.0/15 is for tests (RFC 2544).
 _HUB = IPv4Address("198.18.0.1")
+"""Address on the underlay: 198.18.0.0/15 is for tests (RFC 2544)."""
 
 
 @dataclass(frozen=True)

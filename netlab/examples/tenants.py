@@ -14,7 +14,7 @@ class Refusal(ValueError):
 
 
 class Unknown(LookupError):
-    """There is no such tenant, or the tenant has no such machine."""
+    """A tenant or machine was named that does not exist."""
 
 
 class Conflict(Exception):

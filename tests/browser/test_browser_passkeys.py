@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.appliance.members import PASSWORD
 from tests.browser.conftest import Desk
@@ -32,23 +32,27 @@ def plug_in(desk: Desk) -> None:
     )
 
 
+def ask_for_passkey(desk: Desk, name: str) -> Locator:
+    """Asks for a passkey on the page of the account; returns the form."""
+    form = desk.page.locator("form[action='/account/passkeys']")
+    form.get_by_label("Name").fill(name)
+    form.get_by_label("Your password").fill(PASSWORD)
+    form.get_by_role("button", name="Add a passkey").click()
+    return form
+
+
 def test_a_passkey_is_added_and_opens_the_account(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     plug_in(desk)
     page = desk.page
     desk.sign_up("passkey@example.net")
     desk.open("/account")
-    form = page.locator("form[action='/account/passkeys']")
-    form.get_by_label("Name").fill("Laptop")
-    form.get_by_label("Your password").fill(PASSWORD)
-    form.get_by_role("button", name="Add a passkey").click()
+    ask_for_passkey(desk, "Laptop")
     expect(page.get_by_role("status")).to_contain_text("The passkey is added")
     expect(page.get_by_role("rowheader", name="Laptop")).to_be_visible()
 
     # The browser has one for this account already, and says so itself.
-    form.get_by_label("Name").fill("Again")
-    form.get_by_label("Your password").fill(PASSWORD)
-    form.get_by_role("button", name="Add a passkey").click()
+    form = ask_for_passkey(desk, "Again")
     expect(form.get_by_role("alert")).to_contain_text("Your browser made no passkey")
 
     page.get_by_role("button", name="Sign out").click()
@@ -88,10 +92,7 @@ def test_a_log_in_by_passkey_keeps_a_form_s_input_too(open_desk: Callable[..., D
     page = desk.page
     desk.sign_up(email)
     desk.open("/account")
-    form = page.locator("form[action='/account/passkeys']")
-    form.get_by_label("Name").fill("Laptop")
-    form.get_by_label("Your password").fill(PASSWORD)
-    form.get_by_role("button", name="Add a passkey").click()
+    ask_for_passkey(desk, "Laptop")
     expect(page.get_by_role("status")).to_contain_text("The passkey is added")
     desk.open("/machines")
     page.get_by_label("Name").fill("मुंबई")

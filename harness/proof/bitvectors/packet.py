@@ -96,7 +96,7 @@ class Packet:
 
 
 def unknown() -> Packet:
-    """Any packet."""
+    """Packet of which nothing is known: z3 chooses every field."""
     return Packet(
         link=z3.BitVec("link", _WORD),
         source=z3.BitVec("source", _ADDRESS),

@@ -68,7 +68,7 @@ class Question:
         self._can_be_sent = can_be_sent(self.packet, without)
 
     def answers(self) -> Iterator[Found]:
-        """For each kind of wrong fate a packet that has it, if there is one.
+        """Finds a packet for each kind of wrong fate that one has.
 
         Raises:
             Unmodelled: z3 gave up.

@@ -39,12 +39,12 @@ class Expressions:
         return Unmodelled(what, self._where)
 
     def key(self, written: Any) -> Key:
-        """A key of JSON."""
+        """Parses a key of a set or map from nft's JSON."""
         parts = written["concat"] if isinstance(written, dict) and set(written) == {"concat"} else [written]
         return Key(tuple(map(self.part, parts)))
 
     def part(self, written: Any) -> Field | Raw | Masked:
-        """An expression of JSON."""
+        """Parses an expression from nft's JSON."""
         if not isinstance(written, dict) or len(written) != 1:
             raise self.refuse(f"the expression {written}")
         ((kind, body),) = written.items()

@@ -1,4 +1,4 @@
-"""From ``nft -j list ruleset`` to a `Door`: what is not understood is refused, never skipped.
+"""Parser from ``nft -j list ruleset`` to a `Door`: what is not understood is refused, never skipped.
 
 nft 1.0.6 prints a statement that writes to a map as text (`add @sessions { @th,96,32 : udp sport }`), newer versions
 print JSON. Conditions that a field implies, such as ``meta l4proto udp``, are left out by nft and part of the field's

@@ -78,7 +78,7 @@ class Questions:
         self.port = self._outward.public_port()
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """For each claim a datagram that contradicts it, if there is one.
+        """Finds a datagram for each claim that one contradicts.
 
         Raises:
             Unmodelled: z3 gave up.
@@ -169,7 +169,7 @@ class _In(Side):
         return either(found)
 
     def _sources(self) -> Iterator[tuple[Condition, str, Number]]:
-        """For each protocol its condition, the map that the hub's process fills, and the source as its key."""
+        """Lists for each IP version its condition, the map that the hub's process fills, and the source as its key."""
         fields = self.datagram.fields
         for family, name, address in ((IPV4, GIVEN4, "ip saddr"), (IPV6, GIVEN6, "ip6 saddr")):
             yield fields["meta nfproto"] == number(family, 8), name, z3.Concat(fields[address], self.sport)

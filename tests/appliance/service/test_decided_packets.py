@@ -123,14 +123,20 @@ def test_one_organization_s_failure_leaves_the_others(
     assert sum(decided_packets.courses(context, owner, None)[0].steps) == 0
 
 
-def test_one_organization_s_broken_step_leaves_the_others(
-    context: Context, owner: Actor, hub: FakeHub, clock: WallClock
-) -> None:
+def sign_up_others(context: Context, hub: FakeHub, clock: WallClock) -> list[Actor]:
+    """Signs up two more organizations; all have decided about one packet that is noted, and two an hour later."""
     others = [sign_up(context, f"eve{number}@example.net") for number in range(2)]
     count(hub, default=1)
     decided_packets.note(context)
     clock.wait(AN_HOUR)
     count(hub, default=3)
+    return others
+
+
+def test_one_organization_s_broken_step_leaves_the_others(
+    context: Context, owner: Actor, hub: FakeHub, clock: WallClock
+) -> None:
+    others = sign_up_others(context, hub, clock)
     assert decided_packets.note(context) == 3
     with context.store.write() as transaction:
         table = schema.decided_packets
@@ -146,11 +152,7 @@ def test_one_organization_s_broken_step_leaves_the_others(
 def test_a_store_that_is_gone_costs_one_hour(
     context: Context, owner: Actor, hub: FakeHub, clock: WallClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    others = [sign_up(context, f"eve{number}@example.net") for number in range(2)]
-    count(hub, default=1)
-    decided_packets.note(context)
-    clock.wait(AN_HOUR)
-    count(hub, default=3)
+    others = sign_up_others(context, hub, clock)
     tries = []
 
     def write() -> NoReturn:

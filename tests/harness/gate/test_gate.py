@@ -128,7 +128,7 @@ def test_without_exclusive_scenarios_there_is_no_further_run(
     made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
 ) -> None:
     gated(tmp_path, GatePlan(RunOptions(seed=3)), {3: ["proven"]})
-    assert not any("--exclusive=only" in arguments for _, arguments in made_up)
+    assert {"--exclusive=only" in arguments for _, arguments in made_up} == {False}
 
 
 def test_a_proven_scenario_is_not_run_again(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:

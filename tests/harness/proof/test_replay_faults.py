@@ -33,7 +33,7 @@ def test_a_fault_of_a_hash_is_shown(spread_reading: Reading, fault: Edit, engine
 
 
 def without_rules(reading: Reading) -> Reading:
-    """Nothing is in force."""
+    """Removes all rules."""
     return replace(reading, listing={"nftables": [each for each in reading.listing["nftables"] if "metainfo" in each]})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from appliance.hub.front_door import FrontDoor, front, rules
+from appliance.hub.front_door import FrontDoor, front, transactions
 from appliance.hub.front_door.datagram import Arrival, packet
 from appliance.hub.front_door.memory import MEMORIES, Memory, Meter
 from netlab import LabHost
@@ -151,5 +151,5 @@ def brief(monkeypatch: pytest.MonkeyPatch, lease_s: int) -> None:
 
 
 def _change(monkeypatch: pytest.MonkeyPatch, memories: tuple[Memory | Meter, ...]) -> None:
-    for module in (rules, front):
+    for module in (transactions, front):
         monkeypatch.setattr(module, "MEMORIES", memories)
