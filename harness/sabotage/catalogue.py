@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from harness.sabotage import calibrated
+from harness.sabotage.catalogue_healing import HEALING
 from harness.sabotage.catalogue_isolation import ISOLATION
 from harness.sabotage.catalogue_policy import POLICY
 from harness.sabotage.catalogue_signin import SIGN_IN
@@ -17,7 +18,7 @@ from harness.sabotage.catalogue_traffic import TRAFFIC
 from harness.sabotage.catalogue_ways import WAYS
 from harness.subject.turnedclock import TURNED
 
-SABOTAGES = TRAFFIC + ISOLATION + POLICY + STANDING + STATE + SIGN_IN + WAYS
+SABOTAGES = TRAFFIC + ISOLATION + POLICY + STANDING + HEALING + STATE + SIGN_IN + WAYS
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
 
 RELEASES = {

@@ -13,6 +13,7 @@ from appliance.hub.front_door.directory import Admitted
 from appliance.hub.names import KernelNames
 from appliance.hub.plane.enforcement import LastCheck, no_check
 from appliance.hub.plane.reconcile import Reconciler
+from appliance.hub.wireguard import Allowed
 from appliance.model.desired import Desired, Peer
 from harness.sabotage.parts import replace_part
 
@@ -30,12 +31,10 @@ def let_the_first_machine_send_for_all() -> None:
         for first in desired.peers[:1]:
             _allow(names, first.public_key, f"{first.address}/32,{desired.network}")
 
-    def ensure_peers(
-        self: Reconciler, names: KernelNames, desired: Desired, *, is_new: bool = False
-    ) -> tuple[Damage, ...]:
+    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
         if given.get(desired.organization) == desired.peers:
             return ()
-        found = _ensure_peers(self, names, desired, is_new=is_new)
+        found = _ensure_peers(self, names, desired, present)
         widen(names, desired)
         return found
 
@@ -51,13 +50,11 @@ def leave_removed_machines_without_an_address() -> None:
     """Takes the address away from a removed machine, and leaves its key at the link."""
     given: dict[str, tuple[Peer, ...]] = {}
 
-    def ensure_peers(
-        self: Reconciler, names: KernelNames, desired: Desired, *, is_new: bool = False
-    ) -> tuple[Damage, ...]:
+    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
         if given.get(desired.organization) == desired.peers:
             return ()
         given[desired.organization] = desired.peers
-        return _ensure_peers(self, names, desired, is_new=is_new)
+        return _ensure_peers(self, names, desired, present)
 
     def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
         _change(self, before, after, last_check)

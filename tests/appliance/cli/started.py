@@ -202,7 +202,9 @@ def wait_for_health(path: str = "/healthz") -> None:
 
 
 def _up(data: Path, arguments: Sequence[str]) -> list[str]:
-    return ["up", f"--data={data}", f"--listen=127.0.0.1:{PORT}", *arguments]
+    given = {each.partition("=")[0] for each in arguments}
+    usual = {"--data": str(data), "--listen": f"127.0.0.1:{PORT}"}
+    return ["up", *(f"{name}={value}" for name, value in usual.items() if name not in given), *arguments]
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:
