@@ -167,7 +167,7 @@ ISOLATION = (
     Sabotage(
         "changes-in-one-line",
         "org-isolation",
-        "changes of all organizations are made one after the other",
+        "changes of all organizations are made one after the other, with a rest after each that took long",
         "crowding:queue_changes_of_everybody",
         "test_a_tenant_that_saves_costly_policies_holds_up_no_other",
         "its saves took",

@@ -21,7 +21,9 @@ from harness.sabotage.parts import replace_part
 
 _LOOK_S = 0.005
 _MANY = 1024
-_REST_S = 0.03
+_REST_S = 0.06
+_LONG_S = 0.04
+_REST = 2
 _look = ConnectionWatch.look
 _turn = Queues.turn
 _apply = DataPlane.apply
@@ -44,13 +46,17 @@ def wait_for_shares_of_handshakes() -> None:
 
 
 def queue_changes_of_everybody() -> None:
-    """Makes the changes of all organizations, one after the other."""
+    """Makes the changes of all organizations one after the other, and rests after one that took long."""
 
     @contextmanager
     def turn(self: Queues, organization: str) -> Iterator[None]:
         del organization
         with _turn(self, ""):
+            began = time.monotonic()
             yield
+            took = time.monotonic() - began
+            if took > _LONG_S:
+                time.sleep(_REST * took)
 
     Queues.turn = turn  # type: ignore[method-assign]
 
