@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from harness.sabotage.entry import Sabotage
 
-SHARE = 3
+SHARE = 4
 """A run tries one of so many sabotages of each claim. They test the scenarios, and all scenarios run each time."""
 
 
 def drawn(sabotages: Sequence[Sabotage], seed: int) -> list[Sabotage]:
-    """Returns a third of each claim's sabotages, but one at least, in their order.
+    """Returns a quarter of each claim's sabotages, but one at least, in their order.
 
-    Runs with three consecutive seeds have all of them.
+    Runs with four consecutive seeds have all of them.
     """
     by_claim = defaultdict(list)
     for each in sabotages:

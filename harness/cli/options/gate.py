@@ -30,7 +30,7 @@ def gate(
         str,
         typer.Option(
             metavar="NAME",
-            help="quick, which draws a third of the sabotages; full; or soak: rounds of full, until one fails.",
+            help="quick, which draws a quarter of the sabotages; full; or soak: rounds of full, until one fails.",
         ),
     ] = "quick",
     minutes: Annotated[

@@ -24,7 +24,7 @@ def sabotages(of: list[str]) -> list[Sabotage]:
 
 
 @given(claims, seeds)
-def test_each_claim_has_a_third_of_its_own_and_at_least_one(of: list[str], seed: int) -> None:
+def test_each_claim_has_a_quarter_of_its_own_and_at_least_one(of: list[str], seed: int) -> None:
     made = drawn(sabotages(of), seed)
     for claim in set(of):
         tried = sum(each.claim == claim for each in made)
