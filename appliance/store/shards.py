@@ -21,7 +21,6 @@ _organizations = schema.organizations
 _FENCED = sentence("Another hub has taken over your organization's network; nothing was changed. Try again.")
 _RETRY_AFTER_S = 1
 _OF_ID = _table.c.id == bindparam("shard")
-# The lock keeps the next owner from beginning until this transaction has ended.
 _EMPTIEST = (
     select(_table.c.id)
     .outerjoin(_organizations, _organizations.c.shard == _table.c.id)
@@ -29,6 +28,7 @@ _EMPTIEST = (
     .order_by(func.count(_organizations.c.id), _table.c.id)
     .limit(1)
 )
+# The lock keeps the next owner from beginning until this transaction has ended.
 _CHECK = select(_table.c.fence).where(_OF_ID).with_for_update(read=True)
 _RAISE = update(_table).where(_OF_ID, _table.c.fence <= bindparam("token")).values(fence=bindparam("token"))
 
