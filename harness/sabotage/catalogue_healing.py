@@ -45,7 +45,7 @@ HEALING = (
         "replaced-link-without-machines",
         "self-healing",
         "a link that was replaced does not get its machines",
-        "healing:remember_machines_as_given",
+        "peers:remember_machines_as_given",
         "test_damage_is_mended_and_nothing_denied_gets_through",
         "mumbai→pune is allowed, and its packets don't arrive",
         waits=True,

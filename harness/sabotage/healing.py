@@ -7,24 +7,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from appliance.hub.findings import Damage, Repair
+from appliance.hub.findings import Repair
 from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import KernelNames
-from appliance.hub.plane.enforcement import Enforcement, LastCheck, no_check
+from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Count, Ruleset
-from appliance.hub.wireguard import Allowed
-from appliance.model.desired import Desired, Peer
+from appliance.model.desired import Desired
 from harness.sabotage.parts import NothingReplaced, replace_part
 
 _RESTS_S = 30.0
 _loading = Ruleset.loading
 _load = Enforcement.load
-_ensure_peers = Reconciler.ensure_peers
-_change = Reconciler.change
 
 
 def look_after_nothing() -> None:
@@ -83,24 +80,6 @@ def call_nobody() -> None:
         del self, misled_until
 
     MachineCalls.call_all = call_all  # type: ignore[method-assign]
-
-
-def remember_machines_as_given() -> None:
-    """Does not add the machines again to a link that was replaced."""
-    given: dict[str, tuple[Peer, ...]] = {}
-
-    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
-        if given.get(desired.organization) == desired.peers:
-            return ()
-        given[desired.organization] = desired.peers
-        return _ensure_peers(self, names, desired, present)
-
-    def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
-        _change(self, before, after, last_check)
-        given[after.organization] = after.peers
-
-    Reconciler.ensure_peers = ensure_peers  # type: ignore[method-assign]
-    Reconciler.change = change  # type: ignore[method-assign]
 
 
 def wait_for_machines_of_new_links() -> None:

@@ -46,25 +46,23 @@ def let_the_first_machine_send_for_all() -> None:
     Reconciler.change = change  # type: ignore[method-assign]
 
 
+def remember_machines_as_given() -> None:
+    """Does not add the machines again to a link that was replaced."""
+    _check_what_was_given()
+
+
 def leave_removed_machines_without_an_address() -> None:
     """Takes the address away from a removed machine, and leaves its key at the link."""
-    given: dict[str, tuple[Peer, ...]] = {}
-
-    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
-        if given.get(desired.organization) == desired.peers:
-            return ()
-        given[desired.organization] = desired.peers
-        return _ensure_peers(self, names, desired, present)
+    _check_what_was_given()
+    change_remembered = Reconciler.change
 
     def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
-        _change(self, before, after, last_check)
-        given[after.organization] = after.peers
+        change_remembered(self, before, after, last_check)
         keys = {peer.public_key for peer in after.peers}
         for gone in before.peers:
             if gone.public_key not in keys:
                 _allow(vars(self)["_names"].of(after.organization), gone.public_key, "")
 
-    Reconciler.ensure_peers = ensure_peers  # type: ignore[method-assign]
     Reconciler.change = change  # type: ignore[method-assign]
 
 
@@ -95,6 +93,24 @@ def add_machines_anew_at_strange_initiations() -> None:
         forward(self, arrival, entry, is_known)
 
     replace_part(Demultiplexer, "_forward", forward_late)
+    Reconciler.change = change  # type: ignore[method-assign]
+
+
+def _check_what_was_given() -> None:
+    """Takes the machines that a link was given last for those that it has."""
+    given: dict[str, tuple[Peer, ...]] = {}
+
+    def ensure_peers(self: Reconciler, names: KernelNames, desired: Desired, present: Allowed) -> tuple[Damage, ...]:
+        if given.get(desired.organization) == desired.peers:
+            return ()
+        given[desired.organization] = desired.peers
+        return _ensure_peers(self, names, desired, present)
+
+    def change(self: Reconciler, before: Desired, after: Desired, last_check: LastCheck = no_check) -> None:
+        _change(self, before, after, last_check)
+        given[after.organization] = after.peers
+
+    Reconciler.ensure_peers = ensure_peers  # type: ignore[method-assign]
     Reconciler.change = change  # type: ignore[method-assign]
 
 
