@@ -198,7 +198,10 @@ def test_the_log_goes_to_a_file(data: Path, terminals: list[Terminal], tmp_path:
 def test_without_a_terminal_each_line_is_an_event(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
-    kill([children(run.process.pid)["web"]], DEADLINE)
+    before = children(run.process.pid)["web"]
+    kill([before], DEADLINE)
+    # The killed process's worker may still answer for a moment.
+    wait_until(lambda: children(run.process.pid).get("web", before) != before)
     wait_for_health()
     assert run.stop() == 0
     events = [json.loads(line)["event"] for line in "".join(run.output).splitlines()]
