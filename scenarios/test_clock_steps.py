@@ -9,7 +9,8 @@ import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Mesh
 from harness.subject.service import Service
 from harness.world.customer import DEADLINE_S
 from harness.world.person import Person

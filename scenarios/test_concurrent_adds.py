@@ -18,7 +18,8 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import PROBE_DEADLINE, Machine, Mesh
+from harness.overlay.machine import PROBE_DEADLINE, Machine
+from harness.overlay.mesh import Mesh
 from harness.world.world import World
 from netlab import UdpEcho, genkey, pubkey, udp_probe
 

@@ -12,7 +12,8 @@ from scapy.packet import Packet
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.subject.service import PORT
 from harness.wire import raw
 from harness.wire.witness import Frame, Marks, Witness

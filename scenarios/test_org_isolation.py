@@ -11,7 +11,8 @@ import pytest
 from harness.client.visitor import Visitor
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.wire.witness import Witness
 from harness.world import holdings
 from harness.world.world import PASSWORD, World

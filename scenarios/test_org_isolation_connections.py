@@ -10,7 +10,8 @@ import pytest
 from harness.hostile import conntrack, openers
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.world.world import World
 from netlab import TcpListener, tcp_probe
 

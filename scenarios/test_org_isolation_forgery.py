@@ -10,7 +10,8 @@ from scapy.packet import Packet
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
+from harness.overlay.machine import PROBE_DEADLINE, Machine
+from harness.overlay.mesh import HANDSHAKE_DEADLINE
 from harness.wire import forgery, raw
 from harness.wire.forgery import MessageKind
 from harness.wire.witness import Marks, Witness

@@ -23,7 +23,8 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.connection import repeat_soon
-from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule
 from harness.overlay.traffic import KINDS, Traffic
 from harness.overlay.truth import CellKey, PortProtocol
 from harness.world.history import History, HostPool

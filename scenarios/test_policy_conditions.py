@@ -15,7 +15,8 @@ from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
-from harness.overlay.mesh import Machine, Mesh, Rule, rule_between
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule, rule_between
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("policy-enforcement")

@@ -14,7 +14,8 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.drawn import defaults, draw_rules, groups_of
-from harness.overlay.mesh import PROBE_DEADLINE, Machine, Mesh, Rule
+from harness.overlay.machine import PROBE_DEADLINE, Machine
+from harness.overlay.mesh import Mesh, Rule
 from harness.overlay.truth import CellKey, PortProtocol, borders, is_allowed
 from harness.world.world import World
 from netlab import wait_until

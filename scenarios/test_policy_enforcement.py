@@ -13,7 +13,8 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay import drawn, truth, volley
-from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
 from harness.wire.witness import Marks, Witness

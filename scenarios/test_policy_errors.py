@@ -11,7 +11,8 @@ import pytest
 from harness.judging.record import Record
 from harness.overlay import icmp_errors
 from harness.overlay.icmp_errors import QuotedConnection
-from harness.overlay.mesh import PROBE_DEADLINE, Machine, rule_between
+from harness.overlay.machine import PROBE_DEADLINE, Machine
+from harness.overlay.mesh import rule_between
 from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import raw
 from harness.world.world import World

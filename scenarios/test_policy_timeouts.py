@@ -13,7 +13,7 @@ from scapy.layers.inet import IP, TCP
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.overlay.mesh import PROBE_DEADLINE, Machine
+from harness.overlay.machine import PROBE_DEADLINE, Machine
 from harness.wire import raw
 from harness.wire.witness import Witness
 from harness.world.inside import Inside

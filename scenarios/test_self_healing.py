@@ -12,7 +12,7 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.drawn import defaults
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.world.damage import (
     CATALOGUE,
     FAMILIES,

@@ -14,7 +14,8 @@ import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Mesh
 from harness.wire import networkmanager
 from harness.wire.networkmanager import NetworkManager
 from harness.wire.noiseclient import ClientConfiguration, NoiseClient

@@ -13,7 +13,8 @@ import pytest
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import defaults, draw_rules, groups_of
-from harness.overlay.mesh import Machine, Mesh, rule_between
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, rule_between
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol
 from harness.proof.replay.restoring import replacing, restored

@@ -15,7 +15,7 @@ from harness.bench.beside import Measured, measured
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.world.world import World
 
 MACHINES = 10

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from harness.bench.beside import Measured, measured
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.overlay.mesh import Machine, rule_between
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import rule_between
 from harness.world.world import World
 from netlab import Host
 from netlab.examples import plainhub

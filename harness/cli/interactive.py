@@ -12,7 +12,8 @@ from functools import partial
 from rich.console import Console
 
 from harness.judging.record import Record
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.subject.inward import Inward
 from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from netlab import NothingArrived, TcpListener, TcpStream
 
 _DEADLINE = 10.0

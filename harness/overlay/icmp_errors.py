@@ -17,7 +17,8 @@ from scapy.packet import Packet
 from scapy.utils import checksum
 
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule
 from harness.overlay.truth import CellKey, is_allowed
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness

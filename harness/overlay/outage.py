@@ -13,7 +13,7 @@ from harness.judging.queues import explained
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.overlay.queues import Queues
 from netlab import Received, Sent, UdpStream, wait_until
 

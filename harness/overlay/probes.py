@@ -16,7 +16,8 @@ from itertools import cycle, islice, permutations, product
 
 from scapy.utils import checksum
 
-from harness.overlay.mesh import Machine, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Rule
 from harness.overlay.truth import ECHO_REQUEST, CellKey, PortProtocol, borders, names
 
 _IP = struct.Struct("!BBHHHBBH4s4s")

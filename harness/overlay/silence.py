@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scapy.layers.inet import ICMP, IP
 
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 from netlab import wait_until

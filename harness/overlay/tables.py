@@ -10,7 +10,8 @@ from harness.judging import table
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import icmp_errors
 from harness.overlay.icmp_errors import QuotedConnection
-from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule
 from harness.overlay.prober import Measured, Prober
 from harness.overlay.probes import Chooser, Probe
 from harness.overlay.truth import PortProtocol, is_allowed, names

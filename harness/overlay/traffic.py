@@ -12,7 +12,8 @@ from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.canary import Canary
 from harness.overlay.connection import JudgedConnection
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.overlay.queues import Queues
 from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import raw

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.overlay.mesh import Machine, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Rule
 
 ECHO_REQUEST = 8
 OPENING_KINDS = frozenset({ECHO_REQUEST, 13, 15, 17})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scapy.layers.inet import IP, UDP
 
 from harness.judging.record import Record
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 

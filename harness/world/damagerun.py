@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.overlay.outage import HealthStream
 from harness.world.damage import Damage, Detection
 from harness.world.inside import Inside

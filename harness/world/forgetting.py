@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.subject import tracked
 from harness.subject.subject import Subject
 from harness.world.proving import namespace_of, run_there

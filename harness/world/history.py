@@ -11,7 +11,8 @@ from types import TracebackType
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Rule
 from harness.overlay.silence import Attempt, check_silence
 from harness.overlay.tables import Tables
 from harness.overlay.truth import PortProtocol

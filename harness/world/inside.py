@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from harness.judging.verdicts import Inconclusive
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.subject.installed import Installed
 from harness.world.damage import Damage
 from netlab import Completed, genkey, pubkey

@@ -12,7 +12,8 @@ import httpx
 
 from harness.judging.verdicts import Refuted
 from harness.overlay.drawn import draw_rules
-from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule
 from harness.world.customer import DEADLINE_S, read, wait_for_health
 
 # Kinds of saves, and beyond them whole policies.

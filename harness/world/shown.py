@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh, Rule
 from netlab import pubkey
 
 _KEY = re.compile(r"^PrivateKey += ?(\S+)$", re.MULTILINE)

@@ -16,7 +16,8 @@ from harness.client.api import Api, ApiError
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.canary import Canary
-from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Mesh
 from harness.overlay.queues import Queues
 from harness.subject.kinds import OwnService
 from harness.subject.subject import Site, Subject

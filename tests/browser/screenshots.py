@@ -21,7 +21,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from harness.judging.record import Record
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.paths import ROOT
 from harness.world.world import PASSWORD, World
 from reports.addresses import listen

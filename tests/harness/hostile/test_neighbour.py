@@ -13,7 +13,8 @@ import pytest
 from harness.hostile.neighbour import CallTimes, Neighbour, Slowdown
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 
 QUIET = CallTimes([0.004, 0.005, 0.5], [0.01, 0.02, 0.03], [0.04])
 

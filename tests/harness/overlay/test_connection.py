@@ -11,7 +11,7 @@ import pytest
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
 from harness.overlay.connection import JudgedConnection
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from netlab import Lab
 from netlab.topologies import Gated, gated
 from tests.waiting import DEADLINE

@@ -8,7 +8,7 @@ import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.overlay.silence import Attempt, check_silence
 from netlab import Host, Lab, Tunnel
 from netlab.examples import plainhub

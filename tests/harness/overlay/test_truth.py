@@ -15,7 +15,8 @@ from appliance.model.policy import Rule as ModelRule
 from appliance.model.port_ranges import parse_ports
 from appliance.model.verdict import ConnectionEnd, decide
 from harness.judging.record import Record
-from harness.overlay.mesh import Machine, Rule
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Rule
 from harness.overlay.truth import CellKey, PortProtocol, borders, is_allowed
 from tests import properties
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.model.desired import Desired
-from harness.overlay.mesh import Machine as Client
+from harness.overlay.machine import Machine as Client
 from harness.overlay.truth import CellKey, PortProtocol, is_allowed
 from harness.proof.errors import Unmodelled
 from harness.proof.policy import Policy

@@ -16,7 +16,7 @@ from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay import volley
-from harness.overlay.mesh import Machine
+from harness.overlay.machine import Machine
 from harness.sabotage import forks
 from harness.subject.kinds import OwnService
 from harness.subject.options import Build

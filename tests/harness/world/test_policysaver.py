@@ -11,7 +11,8 @@ import pytest
 
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.world.policysaver import PolicySaver
 
 STEPS = 40

@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from harness.judging.verdicts import Refuted
-from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.machine import Machine
+from harness.overlay.mesh import Mesh
 from harness.world import shown
 from netlab import genkey, pubkey
 
