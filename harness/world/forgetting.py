@@ -27,19 +27,27 @@ class Forgetting:
         self._subject = subject
         self._organization = organization
         self.ended = 0
+        self._left: list[str] = []
 
     @contextmanager
     def of(self, machine: Machine) -> Iterator[None]:
-        """Checks that the block ends all connections that the machine opened before.
-
-        Raises:
-            Refuted: the hub still tracks some.
-        """
+        """Notes whether the block ends all connections that the machine opened before."""
         before = self._opened_by(machine)
         yield
-        if left := self._opened_by(machine):
-            raise Refuted(f"the hub still tracks {left} of {before} connections of {machine.name}")
-        self.ended += before
+        left = self._opened_by(machine)
+        if left:
+            self._left.append(f"{left} of {before} connections of {machine.name}")
+        else:
+            self.ended += before
+
+    def check(self) -> None:
+        """Checks that each block so far ended all of them.
+
+        Raises:
+            Refuted: one did not.
+        """
+        if self._left:
+            raise Refuted(f"the hub still tracks {'; '.join(self._left)}")
 
     def _opened_by(self, machine: Machine) -> int:
         try:

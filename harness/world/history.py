@@ -135,11 +135,7 @@ class History:
             raise Refuted(f"the address of a removed machine was given again at once\n{self._told()}")
 
     def remove(self, machine: Machine) -> None:
-        """Removes a machine, disabled or not, and the rules that name it.
-
-        Raises:
-            Refuted: the hub still tracks connections of it.
-        """
+        """Removes a machine, disabled or not, and the rules that name it."""
         self._note(f"remove {machine.name}", "machine.removed")
         with self._forgetting.of(machine):
             self._mesh.api.call("DELETE", f"/machines/{machine.id}")
@@ -152,7 +148,7 @@ class History:
         """Rotates the key of a machine, which may be disabled.
 
         Raises:
-            Refuted: the hub answers the new key of a disabled machine, or still tracks connections of the old one.
+            Refuted: the hub answers the new key of a disabled machine.
         """
         self._note(f"rotate the key of {machine.name}", "machine.rotated")
         with self._forgetting.of(machine):
@@ -178,11 +174,7 @@ class History:
         self._replace(machine, replace(machine, name=name))
 
     def disable(self, machine: Machine) -> None:
-        """Disables a machine, which goes on as if it knew nothing of it.
-
-        Raises:
-            Refuted: the hub still tracks connections of it.
-        """
+        """Disables a machine, which goes on as if it knew nothing of it."""
         self._note(f"disable {machine.name}", "machine.changed")
         with self._forgetting.of(machine):
             self._mesh.api.call("PATCH", f"/machines/{machine.id}", {"enabled": False})
@@ -244,6 +236,8 @@ class History:
         try:
             # First, as packets may not pass from the answer of the last step on.
             self._check_silence()
+            # After what such a machine still reaches, which says more than that its connections stayed.
+            self._forgetting.check()
             if self.is_suspended:
                 self._suspension.check_calls()
                 return
