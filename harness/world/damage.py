@@ -169,7 +169,11 @@ MACHINES = (
     Damage("a machine is removed", _in_namespace("wg set $LINK peer $KEY remove"), Detection.SWEEP),
     Damage(
         "a machine has another's address",
-        _in_namespace("wg set $LINK peer $OTHER_KEY allowed-ips $OTHER_ADDRESS/32,$ADDRESS/32"),
+        # Boringtun takes no change of a peer that it has.
+        _in_namespace(
+            "sh -ec 'wg set $LINK peer $OTHER_KEY remove; "
+            "wg set $LINK peer $OTHER_KEY allowed-ips $OTHER_ADDRESS/32,$ADDRESS/32'"
+        ),
         Detection.SWEEP,
     ),
     Damage(
