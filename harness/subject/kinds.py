@@ -23,6 +23,9 @@ from harness.subject.translation import URL, Translation
 from harness.target import Stops, Target
 from netlab import Host, LabHost
 
+NEEDS_HOST = "it needs the service's own host, and --target names one that others run"
+NEEDS_MORE_THAN_A_SHELL = f"{NEEDS_HOST}; a shell there is not enough"
+
 
 class OwnService(Subject):
     """A service that the lab starts for itself.
@@ -143,8 +146,7 @@ class RemoteService(Subject):
     is_borrowed = True
 
     def __init__(self, site: Site, live: Live) -> None:
-        lacks = "it needs the service's own host, and --target names one that others run"
-        super().__init__(site, lacks if live.ssh is None else f"{lacks}; a shell there is not enough")
+        super().__init__(site, NEEDS_HOST if live.ssh is None else NEEDS_MORE_THAN_A_SHELL)
         self._live = live
         self._service = LiveService(live, site.lab, site.host, site.address)
         self._over_ssh: OverSsh | None = None
