@@ -93,6 +93,12 @@ def _in_namespace(command: str) -> str:
     return f"ip netns exec $NS {command}"
 
 
+def _with_machine_anew(key: str, networks: str) -> str:
+    """Adds a machine anew with other networks, since boringtun changes no peer that it has."""
+    peer = f"wg set $LINK peer {key}"
+    return _in_namespace(f"sh -ec '{peer} remove; {peer} allowed-ips {networks}'")
+
+
 def _insisting(command: str) -> str:
     """Repeats a command up to five times, since a running hub may repair a part of it before its end."""
     return f"for again in 1 2 3 4 5; do {command} && break; done"
@@ -169,16 +175,12 @@ MACHINES = (
     Damage("a machine is removed", _in_namespace("wg set $LINK peer $KEY remove"), Detection.SWEEP),
     Damage(
         "a machine has another's address",
-        # Boringtun takes no change of a peer that it has.
-        _in_namespace(
-            "sh -ec 'wg set $LINK peer $OTHER_KEY remove; "
-            "wg set $LINK peer $OTHER_KEY allowed-ips $OTHER_ADDRESS/32,$ADDRESS/32'"
-        ),
+        _with_machine_anew("$OTHER_KEY", "$OTHER_ADDRESS/32,$ADDRESS/32"),
         Detection.SWEEP,
     ),
     Damage(
         "a machine added anew with everybody's addresses",
-        _in_namespace("sh -ec 'wg set $LINK peer $KEY remove; wg set $LINK peer $KEY allowed-ips $NETWORK'"),
+        _with_machine_anew("$KEY", "$NETWORK"),
         Detection.SWEEP,
     ),
     Damage(
