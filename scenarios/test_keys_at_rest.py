@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import text
 
 from harness.client import authenticator
 from harness.judging.record import Record
@@ -150,12 +150,11 @@ def test_sealed_keys_open_for_their_own_organization_only(world: World, record: 
     """
     one, two = world.organization(record), world.organization(record)
     ids = [mesh.organization["id"] for mesh in (one, two)]
-    database = create_engine(world.subject.service.database_url)
     with record.control("with their own keys both are enforced, before"):
         assert world.subject.service.is_ready()
     # A hub that finds its links in order opens no key; after a stop it has to make the links again.
     world.subject.service.stop()
-    _exchange(database, *ids)
+    _exchange(world.subject.service, *ids)
     world.subject.service.start()
     try:
         refused = _refused_keys(world.subject.service, ids)
@@ -163,7 +162,7 @@ def test_sealed_keys_open_for_their_own_organization_only(world: World, record: 
         if world.subject.service.is_ready():
             raise Refuted("the service reports ready although two organizations' keys can't be opened")
     finally:
-        _exchange(database, *ids)
+        _exchange(world.subject.service, *ids)
     start = time.monotonic()
     with record.control("with their own keys both are enforced, after"):
         assert wait_until(world.subject.service.is_ready, DEADLINE)
@@ -213,13 +212,11 @@ def _finds_every_form(planted: Path, keys: dict[str, str]) -> bool:
         planted.unlink()
 
 
-def _exchange(database: Engine, one: str, two: str) -> None:
-    with database.begin() as transaction:
+def _exchange(service: Service, one: str, two: str) -> None:
+    with service.stored() as transaction:
         rows = {each: transaction.execute(_READ, {"id": each}).one()._asdict() for each in (one, two)}
         for each, other in ((one, two), (two, one)):
             transaction.execute(_WRITE, {"id": each, **rows[other]})
-    # A connection that is kept open would keep the files of a store that is deleted.
-    database.dispose()
 
 
 def _refused_keys(service: Service, organizations: list[str]) -> set[str]:

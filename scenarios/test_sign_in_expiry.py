@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from sqlalchemy import Engine, create_engine
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
+from harness.subject.service import Service
 from harness.world.person import Person, accept, invitation, new_member, new_token
 from harness.world.world import PASSWORD, World
 
@@ -35,10 +35,9 @@ def test_sessions_and_tokens_end_with_their_time(world: World, person: Person, r
     ends = {"the session in use": ABSOLUTE, "the idle session": IDLE, "the token in use": 24 * TOKEN_DAYS}
     with record.control("all of them open the account at first"):
         assert all(each.is_open() for each in (*everybody.values(), unused, last))
-    store = create_engine(world.subject.service.database_url)
     passed, left = 0.0, set(everybody)
     while passed < ABSOLUTE:
-        _pass_time(store, person, STEP)
+        _pass_time(world.subject.service, person, STEP)
         passed += STEP
         # The idle session is looked at when it must have ended, and before that not at all.
         looked_at = [name for name in left if name != "the idle session" or passed > IDLE]
@@ -84,21 +83,18 @@ def test_links_end_with_their_time(world: World, person: Person, record: Record)
 
 def _make_links_older(world: World, table: str, whose: str, person: Person, hours: float) -> None:
     """Makes the links of a person, or of their organization, older."""
-    store = create_engine(world.subject.service.database_url)
-    with store.begin() as database:
+    with world.subject.service.stored() as database:
         database.exec_driver_sql(
             f"UPDATE {table} SET expires_at = expires_at - {3600 * hours}"  # noqa: S608 - drawn by ourselves
             f" WHERE {whose} FROM members WHERE email = '{person.email}')"
         )
-    # The operator's command is forked from this process, where SQLite knows of locks that the fork does not have.
-    store.dispose()
 
 
-def _pass_time(store: Engine, person: Person, hours: float) -> None:
+def _pass_time(service: Service, person: Person, hours: float) -> None:
     """Makes an account's sessions and tokens older, as if time had passed."""
     whose = f"member_id IN (SELECT id FROM members WHERE email = '{person.email}')"  # noqa: S608 - drawn by ourselves
     times = {"sessions": ("created_at", "last_seen_at", "expires_at"), "api_tokens": ("created_at", "expires_at")}
-    with store.begin() as database:
+    with service.stored() as database:
         for table, columns in times.items():
             older = ", ".join(f"{column} = {column} - {3600 * hours}" for column in columns)
             database.exec_driver_sql(f"UPDATE {table} SET {older} WHERE {whose}")  # noqa: S608

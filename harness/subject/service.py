@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
+from sqlalchemy import Connection, NullPool, create_engine
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
@@ -87,6 +88,17 @@ class Service(Operated):
         if self._postgresql is not None:
             return self._postgresql.url
         return f"sqlite:///{self.data}/store/meshwg.sqlite"
+
+    @contextmanager
+    def stored(self) -> Iterator[Connection]:
+        """Opens its store for a transaction, which ``with`` commits.
+
+        No connection is left. It would keep the files of a store that is deleted. A fork of this program, such as an
+        operator's command, would inherit what SQLite knows of it, but not its files: each lock there would fail, which
+        SQLite calls "locking protocol" after ten seconds.
+        """
+        with create_engine(self.database_url, poolclass=NullPool).begin() as connection:
+            yield connection
 
     def searched(self) -> Sequence[Path]:
         """Returns the folders that can have its data, with a dump of the database if there is a server for it.
