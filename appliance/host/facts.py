@@ -10,6 +10,9 @@ from appliance.host import trial_program
 WIREGUARD_PROGRAMS: Mapping[str, str] = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
 """Userspace implementations and their programs, in the hub's order of preference."""
 
+SYS_ADMIN = "CAP_SYS_ADMIN"
+"""Capability to make namespaces; without it, they take a user namespace (capabilities(7))."""
+
 _SANDBOX = (trial_program.NAMESPACES, trial_program.MOUNTS, trial_program.PROCESSES)
 
 

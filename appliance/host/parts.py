@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.host import trial_program
-from appliance.host.facts import Facts
+from appliance.host.facts import SYS_ADMIN, Facts
 from appliance.host.finding import (
     BENCH,
     LAB,
@@ -105,7 +105,14 @@ def _kernel_feature(facts: Facts, name: str, step: str, works: str, needed_by: t
     if step == trial_program.RULES and not facts.library:
         return optional(name, "not tried: libnftables is missing", needed_by, "")
     advice = f"{as_root(facts, module)}; if there is no such module, boot a kernel that has it, as Debian's own do"
-    return missing(name, f"the kernel refused: {facts.own.errors[step]}", needed_by, advice)
+    refused = f"the kernel refused: {facts.own.errors[step]}"
+    if facts.privileges.root and SYS_ADMIN not in facts.privileges.lacking:
+        return missing(name, refused, needed_by, advice)
+    # The trial was in a user namespace, to which a kernel may refuse what it allows to root, such as rules that change
+    # packets. Labs run in such a namespace; `up` does not.
+    others = tuple(each for each in needed_by if each != UP)
+    advice = f"{advice}; for up, run meshwg doctor with all rights of root"
+    return missing(name, f"{refused}, in a user namespace", others, advice)
 
 
 def _connections(facts: Facts) -> Finding:

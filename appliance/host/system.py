@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from appliance.host.facts import Privileges
+from appliance.host.facts import SYS_ADMIN, Privileges
 
 TUN = "/dev/net/tun"
 SETTINGS = "/proc/sys"
@@ -17,7 +17,7 @@ MAX_USERNS = "user.max_user_namespaces"
 APPARMOR_USERNS = "kernel.apparmor_restrict_unprivileged_userns"
 
 # <linux/capability.h>: the hub creates namespaces with links and rules.
-_NEEDED_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+_NEEDED_CAPABILITIES = {"CAP_NET_ADMIN": 12, SYS_ADMIN: 21}
 
 
 def privileges() -> Privileges:

@@ -22,6 +22,7 @@ from appliance.host import (
     system,
     trial_program,
 )
+from appliance.host.facts import SYS_ADMIN
 from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST
 from appliance.hub.wireguard import boringtun, wireguard_go
 from tests.appliance.host.example_hosts import failed_trial, host, hosts, trial, without
@@ -170,6 +171,20 @@ def test_an_ordinary_user_s_untried_features_are_not_missing() -> None:
     assert diagnosis.chosen == WireGuardChoice("kernel", "6.1.0-13-amd64")
     without_module = diagnose(host(**changes, ordinary=failed_trial(), wireguard_module=""))
     assert without_module.chosen == WireGuardChoice("wireguard-go", "1.2.3")
+
+
+@pytest.mark.parametrize(
+    "privileges", [Privileges(root=False, lacking=(SYS_ADMIN,)), Privileges(root=True, lacking=(SYS_ADMIN,))]
+)
+def test_rules_refused_to_a_user_namespace_are_missing_for_labs(privileges: Privileges) -> None:
+    """Linux 6.18 refuses there rules that change packets, which it allows to root."""
+    refusal = trial(rules="Operation not permitted")
+    diagnosis = diagnose(host(privileges=privileges, own=refusal, ordinary=refusal))
+    assert [each.id for each in diagnosis.missing("up")] == ["privileges"]
+    assert not diagnosis.gate
+    found = finding(diagnosis, "nftables")
+    assert "Operation not permitted, in a user namespace" in found.found
+    assert "for up, run meshwg doctor with all rights of root" in found.advice
 
 
 def test_a_tun_device_only_for_root_prevents_labs_of_other_users() -> None:
